@@ -1,0 +1,42 @@
+"""One class per decision that an operator takes; each carries its exit code and the next command."""
+
+from __future__ import annotations
+
+
+class LoaderError(Exception):
+    """Base of every error that ends a command on purpose.
+
+    `message` says subject, got, expected and what was not done; `next_command` is printed as the
+    last line, so that the operator never has to search for it.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, next_command: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.next_command = next_command
+
+
+class CheckFailedError(LoaderError):
+    """The run ended, and what it found is not good enough: a gap, a failed check, a withheld asset."""
+
+    exit_code = 1
+
+
+class CommandUsageError(LoaderError):
+    """The command line, a setting or a manifest cannot be understood; nothing was started."""
+
+    exit_code = 2
+
+
+class InfrastructureError(LoaderError):
+    """Database, disk or process trouble: no statement about the data. Bronze keeps completed loads only."""
+
+    exit_code = 3
+
+
+class RefusedError(LoaderError):
+    """Refused for safety (locked, changed manifest, stale plan); nothing was written."""
+
+    exit_code = 4
