@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import fields, replace
+
+from loader.contract.explain import REJECT_CODES
+from loader.contract.reasons import ReasonCode, ReasonCodes, load_reason_codes
+from loader.contract.ticket import WARNING_CODES
+from loader.manifest.model import GatePolicy
+from tests.contract.contract_fixtures import CONTRACTS
+
+
+def test_the_list_is_closed_and_well_formed() -> None:
+    """Prevents: a code that stands twice, or says nothing to whoever reads it."""
+    entries = json.loads((CONTRACTS / "reason_codes.json").read_bytes())
+    assert len({entry["code"] for entry in entries}) == len(entries)
+    for entry in entries:
+        assert list(entry) == ["code", "scope", "severity", "meaning"]
+        assert re.fullmatch(r"[a-z][a-z0-9_]{2,63}", entry["code"])
+        assert entry["scope"] in ("line", "asset", "manifest", "run")
+        assert entry["severity"] in ("reject", "warn")
+        assert entry["meaning"].endswith(".")
+
+
+def test_the_judge_gives_exactly_the_line_codes_of_the_list() -> None:
+    """Prevents: a code in the list that nothing gives, or one given that is not in the list."""
+    reasons = load_reason_codes(CONTRACTS)
+    assert reasons.codes("line", "reject") == REJECT_CODES
+    assert reasons.codes("line", "warn") == WARNING_CODES
+
+
+def test_every_policy_of_the_gate_is_an_asset_reason_code() -> None:
+    """Prevents: a policy whose effect cannot be named in a judgement."""
+    policies = {field.name for field in fields(GatePolicy)}
+    assert policies <= load_reason_codes(CONTRACTS).codes("asset", "warn")
+
+
+def test_a_reworded_meaning_is_no_new_ruleset() -> None:
+    """Prevents: every asset is read again because someone mended a sentence."""
+    reasons = load_reason_codes(CONTRACTS)
+    some = reasons.by_code["duplicate_key"]
+
+    def digest_with(reason: ReasonCode) -> str:
+        return ReasonCodes({**reasons.by_code, reason.code: reason}).digest("line")
+
+    assert digest_with(replace(some, meaning="Other words.")) == reasons.digest("line")
+    assert digest_with(replace(some, severity="warn")) != reasons.digest("line")
+    assert digest_with(replace(some, code="another_code")) != reasons.digest("line")
+    assert digest_with(replace(some, code="another_code", scope="run")) == reasons.digest("line")
