@@ -1,0 +1,248 @@
+"""Makes the manifest of a folder of exports."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from loader.errors import CommandUsageError, InfrastructureError
+from loader.manifest.draft import (
+    GATE_POLICY,
+    day_digits,
+    day_named_in,
+    instant_text,
+    manifest_bytes,
+    require_source_id,
+    require_storable,
+)
+from loader.manifest.facts import FileFacts, read_facts
+from loader.manifest.folder import FoundFile, IgnoredFile, scan
+from loader.manifest.model import Manifest
+from loader.manifest.parse import ManifestRefusedError, parse_manifest
+from loader.manifest.rules import KnownContract, load_registry
+from loader.manifest.sequence import SequenceError, sequence_of
+
+_ID_DIGITS = 12
+_SLUG_CHARACTERS = 64
+_COUNTED_TYPES = ("jsonl", "jsonl_gz")
+
+
+@dataclass(frozen=True, slots=True)
+class BatchTerms:
+    """What the bytes of the exports do not say. `window` is half-open; None: the exporter left nothing out.
+
+    `name` begins the manifest_id (by default the folder's name); `include` is a shell pattern for the paths
+    below the folder. `owner` None leaves the metadata partial.
+    """
+
+    contract_ref: str = "ticket_v1"
+    name: str | None = None
+    include: str | None = None
+    window: tuple[datetime, datetime] | None = None
+    window_field: str = "created_at"
+    owner: str | None = None
+    license: str = "unknown"
+    pii_scan_status: str = "not_run"
+    is_canonized: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltManifest:
+    """A valid manifest that is not written yet; `roots_to_allow`: real folders that the gate would refuse."""
+
+    manifest: Manifest
+    ignored: tuple[IgnoredFile, ...]
+    notes: tuple[str, ...]
+    roots_to_allow: tuple[Path, ...]
+
+
+def build_manifest(
+    folder: Path,
+    out: Path,
+    *,
+    project_root: Path,
+    terms: BatchTerms | None = None,
+    allowed_roots: Sequence[Path] = (),
+) -> BuiltManifest:
+    """The manifest of the exports below `folder`, as it would stand at `out`; writes nothing.
+
+    The same files, names, place and terms give the same bytes, any difference another manifest_id. A file
+    without a day in its name brings in its time stamp. Raises CommandUsageError (no folder, no export in it,
+    a name that cannot be declared, terms that no manifest allows), InfrastructureError.
+    """
+    terms = terms or BatchTerms()
+    for text in (terms.name, terms.owner, terms.license):
+        require_storable(text or "", folder)
+    contract = _contract(terms.contract_ref, project_root)
+    if not folder.is_dir():
+        raise _no_exports(f"{os.fspath(folder)!r} is no folder")
+    files, ignored = scan(folder, contract.asset_types, terms.include)
+    if not files:
+        told = "".join(f"\n  ignored {one.name!r}: {one.reason}" for one in ignored[:10])
+        expected = ", ".join(contract.asset_types)
+        raise _no_exports(f"{os.fspath(folder)!r} holds no export of {terms.contract_ref} ({expected}){told}")
+    for file in files:
+        require_source_id(file.source_id, file.path)
+    sequences = _sequences(files)
+    facts = [_facts(file) for file in files]
+    root, prefix = _place(folder, out, project_root)
+    body: dict[str, Any] = {
+        "batch_id": f"batch-{day_digits(max(map(_day, files, facts)))}-001",
+        "contract_ref": terms.contract_ref,
+        "modality": contract.modality,
+        "source_type": contract.source_types[0],
+        "load_mode": "full" if terms.window is None else "incremental",
+        "selection_window": None if terms.window is None else _window(terms.window_field, *terms.window),
+        "license": terms.license,
+        **({} if root is None else {"root": root}),
+        "gate_policy": GATE_POLICY,
+        "assets": [
+            _entry(file, fact, sequence, prefix, terms)
+            for file, fact, sequence in zip(files, facts, sequences, strict=True)
+        ],
+    }
+    digest = hashlib.sha256(orjson.dumps(body)).hexdigest()[:_ID_DIGITS]
+    content = manifest_bytes(f"manifest-{_slug(terms.name or folder.resolve().name)}-{digest}", body)
+    return BuiltManifest(
+        manifest=_parsed(content, out, project_root),
+        ignored=tuple(ignored),
+        notes=tuple(_notes(files, facts)),
+        roots_to_allow=_roots_to_allow(folder, files, (project_root, out.parent, *allowed_roots)),
+    )
+
+
+def _parsed(content: bytes, out: Path, project_root: Path) -> Manifest:
+    try:
+        return parse_manifest(content, out, project_root / "contracts")
+    except ManifestRefusedError as error:
+        told = "".join(f"\n  {violation}" for violation in error.violations[:10])
+        raise CommandUsageError(
+            f"these options make no valid manifest:{told}\nno manifest was written",
+            next_command="loader manifest --help",
+        ) from error
+
+
+def _contract(contract_ref: str, project_root: Path) -> KnownContract:
+    contracts = load_registry(project_root / "contracts").contracts
+    if contract_ref not in contracts:
+        raise CommandUsageError(
+            f"--contract: got {contract_ref!r}, expected one of {', '.join(contracts)}; nothing was written",
+            next_command="make manifest FROM=<folder of exports> OUT=<manifest.json>",
+        )
+    return contracts[contract_ref]
+
+
+def _no_exports(got: str) -> CommandUsageError:
+    return CommandUsageError(
+        f"{got}; no manifest was written",
+        next_command="make manifest FROM=<folder of exports> OUT=<manifest.json>",
+    )
+
+
+def _facts(file: FoundFile) -> FileFacts:
+    try:
+        return read_facts(file.path, counts_records=file.asset_type in _COUNTED_TYPES)
+    except OSError as error:
+        raise InfrastructureError(
+            f"{os.fspath(file.path)!r} went away while its folder was read; no manifest was written",
+            next_command="make manifest FROM=<the folder, when it is at rest> OUT=<manifest.json>",
+        ) from error
+
+
+def _place(folder: Path, out: Path, project_root: Path) -> tuple[str | None, str]:
+    """`root` of the manifest, and what comes before each file's name in its path.
+
+    Relative where the project or the manifest's folder moves with its data; else `root` is the absolute path.
+    """
+    real_folder = Path(os.path.realpath(folder))
+    real_out = Path(os.path.realpath(out.parent))
+    real_project = Path(os.path.realpath(project_root))
+    are_in_project = real_folder.is_relative_to(real_project) and real_out.is_relative_to(real_project)
+    if are_in_project or real_folder.is_relative_to(real_out):
+        prefix = os.path.relpath(real_folder, real_out)
+        return None, "" if prefix == "." else f"{require_storable(Path(prefix).as_posix(), real_folder)}/"
+    return require_storable(str(real_folder), real_folder), ""
+
+
+def _sequences(files: Sequence[FoundFile]) -> tuple[int, ...]:
+    try:
+        return sequence_of([file.source_id for file in files])
+    except SequenceError as error:
+        raise CommandUsageError(
+            f"{error}; no manifest was written",
+            next_command="make manifest FROM=<a folder with fewer of them> OUT=<manifest.json>",
+        ) from error
+
+
+def _entry(file: FoundFile, fact: FileFacts, sequence: int, prefix: str, terms: BatchTerms) -> dict[str, Any]:
+    path = prefix + file.source_id
+    counted = {} if fact.record_count is None else {"record_count": fact.record_count}
+    return {
+        "source_id": file.source_id,
+        # A colon in the first part would read as a scheme.
+        "source_url_or_path": f"./{path}" if ":" in path.split("/", 1)[0] else path,
+        "asset_type": file.asset_type,
+        "checksum_sha256": fact.fingerprint,
+        "size_bytes": fact.size_bytes,
+        **counted,
+        "sequence": sequence,
+        "canonization_status": "canonized" if terms.is_canonized else "candidate",
+        "license": terms.license,
+        "pii_scan_status": terms.pii_scan_status,
+        "metadata": {
+            "exported_at": _exported_at(file, fact),
+            "owner": terms.owner,
+            "schema_version": terms.contract_ref,
+        },
+    }
+
+
+def _exported_at(file: FoundFile, fact: FileFacts) -> str:
+    """The last second of the day in the name (a day's export holds all of it), else the file's time stamp."""
+    day = day_named_in(file.source_id)
+    if day is None:
+        return instant_text(datetime.fromtimestamp(fact.modified_at, UTC))
+    return f"{day.isoformat()}T23:59:59Z"
+
+
+def _day(file: FoundFile, fact: FileFacts) -> date:
+    return day_named_in(file.source_id) or datetime.fromtimestamp(fact.modified_at, UTC).date()
+
+
+def _window(field: str, start: datetime, end: datetime) -> dict[str, str]:
+    return {"field": field, "start": instant_text(start), "end": instant_text(end)}
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", name.lower())[:_SLUG_CHARACTERS].strip("-") or "exports"
+
+
+def _notes(files: Sequence[FoundFile], facts: Sequence[FileFacts]) -> Iterator[str]:
+    """What the gate will say about files that are declared as they are."""
+    for file, fact in zip(files, facts, strict=True):
+        if fact.defect is not None:
+            yield f"{file.source_id}: {fact.defect}; the gate will reject it"
+        elif fact.size_bytes == 0:
+            yield f"{file.source_id}: is empty"
+        elif fact.is_gzip != file.asset_type.endswith("_gz"):
+            is_or_not = "is" if fact.is_gzip else "is not"
+            yield f"{file.source_id}: {is_or_not} gzip, unlike its name; the gate will reject it"
+
+
+def _roots_to_allow(folder: Path, files: Sequence[FoundFile], roots: Sequence[Path]) -> tuple[Path, ...]:
+    allowed = [Path(os.path.realpath(root)) for root in roots]
+    real_folder = Path(os.path.realpath(folder))
+    refused = {
+        real_folder if real.is_relative_to(real_folder) else real.parent
+        for real in (Path(os.path.realpath(file.path)) for file in files)
+        if not any(real.is_relative_to(root) for root in allowed)
+    }
+    return tuple(sorted(refused))

@@ -1,0 +1,70 @@
+"""Parts that every manifest made here shares: its policy, its instants, its bytes."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from loader.errors import CommandUsageError
+from loader.manifest.sequence import ASSETS_PER_DATE, sequence_of
+
+GATE_POLICY = {
+    "checksum_missing": "reject",
+    "metadata_missing": "quarantine",
+    "metadata_partial": "warn",
+    "pii_scan_not_run": "warn",
+    "pii_suspected": "quarantine",
+    "contract_mismatch": "reject",
+    "license_unknown": "warn",
+}
+_LONGEST_SOURCE_ID = 255
+
+
+def manifest_bytes(manifest_id: str, body: dict[str, Any]) -> bytes:
+    """The file's content: UTF-8, two spaces of indent, a newline at the end."""
+    manifest = {"manifest_version": "manifest_v1", "manifest_id": manifest_id, **body}
+    return orjson.dumps(manifest, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+
+def day_named_in(source_id: str) -> date | None:
+    """The day that sequence_of reads from the name; one rule for both."""
+    number = sequence_of([source_id])[0] // ASSETS_PER_DATE
+    return None if number == 0 else date(number // 10_000, number // 100 % 100, number % 100)
+
+
+def day_digits(day: date) -> str:
+    return day.isoformat().replace("-", "")
+
+
+def instant_text(instant: datetime) -> str:
+    """RFC 3339 in UTC with a Z."""
+    return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def require_storable(text: str, path: Path) -> str:
+    """`text`, a name or path, unless no manifest can hold it: it is UTF-8 and has no control characters.
+
+    Raises CommandUsageError: a file left out silently would be a hole.
+    """
+    if all(" " <= character != "\x7f" and not "\ud800" <= character <= "\udfff" for character in text):
+        return text
+    raise CommandUsageError(
+        f"{os.fspath(path)!r}: no manifest can hold this name, expected UTF-8 without control characters; "
+        "nothing was written",
+        next_command="mv <the file> <a plain name>   (then the same command again)",
+    )
+
+
+def require_source_id(source_id: str, path: Path) -> str:
+    """A storable name that is also short enough; raises CommandUsageError."""
+    if len(source_id) > _LONGEST_SOURCE_ID:
+        raise CommandUsageError(
+            f"{os.fspath(path)!r}: its name below the folder has {len(source_id)} characters, "
+            f"expected at most {_LONGEST_SOURCE_ID}; nothing was written",
+            next_command="mv <the file> <a shorter name>   (then the same command again)",
+        )
+    return require_storable(source_id, path)

@@ -1,0 +1,82 @@
+"""What a manifest says about one file's bytes, found in one streaming pass."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shlex
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from loader.errors import InfrastructureError
+from loader.reader import (
+    GzipDefectError,
+    NotARegularFileError,
+    is_blank,
+    iter_gzip,
+    iter_lines,
+    open_regular,
+    read_chunks,
+)
+from loader.reader.gzip_members import COMPRESSED_CHUNK_BYTES, GZIP_MAGIC
+
+
+@dataclass(frozen=True, slots=True)
+class FileFacts:
+    """SHA-256 (hex), size and time stamp of a file as delivered.
+
+    `record_count` counts its lines that are not blank; None when it was not asked for, or when the file is a
+    broken gzip: `defect` then says how. `modified_at` is in whole seconds since 1970.
+    """
+
+    fingerprint: str
+    size_bytes: int
+    is_gzip: bool
+    record_count: int | None
+    modified_at: int
+    defect: str | None = None
+
+
+def read_facts(path: Path, *, counts_records: bool) -> FileFacts:
+    """Read a regular file once, in constant memory. A broken gzip is hashed to its end all the same.
+
+    Raises InfrastructureError for a file that cannot be read; FileNotFoundError, NotADirectoryError or
+    NotARegularFileError when there is none.
+    """
+    digest = hashlib.sha256()
+    size_bytes = 0
+
+    def delivered() -> Iterator[bytes]:
+        nonlocal size_bytes
+        for chunk in read_chunks(file, chunk_bytes=COMPRESSED_CHUNK_BYTES):
+            digest.update(chunk)
+            size_bytes += len(chunk)
+            yield chunk
+
+    record_count: int | None = None
+    defect: str | None = None
+    try:
+        with open_regular(path) as file:
+            status = os.fstat(file.fileno())
+            is_gzip = os.pread(file.fileno(), len(GZIP_MAGIC), 0) == GZIP_MAGIC
+            chunks = delivered()
+            if counts_records:
+                try:
+                    record_count = _count_records(iter_gzip(chunks) if is_gzip else chunks)
+                except GzipDefectError as error:
+                    defect = error.message
+            for _ in chunks:
+                pass
+    except (FileNotFoundError, NotADirectoryError, NotARegularFileError):
+        raise
+    except OSError as error:
+        raise InfrastructureError(
+            f"cannot read {os.fspath(path)!r}: {error.strerror}; no manifest was made",
+            next_command=f"ls -l {shlex.quote(os.fspath(path))}",
+        ) from error
+    return FileFacts(digest.hexdigest(), size_bytes, is_gzip, record_count, int(status.st_mtime), defect)
+
+
+def _count_records(content: Iterable[bytes]) -> int:
+    return sum(line.is_too_long or not is_blank(line.body) for line in iter_lines(content))

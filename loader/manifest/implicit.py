@@ -1,0 +1,77 @@
+"""The manifest of one ad-hoc file, which nobody wrote."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from loader.errors import CommandUsageError
+from loader.manifest.draft import GATE_POLICY, day_named_in, manifest_bytes, require_source_id
+from loader.manifest.facts import read_facts
+from loader.manifest.model import Manifest
+from loader.manifest.parse import parse_manifest
+from loader.manifest.sequence import ASSETS_PER_DATE, sequence_of
+from loader.reader import NotARegularFileError
+
+_BATCH = re.compile(r"batch-([0-9]{8})-([0-9]{3,50})", re.ASCII)
+
+
+def implicit_manifest(input_path: Path, batch_id: str, contracts_folder: Path | None = None) -> Manifest:
+    """The manifest of one ad-hoc ticket file; it exists in memory and, once a run uses it, in the warehouse.
+
+    The manifest_id follows from batch, file name and bytes: the same file in the same batch is the same
+    manifest, wherever it lies. Its `path` is the real path of the file. Whatever is unknown about such a file
+    is a warning, never a refusal. Raises CommandUsageError for a batch_id of another form or a path that is
+    no file, InfrastructureError for a file that cannot be read.
+    """
+    batch = _BATCH.fullmatch(batch_id)
+    if batch is None:
+        raise CommandUsageError(
+            f"BATCH: got {batch_id!r}, expected batch-YYYYMMDD-NNN; nothing was started",
+            next_command=f"make ingest INPUT={os.fspath(input_path)} BATCH=batch-20260417-001",
+        )
+    path = Path(os.path.realpath(input_path))
+    name = require_source_id(path.name, path)
+    try:
+        facts = read_facts(path, counts_records=False)
+    except (FileNotFoundError, NotADirectoryError, NotARegularFileError) as error:
+        raise CommandUsageError(
+            f"INPUT: {os.fspath(input_path)!r} is no file; nothing was started",
+            next_command=f"make ingest INPUT=<file.jsonl> BATCH={batch_id}",
+        ) from error
+    if day_named_in(name) is None:
+        # After the daily export of the batch's day, before that of the next.
+        sequence = int(batch[1]) * ASSETS_PER_DATE + min(int(batch[2]), ASSETS_PER_DATE - 1)
+    else:
+        sequence = sequence_of([name])[0]
+    body: dict[str, Any] = {
+        "batch_id": batch_id,
+        "contract_ref": "ticket_v1",
+        "modality": "structured",
+        "source_type": "ticket_export",
+        "load_mode": "full",
+        "selection_window": None,
+        "license": "unknown",
+        "gate_policy": GATE_POLICY | {"metadata_missing": "warn"},
+        "assets": [
+            {
+                "source_id": name,
+                # With the dot a colon in the name is no scheme.
+                "source_url_or_path": f"./{name}",
+                "asset_type": "jsonl_gz" if facts.is_gzip else "jsonl",
+                "checksum_sha256": facts.fingerprint,
+                "size_bytes": facts.size_bytes,
+                "sequence": sequence,
+                "canonization_status": "candidate",
+                "license": "unknown",
+                "pii_scan_status": "not_run",
+                "metadata": None,
+            }
+        ],
+    }
+    identity = hashlib.sha256(f"{name}\0{facts.fingerprint}".encode()).hexdigest()
+    content = manifest_bytes(f"implicit-{batch_id}-{identity[:16]}", body)
+    return parse_manifest(content, path, contracts_folder, is_implicit=True)

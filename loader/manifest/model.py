@@ -1,0 +1,97 @@
+"""What a manifest declares, as values. Only parse_manifest makes them from bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+JudgementWord = Literal["accept", "warn", "quarantine", "reject"]
+LoadMode = Literal["full", "incremental", "backfill"]
+
+
+@dataclass(frozen=True, slots=True)
+class SelectionWindow:
+    """Half-open `[start, end)` of aware UTC instants over one field of the records."""
+
+    field: Literal["created_at", "updated_at"]
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class GatePolicy:
+    """The judgement for each thing that may be unknown or doubtful; each name is an asset reason code."""
+
+    checksum_missing: JudgementWord
+    metadata_missing: JudgementWord
+    metadata_partial: JudgementWord
+    pii_scan_not_run: JudgementWord
+    pii_suspected: JudgementWord
+    contract_mismatch: JudgementWord
+    license_unknown: JudgementWord
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """One declared file. None means that the manifest does not say.
+
+    `ordinal` is its position in the manifest, from 1; `sequence` its place in upstream's order, derived from
+    the names when it is not declared. `checksum_sha256` (lower-case hex) and `size_bytes` are of the file as
+    delivered. `record_count` counts lines that are not blank. `metadata` holds `exported_at`, `owner` and
+    `schema_version` as declared, any of them null or absent.
+    """
+
+    ordinal: int
+    source_id: str
+    source_url_or_path: str
+    asset_type: str
+    checksum_sha256: str | None
+    size_bytes: int | None
+    record_count: int | None
+    sequence: int
+    canonization_status: Literal["candidate", "canonized"]
+    license: str
+    pii_scan_status: Literal["clean", "suspected", "not_run"]
+    metadata: Mapping[str, str | None] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A manifest that keeps its schema and rules. `content` is its exact bytes, `sha256` their SHA-256 (hex).
+
+    Paths of assets resolve against `root`, and that against the folder of `path`. `is_implicit`: made for one
+    ad-hoc file, not read from `path`. `is_landed` False: the contract is known, but no version lands it yet.
+    """
+
+    manifest_id: str
+    batch_id: str
+    contract_ref: str
+    modality: str
+    source_type: str
+    load_mode: LoadMode
+    selection_window: SelectionWindow | None
+    license: str
+    root: str | None
+    description: str | None
+    gate_policy: GatePolicy
+    assets: tuple[Asset, ...]
+    content: bytes
+    sha256: str
+    path: Path
+    is_implicit: bool = False
+    is_landed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One reason why a manifest is refused: a reason code of scope manifest, the place, a sentence."""
+
+    reason_code: str
+    json_path: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.json_path}: {self.message} ({self.reason_code})"

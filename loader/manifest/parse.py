@@ -1,0 +1,195 @@
+"""Manifest bytes to a Manifest, or to every reason why not."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import orjson
+
+from loader.config import find_project_root
+from loader.contract.lenient_json import UnreadableError, has_surrogate, read_leniently, strings_of
+from loader.contract.schema import json_path, load_schema, schema_faults
+from loader.contract.timestamps import TimestampError, parse_instant
+from loader.errors import CheckFailedError
+from loader.manifest.model import Asset, GatePolicy, Manifest, SelectionWindow, Violation
+from loader.manifest.rules import ContractRegistry, load_registry, violations_of
+from loader.manifest.sequence import SequenceError, sequence_of
+
+_CODE_OF_KEYWORD = {"required": "manifest_missing_field", "additionalProperties": "manifest_unknown_field"}
+_INVALID_VALUE = "manifest_invalid_value"
+# Violations told in the error's message; all are in its list.
+_TOLD = 10
+
+
+class ManifestRefusedError(CheckFailedError):
+    """A manifest breaks its schema or a rule; it is refused as a whole, no asset was opened or recorded.
+
+    `violations` is never empty, in the order of the manifest; its codes are of scope manifest.
+    """
+
+    def __init__(self, path: Path, violations: Sequence[Violation]) -> None:
+        told = [f"  {violation}" for violation in violations[:_TOLD]]
+        if len(violations) > _TOLD:
+            told.append(f"  and {len(violations) - _TOLD} more")
+        super().__init__(
+            "\n".join([f"manifest {path} is refused, nothing of it was read or written:", *told]),
+            next_command=f"make dry-run MANIFEST={path}",
+        )
+        self.path = path
+        self.violations = tuple(violations)
+
+
+def parse_manifest(
+    content: bytes, path: Path, contracts_folder: Path | None = None, *, is_implicit: bool = False
+) -> Manifest:
+    """The manifest that `content` declares; `path` is where it lies, and is not read.
+
+    `contracts_folder` (by default the checkout's) is read once per process. An absent `sequence` is filled in
+    by sequence_of. Raises ManifestRefusedError with all violations of the first kind met: text, then schema,
+    then rules; CommandUsageError when the contracts folder is broken.
+    """
+    schema, registry = _manifest_contract(contracts_folder or find_project_root() / "contracts")
+    violations = _violations_of_text(content)
+    if violations:
+        raise ManifestRefusedError(path, violations)
+    declared = orjson.loads(content)
+    violations = [*_violations_of_schema(declared, schema)]
+    if violations:
+        raise ManifestRefusedError(path, violations)
+    try:
+        manifest = _manifest(declared, content, path, is_implicit)
+    except SequenceError as error:
+        raise ManifestRefusedError(
+            path, [Violation("sequence_not_derivable", "$.assets", f"{error}; declare sequence for each")]
+        ) from error
+    violations = [*violations_of(manifest, registry)]
+    if violations:
+        raise ManifestRefusedError(path, violations)
+    return replace(manifest, is_landed=registry.contracts[manifest.contract_ref].is_landed)
+
+
+@lru_cache(maxsize=4)
+def _manifest_contract(contracts_folder: Path) -> tuple[jsonschema_rs.Draft202012Validator, ContractRegistry]:
+    schema = load_schema(contracts_folder / "manifest" / "manifest_v1.schema.json")
+    return schema, load_registry(contracts_folder)
+
+
+def _violations_of_text(content: bytes) -> list[Violation]:
+    """Why these bytes are not JSON that PostgreSQL can store and everyone reads alike."""
+    try:
+        text = content.decode()
+    except UnicodeDecodeError as error:
+        return [Violation("manifest_not_utf8", "$", f"byte {error.start} is no UTF-8")]
+    if text.startswith("\ufeff"):
+        return [Violation("manifest_not_json", "$", "begins with a byte order mark")]
+    try:
+        reading = read_leniently(text)
+    except UnreadableError as error:
+        return [Violation("manifest_not_json", "$", str(error))]
+    if reading.constant is not None:
+        return [Violation("manifest_not_json", "$", f"{reading.constant} is no JSON value")]
+    violations = []
+    if reading.has_duplicate_key:
+        names = ", ".join(ascii(name) for name in reading.duplicate_names) or "in an inner object"
+        violations.append(Violation("manifest_duplicate_key", "$", f"the same key twice: {names}"))
+    for place, string in strings_of(reading.value):
+        if "\0" in string or has_surrogate(string):
+            violations.append(
+                Violation(
+                    "manifest_unstorable_character",
+                    json_path(place),
+                    "holds U+0000 or half of a surrogate pair",
+                )
+            )
+    if not violations:
+        try:
+            orjson.loads(content)
+        except orjson.JSONDecodeError as error:  # a number that no parser holds
+            violations.append(Violation("manifest_not_json", "$", error.msg))
+    return violations
+
+
+def _violations_of_schema(declared: Any, schema: jsonschema_rs.Draft202012Validator) -> list[Violation]:
+    violations = [
+        Violation(_CODE_OF_KEYWORD.get(fault.keyword, _INVALID_VALUE), fault.json_path, fault.message)
+        for fault in schema_faults(schema, declared)
+    ]
+    if violations:
+        return violations
+    # The validator accepts instants that the loader cannot hold: year 0000, second 60, great offsets.
+    window = declared["selection_window"] or {}
+    instants = [(f"$.selection_window.{name}", window[name]) for name in ("start", "end") if window]
+    instants += [
+        (f"$.assets[{place}].metadata.exported_at", asset["metadata"].get("exported_at"))
+        for place, asset in enumerate(declared["assets"])
+        if asset["metadata"]
+    ]
+    for instant_path, text in instants:
+        try:
+            if text is not None:
+                parse_instant(text)
+        except TimestampError as error:
+            violations.append(Violation(_INVALID_VALUE, instant_path, f"got {text!r}: {error.message}"))
+    return violations
+
+
+def _manifest(declared: dict[str, Any], content: bytes, path: Path, is_implicit: bool) -> Manifest:
+    window = declared["selection_window"]
+    entries = declared["assets"]
+    sequences = [entry.get("sequence") for entry in entries]
+    if None in sequences:
+        derived = sequence_of([entry["source_id"] for entry in entries])
+        sequences = [
+            derived_one if declared_one is None else declared_one
+            for declared_one, derived_one in zip(sequences, derived, strict=True)
+        ]
+    return Manifest(
+        manifest_id=declared["manifest_id"],
+        batch_id=declared["batch_id"],
+        contract_ref=declared["contract_ref"],
+        modality=declared["modality"],
+        source_type=declared["source_type"],
+        load_mode=declared["load_mode"],
+        selection_window=window
+        and SelectionWindow(window["field"], parse_instant(window["start"]), parse_instant(window["end"])),
+        license=declared["license"],
+        root=declared.get("root"),
+        description=declared.get("description"),
+        gate_policy=GatePolicy(**declared["gate_policy"]),
+        assets=tuple(
+            _asset(entry, ordinal, sequence)
+            for ordinal, (entry, sequence) in enumerate(zip(entries, sequences, strict=True), start=1)
+        ),
+        content=content,
+        sha256=hashlib.sha256(content).hexdigest(),
+        path=path,
+        is_implicit=is_implicit,
+    )
+
+
+def _asset(entry: dict[str, Any], ordinal: int, sequence: int) -> Asset:
+    return Asset(
+        ordinal=ordinal,
+        source_id=entry["source_id"],
+        source_url_or_path=entry["source_url_or_path"],
+        asset_type=entry["asset_type"],
+        checksum_sha256=entry["checksum_sha256"],
+        size_bytes=_count(entry["size_bytes"]),
+        record_count=_count(entry.get("record_count")),
+        sequence=int(sequence),
+        canonization_status=entry["canonization_status"],
+        license=entry["license"],
+        pii_scan_status=entry["pii_scan_status"],
+        metadata=entry["metadata"],
+    )
+
+
+def _count(value: float | None) -> int | None:
+    # To JSON Schema 1.0 is an integer.
+    return None if value is None else int(value)
