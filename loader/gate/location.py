@@ -1,0 +1,123 @@
+"""Where a declared path really leads, and whether it may be read."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from collections.abc import Iterable
+from io import FileIO
+from pathlib import Path
+
+from loader.errors import InfrastructureError
+from loader.reader import NotARegularFileError, open_regular
+
+# A name with a colon in its first part reads as a scheme, as in RFC 3986; `./` in front makes it a path.
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+
+
+class AssetRefusedError(Exception):
+    """A declared path whose bytes will not be read. `reason_code` is of scope asset, always a reject."""
+
+    def __init__(self, reason_code: str, message: str) -> None:
+        super().__init__(message)
+        self.reason_code = reason_code
+        self.message = message
+
+
+def allowed_roots(project_root: Path, manifest_path: Path, extra_roots: Iterable[Path] = ()) -> tuple[Path, ...]:
+    """Real paths of the folders that a manifest may read from: project, its own folder, the extra ones."""
+    candidates = (project_root, manifest_path.parent, *extra_roots)
+    return tuple(dict.fromkeys(Path(os.path.realpath(candidate)) for candidate in candidates))
+
+
+def locate(source_url_or_path: str, base_folder: Path, roots: Iterable[Path]) -> Path:
+    """Return the real path (symbolic links and `..` resolved) of a declared path; opens nothing.
+
+    Raises AssetRefusedError: invalid_path, scheme_not_allowed, path_outside_roots.
+    """
+    if _SCHEME.match(source_url_or_path):
+        raise AssetRefusedError(
+            "scheme_not_allowed",
+            f"{source_url_or_path!r} names a scheme, expected a path of this machine "
+            "(a file name with a colon is written ./name)",
+        )
+    if "\0" in source_url_or_path or not _is_encodable(source_url_or_path):
+        raise AssetRefusedError(
+            "invalid_path", f"{source_url_or_path!r} can name no file: it holds NUL or a lone surrogate"
+        )
+    real_path = Path(os.path.realpath(base_folder / source_url_or_path))
+    _require_within(real_path, roots)
+    return real_path
+
+
+def open_within(real_path: Path, roots: Iterable[Path]) -> FileIO:
+    """Open a located file once, and prove that the open file is one inside the roots.
+
+    A link swapped in between locate and open is found by comparing the descriptor with what the path
+    leads to now. Raises AssetRefusedError (asset_missing, asset_unreadable, not_a_file, invalid_path,
+    path_outside_roots, source_changed_while_reading) or InfrastructureError.
+    """
+    file = open_asset(real_path)
+    try:
+        path_now = Path(os.path.realpath(real_path))
+        _require_within(path_now, roots)
+        if not _is_same_file(file, path_now):
+            raise AssetRefusedError(
+                "source_changed_while_reading", f"{os.fspath(real_path)!r} was replaced while it was opened"
+            )
+        return file
+    except BaseException:
+        file.close()
+        raise
+
+
+def open_asset(path: Path) -> FileIO:
+    """Open a regular file without blocking; the reasons are those of open_within, but for the roots."""
+    try:
+        return open_regular(path)
+    except NotARegularFileError as error:
+        raise AssetRefusedError("not_a_file", str(error)) from error
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise AssetRefusedError("asset_missing", f"no file at {os.fspath(path)!r}") from error
+    except PermissionError as error:
+        raise AssetRefusedError("asset_unreadable", f"no permission to read {os.fspath(path)!r}") from error
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENAMETOOLONG):
+            raise AssetRefusedError(
+                "invalid_path", f"{os.fspath(path)!r} can name no file: {error.strerror}"
+            ) from error
+        raise unreadable_disk(path, error) from error
+
+
+def unreadable_disk(path: Path, error: OSError) -> InfrastructureError:
+    return InfrastructureError(
+        f"cannot read {os.fspath(path)!r}: {error}; the asset was not judged and nothing was archived",
+        next_command="make dry-run",
+    )
+
+
+def _require_within(real_path: Path, roots: Iterable[Path]) -> None:
+    allowed = tuple(roots)
+    if not any(real_path.is_relative_to(root) for root in allowed):
+        expected = ", ".join(os.fspath(root) for root in allowed)
+        raise AssetRefusedError(
+            "path_outside_roots",
+            f"{os.fspath(real_path)!r} lies outside the allowed roots ({expected}); "
+            "LOADER_ALLOWED_ROOTS allows further folders",
+        )
+
+
+def _is_encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _is_same_file(file: FileIO, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), os.stat(path))
+    except OSError:
+        return False
