@@ -1,0 +1,181 @@
+"""Objects named by the SHA-256 of their bytes, in a local folder: each whole and final, or not there."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import re
+import shlex
+import stat
+from pathlib import Path
+from typing import Literal
+
+from loader.errors import CheckFailedError, InfrastructureError, RefusedError
+from loader.gate.inspection import Inspection
+from loader.raw_zone.durable import PartFile, make_folders, sweep_parts, sync_folders
+from loader.reader import ContentEncoding, NotARegularFileError, open_regular, read_chunks
+
+ObjectState = Literal["sound", "missing", "damaged"]
+
+_FINGERPRINT = re.compile(r"[0-9a-f]{64}")
+_KEY = re.compile(r"sha256/([0-9a-f]{2})/([0-9a-f]{2})/(\1\2[0-9a-f]{60})(?:\.gz)?")
+_SUFFIXES: dict[str, str] = {"identity": "", "gzip": ".gz"}
+_READ_ONLY = 0o444
+# Errors that say "the source is no longer what the gate saw", not "a disk or this machine is in trouble".
+_SOURCE_GONE = (FileNotFoundError, NotADirectoryError, PermissionError, NotARegularFileError)
+
+
+class SourceChangedError(CheckFailedError):
+    """A source no longer has the bytes that the gate judged. Nothing was archived; `reason_code` says why."""
+
+    reason_code = "source_changed_while_reading"
+
+
+class ArchiveDamagedError(RefusedError):
+    """An archived object is not what its name says. It stays as it is, as evidence; nothing was read."""
+
+
+class RawZone:
+    """Archive under `root`: `sha256/<2 hex>/<2 hex>/<64 hex>[.gz]`, files read-only, never rewritten.
+
+    Copies in progress are `incoming/*.part`. Any number of processes may put at once. The folder is created
+    at the first put, closed to other users, because raw records hold personal data.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._incoming = root / "incoming"
+
+    def key_of(self, fingerprint: str, content_encoding: ContentEncoding) -> str:
+        """Return the key of an object; it depends on nothing else. Raises ValueError for no such thing."""
+        if not _FINGERPRINT.fullmatch(fingerprint) or content_encoding not in _SUFFIXES:
+            raise ValueError(f"no raw zone key for fingerprint {fingerprint!r}, encoding {content_encoding!r}")
+        suffix = _SUFFIXES[content_encoding]
+        return f"sha256/{fingerprint[:2]}/{fingerprint[2:4]}/{fingerprint}{suffix}"
+
+    def path_of(self, key: str) -> Path:
+        """Return where the object lies or would lie. Raises ValueError for a string that is no key."""
+        self._fingerprint_in(key)
+        return self.root / key
+
+    def has(self, key: str) -> bool:
+        """True when an object of this key is there; says nothing about its bytes (see verify)."""
+        return self._size_of(key) is not None
+
+    def put(self, source: Path, inspected: Inspection) -> str:
+        """Archive the bytes that the gate inspected and return their key. Idempotent.
+
+        On return the object is complete, read-only and on disk with its folder entries. An object that is
+        already there is checked by size, not read. Raises SourceChangedError, ArchiveDamagedError, or
+        InfrastructureError (no space, read or write fault); then no object and no part file is left.
+        """
+        key = self.key_of(inspected.fingerprint, inspected.content_encoding)
+        target = self.root / key
+        archived_bytes = self._size_of(key)
+        if archived_bytes not in (None, inspected.size_bytes):
+            raise self._damaged(key, f"it has {archived_bytes} bytes, expected {inspected.size_bytes}")
+        try:
+            if archived_bytes is None:
+                self._copy(source, inspected, target)
+            sync_folders(target.parent, self.root)
+        except OSError as error:
+            raise self._trouble(source, error) from error
+        return key
+
+    def verify(self, key: str) -> ObjectState:
+        """Compare the SHA-256 of the object with its name. Raises InfrastructureError for a read fault."""
+        path = self.path_of(key)
+        digest = hashlib.sha256()
+        try:
+            with open_regular(path) as file:
+                for chunk in read_chunks(file):
+                    digest.update(chunk)
+        except (FileNotFoundError, NotADirectoryError):
+            return "missing"
+        except NotARegularFileError:
+            return "damaged"
+        except OSError as error:
+            raise InfrastructureError(
+                f"cannot read the archived object {os.fspath(path)!r}: {error}; it was not verified",
+                next_command=f"ls -l {shlex.quote(os.fspath(path))}",
+            ) from error
+        return "sound" if digest.hexdigest() == self._fingerprint_in(key) else "damaged"
+
+    def sweep(self) -> int:
+        """Remove part files whose put is dead and return how many; those of living puts stay."""
+        try:
+            return sweep_parts(self._incoming)
+        except OSError as error:
+            raise InfrastructureError(
+                f"cannot clear {os.fspath(self._incoming)!r}: {error}; archived objects are untouched",
+                next_command=f"ls -la {shlex.quote(os.fspath(self._incoming))}",
+            ) from error
+
+    def _copy(self, source: Path, inspected: Inspection, target: Path) -> None:
+        make_folders(self._incoming)
+        make_folders(target.parent)
+        with PartFile(self._incoming) as part:
+            self._copy_bytes(source, inspected, part)
+            part.publish(target, _READ_ONLY)
+
+    def _copy_bytes(self, source: Path, inspected: Inspection, part: PartFile) -> None:
+        digest = hashlib.sha256()
+        copied_bytes = 0
+        try:
+            file = open_regular(source)
+        except _SOURCE_GONE as error:
+            raise _changed(source, inspected, str(error)) from error
+        with file:
+            for chunk in read_chunks(file):
+                copied_bytes += len(chunk)
+                # A source that grows while it is read would otherwise fill the disk.
+                if copied_bytes > inspected.size_bytes:
+                    raise _changed(source, inspected, f"more than {inspected.size_bytes} bytes")
+                digest.update(chunk)
+                part.write(chunk)
+        if digest.hexdigest() != inspected.fingerprint:
+            raise _changed(source, inspected, f"{copied_bytes} bytes, SHA-256 {digest.hexdigest()}")
+
+    def _size_of(self, key: str) -> int | None:
+        path = self.path_of(key)
+        try:
+            status = os.lstat(path)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise InfrastructureError(
+                f"cannot look for the archived object {os.fspath(path)!r}: {error}; nothing was archived",
+                next_command=f"ls -ld {shlex.quote(os.fspath(self.root))}",
+            ) from error
+        if not stat.S_ISREG(status.st_mode):
+            raise self._damaged(key, "it is not a regular file")
+        return status.st_size
+
+    def _fingerprint_in(self, key: str) -> str:
+        match = _KEY.fullmatch(key)
+        if match is None:
+            raise ValueError(f"{key!r} is no raw zone key")
+        return match[3]
+
+    def _damaged(self, key: str, got: str) -> ArchiveDamagedError:
+        path = shlex.quote(os.fspath(self.root / key))
+        return ArchiveDamagedError(
+            f"archived object {key}: {got}; nothing was archived. Put it aside and ingest again",
+            next_command=f"mv -- {path} {path}.damaged",
+        )
+
+    def _trouble(self, source: Path, error: OSError) -> InfrastructureError:
+        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        return InfrastructureError(
+            f"cannot archive {os.fspath(source)!r} under {os.fspath(self.root)!r}: {error}; nothing of it was kept",
+            next_command=f"{'df -h' if is_full else 'ls -ld'} {shlex.quote(os.fspath(self.root))}",
+        )
+
+
+def _changed(source: Path, inspected: Inspection, got: str) -> SourceChangedError:
+    return SourceChangedError(
+        f"{os.fspath(source)!r} changed after the gate judged it: got {got}, "
+        f"expected {inspected.size_bytes} bytes, SHA-256 {inspected.fingerprint}; it was not archived",
+        next_command="make dry-run",
+    )
