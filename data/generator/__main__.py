@@ -1,0 +1,70 @@
+"""Command line of the generator: options in, a folder of exports and its ground truth out."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from datetime import date
+from pathlib import Path
+
+from data.generator.daily_exports import generate
+from data.generator.options import OptionError, Options
+
+_DEFAULTS = {name: field.default for name, field in Options.__dataclass_fields__.items()}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m data.generator",
+        description="Write synthetic ticket exports, a file per day, and expected.json, their ground truth.",
+    )
+    parser.add_argument("--out", type=Path, required=True, help="folder for the exports; made if absent")
+    parser.add_argument("--replace", action="store_true", help="remove the exports already in --out first")
+    for flag, name, text in (
+        ("--from", "first_day", "first day"),
+        ("--to", "last_day", "last day, included"),
+    ):
+        parser.add_argument(flag, dest=name, type=date.fromisoformat, required=True, metavar="YYYY-MM-DD", help=text)
+    amount = parser.add_mutually_exclusive_group(required=True)
+    amount.add_argument("--tickets", type=int, metavar="N", help="open exactly N tickets")
+    amount.add_argument("--lines", type=int, metavar="N", help="write exactly N lines")
+    for flag, kind, text in (
+        ("--seed", int, "another seed, other tickets"),
+        ("--payload-bytes", int, "mean bytes of a valid line; the description fills it up"),
+        ("--update-rate", float, "mean updates of a ticket after its creation"),
+        ("--invalid-rate", float, "share of versions whose line is damaged"),
+        ("--duplicate-rate", float, "lines delivered again, per version"),
+        ("--late-rate", float, "share of versions delivered days or weeks after their day"),
+        ("--blank-rate", float, "blank lines, per version"),
+        ("--out-of-order", float, "share of lines that are not in time order"),
+        ("--moved-rate", float, "share of tickets whose created_at changes to an earlier day"),
+        ("--warning-rate", float, "share of tickets with an update or a resolution before their creation"),
+        ("--gzip-every", int, "every n-th file is gzip; 0: none, 1: all"),
+        ("--gzip-member-lines", int, "a new gzip member every n lines; 0: one member"),
+        ("--crlf-every", int, "every n-th file has CRLF line ends; 0: none"),
+        ("--unterminated-every", int, "every n-th file has no line end after its last line; 0: none"),
+        ("--source", str, "source_id of the records"),
+    ):
+        name = flag[2:].replace("-", "_")
+        default = _DEFAULTS[name]
+        parser.add_argument(flag, type=kind, default=default, help=f"{text} (default: {default})")
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Exit code 0, or 2 with one line on standard error that says what to change."""
+    given = vars(_parser().parse_args(arguments))
+    out, replace = given.pop("out"), given.pop("replace")
+    try:
+        totals = generate(Options(**given), out, replace=replace)["totals"]
+    except OptionError as error:
+        print(f"python -m data.generator: {error}", file=sys.stderr)
+        return 2
+    assert isinstance(totals, dict)
+    counts = ", ".join(f"{name} {value}" for name, value in totals.items() if not isinstance(value, dict))
+    print(f"{out}: {counts}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
