@@ -1,0 +1,184 @@
+-- Owner: the loader. Everything that a run decides, promises or completes is a row here.
+-- Every statement may be run again: the loader applies these files at each start of a new version.
+create schema if not exists ops;
+
+-- First 64 bits of md5 as a number. Summed over rows it is a content digest that does not depend
+-- on their order but does on how often each occurs (a multiset digest). Not a defence against forgery:
+-- record_fingerprint (SHA-256) is.
+create or replace function ops.digest64(content text) returns numeric
+language sql immutable parallel safe strict
+return ('x' || substr(md5(content), 1, 16))::bit(64)::bigint::numeric;
+
+-- Text of an instant that depends on no session setting.
+create or replace function ops.instant_text(instant timestamptz) returns text
+language sql immutable parallel safe
+return coalesce(extract(epoch from instant)::text, '~');
+
+create table if not exists ops.manifest (
+    manifest_id text primary key,
+    manifest_sha256 text not null check (manifest_sha256 ~ '^[0-9a-f]{64}$'),
+    manifest_bytes bytea not null,
+    manifest_path text not null,
+    batch_id text not null,
+    contract_ref text not null,
+    modality text not null,
+    load_mode text not null,
+    window_field text,
+    window_start timestamptz,
+    window_end timestamptz,
+    declared_asset_count integer not null,
+    is_implicit boolean not null,
+    registered_by_run_id uuid not null,
+    registered_at timestamptz not null default now(),
+    check ((window_start is null) = (window_end is null)),
+    check (window_start < window_end)
+);
+
+create table if not exists ops.source_asset (
+    asset_id integer generated always as identity primary key,
+    source_fingerprint text not null unique check (source_fingerprint ~ '^[0-9a-f]{64}$'),
+    size_bytes bigint not null,
+    content_encoding text not null check (content_encoding in ('identity', 'gzip')),
+    -- Decompressed size, counted by the gate: the reader's lines must tile exactly this.
+    content_bytes bigint not null,
+    raw_zone_key text not null,
+    registered_by_run_id uuid not null,
+    registered_at timestamptz not null default now()
+);
+
+create table if not exists ops.manifest_asset (
+    manifest_id text not null references ops.manifest,
+    source_id text not null,
+    ordinal integer not null,
+    asset_id integer references ops.source_asset,
+    source_url_or_path text not null,
+    asset_type text not null,
+    declared_checksum_sha256 text,
+    declared_size_bytes bigint,
+    declared_record_count bigint,
+    sequence bigint not null,
+    judgement text not null check (judgement in ('accept', 'warn', 'quarantine', 'reject')),
+    -- admitted: goes on; withheld: judged quarantine or reject; missing: no bytes found;
+    -- not_available: accepted, but of a kind that is not landed yet.
+    disposition text not null check (disposition in ('admitted', 'withheld', 'missing', 'not_available')),
+    reason_codes text[] not null,
+    judged_by_run_id uuid not null,
+    judged_at timestamptz not null default now(),
+    primary key (manifest_id, source_id),
+    check ((disposition = 'admitted') = (asset_id is not null))
+);
+create index if not exists manifest_asset_by_asset on ops.manifest_asset (asset_id);
+
+create table if not exists ops.ruleset (
+    ruleset_id integer generated always as identity primary key,
+    ruleset_sha256 text not null unique check (ruleset_sha256 ~ '^[0-9a-f]{64}$'),
+    contract_ref text not null,
+    components jsonb not null,
+    registered_at timestamptz not null default now()
+);
+
+-- One row per run and attempt, written before work starts and at each stage boundary.
+create table if not exists ops.ingest_run (
+    run_id uuid not null,
+    attempt integer not null check (attempt >= 1),
+    trace_id text not null check (trace_id ~ '^[0-9a-f]{32}$'),
+    mode text not null check (mode in ('ingest', 'retry', 'rerun', 'replay', 'backfill')),
+    status text not null check (status in ('running', 'success', 'warning', 'failed', 'interrupted', 'crashed')),
+    stage text not null check (
+        stage in ('started', 'gated', 'archived', 'landed', 'built', 'reconciled', 'finished')
+    ),
+    batch_id text not null,
+    manifest_ids text[] not null,
+    ruleset_id integer not null references ops.ruleset,
+    -- Half-open window of partitions; both null: every partition.
+    window_start date,
+    window_end date,
+    line_limit bigint,
+    -- Manifests that could not be accepted at all: [{"path", "violations"}].
+    refused_manifests jsonb not null default '[]',
+    -- The watermark of each record source when the run started: {"<source>": "<instant>"}; decides late.
+    watermarks jsonb not null default '{}',
+    lock_pid integer not null,
+    process_id integer not null,
+    host text not null,
+    repaired_row_count bigint not null default 0,
+    dlt_load_ids text[] not null default '{}',
+    dbt_invocation_ids text[] not null default '{}',
+    loader_version text not null,
+    git_sha text,
+    failure text,
+    exit_code integer,
+    started_at timestamptz not null default now(),
+    finished_at timestamptz,
+    primary key (run_id, attempt),
+    check ((window_start is null) = (window_end is null)),
+    check (window_start < window_end)
+);
+
+-- What an attempt did with each declared asset.
+create table if not exists ops.run_asset (
+    run_id uuid not null,
+    attempt integer not null,
+    manifest_id text not null,
+    source_id text not null,
+    asset_id integer,
+    -- parsed: read line by line; unchanged: hashed and already taken; else as the disposition.
+    action text not null check (action in ('parsed', 'unchanged', 'withheld', 'missing', 'not_available')),
+    judgement text not null,
+    reason_codes text[] not null,
+    primary key (run_id, attempt, manifest_id, source_id),
+    foreign key (run_id, attempt) references ops.ingest_run
+);
+
+-- What the reader found in an asset under a ruleset, whole or up to a limit.
+create table if not exists ops.asset_index (
+    asset_id integer not null references ops.source_asset,
+    ruleset_id integer not null references ops.ruleset,
+    -- Lines in the asset, and how many of them have been indexed (fewer only after a limited run).
+    line_count bigint not null,
+    indexed_line_count bigint not null,
+    is_complete boolean not null,
+    run_id uuid not null,
+    attempt integer not null,
+    indexed_at timestamptz not null default now(),
+    primary key (asset_id, ruleset_id),
+    check (is_complete = (line_count = indexed_line_count))
+);
+
+-- Lines of an asset that belong to a partition. Taken: every event of theirs is visible.
+create table if not exists ops.asset_partition (
+    asset_id integer not null references ops.source_asset,
+    ruleset_id integer not null references ops.ruleset,
+    partition_key date not null,
+    record_line_count bigint not null,
+    rejected_line_count bigint not null,
+    taken_by_run_id uuid,
+    taken_at timestamptz,
+    primary key (asset_id, ruleset_id, partition_key),
+    check ((taken_by_run_id is null) = (taken_at is null))
+);
+
+-- A dlt load counts only once it stands here; row_count and row_digest are read from the tables, never from dlt.
+create table if not exists ops.completed_load (
+    load_id text not null,
+    table_name text not null check (table_name in ('raw_ticket_event', 'asset_line', 'rejected_record')),
+    run_id uuid not null,
+    attempt integer not null,
+    row_count bigint not null,
+    row_digest numeric not null,
+    completed_at timestamptz not null default now(),
+    primary key (load_id, table_name),
+    foreign key (run_id, attempt) references ops.ingest_run
+);
+
+-- Checkpoint, cursor and watermark: three objects that never share a row.
+create table if not exists ops.ingest_state (
+    dataset text not null,
+    record_source text not null,
+    state_kind text not null check (state_kind in ('checkpoint', 'cursor', 'watermark')),
+    -- cursor, watermark: the instant. checkpoint: the instant at which the run below was durable.
+    value_at timestamptz not null,
+    run_id uuid not null,
+    updated_at timestamptz not null default now(),
+    primary key (dataset, record_source, state_kind)
+);

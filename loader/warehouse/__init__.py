@@ -1,0 +1,119 @@
+"""The warehouse's door: a PostgreSQL that libpq variables name, else the embedded one of this checkout."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import psycopg2
+
+from loader.config import Settings
+from loader.errors import CommandUsageError, InfrastructureError
+from loader.warehouse import embedded
+from loader.warehouse.connection import DEFAULT_DATABASE, Warehouse, given_warehouse
+from loader.warehouse.ddl import ensure_schema, recorded_sha256
+from loader.warehouse.embedded import Announce, EmbeddedStatus
+from loader.warehouse.placement import outside_folder, remove_folders
+
+__all__ = [
+    "EmbeddedStatus",
+    "Warehouse",
+    "answering_warehouse",
+    "embedded_status",
+    "find_warehouse",
+    "open_warehouse",
+    "remove_embedded",
+    "stop_embedded",
+]
+
+OLDEST_SERVER_VERSION = 150000
+
+
+def find_warehouse(settings: Settings) -> Warehouse:
+    """Where the warehouse is, by PGHOST or else embedded; starts and checks nothing.
+
+    PGHOST may also name the embedded server, as after `eval "$(make -s env)"`. Raises CommandUsageError
+    on libpq variables that can't be used.
+    """
+    given = given_warehouse(os.environ)
+    own = embedded.address(settings.state_folder, os.environ.get("PGDATABASE") or DEFAULT_DATABASE)
+    own_hosts = (own.host, str(outside_folder(settings.state_folder) / "run"))
+    return own if given is None or os.path.realpath(given.host) in own_hosts else given
+
+
+def to_standard_error(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def open_warehouse(settings: Settings, *, announce: Announce = to_standard_error) -> Warehouse:
+    """A warehouse that answers and holds the loader's tables; the embedded server is started for it.
+
+    `announce` gets a line for each thing that takes time or lies at an unusual place. A second call
+    changes nothing. Raises CommandUsageError, or InfrastructureError when the server can't be used.
+    """
+    warehouse = find_warehouse(settings)
+    if warehouse.is_embedded:
+        embedded.start(settings.state_folder, announce)
+        # Folders may have moved, and the password file exists now.
+        warehouse = find_warehouse(settings)
+        embedded.ensure_database(warehouse)
+    # Here and now rather than in the middle of a run: an address that dlt can't carry is refused.
+    warehouse.dsn_url()
+    with closing(warehouse.connect(application_name="loader schema")) as connection:
+        _require_version(warehouse, connection.server_version)
+        try:
+            if ensure_schema(connection, settings.project_root / "infra" / "postgres"):
+                announce(f"tables of database {warehouse.dbname} are up to date now")
+        except psycopg2.OperationalError as error:
+            raise warehouse.unreachable(error) from error
+    return warehouse
+
+
+def answering_warehouse(settings: Settings) -> Warehouse | None:
+    """The warehouse if it answers now and holds the loader's tables, else None; starts and changes nothing.
+
+    Raises CommandUsageError on libpq variables that can't be used.
+    """
+    warehouse = find_warehouse(settings)
+    try:
+        with closing(warehouse.connect(application_name="loader probe")) as connection:
+            return warehouse if recorded_sha256(connection) else None
+    except InfrastructureError:
+        return None
+
+
+def stop_embedded(settings: Settings) -> bool:
+    """Stop the embedded server; true when it was running. Raises CommandUsageError for a given server."""
+    warehouse = find_warehouse(settings)
+    if not warehouse.is_embedded:
+        raise CommandUsageError(
+            f"PGHOST: got {warehouse.host!r}, expected it unset: only the embedded PostgreSQL is stopped by "
+            "the loader; nothing was stopped",
+            next_command="env -u PGHOST make down",
+        )
+    return embedded.stop(settings.state_folder)
+
+
+def remove_embedded(settings: Settings) -> tuple[Path, ...]:
+    """Stop the embedded server and delete its data, wherever it lies; the folders that were removed.
+
+    Never touches a given server. The state folder itself stays.
+    """
+    embedded.stop(settings.state_folder)
+    return remove_folders(settings.state_folder)
+
+
+def embedded_status(settings: Settings) -> EmbeddedStatus:
+    """What the embedded server of this checkout does now; starts and changes nothing."""
+    return embedded.status(settings.state_folder)
+
+
+def _require_version(warehouse: Warehouse, found: int) -> None:
+    if found < OLDEST_SERVER_VERSION:
+        raise InfrastructureError(
+            f"PostgreSQL at {warehouse.address}: got version {found // 10000}, expected "
+            f"{OLDEST_SERVER_VERSION // 10000} or newer; no table was created or read",
+            next_command="make up   (with PGHOST unset: the embedded PostgreSQL)",
+        )

@@ -1,0 +1,197 @@
+"""Where the warehouse is, and the ways to reach it: psycopg2, a URL for dlt, the environment for others."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import psycopg2
+
+from loader.errors import CommandUsageError, InfrastructureError
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection
+
+DEFAULT_PORT = 5432
+DEFAULT_USER = "omni"
+DEFAULT_DATABASE = "omnisupport"
+CONNECT_TIMEOUT_SECONDS = 10
+# dlt refuses an address without a password, also where the server asks for none.
+PASSWORD_WHERE_NONE_IS_ASKED = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Warehouse:
+    """A reachable database. Holds no password: `passfile` names the file that libpq reads it from.
+
+    `host` is a host name or the absolute folder of a unix socket.
+    """
+
+    host: str
+    port: int
+    user: str
+    dbname: str
+    passfile: Path | None = None
+    is_embedded: bool = False
+
+    @property
+    def address(self) -> str:
+        return f"{self.host}:{self.port}, database {self.dbname}, user {self.user}"
+
+    def in_database(self, dbname: str) -> Warehouse:
+        """The same server, another database."""
+        return replace(self, dbname=dbname)
+
+    def connect(
+        self,
+        *,
+        application_name: str = "loader",
+        settings: Mapping[str, str] | None = None,
+        autocommit: bool = False,
+    ) -> Connection:
+        """A new psycopg2 connection whose session time zone is UTC; the caller closes it.
+
+        `settings` are session settings by name, custom ones such as omni.run_id included. Raises
+        InfrastructureError when the server can't be reached or refuses.
+        """
+        try:
+            connection = psycopg2.connect(
+                host=self.host,
+                port=self.port,
+                user=self.user,
+                dbname=self.dbname,
+                application_name=application_name,
+                connect_timeout=CONNECT_TIMEOUT_SECONDS,
+                options=_session_options(settings, separator=" "),
+                **({"passfile": str(self.passfile)} if self.passfile else {}),
+            )
+        except psycopg2.OperationalError as error:
+            raise self.unreachable(error) from error
+        connection.autocommit = autocommit
+        return connection
+
+    def dsn_url(self, *, application_name: str = "loader", settings: Mapping[str, str] | None = None) -> str:
+        """The address as a URL for dlt and ADBC. **It may hold the password: never print or store it.**
+
+        dlt writes blanks as "+", which libpq takes literally; a tab survives, so tabs separate the options.
+        Raises ValueError for a name with a blank (sessions would carry another name than asked for), and
+        CommandUsageError for a user or password with one, before anything is connected.
+        """
+        if " " in application_name:
+            raise ValueError(f"application_name {application_name!r}: a blank does not survive in a URL for dlt")
+        password = find_password(self) or PASSWORD_WHERE_NONE_IS_ASKED
+        if re.search(r"\s", self.user + password):
+            raise CommandUsageError(
+                f"PGUSER or password for {self.host}: got one with a blank, expected none: dlt can't carry it; "
+                "nothing was started",
+                next_command=f"psql -h {self.host} -p {self.port} -c '\\password'   (a new password)",
+            )
+        query = {
+            "application_name": application_name,
+            "connect_timeout": str(CONNECT_TIMEOUT_SECONDS),
+            "options": _session_options(settings, separator="\t"),
+        }
+        is_socket = self.host.startswith("/")
+        if is_socket:
+            query["host"] = self.host
+        host = "localhost" if is_socket else f"[{self.host}]" if ":" in self.host else self.host
+        fields = "&".join(f"{name}={quote(value, safe='')}" for name, value in query.items())
+        return (
+            f"postgresql://{quote(self.user, safe='')}:{quote(password, safe='')}@{host}:{self.port}"
+            f"/{quote(self.dbname, safe='')}?{fields}"
+        )
+
+    def libpq_environment(self) -> dict[str, str]:
+        """Variables to lay over the environment of psql, dbt or any libpq client. Holds no password."""
+        variables = {
+            "PGHOST": self.host,
+            "PGPORT": str(self.port),
+            "PGUSER": self.user,
+            "PGDATABASE": self.dbname,
+        }
+        return variables | ({"PGPASSFILE": str(self.passfile)} if self.passfile else {})
+
+    def unreachable(self, error: psycopg2.Error) -> InfrastructureError:
+        """What an operator reads when this server is lost or refuses; libpq's text holds no password."""
+        reason = " ".join(str(error).split()) or type(error).__name__
+        next_command = shlex.join(["pg_isready", "-h", self.host, "-p", str(self.port)])
+        if self.is_embedded:
+            next_command = "make up"
+        if f'database "{self.dbname}" does not exist' in reason:
+            next_command = shlex.join(["createdb", "-h", self.host, "-p", str(self.port), "-U", self.user, self.dbname])
+        return InfrastructureError(
+            f"PostgreSQL at {self.address}: got {reason!r}, expected a connection; "
+            "nothing was read or written through it",
+            next_command=next_command,
+        )
+
+
+def given_warehouse(environment: Mapping[str, str]) -> Warehouse | None:
+    """The server that libpq variables name, or None when PGHOST is unset.
+
+    Raises CommandUsageError on variables that would lead libpq elsewhere behind our back.
+    """
+    for variable in ("PGHOSTADDR", "PGSERVICE"):
+        if environment.get(variable):
+            raise CommandUsageError(
+                f"{variable}: got {environment[variable]!r}, expected it unset: the server is named by "
+                "PGHOST, PGPORT, PGUSER and PGDATABASE; nothing was started",
+                next_command=f"unset {variable}",
+            )
+    host = environment.get("PGHOST")
+    if not host:
+        return None
+    port = environment.get("PGPORT") or str(DEFAULT_PORT)
+    if not re.fullmatch(r"[0-9]{1,5}", port) or not 1 <= int(port) <= 65535:
+        raise CommandUsageError(
+            f"PGPORT: got {port!r}, expected a number from 1 to 65535; nothing was started",
+            next_command="unset PGPORT   (5432 is the default)",
+        )
+    passfile = Path(environment.get("PGPASSFILE") or "~/.pgpass").expanduser()
+    return Warehouse(
+        host=host,
+        port=int(port),
+        user=environment.get("PGUSER") or DEFAULT_USER,
+        dbname=environment.get("PGDATABASE") or DEFAULT_DATABASE,
+        passfile=passfile if passfile.is_file() else None,
+    )
+
+
+def find_password(warehouse: Warehouse) -> str | None:
+    """The password as libpq would find it: PGPASSWORD, else the first matching line of the password file.
+
+    A file that others can read is ignored, as by libpq.
+    """
+    if not warehouse.is_embedded and os.environ.get("PGPASSWORD"):
+        return os.environ["PGPASSWORD"]
+    if warehouse.passfile is None or warehouse.passfile.stat().st_mode & 0o077:
+        return None
+    wanted = (warehouse.host, str(warehouse.port), warehouse.dbname, warehouse.user)
+    for line in warehouse.passfile.read_text(encoding="utf-8").splitlines():
+        # Four fields that end at a colon, then the password; a backslash takes the next character as it is.
+        match = re.fullmatch(r"((?:\\.|[^:\\])*):" * 4 + "(.*)", line)
+        if match and not line.startswith("#"):
+            *fields, password = (re.sub(r"\\(.)", r"\1", field) for field in match.groups())
+            if all(field in ("*", value) for field, value in zip(fields, wanted, strict=True)):
+                return password
+    return None
+
+
+def passfile_line(warehouse: Warehouse, password: str) -> str:
+    """A line of a libpq password file for exactly this server and user, any database."""
+    host, user = (re.sub(r"([:\\])", r"\\\1", text) for text in (warehouse.host, warehouse.user))
+    return f"{host}:{warehouse.port}:*:{user}:{password}\n"
+
+
+def _session_options(settings: Mapping[str, str] | None, *, separator: str) -> str:
+    options = {"TimeZone": "UTC", **(settings or {})}
+    for name, value in options.items():
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.]*", name) or not re.fullmatch(r"[!-\[\]-~]*", value):
+            raise ValueError(f"session setting {name}={value!r}: blanks and backslashes do not fit an option")
+    return separator.join(f"-c{name}={value}" for name, value in options.items())

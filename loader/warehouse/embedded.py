@@ -1,0 +1,242 @@
+"""The embedded PostgreSQL: initialised on first use, reached by a unix socket only, up across commands."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+import psycopg2
+from psycopg2 import errors
+
+from loader.errors import InfrastructureError
+from loader.warehouse import placement as places
+from loader.warehouse import postmaster, server
+from loader.warehouse.connection import (
+    DEFAULT_DATABASE,
+    DEFAULT_PORT,
+    DEFAULT_USER,
+    PASSWORD_WHERE_NONE_IS_ASKED,
+    Warehouse,
+    passfile_line,
+)
+from loader.warehouse.server import Started
+
+Announce = Callable[[str], None]
+
+START_TIMEOUT_SECONDS = 120.0
+STOP_TIMEOUT_SECONDS = 60.0
+LOCK_TIMEOUT_SECONDS = 180.0
+
+
+class Answer(Enum):
+    READY = "ready"
+    BUSY = "starting or stopping"
+    NONE = "no server"
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedStatus:
+    """`pid` and `server_version` are None unless the server answers."""
+
+    is_initialised: bool
+    is_running: bool
+    pid: int | None
+    server_version: str | None
+    data_folder: Path
+    socket_folder: Path
+
+
+def address(state_folder: Path, dbname: str = DEFAULT_DATABASE) -> Warehouse:
+    """Where the embedded server is or would be; starts nothing."""
+    passfile = state_folder / "pgpass"
+    return Warehouse(
+        host=str(places.present_folders(state_folder)[1]),
+        port=DEFAULT_PORT,
+        user=DEFAULT_USER,
+        dbname=dbname,
+        passfile=passfile if passfile.is_file() else None,
+        is_embedded=True,
+    )
+
+
+def start(state_folder: Path, announce: Announce) -> None:
+    """Make the server answer; a no-op when it does. Safe when several processes start it at once.
+
+    Recovers from a killed server, a zombie and a stale or foreign lock file. Raises InfrastructureError:
+    a half-made data directory is never left under its final name, an existing one is never touched.
+    """
+    if _probe(state_folder)[0] is Answer.READY:
+        return
+    try:
+        state_folder.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
+        with _start_lock(state_folder):
+            if _await_answer(state_folder) is Answer.READY:
+                return
+            placement = places.prepare(state_folder)
+            for note in placement.notes:
+                announce(note)
+            _write_passfile(state_folder)
+            if not placement.data_folder.joinpath("PG_VERSION").exists():
+                announce(f"initialising PostgreSQL in {placement.data_folder}")
+                server.initialise(placement)
+            _await_start(state_folder, server.launch(placement))
+    except OSError as error:
+        raise InfrastructureError(
+            f"embedded PostgreSQL of {state_folder}: got {error.strerror} on {error.filename}, expected "
+            "a folder that the present user may write; the server was not started",
+            next_command=f"ls -la {state_folder}   (or export PGHOST=<a PostgreSQL 15 or newer>)",
+        ) from error
+
+
+def stop(state_folder: Path) -> bool:
+    """Stop the server, ending its sessions; true when one was running. Committed rows stay."""
+    data_folder, _ = places.present_folders(state_folder)
+    pid = postmaster.recorded_pid(data_folder / "postmaster.pid")
+    if pid is None or not postmaster.is_server_process(pid, data_folder):
+        return False
+    os.kill(pid, signal.SIGINT)
+    deadline = time.monotonic() + STOP_TIMEOUT_SECONDS
+    while postmaster.is_server_process(pid, data_folder):
+        if time.monotonic() > deadline:
+            raise InfrastructureError(
+                f"embedded PostgreSQL: process {pid} still runs {STOP_TIMEOUT_SECONDS:.0f} s after it was "
+                "asked to stop, expected it gone; no data is lost",
+                next_command="make down   (again)",
+            )
+        time.sleep(0.02)
+    return True
+
+
+def status(state_folder: Path) -> EmbeddedStatus:
+    """What is there now; starts and changes nothing."""
+    data_folder, socket_folder = places.present_folders(state_folder)
+    answer, version = _probe(state_folder)
+    is_running = answer is Answer.READY
+    return EmbeddedStatus(
+        is_initialised=data_folder.joinpath("PG_VERSION").exists(),
+        is_running=is_running,
+        pid=postmaster.recorded_pid(data_folder / "postmaster.pid") if is_running else None,
+        server_version=version,
+        data_folder=data_folder,
+        socket_folder=socket_folder,
+    )
+
+
+def ensure_database(warehouse: Warehouse) -> bool:
+    """Create the database of `warehouse` on its server if it is missing; true when it was."""
+    connection = warehouse.in_database("postgres").connect(autocommit=True)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("select 1 from pg_database where datname = %s", (warehouse.dbname,))
+            if cursor.fetchone():
+                return False
+            quoted = warehouse.dbname.replace('"', '""')
+            cursor.execute(f'create database "{quoted}"')
+    except (errors.DuplicateDatabase, errors.UniqueViolation):
+        # Another process that started at the same time was quicker.
+        return False
+    finally:
+        connection.close()
+    return True
+
+
+def _probe(state_folder: Path) -> tuple[Answer, str | None]:
+    """Ask the server at the socket; with its version when it is ours and ready."""
+    data_folder, _ = places.present_folders(state_folder)
+    try:
+        connection = address(state_folder, "postgres").connect(autocommit=True)
+    except InfrastructureError as error:
+        # The server's own words, in English whatever the locale here (initdb --no-locale).
+        if re.search(r"too many clients|remaining connection slots", error.message):
+            return Answer.READY, None
+        is_busy = re.search(r"the database system is|not yet accepting connections", error.message)
+        return (Answer.BUSY if is_busy else Answer.NONE), None
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("select current_setting('data_directory'), current_setting('server_version')")
+            row = cursor.fetchone()
+    except psycopg2.OperationalError:
+        return Answer.BUSY, None
+    finally:
+        connection.close()
+    served = Path(row[0]) if row else data_folder
+    if not data_folder.exists() or not os.path.samefile(served, data_folder):
+        raise InfrastructureError(
+            f"the server at {address(state_folder).host} serves {served}, expected {data_folder}; "
+            "nothing was read or written",
+            next_command="make down   (in the checkout that owns that server)",
+        )
+    return Answer.READY, str(row[1]) if row else None
+
+
+def _await_answer(state_folder: Path) -> Answer:
+    """Wait while a living server of ours starts or stops; then what it is."""
+    deadline = time.monotonic() + START_TIMEOUT_SECONDS
+    data_folder, _ = places.present_folders(state_folder)
+    while time.monotonic() < deadline:
+        answer = _probe(state_folder)[0]
+        pid = postmaster.recorded_pid(data_folder / "postmaster.pid")
+        is_living = pid is not None and postmaster.is_server_process(pid, data_folder)
+        # A server in another container answers, though its process can't be seen from here.
+        if answer is Answer.READY or (answer is Answer.NONE and not is_living):
+            return answer
+        time.sleep(0.02)
+    raise InfrastructureError(
+        f"embedded PostgreSQL: a process of {data_folder} lives but gave no answer for "
+        f"{START_TIMEOUT_SECONDS:.0f} s, expected a connection; nothing was started or ended",
+        next_command="make down && make up",
+    )
+
+
+def _await_start(state_folder: Path, started: Started) -> None:
+    deadline = time.monotonic() + START_TIMEOUT_SECONDS
+    while not started.is_ready or _probe(state_folder)[0] is not Answer.READY:
+        if started.has_ended or time.monotonic() > deadline:
+            raise InfrastructureError(
+                f"embedded PostgreSQL of {state_folder}: got {started.complaint()!r}, expected it to answer "
+                f"within {START_TIMEOUT_SECONDS:.0f} s; the data is as it was",
+                next_command=f"tail {started.log_file}",
+            )
+        time.sleep(0.01)
+
+
+def _write_passfile(state_folder: Path) -> None:
+    """For clients that insist on a password; the server asks for none."""
+    passfile = state_folder / "pgpass"
+    temporary = passfile.with_name("pgpass.new")
+    temporary.unlink(missing_ok=True)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with open(descriptor, "w", encoding="utf-8") as file:
+        file.write(passfile_line(address(state_folder), PASSWORD_WHERE_NONE_IS_ASKED))
+    temporary.replace(passfile)
+
+
+@contextmanager
+def _start_lock(state_folder: Path) -> Iterator[None]:
+    """One process at a time starts the server; the lock goes with its process, whatever ends it."""
+    descriptor = os.open(state_folder / "up.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    deadline = time.monotonic() + LOCK_TIMEOUT_SECONDS
+    try:
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise InfrastructureError(
+                        f"{state_folder / 'up.lock'}: another command has been starting the server for "
+                        f"{LOCK_TIMEOUT_SECONDS:.0f} s; this one did nothing",
+                        next_command="make up",
+                    ) from None
+                time.sleep(0.02)
+        yield
+    finally:
+        os.close(descriptor)

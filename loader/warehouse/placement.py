@@ -1,0 +1,194 @@
+"""Where the embedded PostgreSQL lives, as which user it runs, and what is moved when that user can't get in.
+
+Normally everything is below .local of the checkout. Two things can forbid that, and then a private folder
+per checkout outside it is used, with links in .local that point there:
+  - root may not run PostgreSQL, and the user that runs it instead can't enter a 0700 home;
+  - the path of a unix socket may have about 100 bytes; libpq splits it at commas, and dlt loses its blanks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pwd
+import re
+import shutil
+import stat
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from loader.errors import InfrastructureError
+from loader.warehouse.binaries import ServerUser, can_run, copy_binaries, find_binaries
+
+# The limit is 107 bytes on Linux and 103 on macOS, the socket's own name included.
+SOCKET_PATH_LIMIT_BYTES = 103
+SOCKET_NAME = ".s.PGSQL.5432"
+SERVER_ACCOUNTS = ("postgres", "nobody")
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Real paths, no links. `run_as` is None when the server runs as the present user.
+
+    `notes` say to the operator what is not at its usual place, and why.
+    """
+
+    data_folder: Path
+    socket_folder: Path
+    log_file: Path
+    binaries: Path
+    run_as: ServerUser | None
+    notes: tuple[str, ...]
+
+
+def present_folders(state_folder: Path) -> tuple[Path, Path]:
+    """The data directory and the socket folder as they are now, existing or not; changes nothing."""
+    return (state_folder / "pgdata").resolve(), (state_folder / "run").resolve()
+
+
+def outside_folder(state_folder: Path) -> Path:
+    """The private folder of this checkout outside it. For root /var/lib: many systems sweep /var/tmp."""
+    identity = hashlib.sha256(os.fsencode(state_folder)).hexdigest()[:12]
+    candidates = [Path("/var/lib")] if os.geteuid() == 0 else []
+    candidates += [Path("/var/tmp"), Path(tempfile.gettempdir())]
+    parent = next((folder for folder in candidates if os.access(folder, os.W_OK | os.X_OK)), candidates[-1])
+    return parent / f"omnisupport-elt-{identity}"
+
+
+def prepare(state_folder: Path) -> Placement:
+    """Decide where the server lives and make its folders, links and readable binaries. Idempotent.
+
+    The caller holds the start lock. Raises InfrastructureError; no database is touched by then.
+    """
+    data_link, run_link = state_folder / "pgdata", state_folder / "run"
+    run_as = server_user(data_link)
+    outside = outside_folder(state_folder)
+    notes = [f"root may not run PostgreSQL: it runs as user {run_as.name}"] if run_as else []
+
+    base = state_folder
+    if data_link.is_symlink() or (run_as and not can_run(["/bin/sh", "-c", 'cd "$0"', str(base)], run_as)):
+        _require_own(data_link, outside)
+        base = outside
+        notes.append(f"the server's user can't enter {state_folder}: data is in {outside}")
+    socket_base = base
+    socket = os.fsencode(base / "run" / SOCKET_NAME)
+    if len(socket) > SOCKET_PATH_LIMIT_BYTES or re.search(rb"[,\s]", socket):
+        socket_base = outside
+        notes.append(
+            f"{base / 'run'} is too long for a socket, or has a blank or comma: it is in {outside / 'run'}. "
+            'A client that is started by hand needs:  eval "$(make -s env)"'
+        )
+    binaries = find_binaries()
+    is_usable = run_as is None or can_run([str(binaries / "initdb"), "--version"], run_as)
+    if outside in (base, socket_base) or not is_usable:
+        _make_private(outside, run_as)
+    if run_as and not is_usable:
+        binaries = copy_binaries(binaries, outside)
+        notes.append(f"user {run_as.name} can't run the environment's PostgreSQL: a copy is in {outside}")
+        if not can_run([str(binaries / "initdb"), "--version"], run_as):
+            raise InfrastructureError(
+                f"user {run_as.name} can't run {binaries / 'initdb'} either, expected a folder that allows "
+                "programs; the server was not started",
+                next_command="make up   (as a user other than root, or with PGHOST set)",
+            )
+    _make_private(socket_base / "run", run_as)
+    _point(run_link, socket_base / "run")
+    if base != state_folder:
+        _point(data_link, base / "pgdata")
+    return Placement(
+        data_folder=base / "pgdata",
+        socket_folder=socket_base / "run",
+        log_file=base / "postgres.log",
+        binaries=binaries,
+        run_as=run_as,
+        notes=tuple(notes),
+    )
+
+
+def remove_folders(state_folder: Path) -> tuple[Path, ...]:
+    """Delete the data, the socket folder and what lies outside the checkout; returns what was there.
+
+    The caller has stopped the server. Links are removed, never followed.
+    """
+    removed = []
+    for path in (state_folder / "pgdata", state_folder / "run", outside_folder(state_folder)):
+        if path.is_symlink():
+            path.unlink()
+        elif path.is_dir():
+            shutil.rmtree(path)
+            removed.append(path)
+    return tuple(removed)
+
+
+def server_user(data_link: Path) -> ServerUser | None:
+    """Whom the server runs as: only root needs somebody. A data directory that exists stays with its owner."""
+    if os.geteuid() != 0:
+        return None
+    if data_link.exists() and (uid := data_link.stat().st_uid) != 0:
+        return ServerUser(name=_account_name(uid), uid=uid, gid=data_link.stat().st_gid)
+    for name in SERVER_ACCOUNTS:
+        try:
+            account = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        return ServerUser(name=name, uid=account.pw_uid, gid=account.pw_gid)
+    raise InfrastructureError(
+        f"root may not run PostgreSQL: got no user {' or '.join(SERVER_ACCOUNTS)}, expected one to run "
+        "it as; the server was not started",
+        next_command="make up   (as a user other than root, or with PGHOST set)",
+    )
+
+
+def _account_name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def _require_own(data_link: Path, outside: Path) -> None:
+    expected = outside / "pgdata"
+    if data_link.is_symlink() and data_link.readlink() != expected:
+        raise InfrastructureError(
+            f"{data_link}: got a link to {data_link.readlink()}, expected {expected}: this checkout was "
+            "moved or copied, and that data is of its former place; the server was not started",
+            next_command=f"rm {data_link} {data_link.parent / 'run'} && make up   (starts empty)",
+        )
+    if data_link.is_dir() and not data_link.is_symlink():
+        raise InfrastructureError(
+            f"{data_link}: its owner can't enter that folder any more; the server was not started",
+            next_command=f"chmod o+x {data_link.parents[1]}   (and the folders above it), then make up",
+        )
+
+
+def _make_private(folder: Path, run_as: ServerUser | None) -> None:
+    """A folder that only the server's user may enter; refuses one that somebody else made there."""
+    uid = run_as.uid if run_as else os.geteuid()
+    try:
+        folder.mkdir(mode=0o700)
+    except FileExistsError:
+        pass
+    else:
+        if run_as:
+            os.chown(folder, run_as.uid, run_as.gid)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != uid or stat.S_IMODE(found.st_mode) & 0o077:
+        raise InfrastructureError(
+            f"{folder}: got {stat.filemode(found.st_mode)} of user {_account_name(found.st_uid)}, expected a "
+            f"folder that only {_account_name(uid)} may enter; the server was not started",
+            next_command=f"ls -ld {folder}   (remove it if it is not needed, then make up)",
+        )
+
+
+def _point(link: Path, target: Path) -> None:
+    """Make `link` lead to `target`; nothing to do when it is the target itself."""
+    if link == target or (link.is_symlink() and link.readlink() == target):
+        return
+    if link.is_dir() and not link.is_symlink():
+        # Sockets and lock files of a server that is not running.
+        shutil.rmtree(link)
+    temporary = link.with_name(f"{link.name}.new")
+    temporary.unlink(missing_ok=True)
+    temporary.symlink_to(target)
+    temporary.replace(link)

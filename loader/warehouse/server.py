@@ -1,0 +1,130 @@
+"""Make a data directory, and start a server on it: two effects, both for one Placement."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from loader.errors import InfrastructureError
+from loader.warehouse import postmaster
+from loader.warehouse.binaries import run_program
+from loader.warehouse.connection import DEFAULT_PORT, DEFAULT_USER
+from loader.warehouse.placement import SOCKET_NAME, Placement
+
+ORPHAN_TIMEOUT_SECONDS = 30.0
+
+# For bulk work on a small machine; given at each start, so that an upgrade of the loader changes them too.
+SERVER_SETTINGS = {
+    "listen_addresses": "",
+    "port": str(DEFAULT_PORT),
+    "unix_socket_permissions": "0700",
+    "max_connections": "60",
+    "shared_buffers": "256MB",
+    "work_mem": "64MB",
+    "maintenance_work_mem": "256MB",
+    "effective_cache_size": "4GB",
+    "random_page_cost": "1.1",
+    # A commit is on the disk when it returns.
+    "fsync": "on",
+    "synchronous_commit": "on",
+    # No replica reads the log: a table filled in the transaction that made it needs no log at all.
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "max_wal_size": "4GB",
+    "checkpoint_timeout": "15min",
+    "TimeZone": "UTC",
+    "log_timezone": "UTC",
+    # Rows of tickets do not belong in the server's log.
+    "log_min_error_statement": "panic",
+    "log_error_verbosity": "terse",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A server process that was just started; `log_start` is where its own lines begin, in bytes."""
+
+    pid: int
+    data_folder: Path
+    log_file: Path
+    log_start: int
+
+    @property
+    def is_ready(self) -> bool:
+        """What it says of itself in postmaster.pid; asking by a connection would write errors to the log."""
+        try:
+            lines = (self.data_folder / "postmaster.pid").read_text(errors="replace").splitlines()
+        except FileNotFoundError:
+            return False
+        return len(lines) >= 8 and lines[0] == str(self.pid) and lines[7].startswith("ready")
+
+    @property
+    def has_ended(self) -> bool:
+        return not postmaster.is_alive(self.pid) or postmaster.is_zombie(self.pid)
+
+    def complaint(self) -> str:
+        """What its log says of why it ended."""
+        lines = self.log_file.read_bytes()[self.log_start :].decode(errors="replace").strip().splitlines()
+        fatal = [line for line in lines if "FATAL" in line or "PANIC" in line]
+        return " ".join(fatal or lines or ["no answer"])[-500:]
+
+
+def initialise(placement: Placement) -> None:
+    """Make a new data directory beside its place and rename it there: it is whole or absent."""
+    parent = placement.data_folder.parent
+    for leftover in parent.glob("pgdata.new-*"):
+        shutil.rmtree(leftover)
+    temporary = parent / f"pgdata.new-{os.getpid()}"
+    temporary.mkdir(mode=0o700)
+    if placement.run_as:
+        os.chown(temporary, placement.run_as.uid, placement.run_as.gid)
+    command = [str(placement.binaries / "initdb"), "-D", str(temporary), "-U", DEFAULT_USER]
+    # The socket lies in a folder that only the server's user and root may enter. No other way in.
+    command += ["--auth-local=trust", "--auth-host=reject", "-E", "UTF8", "--no-locale", "--data-checksums"]
+    done = run_program(command, placement.run_as)
+    if done.returncode != 0:
+        shutil.rmtree(temporary, ignore_errors=True)
+        said = (done.stderr or done.stdout).strip().splitlines()
+        raise InfrastructureError(
+            f"initdb: got {said[-1] if said else done.returncode!r}, expected a new data directory; nothing was left",
+            next_command="make up   (when that is mended; or export PGHOST=<a PostgreSQL 15 or newer>)",
+        )
+    temporary.rename(placement.data_folder)
+    folder = os.open(parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def launch(placement: Placement) -> Started:
+    """Start the server; it may not answer yet. It outlives this command.
+
+    The caller holds the start lock and knows that no server answers. Raises InfrastructureError while
+    processes of a killed server still work on the data.
+    """
+    data_folder = placement.data_folder
+    orphans = postmaster.wait_until_gone(data_folder, timeout_seconds=ORPHAN_TIMEOUT_SECONDS)
+    if orphans:
+        raise InfrastructureError(
+            f"embedded PostgreSQL: processes {orphans} of a killed server still work on {data_folder}, "
+            "expected them gone; the server was not started, the data is as it was",
+            next_command=f"kill {' '.join(map(str, orphans))} && make up",
+        )
+    for lock_file in (data_folder / "postmaster.pid", placement.socket_folder / f"{SOCKET_NAME}.lock"):
+        postmaster.remove_stale_lock(lock_file)
+    quoted_folder = '"' + str(placement.socket_folder).replace('"', '""') + '"'
+    settings = SERVER_SETTINGS | {"unix_socket_directories": quoted_folder}
+    command = [str(placement.binaries / "postgres"), "-D", str(data_folder)]
+    command += [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+    log = os.open(placement.log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
+    try:
+        log_start = os.fstat(log).st_size
+        # A shell that ends at once hands the server over to init, which takes its exit status.
+        detach = ["/bin/sh", "-c", '"$@" </dev/null >&2 & echo $!', "sh", *command]
+        pid = int(run_program(detach, placement.run_as, stderr=log).stdout)
+    finally:
+        os.close(log)
+    return Started(pid=pid, data_folder=data_folder, log_file=placement.log_file, log_start=log_start)

@@ -1,0 +1,160 @@
+"""What tests of this project share. Fixtures for the other test files:
+
+server             one PostgreSQL for the whole run: its own embedded one, or the one that PGHOST names
+database           a fresh database with the loader's tables, as a Warehouse; dropped afterwards (about 0.1 s)
+loader_environment the environment in which `loader` (in this process or a child) works on `database`
+reachable_tmp_path like tmp_path, but other users can enter it: as root, PostgreSQL runs as another user
+project            a small checkout of its own (contracts, SQL, dbt project) with its own .local
+
+Each test gets the marker of its folder: pytest -m "unit or contract".
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loader.config import Settings, load_settings
+from loader.warehouse import Warehouse, embedded, placement
+from loader.warehouse.connection import given_warehouse
+from loader.warehouse.ddl import ensure_schema
+
+ROOT = Path(__file__).resolve().parents[1]
+# What a checkout needs to be one, and what commands read from it.
+CHECKOUT = ("pyproject.toml", "infra", "contracts", "data", "dbt_project", "profiles.yml", "loader")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        folder = item.path.relative_to(ROOT / "tests").parts[0]
+        if not folder.endswith(".py"):
+            item.add_marker(folder)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say loudly what did not run: a skipped test proves nothing."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    if skipped:
+        terminalreporter.section(f"{len(skipped)} TESTS DID NOT RUN", red=True, bold=True)
+        for report in skipped:
+            reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+            terminalreporter.line(f"{report.nodeid}: {reason.removeprefix('Skipped: ')}", red=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_settings_from_outside() -> Iterator[None]:
+    """A developer's own LOADER_ variables, and those of the `make test` around us, do not change what is proved."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith(("LOADER_", "MAKE", "MFLAGS"))]:
+            patch.delenv(name)
+        yield
+
+
+def make_reachable_folder() -> Path:
+    """A new folder that other users can pass through; the caller removes it."""
+    folder = Path(tempfile.mkdtemp(prefix="omnisupport-tests-")).resolve()
+    folder.chmod(0o711)
+    return folder
+
+
+@pytest.fixture
+def reachable_tmp_path() -> Iterator[Path]:
+    """An empty folder that other users can pass through; pytest's own are 0700."""
+    folder = make_reachable_folder()
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def project(reachable_tmp_path: Path) -> Iterator[Settings]:
+    """Settings of a checkout in a folder of its own; its embedded server, if a test starts it, is removed."""
+    root = reachable_tmp_path / "project"
+    make_checkout(root)
+    settings = load_settings(project_root=root)
+    yield settings
+    remove_server(settings)
+
+
+def make_checkout(root: Path) -> None:
+    """A checkout at `root` by links to this one; .local and reports are its own."""
+    root.mkdir(parents=True)
+    for name in CHECKOUT:
+        if (ROOT / name).exists():
+            (root / name).symlink_to(ROOT / name)
+
+
+def remove_server(settings: Settings) -> None:
+    """Stop the embedded server of a test's checkout and remove its data, also what lies outside of it."""
+    embedded.stop(settings.state_folder)
+    placement.remove_folders(settings.state_folder)
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Warehouse]:
+    """A server on which databases may be created; connected to its maintenance database."""
+    given = given_warehouse(os.environ)
+    if given is not None:
+        yield given
+        return
+    folder = make_reachable_folder()
+    state_folder = folder / ".local"
+    embedded.start(state_folder, lambda line: None)
+    yield embedded.address(state_folder, "postgres")
+    embedded.stop(state_folder)
+    placement.remove_folders(state_folder)
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def _template(server: Warehouse) -> Iterator[str]:
+    """The name of a database with the loader's tables, to copy; nobody may connect to it."""
+    name = f"omni_template_{os.getpid()}"
+    _execute(server, f"create database {name} template template0 encoding 'UTF8' lc_collate 'C' lc_ctype 'C'")
+    try:
+        with closing(server.in_database(name).connect()) as connection:
+            ensure_schema(connection, ROOT / "infra" / "postgres")
+        _execute(server, f"alter database {name} allow_connections false")
+        yield name
+    finally:
+        _execute(server, f"drop database {name} with (force)")
+
+
+@pytest.fixture
+def database(server: Warehouse, _template: str) -> Iterator[Warehouse]:
+    """A fresh database with the loader's tables and no rows; sessions left open at the end are cut off."""
+    # One name for all tests of this process: dbt keeps its parsed project while the connection is the same.
+    name = f"omni_test_{os.getpid()}"
+    _execute(server, f"create database {name} template {_template}")
+    yield server.in_database(name)
+    _execute(server, f"drop database {name} with (force)")
+
+
+@pytest.fixture
+def loader_environment(database: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Make `database` and folders below tmp_path those of every loader command; also set in os.environ.
+
+    Returns the whole environment for child processes. load_settings() and open_warehouse() work as they are.
+    """
+    variables = {
+        **database.libpq_environment(),
+        "LOADER_RAW_ZONE": str(tmp_path / "raw_zone"),
+        "LOADER_REPORT_DIR": str(tmp_path / "reports"),
+    }
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    # Child processes find this interpreter's commands first.
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    return dict(os.environ)
+
+
+def _execute(server: Warehouse, statement: str) -> None:
+    with closing(server.connect(application_name="tests", autocommit=True)) as connection:
+        connection.cursor().execute(statement)

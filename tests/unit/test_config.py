@@ -1,0 +1,114 @@
+"""Settings: what is read, what is refused, and how the refusal reads."""
+
+from __future__ import annotations
+
+import os
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+
+from loader.config import find_project_root, load_settings, parse_partition
+from loader.errors import CommandUsageError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_defaults_are_those_of_the_design() -> None:
+    settings = load_settings()
+    assert settings.project_root == ROOT
+    assert settings.state_folder == ROOT / ".local"
+    assert settings.raw_zone == ROOT / ".local" / "raw_zone"
+    assert settings.report_dir == ROOT / "reports"
+    assert settings.allowed_roots == ()
+    assert settings.default_partition == date(2026, 4, 17)
+    assert settings.partition_start_date == date(2026, 3, 1)
+    assert settings.allowed_lateness == timedelta(days=3)
+    assert settings.reject_limit == 0.05
+
+
+def test_each_variable_is_read_and_relative_folders_start_at_the_checkout(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LOADER_RAW_ZONE", "zone")
+    monkeypatch.setenv("LOADER_REPORT_DIR", str(tmp_path / "out"))
+    monkeypatch.setenv("LOADER_ALLOWED_ROOTS", os.pathsep.join(["exports", "", str(tmp_path)]))
+    monkeypatch.setenv("LOADER_DEFAULT_PARTITION", "2026-03-02")
+    monkeypatch.setenv("LOADER_PARTITION_START_DATE", "2016-01-01")
+    monkeypatch.setenv("LOADER_ALLOWED_LATENESS", "90")
+    monkeypatch.setenv("LOADER_REJECT_LIMIT", "1")
+    settings = load_settings()
+    assert settings.raw_zone == ROOT / "zone"
+    assert settings.report_dir == tmp_path / "out"
+    assert settings.allowed_roots == (ROOT / "exports", tmp_path)
+    assert settings.default_partition == date(2026, 3, 2)
+    assert settings.partition_start_date == date(2016, 1, 1)
+    assert settings.allowed_lateness == timedelta(seconds=90)
+    assert settings.reject_limit == 1.0
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("P3D", 259_200), ("PT36H", 129_600), ("0", 0), ("1.5", 1.5)])
+def test_lateness_is_seconds_or_an_iso_duration(text: str, seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOADER_ALLOWED_LATENESS", text)
+    assert load_settings().allowed_lateness == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("LOADER_RAW_ZONE", str(ROOT / "pyproject.toml")),
+        ("LOADER_REPORT_DIR", str(ROOT / "pyproject.toml")),
+        ("LOADER_DEFAULT_PARTITION", "2026-02-30"),
+        ("LOADER_DEFAULT_PARTITION", "17.04.2026"),
+        # Pydantic alone takes both of these for a date.
+        ("LOADER_DEFAULT_PARTITION", "2026-04-17T00:00:00"),
+        ("LOADER_PARTITION_START_DATE", "1776384000"),
+        ("LOADER_ALLOWED_LATENESS", "-1"),
+        ("LOADER_ALLOWED_LATENESS", "-P1D"),
+        ("LOADER_ALLOWED_LATENESS", "3 days"),
+        ("LOADER_ALLOWED_LATENESS", "soon"),
+        ("LOADER_REJECT_LIMIT", "5"),
+        ("LOADER_REJECT_LIMIT", "-0.1"),
+        ("LOADER_REJECT_LIMIT", "nan"),
+        ("LOADER_REJECT_LIMIT", "5 %"),
+        ("LOADER_PROJECT_ROOT", "/"),
+    ],
+)
+def test_a_wrong_value_is_a_usage_error_that_names_variable_value_and_expectation(
+    variable: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without it a typo silently changes policy, or ends in a traceback."""
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(CommandUsageError) as error:
+        load_settings()
+    assert error.value.message.startswith(f"{variable}: got {value!r}, expected ")
+    assert error.value.message.endswith("nothing was started")
+    assert variable in error.value.next_command
+
+
+def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOADER_RAW_ZONE", "")
+    assert load_settings().raw_zone == ROOT / ".local" / "raw_zone"
+
+
+def test_outside_any_checkout_the_error_says_where_to_go(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("loader.config.__file__", str(tmp_path / "site-packages" / "loader" / "config.py"))
+    with pytest.raises(CommandUsageError, match="no checkout found"):
+        find_project_root()
+
+
+def test_a_package_away_from_its_checkout_takes_the_one_around_the_current_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(ROOT / "infra")
+    monkeypatch.setattr("loader.config.__file__", str(tmp_path / "site-packages" / "loader" / "config.py"))
+    assert find_project_root() == ROOT
+
+
+def test_a_partition_is_a_day_and_nothing_else() -> None:
+    assert parse_partition("2026-04-17") == date(2026, 4, 17)
+    for text in ("2026-04-31", "2026-4-7", "20260417", " 2026-04-17", "2026-04-17\n", "", "٢٠٢٦-٠٤-١٧"):
+        with pytest.raises(CommandUsageError, match="PARTITION: got"):
+            parse_partition(text)
