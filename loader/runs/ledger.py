@@ -1,0 +1,196 @@
+"""The run ledger: a row per attempt in ops.ingest_run, written before work starts and at each boundary."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, TypeVar
+
+from loader import __version__
+from loader.errors import InfrastructureError
+from loader.runs.anchors import Attempt
+from loader.runs.lock import IngestLock
+
+T = TypeVar("T")
+DATASET = "bronze.raw_ticket_event"
+FUTURE_TOLERANCE = timedelta(minutes=5)
+FIRST_INSTANT = datetime(1, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What a run is asked to do. The window is half-open, in partitions; None means every partition."""
+
+    mode: str
+    batch_id: str
+    manifest_ids: tuple[str, ...]
+    window: tuple[date, date] | None
+    line_limit: int | None
+    ruleset_id: int
+    refused_manifests: tuple[Mapping[str, Any], ...] = ()
+    git_sha: str | None = None
+
+    def covers(self, partition: date) -> bool:
+        return self.window is None or self.window[0] <= partition < self.window[1]
+
+
+@dataclass(frozen=True, slots=True)
+class AssetAction:
+    """What an attempt does with one declared asset; see ops.run_asset."""
+
+    manifest_id: str
+    source_id: str
+    asset_id: int | None
+    action: str
+    judgement: str
+    reason_codes: tuple[str, ...]
+
+
+class Ledger:
+    """Writes one attempt's progress, each boundary in a transaction of the lock's own session."""
+
+    def __init__(self, lock: IngestLock, attempt: Attempt) -> None:
+        self._lock = lock
+        self.attempt = attempt
+
+    def start(self, job: Job) -> datetime:
+        """Write the attempt's row before any work; returns the database's start time (UTC)."""
+        start, end = job.window or (None, None)
+        with self._lock.transaction() as cursor:
+            cursor.execute(
+                "insert into ops.ingest_run (run_id, attempt, trace_id, mode, status, stage, batch_id, manifest_ids,"
+                " ruleset_id, window_start, window_end, line_limit, refused_manifests, watermarks, lock_pid,"
+                " process_id, host, loader_version, git_sha)"
+                " select %s, %s, %s, %s, 'running', 'started', %s, %s, %s, %s, %s, %s, %s,"
+                " coalesce((select jsonb_object_agg(record_source, value_at) from ops.ingest_state"
+                " where dataset = %s and state_kind = 'watermark'), '{}'), %s, %s, %s, %s, %s"
+                " returning started_at",
+                (
+                    *self._key,
+                    self.attempt.trace_id,
+                    job.mode,
+                    job.batch_id,
+                    list(job.manifest_ids),
+                    job.ruleset_id,
+                    start,
+                    end,
+                    job.line_limit,
+                    json.dumps(list(job.refused_manifests)),
+                    DATASET,
+                    self._lock.backend_pid,
+                    self._lock.process_id,
+                    self._lock.host,
+                    __version__,
+                    job.git_sha,
+                ),
+            )
+            return _only(cursor, datetime)
+
+    @contextmanager
+    def boundary(self, stage: str) -> Iterator[Any]:
+        """A transaction that ends `stage`: whatever is written in it holds only if the attempt is still current.
+
+        Raises InfrastructureError, and rolls back, when another command declared this attempt dead.
+        """
+        with self._lock.transaction() as cursor:
+            cursor.execute(
+                "update ops.ingest_run set stage = %s where run_id = %s and attempt = %s and status = 'running'",
+                (stage, *self._key),
+            )
+            if cursor.rowcount != 1:
+                raise InfrastructureError(
+                    f"run {self.attempt.run_id} attempt {self.attempt.number} is no longer current: another command"
+                    f" declared it dead before stage {stage} was recorded. Its loads stay invisible.",
+                    next_command="make status",
+                )
+            yield cursor
+
+    def note(self, column: str, value: Any) -> None:
+        """Set one descriptive column of the attempt's row; `column` comes from the code, never from input."""
+        with self._lock.transaction() as cursor:
+            cursor.execute(
+                f"update ops.ingest_run set {column} = %s where run_id = %s and attempt = %s",
+                (value, *self._key),
+            )
+
+    def record_actions(self, cursor: Any, actions: Sequence[AssetAction]) -> None:
+        for action in actions:
+            cursor.execute(
+                "insert into ops.run_asset (run_id, attempt, manifest_id, source_id, asset_id, action, judgement,"
+                " reason_codes) values (%s, %s, %s, %s, %s, %s, %s, %s)",
+                (
+                    *self._key,
+                    action.manifest_id,
+                    action.source_id,
+                    action.asset_id,
+                    action.action,
+                    action.judgement,
+                    list(action.reason_codes),
+                ),
+            )
+
+    @contextmanager
+    def finish(self, status: str, *, exit_code: int, failure: str | None, lateness: timedelta | None) -> Iterator[Any]:
+        """End the attempt when the block ends well: what the block writes (evidence) must be there first.
+
+        With `lateness` (a clean, durable run) the three state objects move, never backwards. The cursor given to
+        the block sees the attempt as ended; if the block raises, the attempt is still running.
+        """
+        with self.boundary("finished") as cursor:
+            cursor.execute(
+                "update ops.ingest_run set status = %s, exit_code = %s, failure = %s, finished_at = now()"
+                " where run_id = %s and attempt = %s",
+                (status, exit_code, _storable(failure), *self._key),
+            )
+            if lateness is not None:
+                self._advance_state(cursor, lateness)
+            yield cursor
+
+    def _advance_state(self, cursor: Any, lateness: timedelta) -> None:
+        """Checkpoint, cursor and watermark of each record source that this run delivered."""
+        cursor.execute(
+            "with seen as ("
+            "  select event.source_id as record_source,"
+            "    least(max(coalesce(event.updated_at, event.created_at)),"
+            "      max(run.started_at) + %(tolerance)s) as newest"
+            "  from ops.ingest_run as run"
+            "  inner join bronze.raw_ticket_event as event on event.run_id = run.run_id"
+            "  where run.run_id = %(run_id)s and run.attempt = %(attempt)s group by event.source_id"
+            "), state as ("
+            "  select record_source, 'checkpoint' as state_kind, now() as value_at from seen"
+            "  union all select record_source, 'cursor', newest from seen"
+            # Before year 1 no later reader could hold it.
+            "  union all select record_source, 'watermark', case when newest - %(first)s < %(lateness)s"
+            "    then %(first)s else newest - %(lateness)s end from seen"
+            ") insert into ops.ingest_state as old (dataset, record_source, state_kind, value_at, run_id)"
+            " select %(dataset)s, record_source, state_kind, value_at, %(run_id)s from state"
+            " on conflict (dataset, record_source, state_kind) do update"
+            " set value_at = excluded.value_at, run_id = excluded.run_id, updated_at = now()"
+            " where excluded.value_at > old.value_at",
+            {
+                "tolerance": FUTURE_TOLERANCE,
+                "lateness": lateness,
+                "first": FIRST_INSTANT,
+                "dataset": DATASET,
+                "run_id": str(self.attempt.run_id),
+                "attempt": self.attempt.number,
+            },
+        )
+
+    @property
+    def _key(self) -> tuple[str, int]:
+        return str(self.attempt.run_id), self.attempt.number
+
+
+def _storable(text: str | None) -> str | None:
+    """An error may quote a path that is no UTF-8; the row that says so must be written all the same."""
+    return None if text is None else text.encode(errors="backslashreplace").decode().replace("\0", "\\0")
+
+
+def _only(cursor: Any, kind: type[T]) -> T:
+    (value,) = cursor.fetchone()
+    assert isinstance(value, kind)
+    return value

@@ -1,0 +1,102 @@
+"""What dead attempts left behind, removed before the next one works.
+
+Rows of a load that never completed are invisible, yet they would keep insert-only merges from landing the
+same events again. So they go first. Only the holder of the ingest lock may call this.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from psycopg2 import sql
+
+from loader.runs.lock import IngestLock
+
+BRONZE_TABLES = ("raw_ticket_event", "asset_line", "rejected_record")
+STAGING_PREFIX = "bronze_staging_"
+# Sessions of a load are named so, then by their attempt (no blank: it would not survive in a URL).
+LOAD_SESSIONS = "omnisupport-load-"
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """What was removed: Bronze rows, staging schemas, working folders; and the attempts found dead."""
+
+    row_count: int
+    staging_schemas: tuple[str, ...]
+    working_folders: tuple[str, ...]
+    crashed_attempts: tuple[tuple[str, int], ...]
+
+
+def repair(lock: IngestLock, working_root: Path) -> Repair:
+    """Mark attempts without a live holder as crashed, end their sessions, remove what they left.
+
+    Idempotent, and safe to kill at any point: a later call finishes it.
+    """
+    with lock.transaction() as cursor:
+        cursor.execute(
+            "update ops.ingest_run set status = 'crashed', finished_at = now(),"
+            " failure = coalesce(failure, 'found dead by a later command')"
+            " where status = 'running' returning run_id::text, attempt"
+        )
+        crashed = tuple((str(run_id), int(attempt)) for run_id, attempt in cursor.fetchall())
+    with lock.transaction() as cursor:
+        _end_sessions(cursor, lock.backend_pid)
+        removed = _remove_uncompleted_rows(cursor)
+        staging = _drop_staging(cursor)
+        dead = _known_attempts(cursor)
+    return Repair(removed, staging, _remove_folders(working_root, dead), crashed)
+
+
+def _end_sessions(cursor: Any, own_pid: int) -> None:
+    """Loads of dead attempts may still run in sessions of their own; end them before their rows are removed."""
+    cursor.execute(
+        "select pg_terminate_backend(pid, 5000) from pg_stat_activity"
+        " where datname = current_database() and starts_with(application_name, %s) and pid <> %s",
+        (LOAD_SESSIONS, own_pid),
+    )
+
+
+def _remove_uncompleted_rows(cursor: Any) -> int:
+    cursor.execute("set local omni.maintenance = 'repair'")
+    removed = 0
+    for table in BRONZE_TABLES:
+        cursor.execute(
+            sql.SQL(
+                "with dead as (select distinct _dlt_load_id from bronze.{table} except"
+                " select load_id from ops.completed_load where table_name = %s)"
+                " delete from bronze.{table} using dead where {table}._dlt_load_id = dead._dlt_load_id"
+            ).format(table=sql.Identifier(table)),
+            (table,),
+        )
+        removed += cursor.rowcount
+    return removed
+
+
+def _drop_staging(cursor: Any) -> tuple[str, ...]:
+    cursor.execute(
+        "select nspname from pg_namespace where starts_with(nspname, %s) order by nspname", (STAGING_PREFIX,)
+    )
+    schemas = tuple(str(name) for (name,) in cursor.fetchall())
+    for schema in schemas:
+        cursor.execute(sql.SQL("drop schema {} cascade").format(sql.Identifier(schema)))
+    return schemas
+
+
+def _known_attempts(cursor: Any) -> frozenset[str]:
+    """Labels of this warehouse's attempts, all dead by now."""
+    cursor.execute("select replace(run_id::text, '-', '') || '_' || attempt from ops.ingest_run")
+    return frozenset(str(label) for (label,) in cursor.fetchall())
+
+
+def _remove_folders(working_root: Path, labels: frozenset[str]) -> tuple[str, ...]:
+    """Folders of other attempts stay: one checkout may write two warehouses at once, each under its own lock."""
+    if not working_root.is_dir():
+        return ()
+    folders = sorted(child for child in working_root.iterdir() if child.is_dir() and child.name in labels)
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
+    return tuple(folder.name for folder in folders)
