@@ -1,0 +1,109 @@
+"""The three Bronze tables as Arrow schemas and dlt column hints, from one list.
+
+The tables themselves are ours (infra/postgres/02_bronze.sql); a test compares the two. The PostgreSQL type
+travels as the hint `x-pg-type`, which `ColumnTypeMapper` (load.py) honours when dlt creates its staging tables:
+Arrow binary of 16 bytes then fills `uuid`, and lists of strings fill `text[]`, by binary COPY.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+PG_TYPE_HINT = "x-pg-type"
+_INSTANT = pa.timestamp("us", "UTC")
+_TEXT_LIST = pa.list_(pa.string())
+
+# PostgreSQL type -> (Arrow type, dlt data type)
+_TYPES: dict[str, tuple[pa.DataType, str]] = {
+    "uuid": (pa.binary(), "binary"),
+    "bytea": (pa.binary(), "binary"),
+    "text": (pa.string(), "text"),
+    "text[]": (_TEXT_LIST, "json"),
+    "timestamptz": (_INSTANT, "timestamp"),
+    "date": (pa.date32(), "date"),
+    "integer": (pa.int32(), "bigint"),
+    "bigint": (pa.int64(), "bigint"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class BronzeTable:
+    """`columns`: (name, PostgreSQL type, nullable) in load order; `key`: the primary key."""
+
+    name: str
+    key: tuple[str, ...]
+    columns: tuple[tuple[str, str, bool], ...]
+
+    @property
+    def arrow_schema(self) -> pa.Schema:
+        return pa.schema([pa.field(name, _TYPES[kind][0], nullable=nullable) for name, kind, nullable in self.columns])
+
+    @property
+    def dlt_columns(self) -> dict[str, dict[str, Any]]:
+        return {
+            name: {"data_type": _TYPES[kind][1], "nullable": nullable, PG_TYPE_HINT: kind}
+            for name, kind, nullable in self.columns
+        }
+
+
+RAW_TICKET_EVENT = BronzeTable(
+    "raw_ticket_event",
+    ("event_id",),
+    (
+        ("event_id", "uuid", False),
+        ("record_fingerprint", "bytea", False),
+        ("source_id", "text", False),
+        ("ticket_id", "text", False),
+        ("created_at", "timestamptz", False),
+        ("updated_at", "timestamptz", True),
+        ("resolved_at", "timestamptz", True),
+        ("sla_due_at", "timestamptz", True),
+        ("partition_key", "date", False),
+        ("raw_payload", "text", False),
+        ("ingest_batch_id", "text", False),
+        ("warning_codes", "text[]", False),
+        ("asset_id", "integer", False),
+        ("line_number", "integer", False),
+        ("run_id", "uuid", False),
+        ("_dlt_load_id", "text", False),
+    ),
+)
+
+ASSET_LINE = BronzeTable(
+    "asset_line",
+    ("asset_id", "line_number", "ruleset_id"),
+    (
+        ("byte_offset", "bigint", False),
+        ("byte_length", "bigint", False),
+        ("event_id", "uuid", True),
+        ("asset_id", "integer", False),
+        ("line_number", "integer", False),
+        ("ruleset_id", "integer", False),
+        ("partition_key", "date", True),
+        ("kind", "text", False),
+        ("_dlt_load_id", "text", False),
+    ),
+)
+
+REJECTED_RECORD = BronzeTable(
+    "rejected_record",
+    ("asset_id", "line_number", "ruleset_id"),
+    (
+        ("asset_id", "integer", False),
+        ("line_number", "integer", False),
+        ("ruleset_id", "integer", False),
+        ("partition_key", "date", True),
+        ("reason_codes", "text[]", False),
+        ("message", "text", False),
+        ("json_path", "text", False),
+        ("raw_line", "bytea", False),
+        ("raw_line_sha256", "bytea", False),
+        ("run_id", "uuid", False),
+        ("_dlt_load_id", "text", False),
+    ),
+)
+
+BRONZE = (RAW_TICKET_EVENT, ASSET_LINE, REJECTED_RECORD)

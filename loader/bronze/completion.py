@@ -1,0 +1,107 @@
+"""Completion: the one transaction that makes an attempt's loads visible."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from loader.runs.anchors import Attempt
+
+
+@dataclass(slots=True)
+class AssetReading:
+    """What the reader counted in one asset: lines of it in all, lines indexed, and lines per partition.
+
+    `records` counts lines of kind record, `rejects` rejected lines with a readable day.
+    """
+
+    asset_id: int
+    line_count: int = 0
+    indexed_line_count: int = 0
+    is_new_index: bool = True
+    records: Counter[date] = field(default_factory=Counter)
+    rejects: Counter[date] = field(default_factory=Counter)
+
+
+def complete(
+    cursor: Any,
+    attempt: Attempt,
+    *,
+    load_ids: Sequence[str],
+    ruleset_id: int,
+    readings: Iterable[AssetReading],
+    window: tuple[date, date] | None,
+    is_limited: bool,
+) -> None:
+    """Record the loads with what the tables hold, the readings, and the partitions taken.
+
+    Runs inside the boundary of stage `landed`. A partition is marked taken because every line of it has been
+    offered to Bronze; whether each event is really there is for reconcile to prove (a missing one is a gap).
+    A limited run marks nothing taken.
+    """
+    run_id = str(attempt.run_id)
+    cursor.execute(
+        "insert into ops.completed_load (load_id, table_name, run_id, attempt, row_count, row_digest)"
+        " select load.load_id, bronze_table.table_name, %s, %s,"
+        " coalesce(content.row_count, 0), coalesce(content.row_digest, 0)"
+        " from unnest(%s::text[]) as load (load_id)"
+        " cross join (values ('raw_ticket_event'), ('asset_line'), ('rejected_record')) as bronze_table (table_name)"
+        " left join ops.load_content as content using (load_id, table_name)",
+        (run_id, attempt.number, list(load_ids)),
+    )
+    cursor.execute(
+        "update ops.ingest_run set dlt_load_ids = %s where run_id = %s and attempt = %s",
+        (list(load_ids), run_id, attempt.number),
+    )
+    for reading in readings:
+        if reading.is_new_index:
+            _record_index(cursor, attempt, ruleset_id, reading)
+        if not is_limited:
+            cursor.execute(
+                "update ops.asset_partition set taken_by_run_id = %s, taken_at = now()"
+                " where asset_id = %s and ruleset_id = %s and taken_by_run_id is null"
+                " and partition_key >= coalesce(%s, '-infinity'::date)"
+                " and partition_key < coalesce(%s, 'infinity'::date)",
+                (run_id, reading.asset_id, ruleset_id, *(window or (None, None))),
+            )
+
+
+def _record_index(cursor: Any, attempt: Attempt, ruleset_id: int, reading: AssetReading) -> None:
+    is_complete = reading.line_count == reading.indexed_line_count
+    cursor.execute(
+        "insert into ops.asset_index"
+        " (asset_id, ruleset_id, line_count, indexed_line_count, is_complete, run_id, attempt)"
+        " values (%s, %s, %s, %s, %s, %s, %s) on conflict (asset_id, ruleset_id) do update set"
+        " line_count = excluded.line_count, indexed_line_count = excluded.indexed_line_count,"
+        " is_complete = excluded.is_complete, run_id = excluded.run_id, attempt = excluded.attempt, indexed_at = now()"
+        " where excluded.indexed_line_count >= asset_index.indexed_line_count",
+        (
+            reading.asset_id,
+            ruleset_id,
+            reading.line_count,
+            reading.indexed_line_count,
+            is_complete,
+            str(attempt.run_id),
+            attempt.number,
+        ),
+    )
+    if cursor.rowcount == 0:
+        return  # a limited run that read less than an earlier one: what is indexed stays indexed
+    days = sorted(reading.records.keys() | reading.rejects.keys())
+    cursor.execute(
+        "insert into ops.asset_partition"
+        " (asset_id, ruleset_id, partition_key, record_line_count, rejected_line_count)"
+        " select %s, %s, * from unnest(%s::date[], %s::bigint[], %s::bigint[])"
+        " on conflict (asset_id, ruleset_id, partition_key) do update set"
+        " record_line_count = excluded.record_line_count, rejected_line_count = excluded.rejected_line_count",
+        (
+            reading.asset_id,
+            ruleset_id,
+            days,
+            [reading.records[day] for day in days],
+            [reading.rejects[day] for day in days],
+        ),
+    )

@@ -1,0 +1,164 @@
+"""dlt's side of Bronze: one load package per batch, in a pipeline that belongs to one attempt.
+
+Traps of the stack that this module closes (tests/integration/test_stack_hazards.py has one test for each):
+the staging dataset and the working folder are the attempt's own (two runs through a shared one lose rows with
+status ok); a pending package is never resumed (dlt would load it and ignore the new rows); dlt's incremental gets
+an explicit typed window and rows in must equal rows out (it drops late rows silently otherwise).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from loader.bronze.batch import Batch
+from loader.bronze.columns import (
+    BRONZE,
+    PG_TYPE_HINT,
+    RAW_TICKET_EVENT,
+    BronzeTable,
+)
+from loader.errors import InfrastructureError
+from loader.runs.anchors import Attempt
+from loader.runs.repair import LOAD_SESSIONS, STAGING_PREFIX
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from loader.warehouse import Warehouse
+
+_DLT_SETTINGS = {
+    "RUNTIME__DLTHUB_TELEMETRY": "false",
+    "RUNTIME__LOG_LEVEL": "CRITICAL",
+    "DATA_WRITER__FILE_MAX_ITEMS": "250000",
+    "LOAD__WORKERS": "2",
+    "NORMALIZE__WORKERS": "1",
+    "LOAD__RAISE_ON_MAX_RETRIES": "1",
+}
+
+
+def staging_dataset(attempt: Attempt) -> str:
+    """The attempt's own staging schema; at most 63 bytes, PostgreSQL's limit."""
+    return f"{STAGING_PREFIX}{attempt.label}"
+
+
+class BronzeLoader:
+    """Loads batches for one attempt. Rows are invisible until the attempt's loads are completed."""
+
+    def __init__(self, warehouse: Warehouse, attempt: Attempt, working_root: Path) -> None:
+        os.environ.update(_DLT_SETTINGS)
+        import dlt
+
+        self.load_ids: list[str] = []
+        self._pipeline = dlt.pipeline(
+            pipeline_name=f"bronze_{attempt.label}",
+            pipelines_dir=str(working_root / attempt.label),
+            destination=dlt.destinations.postgres(
+                credentials=warehouse.dsn_url(
+                    application_name=f"{LOAD_SESSIONS}{attempt.label}",
+                    settings={"omni.run_id": str(attempt.run_id), "omni.attempt": str(attempt.number)},
+                ),
+                staging_dataset_name_layout=staging_dataset(attempt),
+                type_mapper=_column_type_mapper(),
+            ),
+            dataset_name="bronze",
+        )
+        self._pipeline.config.restore_from_destination = False
+
+    def load(self, batch: Batch) -> str:
+        """Load one batch as one package and return its load id.
+
+        Raises InfrastructureError when a job failed, a package was left pending, or dlt's row counts differ from
+        the batch's; what was merged by then stays invisible, and repair removes it.
+        """
+        from dlt.pipeline.exceptions import PipelineStepFailed
+
+        if self._pipeline.has_pending_data:
+            raise self._failure("a package of an earlier load is pending; a pending package is never resumed")
+        try:
+            self._pipeline.extract(_source(batch), loader_file_format="parquet")
+            normalized = self._pipeline.normalize()
+            info = self._pipeline.load()
+        except PipelineStepFailed as error:
+            raise self._failure(f"dlt failed in step {error.step}: {_root_cause(error)}") from error
+        info.raise_on_failed_jobs()
+        if len(info.loads_ids) != 1:
+            raise self._failure(f"one batch became the packages {info.loads_ids}, expected exactly one")
+        for table in BRONZE:
+            counted, expected = normalized.row_counts.get(table.name, 0), batch.row_count(table)
+            if counted != expected:
+                raise self._failure(f"dlt took {counted} of {expected} rows for bronze.{table.name}")
+        self.load_ids.append(info.loads_ids[0])
+        return info.loads_ids[0]
+
+    def drop_working_state(self) -> None:
+        """Forget the attempt's packages and staging tables; Bronze is untouched. Called after completion."""
+        import shutil
+
+        with self._pipeline.sql_client() as client, client.with_staging_dataset():
+            if client.has_dataset():
+                client.drop_dataset()
+        shutil.rmtree(self._pipeline.pipelines_dir, ignore_errors=True)
+
+    def _failure(self, reason: str) -> InfrastructureError:
+        return InfrastructureError(
+            f"load into Bronze: {reason}. The attempt's rows stay invisible and the next command removes them.",
+            next_command="make status",
+        )
+
+
+def _source(batch: Batch) -> Any:
+    import dlt
+
+    first, last = _window(batch)
+    window = dlt.sources.incremental(
+        "created_at", initial_value=first, end_value=last, range_start="closed", range_end="closed", primary_key=()
+    )
+
+    def rows_of(table: BronzeTable) -> Iterator[pa.Table]:
+        yield from batch.tables(table, dlt.current.load_package_state()["load_id"])
+
+    @dlt.source(name="bronze")
+    def bronze() -> Any:
+        for table in BRONZE:
+            yield dlt.resource(
+                rows_of(table),
+                name=table.name,
+                primary_key=list(table.key),
+                write_disposition={"disposition": "merge", "strategy": "insert-only"},
+                columns=cast(Any, table.dlt_columns),
+                max_table_nesting=0,
+                incremental=window if table is RAW_TICKET_EVENT else None,
+            )
+
+    return bronze()
+
+
+def _window(batch: Batch) -> tuple[datetime, datetime]:
+    """First and last created_at of the batch, typed UTC, both inside. dlt keeps no state for a window with an end.
+
+    Not `[first, last + 1 µs)`: a record of the last microsecond of year 9999 has no instant after it.
+    """
+    first = batch.first_created_at or datetime(1970, 1, 1, tzinfo=UTC)
+    return first, batch.last_created_at or first
+
+
+def _column_type_mapper() -> Any:
+    from dlt.destinations.impl.postgres.factory import PostgresTypeMapper
+
+    class ColumnTypeMapper(PostgresTypeMapper):
+        def to_destination_type(self, column: Any, table: Any) -> str:
+            return str(column.get(PG_TYPE_HINT) or super().to_destination_type(column, table))
+
+    return ColumnTypeMapper
+
+
+def _root_cause(error: BaseException) -> str:
+    """The first line of the innermost error; dlt wraps a database's own words several times."""
+    while (inner := error.__cause__ or error.__context__) is not None:
+        error = inner
+    text = str(error).strip()
+    return text.splitlines()[0] if text else type(error).__name__

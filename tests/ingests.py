@@ -1,0 +1,110 @@
+"""Exports, manifests and ingests for tests that run the whole chain in this process."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from loader.config import Settings, load_settings
+from loader.ingest import IngestRequest, Verdict, ingest
+from loader.manifest.build import BatchTerms, build_manifest
+from loader.manifest.write import write_manifest
+from loader.warehouse import Warehouse
+
+DAY = date(2026, 4, 17)
+FATES = ("landed", "duplicate", "rejected", "blank", "out_of_partition", "gap")
+
+
+def ticket(number: int = 1, **changes: Any) -> dict[str, Any]:
+    """A valid ticket of 2026-04-17; `changes` override fields, a value of ... removes one."""
+    record = {
+        "ticket_id": f"TKT-20260417-{number:06d}",
+        "schema_version": "ticket_v1",
+        "source_id": "structured:tickets:test",
+        "ingest_batch_id": "batch-20260417-001",
+        "customer_id": f"customer_{number}",
+        "status": "open",
+        "priority": "p3_medium",
+        "product_line": "northstar_studio",
+        "created_at": "2026-04-17T08:00:00Z",
+        "pii_level": "none",
+        "quality_gate": "pass",
+        "owner": "group_1",
+        **changes,
+    }
+    return {name: value for name, value in record.items() if value is not ...}
+
+
+def as_line(item: Mapping[str, Any] | bytes) -> bytes:
+    return item if isinstance(item, bytes) else orjson.dumps(item)
+
+
+def write_export(path: Path, items: Iterable[Mapping[str, Any] | bytes], *, end: bytes = b"\n") -> Path:
+    """One line per item, records as JSON and bytes as they are, each followed by `end`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"".join(as_line(item) + end for item in items))
+    return path
+
+
+def declare(folder: Path, name: str = "m", **changes: Any) -> Path:
+    """A manifest of all exports in `folder`, beside the folder; `changes` replace fields of the JSON."""
+    out = folder.parent / f"{name}.json"
+    terms = BatchTerms(owner="tests", license="CC0-1.0", pii_scan_status="clean")
+    built = build_manifest(folder, out, project_root=load_settings().project_root, terms=terms)
+    if not changes:
+        write_manifest(built.manifest)
+        return out
+    body = json.loads(built.manifest.content)
+    out.write_text(json.dumps({**body, **changes}, indent=2))
+    return out
+
+
+def run(*manifests: Path, partition: date | None = None, **request: Any) -> Verdict:
+    """An ingest of these manifests in this process, on the warehouse of `loader_environment`."""
+    asked = IngestRequest(partition=partition, manifest_paths=tuple(path.resolve() for path in manifests), **request)
+    return ingest(settings(), asked)
+
+
+def settings() -> Settings:
+    return load_settings()
+
+
+def summary(verdict: Verdict) -> dict[str, int]:
+    names = ("total", "valid", "invalid", "inserted", "skipped", "errors")
+    return {name: getattr(verdict.facts, name) for name in names}
+
+
+def rows(warehouse: Warehouse, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
+    """Run one statement in its own transaction and return its rows, if it has any."""
+    connection = warehouse.connect(application_name="test")
+    try:
+        with connection, connection.cursor() as cursor:
+            cursor.execute(statement, parameters or None)
+            return list(cursor.fetchall()) if cursor.description else []
+    finally:
+        connection.close()
+
+
+SILVER = """
+select to_jsonb(ticket) - array['event_id', 'asset_id', 'source_fingerprint', 'line_number', 'manifest_id', 'batch_id',
+    'ingest_batch_id', 'run_id', 'dlt_load_id']
+from silver.ticket_fact as ticket order by ticket_id
+"""
+
+
+def silver(warehouse: Warehouse) -> list[dict[str, Any]]:
+    """ticket_fact without the columns of the delivery: what must not depend on order, repetition or replay."""
+    return [row for (row,) in rows(warehouse, SILVER)]
+
+
+def fates(verdict: Verdict) -> dict[str, int]:
+    """Fates over all lines of the run's assets, zero ones left out."""
+    facts = verdict.facts
+    groups = [*(partition.fates for partition in facts.partitions), facts.unassigned, facts.outside_window]
+    total = {fate: sum(group.get(fate, 0) for group in groups) for fate in FATES}
+    return {fate: count for fate, count in total.items() if count}
