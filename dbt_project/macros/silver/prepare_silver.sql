@@ -1,0 +1,58 @@
+{#- What a model of Silver finds before it runs, whatever was selected: the ledgers, and the views that it reads.
+    A view that exists is left alone; its own model replaces it. One statement, so that two builds that start
+    at once wait for each other instead of failing. -#}
+{% macro prepare_silver() -%}
+    {{ return(adapter.dispatch('prepare_silver')()) }}
+{%- endmacro %}
+
+{% macro default__prepare_silver() -%}
+    {{ exceptions.raise_compiler_error("Silver's ledgers are written for PostgreSQL, not for " ~ target.type) }}
+{%- endmacro %}
+
+{% macro postgres__prepare_silver() -%}
+    {%- set views = [
+        ref('stg_bronze__raw_ticket_event'),
+        ref('stg_ops__asset_index'),
+        ref('stg_ops__completed_load'),
+        ref('stg_ops__manifest'),
+        ref('stg_ops__manifest_asset'),
+        ref('stg_ops__run_asset'),
+        ref('stg_ops__source_asset'),
+    ] -%}
+do $prepare$
+begin
+    perform pg_advisory_xact_lock({{ silver_lock() }});
+    create schema if not exists staging;
+    create schema if not exists silver;
+    -- Loads that ticket_fact holds.
+    create table if not exists {{ source('silver_ledger', 'built_load') }} (
+        load_id text primary key
+    );
+    -- Ruleset and sequence under which each asset's lines were read for ticket_fact.
+    create table if not exists {{ source('silver_ledger', 'built_asset') }} (
+        asset_id integer primary key,
+        ruleset_id integer not null,
+        sequence bigint not null
+    );
+    -- Work left for the models downstream. Without a key: filled in bulk, emptied whole.
+    create table if not exists {{ source('silver_ledger', 'stale_ticket') }} (
+        ticket_id text not null
+    );
+    create table if not exists {{ source('silver_ledger', 'stale_customer') }} (
+        customer_id text not null
+    );
+    {%- if execute %}
+    {%- for view in views %}
+    if to_regclass('{{ view.schema }}.{{ view.identifier }}') is null then
+        {#- The models' own text: there is no second definition that could differ. #}
+        execute $view$create view {{ view }} as {{ render(graph.nodes['model.omnisupport.' ~ view.identifier].raw_code) }}$view$;
+    end if;
+    {%- endfor %}
+    {%- endif %}
+end $prepare$
+{%- endmacro %}
+
+{#- Arguments of the advisory lock under which Silver's state changes: one build at a time. -#}
+{% macro silver_lock() -%}
+1869442665, 2
+{%- endmacro %}

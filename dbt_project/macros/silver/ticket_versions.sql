@@ -1,0 +1,128 @@
+{#- The query behind ticket_version. `tickets`: a relation with a column ticket_id; only these tickets then. -#}
+{% macro ticket_versions(tickets=none) -%}
+    {{ return(adapter.dispatch('ticket_versions')(tickets)) }}
+{%- endmacro %}
+
+{% macro default__ticket_versions(tickets) -%}
+    {{ exceptions.raise_compiler_error("ticket_versions is written for PostgreSQL, not for " ~ target.type) }}
+{%- endmacro %}
+
+{% macro postgres__ticket_versions(tickets) -%}
+with
+
+events as (
+
+    select * from {{ ref('stg_bronze__raw_ticket_event') }}
+
+),
+
+-- Not the staging view: it follows the latest ruleset, Silver the one that its ledger froze.
+lines as (
+
+    select * from {{ source('bronze', 'asset_line') }}
+
+),
+
+built_loads as (
+
+    select * from {{ source('silver_ledger', 'built_load') }}
+
+),
+
+built_assets as (
+
+    select * from {{ source('silver_ledger', 'built_asset') }}
+
+),
+
+landed as (
+
+    select
+        events.event_id,
+        events.ticket_id,
+        events.record_source,
+        events.record_fingerprint,
+        events.created_at,
+        coalesce(events.updated_at, events.created_at) as version_at
+    from events
+    inner join built_loads
+        on events.dlt_load_id = built_loads.load_id
+    {%- if tickets is not none %}
+    where events.ticket_id in (select stale.ticket_id from {{ tickets }} as stale)
+    {%- endif %}
+
+),
+
+-- An event counts where its smallest (sequence, line_number) is, however often it was delivered.
+deliveries as (
+
+    select distinct on (lines.event_id)
+        lines.event_id,
+        built_assets.sequence,
+        lines.line_number
+    from lines
+    {%- if tickets is not none %}
+    inner join landed
+        on lines.event_id = landed.event_id
+    {%- endif %}
+    inner join built_assets
+        on
+            lines.asset_id = built_assets.asset_id
+            and lines.ruleset_id = built_assets.ruleset_id
+    inner join built_loads
+        on lines._dlt_load_id = built_loads.load_id
+    where lines.kind = 'record'
+    order by lines.event_id asc, built_assets.sequence asc, lines.line_number asc
+
+),
+
+delivered as (
+
+    select
+        landed.event_id,
+        landed.ticket_id,
+        landed.record_source,
+        landed.record_fingerprint,
+        landed.created_at,
+        landed.version_at,
+        deliveries.sequence,
+        deliveries.line_number
+    from landed
+    inner join deliveries
+        on landed.event_id = deliveries.event_id
+
+),
+
+-- Where all else ties the fingerprint decides; event_id is its first 128 bits, so it sorts the same and is short.
+ranked as (
+
+    select
+        *,
+        first_value(record_source) over (
+            partition by ticket_id
+            order by created_at asc, sequence asc, line_number asc, event_id asc
+        ) as kept_record_source,
+        row_number() over (
+            partition by ticket_id, record_source
+            order by version_at desc, sequence desc, line_number desc, event_id desc
+        ) as version_rank,
+        count(*) over (partition by ticket_id, record_source) as version_count
+    from delivered
+
+)
+
+select
+    event_id,
+    ticket_id,
+    record_source,
+    record_fingerprint,
+    created_at,
+    version_at,
+    sequence,
+    line_number,
+    version_rank,
+    version_count,
+    record_source <> kept_record_source as is_collided,
+    record_source = kept_record_source and version_rank = 1 as is_winner
+from ranked
+{%- endmacro %}
