@@ -1,0 +1,41 @@
+{#- Conversions that give null where a cast would fail, so that a damaged value is reported and hides nothing. -#}
+{% macro create_reconcile_functions() -%}
+    {{ return(adapter.dispatch('create_reconcile_functions')()) }}
+{%- endmacro %}
+
+{% macro default__create_reconcile_functions() -%}
+    {{ exceptions.raise_compiler_error("the reconcile functions exist for PostgreSQL only, not for " ~ target.type) }}
+{%- endmacro %}
+
+{#-
+    One statement under an advisory lock: two builds that start at once wait for each other.
+    PostgreSQL 16 checks a value without raising; 15 must catch the error, which forbids parallel plans.
+-#}
+{% macro postgres__create_reconcile_functions() -%}
+do $do$
+declare
+    conversion record;
+begin
+    perform pg_advisory_xact_lock(1869442665, 3);
+    for conversion in
+        select * from (values ('jsonb_or_null', 'jsonb'), ('instant_or_null', 'timestamptz')) as x (function_name, type_name)
+    loop
+        if current_setting('server_version_num')::integer >= 160000 then
+            execute format(
+                'create or replace function reconcile.%I(content text) returns %s
+                 language sql stable strict parallel safe
+                 return case when pg_input_is_valid(content, %L) then content::%s end',
+                conversion.function_name, conversion.type_name, conversion.type_name, conversion.type_name);
+        else
+            execute format(
+                'create or replace function reconcile.%I(content text) returns %s
+                 language plpgsql stable strict parallel unsafe
+                 as $f$ begin return content::%s; exception when data_exception then return null; end $f$',
+                conversion.function_name, conversion.type_name, conversion.type_name);
+        end if;
+    end loop;
+    create or replace function reconcile.manifest_or_null(content bytea) returns jsonb
+    language plpgsql immutable strict parallel unsafe
+    as $f$ begin return convert_from(content, 'UTF8')::jsonb; exception when data_exception then return null; end $f$;
+end $do$
+{%- endmacro %}

@@ -1,0 +1,69 @@
+{#-
+    A field of a record as Silver types it, taken from the payload itself.
+    `payload`: SQL expression of type jsonb; `field`: name in the record; `kind`: text, boolean, json or instant;
+    `is_trusted`: SQL boolean, true where the payload is known to be what the loader stored. Elsewhere the slow
+    conversion is used, which gives null instead of an error: damage must become a finding, not a crash.
+-#}
+{% macro payload_value(payload, field, kind, is_trusted='true') -%}
+    {{ return(adapter.dispatch('payload_value')(payload, field, kind, is_trusted)) }}
+{%- endmacro %}
+
+{% macro default__payload_value(payload, field, kind, is_trusted='true') -%}
+    {{ exceptions.raise_compiler_error("payload_value exists for PostgreSQL only, not for " ~ target.type) }}
+{%- endmacro %}
+
+{% macro postgres__payload_value(payload, field, kind, is_trusted='true') -%}
+    {%- set as_text = "(" ~ payload ~ " ->> '" ~ field ~ "')" -%}
+    {%- if kind == 'text' -%}
+    {{ as_text }}
+    {%- elif kind == 'boolean' -%}
+    case {{ as_text }} when 'true' then true when 'false' then false end
+    {%- elif kind == 'json' -%}
+    {{ payload }} -> '{{ field }}'
+    {%- elif kind == 'instant' -%}
+    case when {{ is_trusted }} then ({{ truncated_instant(as_text) }})::timestamptz else reconcile.instant_or_null({{ truncated_instant(as_text) }}) end
+    {%- else -%}
+    {{ exceptions.raise_compiler_error("payload_value: " ~ field ~ " has kind " ~ kind ~ ", expected text, boolean, json or instant") }}
+    {%- endif -%}
+{%- endmacro %}
+
+{#- SQL's own truncation to the microsecond; PostgreSQL would round. 27 characters hold six digits and a Z. -#}
+{% macro truncated_instant(as_text) -%}
+    {{ return(adapter.dispatch('truncated_instant')(as_text)) }}
+{%- endmacro %}
+
+{% macro default__truncated_instant(as_text) -%}
+    {{ exceptions.raise_compiler_error("truncated_instant exists for PostgreSQL only, not for " ~ target.type) }}
+{%- endmacro %}
+
+{% macro postgres__truncated_instant(as_text) -%}
+    case when octet_length({{ as_text }}) > 27 then regexp_replace({{ as_text }}, '(\.\d{6})\d+', '\1') else {{ as_text }} end
+{%- endmacro %}
+
+{#- A typed value as text that depends on no session setting; SQL null stays null. -#}
+{% macro setting_free_text(expression, kind) -%}
+    {{ return(adapter.dispatch('setting_free_text')(expression, kind)) }}
+{%- endmacro %}
+
+{% macro default__setting_free_text(expression, kind) -%}
+    {{ exceptions.raise_compiler_error("setting_free_text exists for PostgreSQL only, not for " ~ target.type) }}
+{%- endmacro %}
+
+{% macro postgres__setting_free_text(expression, kind) -%}
+    {%- if kind == 'instant' -%}
+    extract(epoch from {{ expression }})
+    {%- elif kind == 'date' -%}
+    {{ expression }} - date '2000-01-01'
+    {%- else -%}
+    {{ expression }}
+    {%- endif -%}
+{%- endmacro %}
+
+{#- setting_free_text of each column in a list of {'column': ..., 'kind': ...}; `prefix` goes before each name. -#}
+{% macro typed_texts(columns, prefix='') -%}
+    {%- set texts = [] -%}
+    {%- for item in columns -%}
+        {%- do texts.append(setting_free_text(prefix ~ item.column, item.kind)) -%}
+    {%- endfor -%}
+    {{ return(texts) }}
+{%- endmacro %}

@@ -1,0 +1,51 @@
+{#- on-run-end: one log line per finding when reconcile_finding was built in this run, at most `line_limit`. -#}
+{% macro report_findings(results, line_limit=50) -%}
+    {{ return(adapter.dispatch('report_findings')(results, line_limit)) }}
+{%- endmacro %}
+
+{% macro default__report_findings(results, line_limit=50) -%}
+    {%- if execute -%}
+        {%- for result in results
+            if result.node.name == 'reconcile_finding' and result.node.resource_type == 'model' and result.status == 'success' -%}
+            {%- set lines = finding_lines(result.node.relation_name, line_limit) -%}
+            {%- for line in lines -%}
+                {%- do log("reconcile: " ~ line, info=true) -%}
+            {%- endfor -%}
+        {%- endfor -%}
+    {%- endif -%}
+{%- endmacro %}
+
+{#- The findings in `relation_name` as text, most counted first within a table, and a last line for what is left out. -#}
+{% macro finding_lines(relation_name, line_limit=50) -%}
+    {{ return(adapter.dispatch('finding_lines')(relation_name, line_limit)) }}
+{%- endmacro %}
+
+{% macro default__finding_lines(relation_name, line_limit=50) -%}
+    {%- set found = run_query(
+        "select table_name, partition_key, asset_id, source_id, manifest_id, run_id, check_name, finding_count, detail"
+        ~ ", count(*) over () as all_count from " ~ relation_name
+        ~ " order by table_name, finding_count desc, check_name, partition_key, asset_id, manifest_id, source_id, run_id"
+        ~ " limit " ~ line_limit
+    ) -%}
+    {%- set lines = [] -%}
+    {%- for row in found.rows -%}
+        {%- set where = [row['table_name']] -%}
+        {%- if row['partition_key'] is not none -%}{%- do where.append('partition ' ~ row['partition_key']) -%}{%- endif -%}
+        {%- if row['source_id'] is not none -%}
+            {%- do where.append('asset ' ~ row['source_id']) -%}
+        {%- elif row['asset_id'] is not none -%}
+            {%- do where.append('asset number ' ~ row['asset_id'] | int) -%}
+        {%- endif -%}
+        {%- if row['manifest_id'] is not none -%}{%- do where.append('manifest ' ~ row['manifest_id']) -%}{%- endif -%}
+        {%- if row['run_id'] is not none -%}{%- do where.append('run ' ~ row['run_id']) -%}{%- endif -%}
+        {%- set count = row['finding_count'] | int -%}
+        {%- do lines.append(
+            where | join(' ') ~ ': ' ~ row['check_name'] | replace('_', ' ')
+            ~ ' (' ~ count ~ (' row; ' if count == 1 else ' rows; ') ~ row['detail'] ~ ')'
+        ) -%}
+    {%- endfor -%}
+    {%- if found.rows | length > 0 and found.rows[0]['all_count'] | int > line_limit -%}
+        {%- do lines.append((found.rows[0]['all_count'] | int - line_limit) ~ ' more findings: select * from ' ~ relation_name) -%}
+    {%- endif -%}
+    {{ return(lines) }}
+{%- endmacro %}

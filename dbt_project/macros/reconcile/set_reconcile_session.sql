@@ -1,0 +1,18 @@
+{#-
+    Settings of one model's transaction: hashes and sorts of a whole history stay in memory, two workers share the
+    reading, and no time goes into compiling a query that runs once.
+-#}
+{% macro set_reconcile_session() -%}
+    {{ return(adapter.dispatch('set_reconcile_session')()) }}
+{%- endmacro %}
+
+{% macro default__set_reconcile_session() -%}
+    {{ exceptions.raise_compiler_error("set_reconcile_session exists for PostgreSQL only, not for " ~ target.type) }}
+{%- endmacro %}
+
+{% macro postgres__set_reconcile_session() -%}
+set local work_mem = '64MB';
+set local jit = off;
+set local parallel_setup_cost = 0;
+set local parallel_tuple_cost = 0.005;
+{%- endmacro %}

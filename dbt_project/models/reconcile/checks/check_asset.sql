@@ -1,0 +1,281 @@
+{{ config(materialized='ephemeral') }}
+{#- Assets: ops.source_asset against what declares it and what was read from it, and who took its partitions. -#}
+
+with
+
+source_assets as (
+
+    select * from {{ source('ops', 'source_asset') }}
+
+),
+
+manifest_assets as (
+
+    select * from {{ source('ops', 'manifest_asset') }}
+
+),
+
+asset_indexes as (
+
+    select * from {{ source('ops', 'asset_index') }}
+
+),
+
+asset_partitions as (
+
+    select * from {{ source('ops', 'asset_partition') }}
+
+),
+
+ingest_runs as (
+
+    select * from {{ source('ops', 'ingest_run') }}
+
+),
+
+run_assets as (
+
+    select * from {{ source('ops', 'run_asset') }}
+
+),
+
+indexes as (
+
+    select * from {{ ref('reconcile_index') }}
+
+),
+
+described as (
+
+    select
+        source_assets.*,
+        count(*) over (partition by asset_id) as id_copy_count,
+        count(*) over (partition by source_fingerprint) as fingerprint_copy_count,
+        -- The raw zone names an object by its fingerprint and encoding: a second witness for both.
+        raw_zone_key like '%' || source_fingerprint || '%' as is_key_of_fingerprint,
+        (right(raw_zone_key, 3) = '.gz') = (content_encoding = 'gzip') as is_key_of_encoding
+    from source_assets
+
+),
+
+referenced as (
+
+    select asset_id from manifest_assets
+    union
+    select asset_id from asset_indexes
+    union
+    select asset_id from asset_partitions
+    union
+    select asset_id from run_assets
+    union
+    select asset_id from indexes
+
+),
+
+parsed as (
+
+    select distinct
+        run_id,
+        asset_id
+    from run_assets
+    where action = 'parsed' and asset_id is not null
+
+),
+
+-- Runs whose ledger is whole for an asset; where rows of it are gone, ops.run_asset is what is wrong.
+attempts as (
+
+    select
+        ingest_runs.run_id,
+        bool_or(ingest_runs.line_limit is not null) as is_limited,
+        min(coalesce(ingest_runs.window_start, '-infinity'::date)) as window_start,
+        max(coalesce(ingest_runs.window_end, 'infinity'::date)) as window_end,
+        min(ingest_runs.ruleset_id) as ruleset_id
+    from ingest_runs
+    group by ingest_runs.run_id
+
+),
+
+unregistered_runs as (
+
+    select distinct ingest_runs.run_id
+    from ingest_runs
+    cross join lateral unnest(ingest_runs.manifest_ids) as listed_manifest (manifest_id)
+    left join manifest_assets on listed_manifest.manifest_id = manifest_assets.manifest_id
+    left join run_assets
+        on
+            ingest_runs.run_id = run_assets.run_id
+            and ingest_runs.attempt = run_assets.attempt
+            and manifest_assets.manifest_id = run_assets.manifest_id
+            and manifest_assets.source_id = run_assets.source_id
+    where run_assets.run_id is null
+
+),
+
+found as (
+
+    select
+        {{ finding(
+            'source_asset_missing', "'ops.source_asset'", "'other tables name this asset; got no row for it'",
+            asset_id='referenced.asset_id'
+        ) }}
+    from referenced
+    left join source_assets on referenced.asset_id = source_assets.asset_id
+    where referenced.asset_id is not null and source_assets.asset_id is null
+    union all
+    select
+        {{ finding(
+            'source_asset_doubled', "'ops.source_asset'",
+            "'got ' || greatest(max(id_copy_count), max(fingerprint_copy_count)) || ' rows of one content, expected 1'",
+            asset_id='asset_id'
+        ) }}
+    from described
+    where id_copy_count > 1 or fingerprint_copy_count > 1
+    group by asset_id
+    union all
+    select
+        {{ finding(
+            'source_asset_differs_from_raw_zone_key', "'ops.source_asset'",
+            "'fingerprint ' || source_fingerprint || ', encoding ' || content_encoding
+            || ' do not fit raw_zone_key ' || raw_zone_key",
+            asset_id='asset_id'
+        ) }}
+    from described
+    where not is_key_of_fingerprint or not is_key_of_encoding
+    union all
+    select
+        {{ finding(
+            'source_asset_sizes_differ', "'ops.source_asset'",
+            "'a plain file of ' || size_bytes || ' bytes cannot hold ' || content_bytes || ' bytes of content'",
+            asset_id='asset_id'
+        ) }}
+    from described
+    where content_encoding = 'identity' and size_bytes <> content_bytes
+    union all
+    select
+        {{ finding(
+            'source_asset_not_declared', "'ops.source_asset'", "'no manifest entry names this asset'",
+            asset_id='source_assets.asset_id', run_id='source_assets.registered_by_run_id'
+        ) }}
+    from source_assets
+    left join manifest_assets on source_assets.asset_id = manifest_assets.asset_id
+    where manifest_assets.asset_id is null
+    union all
+    select
+        {{ finding(
+            'checksum_differs_from_declared',
+            "case when described.is_key_of_fingerprint then 'ops.manifest_asset' else 'ops.source_asset' end",
+            "'got ' || described.source_fingerprint || ', declared ' || manifest_assets.declared_checksum_sha256",
+            manifest_id='manifest_assets.manifest_id', source_id='manifest_assets.source_id',
+            asset_id='manifest_assets.asset_id'
+        ) }}
+    from manifest_assets
+    inner join described on manifest_assets.asset_id = described.asset_id
+    where manifest_assets.declared_checksum_sha256 <> described.source_fingerprint
+    union all
+    select
+        {{ finding(
+            'size_differs_from_declared',
+            "case when manifest_assets.declared_checksum_sha256 <> described.source_fingerprint"
+            ~ " and described.is_key_of_fingerprint then 'ops.manifest_asset' else 'ops.source_asset' end",
+            "'got ' || described.size_bytes || ' bytes, declared ' || manifest_assets.declared_size_bytes",
+            manifest_id='manifest_assets.manifest_id', source_id='manifest_assets.source_id',
+            asset_id='manifest_assets.asset_id'
+        ) }}
+    from manifest_assets
+    inner join described on manifest_assets.asset_id = described.asset_id
+    where manifest_assets.declared_size_bytes <> described.size_bytes
+    union all
+    select
+        {{ finding(
+            'record_count_differs_from_declared', "'ops.manifest_asset'",
+            "'ruleset ' || indexes.ruleset_id || ': got '
+            || (indexes.record_line_count + indexes.rejected_line_count) || ' non-blank lines, declared '
+            || manifest_assets.declared_record_count",
+            manifest_id='manifest_assets.manifest_id', source_id='manifest_assets.source_id',
+            asset_id='manifest_assets.asset_id'
+        ) }}
+    from manifest_assets
+    inner join indexes on manifest_assets.asset_id = indexes.asset_id
+    where
+        indexes.is_complete
+        and indexes.is_load_intact
+        and indexes.misplaced_line_count = 0
+        and manifest_assets.declared_record_count <> indexes.record_line_count + indexes.rejected_line_count
+    union all
+    select
+        {{ finding(
+            'index_of_another_run', "'ops.asset_index'",
+            "'ruleset ' || asset_indexes.ruleset_id || ': run ' || asset_indexes.run_id || ' attempt '
+            || asset_indexes.attempt || ' did not parse this asset under it'",
+            asset_id='asset_indexes.asset_id', run_id='asset_indexes.run_id'
+        ) }}
+    from asset_indexes
+    inner join attempts on asset_indexes.run_id = attempts.run_id
+    left join ingest_runs
+        on
+            asset_indexes.run_id = ingest_runs.run_id
+            and asset_indexes.attempt = ingest_runs.attempt
+    left join parsed
+        on
+            asset_indexes.run_id = parsed.run_id
+            and asset_indexes.asset_id = parsed.asset_id
+    left join unregistered_runs on asset_indexes.run_id = unregistered_runs.run_id
+    where
+        unregistered_runs.run_id is null
+        and (
+            parsed.run_id is null
+            or ingest_runs.run_id is null
+            or attempts.ruleset_id <> asset_indexes.ruleset_id
+        )
+    union all
+    select
+        {{ finding(
+            'partition_taken_by_another_run', "'ops.asset_partition'",
+            "'ruleset ' || asset_partitions.ruleset_id || ': run ' || asset_partitions.taken_by_run_id
+            || ' did not parse this asset for this day under it'",
+            asset_id='asset_partitions.asset_id', partition_key='asset_partitions.partition_key',
+            run_id='asset_partitions.taken_by_run_id'
+        ) }}
+    from asset_partitions
+    inner join attempts on asset_partitions.taken_by_run_id = attempts.run_id
+    left join parsed
+        on
+            asset_partitions.taken_by_run_id = parsed.run_id
+            and asset_partitions.asset_id = parsed.asset_id
+    left join unregistered_runs on asset_partitions.taken_by_run_id = unregistered_runs.run_id
+    where
+        unregistered_runs.run_id is null
+        and (
+            parsed.run_id is null
+            or attempts.is_limited
+            or attempts.ruleset_id <> asset_partitions.ruleset_id
+            or asset_partitions.partition_key < attempts.window_start
+            or asset_partitions.partition_key >= attempts.window_end
+        )
+    union all
+    -- The run that indexed an asset took every partition in its window.
+    select
+        {{ finding(
+            'partition_not_taken', "'ops.asset_partition'",
+            "'ruleset ' || asset_partitions.ruleset_id || ': got no taken_by_run_id; run ' || asset_indexes.run_id
+            || ' indexed the asset for this day without a line limit'",
+            asset_id='asset_partitions.asset_id', partition_key='asset_partitions.partition_key',
+            run_id='asset_indexes.run_id'
+        ) }}
+    from asset_partitions
+    inner join asset_indexes
+        on
+            asset_partitions.asset_id = asset_indexes.asset_id
+            and asset_partitions.ruleset_id = asset_indexes.ruleset_id
+    inner join attempts on asset_indexes.run_id = attempts.run_id
+    where
+        asset_partitions.taken_by_run_id is null
+        and asset_indexes.is_complete
+        and not attempts.is_limited
+        and asset_partitions.partition_key >= attempts.window_start
+        and asset_partitions.partition_key < attempts.window_end
+
+)
+
+select * from found

@@ -1,0 +1,218 @@
+{{ config(materialized='ephemeral') }}
+{#- Events: each row of bronze.raw_ticket_event against its own payload, its line and its load. -#}
+{%- set day = 'coalesce(deliveries.partition_key, flagged.partition_key)' -%}
+{%- set asset = 'coalesce(deliveries.asset_id, flagged.asset_id)' -%}
+
+with
+
+events as (
+
+    select * from {{ ref('reconcile_event') }}
+
+),
+
+lines as (
+
+    select * from {{ source('bronze', 'asset_line') }}
+
+),
+
+loads as (
+
+    select * from {{ ref('reconcile_load') }}
+
+),
+
+fates as (
+
+    select * from {{ ref('reconcile_fate') }}
+
+),
+
+indexes as (
+
+    select * from {{ ref('reconcile_index') }}
+
+),
+
+doubled as (
+
+    select
+        event_id,
+        count(*) as copy_count
+    from events
+    where event_id is not null
+    group by event_id
+    having count(*) > 1
+
+),
+
+flagged as (
+
+    select
+        events.event_id,
+        events.ticket_id,
+        events.partition_key,
+        events.asset_id,
+        events.line_number,
+        events.run_id,
+        events.load_run_id,
+        events.is_load_intact,
+        events.is_payload_authentic,
+        events.is_event_id_authentic,
+        events.is_partition_authentic,
+        events.is_first_delivery_known,
+        events.differing_columns,
+        doubled.copy_count,
+        coalesce(
+            events.run_id <> events.load_run_id and loads.first_run_id <> loads.last_run_id, false
+        ) as is_run_foreign
+    from events
+    left join doubled on events.event_id = doubled.event_id
+    left join loads
+        on
+            events.dlt_load_id = loads.load_id
+            and loads.table_name = 'raw_ticket_event'
+    where
+        events.event_id is not null
+        and (
+            not events.is_payload_authentic
+            or not events.is_event_id_authentic
+            or not events.is_partition_authentic
+            or not events.is_first_delivery_known
+            or events.differing_columns is not null
+            or doubled.event_id is not null
+            or events.run_id is distinct from events.load_run_id
+        )
+
+),
+
+-- The line that delivers an event names its asset and day even where the event's own columns were edited.
+deliveries as (
+
+    select distinct on (lines.event_id)
+        lines.event_id,
+        lines.asset_id,
+        lines.partition_key
+    from lines
+    inner join flagged on lines.event_id = flagged.event_id
+    order by
+        lines.event_id,
+        coalesce(lines.asset_id = flagged.asset_id and lines.line_number = flagged.line_number, false) desc,
+        lines.asset_id,
+        lines.line_number
+
+),
+
+found as (
+
+    select
+        {{ finding(
+            'payload_differs_from_fingerprint', "'bronze.raw_ticket_event'",
+            "'event ' || flagged.event_id || ' of ' || flagged.ticket_id
+            || ': sha256(raw_payload) is not its record_fingerprint'",
+            partition_key=day, asset_id=asset, run_id='flagged.run_id'
+        ) }}
+    from flagged
+    left join deliveries on flagged.event_id = deliveries.event_id
+    where not flagged.is_payload_authentic
+    union all
+    select
+        {{ finding(
+            'event_id_differs_from_fingerprint', "'bronze.raw_ticket_event'",
+            "'event ' || flagged.event_id || ' of ' || flagged.ticket_id
+            || ': expected the first 16 of 32 bytes of record_fingerprint'",
+            partition_key=day, asset_id=asset, run_id='flagged.run_id'
+        ) }}
+    from flagged
+    left join deliveries on flagged.event_id = deliveries.event_id
+    where not flagged.is_event_id_authentic
+    union all
+    select
+        {{ finding(
+            'columns_differ_from_payload', "'bronze.raw_ticket_event'",
+            "'event ' || flagged.event_id || ' of ' || flagged.ticket_id || ': '
+            || array_to_string(flagged.differing_columns, ', ')",
+            partition_key=day, asset_id=asset, run_id='flagged.run_id'
+        ) }}
+    from flagged
+    left join deliveries on flagged.event_id = deliveries.event_id
+    where flagged.differing_columns is not null and flagged.is_payload_authentic
+    union all
+    select
+        {{ finding(
+            'partition_differs_from_created_at', "'bronze.raw_ticket_event'",
+            "'event ' || flagged.event_id || ' of ' || flagged.ticket_id || ': got ' || flagged.partition_key
+            || ', expected the UTC day of created_at'",
+            partition_key=day, asset_id=asset, run_id='flagged.run_id'
+        ) }}
+    from flagged
+    left join deliveries on flagged.event_id = deliveries.event_id
+    where not flagged.is_partition_authentic
+    union all
+    select
+        {{ finding(
+            'event_doubled', "'bronze.raw_ticket_event'",
+            "'event ' || flagged.event_id || ' of ' || flagged.ticket_id || ': got ' || flagged.copy_count
+            || ' rows, expected 1'",
+            partition_key=day, asset_id=asset, run_id='flagged.run_id'
+        ) }}
+    from flagged
+    left join deliveries on flagged.event_id = deliveries.event_id
+    where flagged.copy_count > 1
+    union all
+    select
+        {{ finding(
+            'run_differs_from_load', "'bronze.raw_ticket_event'",
+            "'event ' || flagged.event_id || ' of ' || flagged.ticket_id || ': got run ' || flagged.run_id
+            || ', its load was completed by ' || flagged.load_run_id",
+            partition_key=day, asset_id=asset, run_id='flagged.load_run_id'
+        ) }}
+    from flagged
+    left join deliveries on flagged.event_id = deliveries.event_id
+    where flagged.is_run_foreign
+    union all
+    select
+        {{ finding(
+            'first_delivery_missing',
+            "case when flagged.is_load_intact then 'bronze.asset_line' else 'bronze.raw_ticket_event' end",
+            "'event ' || flagged.event_id || ' of ' || flagged.ticket_id || ' names asset ' || flagged.asset_id
+            || ' line ' || flagged.line_number || '; that line is absent or holds another event'",
+            partition_key=day, asset_id=asset, run_id='flagged.run_id'
+        ) }}
+    from flagged
+    left join deliveries on flagged.event_id = deliveries.event_id
+    where not flagged.is_first_delivery_known
+    union all
+    -- Lines of a taken partition whose event is not there.
+    select
+        {{ finding(
+            'event_missing',
+            "case when indexes.is_load_intact then 'bronze.raw_ticket_event' else 'bronze.asset_line' end",
+            "'line ' || fates.first_line_number || ' is a record of a taken partition; its event is not there'",
+            partition_key='fates.partition_key', asset_id='fates.asset_id', finding_count='fates.line_count'
+        ) }}
+    from fates
+    inner join indexes
+        on
+            fates.asset_id = indexes.asset_id
+            and fates.ruleset_id = indexes.ruleset_id
+    where fates.fate = 'gap' and fates.kind = 'record'
+    union all
+    select
+        {{ finding(
+            'line_partition_differs',
+            "case when indexes.is_load_intact then 'bronze.raw_ticket_event' else 'bronze.asset_line' end",
+            "'line ' || fates.first_line_number || ' and its event name different partitions'",
+            partition_key='fates.partition_key', asset_id='fates.asset_id', finding_count='fates.line_count'
+        ) }}
+    from fates
+    inner join indexes
+        on
+            fates.asset_id = indexes.asset_id
+            and fates.ruleset_id = indexes.ruleset_id
+    where fates.is_misdated
+
+)
+
+select * from found

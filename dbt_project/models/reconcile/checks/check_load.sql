@@ -1,0 +1,195 @@
+{{ config(materialized='ephemeral') }}
+{#- Loads: what the tables hold against ops.completed_load, bronze._dlt_loads and the runs that list them. -#}
+{%- set asset = 'case when loads.first_asset_id = loads.last_asset_id then loads.first_asset_id end' -%}
+{%- set day = 'case when loads.first_partition_key = loads.last_partition_key then loads.first_partition_key end' -%}
+
+with
+
+loads as (
+
+    select * from {{ ref('reconcile_load') }}
+
+),
+
+completed_loads as (
+
+    select * from {{ source('ops', 'completed_load') }}
+
+),
+
+ingest_runs as (
+
+    select * from {{ source('ops', 'ingest_run') }}
+
+),
+
+listed as (
+
+    select
+        ingest_runs.run_id,
+        ingest_runs.attempt,
+        listed_load.load_id
+    from ingest_runs
+    cross join lateral unnest(ingest_runs.dlt_load_ids) as listed_load (load_id)
+
+),
+
+-- A load completes with all three tables at once, empty ones included.
+expected as (
+
+    select
+        known_load.load_id,
+        bronze_table.table_name
+    from (
+        select load_id from completed_loads
+        union
+        select load_id from listed
+    ) as known_load
+    cross join (values ('raw_ticket_event'), ('asset_line'), ('rejected_record')) as bronze_table (table_name)
+
+),
+
+missing as (
+
+    select
+        expected.load_id,
+        expected.table_name
+    from expected
+    left join completed_loads
+        on
+            expected.load_id = completed_loads.load_id
+            and expected.table_name = completed_loads.table_name
+    where completed_loads.load_id is null
+
+),
+
+found as (
+
+    select
+        {{ finding(
+            'completed_load_missing', "'ops.completed_load'",
+            "'load ' || missing.load_id || ', table ' || missing.table_name || ': got no row, expected one; '
+            || coalesce(loads.row_count, 0) || ' rows of it are in the table'",
+            partition_key=day, asset_id=asset
+        ) }}
+    from missing
+    left join loads
+        on
+            missing.load_id = loads.load_id
+            and missing.table_name = loads.table_name
+    union all
+    select
+        {{ finding(
+            'rows_never_completed', "'bronze.' || loads.table_name",
+            "'load ' || loads.load_id || ' holds rows, but no run ever completed or listed it'",
+            partition_key=day, asset_id=asset, finding_count='loads.row_count'
+        ) }}
+    from loads
+    where
+        loads.completed_copy_count = 0
+        and not loads.is_in_progress
+        and not exists (select 1 from expected where expected.load_id = loads.load_id)
+    union all
+    select
+        {{ finding(
+            'completed_load_doubled', "'ops.completed_load'",
+            "'load ' || loads.load_id || ', table ' || loads.table_name || ': got '
+            || loads.completed_copy_count || ' rows, expected 1'",
+            partition_key=day, asset_id=asset, run_id='loads.run_id'
+        ) }}
+    from loads
+    where loads.completed_copy_count > 1
+    union all
+    select
+        {{ finding(
+            'content_differs_from_completed_load', "'bronze.' || loads.table_name",
+            "'load ' || loads.load_id || ': got ' || loads.row_count || ' rows, digest ' || loads.row_digest
+            || '; ops.completed_load says ' || loads.completed_row_count || ', ' || loads.completed_row_digest",
+            partition_key=day, asset_id=asset, run_id='loads.run_id',
+            finding_count='greatest(abs(loads.row_count - loads.completed_row_count), 1)'
+        ) }}
+    from loads
+    where
+        loads.completed_copy_count > 0
+        and (loads.row_count, loads.row_digest) <> (loads.completed_row_count, loads.completed_row_digest)
+    union all
+    select
+        {{ finding(
+            'dlt_load_differs', "'bronze._dlt_loads'",
+            "'load ' || loads.load_id || ': got ' || min(loads.dlt_load_count) || ' rows, ' || min(loads.dlt_ok_count)
+            || ' with status 0, expected one with status 0'",
+            partition_key='case when min(loads.first_partition_key) = max(loads.last_partition_key)'
+            ~ ' then min(loads.first_partition_key) end',
+            asset_id='case when min(loads.first_asset_id) = max(loads.last_asset_id) then min(loads.first_asset_id) end',
+            run_id='(array_agg(loads.run_id))[1]'
+        ) }}
+    from loads
+    where loads.completed_copy_count > 0 and not (loads.dlt_load_count = 1 and loads.dlt_ok_count = 1)
+    group by loads.load_id
+    union all
+    select
+        {{ finding(
+            'rows_carry_another_run', "case when listed.run_id is null then 'bronze.' || loads.table_name else 'ops.completed_load' end",
+            "'load ' || loads.load_id || ', table ' || loads.table_name || ': its rows carry run ' || loads.first_run_id
+            || ', ops.completed_load says ' || loads.run_id",
+            partition_key=day, asset_id=asset, run_id='loads.run_id', finding_count='loads.row_count'
+        ) }}
+    from loads
+    left join listed
+        on
+            loads.load_id = listed.load_id
+            and loads.first_run_id = listed.run_id::text
+    where
+        loads.completed_copy_count > 0
+        and loads.first_run_id = loads.last_run_id
+        and loads.first_run_id <> loads.run_id::text
+    union all
+    select
+        {{ finding(
+            'load_listed_by_another_attempt', "'ops.completed_load'",
+            "'load ' || completed_loads.load_id || ', table ' || completed_loads.table_name || ': got run '
+            || completed_loads.run_id || ' attempt ' || completed_loads.attempt || '; listed by run '
+            || listed.run_id || ' attempt ' || listed.attempt",
+            run_id='completed_loads.run_id'
+        ) }}
+    from completed_loads
+    inner join listed on completed_loads.load_id = listed.load_id
+    where
+        (completed_loads.run_id, completed_loads.attempt) <> (listed.run_id, listed.attempt)
+        and not exists (
+            select 1
+            from listed as lister
+            where
+                lister.load_id = completed_loads.load_id
+                and lister.run_id = completed_loads.run_id
+                and lister.attempt = completed_loads.attempt
+        )
+    union all
+    select
+        {{ finding(
+            'load_not_listed', "'ops.ingest_run'",
+            "'dlt_load_ids of attempt ' || ingest_runs.attempt || ' lack load ' || completed_loads.load_id
+            || ', which it completed'",
+            run_id='ingest_runs.run_id'
+        ) }}
+    from completed_loads
+    inner join ingest_runs
+        on
+            completed_loads.run_id = ingest_runs.run_id
+            and completed_loads.attempt = ingest_runs.attempt
+    left join listed on completed_loads.load_id = listed.load_id
+    where listed.load_id is null and completed_loads.table_name = 'raw_ticket_event'
+    union all
+    select
+        {{ finding(
+            'load_listed_twice', "'ops.ingest_run'",
+            "'load ' || min(listed.load_id) || ': got ' || count(*) || ' listings in dlt_load_ids, expected 1'",
+            run_id='(array_agg(listed.run_id))[1]'
+        ) }}
+    from listed
+    group by listed.load_id
+    having count(*) > 1
+
+)
+
+select * from found

@@ -1,0 +1,291 @@
+{{ config(materialized='ephemeral') }}
+{#- Manifests: ops.manifest and ops.manifest_asset against the stored bytes, whose hash is recorded. -#}
+
+with
+
+manifests as (
+
+    select * from {{ source('ops', 'manifest') }}
+
+),
+
+manifest_assets as (
+
+    select * from {{ source('ops', 'manifest_asset') }}
+
+),
+
+ingest_runs as (
+
+    select * from {{ source('ops', 'ingest_run') }}
+
+),
+
+run_assets as (
+
+    select * from {{ source('ops', 'run_asset') }}
+
+),
+
+documents as (
+
+    select
+        manifests.*,
+        encode(sha256(manifests.manifest_bytes), 'hex') = manifests.manifest_sha256 as is_authentic,
+        reconcile.manifest_or_null(manifests.manifest_bytes) as document
+    from manifests
+
+),
+
+-- Window bounds in the manifest are RFC 3339 texts.
+compared as (
+
+    select
+        documents.*,
+        array_remove(array[
+            case when manifest_id is distinct from document ->> 'manifest_id' then 'manifest_id' end,
+            case when batch_id is distinct from document ->> 'batch_id' then 'batch_id' end,
+            case when contract_ref is distinct from document ->> 'contract_ref' then 'contract_ref' end,
+            case when modality is distinct from document ->> 'modality' then 'modality' end,
+            case when load_mode is distinct from document ->> 'load_mode' then 'load_mode' end,
+            case
+                when window_field is distinct from document -> 'selection_window' ->> 'field' then 'window_field'
+            end,
+            case
+                when
+                    window_start is distinct from
+                    {{ payload_value("(document -> 'selection_window')", 'start', 'instant', 'false') }}
+                    then 'window_start'
+            end,
+            case
+                when
+                    window_end is distinct from
+                    {{ payload_value("(document -> 'selection_window')", 'end', 'instant', 'false') }}
+                    then 'window_end'
+            end,
+            case
+                when
+                    declared_asset_count is distinct from case
+                        when jsonb_typeof(document -> 'assets') = 'array' then jsonb_array_length(document -> 'assets')
+                    end
+                    then 'declared_asset_count'
+            end
+        ], null) as differing_columns
+    from documents
+
+),
+
+declared as (
+
+    select
+        documents.manifest_id,
+        entry.document ->> 'source_id' as source_id,
+        entry.position as ordinal,
+        entry.document
+    from documents
+    cross join lateral jsonb_array_elements(
+        case when jsonb_typeof(documents.document -> 'assets') = 'array' then documents.document -> 'assets' else '[]' end
+    ) with ordinality as entry (document, position)
+    where documents.is_authentic
+
+),
+
+registered as (
+
+    select
+        manifest_assets.*,
+        count(*) over (partition by manifest_assets.manifest_id, manifest_assets.source_id) as copy_count
+    from manifest_assets
+
+),
+
+-- Null-safe in both directions: an entry that was removed and one that was added both stay visible.
+entries as (
+
+    select
+        coalesce(declared.manifest_id, registered.manifest_id) as manifest_id,
+        coalesce(declared.source_id, registered.source_id) as source_id,
+        registered.asset_id,
+        registered.copy_count,
+        declared.document is null as is_undeclared,
+        registered.manifest_id is null as is_unregistered,
+        array_remove(array[
+            case when registered.ordinal <> declared.ordinal then 'ordinal' end,
+            case
+                when registered.source_url_or_path is distinct from declared.document ->> 'source_url_or_path'
+                    then 'source_url_or_path'
+            end,
+            case when registered.asset_type is distinct from declared.document ->> 'asset_type' then 'asset_type' end,
+            case
+                when registered.declared_checksum_sha256 is distinct from declared.document ->> 'checksum_sha256'
+                    then 'declared_checksum_sha256'
+            end,
+            case
+                when registered.declared_size_bytes is distinct from (declared.document ->> 'size_bytes')::bigint
+                    then 'declared_size_bytes'
+            end,
+            case
+                when registered.declared_record_count is distinct from (declared.document ->> 'record_count')::bigint
+                    then 'declared_record_count'
+            end,
+            case
+                when registered.sequence <> (declared.document ->> 'sequence')::bigint then 'sequence'
+            end
+        ], null) as differing_columns
+    from declared
+    full join registered
+        on
+            declared.manifest_id = registered.manifest_id
+            and declared.source_id = registered.source_id
+
+),
+
+-- What the run that judged an entry last wrote about it in its own ledger.
+judgements as (
+
+    select
+        manifest_assets.manifest_id,
+        manifest_assets.source_id,
+        manifest_assets.asset_id,
+        manifest_assets.judged_by_run_id,
+        manifest_assets.judgement,
+        count(run_assets.run_id) as ledger_row_count,
+        coalesce(bool_or(
+            run_assets.judgement = manifest_assets.judgement
+            and run_assets.reason_codes = manifest_assets.reason_codes
+            and run_assets.asset_id is not distinct from manifest_assets.asset_id
+            and case
+                when manifest_assets.disposition = 'admitted' then run_assets.action in ('parsed', 'unchanged')
+                else run_assets.action = manifest_assets.disposition
+            end
+        ), false) as is_confirmed
+    from manifest_assets
+    left join run_assets
+        on
+            manifest_assets.manifest_id = run_assets.manifest_id
+            and manifest_assets.source_id = run_assets.source_id
+            and manifest_assets.judged_by_run_id = run_assets.run_id
+    group by
+        manifest_assets.manifest_id,
+        manifest_assets.source_id,
+        manifest_assets.asset_id,
+        manifest_assets.judged_by_run_id,
+        manifest_assets.judgement
+
+),
+
+registering_runs as (
+
+    select
+        run_id,
+        bool_or(true) as is_known,
+        array_agg(distinct manifest_id) as manifest_ids
+    from ingest_runs
+    cross join lateral unnest(manifest_ids) as manifest (manifest_id)
+    group by run_id
+
+),
+
+found as (
+
+    select
+        {{ finding(
+            'manifest_bytes_differ_from_sha256', "'ops.manifest'",
+            "'got SHA-256 ' || encode(sha256(manifest_bytes), 'hex') || ', expected ' || manifest_sha256",
+            manifest_id='manifest_id', run_id='registered_by_run_id'
+        ) }}
+    from compared
+    where not is_authentic
+    union all
+    select
+        {{ finding(
+            'manifest_differs_from_bytes', "'ops.manifest'",
+            "case when document is null then 'the stored bytes are no JSON' else array_to_string(differing_columns, ', ') end",
+            manifest_id='manifest_id', run_id='registered_by_run_id'
+        ) }}
+    from compared
+    where is_authentic and (document is null or differing_columns <> '{}')
+    union all
+    select
+        {{ finding(
+            'manifest_doubled', "'ops.manifest'", "'got ' || count(*) || ' rows, expected 1'",
+            manifest_id='manifest_id'
+        ) }}
+    from manifests
+    group by manifest_id
+    having count(*) > 1
+    union all
+    select
+        {{ finding(
+            'manifest_registered_by_another_run', "'ops.manifest'",
+            "'run ' || manifests.registered_by_run_id || ' did not have this manifest'",
+            manifest_id='manifests.manifest_id', run_id='manifests.registered_by_run_id'
+        ) }}
+    from manifests
+    inner join registering_runs on manifests.registered_by_run_id = registering_runs.run_id
+    where manifests.manifest_id <> all(registering_runs.manifest_ids)
+    union all
+    select
+        {{ finding(
+            'entry_missing', "'ops.manifest_asset'", "'the manifest declares this asset; got no row for it'",
+            manifest_id='manifest_id', source_id='source_id'
+        ) }}
+    from entries
+    where is_unregistered
+    union all
+    select
+        {{ finding(
+            'entry_not_declared',
+            "case when manifests.manifest_id is null then 'ops.manifest' else 'ops.manifest_asset' end",
+            "case when manifests.manifest_id is null then 'the manifest itself is not there'"
+            ~ " else 'the manifest does not declare this asset' end",
+            manifest_id='entries.manifest_id', source_id='entries.source_id', asset_id='entries.asset_id'
+        ) }}
+    from entries
+    left join compared as manifests on entries.manifest_id = manifests.manifest_id
+    where entries.is_undeclared and coalesce(manifests.is_authentic, true)
+    union all
+    select
+        {{ finding(
+            'entry_differs_from_manifest', "'ops.manifest_asset'", "array_to_string(differing_columns, ', ')",
+            manifest_id='manifest_id', source_id='source_id', asset_id='asset_id'
+        ) }}
+    from entries
+    where not is_undeclared and not is_unregistered and differing_columns <> '{}'
+    union all
+    select
+        {{ finding(
+            'entry_doubled', "'ops.manifest_asset'", "'got ' || max(copy_count) || ' rows, expected 1'",
+            manifest_id='manifest_id', source_id='source_id', asset_id='min(asset_id)'
+        ) }}
+    from entries
+    where copy_count > 1
+    group by manifest_id, source_id
+    union all
+    -- One of the two was edited; nothing in the database says which.
+    select
+        {{ finding(
+            'judgement_differs_from_run', 'suspect.table_name',
+            "'judgement ' || judgements.judgement || ', its disposition, reasons or asset are not those that run '
+            || judgements.judged_by_run_id || ' recorded'",
+            manifest_id='judgements.manifest_id', source_id='judgements.source_id', asset_id='judgements.asset_id',
+            run_id='judgements.judged_by_run_id'
+        ) }}
+    from judgements
+    cross join (values ('ops.manifest_asset'), ('ops.run_asset')) as suspect (table_name)
+    where judgements.ledger_row_count > 0 and not judgements.is_confirmed
+    union all
+    select
+        {{ finding(
+            'judged_by_another_run', "'ops.manifest_asset'",
+            "'run ' || judgements.judged_by_run_id || ' did not have this manifest'",
+            manifest_id='judgements.manifest_id', source_id='judgements.source_id', asset_id='judgements.asset_id',
+            run_id='judgements.judged_by_run_id'
+        ) }}
+    from judgements
+    inner join registering_runs on judgements.judged_by_run_id = registering_runs.run_id
+    where judgements.ledger_row_count = 0 and judgements.manifest_id <> all(registering_runs.manifest_ids)
+
+)
+
+select * from found

@@ -1,0 +1,301 @@
+{{ config(materialized='ephemeral') }}
+{#- Runs: every run, manifest and ruleset that another table names exists, and each run's ledger is whole. -#}
+
+with
+
+ingest_runs as (
+
+    select * from {{ source('ops', 'ingest_run') }}
+
+),
+
+run_assets as (
+
+    select * from {{ source('ops', 'run_asset') }}
+
+),
+
+manifests as (
+
+    select * from {{ source('ops', 'manifest') }}
+
+),
+
+manifest_assets as (
+
+    select * from {{ source('ops', 'manifest_asset') }}
+
+),
+
+source_assets as (
+
+    select * from {{ source('ops', 'source_asset') }}
+
+),
+
+asset_indexes as (
+
+    select * from {{ source('ops', 'asset_index') }}
+
+),
+
+asset_partitions as (
+
+    select * from {{ source('ops', 'asset_partition') }}
+
+),
+
+completed_loads as (
+
+    select * from {{ source('ops', 'completed_load') }}
+
+),
+
+ingest_states as (
+
+    select * from {{ source('ops', 'ingest_state') }}
+
+),
+
+rulesets as (
+
+    select * from {{ source('ops', 'ruleset') }}
+
+),
+
+progress as (
+
+    select * from {{ ref('run_progress') }}
+
+),
+
+named_runs as (
+
+    select run_id, attempt, 'ops.completed_load' as named_by from completed_loads
+    union
+    select run_id, attempt, 'ops.run_asset' from run_assets
+    union
+    select run_id, attempt, 'ops.asset_index' from asset_indexes
+    union
+    select taken_by_run_id, null, 'ops.asset_partition' from asset_partitions
+    where taken_by_run_id is not null
+    union
+    select registered_by_run_id, null, 'ops.manifest' from manifests
+    union
+    select registered_by_run_id, null, 'ops.source_asset' from source_assets
+    union
+    select judged_by_run_id, null, 'ops.manifest_asset' from manifest_assets
+    union
+    select run_id, null, 'ops.ingest_state' from ingest_states
+
+),
+
+missing_runs as (
+
+    select
+        named_runs.run_id,
+        string_agg(distinct named_runs.named_by, ', ') as named_by
+    from named_runs
+    where not exists (
+        select 1
+        from ingest_runs
+        where
+            ingest_runs.run_id = named_runs.run_id
+            and ingest_runs.attempt = coalesce(named_runs.attempt, ingest_runs.attempt)
+    )
+    group by named_runs.run_id
+
+),
+
+-- Manifests, entries and run_asset are written in one transaction, so a run has all of them or none.
+registered_runs as (
+
+    select
+        ingest_runs.run_id,
+        ingest_runs.attempt,
+        ingest_runs.batch_id,
+        ingest_runs.manifest_ids
+    from ingest_runs
+    inner join progress
+        on
+            ingest_runs.run_id = progress.run_id
+            and ingest_runs.attempt = progress.attempt
+    where
+        ingest_runs.status in ('success', 'warning')
+        or (progress.is_running and not progress.is_registering)
+        or cardinality(ingest_runs.dlt_load_ids) > 0
+        or exists (
+            select 1
+            from run_assets
+            where run_assets.run_id = ingest_runs.run_id and run_assets.attempt = ingest_runs.attempt
+        )
+
+),
+
+run_manifests as (
+
+    select
+        registered_runs.run_id,
+        registered_runs.attempt,
+        listed.manifest_id
+    from registered_runs
+    cross join lateral unnest(registered_runs.manifest_ids) as listed (manifest_id)
+
+),
+
+run_batches as (
+
+    select
+        run_manifests.run_id,
+        run_manifests.attempt,
+        string_agg(distinct manifests.batch_id, ',' order by manifests.batch_id) as batch_id,
+        bool_and(manifests.manifest_id is not null) as is_known
+    from run_manifests
+    left join manifests on run_manifests.manifest_id = manifests.manifest_id
+    group by run_manifests.run_id, run_manifests.attempt
+
+),
+
+attempts as (
+
+    select
+        run_id,
+        count(*) as row_count,
+        count(distinct attempt) as attempt_count,
+        max(attempt) as last_attempt
+    from ingest_runs
+    group by run_id
+
+),
+
+found as (
+
+    select
+        {{ finding(
+            'run_missing', "'ops.ingest_run'", "'got no row for it, though it is named by ' || named_by", run_id='run_id'
+        ) }}
+    from missing_runs
+    union all
+    select
+        {{ finding(
+            'attempts_not_contiguous', "'ops.ingest_run'",
+            "'got ' || row_count || ' rows of ' || attempt_count || ' attempts, the last is ' || last_attempt",
+            run_id='run_id'
+        ) }}
+    from attempts
+    where row_count <> attempt_count or attempt_count <> last_attempt
+    union all
+    select
+        {{ finding(
+            'run_contradicts_itself', "'ops.ingest_run'",
+            "'attempt ' || attempt || ': status ' || status || ', stage ' || stage || ', finished at '
+            || coalesce(finished_at::text, 'never')",
+            run_id='run_id'
+        ) }}
+    from ingest_runs
+    where (status = 'running') <> (finished_at is null) or (status = 'running' and stage = 'finished')
+    union all
+    select
+        {{ finding(
+            'batch_differs_from_manifests', "'ops.ingest_run'",
+            "'attempt ' || registered_runs.attempt || ': got ' || registered_runs.batch_id || ', its manifests say '
+            || run_batches.batch_id",
+            run_id='registered_runs.run_id'
+        ) }}
+    from registered_runs
+    inner join run_batches
+        on
+            registered_runs.run_id = run_batches.run_id
+            and registered_runs.attempt = run_batches.attempt
+    where run_batches.is_known and registered_runs.batch_id <> run_batches.batch_id
+    union all
+    select
+        {{ finding(
+            'manifest_missing', "'ops.manifest'", "'got no row for a manifest that the run worked on'",
+            run_id='run_manifests.run_id', manifest_id='run_manifests.manifest_id'
+        ) }}
+    from run_manifests
+    left join manifests on run_manifests.manifest_id = manifests.manifest_id
+    where manifests.manifest_id is null
+    union all
+    select
+        {{ finding(
+            'run_asset_missing', "'ops.run_asset'",
+            "'attempt ' || run_manifests.attempt || ' worked on the manifest; got no row for this entry'",
+            run_id='run_manifests.run_id', manifest_id='manifest_assets.manifest_id',
+            source_id='manifest_assets.source_id', asset_id='manifest_assets.asset_id'
+        ) }}
+    from run_manifests
+    inner join manifest_assets on run_manifests.manifest_id = manifest_assets.manifest_id
+    left join run_assets
+        on
+            run_manifests.run_id = run_assets.run_id
+            and run_manifests.attempt = run_assets.attempt
+            and manifest_assets.manifest_id = run_assets.manifest_id
+            and manifest_assets.source_id = run_assets.source_id
+    where run_assets.run_id is null
+    union all
+    select
+        {{ finding(
+            'run_asset_doubled', "'ops.run_asset'", "'attempt ' || attempt || ': got ' || count(*) || ' rows, expected 1'",
+            run_id='run_id', manifest_id='manifest_id', source_id='source_id', asset_id='min(asset_id)'
+        ) }}
+    from run_assets
+    group by run_id, attempt, manifest_id, source_id
+    having count(*) > 1
+    union all
+    -- run_asset names a manifest of its run, an entry of the manifest and the asset of the entry.
+    select
+        {{ finding(
+            'run_asset_not_declared', "'ops.run_asset'",
+            "'attempt ' || run_assets.attempt || ' did not have this manifest or this entry'",
+            run_id='run_assets.run_id', manifest_id='run_assets.manifest_id', source_id='run_assets.source_id',
+            asset_id='run_assets.asset_id'
+        ) }}
+    from run_assets
+    inner join ingest_runs
+        on
+            run_assets.run_id = ingest_runs.run_id
+            and run_assets.attempt = ingest_runs.attempt
+    where run_assets.manifest_id <> all(ingest_runs.manifest_ids)
+    union all
+    select
+        {{ finding(
+            'run_asset_differs_from_entry', "'ops.run_asset'",
+            "'attempt ' || run_assets.attempt || ': action ' || run_assets.action || ', judgement '
+            || run_assets.judgement || ', asset ' || coalesce(run_assets.asset_id::text, 'none')
+            || '; the entry is ' || manifest_assets.disposition || ' with asset '
+            || coalesce(manifest_assets.asset_id::text, 'none')",
+            run_id='run_assets.run_id', manifest_id='run_assets.manifest_id', source_id='run_assets.source_id',
+            asset_id='manifest_assets.asset_id'
+        ) }}
+    from run_assets
+    inner join manifest_assets
+        on
+            run_assets.manifest_id = manifest_assets.manifest_id
+            and run_assets.source_id = manifest_assets.source_id
+    where
+        run_assets.asset_id <> manifest_assets.asset_id
+        or (run_assets.action in ('parsed', 'unchanged')) <> (
+            run_assets.judgement in ('accept', 'warn')
+            and run_assets.action not in ('missing', 'not_available', 'withheld')
+        )
+        or (run_assets.action in ('parsed', 'unchanged') and run_assets.asset_id is null)
+    union all
+    select
+        {{ finding(
+            'ruleset_missing', "'ops.ruleset'", "'got no row for ruleset ' || named.ruleset_id",
+            run_id='(array_agg(named.run_id))[1]'
+        ) }}
+    from (
+        select ruleset_id, run_id from ingest_runs
+        union
+        select ruleset_id, run_id from asset_indexes
+    ) as named
+    left join rulesets on named.ruleset_id = rulesets.ruleset_id
+    where rulesets.ruleset_id is null
+    group by named.ruleset_id
+
+)
+
+select * from found

@@ -1,0 +1,301 @@
+{{ config(materialized='ephemeral') }}
+{#- Silver: each row of ticket_fact against the winner that Bronze gives, and the ledgers of what was built. -#}
+{#- Columns for which the payload is no witness: where Bronze is damaged, Silver's copy is the better one. -#}
+{%- set unwitnessed = [
+    'version_count', 'warning_codes', 'asset_id', 'source_fingerprint', 'line_number', 'manifest_id', 'batch_id',
+    'ingest_batch_id', 'run_id', 'dlt_load_id'
+] -%}
+{#- Columns that Silver takes from the loader's own tables. -#}
+{%- set ops_columns = "array['source_fingerprint', 'manifest_id', 'batch_id']" -%}
+
+with
+
+events as (
+
+    select * from {{ ref('reconcile_event') }}
+
+),
+
+loads as (
+
+    select * from {{ ref('reconcile_load') }}
+
+),
+
+lines as (
+
+    select * from {{ source('bronze', 'asset_line') }}
+
+),
+
+completed_loads as (
+
+    select * from {{ source('ops', 'completed_load') }}
+
+),
+
+ingest_runs as (
+
+    select * from {{ source('ops', 'ingest_run') }}
+
+),
+
+manifest_assets as (
+
+    select * from {{ source('ops', 'manifest_asset') }}
+
+),
+
+asset_indexes as (
+
+    select * from {{ source('ops', 'asset_index') }}
+
+),
+
+built_loads as (
+
+    select * from {{ source('silver_ledger', 'built_load') }}
+
+),
+
+built_assets as (
+
+    select * from {{ source('silver_ledger', 'built_asset') }}
+
+),
+
+progress as (
+
+    select * from {{ ref('load_progress') }}
+
+),
+
+runs as (
+
+    select * from {{ ref('run_progress') }}
+
+),
+
+damaged as (
+
+    select
+        coalesce(bool_or(table_name = 'raw_ticket_event'), false) as are_events_damaged,
+        coalesce(bool_or(table_name = 'asset_line'), false) as are_lines_damaged
+    from loads
+    where not is_intact and not is_in_progress
+
+),
+
+flagged as (
+
+    select
+        events.*,
+        damaged.are_events_damaged,
+        damaged.are_lines_damaged,
+        coalesce(events.partition_key, events.silver_partition_key) as winner_partition_key,
+        coalesce(events.asset_id, events.silver_asset_id) as winner_asset_id
+    from events
+    cross join damaged
+    where events.silver_state not in ('equal', 'unprovable')
+
+),
+
+-- A row of Silver whose event Bronze lacks, while a line still delivers it: then Bronze lost the event.
+orphans as (
+
+    select distinct on (flagged.silver_event_id)
+        flagged.silver_event_id as event_id,
+        lines.asset_id,
+        lines.partition_key
+    from flagged
+    inner join lines on flagged.silver_event_id = lines.event_id
+    left join events on flagged.silver_event_id = events.event_id
+    where events.event_id is null
+    order by flagged.silver_event_id, lines.asset_id, lines.line_number
+
+),
+
+listed_loads as (
+
+    select distinct listed.load_id
+    from ingest_runs
+    cross join lateral unnest(ingest_runs.dlt_load_ids) as listed (load_id)
+
+),
+
+readings as (
+
+    select
+        asset_indexes.asset_id,
+        max(asset_indexes.ruleset_id) as ruleset_id
+    from asset_indexes
+    group by asset_indexes.asset_id
+
+),
+
+sequences as (
+
+    select
+        manifest_assets.asset_id,
+        min(manifest_assets.sequence) as sequence,
+        bool_or(runs.is_running) as is_being_judged
+    from manifest_assets
+    left join runs on manifest_assets.judged_by_run_id = runs.run_id
+    where manifest_assets.asset_id is not null
+    group by manifest_assets.asset_id
+
+),
+
+pending as (
+
+    select coalesce(bool_or(is_pending), false) as is_pending
+    from progress
+
+),
+
+built as (
+
+    select
+        coalesce(readings.asset_id, built_assets.asset_id) as asset_id,
+        readings.ruleset_id,
+        sequences.sequence,
+        sequences.is_being_judged,
+        built_assets.ruleset_id as built_ruleset_id,
+        built_assets.sequence as built_sequence,
+        count(*) over (partition by built_assets.asset_id) as copy_count
+    from readings
+    full join built_assets on readings.asset_id = built_assets.asset_id
+    left join sequences on coalesce(readings.asset_id, built_assets.asset_id) = sequences.asset_id
+
+),
+
+found as (
+
+    select
+        {{ finding(
+            'ticket_missing', "'silver.ticket_fact'",
+            "'ticket ' || ticket_id || ': got no row, expected event ' || event_id",
+            partition_key='winner_partition_key', asset_id='winner_asset_id', run_id='run_id'
+        ) }}
+    from flagged
+    where silver_state = 'missing'
+    union all
+    select
+        {{ finding(
+            'ticket_doubled', "'silver.ticket_fact'", "'ticket ' || ticket_id || ': got another row of it, expected one'",
+            partition_key='winner_partition_key', asset_id='winner_asset_id', run_id='silver_run_id'
+        ) }}
+    from flagged
+    where silver_state = 'doubled'
+    union all
+    select
+        {{ finding(
+            'ticket_unfounded',
+            "case when orphans.event_id is null then 'silver.ticket_fact' else 'bronze.raw_ticket_event' end",
+            "'ticket ' || flagged.ticket_id || ': its row shows event ' || flagged.silver_event_id
+            || case when orphans.event_id is null then ', which is not its winner in Bronze'
+            else ', which a line delivers, but Bronze lacks' end",
+            partition_key='coalesce(orphans.partition_key, flagged.winner_partition_key)',
+            asset_id='coalesce(orphans.asset_id, flagged.winner_asset_id)', run_id='flagged.silver_run_id'
+        ) }}
+    from flagged
+    left join orphans on flagged.silver_event_id = orphans.event_id
+    where flagged.silver_state = 'unfounded'
+    union all
+    select
+        {{ finding(
+            'ticket_shows_another_version',
+            "case when orphans.event_id is null then 'silver.ticket_fact' else 'bronze.raw_ticket_event' end",
+            "'ticket ' || flagged.ticket_id || ': got event ' || flagged.silver_event_id || ', expected '
+            || flagged.event_id || case when orphans.event_id is null then ''
+            else '; a line delivers the first, but Bronze lacks it' end",
+            partition_key='coalesce(orphans.partition_key, flagged.winner_partition_key)',
+            asset_id='coalesce(orphans.asset_id, flagged.winner_asset_id)', run_id='flagged.run_id'
+        ) }}
+    from flagged
+    left join orphans on flagged.silver_event_id = orphans.event_id
+    where flagged.silver_state = 'other_version'
+    union all
+    select
+        {{ finding(
+            'ticket_differs_from_bronze',
+            "case"
+            ~ " when flagged.are_events_damaged and flagged.differing_silver_columns <@ array['"
+            ~ unwitnessed | join("', '") ~ "'] then 'bronze.raw_ticket_event'"
+            ~ " when flagged.are_lines_damaged and flagged.differing_silver_columns <@ array['version_count']"
+            ~ " then 'bronze.asset_line'"
+            ~ " else 'silver.ticket_fact' end",
+            "'ticket ' || flagged.ticket_id || ': ' || array_to_string(flagged.differing_silver_columns, ', ')
+            || ' differ between Silver and its winner in Bronze'",
+            partition_key='flagged.winner_partition_key', asset_id='flagged.winner_asset_id', run_id='flagged.run_id'
+        ) }}
+    from flagged
+    where flagged.silver_state = 'different' and not flagged.differing_silver_columns <@ {{ ops_columns }}
+    union all
+    select
+        {{ finding(
+            'lineage_differs', "'silver.ticket_fact'",
+            "'ticket ' || flagged.ticket_id || ': ' || array_to_string(flagged.differing_silver_columns, ', ')",
+            partition_key='flagged.winner_partition_key', asset_id='flagged.winner_asset_id', run_id='flagged.run_id'
+        ) }}
+    from flagged
+    where flagged.silver_state = 'different' and flagged.differing_silver_columns <@ {{ ops_columns }}
+    union all
+    select
+        {{ finding(
+            'ticket_id_collision', "'bronze.raw_ticket_event'",
+            "'ticket ' || ticket_id || ' also comes from source ' || record_source || '; the first source keeps Silver'",
+            partition_key='partition_key', asset_id='asset_id', run_id='run_id'
+        ) }}
+    from events
+    where event_fate = 'collided'
+    union all
+    select
+        {{ finding(
+            'load_built_twice', "'silver.built_load'", "'load ' || load_id || ': got ' || count(*) || ' rows, expected 1'"
+        ) }}
+    from built_loads
+    group by load_id
+    having count(*) > 1
+    union all
+    select
+        {{ finding(
+            'built_load_never_completed', "'silver.built_load'",
+            "'load ' || built_loads.load_id || ' was built, but no run completed it'"
+        ) }}
+    from built_loads
+    left join completed_loads on built_loads.load_id = completed_loads.load_id
+    left join listed_loads on built_loads.load_id = listed_loads.load_id
+    where completed_loads.load_id is null and listed_loads.load_id is null
+    union all
+    select
+        {{ finding(
+            'load_not_built', "'silver.built_load'",
+            "'load ' || progress.load_id || ' is completed, but Silver has not built it'", run_id='progress.run_id'
+        ) }}
+    from progress
+    left join built_loads on progress.load_id = built_loads.load_id
+    where progress.table_name = 'raw_ticket_event' and built_loads.load_id is null and not progress.is_pending
+    union all
+    select
+        {{ finding(
+            'built_asset_differs', "'silver.built_asset'",
+            "'built with ruleset ' || coalesce(built.built_ruleset_id::text, 'none') || ' at sequence '
+            || coalesce(built.built_sequence::text, 'none') || ', today ruleset '
+            || coalesce(built.ruleset_id::text, 'none') || ' at sequence ' || coalesce(built.sequence::text, 'none')",
+            asset_id='built.asset_id'
+        ) }}
+    from built
+    cross join pending
+    where
+        not pending.is_pending
+        and not coalesce(built.is_being_judged, false)
+        and (
+            built.built_ruleset_id is distinct from built.ruleset_id
+            or built.built_sequence is distinct from coalesce(built.sequence, case when built.ruleset_id is not null then 0 end)
+            or built.copy_count > 1
+        )
+
+)
+
+select * from found

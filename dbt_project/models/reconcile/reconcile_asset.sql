@@ -1,0 +1,167 @@
+with
+
+source_assets as (
+
+    select * from {{ source('ops', 'source_asset') }}
+
+),
+
+manifest_assets as (
+
+    select * from {{ source('ops', 'manifest_asset') }}
+
+),
+
+asset_partitions as (
+
+    select * from {{ source('ops', 'asset_partition') }}
+
+),
+
+indexes as (
+
+    select * from {{ ref('reconcile_index') }}
+
+),
+
+fates as (
+
+    select * from {{ ref('reconcile_fate') }}
+
+),
+
+latest_indexes as (
+
+    select distinct on (asset_id) *
+    from indexes
+    order by asset_id asc, ruleset_id desc
+
+),
+
+contents as (
+
+    select
+        asset_id,
+        min(source_fingerprint) as source_fingerprint,
+        min(content_encoding) as content_encoding,
+        min(size_bytes) as size_bytes,
+        min(content_bytes) as content_bytes
+    from source_assets
+    group by asset_id
+
+),
+
+declared as (
+
+    select
+        asset_id,
+        min(source_id) as source_id,
+        min(declared_record_count) as declared_record_count,
+        count(distinct declared_record_count) as declared_count_variants
+    from manifest_assets
+    where asset_id is not null
+    group by asset_id
+
+),
+
+counted as (
+
+    select
+        asset_id,
+        sum(line_count) as counted_line_count,
+        coalesce(sum(line_count) filter (where kind = 'record'), 0) as record_line_count,
+        coalesce(sum(line_count) filter (where fate = 'blank'), 0) as blank_count,
+        coalesce(sum(line_count) filter (where fate = 'rejected'), 0) as rejected_count,
+        coalesce(sum(line_count) filter (where fate = 'landed'), 0) as landed_count,
+        coalesce(sum(line_count) filter (where fate = 'duplicate'), 0) as duplicate_count,
+        coalesce(sum(line_count) filter (where fate = 'out_of_partition'), 0) as out_of_partition_count,
+        coalesce(sum(line_count) filter (where fate = 'gap'), 0) as gap_count,
+        sum(event_digest) as event_digest
+    from fates
+    group by asset_id
+
+),
+
+partitions as (
+
+    select
+        asset_partitions.asset_id,
+        count(*) as partition_count,
+        count(asset_partitions.taken_by_run_id) as taken_partition_count
+    from asset_partitions
+    inner join latest_indexes
+        on
+            asset_partitions.asset_id = latest_indexes.asset_id
+            and asset_partitions.ruleset_id = latest_indexes.ruleset_id
+    group by asset_partitions.asset_id
+
+),
+
+-- Whatever names an asset: a row that is gone from one table must not take the asset out of the proof.
+known_assets as (
+
+    select asset_id from contents
+    union
+    select asset_id from declared
+    union
+    select asset_id from latest_indexes
+
+),
+
+final as (
+
+    select
+        known_assets.asset_id,
+        contents.source_fingerprint,
+        declared.source_id,
+        latest_indexes.ruleset_id,
+        contents.content_encoding,
+        contents.size_bytes,
+        contents.content_bytes,
+        coalesce(latest_indexes.tiled_bytes, 0) as tiled_bytes,
+        coalesce(latest_indexes.is_tiled, false) as is_tiled,
+        coalesce(latest_indexes.declared_line_count, 0) as line_count,
+        coalesce(latest_indexes.declared_indexed_line_count, 0) as indexed_line_count,
+        coalesce(latest_indexes.declared_line_count - latest_indexes.declared_indexed_line_count, 0)
+            as not_read_line_count,
+        coalesce(counted.record_line_count, 0) as record_line_count,
+        coalesce(counted.blank_count, 0) as blank_count,
+        coalesce(counted.rejected_count, 0) as rejected_count,
+        coalesce(counted.landed_count, 0) as landed_count,
+        coalesce(counted.duplicate_count, 0) as duplicate_count,
+        coalesce(counted.out_of_partition_count, 0) as out_of_partition_count,
+        coalesce(counted.gap_count, 0) as gap_count,
+        declared.declared_record_count,
+        case
+            when declared.declared_record_count is not null and latest_indexes.is_complete
+                then
+                    declared.declared_count_variants = 1
+                    and declared.declared_record_count = counted.counted_line_count - counted.blank_count
+        end as is_record_count_match,
+        round(
+            counted.rejected_count::numeric / nullif(counted.record_line_count + counted.rejected_count, 0), 6
+        ) as reject_rate,
+        coalesce(partitions.partition_count, 0) as partition_count,
+        coalesce(partitions.taken_partition_count, 0) as taken_partition_count,
+        coalesce(counted.event_digest, 0) as event_digest,
+        abs(
+            coalesce(latest_indexes.declared_indexed_line_count, 0)
+            - coalesce(
+                counted.blank_count
+                + counted.rejected_count
+                + counted.landed_count
+                + counted.duplicate_count
+                + counted.out_of_partition_count,
+                0
+            )
+        ) as unexplained_count
+    from known_assets
+    left join contents on known_assets.asset_id = contents.asset_id
+    left join declared on known_assets.asset_id = declared.asset_id
+    left join latest_indexes on known_assets.asset_id = latest_indexes.asset_id
+    left join counted on known_assets.asset_id = counted.asset_id
+    left join partitions on known_assets.asset_id = partitions.asset_id
+
+)
+
+select * from final

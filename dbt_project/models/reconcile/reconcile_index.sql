@@ -1,0 +1,180 @@
+{{ config(pre_hook="{{ set_reconcile_session() }}") }}
+
+with
+
+lines as (
+
+    select * from {{ source('bronze', 'asset_line') }}
+
+),
+
+completed_loads as (
+
+    select * from {{ source('ops', 'completed_load') }}
+
+),
+
+asset_indexes as (
+
+    select * from {{ source('ops', 'asset_index') }}
+
+),
+
+source_assets as (
+
+    select * from {{ source('ops', 'source_asset') }}
+
+),
+
+loads as (
+
+    select * from {{ ref('reconcile_load') }}
+
+),
+
+visible_loads as (
+
+    select
+        completed_loads.load_id,
+        coalesce(bool_and(loads.is_intact), false) as is_intact
+    from completed_loads
+    left join loads
+        on
+            completed_loads.load_id = loads.load_id
+            and completed_loads.table_name = loads.table_name
+    where completed_loads.table_name = 'asset_line'
+    group by completed_loads.load_id
+
+),
+
+-- Where each line must begin, and which number it must have, follows from the line before it.
+placed as (
+
+    select
+        lines.asset_id,
+        lines.ruleset_id,
+        lines.line_number,
+        lines.byte_offset,
+        lines.byte_length,
+        lines.kind,
+        visible_loads.is_intact,
+        lag(lines.byte_offset + lines.byte_length, 1, 0::bigint) over line_order as expected_offset,
+        lag(lines.line_number, 1, 0) over line_order + 1 as expected_line_number
+    from lines
+    inner join visible_loads on lines._dlt_load_id = visible_loads.load_id
+    window line_order as (partition by lines.asset_id, lines.ruleset_id order by lines.line_number)
+
+),
+
+counted as (
+
+    select
+        asset_id,
+        ruleset_id,
+        count(*) as line_count,
+        count(*) filter (where kind = 'record') as record_line_count,
+        count(*) filter (where kind = 'rejected') as rejected_line_count,
+        count(*) filter (where kind = 'blank') as blank_line_count,
+        sum(byte_length) as tiled_bytes,
+        max(byte_offset + byte_length) as end_offset,
+        bool_and(is_intact) as is_load_intact,
+        count(*) filter (
+            where byte_offset <> expected_offset or line_number <> expected_line_number or byte_length < 1
+        ) as misplaced_line_count,
+        min(line_number) filter (
+            where byte_offset <> expected_offset or line_number <> expected_line_number or byte_length < 1
+        ) as first_misplaced_line_number
+    from placed
+    group by asset_id, ruleset_id
+
+),
+
+indexed as (
+
+    select
+        asset_id,
+        ruleset_id,
+        count(*) as index_copy_count,
+        min(line_count) as declared_line_count,
+        min(indexed_line_count) as declared_indexed_line_count,
+        bool_and(is_complete) as is_complete,
+        (array_agg(run_id order by attempt, run_id))[1] as run_id,
+        min(attempt) as attempt
+    from asset_indexes
+    group by asset_id, ruleset_id
+
+),
+
+contents as (
+
+    select
+        asset_id,
+        min(content_bytes) as content_bytes,
+        min(content_encoding) as content_encoding
+    from source_assets
+    group by asset_id
+
+),
+
+joined as (
+
+    select
+        coalesce(indexed.asset_id, counted.asset_id) as asset_id,
+        coalesce(indexed.ruleset_id, counted.ruleset_id) as ruleset_id,
+        coalesce(indexed.index_copy_count, 0) as index_copy_count,
+        indexed.declared_line_count,
+        indexed.declared_indexed_line_count,
+        indexed.is_complete,
+        indexed.run_id,
+        indexed.attempt,
+        coalesce(counted.line_count, 0) as line_count,
+        coalesce(counted.record_line_count, 0) as record_line_count,
+        coalesce(counted.rejected_line_count, 0) as rejected_line_count,
+        coalesce(counted.blank_line_count, 0) as blank_line_count,
+        coalesce(counted.tiled_bytes, 0) as tiled_bytes,
+        coalesce(counted.end_offset, 0) as end_offset,
+        coalesce(counted.is_load_intact, true) as is_load_intact,
+        coalesce(counted.misplaced_line_count, 0) as misplaced_line_count,
+        counted.first_misplaced_line_number
+    from indexed
+    full join counted
+        on
+            indexed.asset_id = counted.asset_id
+            and indexed.ruleset_id = counted.ruleset_id
+
+),
+
+judged as (
+
+    select
+        joined.asset_id,
+        joined.ruleset_id,
+        joined.index_copy_count,
+        joined.declared_line_count,
+        joined.declared_indexed_line_count,
+        joined.is_complete,
+        joined.run_id,
+        joined.attempt,
+        joined.line_count,
+        joined.record_line_count,
+        joined.rejected_line_count,
+        joined.blank_line_count,
+        joined.tiled_bytes,
+        joined.end_offset,
+        joined.misplaced_line_count,
+        joined.first_misplaced_line_number,
+        joined.is_load_intact,
+        contents.content_bytes,
+        contents.content_encoding,
+        joined.misplaced_line_count = 0
+        and joined.tiled_bytes = joined.end_offset
+        and case
+            when joined.is_complete then joined.end_offset = contents.content_bytes
+            else joined.end_offset <= contents.content_bytes
+        end as is_tiled
+    from joined
+    left join contents on joined.asset_id = contents.asset_id
+
+)
+
+select * from judged

@@ -1,0 +1,96 @@
+with
+
+manifests as (
+
+    select * from {{ source('ops', 'manifest') }}
+
+),
+
+manifest_assets as (
+
+    select * from {{ source('ops', 'manifest_asset') }}
+
+),
+
+assets as (
+
+    select * from {{ ref('reconcile_asset') }}
+
+),
+
+headers as (
+
+    select
+        manifest_id,
+        min(batch_id) as batch_id,
+        min(contract_ref) as contract_ref,
+        min(load_mode) as load_mode,
+        bool_or(is_implicit) as is_implicit,
+        min(declared_asset_count) as declared_asset_count
+    from manifests
+    group by manifest_id
+
+),
+
+-- Entries, not assets: two entries with the same bytes each have their own equation.
+entries as (
+
+    select
+        manifest_assets.manifest_id,
+        count(*) as entry_count,
+        count(*) filter (where manifest_assets.disposition = 'admitted') as admitted_asset_count,
+        count(*) filter (where manifest_assets.disposition = 'withheld') as withheld_asset_count,
+        count(*) filter (where manifest_assets.disposition = 'missing') as missing_asset_count,
+        count(*) filter (where manifest_assets.disposition = 'not_available') as not_available_asset_count,
+        count(*) filter (
+            where manifest_assets.disposition = 'admitted' and assets.ruleset_id is null
+        ) as not_read_asset_count,
+        coalesce(sum(assets.size_bytes), 0) as size_bytes,
+        coalesce(sum(assets.content_bytes), 0) as content_bytes,
+        coalesce(sum(assets.line_count), 0) as line_count,
+        coalesce(sum(assets.not_read_line_count), 0) as not_read_line_count,
+        coalesce(sum(assets.blank_count), 0) as blank_count,
+        coalesce(sum(assets.rejected_count), 0) as rejected_count,
+        coalesce(sum(assets.landed_count), 0) as landed_count,
+        coalesce(sum(assets.duplicate_count), 0) as duplicate_count,
+        coalesce(sum(assets.out_of_partition_count), 0) as out_of_partition_count,
+        coalesce(sum(assets.gap_count), 0) as gap_count,
+        coalesce(sum(assets.unexplained_count), 0) as unexplained_line_count
+    from manifest_assets
+    left join assets on manifest_assets.asset_id = assets.asset_id
+    group by manifest_assets.manifest_id
+
+),
+
+final as (
+
+    select
+        coalesce(headers.manifest_id, entries.manifest_id) as manifest_id,
+        headers.batch_id,
+        headers.contract_ref,
+        headers.load_mode,
+        headers.is_implicit,
+        coalesce(headers.declared_asset_count, 0) as declared_asset_count,
+        coalesce(entries.admitted_asset_count, 0) as admitted_asset_count,
+        coalesce(entries.withheld_asset_count, 0) as withheld_asset_count,
+        coalesce(entries.missing_asset_count, 0) as missing_asset_count,
+        coalesce(entries.not_available_asset_count, 0) as not_available_asset_count,
+        coalesce(entries.not_read_asset_count, 0) as not_read_asset_count,
+        coalesce(entries.size_bytes, 0) as size_bytes,
+        coalesce(entries.content_bytes, 0) as content_bytes,
+        coalesce(entries.line_count, 0) as line_count,
+        coalesce(entries.not_read_line_count, 0) as not_read_line_count,
+        coalesce(entries.blank_count, 0) as blank_count,
+        coalesce(entries.rejected_count, 0) as rejected_count,
+        coalesce(entries.landed_count, 0) as landed_count,
+        coalesce(entries.duplicate_count, 0) as duplicate_count,
+        coalesce(entries.out_of_partition_count, 0) as out_of_partition_count,
+        coalesce(entries.gap_count, 0) as gap_count,
+        coalesce(entries.unexplained_line_count, 0)
+        + abs(coalesce(headers.declared_asset_count, 0) - coalesce(entries.entry_count, 0)) as unexplained_count
+    from headers
+    full join entries on headers.manifest_id = entries.manifest_id
+
+)
+
+select * from final

@@ -1,0 +1,300 @@
+with
+
+manifests as (
+
+    select * from {{ source('ops', 'manifest') }}
+
+),
+
+manifest_assets as (
+
+    select * from {{ source('ops', 'manifest_asset') }}
+
+),
+
+asset_partitions as (
+
+    select * from {{ source('ops', 'asset_partition') }}
+
+),
+
+assets as (
+
+    select * from {{ ref('reconcile_asset') }}
+
+),
+
+fates as (
+
+    select * from {{ ref('reconcile_fate') }}
+
+),
+
+events as (
+
+    select * from {{ ref('reconcile_event') }}
+
+),
+
+line_counts as (
+
+    select
+        partition_key,
+        sum(line_count) as line_count,
+        coalesce(sum(line_count) filter (where fate = 'rejected'), 0) as rejected_count,
+        coalesce(sum(line_count) filter (where fate = 'landed'), 0) as landed_count,
+        coalesce(sum(line_count) filter (where fate = 'duplicate'), 0) as duplicate_count,
+        coalesce(sum(line_count) filter (where fate = 'out_of_partition'), 0) as out_of_partition_count,
+        coalesce(sum(line_count) filter (where fate = 'gap'), 0) as gap_count
+    from fates
+    where partition_key is not null
+    group by partition_key
+
+),
+
+-- What asset_partition promises for the ruleset that counts: a second witness for lines that are gone.
+declared_counts as (
+
+    select
+        asset_partitions.partition_key,
+        sum(asset_partitions.record_line_count + asset_partitions.rejected_line_count) as declared_line_count
+    from asset_partitions
+    inner join assets
+        on
+            asset_partitions.asset_id = assets.asset_id
+            and asset_partitions.ruleset_id = assets.ruleset_id
+    group by asset_partitions.partition_key
+
+),
+
+touching_assets as (
+
+    select
+        partition_key,
+        asset_id
+    from fates
+    where partition_key is not null
+    union
+    select
+        asset_partitions.partition_key,
+        asset_partitions.asset_id
+    from asset_partitions
+    inner join assets
+        on
+            asset_partitions.asset_id = assets.asset_id
+            and asset_partitions.ruleset_id = assets.ruleset_id
+
+),
+
+unassigned_rejects as (
+
+    select
+        asset_id,
+        sum(line_count) as line_count
+    from fates
+    where partition_key is null and fate = 'rejected'
+    group by asset_id
+
+),
+
+asset_counts as (
+
+    select
+        touching_assets.partition_key,
+        count(*) as asset_count,
+        count(*) filter (where assets.not_read_line_count > 0) as half_read_asset_count,
+        coalesce(sum(unassigned_rejects.line_count), 0) as unassigned_rejected_count
+    from touching_assets
+    left join assets on touching_assets.asset_id = assets.asset_id
+    left join unassigned_rejects on touching_assets.asset_id = unassigned_rejects.asset_id
+    group by touching_assets.partition_key
+
+),
+
+event_counts as (
+
+    select
+        partition_key,
+        count(*) as event_count,
+        count(*) filter (where silver_state is not null) as winner_count,
+        count(*) filter (where event_fate = 'superseded') as superseded_count,
+        count(*) filter (where event_fate = 'collided') as collided_count,
+        count(*) filter (where event_fate = 'retired') as retired_count,
+        count(*) filter (where event_fate = 'pending') as pending_count,
+        count(*) filter (where is_late) as late_count,
+        coalesce(sum(bronze_digest), 0) as bronze_digest
+    from events
+    where event_id is not null
+    group by partition_key
+
+),
+
+silver_counts as (
+
+    select
+        silver_partition_key as partition_key,
+        count(*) as silver_row_count,
+        coalesce(sum(silver_digest), 0) as silver_digest
+    from events
+    where silver_partition_key is not null
+    group by silver_partition_key
+
+),
+
+-- Only tickets that were seen on more than one day can have moved.
+wandering_tickets as (
+
+    select
+        ticket_id,
+        max(silver_partition_key) as silver_partition_key
+    from events
+    group by ticket_id
+    having
+        least(min(partition_key), min(silver_partition_key))
+        <> greatest(max(partition_key), max(silver_partition_key))
+
+),
+
+moved_counts as (
+
+    select
+        events.partition_key,
+        count(distinct events.ticket_id) as moved_count
+    from events
+    inner join wandering_tickets on events.ticket_id = wandering_tickets.ticket_id
+    where events.event_id is not null and events.partition_key <> wandering_tickets.silver_partition_key
+    group by events.partition_key
+
+),
+
+-- Assets whose lines nobody knows: withheld, missing, or admitted and not read at all. They may belong to every day
+-- that their manifest's window over created_at reaches; without such a window, to any day. Half-open, UTC days.
+absent_assets as (
+
+    select
+        manifest_assets.manifest_id,
+        manifest_assets.source_id,
+        manifest_assets.disposition,
+        case
+            when manifests.window_field = 'created_at'
+                then (manifests.window_start at time zone 'UTC')::date
+        end as first_partition_key,
+        case
+            when manifests.window_field = 'created_at'
+                then ((manifests.window_end - interval '1 microsecond') at time zone 'UTC')::date
+        end as last_partition_key
+    from manifest_assets
+    left join manifests on manifest_assets.manifest_id = manifests.manifest_id
+    left join assets on manifest_assets.asset_id = assets.asset_id
+    where
+        manifest_assets.disposition in ('withheld', 'missing')
+        or (manifest_assets.disposition = 'admitted' and assets.ruleset_id is null)
+
+),
+
+-- A day of which nothing arrived still shows, where a window of at most a year names it.
+expected_days as (
+
+    select distinct day_start::date as partition_key
+    from absent_assets
+    cross join lateral generate_series(
+        first_partition_key::timestamp, last_partition_key::timestamp, interval '1 day'
+    ) as day_start
+    where last_partition_key - first_partition_key < 366
+
+),
+
+partitions as (
+
+    select partition_key from line_counts
+    union
+    select partition_key from declared_counts
+    union
+    select partition_key from event_counts
+    where partition_key is not null
+    union
+    select partition_key from silver_counts
+    union
+    select partition_key from expected_days
+
+),
+
+absent_counts as (
+
+    select
+        partitions.partition_key,
+        count(*) filter (where absent_assets.disposition = 'withheld') as withheld_asset_count,
+        count(*) filter (where absent_assets.disposition = 'missing') as missing_asset_count,
+        count(*) filter (where absent_assets.disposition = 'admitted') as unread_asset_count
+    from partitions
+    inner join absent_assets
+        on
+            partitions.partition_key >= coalesce(absent_assets.first_partition_key, '-infinity'::date)
+            and partitions.partition_key <= coalesce(absent_assets.last_partition_key, 'infinity'::date)
+    group by partitions.partition_key
+
+),
+
+joined as (
+
+    select
+        partitions.partition_key,
+        coalesce(asset_counts.asset_count, 0) as asset_count,
+        coalesce(absent_counts.withheld_asset_count, 0) as withheld_asset_count,
+        coalesce(absent_counts.missing_asset_count, 0) as missing_asset_count,
+        coalesce(absent_counts.unread_asset_count, 0) + coalesce(asset_counts.half_read_asset_count, 0)
+            as not_read_asset_count,
+        coalesce(declared_counts.declared_line_count, 0) as declared_line_count,
+        coalesce(line_counts.line_count, 0) as line_count,
+        coalesce(line_counts.rejected_count, 0) as rejected_count,
+        coalesce(asset_counts.unassigned_rejected_count, 0) as unassigned_rejected_count,
+        coalesce(line_counts.landed_count, 0) as landed_count,
+        coalesce(line_counts.duplicate_count, 0) as duplicate_count,
+        coalesce(line_counts.out_of_partition_count, 0) as out_of_partition_count,
+        coalesce(line_counts.gap_count, 0) as gap_count,
+        coalesce(event_counts.event_count, 0) as event_count,
+        coalesce(event_counts.winner_count, 0) as winner_count,
+        coalesce(event_counts.superseded_count, 0) as superseded_count,
+        coalesce(event_counts.collided_count, 0) as collided_count,
+        coalesce(event_counts.retired_count, 0) as retired_count,
+        coalesce(event_counts.pending_count, 0) as pending_count,
+        coalesce(moved_counts.moved_count, 0) as moved_count,
+        coalesce(event_counts.late_count, 0) as late_count,
+        coalesce(silver_counts.silver_row_count, 0) as silver_row_count,
+        coalesce(event_counts.bronze_digest, 0) as bronze_digest,
+        coalesce(silver_counts.silver_digest, 0) as silver_digest
+    from partitions
+    left join asset_counts on partitions.partition_key = asset_counts.partition_key
+    left join absent_counts on partitions.partition_key = absent_counts.partition_key
+    left join declared_counts on partitions.partition_key = declared_counts.partition_key
+    left join line_counts on partitions.partition_key = line_counts.partition_key
+    left join event_counts on partitions.partition_key = event_counts.partition_key
+    left join moved_counts on partitions.partition_key = moved_counts.partition_key
+    left join silver_counts on partitions.partition_key = silver_counts.partition_key
+
+),
+
+-- The only differences: lines promised, lines by fate, events by fate.
+final as (
+
+    select
+        joined.*,
+        abs(declared_line_count - line_count)
+        + abs(line_count - rejected_count - landed_count - duplicate_count - out_of_partition_count)
+        + abs(event_count - silver_row_count - superseded_count - collided_count - retired_count - pending_count)
+            as unexplained_count
+    from joined
+
+)
+
+select
+    final.*,
+    unexplained_count = 0
+    and bronze_digest = silver_digest
+    and withheld_asset_count = 0
+    and missing_asset_count = 0
+    and not_read_asset_count = 0
+    and out_of_partition_count = 0
+    and collided_count = 0
+    and pending_count = 0 as is_complete
+from final

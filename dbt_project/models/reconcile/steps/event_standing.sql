@@ -1,0 +1,130 @@
+{{ config(materialized='ephemeral') }}
+
+with
+
+claims as (
+
+    select * from {{ ref('event_claim') }}
+
+),
+
+lines as (
+
+    select * from {{ source('bronze', 'asset_line') }}
+
+),
+
+progress as (
+
+    select * from {{ ref('load_progress') }}
+
+),
+
+readings as (
+
+    select * from {{ ref('asset_reading') }}
+
+),
+
+-- The version key takes the smallest place among an event's deliveries under the ruleset that counts.
+deliveries as (
+
+    select
+        claims.event_id,
+        min(array[readings.sequence, lines.line_number::bigint]) filter (
+            where lines.ruleset_id = readings.ruleset_id and not progress.is_pending
+        ) as place,
+        bool_or(lines.asset_id = claims.asset_id and lines.line_number = claims.line_number) as has_first_delivery,
+        bool_or(
+            lines.asset_id = claims.asset_id
+            and lines.line_number = claims.line_number
+            and lines.ruleset_id = readings.ruleset_id
+        ) as has_current_first_delivery
+    from claims
+    inner join lines on claims.event_id = lines.event_id
+    inner join progress
+        on
+            lines._dlt_load_id = progress.load_id
+            and progress.table_name = 'asset_line'
+    left join readings on lines.asset_id = readings.asset_id
+    group by claims.event_id
+
+),
+
+-- An event that no line delivers is damage; it keeps the place of its own first delivery, so that its ticket
+-- does not look wrong as well. Retired: delivered under an older ruleset only.
+placed as (
+
+    select
+        claims.*,
+        coalesce(claims.updated_at, claims.created_at) as version_at,
+        coalesce(deliveries.has_first_delivery, false) as is_first_delivery_known,
+        not coalesce(deliveries.has_current_first_delivery, false) as is_displaced,
+        deliveries.event_id is not null and deliveries.place is null as is_retired,
+        case when deliveries.event_id is null then coalesce(readings.sequence, 0) else deliveries.place[1] end as sequence,
+        case
+            when deliveries.event_id is null then claims.line_number::bigint
+            else deliveries.place[2]
+        end as version_line_number
+    from claims
+    left join deliveries on claims.event_id = deliveries.event_id
+    left join readings on claims.asset_id = readings.asset_id
+
+),
+
+contested_tickets as (
+
+    select ticket_id
+    from placed
+    where not is_pending and not is_retired
+    group by ticket_id
+    having min(record_source) <> max(record_source)
+
+),
+
+-- A ticket under two sources belongs to the source of its earliest event, whatever arrived first.
+kept_sources as (
+
+    select distinct on (placed.ticket_id)
+        placed.ticket_id,
+        placed.record_source
+    from placed
+    inner join contested_tickets on placed.ticket_id = contested_tickets.ticket_id
+    where not placed.is_pending and not placed.is_retired
+    order by
+        placed.ticket_id asc,
+        placed.created_at asc,
+        placed.sequence asc,
+        placed.version_line_number asc,
+        placed.record_fingerprint asc
+
+),
+
+scoped as (
+
+    select
+        placed.*,
+        coalesce(kept_sources.record_source <> placed.record_source, false) as is_collided,
+        not placed.is_pending
+        and not placed.is_retired
+        and coalesce(kept_sources.record_source = placed.record_source, true) as is_candidate
+    from placed
+    left join kept_sources on placed.ticket_id = kept_sources.ticket_id
+
+),
+
+ranked as (
+
+    select
+        scoped.*,
+        row_number() over (
+            partition by ticket_id, is_candidate
+            order by
+                version_at desc, sequence desc, version_line_number desc, record_fingerprint desc, row_place asc
+        ) as version_rank,
+        count(*) over (partition by ticket_id, is_candidate) as version_count
+    from scoped
+
+)
+
+select * from ranked

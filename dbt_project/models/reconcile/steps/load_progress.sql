@@ -1,0 +1,42 @@
+{{ config(materialized='ephemeral') }}
+
+with
+
+completed_loads as (
+
+    select * from {{ source('ops', 'completed_load') }}
+
+),
+
+built_loads as (
+
+    select * from {{ source('silver_ledger', 'built_load') }}
+
+),
+
+runs as (
+
+    select * from {{ ref('run_progress') }}
+
+),
+
+progress as (
+
+    select
+        completed_loads.load_id,
+        completed_loads.table_name,
+        (array_agg(completed_loads.run_id order by completed_loads.attempt, completed_loads.run_id))[1] as run_id,
+        min(completed_loads.attempt) as attempt,
+        coalesce(bool_or(runs.is_running), false)
+        and not coalesce(bool_or(built_loads.load_id is not null), false) as is_pending
+    from completed_loads
+    left join runs
+        on
+            completed_loads.run_id = runs.run_id
+            and completed_loads.attempt = runs.attempt
+    left join built_loads on completed_loads.load_id = built_loads.load_id
+    group by completed_loads.load_id, completed_loads.table_name
+
+)
+
+select * from progress
