@@ -31,9 +31,11 @@ from loader.warehouse.server import Started
 
 Announce = Callable[[str], None]
 
-START_TIMEOUT_SECONDS = 120.0
+# Recovery from a kill may have to read gigabytes of log; a start that fails is noticed at once.
+START_TIMEOUT_SECONDS = 600.0
+ANSWER_TIMEOUT_SECONDS = 10.0
 STOP_TIMEOUT_SECONDS = 60.0
-LOCK_TIMEOUT_SECONDS = 180.0
+LOCK_TIMEOUT_SECONDS = 660.0
 
 
 class Answer(Enum):
@@ -87,11 +89,11 @@ def start(state_folder: Path, announce: Announce) -> None:
             if not placement.data_folder.joinpath("PG_VERSION").exists():
                 announce(f"initialising PostgreSQL in {placement.data_folder}")
                 server.initialise(placement)
-            _await_start(state_folder, server.launch(placement))
+            _await_start(state_folder, server.launch(placement), announce)
     except OSError as error:
         raise InfrastructureError(
             f"embedded PostgreSQL of {state_folder}: got {error.strerror} on {error.filename}, expected "
-            "a folder that the present user may write; the server was not started",
+            "to read, write and run programs there; the server was not started",
             next_command=f"ls -la {state_folder}   (or export PGHOST=<a PostgreSQL 15 or newer>)",
         ) from error
 
@@ -196,15 +198,26 @@ def _await_answer(state_folder: Path) -> Answer:
     )
 
 
-def _await_start(state_folder: Path, started: Started) -> None:
-    deadline = time.monotonic() + START_TIMEOUT_SECONDS
-    while not started.is_ready or _probe(state_folder)[0] is not Answer.READY:
-        if started.has_ended or time.monotonic() > deadline:
+def _await_start(state_folder: Path, started: Started, announce: Announce) -> None:
+    began = time.monotonic()
+    ready_at: float | None = None
+    has_announced = False
+    while True:
+        now = time.monotonic()
+        if started.is_ready:
+            if _probe(state_folder)[0] is Answer.READY:
+                return
+            ready_at = ready_at or now
+        is_unreachable = ready_at is not None and now - ready_at > ANSWER_TIMEOUT_SECONDS
+        if started.has_ended or is_unreachable or now - began > START_TIMEOUT_SECONDS:
             raise InfrastructureError(
-                f"embedded PostgreSQL of {state_folder}: got {started.complaint()!r}, expected it to answer "
-                f"within {START_TIMEOUT_SECONDS:.0f} s; the data is as it was",
+                f"embedded PostgreSQL of {state_folder}: got {started.complaint()!r}, expected it to answer; "
+                "the data is as it was",
                 next_command=f"tail {started.log_file}",
             )
+        if now - began > ANSWER_TIMEOUT_SECONDS and not has_announced:
+            announce(f"PostgreSQL recovers from its last end; its log: {started.log_file}")
+            has_announced = True
         time.sleep(0.01)
 
 

@@ -1,0 +1,78 @@
+# Thin wrappers around the `loader` command. A failing command shows its own exit code in make's last line
+# ("Error 3"); make itself then ends with 2.
+PYTHON ?= python3
+BIN := .venv/bin
+LOADER := $(BIN)/loader
+STAMP := .venv/.stamp
+
+# An option is passed only when its variable is set.
+option = $(if $(strip $($(2))),$(1) '$($(2))')
+inputs = $(call option,--partition,PARTITION) $(call option,--manifest,MANIFEST) $(call option,--input,INPUT) \
+	$(call option,--batch,BATCH) $(call option,--limit,LIMIT) $(json)
+json = $(if $(JSON),--json)
+need = $(if $(strip $($(1))),,$(error $(1) is missing, nothing was started. Example: $(2)))
+
+# Missing arguments are found before anything is installed.
+ifneq ($(filter manifest,$(MAKECMDGOALS)),)
+$(call need,FROM,make manifest FROM=exports OUT=exports.json)
+$(call need,OUT,make manifest FROM=exports OUT=exports.json)
+endif
+ifneq ($(INPUT),)
+$(call need,BATCH,make ingest INPUT=f.jsonl BATCH=batch-20260417-001)
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help ingest dry-run manifest status build env docs test lint lock up down psql clean
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+# The environment, from the locked list only; everything is said on standard error, so that `make -s env` is clean.
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.12 ..." if sys.version_info < (3, 11) else 0)' >&2
+	$(PYTHON) -m venv .venv >&2 && $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock >&2
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . >&2 && touch $(STAMP)
+
+ingest: $(STAMP) ## A day, from file to proof: PARTITION=2026-04-17 [MANIFEST=a.json,b.json] or INPUT=f.jsonl BATCH=batch-20260417-001 [LIMIT=20]
+	@$(LOADER) ingest $(inputs)
+
+dry-run: $(STAMP) ## Judge files and lines, write a report, need no database [PARTITION= MANIFEST= INPUT= BATCH= LIMIT=]
+	@$(LOADER) dry-run $(inputs)
+
+manifest: $(STAMP) ## Write the manifest of a folder of exports: FROM=exports OUT=data/seed_manifests/exports.json
+	@$(LOADER) manifest $(call option,--from,FROM) $(call option,--out,OUT) $(json)
+
+status: $(STAMP) ## Partitions, runs, cursors, gaps and the next command [PARTITION=2026-04-17]
+	@$(LOADER) status $(call option,--partition,PARTITION) $(json)
+
+build: $(STAMP) ## dbt build in the same warehouse [SELECT=ticket_fact+]
+	@$(LOADER) build $(call option,--select,SELECT) $(json)
+
+env: $(STAMP) ## The connection for any client: eval "$(make -s env)"
+	@$(LOADER) env $(json)
+
+docs: $(STAMP) ## dbt documentation as one page: reports/dbt_docs/index.html
+	@$(LOADER) docs
+
+test: $(STAMP) ## All tests [K=expression] [ARGS="tests/unit -x"]
+	$(BIN)/python -m pytest $(call option,-k,K) $(ARGS)
+
+lint: $(STAMP) ## ruff, mypy --strict, sqlfluff (needs the warehouse for dbt's templates)
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	$(BIN)/mypy
+	@connection=$$($(LOADER) env) && eval "$$connection" && $(BIN)/sqlfluff lint dbt_project/models dbt_project/tests
+
+lock: ## Write requirements.lock anew from pyproject.toml
+	UV_PYTHON_DOWNLOADS=never uv pip compile --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-emit-index-url --no-header --extra dev pyproject.toml -o requirements.lock
+
+up: $(STAMP) ## Start the embedded PostgreSQL, or check the one that PGHOST names
+	@$(LOADER) up $(json)
+
+down: $(STAMP) ## Stop the embedded PostgreSQL; its data stays
+	@$(LOADER) down $(json)
+
+psql: $(STAMP) ## psql on the warehouse [ARGS="-c 'select 1'"]
+	@$(LOADER) psql $(ARGS)
+
+clean: $(STAMP) ## Remove .local (embedded database, raw zone) and reports; asks first [YES=1]
+	@$(LOADER) clean $(if $(YES),--yes) $(json)

@@ -1,0 +1,94 @@
+"""The `loader` command. Subcommands are imported when they run, so that `--help` stays fast."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import traceback
+from collections.abc import Sequence
+
+import click
+
+from loader.cli.output import print_error
+from loader.errors import LoaderError
+
+_COMMANDS = {
+    "ingest": (
+        "loader.cli.ingest_command:ingest",
+        "Bring declared assets into the warehouse and prove every line.",
+    ),
+    "dry-run": (
+        "loader.cli.dry_run_command:dry_run",
+        "Judge assets and lines, write a report, touch nothing else.",
+    ),
+    "manifest": ("loader.cli.manifest_command:command", "Write the manifest of a folder of exports."),
+    "status": ("loader.cli.status_command:status", "Partitions, runs, cursors, gaps, and the next command."),
+    "build": ("loader.cli.build_command:build", "dbt build in the same warehouse."),
+    "docs": ("loader.cli.build_command:docs", "The dbt documentation as one offline page."),
+    "up": ("loader.cli.warehouse_commands:up", "Start the embedded PostgreSQL, or check the given one."),
+    "down": ("loader.cli.warehouse_commands:down", "Stop the embedded PostgreSQL; its data stays."),
+    "env": ("loader.cli.warehouse_commands:env", "Print the connection as shell exports."),
+    "psql": ("loader.cli.warehouse_commands:psql", "Open psql on the warehouse."),
+    "clean": ("loader.cli.warehouse_commands:clean", "Remove local state: embedded data, raw zone, reports."),
+}
+
+
+class _LazyGroup(click.Group):
+    """A group that imports a subcommand only to run it or to print its own help."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in _COMMANDS:
+            return None
+        module, attribute = _COMMANDS[name][0].split(":")
+        command = getattr(importlib.import_module(module), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+
+
+@click.command(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+def cli() -> None:
+    """Reliable ticket ingestion: every line has one provable fate.
+
+    Exit codes: 0 ok · 1 a check failed · 2 usage · 3 infrastructure · 4 refused for safety.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point: runs a command and ends the process with DESIGN's exit codes."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    as_json = "--json" in words
+    try:
+        result = cli.main(args=words, prog_name="loader", standalone_mode=False)
+        sys.exit(result if isinstance(result, int) else 0)
+    except LoaderError as error:
+        print_error(error.message, error.next_command, error.exit_code, as_json=as_json)
+        sys.exit(error.exit_code)
+    except click.UsageError as error:
+        command = error.ctx.command_path if error.ctx else "loader"
+        print_error(f"{error.format_message()} Nothing was started.", f"{command} --help", 2, as_json=as_json)
+        sys.exit(2)
+    except click.Abort:
+        print_error("interrupted; what was not completed stays invisible.", "make status", 3, as_json=as_json)
+        sys.exit(3)
+    except Exception as error:
+        print_error(*_unforeseen(error), 3, as_json=as_json)
+        sys.exit(3)
+
+
+def _unforeseen(error: Exception) -> tuple[str, str]:
+    """Message and next command for what no command foresaw: never exit 1, which is a statement about the data."""
+    import psycopg2
+
+    reason = (str(error).strip().splitlines() or [""])[0]
+    end = "the command ended here; what was not completed stays invisible."
+    if isinstance(error, OSError | psycopg2.Error):
+        return f"{type(error).__name__}: {reason}; {end}", "make status"
+    traceback.print_exc()
+    return f"a defect of the loader itself, {type(error).__name__}: {reason}; {end}", "make status   (and report this)"

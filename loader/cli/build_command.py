@@ -1,0 +1,54 @@
+"""`loader build` and `loader docs`: dbt in the warehouse that the loader writes."""
+
+from __future__ import annotations
+
+import click
+
+from loader.cli.options import json_option
+from loader.cli.output import print_json
+
+
+@click.command()
+@click.option("--select", default=None, help="dbt node selection, e.g. ticket_fact+.")
+@click.option("--full-refresh", is_flag=True, help="Rebuild incremental models from nothing.")
+@click.option("--partition", metavar="YYYY-MM-DD", help="Rebuild this day of Silver.")
+@json_option
+def build(select: str | None, full_refresh: bool, partition: str | None, as_json: bool) -> int:
+    """dbt build; reads completed loads only, so it is safe during an ingest."""
+    from loader.config import load_settings, parse_partition
+    from loader.silver import run_dbt
+    from loader.warehouse import open_warehouse
+
+    settings = load_settings()
+    arguments = ["build", *(["--select", *select.split()] if select else [])]
+    arguments += ["--full-refresh"] if full_refresh else []
+    if partition is not None:
+        arguments += ["--vars", f"{{partition: {parse_partition(partition)}}}"]
+    result = run_dbt(open_warehouse(settings), settings.project_root, arguments, is_quiet=as_json)
+    next_command = (
+        "make status" if result.is_ok else f"make build SELECT={result.failed[0].name if result.failed else ''}"
+    )
+    if as_json:
+        nodes = [{"name": node.name, "status": node.status, "failures": node.failures} for node in result.nodes]
+        print_json({"dbt_invocation_id": result.invocation_id, "nodes": nodes, "next_command": next_command})
+    else:
+        click.echo(f"next: {next_command}", err=not result.is_ok)
+    return 0 if result.is_ok else 1
+
+
+@click.command()
+def docs() -> int:
+    """The dbt documentation as one page that needs no server: dbt_project's models, columns, tests and lineage."""
+    import shutil
+
+    from loader.config import load_settings
+    from loader.silver import run_dbt
+    from loader.warehouse import open_warehouse
+
+    settings = load_settings()
+    run_dbt(open_warehouse(settings), settings.project_root, ["docs", "generate", "--static"])
+    page = settings.report_dir / "dbt_docs" / "index.html"
+    page.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(settings.state_folder / "dbt" / "target" / "static_index.html", page)
+    click.echo(f"dbt docs: {page}")
+    return 0

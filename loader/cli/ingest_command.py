@@ -1,0 +1,103 @@
+"""`loader ingest`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from loader.cli.options import input_options, json_option, partition_option, request_of
+from loader.cli.output import print_json, print_table, progress
+
+if TYPE_CHECKING:
+    from loader.ingest import Verdict
+
+_TOTALS = ("total", "valid", "invalid", "inserted", "skipped", "errors")
+_RECONCILE = (
+    ("partition", "partition_key"),
+    ("lines", "line_count"),
+    ("rejected", "rejected_count"),
+    ("landed", "landed_count"),
+    ("duplicate", "duplicate_count"),
+    ("out_of_partition", "out_of_partition_count"),
+    ("gap", "gap_count"),
+    ("events", "event_count"),
+    ("superseded", "superseded_count"),
+    ("silver", "silver_row_count"),
+    ("unexplained", "unexplained_count"),
+    ("complete", "is_complete"),
+)
+
+
+@click.command()
+@partition_option
+@input_options
+@json_option
+def ingest(
+    partition: str | None,
+    manifest: str | None,
+    input_file: str | None,
+    batch: str | None,
+    limit: int | None,
+    as_json: bool,
+) -> int:
+    """Gate, archive, land, build, reconcile, and write evidence.
+
+    Without a partition: every declared asset that is not fully taken under today's ruleset.
+    """
+    from loader.config import load_settings
+    from loader.ingest import ingest as run_ingest
+
+    settings = load_settings()
+    request = request_of(partition, manifest, input_file, batch, limit)
+    verdict = run_ingest(settings, request, progress())
+    if as_json:
+        print_json(_record(verdict, settings.project_root))
+    else:
+        _print(verdict, settings.project_root)
+    return verdict.exit_code
+
+
+def _print(verdict: Verdict, root: Path) -> None:
+    from loader.ingest.verdict import shown
+
+    facts = verdict.facts
+    run = f"run {facts.run['run_id']} attempt {facts.run['attempt']}: {verdict.status}"
+    print_table(f"{run}, lines", _TOTALS, [[getattr(facts, name) for name in _TOTALS]])
+    rows = [[partition.reconcile.get(field) for _, field in _RECONCILE] for partition in facts.partitions]
+    print_table("reconcile", [title for title, _ in _RECONCILE], rows)
+    for code, count in sorted(facts.warnings.items()):
+        click.echo(f"warning: {code}: {count} event(s)")
+    if verdict.problems:
+        click.echo(click.style("failed: ", fg="red") + shown("\nfailed: ", verdict.problems), err=True)
+    click.echo(f"evidence: {_relative(verdict.report_paths[0], root)}")
+    click.echo(f"decision: {verdict.downstream_decision}")
+    click.echo(f"next: {verdict.next_command}", err=bool(verdict.exit_code))
+
+
+def _record(verdict: Verdict, root: Path) -> dict[str, Any]:
+    from loader.evidence.facts import json_value
+
+    facts = verdict.facts
+    return {
+        "run_id": str(facts.run["run_id"]),
+        "attempt": facts.run["attempt"],
+        "trace_id": facts.run["trace_id"],
+        "status": verdict.status,
+        "exit_code": verdict.exit_code,
+        "reason_codes": list(verdict.reason_codes),
+        "problems": list(verdict.problems),
+        "summary": {name: getattr(facts, name) for name in (*_TOTALS, "blank", "late", "not_read")},
+        "warnings": dict(facts.warnings),
+        "reconcile": [
+            {name: json_value(value) for name, value in partition.reconcile.items()} for partition in facts.partitions
+        ],
+        "downstream_decision": verdict.downstream_decision,
+        "report_paths": [_relative(path, root) for path in verdict.report_paths],
+        "next_command": verdict.next_command,
+    }
+
+
+def _relative(path: Path, root: Path) -> str:
+    return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)

@@ -1,0 +1,56 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from loader.errors import CommandUsageError
+
+if TYPE_CHECKING:
+    from loader.ingest import IngestRequest
+
+json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+partition_option = click.option("--partition", metavar="YYYY-MM-DD", help="One UTC day of created_at.")
+
+
+def input_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """--manifest, or --input with --batch and --limit."""
+    for option in (
+        click.option("--limit", type=click.IntRange(min=1), help="Read this many lines of INPUT; nothing is taken."),
+        click.option("--batch", metavar="batch-YYYYMMDD-NNN", help="The batch that INPUT belongs to."),
+        click.option("--input", "input_file", metavar="FILE", help="One ad-hoc file, through an implicit manifest."),
+        click.option("--manifest", metavar="PATH[,PATH…]", help="Only these manifests (default: data/seed_manifests)."),
+    ):
+        command = option(command)
+    return command
+
+
+def request_of(
+    partition: str | None, manifest: str | None, input_file: str | None, batch: str | None, limit: int | None
+) -> IngestRequest:
+    """The options as a request.
+
+    Raises CommandUsageError for a partition that is no date, and for an option that is given but empty: an unset
+    shell variable must not turn one day into everything.
+    """
+    from loader.config import parse_partition
+    from loader.ingest import IngestRequest
+
+    for name, value in (("--manifest", manifest), ("--input", input_file), ("--batch", batch)):
+        if value is not None and not value.strip(", "):
+            raise CommandUsageError(
+                f"{name}: got {value!r}, expected a value; nothing was started",
+                next_command="loader ingest --help",
+            )
+    return IngestRequest(
+        partition=None if partition is None else parse_partition(partition),
+        manifest_paths=tuple(Path(os.path.realpath(path)) for path in (manifest or "").split(",") if path),
+        input_path=None if input_file is None else Path(input_file),
+        batch_id=batch,
+        line_limit=limit,
+    )

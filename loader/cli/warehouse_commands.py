@@ -1,0 +1,119 @@
+"""`loader up`, `down`, `env`, `psql`, `clean`: the warehouse to start, reach, stop and throw away."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+import click
+
+from loader.cli.options import json_option
+from loader.cli.output import print_json, progress
+
+
+@click.command()
+@json_option
+def up(as_json: bool) -> int:
+    """Start the embedded PostgreSQL, or check the given one; create or update the loader's tables."""
+    from loader.config import load_settings
+    from loader.warehouse import open_warehouse
+
+    warehouse = open_warehouse(load_settings(), announce=progress())
+    if as_json:
+        print_json({**warehouse.libpq_environment(), "is_embedded": warehouse.is_embedded})
+    else:
+        click.echo(f"PostgreSQL is up at {warehouse.address}")
+        click.echo('next: make ingest PARTITION=2026-04-17   (other clients first: eval "$(make -s env)")')
+    return 0
+
+
+@click.command()
+@json_option
+def down(as_json: bool) -> int:
+    """Stop the embedded PostgreSQL; its data stays. A given server is never stopped."""
+    from loader.config import load_settings
+    from loader.warehouse import stop_embedded
+
+    was_running = stop_embedded(load_settings())
+    if as_json:
+        print_json({"was_running": was_running})
+    else:
+        click.echo("PostgreSQL is stopped, its data stays" if was_running else "PostgreSQL was not running")
+    return 0
+
+
+@click.command()
+@json_option
+def env(as_json: bool) -> int:
+    """Print the connection as one line of shell exports, for eval; starts the server if needed.
+
+    A password is never printed.
+    """
+    from loader.config import load_settings
+    from loader.warehouse import open_warehouse
+
+    variables = open_warehouse(load_settings()).libpq_environment()
+    if as_json:
+        print_json(variables)
+    else:
+        click.echo("export " + " ".join(f"{name}={shlex.quote(value)}" for name, value in variables.items()))
+    return 0
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def psql(arguments: tuple[str, ...]) -> int:
+    """Open psql on the warehouse; further words go to psql, e.g. -c 'select 1'."""
+    from loader.config import load_settings
+    from loader.errors import InfrastructureError
+    from loader.warehouse import open_warehouse
+    from loader.warehouse.binaries import find_binaries
+
+    warehouse = open_warehouse(load_settings())
+    program: str | None = str(find_binaries() / "psql")
+    if not os.access(str(program), os.X_OK):
+        program = shutil.which("psql")
+    if program is None:
+        raise InfrastructureError(
+            "psql: got none in this environment nor on the PATH, expected one; the warehouse is up",
+            next_command='eval "$(make -s env)"   (then use any other client)',
+        )
+    sys.stdout.flush()
+    os.execve(program, [program, *arguments], os.environ | warehouse.libpq_environment())
+
+
+@click.command()
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@json_option
+def clean(yes: bool, as_json: bool) -> int:
+    """Remove this checkout's local state: embedded database, raw zone, work files (.local) and reports.
+
+    Nothing else: a given server, and a raw zone or reports at a place of your own, stay.
+    """
+    from loader.config import load_settings
+    from loader.errors import CommandUsageError
+    from loader.warehouse import remove_embedded
+
+    settings = load_settings()
+    folders = [settings.state_folder, settings.project_root / "reports"]
+    doomed = [folder for folder in folders if folder.exists()]
+    if doomed and not yes:
+        if not sys.stdin.isatty():
+            raise CommandUsageError(
+                f'clean: got no answer to "remove {" and ".join(map(str, doomed))}?", expected --yes; '
+                "nothing was removed",
+                next_command="make clean YES=1",
+            )
+        click.confirm(f"Remove {' and '.join(map(str, doomed))}, the embedded database in it?", abort=True)
+    removed: list[Path] = list(remove_embedded(settings))
+    for folder in doomed:
+        shutil.rmtree(folder)
+        removed.append(folder)
+    if as_json:
+        print_json({"removed": [str(folder) for folder in removed]})
+    else:
+        click.echo(f"removed: {', '.join(map(str, removed)) or 'nothing'}")
+    return 0

@@ -1,0 +1,278 @@
+"""What the database says about one attempt, read after reconcile; nothing here comes from the loader's counters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from loader.runs.anchors import Attempt
+from loader.runs.ledger import DATASET
+
+FATES = ("landed", "duplicate", "rejected", "blank", "out_of_partition", "gap")
+
+
+@dataclass(frozen=True, slots=True)
+class AssetFacts:
+    """A manifest entry in this attempt. Counts are lines; all zero unless it was admitted.
+
+    `is_in_window`: some line of it belongs to the run's window, or none of its lines has a readable day.
+    `is_covering`: its manifest may hold lines of the window.
+    """
+
+    manifest_id: str
+    source_id: str
+    asset_id: int | None
+    source_fingerprint: str | None
+    action: str
+    judgement: str
+    reason_codes: tuple[str, ...]
+    record_count: int
+    rejected_count: int
+    is_in_window: bool
+    is_covering: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionFacts:
+    """One partition in the attempt's window: fates of the lines of this run's assets, and its reconcile row."""
+
+    partition_key: date
+    fates: Mapping[str, int]
+    fingerprints: tuple[str, ...]
+    reconcile: Mapping[str, Any]
+
+    @property
+    def line_count(self) -> int:
+        return sum(self.fates.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One row of reconcile.reconcile_finding."""
+
+    table_name: str
+    check_name: str
+    partition_key: date | None
+    source_id: str | None
+    finding_count: int
+    detail: str
+
+    @property
+    def line(self) -> str:
+        partition = f" partition {self.partition_key}" if self.partition_key else ""
+        asset = f" asset {self.source_id}" if self.source_id else ""
+        return f"{self.table_name}{partition}{asset}: {self.check_name} ({self.finding_count}; {self.detail})"
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """Counts in lines over every admitted asset of the attempt; `inserted` and `late` in events."""
+
+    run: Mapping[str, Any]
+    total: int = 0
+    valid: int = 0
+    invalid: int = 0
+    blank: int = 0
+    inserted: int = 0
+    skipped: int = 0
+    errors: int = 0
+    late: int = 0
+    not_read: int = 0
+    assets: tuple[AssetFacts, ...] = ()
+    partitions: tuple[PartitionFacts, ...] = ()
+    unassigned: Mapping[str, int] = field(default_factory=dict)
+    outside_window: Mapping[str, int] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
+    warnings: Mapping[str, int] = field(default_factory=dict)
+    nearest_partitions: tuple[date, ...] = ()
+    state: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def manifest_ids(self) -> tuple[str, ...]:
+        return tuple(self.run["manifest_ids"])
+
+    @property
+    def fingerprints(self) -> tuple[str, ...]:
+        return tuple(sorted({asset.source_fingerprint for asset in self.assets if asset.source_fingerprint}))
+
+
+def read_run(cursor: Any, attempt: tuple[str, int]) -> dict[str, Any]:
+    """The attempt's row of ops.ingest_run, by column name."""
+    return fetch_rows(cursor, "select * from ops.ingest_run where run_id = %s and attempt = %s", attempt)[0]
+
+
+def read_facts(cursor: Any, attempt: Attempt, window: tuple[date, date] | None) -> RunFacts:
+    """Everything evidence needs about an attempt whose reconcile models are built."""
+    key = (str(attempt.run_id), attempt.number)
+    run = read_run(cursor, key)
+    start, end = window or (None, None)
+    (counts,) = fetch_rows(cursor, "select * from reconcile.reconcile_run where run_id = %s", key[:1]) or ({},)
+    by_day = _fates(cursor, key)
+    inside = {day: fates for day, fates in by_day.items() if day and _is_inside(day, window)}
+    outside = _sum(fates for day, fates in by_day.items() if day and day not in inside)
+    return RunFacts(
+        run=run,
+        **{name: int(counts.get(f"{name}_count") or 0) for name in ("total", "valid", "invalid", "blank")},
+        **{
+            name: int(counts.get(f"{name}_count") or 0)
+            for name in ("inserted", "skipped", "errors", "late", "not_read")
+        },
+        assets=_assets(cursor, key, start, end),
+        partitions=_partitions(cursor, key, inside),
+        unassigned=by_day.get(None, {}),
+        outside_window=outside,
+        findings=_findings(cursor),
+        warnings=_warnings(cursor, key),
+        nearest_partitions=_nearest(cursor, start) if start and not inside else (),
+        state=tuple(fetch_rows(cursor, _STATE, (DATASET,))),
+    )
+
+
+def _is_inside(day: date, window: tuple[date, date] | None) -> bool:
+    return window is None or window[0] <= day < window[1]
+
+
+_STATE = """
+select record_source, state_kind, value_at, run_id::text from ops.ingest_state
+where dataset = %s order by record_source, state_kind
+"""
+
+_RUN_ASSETS = """
+select distinct asset_id from ops.run_asset
+where run_id = %s and attempt = %s and asset_id is not null and action in ('parsed', 'unchanged')
+"""
+
+
+def _fates(cursor: Any, key: tuple[str, int]) -> dict[date | None, dict[str, int]]:
+    cursor.execute(
+        "select partition_key, fate, count(*) from reconcile.line_fate"
+        f" where asset_id in ({_RUN_ASSETS}) group by partition_key, fate",
+        key,
+    )
+    fates: dict[date | None, dict[str, int]] = {}
+    for day, fate, count in cursor.fetchall():
+        fates.setdefault(day, dict.fromkeys(FATES, 0))[fate] = count
+    return fates
+
+
+def _sum(groups: Any) -> dict[str, int]:
+    total = dict.fromkeys(FATES, 0)
+    for fates in groups:
+        for fate, count in fates.items():
+            total[fate] += count
+    return total
+
+
+_ASSETS = """
+select
+    entry.manifest_id, entry.source_id, entry.asset_id, asset.source_fingerprint, entry.action, entry.judgement,
+    entry.reason_codes,
+    coalesce(proof.record_line_count, 0)::bigint as record_count,
+    coalesce(proof.rejected_count, 0)::bigint as rejected_count,
+    %(start)s::date is null
+        or coalesce(proof.record_line_count, 0) = 0
+        or exists (
+            select from ops.asset_partition as part
+            where part.asset_id = entry.asset_id and part.partition_key >= %(start)s and part.partition_key < %(end)s
+        ) as is_in_window,
+    %(start)s::date is null
+        or manifest.window_field is distinct from 'created_at'
+        or (manifest.window_start < %(end)s::timestamp at time zone 'UTC'
+            and manifest.window_end > %(start)s::timestamp at time zone 'UTC') as is_covering
+from ops.run_asset as entry
+inner join ops.manifest as manifest on manifest.manifest_id = entry.manifest_id
+left join ops.source_asset as asset on asset.asset_id = entry.asset_id
+left join reconcile.reconcile_asset as proof on proof.asset_id = entry.asset_id
+where entry.run_id = %(run_id)s and entry.attempt = %(attempt)s
+order by entry.manifest_id, entry.source_id
+"""
+
+
+def _assets(cursor: Any, key: tuple[str, int], start: date | None, end: date | None) -> tuple[AssetFacts, ...]:
+    rows = fetch_rows(cursor, _ASSETS, {"run_id": key[0], "attempt": key[1], "start": start, "end": end})
+    return tuple(AssetFacts(**{**row, "reason_codes": tuple(row["reason_codes"])}) for row in rows)
+
+
+_FINGERPRINTS = f"""
+select part.partition_key, array_agg(distinct asset.source_fingerprint order by asset.source_fingerprint)
+from ops.asset_partition as part
+inner join ops.source_asset as asset on asset.asset_id = part.asset_id
+where part.asset_id in ({_RUN_ASSETS})
+group by part.partition_key
+"""
+
+
+def _partitions(
+    cursor: Any, key: tuple[str, int], inside: Mapping[date, Mapping[str, int]]
+) -> tuple[PartitionFacts, ...]:
+    cursor.execute(_FINGERPRINTS, key)
+    fingerprints = {day: tuple(found) for day, found in cursor.fetchall()}
+    rows = fetch_rows(
+        cursor, "select * from reconcile.reconcile_partition where partition_key = any(%s)", (list(inside),)
+    )
+    reconcile = {row["partition_key"]: row for row in rows}
+    return tuple(
+        PartitionFacts(day, inside[day], fingerprints.get(day, ()), reconcile.get(day, {})) for day in sorted(inside)
+    )
+
+
+def _findings(cursor: Any) -> tuple[Finding, ...]:
+    rows = fetch_rows(
+        cursor,
+        "select table_name, check_name, partition_key, source_id, finding_count, detail"
+        " from reconcile.reconcile_finding order by table_name, check_name, partition_key, source_id",
+        (),
+    )
+    return tuple(Finding(**row) for row in rows)
+
+
+def _warnings(cursor: Any, key: tuple[str, int]) -> dict[str, int]:
+    """Warnings on the events of the run's assets, by code, and events dated after the run."""
+    cursor.execute(
+        "select code, count(*) from reconcile.line_fate as line"
+        " inner join bronze.raw_ticket_event as event using (event_id)"
+        " cross join unnest(event.warning_codes) as code"
+        f" where line.fate = 'landed' and line.asset_id in ({_RUN_ASSETS}) group by code",
+        key,
+    )
+    warnings = {str(code): int(count) for code, count in cursor.fetchall()}
+    cursor.execute(
+        "select count(*) from bronze.raw_ticket_event as event"
+        " inner join ops.ingest_run as run on run.run_id = event.run_id"
+        " where run.run_id = %s and run.attempt = %s and event.updated_at > run.started_at + interval '5 minutes'",
+        key,
+    )
+    (future,) = cursor.fetchone()
+    return {**warnings, "updated_in_future": future} if future else warnings
+
+
+def _nearest(cursor: Any, wanted: date) -> tuple[date, ...]:
+    """The closest partition with lines before and after the wanted one."""
+    cursor.execute(
+        "select max(partition_key) filter (where partition_key < %(day)s),"
+        " min(partition_key) filter (where partition_key > %(day)s) from ops.asset_partition",
+        {"day": wanted},
+    )
+    return tuple(day for day in cursor.fetchone() if day is not None)
+
+
+def fetch_rows(cursor: Any, query: str, parameters: Any) -> list[dict[str, Any]]:
+    """Run a query and return its rows by column name, counts as whole numbers."""
+    cursor.execute(query, parameters)
+    names = [column.name for column in cursor.description]
+    return [{name: _counted(name, value) for name, value in zip(names, row, strict=True)} for row in cursor.fetchall()]
+
+
+def _counted(name: str, value: Any) -> Any:
+    """PostgreSQL sums counts as numeric; a count is a whole number. Digests stay exact decimals."""
+    return int(value) if isinstance(value, Decimal) and not name.endswith("_digest") else value
+
+
+def json_value(value: Any) -> Any:
+    """A database value as JSON keeps it: instants in ISO 8601 UTC, digests as text (they exceed 53 bits)."""
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    return str(value) if isinstance(value, Decimal) else value

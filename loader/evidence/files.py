@@ -1,0 +1,55 @@
+"""Report files appear whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shlex
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from loader.errors import InfrastructureError
+
+
+def require_writable(report_dir: Path) -> None:
+    """Prove that reports can be written before any work starts; the folder is made. Raises InfrastructureError."""
+    try:
+        report_dir.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=report_dir):
+            pass
+    except OSError as error:
+        raise _unwritable(report_dir, error, "nothing was started: a run without evidence proves nothing") from error
+
+
+def write_json(path: Path, record: Mapping[str, Any]) -> None:
+    """Write `record` at `path`, replacing what is there in one step; folders are made.
+
+    Raises InfrastructureError for a fault of the disk: what stood at `path` stays, no part is left.
+    """
+    content = orjson.dumps(record, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+            os.chmod(temporary, 0o644)
+            os.replace(temporary, path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise _unwritable(path, error, "this report was not written; rows that were completed stay") from error
+
+
+def _unwritable(path: Path, error: OSError, consequence: str) -> InfrastructureError:
+    folder = shlex.quote(os.fspath(path if path.is_dir() else path.parent))
+    is_full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    return InfrastructureError(
+        f"cannot write {os.fspath(path)!r}: {error.strerror}; {consequence}",
+        next_command=f"{'df -h' if is_full else 'ls -ld'} {folder}   (or set LOADER_REPORT_DIR)",
+    )

@@ -1,0 +1,198 @@
+"""Evidence files: one per touched partition, one for lines without a day, one for the run whose counts are their sum.
+
+Layout: `<reports>/run_evidence/<partition | unassigned | _run>/<run_id>.<attempt>.json`; schema
+contracts/run_evidence/run_evidence_v1.schema.json.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from loader.config import Settings
+from loader.evidence.facts import FATES, PartitionFacts, RunFacts, json_value, read_run
+from loader.evidence.files import write_json
+from loader.runs.anchors import Attempt
+from loader.runs.lock import IngestLock
+from loader.silver import BuildResult
+
+if TYPE_CHECKING:
+    from loader.ingest.verdict import Verdict
+
+SCHEMA_VERSION = "run_evidence_v1"
+ASSET_KEY = "bronze/raw_ticket_event"
+_STATUS_OF_RUN = {"running": "failed", "crashed": "failed", "interrupted": "failed"}
+
+
+class Evidence:
+    """The records of one concluded attempt."""
+
+    def __init__(
+        self, settings: Settings, attempt: Attempt, facts: RunFacts, verdict: Verdict, build: BuildResult
+    ) -> None:
+        self._settings = settings
+        self._attempt = attempt
+        self._facts = facts
+        self._verdict = verdict
+        self._build = build
+
+    def write(self, cursor: Any) -> tuple[Path, ...]:
+        """Write every record, each atomically; the `_run` record last. Returns the paths, `_run` first."""
+        run = read_run(cursor, (str(self._attempt.run_id), self._attempt.number))
+        parts = [self._partition(run, partition) for partition in self._facts.partitions]
+        if any(self._facts.unassigned.values()):
+            parts.append(self._part(run, "unassigned", None, self._facts.unassigned, self._facts.fingerprints, {}))
+        whole = self._whole(run, parts)
+        for record in (*parts, whole):
+            write_json(self._settings.project_root / record["report_path"], record)
+        return tuple(self._settings.project_root / record["report_path"] for record in (whole, *parts))
+
+    def _partition(self, run: Mapping[str, Any], partition: PartitionFacts) -> dict[str, Any]:
+        day = partition.partition_key.isoformat()
+        return self._part(run, day, day, partition.fates, partition.fingerprints, partition.reconcile)
+
+    def _part(
+        self,
+        run: Mapping[str, Any],
+        folder: str,
+        partition_key: str | None,
+        fates: Mapping[str, int],
+        fingerprints: Sequence[str],
+        reconcile: Mapping[str, Any],
+    ) -> dict[str, Any]:
+        counts = {"input": sum(fates.values()), "output": int(reconcile.get("silver_row_count") or 0)}
+        record = _base(self._settings, run, folder, partition_key, counts)
+        record.update(
+            manifest_ids=list(self._facts.manifest_ids),
+            source_fingerprints=list(fingerprints),
+            status=self._verdict.status,
+            reason_codes=list(self._verdict.reason_codes),
+            fates=dict(fates),
+            digests={
+                name: json_value(reconcile[f"{name}_digest"])
+                for name in ("bronze", "silver")
+                if reconcile.get(f"{name}_digest") is not None
+            },
+            state=_state(self._facts.state),
+            checks=self._checks(reconcile),
+            dbt_invocation_id=self._build.invocation_id,
+            downstream_decision=self._verdict.downstream_decision,
+            reconcile={name: json_value(value) for name, value in reconcile.items()},
+        )
+        return record
+
+    def _whole(self, run: Mapping[str, Any], parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        fates = {fate: sum(part["fates"][fate] for part in parts) for fate in FATES}
+        record = self._part(run, "_run", None, fates, self._facts.fingerprints, {})
+        record["output_row_count"] = sum(part["output_row_count"] for part in parts)
+        facts = self._facts
+        record["totals"] = {
+            name: getattr(facts, name)
+            for name in (
+                "total",
+                "valid",
+                "invalid",
+                "blank",
+                "inserted",
+                "skipped",
+                "errors",
+                "late",
+                "not_read",
+            )
+        }
+        record["outside_window"] = dict(facts.outside_window)
+        record["warnings"] = dict(facts.warnings)
+        record["problems"] = list(self._verdict.problems)
+        record["assets"] = [
+            {
+                "manifest_id": asset.manifest_id,
+                "source_id": asset.source_id,
+                "action": asset.action,
+                "judgement": asset.judgement,
+                "reason_codes": list(asset.reason_codes),
+                "source_fingerprint": asset.source_fingerprint,
+            }
+            for asset in facts.assets
+        ]
+        return record
+
+    def _checks(self, reconcile: Mapping[str, Any]) -> list[dict[str, Any]]:
+        checks = [
+            {"name": node.name, "status": node.status, "failures": node.failures}
+            for node in self._build.nodes
+            if node.unique_id.startswith("test.")
+        ]
+        if reconcile:
+            unexplained = int(reconcile.get("unexplained_count") or 0)
+            status = "pass" if unexplained == 0 else "fail"
+            checks.insert(0, {"name": "unexplained_count", "status": status, "failures": unexplained})
+        return checks
+
+
+def write_crash_evidence(settings: Settings, lock: IngestLock, attempts: Iterable[tuple[str, int]]) -> tuple[Path, ...]:
+    """The `_run` record of attempts that did not conclude, from the ledger alone: no count is claimed."""
+    paths = []
+    for key in attempts:
+        with lock.transaction() as cursor:
+            run = read_run(cursor, key)
+        record = _base(settings, run, "_run", None, {"input": 0, "output": 0})
+        record.update(
+            manifest_ids=list(run["manifest_ids"]),
+            source_fingerprints=[],
+            status=_STATUS_OF_RUN.get(run["status"], run["status"]),
+            reason_codes=[f"run_{run['status']}"],
+            fates=dict.fromkeys(FATES, 0),
+            digests={},
+            state=_state(()),
+            checks=[],
+            dbt_invocation_id=(run["dbt_invocation_ids"] or [None])[-1],
+            downstream_decision="hold_downstream",
+            problems=[run["failure"] or f"ended in stage {run['stage']}"],
+        )
+        path = settings.project_root / record["report_path"]
+        write_json(path, record)
+        paths.append(path)
+    return tuple(paths)
+
+
+def _base(
+    settings: Settings,
+    run: Mapping[str, Any],
+    folder: str,
+    partition_key: str | None,
+    counts: Mapping[str, int],
+) -> dict[str, Any]:
+    """The fields that every record has, whatever became of its run."""
+    path = settings.report_dir / "run_evidence" / folder / f"{run['run_id']}.{run['attempt']}.json"
+    finished = run["finished_at"] or datetime.now(UTC)
+    return {
+        "evidence_schema_version": SCHEMA_VERSION,
+        "run_id": str(run["run_id"]),
+        "attempt": run["attempt"],
+        "trace_id": run["trace_id"],
+        "mode": run["mode"],
+        "asset_key": ASSET_KEY,
+        "partition_key": partition_key,
+        "batch_id": run["batch_id"],
+        "started_at": run["started_at"].astimezone(UTC).isoformat(),
+        "finished_at": finished.astimezone(UTC).isoformat(),
+        "input_row_count": counts["input"],
+        "output_row_count": counts["output"],
+        "dlt_load_ids": list(run["dlt_load_ids"]),
+        "git_sha": run["git_sha"],
+        "report_path": _relative(path, settings.project_root),
+    }
+
+
+def _relative(path: Path, root: Path) -> str:
+    return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
+
+
+def _state(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The three state objects apart: {"cursor": {"<record source>": "<instant>"}, …}."""
+    state: dict[str, dict[str, Any]] = {"checkpoint": {}, "cursor": {}, "watermark": {}}
+    for row in rows:
+        state[row["state_kind"]][row["record_source"]] = json_value(row["value_at"])
+    return state

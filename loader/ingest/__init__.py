@@ -1,0 +1,9 @@
+"""The ingest command: what it is asked, what it reads, how it runs, how it is judged."""
+
+from __future__ import annotations
+
+from loader.ingest.request import DeclaredInput, IngestRequest, declared_input
+from loader.ingest.run import ingest
+from loader.ingest.verdict import Verdict
+
+__all__ = ["DeclaredInput", "IngestRequest", "Verdict", "declared_input", "ingest"]

@@ -1,0 +1,244 @@
+"""The dry run: gate, contract and fates without a write other than its report; needs no database."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from loader.bronze import judged_lines
+from loader.config import Settings
+from loader.contract.ruleset import Ruleset, load_ruleset
+from loader.contract.ticket import AcceptedRecord
+from loader.errors import LoaderError
+from loader.evidence.files import require_writable, write_json
+from loader.gate import AssetJudgement, GateReport, inspect_manifest, withhold
+from loader.ingest.request import DeclaredInput, IngestRequest, declared_input
+from loader.ingest.verdict import no_line_belongs, too_many_rejects
+from loader.reader import ContentChangedError
+from loader.runs import new_run_id, trace_id_of_caller
+from loader.warehouse import Warehouse, answering_warehouse
+
+_LOOKUP = 5_000
+
+
+@dataclass(slots=True)
+class AssetForecast:
+    """What would become of one declared asset: its outcome (success, skip, fail), and a fate for each line."""
+
+    manifest_id: str
+    source_id: str
+    outcome: str
+    judgement: str
+    disposition: str
+    reason_codes: tuple[str, ...]
+    fates: Counter[str] = field(default_factory=Counter)
+    reject_reasons: Counter[str] = field(default_factory=Counter)
+    # Lines per day, records and rejects whose day can be read.
+    days: Counter[date] = field(default_factory=Counter)
+
+    @property
+    def rejected_count(self) -> int:
+        return self.fates["rejected"]
+
+    @property
+    def record_count(self) -> int:
+        return self.fates.total() - self.fates["rejected"] - self.fates["blank"] - self.fates["not_read"]
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """Per manifest an outcome, per asset a forecast. `is_split`: a database told known events from new ones."""
+
+    run_id: str
+    trace_id: str
+    outcomes: dict[str, str]
+    assets: tuple[AssetForecast, ...]
+    problems: tuple[str, ...]
+    is_split: bool
+    report_path: Path
+
+    @property
+    def fates(self) -> Counter[str]:
+        return sum((asset.fates for asset in self.assets), Counter())
+
+
+def dry_run(settings: Settings, request: IngestRequest, report: Callable[[str], None]) -> Forecast:
+    """Judge everything that an ingest with the same request would judge; writes `reports/dry_run/<run_id>.json`.
+
+    Raises InfrastructureError when the report cannot be written; that is found before anything is read.
+    """
+    require_writable(settings.report_dir)
+    declared = declared_input(settings, request)
+    ruleset = load_ruleset(settings.project_root / "contracts")
+    events = _KnownEvents(answering_warehouse(settings))
+    outcomes: dict[str, str] = {str(error.path): "fail" for error in declared.refused}
+    assets: list[AssetForecast] = []
+    remaining = request.line_limit
+    for manifest in declared.manifests:
+        gate_report = inspect_manifest(manifest, settings.project_root, settings.allowed_roots)
+        outcomes[manifest.manifest_id] = gate_report.outcome
+        report(f"gate: {manifest.manifest_id}: {gate_report.outcome}")
+        for judged in gate_report.assets:
+            forecast = _forecast(gate_report, judged)
+            if judged.judgement.disposition == "admitted":
+                try:
+                    _read(judged, forecast, ruleset, request, events, remaining)
+                except ContentChangedError as error:
+                    forecast = _forecast(gate_report, _withheld(gate_report, judged, error))
+                if remaining is not None:
+                    remaining = max(0, remaining - forecast.fates.total() + forecast.fates["not_read"])
+            assets.append(forecast)
+    return _conclude(settings, request, declared, outcomes, assets, events.can_answer)
+
+
+def _withheld(gate_report: GateReport, judged: AssetJudgement, error: ContentChangedError) -> AssetJudgement:
+    """The judgement of an asset whose bytes changed between the gate and the reader."""
+    changed = withhold(gate_report, judged.asset.source_id, error.reason_code, error.message)
+    return next(one for one in changed.assets if one.asset.source_id == judged.asset.source_id)
+
+
+def _forecast(gate_report: GateReport, judged: AssetJudgement) -> AssetForecast:
+    return AssetForecast(
+        gate_report.manifest.manifest_id,
+        judged.asset.source_id,
+        judged.outcome,
+        judged.judgement.judgement,
+        judged.judgement.disposition,
+        judged.judgement.reason_codes,
+    )
+
+
+def _read(
+    judged: AssetJudgement,
+    forecast: AssetForecast,
+    ruleset: Ruleset,
+    request: IngestRequest,
+    events: _KnownEvents,
+    remaining: int | None,
+) -> None:
+    assert judged.path is not None and judged.inspection is not None
+    pending: list[bytes] = []
+    window = request.window
+    for line, record in judged_lines(
+        judged.path, judged.inspection.content_encoding, judged.inspection.fingerprint, ruleset
+    ):
+        if remaining is not None and line.number > remaining:
+            forecast.fates["not_read"] += 1
+            continue
+        if record is not None and record.partition_key is not None:
+            forecast.days[record.partition_key] += 1
+        if record is None:
+            forecast.fates["blank"] += 1
+        elif not isinstance(record, AcceptedRecord):
+            forecast.fates["rejected"] += 1
+            forecast.reject_reasons.update(record.reason_codes)
+        elif window is not None and not window[0] <= record.partition_key < window[1]:
+            forecast.fates["out_of_partition"] += 1
+        else:
+            pending.append(record.event_id)
+            if len(pending) >= _LOOKUP:
+                events.count(pending, forecast.fates)
+                pending = []
+    events.count(pending, forecast.fates)
+
+
+class _KnownEvents:
+    """Tells events that are visible already, or came earlier in this dry run, from new ones."""
+
+    def __init__(self, warehouse: Warehouse | None) -> None:
+        self._connection = warehouse.connect(application_name="omnisupport-dry-run") if warehouse else None
+        self._seen: set[bytes] = set()
+
+    @property
+    def can_answer(self) -> bool:
+        return self._connection is not None
+
+    def count(self, event_ids: Sequence[bytes], fates: Counter[str]) -> None:
+        if not event_ids:
+            return
+        if self._connection is None:
+            fates["would_land_or_duplicate"] += len(event_ids)
+            return
+        with self._connection, self._connection.cursor() as cursor:
+            cursor.execute(
+                "select event.event_id::text from bronze.raw_ticket_event as event"
+                " inner join ops.completed_load as load"
+                " on load.load_id = event._dlt_load_id and load.table_name = 'raw_ticket_event'"
+                " where event.event_id = any(%s::uuid[])",
+                ([event_id.hex() for event_id in event_ids],),
+            )
+            known = {bytes.fromhex(text.replace("-", "")) for (text,) in cursor.fetchall()}
+        for event_id in event_ids:
+            is_known = event_id in known or event_id in self._seen
+            fates["would_duplicate" if is_known else "would_land"] += 1
+            self._seen.add(event_id)
+
+
+def _conclude(
+    settings: Settings,
+    request: IngestRequest,
+    declared: DeclaredInput,
+    outcomes: dict[str, str],
+    assets: list[AssetForecast],
+    is_split: bool,
+) -> Forecast:
+    run_id, trace_id = str(new_run_id()), trace_id_of_caller()
+    path = settings.report_dir / "dry_run" / f"{run_id}.json"
+    problems = [_sentence(error) for error in declared.refused]
+    problems += [
+        f"asset {asset.source_id} of {asset.manifest_id}: {asset.disposition} ({', '.join(asset.reason_codes)})"
+        for asset in assets
+        if asset.outcome == "fail"
+    ]
+    problems += _line_problems(assets, request, settings.reject_limit)
+    forecast = Forecast(run_id, trace_id, outcomes, tuple(assets), tuple(problems), is_split, path)
+    write_json(path, {"written_at": datetime.now(UTC).isoformat(), **as_record(forecast, request)})
+    return forecast
+
+
+def _line_problems(assets: Sequence[AssetForecast], request: IngestRequest, reject_limit: float) -> Iterator[str]:
+    """What an ingest would say of the lines: too many rejects, or none for the partition."""
+    wanted = request.partition
+    for asset in assets:
+        too_many = too_many_rejects(asset.source_id, asset.record_count, asset.rejected_count, reject_limit)
+        if too_many and (wanted is None or wanted in asset.days or asset.record_count == 0):
+            yield too_many
+    days = {day for asset in assets for day in asset.days}
+    if wanted is not None and wanted not in days:
+        before, after = [day for day in days if day < wanted], [day for day in days if day > wanted]
+        yield no_line_belongs(wanted, [*sorted(before)[-1:], *sorted(after)[:1]])
+
+
+def _sentence(error: LoaderError) -> str:
+    return error.message
+
+
+def as_record(forecast: Forecast, request: IngestRequest) -> dict[str, Any]:
+    """The forecast as JSON-ready values."""
+    return {
+        "run_id": forecast.run_id,
+        "trace_id": forecast.trace_id,
+        "mode": "dry_run",
+        "partition_key": request.partition.isoformat() if request.partition else None,
+        "downstream_decision": "dry_run_only",
+        "manifests": forecast.outcomes,
+        "fates": dict(forecast.fates),
+        "assets": [
+            {
+                "manifest_id": asset.manifest_id,
+                "source_id": asset.source_id,
+                "outcome": asset.outcome,
+                "judgement": asset.judgement,
+                "disposition": asset.disposition,
+                "reason_codes": list(asset.reason_codes),
+                "fates": dict(asset.fates),
+                "reject_reasons": dict(asset.reject_reasons),
+            }
+            for asset in forecast.assets
+        ],
+        "problems": list(forecast.problems),
+    }

@@ -1,0 +1,74 @@
+"""Which archived assets a run must read, decided from what is indexed and taken already."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+from loader.bronze import AssetToRead
+from loader.raw_zone import RawZone
+from loader.runs.ledger import AssetAction
+from loader.runs.registry import RegisteredAsset
+
+_STATE = """
+select
+    wanted.asset_id,
+    coalesce(indexed.is_complete, false),
+    exists (
+        select from ops.asset_partition as part
+        where part.asset_id = wanted.asset_id and part.ruleset_id = %(ruleset)s
+            and part.record_line_count > 0 and part.taken_by_run_id is null
+            and part.partition_key >= coalesce(%(start)s, '-infinity'::date)
+            and part.partition_key < coalesce(%(end)s, 'infinity'::date)
+    )
+from unnest(%(assets)s::int[]) as wanted (asset_id)
+left join ops.asset_index as indexed on indexed.asset_id = wanted.asset_id and indexed.ruleset_id = %(ruleset)s
+"""
+
+
+def plan_reading(
+    cursor: Any,
+    registered: Sequence[RegisteredAsset],
+    raw_zone: RawZone,
+    *,
+    ruleset_id: int,
+    window: tuple[date, date] | None,
+) -> tuple[list[AssetToRead], list[AssetAction]]:
+    """Assets to read, each content once and in manifest order, and the action recorded for every entry.
+
+    An asset is read when it is not indexed under this ruleset, or has records in the window that are not taken.
+    """
+    start, end = window or (None, None)
+    wanted = sorted({entry.asset_id for entry in registered if entry.asset_id is not None and entry.action == "parsed"})
+    cursor.execute(_STATE, {"ruleset": ruleset_id, "start": start, "end": end, "assets": wanted})
+    state = {asset_id: (is_indexed, is_due) for asset_id, is_indexed, is_due in cursor.fetchall()}
+    to_read: dict[int, AssetToRead] = {}
+    actions = []
+    for entry in registered:
+        action = entry.action
+        if action == "parsed":
+            assert entry.asset_id is not None and entry.raw_zone_key
+            assert entry.content_encoding and entry.source_fingerprint
+            is_indexed, is_due = state[entry.asset_id]
+            if is_indexed and not is_due:
+                action = "unchanged"
+            else:
+                to_read[entry.asset_id] = AssetToRead(
+                    entry.asset_id,
+                    raw_zone.path_of(entry.raw_zone_key),
+                    entry.content_encoding,
+                    entry.source_fingerprint,
+                    is_indexed,
+                )
+        actions.append(
+            AssetAction(
+                entry.manifest_id,
+                entry.source_id,
+                entry.asset_id,
+                action,
+                entry.judgement,
+                entry.reason_codes,
+            )
+        )
+    return list(to_read.values()), actions

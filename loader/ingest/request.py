@@ -1,0 +1,139 @@
+"""What a command asks for, and the manifests that it means."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+from loader.config import Settings
+from loader.errors import CommandUsageError
+from loader.manifest import Manifest, ManifestRefusedError, parse_manifest
+from loader.manifest.implicit import implicit_manifest
+from loader.reader import open_regular
+
+
+@dataclass(frozen=True, slots=True)
+class IngestRequest:
+    """`partition` None means every partition. `line_limit` counts lines and needs `input_path`."""
+
+    partition: date | None = None
+    manifest_paths: tuple[Path, ...] = ()
+    input_path: Path | None = None
+    batch_id: str | None = None
+    line_limit: int | None = None
+
+    @property
+    def window(self) -> tuple[date, date] | None:
+        return None if self.partition is None else (self.partition, self.partition + timedelta(days=1))
+
+
+def refuse_limit_without_input(request: IngestRequest) -> None:
+    """A limited ingest of declared assets would leave half-read days behind; raises CommandUsageError."""
+    if request.line_limit is not None and request.input_path is None:
+        raise CommandUsageError(
+            "LIMIT counts lines of one ad-hoc file, got no INPUT; nothing was started",
+            next_command="make ingest INPUT=<file.jsonl> BATCH=batch-20260417-001 LIMIT=20",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredInput:
+    """Manifests that can be read, and those refused as a whole (they declare nothing that can be trusted)."""
+
+    manifests: tuple[Manifest, ...]
+    refused: tuple[ManifestRefusedError, ...]
+
+    @property
+    def batch_id(self) -> str:
+        batches = sorted({manifest.batch_id for manifest in self.manifests})
+        return ",".join(batches)
+
+
+def declared_input(settings: Settings, request: IngestRequest) -> DeclaredInput:
+    """Read the manifests of a request: the given ones, the implicit one of an ad-hoc file, or all seed manifests.
+
+    Raises CommandUsageError for a combination that means nothing, a file that is not there, or no manifest at all;
+    ManifestRefusedError when not one manifest can be read. Nothing is written.
+    """
+    contracts = settings.project_root / "contracts"
+    if request.partition == date.max:
+        raise CommandUsageError(
+            f"PARTITION={request.partition}: the day has no next one that could end it; nothing was started",
+            next_command="make ingest   (without PARTITION it is taken with all others)",
+        )
+    if request.batch_id is not None and request.input_path is None:
+        raise CommandUsageError(
+            f"BATCH={request.batch_id} names the batch of one ad-hoc file, got no INPUT; nothing was started",
+            next_command=f"make ingest INPUT=<file.jsonl> BATCH={request.batch_id}",
+        )
+    if request.input_path is not None:
+        if request.manifest_paths:
+            raise CommandUsageError(
+                "INPUT and MANIFEST exclude each other; nothing was started",
+                next_command="make ingest INPUT=<file.jsonl> BATCH=batch-20260417-001",
+            )
+        if request.batch_id is None:
+            raise CommandUsageError(
+                f"INPUT={request.input_path} needs a BATCH to belong to; nothing was started",
+                next_command=f"make ingest INPUT={request.input_path} BATCH=batch-20260417-001",
+            )
+        _require_storable(request.input_path)
+        return DeclaredInput((implicit_manifest(request.input_path, request.batch_id, contracts),), ())
+    paths = request.manifest_paths or _seed_manifests(settings)
+    return _read(paths, contracts)
+
+
+def _seed_manifests(settings: Settings) -> Sequence[Path]:
+    folder = settings.project_root / "data" / "seed_manifests"
+    paths = sorted(folder.glob("*.json"))
+    if not paths:
+        raise CommandUsageError(
+            f"no manifest in {folder}; nothing was started",
+            next_command=f"make manifest FROM=<folder of exports> OUT={folder}/<name>.json",
+        )
+    return paths
+
+
+def _require_storable(path: Path) -> None:
+    """The warehouse keeps where a manifest lay; raises CommandUsageError for a path that is no UTF-8."""
+    try:
+        os.path.realpath(path).encode()
+    except UnicodeEncodeError as error:
+        raise CommandUsageError(
+            f"{os.fspath(path)!a}: no text can hold this path, expected UTF-8; nothing was started",
+            next_command="mv <the file> <a plain name>   (then the same command again)",
+        ) from error
+
+
+def _read(paths: Sequence[Path], contracts: Path) -> DeclaredInput:
+    manifests: dict[str, Manifest] = {}
+    refused = []
+    for path in paths:
+        _require_storable(path)
+        try:
+            # A pipe would block for ever.
+            with open_regular(path) as file:
+                content = file.read()
+        except OSError as error:
+            raise CommandUsageError(
+                f"manifest {path} cannot be read: {error.strerror or error}; nothing was started",
+                next_command="make ingest MANIFEST=<path>[,<path>]",
+            ) from error
+        try:
+            manifest = parse_manifest(content, path, contracts)
+        except ManifestRefusedError as error:
+            refused.append(error)
+            continue
+        other = manifests.setdefault(manifest.manifest_id, manifest)
+        if other.sha256 != manifest.sha256:
+            raise CommandUsageError(
+                f"manifest_id {manifest.manifest_id} stands in {other.path} and, with other bytes, in {path};"
+                " nothing was started. A new batch needs a new manifest_id.",
+                next_command="make ingest MANIFEST=<one of them>",
+            )
+    if refused and not manifests:
+        raise refused[0]
+    return DeclaredInput(tuple(manifests.values()), tuple(refused))

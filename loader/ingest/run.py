@@ -1,0 +1,256 @@
+"""The ingest: gate → raw zone → Bronze → Silver → reconcile → evidence, each stage ended by a boundary."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from loader.bronze import BATCH_BYTES, BATCH_LINES, Batch, BronzeLoader, complete, land
+from loader.config import Settings
+from loader.contract.ruleset import Ruleset, load_ruleset
+from loader.errors import CheckFailedError, LoaderError
+from loader.evidence import Evidence, read_facts, require_writable, write_crash_evidence
+from loader.gate import GateReport, inspect_manifest, withhold
+from loader.ingest.plan import plan_reading
+from loader.ingest.request import DeclaredInput, IngestRequest, declared_input, refuse_limit_without_input
+from loader.ingest.verdict import Verdict, judge_run, shown
+from loader.raw_zone import RawZone, SourceChangedError
+from loader.runs import Attempt, IngestLock, Job, Ledger, new_run_id, repair, trace_id_of_caller
+from loader.runs.registry import RegisteredAsset, refuse_changed_manifests, register, register_ruleset
+from loader.silver import BuildResult, run_dbt
+from loader.warehouse import Warehouse, open_warehouse
+
+Report = Callable[[str], None]
+
+
+def ingest(settings: Settings, request: IngestRequest, report: Report = lambda line: None) -> Verdict:
+    """Bring the declared input into the warehouse and prove it; `report` receives progress lines.
+
+    Idempotent: an unchanged asset that is taken already is hashed, not parsed, and its fates are proved again.
+    The verdict carries status, exit code, counts, problems and evidence paths; failed checks are in it, not raised.
+    Raises RefusedError (locked, changed manifest; nothing written), InfrastructureError (the attempt is recorded as
+    failed if the database still answers; its uncompleted loads stay invisible).
+    """
+    refuse_limit_without_input(request)
+    require_writable(settings.report_dir)
+    declared = declared_input(settings, request)
+    ruleset = load_ruleset(settings.project_root / "contracts")
+    warehouse = open_warehouse(settings)
+    lock = IngestLock.acquire(warehouse)
+    try:
+        return _Ingest(settings, request, declared, ruleset, warehouse, lock, report).execute()
+    finally:
+        lock.close()
+
+
+class _Ingest:
+    """One attempt of one ingest. Its methods are the stages, in order."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        request: IngestRequest,
+        declared: DeclaredInput,
+        ruleset: Ruleset,
+        warehouse: Warehouse,
+        lock: IngestLock,
+        report: Report,
+    ) -> None:
+        self._settings = settings
+        self._request = request
+        self._declared = declared
+        self._ruleset = ruleset
+        self._warehouse = warehouse
+        self._lock = lock
+        self._report = report
+        self._working_root = settings.state_folder / "dlt"
+        self._raw_zone = RawZone(settings.raw_zone)
+        self._attempt = Attempt(new_run_id(), 1, trace_id_of_caller())
+        self._ledger = Ledger(lock, self._attempt)
+
+    def execute(self) -> Verdict:
+        repaired = repair(self._lock, self._working_root)
+        self._raw_zone.sweep()
+        if repaired.crashed_attempts or repaired.row_count:
+            self._report(
+                f"repair: {len(repaired.crashed_attempts)} dead attempt(s), {repaired.row_count} row(s) of loads that"
+                f" never completed removed, {len(repaired.staging_schemas)} staging schema(s) dropped"
+            )
+            write_crash_evidence(self._settings, self._lock, repaired.crashed_attempts)
+        with self._lock.transaction() as cursor:
+            refuse_changed_manifests(cursor, self._declared.manifests)
+            self._ruleset_id = register_ruleset(cursor, self._ruleset)
+        self._ledger.start(self._job())
+        self._ledger.note("repaired_row_count", repaired.row_count)
+        try:
+            return self._stages()
+        except BaseException as error:
+            self._record_failure(error)
+            raise
+
+    def _stages(self) -> Verdict:
+        registered = self._archive(self._gate())
+        self._land(registered)
+        build = self._build()
+        return self._conclude(build)
+
+    def _gate(self) -> list[GateReport]:
+        reports = [
+            inspect_manifest(manifest, self._settings.project_root, self._settings.allowed_roots)
+            for manifest in self._declared.manifests
+        ]
+        with self._ledger.boundary("gated"):
+            pass
+        for gate_report in reports:
+            admitted = sum(judged.judgement.disposition == "admitted" for judged in gate_report.assets)
+            self._report(f"gate: {gate_report.manifest.manifest_id}: {admitted} of {len(gate_report.assets)} admitted")
+        return reports
+
+    def _archive(self, reports: Sequence[GateReport]) -> list[RegisteredAsset]:
+        """Copy admitted bytes into the raw zone, then register manifests, assets and what will be done with them."""
+        keys: dict[str, str] = {}
+        archived = [self._archive_manifest(gate_report, keys) for gate_report in reports]
+        with self._ledger.boundary("archived") as cursor:
+            registered = register(cursor, self._attempt.run_id, archived, keys)
+            self._to_read, actions = plan_reading(
+                cursor, registered, self._raw_zone, ruleset_id=self._ruleset_id, window=self._request.window
+            )
+            self._ledger.record_actions(cursor, actions)
+        return registered
+
+    def _archive_manifest(self, gate_report: GateReport, keys: dict[str, str]) -> GateReport:
+        for judged in gate_report.assets:
+            if judged.judgement.disposition != "admitted":
+                continue
+            assert judged.inspection is not None and judged.path is not None
+            try:
+                keys[judged.inspection.fingerprint] = self._raw_zone.put(judged.path, judged.inspection)
+            except SourceChangedError as error:
+                gate_report = withhold(gate_report, judged.asset.source_id, error.reason_code, error.message)
+        return gate_report
+
+    def _land(self, registered: Sequence[RegisteredAsset]) -> None:
+        unchanged = sum(entry.asset_id is not None for entry in registered) - len(self._to_read)
+        self._report(f"bronze: {len(self._to_read)} asset(s) to read, {unchanged} unchanged")
+        loader = BronzeLoader(self._warehouse, self._attempt, self._working_root) if self._to_read else None
+        readings = []
+        if loader is not None:
+            batch = Batch(
+                run_id=self._attempt.run_id,
+                ruleset_id=self._ruleset_id,
+                max_lines=BATCH_LINES,
+                max_bytes=BATCH_BYTES,
+            )
+            readings = land(
+                self._to_read,
+                loader,
+                batch,
+                ruleset=self._ruleset,
+                covers=self._job().covers,
+                line_limit=self._request.line_limit,
+            )
+        with self._ledger.boundary("landed") as cursor:
+            complete(
+                cursor,
+                self._attempt,
+                load_ids=loader.load_ids if loader else (),
+                ruleset_id=self._ruleset_id,
+                readings=readings,
+                window=self._request.window,
+                is_limited=self._request.line_limit is not None,
+            )
+        if loader is not None:
+            loader.drop_working_state()
+
+    def _build(self) -> BuildResult:
+        """Silver, then reconcile, in one dbt invocation with every data test; unit tests belong to CI.
+
+        A failing test of Silver keeps dbt from the models that read it. Reconcile is then built all the same: it is
+        what names the damage. Raises CheckFailedError when a model itself cannot be built.
+        """
+        build = self._dbt()
+        if build.skipped:
+            build = build.then(self._dbt("--select", "reconcile"))
+        broken = [node for node in (*build.failed, *build.skipped) if node.unique_id.startswith("model.")]
+        if broken:
+            raise CheckFailedError(
+                f"dbt could not build {broken[0].name}: {(broken[0].message or broken[0].status).strip()}. Bronze holds"
+                " what this run landed; Silver and reconcile stand as an earlier build left them.",
+                next_command=f"make build SELECT={broken[0].name}+",
+            )
+        self._report(f"dbt: {len(build.nodes)} nodes, {len(build.failed)} failed")
+        return build
+
+    def _dbt(self, *selection: str) -> BuildResult:
+        build = run_dbt(
+            self._warehouse,
+            self._settings.project_root,
+            ["build", "--exclude-resource-type", "unit_test", *selection],
+            anchors={
+                "run_id": str(self._attempt.run_id),
+                "trace_id": self._attempt.trace_id,
+                "batch_id": self._declared.batch_id,
+            },
+        )
+        with self._ledger.boundary("built") as cursor:
+            cursor.execute(
+                "update ops.ingest_run set dbt_invocation_ids = dbt_invocation_ids || %s::text"
+                " where run_id = %s and attempt = %s",
+                (build.invocation_id, str(self._attempt.run_id), self._attempt.number),
+            )
+        return build
+
+    def _conclude(self, build: BuildResult) -> Verdict:
+        with self._ledger.boundary("reconciled") as cursor:
+            facts = read_facts(cursor, self._attempt, self._request.window)
+        verdict = judge_run(facts, build, self._declared.refused, self._settings.reject_limit, self._request)
+        evidence = Evidence(self._settings, self._attempt, facts, verdict, build)
+        is_clean = verdict.status != "failed" and self._request.line_limit is None
+        with self._ledger.finish(
+            "failed" if verdict.exit_code else verdict.status,
+            exit_code=verdict.exit_code,
+            failure=shown("; ", verdict.problems) or None,
+            lateness=self._settings.allowed_lateness if is_clean else None,
+        ) as cursor:
+            paths = evidence.write(cursor)
+        return verdict.with_reports(paths)
+
+    def _job(self) -> Job:
+        return Job(
+            mode="ingest",
+            batch_id=self._declared.batch_id,
+            manifest_ids=tuple(manifest.manifest_id for manifest in self._declared.manifests),
+            window=self._request.window,
+            line_limit=self._request.line_limit,
+            ruleset_id=self._ruleset_id,
+            refused_manifests=tuple(
+                {"path": str(error.path), "violations": [violation.message for violation in error.violations]}
+                for error in self._declared.refused
+            ),
+            git_sha=git_sha(self._settings.project_root),
+        )
+
+    def _record_failure(self, error: BaseException) -> None:
+        """Best effort: the attempt's row and its evidence say how it ended. A dead database leaves that to repair."""
+        status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+        exit_code = error.exit_code if isinstance(error, LoaderError) else 3
+        failure = str(error) or type(error).__name__
+        try:
+            with self._ledger.finish(status, exit_code=exit_code, failure=failure, lateness=None):
+                pass
+            write_crash_evidence(self._settings, self._lock, ((str(self._attempt.run_id), self._attempt.number),))
+        except LoaderError as second:
+            self._report(f"this end was not recorded: {second.message}")
+
+
+def git_sha(project_root: Path) -> str | None:
+    """The commit of the checkout, or None outside one."""
+    try:
+        answer = subprocess.run(
+            ["git", "-C", str(project_root), "rev-parse", "HEAD"], capture_output=True, text=True, check=False
+        )
+    except OSError:
+        return None
+    # Before the first commit, git fails and prints the word HEAD.
+    return answer.stdout.strip() if answer.returncode == 0 else None

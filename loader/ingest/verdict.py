@@ -1,0 +1,147 @@
+"""The judgement of a run: pure, from facts that the database gave after reconcile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+
+from loader.evidence.facts import RunFacts
+from loader.ingest.request import IngestRequest
+from loader.manifest import ManifestRefusedError
+from loader.silver import BuildResult
+
+
+PROBLEMS_SHOWN = 20
+
+
+def shown(separator: str, problems: Sequence[str]) -> str:
+    """The first problems as one text, and how many there are beyond; evidence has them all."""
+    more = [f"and {len(problems) - PROBLEMS_SHOWN} more"] if len(problems) > PROBLEMS_SHOWN else []
+    return separator.join([*problems[:PROBLEMS_SHOWN], *more])
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a run is not good enough: a reason code and a sentence for the operator."""
+
+    reason_code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`status` is success, warning, not_available or failed; the exit code is 0 only for the first two."""
+
+    status: str
+    exit_code: int
+    problems: tuple[str, ...]
+    reason_codes: tuple[str, ...]
+    next_command: str
+    facts: RunFacts
+    report_paths: tuple[Path, ...] = ()
+
+    @property
+    def downstream_decision(self) -> str:
+        """Never above manual_review_required until a release gate exists."""
+        return "hold_downstream" if self.exit_code else "manual_review_required"
+
+    def with_reports(self, paths: Iterable[Path]) -> Verdict:
+        return replace(self, report_paths=tuple(paths))
+
+
+def judge_run(
+    facts: RunFacts,
+    build: BuildResult,
+    refused: Sequence[ManifestRefusedError],
+    reject_limit: float,
+    request: IngestRequest,
+) -> Verdict:
+    """Every problem of a run; none means success, or warning where something deserves a look."""
+    problems = [Problem("manifest_refused", f"manifest {error.path} refused: {error}") for error in refused]
+    problems += _gate_problems(facts)
+    problems += _build_problems(facts, build)
+    problems += _line_problems(facts, reject_limit)
+    if request.partition is not None and not facts.partitions:
+        message = no_line_belongs(request.partition, facts.nearest_partitions)
+        problems.append(Problem("no_lines_for_partition", message))
+    warnings = _warnings(facts)
+    only_absent = bool(problems) and all(problem.reason_code == "no_lines_for_partition" for problem in problems)
+    status = "not_available" if only_absent else "failed" if problems else "warning" if warnings else "success"
+    return Verdict(
+        status=status,
+        exit_code=1 if problems else 0,
+        problems=tuple(problem.message for problem in problems),
+        reason_codes=tuple(sorted({problem.reason_code for problem in problems} | warnings)),
+        next_command=_next_command(request, problems),
+        facts=facts,
+    )
+
+
+def _gate_problems(facts: RunFacts) -> list[Problem]:
+    """Withheld and missing assets of the manifests that reach into the run's window."""
+    return [
+        Problem(
+            "asset_missing" if asset.action == "missing" else "asset_withheld",
+            f"asset {asset.source_id} of {asset.manifest_id} is {asset.action} ({', '.join(asset.reason_codes)});"
+            " its siblings went on, and no partition that it may belong to is complete",
+        )
+        for asset in facts.assets
+        if asset.action in ("withheld", "missing") and asset.is_covering
+    ]
+
+
+def _build_problems(facts: RunFacts, build: BuildResult) -> list[Problem]:
+    problems = [Problem("reconcile_finding", f"reconcile: {finding.line}") for finding in facts.findings]
+    explained = bool(facts.findings)
+    for node in build.failed:
+        if node.unique_id.startswith("test.") and explained and "reconcile" in node.unique_id:
+            continue
+        rows = f"{node.failures} failing row(s)" if node.failures is not None else (node.message or node.status)
+        problems.append(Problem("dbt_check_failed", f"dbt: {node.name}: {rows.strip()}"))
+    return problems
+
+
+def _line_problems(facts: RunFacts, reject_limit: float) -> list[Problem]:
+    problems = []
+    if facts.errors:
+        problems.append(
+            Problem(
+                "unexplained_gap",
+                f"{facts.errors} of {facts.total} lines unexplained; nothing may be released",
+            )
+        )
+    for asset in facts.assets:
+        too_many = too_many_rejects(asset.source_id, asset.record_count, asset.rejected_count, reject_limit)
+        if asset.is_in_window and too_many:
+            problems.append(Problem("reject_limit_exceeded", f"{too_many}; the others landed"))
+    return problems
+
+
+def too_many_rejects(source_id: str, record_count: int, rejected_count: int, reject_limit: float) -> str | None:
+    """A sentence when more non-blank lines are rejected than policy allows; all of them is always too many."""
+    lines = record_count + rejected_count
+    if rejected_count == 0 or (record_count > 0 and rejected_count <= reject_limit * lines):
+        return None
+    return f"asset {source_id}: {rejected_count} of {lines} lines rejected, allowed {reject_limit:.0%}"
+
+
+def _warnings(facts: RunFacts) -> set[str]:
+    warnings = set(facts.warnings)
+    if facts.invalid:
+        warnings.add("lines_rejected")
+    if facts.not_read:
+        warnings.add("lines_not_read")
+    warnings.update(code for asset in facts.assets if asset.judgement == "warn" for code in asset.reason_codes)
+    return warnings
+
+
+def no_line_belongs(partition: date | None, nearest: Iterable[date]) -> str:
+    days = " and ".join(day.isoformat() for day in nearest)
+    return f"no line of the declared assets belongs to partition {partition}; nearest data: {days or 'none'}"
+
+
+def _next_command(request: IngestRequest, problems: Sequence[Problem]) -> str:
+    suffix = f" PARTITION={request.partition}" if request.partition else ""
+    return f"make status{suffix}" if problems else f"make build SELECT=ticket_fact+   (readers: make status{suffix})"

@@ -1,0 +1,130 @@
+"""dbt in this process, by its programmatic door (dbtRunner), with the warehouse's own connection.
+
+In process because a dbt command costs seconds of imports and parsing before its first SQL. The loader keeps dbt's
+artifacts in a folder of its own, so a plain `dbt build` at the same time does not share them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from loader.errors import InfrastructureError
+
+if TYPE_CHECKING:
+    from loader.warehouse import Warehouse
+
+
+@dataclass(frozen=True, slots=True)
+class NodeResult:
+    """What dbt said of one node. `failures`: failing rows of a test, else None."""
+
+    unique_id: str
+    status: str
+    failures: int | None
+    message: str | None
+
+    @property
+    def is_failed(self) -> bool:
+        return self.status in ("error", "fail", "runtime error", "partial success")
+
+    @property
+    def name(self) -> str:
+        """The node's name as an operator would select it, e.g. `ticket_fact`."""
+        return self.unique_id.split(".")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class BuildResult:
+    invocation_id: str
+    nodes: tuple[NodeResult, ...]
+
+    @property
+    def failed(self) -> tuple[NodeResult, ...]:
+        return tuple(node for node in self.nodes if node.is_failed)
+
+    @property
+    def skipped(self) -> tuple[NodeResult, ...]:
+        return tuple(node for node in self.nodes if node.status == "skipped")
+
+    @property
+    def is_ok(self) -> bool:
+        return not self.failed and not self.skipped
+
+    def then(self, later: BuildResult) -> BuildResult:
+        """Both as one: the later invocation's id, and its word on every node that it ran too."""
+        nodes = {node.unique_id: node for node in (*self.nodes, *later.nodes)}
+        return BuildResult(later.invocation_id, tuple(nodes.values()))
+
+
+def run_dbt(
+    warehouse: Warehouse,
+    project_root: Path,
+    arguments: Sequence[str],
+    *,
+    anchors: Mapping[str, str] | None = None,
+    is_quiet: bool = True,
+) -> BuildResult:
+    """Run one dbt command, e.g. `["build", "--select", "reconcile"]`, and return what each node did.
+
+    `anchors` (run_id, trace_id …) reach run_results.json as `DBT_ENV_CUSTOM_ENV_<NAME>`. Failing tests and models
+    are in the result; only what kept dbt from running them (no connection, a broken project) is raised, as
+    InfrastructureError: what dbt had committed by then stays.
+    """
+    from dbt.cli.main import dbtRunner
+
+    environment = {
+        **warehouse.libpq_environment(),
+        **{f"DBT_ENV_CUSTOM_ENV_{name.upper()}": value for name, value in (anchors or {}).items()},
+    }
+    local = project_root / ".local" / "dbt"
+    flags = ["--quiet", "--no-print"] if is_quiet else []
+    places = ["--project-dir", str(project_root / "dbt_project"), "--profiles-dir", str(project_root)]
+    folders = ["--target-path", str(local / "target"), "--log-path", str(local / "logs")]
+    with _environment(environment):
+        result = dbtRunner().invoke([*flags, *arguments, *places, *folders])
+    if result.exception is not None or (not result.success and result.result is None):
+        raise InfrastructureError(
+            f"dbt {arguments[0]} did not run: {str(result.exception).strip()}. Silver and reconcile keep what earlier"
+            " builds made.",
+            next_command=f"make build SELECT=ticket_fact+   (log: {local / 'logs' / 'dbt.log'})",
+        )
+    return BuildResult(_invocation_id(local / "target"), _nodes(result.result))
+
+
+def _nodes(execution: Any) -> tuple[NodeResult, ...]:
+    return tuple(
+        NodeResult(item.node.unique_id, str(item.status), item.failures, item.message)
+        for item in getattr(execution, "results", ())
+        if hasattr(item, "node")
+    )
+
+
+def _invocation_id(target: Path) -> str:
+    """As dbt wrote it beside the results (the programmatic result does not carry it); empty for commands that
+    write none."""
+    path = target / "run_results.json"
+    return str(orjson.loads(path.read_bytes())["metadata"]["invocation_id"]) if path.is_file() else ""
+
+
+class _environment:
+    """Set variables for a block and put back what was there."""
+
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        self._variables = dict(variables)
+
+    def __enter__(self) -> None:
+        self._before = {name: os.environ.get(name) for name in self._variables}
+        os.environ.update(self._variables)
+
+    def __exit__(self, *_: object) -> None:
+        for name, value in self._before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

@@ -1,0 +1,106 @@
+"""`loader status`: what the warehouse says about partitions, runs and state, read without the ingest lock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from loader.evidence.facts import fetch_rows, json_value
+from loader.warehouse import Warehouse
+
+_PARTITIONS = """
+select partition_key, line_count, rejected_count, landed_count, duplicate_count, out_of_partition_count, gap_count,
+    withheld_asset_count + missing_asset_count as absent_asset_count, silver_row_count, unexplained_count, is_complete
+from reconcile.reconcile_partition
+where %(day)s::date is null or partition_key = %(day)s
+order by partition_key
+"""
+
+_RUNS = """
+select run_id::text, attempt, mode, status, stage, window_start, window_end, started_at,
+    round(extract(epoch from coalesce(finished_at, now()) - started_at), 1) as seconds, failure
+from ops.ingest_run
+where %(day)s::date is null or window_start is null or (window_start <= %(day)s and %(day)s < window_end)
+order by started_at desc limit %(limit)s
+"""
+
+_STATE = "select record_source, state_kind, value_at from ops.ingest_state order by record_source, state_kind"
+
+_ABSENT = """
+select manifest_id, source_id, disposition, array_to_string(reason_codes, ', ') as reasons
+from ops.manifest_asset where disposition in ('withheld', 'missing') order by manifest_id, source_id
+"""
+
+_FINDINGS = """
+select table_name, check_name, partition_key, source_id, finding_count, detail
+from reconcile.reconcile_finding order by table_name, check_name, partition_key, source_id limit 50
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Rows as name → JSON-ready value; `partitions` and `findings` stand as the last reconcile left them."""
+
+    partitions: Sequence[Mapping[str, Any]]
+    runs: Sequence[Mapping[str, Any]]
+    state: Sequence[Mapping[str, Any]]
+    absent_assets: Sequence[Mapping[str, Any]]
+    findings: Sequence[Mapping[str, Any]]
+    is_reconciled: bool
+    nearest: Sequence[str]
+    next_command: str
+
+
+def read_status(warehouse: Warehouse, partition: date | None, run_limit: int = 10) -> Status:
+    """Read everything in one snapshot (repeatable read); writes nothing."""
+    connection = warehouse.connect(application_name="omnisupport-status")
+    connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
+    with connection, connection.cursor() as cursor:
+        cursor.execute("select to_regclass('reconcile.reconcile_partition') is not null")
+        is_reconciled = bool(cursor.fetchone()[0])
+        day = {"day": partition, "limit": run_limit}
+        partitions = _rows(cursor, _PARTITIONS, day) if is_reconciled else []
+        findings = _rows(cursor, _FINDINGS, {}) if is_reconciled else []
+        runs = _rows(cursor, _RUNS, day)
+        state = _rows(cursor, _STATE, {})
+        absent = _rows(cursor, _ABSENT, {})
+        nearest = _nearest(cursor, partition) if partition and not partitions else []
+    connection.close()
+    next_command = _next_command(partition, partitions, runs, findings, absent)
+    return Status(partitions, runs, state, absent, findings, is_reconciled, nearest, next_command)
+
+
+def _next_command(
+    partition: date | None,
+    partitions: Sequence[Mapping[str, Any]],
+    runs: Sequence[Mapping[str, Any]],
+    findings: Sequence[Mapping[str, Any]],
+    absent: Sequence[Mapping[str, Any]],
+) -> str:
+    suffix = f" PARTITION={partition}" if partition else ""
+    if not runs:
+        return f"make ingest{suffix}"
+    if findings or any(row["unexplained_count"] for row in partitions):
+        return "make build SELECT=reconcile   (proves it again and names every damaged row's table and asset)"
+    if runs[0]["status"] in ("crashed", "interrupted", "running"):
+        return f"make ingest{suffix}   (idempotent: what a dead attempt left is removed first)"
+    if absent:
+        return f"make dry-run{suffix}   (judges the absent assets again without loading)"
+    if any(not row["is_complete"] for row in partitions) or not partitions:
+        return f"make ingest{suffix}"
+    return "make build SELECT=ticket_fact+"
+
+
+def _nearest(cursor: Any, partition: date) -> list[str]:
+    cursor.execute(
+        "select max(partition_key) filter (where partition_key < %(day)s)::text,"
+        " min(partition_key) filter (where partition_key > %(day)s)::text from ops.asset_partition",
+        {"day": partition},
+    )
+    return [day for day in cursor.fetchone() if day]
+
+
+def _rows(cursor: Any, query: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [{name: json_value(value) for name, value in row.items()} for row in fetch_rows(cursor, query, parameters)]

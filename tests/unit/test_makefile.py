@@ -1,0 +1,65 @@
+"""The Makefile: its help, its early refusals, and that each line only calls the loader."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def _make(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["make", *words], cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_make_alone_lists_every_target_with_its_purpose() -> None:
+    listed = re.findall(r"^make (\S+) +\S", _make().stdout, re.MULTILINE)
+    declared = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert listed == declared
+    assert {"ingest", "dry-run", "manifest", "status", "build", "env", "docs", "test", "lint"} < set(listed)
+    assert {"up", "down", "psql", "clean"} < set(listed)
+
+
+@pytest.mark.parametrize(
+    ("words", "missing"),
+    [
+        (["manifest"], "FROM"),
+        (["manifest", "FROM=exports"], "OUT"),
+        (["ingest", "INPUT=f.jsonl"], "BATCH"),
+        (["dry-run", "INPUT=f.jsonl"], "BATCH"),
+    ],
+)
+def test_a_missing_argument_fails_before_anything_starts_and_shows_an_example(words: list[str], missing: str) -> None:
+    done = _make("-n", *words)
+    assert done.returncode == 2
+    assert f"{missing} is missing, nothing was started. Example: make " in done.stderr
+    assert done.stdout == ""
+
+
+def test_variables_become_options_and_blanks_stay_in_one_word() -> None:
+    done = _make("-n", "manifest", "FROM=my exports", "OUT=m.json")
+    assert done.stdout.splitlines()[-1].strip() == ".venv/bin/loader manifest --from 'my exports' --out 'm.json'"
+    done = _make("-n", "ingest", "PARTITION=2026-04-17", "JSON=1")
+    assert done.stdout.splitlines()[-1].split() == [
+        ".venv/bin/loader",
+        "ingest",
+        "--partition",
+        "'2026-04-17'",
+        "--json",
+    ]
+
+
+def test_recipes_have_at_most_three_lines() -> None:
+    blocks = re.findall(r"^[^\s#].*:.*\n((?:\t.*\n)*)", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert max(block.count("\n") for block in blocks) <= 3
+
+
+def test_every_locked_package_has_hashes_and_no_address() -> None:
+    """An address in the lock would be that of one machine's package index."""
+    text = (ROOT / "requirements.lock").read_text()
+    packages = re.findall(r"^[a-z0-9].*==(?:.*\\\n)(?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+", text, re.MULTILINE)
+    assert len(packages) == len(re.findall(r"^[a-z0-9]", text, re.MULTILINE)) > 100
+    assert not re.search(r"://|--index|--find-links|--extra-index", text)
