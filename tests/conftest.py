@@ -14,7 +14,6 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -26,10 +25,7 @@ from loader.config import Settings, load_settings
 from loader.warehouse import Warehouse, embedded, placement
 from loader.warehouse.connection import given_warehouse
 from loader.warehouse.ddl import ensure_schema
-
-ROOT = Path(__file__).resolve().parents[1]
-# What a checkout needs to be one, and what commands read from it.
-CHECKOUT = ("pyproject.toml", "infra", "contracts", "data", "dbt_project", "profiles.yml", "loader")
+from tests.checkouts import ROOT, make_checkout, make_reachable_folder, remove_server
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -58,13 +54,6 @@ def _no_settings_from_outside() -> Iterator[None]:
         yield
 
 
-def make_reachable_folder() -> Path:
-    """A new folder that other users can pass through; the caller removes it."""
-    folder = Path(tempfile.mkdtemp(prefix="omnisupport-tests-")).resolve()
-    folder.chmod(0o711)
-    return folder
-
-
 @pytest.fixture
 def reachable_tmp_path() -> Iterator[Path]:
     """An empty folder that other users can pass through; pytest's own are 0700."""
@@ -81,20 +70,6 @@ def project(reachable_tmp_path: Path) -> Iterator[Settings]:
     settings = load_settings(project_root=root)
     yield settings
     remove_server(settings)
-
-
-def make_checkout(root: Path) -> None:
-    """A checkout at `root` by links to this one; .local and reports are its own."""
-    root.mkdir(parents=True)
-    for name in CHECKOUT:
-        if (ROOT / name).exists():
-            (root / name).symlink_to(ROOT / name)
-
-
-def remove_server(settings: Settings) -> None:
-    """Stop the embedded server of a test's checkout and remove its data, also what lies outside of it."""
-    embedded.stop(settings.state_folder)
-    placement.remove_folders(settings.state_folder)
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ import pytest
 
 from loader.config import Settings
 from loader.warehouse import embedded_status
-from tests.conftest import ROOT
+from tests.checkouts import ROOT
 
 
 def _run(project: Settings, *words: str, shell: str | None = None, **extra: str) -> subprocess.CompletedProcess[str]:

@@ -17,7 +17,7 @@ import pytest
 from loader.config import load_settings
 from loader.errors import InfrastructureError
 from loader.warehouse import Warehouse, answering_warehouse, ddl, open_warehouse
-from tests.conftest import ROOT
+from tests.checkouts import ROOT
 
 FILES = ROOT / "infra" / "postgres"
 

@@ -1,0 +1,44 @@
+"""One warehouse for all tests of a module: for chains that are ingested once and then looked at from many sides.
+
+A module makes it its own with a fixture of scope "module" that depends on `server` and `_template`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from loader.warehouse import Warehouse
+
+
+@contextmanager
+def fresh_database(server: Warehouse, template: str) -> Iterator[Warehouse]:
+    """A database with the loader's tables and no rows, dropped at the end.
+
+    It has the name that conftest's `database` uses, so that dbt keeps its parsed project: no test of the module
+    may ask for that one too.
+    """
+    name = f"omni_test_{os.getpid()}"
+    with closing(server.connect(application_name="tests", autocommit=True)) as connection:
+        cursor = connection.cursor()
+        cursor.execute(f"create database {name} template {template}")
+        try:
+            yield server.in_database(name)
+        finally:
+            cursor.execute(f"drop database {name} with (force)")
+
+
+def loader_variables(database: Warehouse, folder: Path) -> dict[str, str]:
+    """The variables that make `database`, and folders below `folder`, those of every loader command.
+
+    `loader`, dbt and python are found beside this interpreter first.
+    """
+    return {
+        **database.libpq_environment(),
+        "LOADER_RAW_ZONE": str(folder / "raw_zone"),
+        "LOADER_REPORT_DIR": str(folder / "reports"),
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    }
