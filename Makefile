@@ -22,7 +22,7 @@ $(call need,BATCH,make ingest INPUT=f.jsonl BATCH=batch-20260417-001)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help ingest dry-run manifest status build env docs test lint lock up down psql clean
+.PHONY: help ingest dry-run manifest status build env docs test test-long lint lock up down psql clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -56,6 +56,9 @@ docs: $(STAMP) ## dbt documentation as one page: reports/dbt_docs/index.html
 
 test: $(STAMP) ## All tests [K=expression] [ARGS="tests/unit -x"]
 	$(BIN)/python -m pytest $(call option,-k,K) $(ARGS)
+
+test-long: $(STAMP) ## The same with every sabotage and more histories; about an hour [K=expression]
+	$(BIN)/python -m pytest --long $(call option,-k,K) $(ARGS)
 
 lint: $(STAMP) ## ruff, mypy --strict, sqlfluff (needs the warehouse for dbt's templates)
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -67,6 +67,12 @@ def complete(
                 " and partition_key < coalesce(%s, 'infinity'::date)",
                 (run_id, reading.asset_id, ruleset_id, *(window or (None, None))),
             )
+    if load_ids:
+        # Without fresh statistics the planner takes the new rows for few, and joins them one by one.
+        cursor.execute(
+            "analyze bronze.raw_ticket_event, bronze.asset_line, bronze.rejected_record, ops.asset_partition,"
+            " ops.asset_index, ops.completed_load, ops.source_asset, ops.manifest_asset"
+        )
 
 
 def _record_index(cursor: Any, attempt: Attempt, ruleset_id: int, reading: AssetReading) -> None:

@@ -83,7 +83,11 @@ class BronzeLoader:
             normalized = self._pipeline.normalize()
             info = self._pipeline.load()
         except PipelineStepFailed as error:
-            raise self._failure(f"dlt failed in step {error.step}: {_root_cause(error)}") from error
+            cause = _root_cause(error)
+            if isinstance(cause, KeyboardInterrupt):
+                # dlt turns Ctrl-C into a failed step.
+                raise KeyboardInterrupt from error
+            raise self._failure(f"dlt failed in step {error.step}: {_first_line(cause)}") from error
         info.raise_on_failed_jobs()
         if len(info.loads_ids) != 1:
             raise self._failure(f"one batch became the packages {info.loads_ids}, expected exactly one")
@@ -156,9 +160,13 @@ def _column_type_mapper() -> Any:
     return ColumnTypeMapper
 
 
-def _root_cause(error: BaseException) -> str:
-    """The first line of the innermost error; dlt wraps a database's own words several times."""
+def _root_cause(error: BaseException) -> BaseException:
+    """The innermost error; dlt wraps a database's own words several times."""
     while (inner := error.__cause__ or error.__context__) is not None:
         error = inner
+    return error
+
+
+def _first_line(error: BaseException) -> str:
     text = str(error).strip()
     return text.splitlines()[0] if text else type(error).__name__

@@ -12,11 +12,21 @@ from typing import Any
 
 import orjson
 
-from loader.errors import InfrastructureError
+from loader.errors import CommandUsageError, InfrastructureError
 
 
 def require_writable(report_dir: Path) -> None:
-    """Prove that reports can be written before any work starts; the folder is made. Raises InfrastructureError."""
+    """Prove that reports can be written before any work starts; the folder is made.
+
+    Raises InfrastructureError, or CommandUsageError for a path that no report could name.
+    """
+    try:
+        os.fspath(report_dir).encode()
+    except UnicodeEncodeError as error:
+        raise CommandUsageError(
+            f"LOADER_REPORT_DIR: got {os.fspath(report_dir)!a}, expected UTF-8; nothing was started",
+            next_command="unset LOADER_REPORT_DIR",
+        ) from error
     try:
         report_dir.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=report_dir):

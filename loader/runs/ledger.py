@@ -150,14 +150,19 @@ class Ledger:
             yield cursor
 
     def _advance_state(self, cursor: Any, lateness: timedelta) -> None:
-        """Checkpoint, cursor and watermark of each record source that this run delivered."""
+        """Checkpoint, cursor and watermark of each record source in this run's assets.
+
+        Also where an earlier run landed the events and then failed: the state counts what was seen, not who landed it.
+        """
         cursor.execute(
             "with seen as ("
             "  select event.source_id as record_source,"
             "    least(max(coalesce(event.updated_at, event.created_at)),"
             "      max(run.started_at) + %(tolerance)s) as newest"
             "  from ops.ingest_run as run"
-            "  inner join bronze.raw_ticket_event as event on event.run_id = run.run_id"
+            "  inner join bronze.raw_ticket_event as event on event.asset_id in ("
+            "    select asset_id from ops.run_asset"
+            "    where run_id = %(run_id)s and attempt = %(attempt)s and action in ('parsed', 'unchanged'))"
             "  where run.run_id = %(run_id)s and run.attempt = %(attempt)s group by event.source_id"
             "), state as ("
             "  select record_source, 'checkpoint' as state_kind, now() as value_at from seen"

@@ -7,7 +7,9 @@ artifacts in a folder of its own, so a plain `dbt build` at the same time does n
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -83,11 +85,14 @@ def run_dbt(
         **{f"DBT_ENV_CUSTOM_ENV_{name.upper()}": value for name, value in (anchors or {}).items()},
     }
     local = project_root / ".local" / "dbt"
-    flags = ["--quiet", "--no-print"] if is_quiet else []
+    flags = ["--quiet", "--no-print", "--no-use-colors"] if is_quiet else []
     places = ["--project-dir", str(project_root / "dbt_project"), "--profiles-dir", str(project_root)]
     folders = ["--target-path", str(local / "target"), "--log-path", str(local / "logs")]
-    with _environment(environment):
+    # Even a quiet dbt prints its errors, and standard output may be somebody's JSON.
+    with _environment(environment), redirect_stdout(sys.stderr if is_quiet else sys.stdout):
         result = dbtRunner().invoke([*flags, *arguments, *places, *folders])
+    if isinstance(result.exception, KeyboardInterrupt):
+        raise result.exception
     if result.exception is not None or (not result.success and result.result is None):
         raise InfrastructureError(
             f"dbt {arguments[0]} did not run: {str(result.exception).strip()}. Silver and reconcile keep what earlier"

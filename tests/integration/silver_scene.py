@@ -7,6 +7,7 @@ say in plain Python what Silver has to hold, from the definition and not from th
 from __future__ import annotations
 
 import hashlib
+import multiprocessing
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
@@ -102,7 +103,12 @@ class Scene:
 
     def __post_init__(self) -> None:
         self.run_id = str(uuid.uuid4())
-        settings = {"omni.run_id": self.run_id, "omni.attempt": "1", "omni.maintenance": "repair"}
+        settings = {
+            "omni.run_id": self.run_id,
+            "omni.attempt": "1",
+            "omni.maintenance": "repair",
+            "lock_timeout": "60s",
+        }
         self.connection = self.warehouse.connect(application_name="scene", settings=settings, autocommit=True)
         self.execute("drop schema if exists silver, staging, reconcile cascade")
         self.execute(f"truncate {TABLES} restart identity")
@@ -114,8 +120,8 @@ class Scene:
             )
         self.execute(
             "insert into ops.ingest_run (run_id, attempt, trace_id, mode, status, stage, batch_id, manifest_ids,"
-            " ruleset_id, lock_pid, process_id, host, loader_version) values (%s, 1, %s, 'ingest', 'running', 'started',"
-            " 'batch-1', '{manifest-1}', 1, pg_backend_pid(), 1, 'test', '0')",
+            " ruleset_id, lock_pid, process_id, host, loader_version) values (%s, 1, %s, 'ingest', 'running',"
+            " 'started', 'batch-1', '{manifest-1}', 1, pg_backend_pid(), 1, 'test', '0')",
             self.run_id,
             "0" * 32,
         )
@@ -207,8 +213,8 @@ class Scene:
         """Make the load visible, and the ruleset of its lines the asset's latest if it is greater."""
         for asset_id, ruleset_id in {(a, r) for load, a, _, r, _ in self._lines if load == load_id}:
             self.execute(
-                "insert into ops.asset_index (asset_id, ruleset_id, line_count, indexed_line_count, is_complete, run_id,"
-                " attempt) values (%s, %s, 1, 1, true, %s, 1) on conflict do nothing",
+                "insert into ops.asset_index (asset_id, ruleset_id, line_count, indexed_line_count, is_complete,"
+                " run_id, attempt) values (%s, %s, 1, 1, true, %s, 1) on conflict do nothing",
                 asset_id,
                 ruleset_id,
                 self.run_id,
@@ -303,9 +309,28 @@ class Dbt:
 
     def run(self, *arguments: str, select: Iterable[str] = SILVER_MODELS) -> bool:
         """`dbt run` of the models; True when all of them were built."""
+        return bool(self._invoke(self.manifest(), "run", "--select", *select, *arguments).success)
+
+    def run_twice_at_once(self, *arguments: str, select: Iterable[str]) -> list[int | None]:
+        """Exit codes of two processes that do the same `run` at the same time."""
+        # Forked after parsing, so that both are at the warehouse at once and neither pays for imports.
+        self.manifest()
+        fork = multiprocessing.get_context("fork")
+        processes = [fork.Process(target=self._run_or_exit, args=(arguments, tuple(select))) for _ in range(2)]
+        for process in processes:
+            process.start()
+        for process in processes:
+            process.join()
+        return [process.exitcode for process in processes]
+
+    def _run_or_exit(self, arguments: tuple[str, ...], select: tuple[str, ...]) -> None:
+        if not self.run(*arguments, select=select):
+            raise SystemExit(1)
+
+    def manifest(self) -> Any:
         if self._manifest is None:
             self._manifest = self._invoke(None, "parse").result
-        return bool(self._invoke(self._manifest.deepcopy(), "run", "--select", *select, *arguments).success)
+        return self._manifest
 
     def _invoke(self, manifest: Any, *arguments: str) -> Any:
         from dbt.cli.main import dbtRunner

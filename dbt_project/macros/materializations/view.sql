@@ -27,6 +27,7 @@
     {%- endif -%}
 do $create$
 begin
+    perform pg_advisory_xact_lock({{ catalog_lock() }});
     execute $view$create or replace view {{ relation }} as (
 {{ sql }}
 )$view$;

@@ -21,7 +21,7 @@
     ] -%}
 do $prepare$
 begin
-    perform pg_advisory_xact_lock({{ silver_lock() }});
+    perform pg_advisory_xact_lock({{ catalog_lock() }});
     create schema if not exists staging;
     create schema if not exists silver;
     -- Loads that ticket_fact holds.

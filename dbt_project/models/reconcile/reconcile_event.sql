@@ -1,22 +1,248 @@
 {{ config(pre_hook="{{ set_reconcile_session() }}") }}
+{%- set fields = ticket_fields() -%}
+{#- Columns of ticket_fact that follow from Bronze's rows, not from the payload. -#}
+{%- set derived_columns = ['partition_key', 'is_open', 'version_count', 'warning_codes', 'record_fingerprint'] -%}
+{%- set lineage_columns = [
+    'asset_id', 'source_fingerprint', 'line_number', 'manifest_id', 'batch_id', 'ingest_batch_id', 'run_id', 'dlt_load_id'
+] -%}
+{%- set digest_columns = [
+    {'column': 'field_digest', 'kind': 'number'},
+    {'column': 'partition_key', 'kind': 'date'},
+    {'column': 'is_open', 'kind': 'boolean'},
+    {'column': 'version_count', 'kind': 'number'},
+    {'column': 'warning_codes', 'kind': 'text'},
+    {'column': 'record_fingerprint', 'kind': 'text'},
+] -%}
 
 with
 
-standings as (
+-- Read three times, computed once.
+standings as materialized (
 
     select * from {{ ref('event_standing') }}
 
 ),
 
-confrontations as (
+events as (
 
-    select * from {{ ref('ticket_confrontation') }}
+    select
+        ctid as row_place,
+        raw_payload
+    from {{ source('bronze', 'raw_ticket_event') }}
+
+),
+
+tickets as not materialized (
+
+    select
+        ctid as silver_place,
+        *
+    from {{ ref('ticket_fact') }}
+
+),
+
+manifests as (
+
+    select * from {{ source('ops', 'manifest') }}
+
+),
+
+source_assets as (
+
+    select * from {{ source('ops', 'source_asset') }}
+
+),
+
+run_assets as (
+
+    select * from {{ source('ops', 'run_asset') }}
 
 ),
 
 ingest_runs as (
 
     select * from {{ source('ops', 'ingest_run') }}
+
+),
+
+-- The manifest under which a run first read an asset.
+run_manifests as (
+
+    select
+        run_id,
+        asset_id,
+        min(manifest_id) as manifest_id
+    from run_assets
+    where asset_id is not null
+    group by run_id, asset_id
+
+),
+
+fingerprints as (
+
+    select
+        asset_id,
+        min(source_fingerprint) as source_fingerprint
+    from source_assets
+    group by asset_id
+
+),
+
+batches as (
+
+    select
+        manifest_id,
+        min(batch_id) as batch_id
+    from manifests
+    group by manifest_id
+
+),
+
+winners as (
+
+    select
+        standings.row_place,
+        standings.ticket_id,
+        standings.event_id,
+        standings.is_payload_authentic,
+        standings.field_digest,
+        (standings.created_at at time zone 'UTC')::date as partition_key,
+        standings.is_open,
+        standings.version_count,
+        standings.warning_codes,
+        encode(standings.record_fingerprint, 'hex') as record_fingerprint,
+        standings.asset_id,
+        fingerprints.source_fingerprint,
+        standings.line_number,
+        run_manifests.manifest_id,
+        batches.batch_id,
+        standings.ingest_batch_id,
+        standings.run_id,
+        standings.dlt_load_id
+    from standings
+    left join fingerprints on standings.asset_id = fingerprints.asset_id
+    left join run_manifests
+        on
+            standings.run_id = run_manifests.run_id
+            and standings.asset_id = run_manifests.asset_id
+    left join batches on run_manifests.manifest_id = batches.manifest_id
+    where standings.is_candidate and standings.version_rank = 1
+
+),
+
+digested_tickets as (
+
+    select
+        silver_place,
+        ticket_id,
+        event_id,
+        {%- for column in derived_columns + lineage_columns %}
+        {{ column }},
+        {%- endfor %}
+        {{ row_digest(typed_texts(fields)) }} as field_digest
+    from tickets
+    limit all
+
+),
+
+-- Normally empty: ticket_id is ticket_fact's primary key.
+doubled_tickets as (
+
+    select
+        ticket_id,
+        min(silver_place) as first_place
+    from tickets
+    group by ticket_id
+    having count(*) > 1
+
+),
+
+numbered_tickets as (
+
+    select
+        digested_tickets.*,
+        coalesce(digested_tickets.silver_place <> doubled_tickets.first_place, false) as is_copy,
+        case
+            when coalesce(digested_tickets.silver_place = doubled_tickets.first_place, true)
+                then digested_tickets.ticket_id
+        end as first_copy_ticket_id
+    from digested_tickets
+    left join doubled_tickets on digested_tickets.ticket_id = doubled_tickets.ticket_id
+
+),
+
+-- Both sides of the hop, null-safe: a winner without a row, and a row without a winner, stay visible.
+confronted as (
+
+    select
+        winner.row_place,
+        ticket.silver_place,
+        ticket.ticket_id as silver_ticket_id,
+        ticket.event_id as silver_event_id,
+        ticket.partition_key as silver_partition_key,
+        ticket.asset_id as silver_asset_id,
+        ticket.run_id as silver_run_id,
+        coalesce(ticket.is_copy, false) as is_copy,
+        case
+            when ticket.silver_place is null then 'missing'
+            when ticket.is_copy then 'doubled'
+            when winner.row_place is null then 'unfounded'
+            when ticket.event_id is distinct from winner.event_id then 'other_version'
+            when not winner.is_payload_authentic then 'unprovable'
+            when
+                (ticket.field_digest, ticket.{{ (derived_columns + lineage_columns) | join(', ticket.') }})
+                is distinct from (winner.field_digest, winner.{{ (derived_columns + lineage_columns) | join(', winner.') }})
+                then 'different'
+            else 'equal'
+        end as silver_state,
+        case
+            when ticket.event_id = winner.event_id
+                then {{ differing_names('ticket', 'winner', derived_columns + lineage_columns) }}
+        end as differing_names,
+        case
+            when winner.row_place is not null
+                then {{ row_digest(typed_texts(digest_columns, 'winner.')) }}
+        end as bronze_digest,
+        case
+            when ticket.silver_place is not null
+                then {{ row_digest(typed_texts(digest_columns, 'ticket.')) }}
+        end as silver_digest
+    from winners as winner
+    full join numbered_tickets as ticket on winner.ticket_id = ticket.first_copy_ticket_id
+
+),
+
+-- Only rows whose field digests differ are read again, one by one, to name the fields.
+confrontations as (
+
+    select
+        confronted.*,
+        difference.field_names
+    from confronted
+    left join lateral (
+        select
+            {{ differing_names('silver', 'bronze', fields | map(attribute='column') | list) }} as field_names
+        from (
+            select
+                {%- for item in fields %}
+                {{ payload_value('payload', item.field, item.kind, 'false') }} as {{ item.column }}{{ "," if not loop.last }}
+                {%- endfor %}
+            from (
+                select reconcile.jsonb_or_null(events.raw_payload) as payload
+                from events
+                where events.row_place = confronted.row_place
+                limit all
+            ) as winner
+            limit all
+        ) as bronze
+        cross join (
+            select * from tickets
+            where tickets.silver_place = confronted.silver_place
+            limit all
+        ) as silver
+        where confronted.silver_state = 'different'
+        limit all
+    ) as difference on true
 
 ),
 

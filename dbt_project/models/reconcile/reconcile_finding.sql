@@ -43,17 +43,17 @@ suspected as (
     union all
     select
         {{ finding(
-            'completed_load_differs_from_content', "'ops.completed_load'", 'detail',
-            partition_key='partition_key', asset_id='asset_id', run_id='run_id'
+            'completed_load_differs_from_content', "'ops.completed_load'", 'suspect.detail',
+            partition_key='suspect.partition_key', asset_id='suspect.asset_id', run_id='suspect.run_id'
         ) }}
-    from checked as content
+    from checked as suspect
     where
-        check_name = 'content_differs_from_completed_load'
+        suspect.check_name = 'content_differs_from_completed_load'
         and not exists (
             select 1
             from checked as evidence
             where
-                evidence.table_name = content.table_name
+                evidence.table_name = suspect.table_name
                 and evidence.check_name <> 'content_differs_from_completed_load'
         )
 

@@ -105,6 +105,14 @@ indexed as (
 
 ),
 
+-- Where all lines of an asset are gone, no row is left to say which load held them.
+all_loads as (
+
+    select coalesce(bool_and(is_intact), true) as is_intact
+    from visible_loads
+
+),
+
 contents as (
 
     select
@@ -133,7 +141,7 @@ joined as (
         coalesce(counted.blank_line_count, 0) as blank_line_count,
         coalesce(counted.tiled_bytes, 0) as tiled_bytes,
         coalesce(counted.end_offset, 0) as end_offset,
-        coalesce(counted.is_load_intact, true) as is_load_intact,
+        coalesce(counted.is_load_intact, all_loads.is_intact) as is_load_intact,
         coalesce(counted.misplaced_line_count, 0) as misplaced_line_count,
         counted.first_misplaced_line_number
     from indexed
@@ -141,6 +149,7 @@ joined as (
         on
             indexed.asset_id = counted.asset_id
             and indexed.ruleset_id = counted.ruleset_id
+    cross join all_loads
 
 ),
 

@@ -38,17 +38,18 @@ rejects as (
 
 ),
 
-runs as (
+ingest_runs as (
 
-    select * from {{ ref('run_progress') }}
+    select * from {{ source('ops', 'ingest_run') }}
 
 ),
 
+-- Rows of loads that never completed are no damage while a run may still complete them.
 landing_runs as (
 
     select count(*) as run_count
-    from runs
-    where is_landing
+    from ingest_runs
+    where status = 'running' and stage in ('started', 'gated', 'archived')
 
 ),
 
@@ -82,26 +83,26 @@ held as (
     group by _dlt_load_id
     union all
     select
-        _dlt_load_id,
-        'asset_line',
-        min(asset_id),
-        max(asset_id),
-        min(partition_key),
-        max(partition_key),
-        null,
-        null
+        _dlt_load_id as load_id,
+        'asset_line' as table_name,
+        min(asset_id) as first_asset_id,
+        max(asset_id) as last_asset_id,
+        min(partition_key) as first_partition_key,
+        max(partition_key) as last_partition_key,
+        null as first_run_id,
+        null as last_run_id
     from lines
     group by _dlt_load_id
     union all
     select
-        _dlt_load_id,
-        'rejected_record',
-        min(asset_id),
-        max(asset_id),
-        min(partition_key),
-        max(partition_key),
-        min(run_id::text),
-        max(run_id::text)
+        _dlt_load_id as load_id,
+        'rejected_record' as table_name,
+        min(asset_id) as first_asset_id,
+        max(asset_id) as last_asset_id,
+        min(partition_key) as first_partition_key,
+        max(partition_key) as last_partition_key,
+        min(run_id::text) as first_run_id,
+        max(run_id::text) as last_run_id
     from rejects
     group by _dlt_load_id
 

@@ -40,8 +40,16 @@ loads as (
 settlement as (
 
     select
-        not exists (select 1 from loads where loads.is_in_progress)
-        and not exists (select 1 from events where events.event_fate = 'pending') as is_settled
+        not exists (
+            select 1
+            from loads
+            where loads.is_in_progress
+        )
+        and not exists (
+            select 1
+            from events
+            where events.event_fate = 'pending'
+        ) as is_settled
 
 ),
 

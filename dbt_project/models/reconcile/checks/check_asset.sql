@@ -1,4 +1,4 @@
-{{ config(materialized='ephemeral') }}
+{{ config(materialized='view') }}
 {#- Assets: ops.source_asset against what declares it and what was read from it, and who took its partitions. -#}
 
 with

@@ -1,4 +1,4 @@
-{{ config(materialized='ephemeral') }}
+{{ config(materialized='view') }}
 {#- Customers: ticket_customer and customer_dim, computed anew from Bronze's events. -#}
 
 with
@@ -55,8 +55,16 @@ loads as (
 soundness as (
 
     select
-        not exists (select 1 from progress where progress.is_pending)
-        and not exists (select 1 from events where events.event_fate = 'pending' or not events.is_payload_authentic)
+        not exists (
+            select 1
+            from progress
+            where progress.is_pending
+        )
+        and not exists (
+            select 1
+            from events
+            where events.event_fate = 'pending' or not events.is_payload_authentic
+        )
         and not exists (
             select 1
             from loads
@@ -206,6 +214,39 @@ expected_customers as (
 
 ),
 
+-- Only the first copy of a key meets its expectation; others stand alone, and are found.
+numbered_ticket_customers as (
+
+    select
+        ticket_customers.*,
+        case
+            when
+                row_number() over (
+                    partition by ticket_customers.ticket_id, ticket_customers.customer_id
+                    order by ticket_customers.event_id
+                ) = 1
+                then ticket_customers.ticket_id
+        end as first_ticket_id
+    from ticket_customers
+    cross join soundness
+    where soundness.is_sound
+
+),
+
+numbered_customers as (
+
+    select
+        customers.*,
+        case
+            when row_number() over (partition by customers.customer_id order by customers.event_id) = 1
+                then customers.customer_id
+        end as first_customer_id
+    from customers
+    cross join soundness
+    where soundness.is_sound
+
+),
+
 found_ticket_customers as (
 
     select
@@ -222,14 +263,7 @@ found_ticket_customers as (
             ) }}
         end as difference
     from expected_ticket_customers as expected
-    full join (
-        select
-            ticket_customers.*,
-            case when row_number() over (partition by ticket_id, customer_id) = 1 then ticket_id end as first_ticket_id
-        from ticket_customers
-        cross join soundness
-        where soundness.is_sound
-    ) as actual
+    full join numbered_ticket_customers as actual
         on
             expected.ticket_id = actual.first_ticket_id
             and expected.customer_id = actual.customer_id
@@ -258,14 +292,7 @@ found_customers as (
                 then {{ differing_names('actual', 'expected', ['source_fingerprint', 'manifest_id', 'batch_id']) }}
         end as lineage_difference
     from expected_customers as expected
-    full join (
-        select
-            customers.*,
-            case when row_number() over (partition by customer_id) = 1 then customer_id end as first_customer_id
-        from customers
-        cross join soundness
-        where soundness.is_sound
-    ) as actual on expected.customer_id = actual.first_customer_id
+    full join numbered_customers as actual on expected.customer_id = actual.first_customer_id
 
 ),
 

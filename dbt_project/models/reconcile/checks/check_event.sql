@@ -1,4 +1,4 @@
-{{ config(materialized='ephemeral') }}
+{{ config(materialized='view') }}
 {#- Events: each row of bronze.raw_ticket_event against its own payload, its line and its load. -#}
 {%- set day = 'coalesce(deliveries.partition_key, flagged.partition_key)' -%}
 {%- set asset = 'coalesce(deliveries.asset_id, flagged.asset_id)' -%}
@@ -97,10 +97,10 @@ deliveries as (
     from lines
     inner join flagged on lines.event_id = flagged.event_id
     order by
-        lines.event_id,
+        lines.event_id asc,
         coalesce(lines.asset_id = flagged.asset_id and lines.line_number = flagged.line_number, false) desc,
-        lines.asset_id,
-        lines.line_number
+        lines.asset_id asc,
+        lines.line_number asc
 
 ),
 

@@ -1,4 +1,4 @@
-{{ config(materialized='ephemeral') }}
+{{ config(materialized='view') }}
 {#- Lines: do they tile their asset, and do asset_index and asset_partition say what the lines say? -#}
 
 with

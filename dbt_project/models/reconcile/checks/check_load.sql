@@ -1,4 +1,4 @@
-{{ config(materialized='ephemeral') }}
+{{ config(materialized='view') }}
 {#- Loads: what the tables hold against ops.completed_load, bronze._dlt_loads and the runs that list them. -#}
 {%- set asset = 'case when loads.first_asset_id = loads.last_asset_id then loads.first_asset_id end' -%}
 {%- set day = 'case when loads.first_partition_key = loads.last_partition_key then loads.first_partition_key end' -%}
@@ -88,7 +88,11 @@ found as (
     where
         loads.completed_copy_count = 0
         and not loads.is_in_progress
-        and not exists (select 1 from expected where expected.load_id = loads.load_id)
+        and not exists (
+            select 1
+            from expected
+            where expected.load_id = loads.load_id
+        )
     union all
     select
         {{ finding(

@@ -1,5 +1,7 @@
-{{ config(materialized='ephemeral') }}
+{{ config(materialized='view') }}
 {#- Manifests: ops.manifest and ops.manifest_asset against the stored bytes, whose hash is recorded. -#}
+{#- A hook of reconcile_load makes reconcile.manifest_or_null. -#}
+{%- do ref('reconcile_load') %}
 
 with
 
@@ -32,7 +34,7 @@ documents as (
     select
         manifests.*,
         encode(sha256(manifests.manifest_bytes), 'hex') = manifests.manifest_sha256 as is_authentic,
-        reconcile.manifest_or_null(manifests.manifest_bytes) as document
+        reconcile.manifest_or_null(manifests.manifest_bytes) as body
     from manifests
 
 ),
@@ -43,30 +45,30 @@ compared as (
     select
         documents.*,
         array_remove(array[
-            case when manifest_id is distinct from document ->> 'manifest_id' then 'manifest_id' end,
-            case when batch_id is distinct from document ->> 'batch_id' then 'batch_id' end,
-            case when contract_ref is distinct from document ->> 'contract_ref' then 'contract_ref' end,
-            case when modality is distinct from document ->> 'modality' then 'modality' end,
-            case when load_mode is distinct from document ->> 'load_mode' then 'load_mode' end,
+            case when manifest_id is distinct from body ->> 'manifest_id' then 'manifest_id' end,
+            case when batch_id is distinct from body ->> 'batch_id' then 'batch_id' end,
+            case when contract_ref is distinct from body ->> 'contract_ref' then 'contract_ref' end,
+            case when modality is distinct from body ->> 'modality' then 'modality' end,
+            case when load_mode is distinct from body ->> 'load_mode' then 'load_mode' end,
             case
-                when window_field is distinct from document -> 'selection_window' ->> 'field' then 'window_field'
+                when window_field is distinct from body -> 'selection_window' ->> 'field' then 'window_field'
             end,
             case
                 when
                     window_start is distinct from
-                    {{ payload_value("(document -> 'selection_window')", 'start', 'instant', 'false') }}
+                    {{ payload_value("(body -> 'selection_window')", 'start', 'instant', 'false') }}
                     then 'window_start'
             end,
             case
                 when
                     window_end is distinct from
-                    {{ payload_value("(document -> 'selection_window')", 'end', 'instant', 'false') }}
+                    {{ payload_value("(body -> 'selection_window')", 'end', 'instant', 'false') }}
                     then 'window_end'
             end,
             case
                 when
                     declared_asset_count is distinct from case
-                        when jsonb_typeof(document -> 'assets') = 'array' then jsonb_array_length(document -> 'assets')
+                        when jsonb_typeof(body -> 'assets') = 'array' then jsonb_array_length(body -> 'assets')
                     end
                     then 'declared_asset_count'
             end
@@ -79,13 +81,14 @@ declared as (
 
     select
         documents.manifest_id,
-        entry.document ->> 'source_id' as source_id,
-        entry.position as ordinal,
-        entry.document
+        listed.entry ->> 'source_id' as source_id,
+        listed.ordinal,
+        listed.entry
     from documents
-    cross join lateral jsonb_array_elements(
-        case when jsonb_typeof(documents.document -> 'assets') = 'array' then documents.document -> 'assets' else '[]' end
-    ) with ordinality as entry (document, position)
+    cross join lateral
+        jsonb_array_elements(
+            case when jsonb_typeof(documents.body -> 'assets') = 'array' then documents.body -> 'assets' else '[]' end
+        ) with ordinality as listed (entry, ordinal)
     where documents.is_authentic
 
 ),
@@ -107,29 +110,29 @@ entries as (
         coalesce(declared.source_id, registered.source_id) as source_id,
         registered.asset_id,
         registered.copy_count,
-        declared.document is null as is_undeclared,
+        declared.entry is null as is_undeclared,
         registered.manifest_id is null as is_unregistered,
         array_remove(array[
             case when registered.ordinal <> declared.ordinal then 'ordinal' end,
             case
-                when registered.source_url_or_path is distinct from declared.document ->> 'source_url_or_path'
+                when registered.source_url_or_path is distinct from declared.body ->> 'source_url_or_path'
                     then 'source_url_or_path'
             end,
-            case when registered.asset_type is distinct from declared.document ->> 'asset_type' then 'asset_type' end,
+            case when registered.asset_type is distinct from declared.body ->> 'asset_type' then 'asset_type' end,
             case
-                when registered.declared_checksum_sha256 is distinct from declared.document ->> 'checksum_sha256'
+                when registered.declared_checksum_sha256 is distinct from declared.body ->> 'checksum_sha256'
                     then 'declared_checksum_sha256'
             end,
             case
-                when registered.declared_size_bytes is distinct from (declared.document ->> 'size_bytes')::bigint
+                when registered.declared_size_bytes is distinct from (declared.body ->> 'size_bytes')::bigint
                     then 'declared_size_bytes'
             end,
             case
-                when registered.declared_record_count is distinct from (declared.document ->> 'record_count')::bigint
+                when registered.declared_record_count is distinct from (declared.body ->> 'record_count')::bigint
                     then 'declared_record_count'
             end,
             case
-                when registered.sequence <> (declared.document ->> 'sequence')::bigint then 'sequence'
+                when registered.sequence <> (declared.body ->> 'sequence')::bigint then 'sequence'
             end
         ], null) as differing_columns
     from declared
@@ -200,11 +203,11 @@ found as (
     select
         {{ finding(
             'manifest_differs_from_bytes', "'ops.manifest'",
-            "case when document is null then 'the stored bytes are no JSON' else array_to_string(differing_columns, ', ') end",
+            "case when body is null then 'the stored bytes are no JSON' else array_to_string(differing_columns, ', ') end",
             manifest_id='manifest_id', run_id='registered_by_run_id'
         ) }}
     from compared
-    where is_authentic and (document is null or differing_columns <> '{}')
+    where is_authentic and (body is null or differing_columns <> '{}')
     union all
     select
         {{ finding(

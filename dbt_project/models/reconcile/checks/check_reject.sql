@@ -1,4 +1,4 @@
-{{ config(materialized='ephemeral') }}
+{{ config(materialized='view') }}
 {#- Rejects: each rejected line has exactly one reject row, whose bytes are those of the line. -#}
 
 with
@@ -119,12 +119,12 @@ lines_of_rejects as (
 paired as (
 
     select
-        coalesce(line.asset_id, visible_rejects.asset_id) as asset_id,
-        coalesce(line.line_number, visible_rejects.line_number) as line_number,
-        coalesce(line.ruleset_id, visible_rejects.ruleset_id) as ruleset_id,
-        line.kind,
-        line.byte_length,
-        line.partition_key as line_partition_key,
+        coalesce(known_line.asset_id, visible_rejects.asset_id) as asset_id,
+        coalesce(known_line.line_number, visible_rejects.line_number) as line_number,
+        coalesce(known_line.ruleset_id, visible_rejects.ruleset_id) as ruleset_id,
+        known_line.kind,
+        known_line.byte_length,
+        known_line.partition_key as line_partition_key,
         coalesce(visible_rejects.copy_count, 0) as copy_count,
         visible_rejects.partition_key as reject_partition_key,
         visible_rejects.raw_line_bytes,
@@ -134,12 +134,12 @@ paired as (
         select * from rejected_lines
         union
         select * from lines_of_rejects
-    ) as line
+    ) as known_line
     full join visible_rejects
         on
-            line.asset_id = visible_rejects.asset_id
-            and line.line_number = visible_rejects.line_number
-            and line.ruleset_id = visible_rejects.ruleset_id
+            known_line.asset_id = visible_rejects.asset_id
+            and known_line.line_number = visible_rejects.line_number
+            and known_line.ruleset_id = visible_rejects.ruleset_id
 
 ),
 

@@ -1,4 +1,4 @@
-{{ config(materialized='ephemeral') }}
+{{ config(materialized='view') }}
 {#- Runs: every run, manifest and ruleset that another table names exists, and each run's ledger is whole. -#}
 
 with
@@ -63,38 +63,97 @@ rulesets as (
 
 ),
 
-progress as (
-
-    select * from {{ ref('run_progress') }}
-
-),
-
 named_runs as (
 
-    select run_id, attempt, 'ops.completed_load' as named_by from completed_loads
+    select
+        run_id,
+        attempt,
+        'ops.completed_load' as named_by,
+        null::date as partition_key,
+        null::integer as asset_id,
+        null::text as manifest_id,
+        null::text as source_id
+    from completed_loads
     union
-    select run_id, attempt, 'ops.run_asset' from run_assets
+    select
+        run_id,
+        attempt,
+        'ops.run_asset' as named_by,
+        null as partition_key,
+        asset_id,
+        manifest_id,
+        source_id
+    from run_assets
     union
-    select run_id, attempt, 'ops.asset_index' from asset_indexes
+    select
+        run_id,
+        attempt,
+        'ops.asset_index' as named_by,
+        null as partition_key,
+        asset_id,
+        null as manifest_id,
+        null as source_id
+    from asset_indexes
     union
-    select taken_by_run_id, null, 'ops.asset_partition' from asset_partitions
+    select
+        taken_by_run_id as run_id,
+        null as attempt,
+        'ops.asset_partition' as named_by,
+        partition_key,
+        asset_id,
+        null as manifest_id,
+        null as source_id
+    from asset_partitions
     where taken_by_run_id is not null
     union
-    select registered_by_run_id, null, 'ops.manifest' from manifests
+    select
+        registered_by_run_id as run_id,
+        null as attempt,
+        'ops.manifest' as named_by,
+        null as partition_key,
+        null as asset_id,
+        manifest_id,
+        null as source_id
+    from manifests
     union
-    select registered_by_run_id, null, 'ops.source_asset' from source_assets
+    select
+        registered_by_run_id as run_id,
+        null as attempt,
+        'ops.source_asset' as named_by,
+        null as partition_key,
+        asset_id,
+        null as manifest_id,
+        null as source_id
+    from source_assets
     union
-    select judged_by_run_id, null, 'ops.manifest_asset' from manifest_assets
+    select
+        judged_by_run_id as run_id,
+        null as attempt,
+        'ops.manifest_asset' as named_by,
+        null as partition_key,
+        asset_id,
+        manifest_id,
+        source_id
+    from manifest_assets
     union
-    select run_id, null, 'ops.ingest_state' from ingest_states
+    select
+        run_id,
+        null as attempt,
+        'ops.ingest_state' as named_by,
+        null as partition_key,
+        null as asset_id,
+        null as manifest_id,
+        null as source_id
+    from ingest_states
 
 ),
 
-missing_runs as (
+unknown_runs as (
 
     select
-        named_runs.run_id,
-        string_agg(distinct named_runs.named_by, ', ') as named_by
+        named_runs.*,
+        min(named_by) over (partition by run_id) as first_named_by,
+        max(named_by) over (partition by run_id) as last_named_by
     from named_runs
     where not exists (
         select 1
@@ -103,7 +162,6 @@ missing_runs as (
             ingest_runs.run_id = named_runs.run_id
             and ingest_runs.attempt = coalesce(named_runs.attempt, ingest_runs.attempt)
     )
-    group by named_runs.run_id
 
 ),
 
@@ -116,13 +174,9 @@ registered_runs as (
         ingest_runs.batch_id,
         ingest_runs.manifest_ids
     from ingest_runs
-    inner join progress
-        on
-            ingest_runs.run_id = progress.run_id
-            and ingest_runs.attempt = progress.attempt
     where
         ingest_runs.status in ('success', 'warning')
-        or (progress.is_running and not progress.is_registering)
+        or (ingest_runs.status = 'running' and ingest_runs.stage not in ('started', 'gated'))
         or cardinality(ingest_runs.dlt_load_ids) > 0
         or exists (
             select 1
@@ -170,11 +224,26 @@ attempts as (
 
 found as (
 
+    -- Several tables name the run: its row is gone.
     select
         {{ finding(
-            'run_missing', "'ops.ingest_run'", "'got no row for it, though it is named by ' || named_by", run_id='run_id'
+            'run_missing', "'ops.ingest_run'",
+            "'got no row for it, though it is named by ' || string_agg(distinct named_by, ', ')", run_id='run_id'
         ) }}
-    from missing_runs
+    from unknown_runs
+    where first_named_by <> last_named_by
+    group by run_id
+    union all
+    -- Only one table names it: that name was edited. Only run_asset: a run that found nothing to do, and is gone.
+    select
+        {{ finding(
+            'run_unknown', "case named_by when 'ops.run_asset' then 'ops.ingest_run' else named_by end",
+            "'no other table knows run ' || run_id",
+            run_id='run_id', asset_id='asset_id', partition_key='partition_key', manifest_id='manifest_id',
+            source_id='source_id'
+        ) }}
+    from unknown_runs
+    where first_named_by = last_named_by
     union all
     select
         {{ finding(
@@ -276,10 +345,7 @@ found as (
             and run_assets.source_id = manifest_assets.source_id
     where
         run_assets.asset_id <> manifest_assets.asset_id
-        or (run_assets.action in ('parsed', 'unchanged')) <> (
-            run_assets.judgement in ('accept', 'warn')
-            and run_assets.action not in ('missing', 'not_available', 'withheld')
-        )
+        or (run_assets.action in ('withheld', 'missing')) <> (run_assets.judgement in ('quarantine', 'reject'))
         or (run_assets.action in ('parsed', 'unchanged') and run_assets.asset_id is null)
     union all
     select
@@ -288,9 +354,15 @@ found as (
             run_id='(array_agg(named.run_id))[1]'
         ) }}
     from (
-        select ruleset_id, run_id from ingest_runs
+        select
+            ruleset_id,
+            run_id
+        from ingest_runs
         union
-        select ruleset_id, run_id from asset_indexes
+        select
+            ruleset_id,
+            run_id
+        from asset_indexes
     ) as named
     left join rulesets on named.ruleset_id = rulesets.ruleset_id
     where rulesets.ruleset_id is null

@@ -1,4 +1,4 @@
-{{ config(materialized='ephemeral') }}
+{{ config(materialized='view') }}
 {#- Silver: each row of ticket_fact against the winner that Bronze gives, and the ledgers of what was built. -#}
 {#- Columns for which the payload is no witness: where Bronze is damaged, Silver's copy is the better one. -#}
 {%- set unwitnessed = [
@@ -70,12 +70,6 @@ progress as (
 
 ),
 
-runs as (
-
-    select * from {{ ref('run_progress') }}
-
-),
-
 damaged as (
 
     select
@@ -137,10 +131,10 @@ sequences as (
 
     select
         manifest_assets.asset_id,
-        min(manifest_assets.sequence) as sequence,
-        bool_or(runs.is_running) as is_being_judged
+        min(manifest_assets.sequence) as asset_sequence,
+        bool_or(ingest_runs.status = 'running') as is_being_judged
     from manifest_assets
-    left join runs on manifest_assets.judged_by_run_id = runs.run_id
+    left join ingest_runs on manifest_assets.judged_by_run_id = ingest_runs.run_id
     where manifest_assets.asset_id is not null
     group by manifest_assets.asset_id
 
@@ -158,7 +152,7 @@ built as (
     select
         coalesce(readings.asset_id, built_assets.asset_id) as asset_id,
         readings.ruleset_id,
-        sequences.sequence,
+        sequences.asset_sequence,
         sequences.is_being_judged,
         built_assets.ruleset_id as built_ruleset_id,
         built_assets.sequence as built_sequence,
@@ -282,7 +276,7 @@ found as (
             'built_asset_differs', "'silver.built_asset'",
             "'built with ruleset ' || coalesce(built.built_ruleset_id::text, 'none') || ' at sequence '
             || coalesce(built.built_sequence::text, 'none') || ', today ruleset '
-            || coalesce(built.ruleset_id::text, 'none') || ' at sequence ' || coalesce(built.sequence::text, 'none')",
+            || coalesce(built.ruleset_id::text, 'none') || ' at sequence ' || coalesce(built.asset_sequence::text, 'none')",
             asset_id='built.asset_id'
         ) }}
     from built
@@ -292,7 +286,7 @@ found as (
         and not coalesce(built.is_being_judged, false)
         and (
             built.built_ruleset_id is distinct from built.ruleset_id
-            or built.built_sequence is distinct from coalesce(built.sequence, case when built.ruleset_id is not null then 0 end)
+            or built.built_sequence is distinct from coalesce(built.asset_sequence, case when built.ruleset_id is not null then 0 end)
             or built.copy_count > 1
         )
 

@@ -1,4 +1,4 @@
-{{ config(materialized='ephemeral') }}
+{{ config(materialized='view') }}
 {%- set fields = ticket_fields() -%}
 {#- Columns of Bronze that repeat a field of the payload. -#}
 {%- set bronze_columns = ['ticket_id', 'record_source', 'created_at', 'updated_at', 'resolved_at', 'sla_due_at'] -%}
@@ -117,15 +117,15 @@ judged as (
         {{ row_digest(typed_texts(fields, 'payload_')) }} as field_digest,
         case
             when
-                {%- for column in bronze_columns %}
-                {{ column }} is not distinct from payload_{{ column }}{{ " and" if not loop.last }}
-                {%- endfor %}
-                then null
-            else array_remove(array[
-                {%- for column in bronze_columns %}
-                case when {{ column }} is distinct from payload_{{ column }} then '{{ column }}' end{{ "," if not loop.last }}
-                {%- endfor %}
-            ], null)
+                ({{ bronze_columns | join(', ') }})
+                is distinct from (payload_{{ bronze_columns | join(', payload_') }})
+                then array_remove(array[
+                    {%- for column in bronze_columns %}
+                    case
+                        when valued.{{ column }} is distinct from valued.payload_{{ column }} then '{{ column }}'
+                    end{{ "," if not loop.last }}
+                    {%- endfor %}
+                ], null)
         end as differing_columns
     from valued
     limit all

@@ -1,4 +1,4 @@
-{{ config(materialized='ephemeral') }}
+{{ config(materialized='view') }}
 
 with
 
@@ -14,9 +14,9 @@ built_loads as (
 
 ),
 
-runs as (
+ingest_runs as (
 
-    select * from {{ ref('run_progress') }}
+    select * from {{ source('ops', 'ingest_run') }}
 
 ),
 
@@ -27,13 +27,13 @@ progress as (
         completed_loads.table_name,
         (array_agg(completed_loads.run_id order by completed_loads.attempt, completed_loads.run_id))[1] as run_id,
         min(completed_loads.attempt) as attempt,
-        coalesce(bool_or(runs.is_running), false)
+        coalesce(bool_or(ingest_runs.status = 'running'), false)
         and not coalesce(bool_or(built_loads.load_id is not null), false) as is_pending
     from completed_loads
-    left join runs
+    left join ingest_runs
         on
-            completed_loads.run_id = runs.run_id
-            and completed_loads.attempt = runs.attempt
+            completed_loads.run_id = ingest_runs.run_id
+            and completed_loads.attempt = ingest_runs.attempt
     left join built_loads on completed_loads.load_id = built_loads.load_id
     group by completed_loads.load_id, completed_loads.table_name
 

@@ -1,0 +1,6 @@
+{#- Fails with the rows whose equation does not close. -#}
+{% test is_explained(model) %}
+select *
+from {{ model }}
+where unexplained_count is distinct from 0
+{% endtest %}

@@ -1,0 +1,47 @@
+"""What one damage is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One damage. `partition` and `asset` are queries, run before it, whose value the finding must name;
+    None where the damage has no single partition or asset, or where the database cannot know it."""
+
+    name: str
+    statements: tuple[str, ...]
+    table_name: str
+    check_name: str
+    partition: str | None = None
+    asset: str | None = None
+
+
+def unlock(table: str) -> str:
+    """A statement that drops every key and unique index of `table`, whatever its name."""
+    return f"""
+        do $unlock$
+        declare
+            guard record;
+        begin
+            for guard in
+                select conname from pg_constraint where conrelid = '{table}'::regclass and contype in ('p', 'u')
+            loop
+                execute format('alter table {table} drop constraint %I cascade', guard.conname);
+            end loop;
+            for guard in
+                select indexrelid::regclass::text as index_name
+                from pg_index where indrelid = '{table}'::regclass and indisunique
+            loop
+                execute 'drop index ' || guard.index_name;
+            end loop;
+        end $unlock$"""
+
+
+def double(table: str, row: str) -> tuple[str, ...]:
+    """Statements that write a second copy of the rows of `table` that the condition `row` picks."""
+    return (
+        unlock(table),
+        f"insert into {table} overriding system value select * from {table} where {row}",
+    )

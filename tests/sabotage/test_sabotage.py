@@ -1,0 +1,141 @@
+"""The proof that the proof works: every damage past the guards makes reconcile fail and name what was damaged."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from data.generator import Options, generate
+from loader.reader import lines as reader_lines
+from loader.silver import BuildResult, run_dbt
+from loader.warehouse import Warehouse
+from tests.checkouts import ROOT
+from tests.ingests import declare, rows, run
+from tests.sabotage.case import Case
+from tests.sabotage.cases import CASES
+from tests.shared_warehouse import loader_variables
+
+NAME = f"omni_test_{os.getpid()}"
+PROVED = f"omni_proved_{os.getpid()}"
+
+FINDINGS = "select table_name, check_name, partition_key, asset_id, detail from reconcile.reconcile_finding"
+
+
+def _execute(server: Warehouse, *statements: str) -> None:
+    with closing(server.connect(application_name="tests", autocommit=True)) as connection:
+        for statement in statements:
+            connection.cursor().execute(statement)
+
+
+@pytest.fixture(scope="module")
+def proved(server: Warehouse, _template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
+    """A database with four ingested and proved days, kept as a template to damage copies of."""
+    folder = tmp_path_factory.mktemp("proved")
+    options = Options(
+        first_day=date(2026, 4, 16),
+        last_day=date(2026, 4, 19),
+        tickets=60,
+        seed=7,
+        invalid_rate=0.04,
+        blank_rate=0.03,
+        duplicate_rate=0.05,
+        gzip_every=2,
+    )
+    generate(options, folder / "exports")
+    _execute(server, f"create database {NAME} template {_template}")
+    database = server.in_database(NAME)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {**loader_variables(database, folder), "LOADER_REJECT_LIMIT": "0.5"}.items():
+            patch.setenv(name, value)
+        verdict = run(declare(folder / "exports"))
+        assert verdict.exit_code == 0, verdict.problems
+        _execute(server, f"create database {PROVED} template {NAME}")
+        yield database
+    _execute(server, f"drop database {NAME} with (force)", f"drop database {PROVED} with (force)")
+
+
+@pytest.fixture
+def warehouse(proved: Warehouse, server: Warehouse) -> Warehouse:
+    """A fresh copy of the proved database, under the same name: dbt keeps its parsed project."""
+    _execute(server, f"drop database if exists {NAME} with (force)", f"create database {NAME} template {PROVED}")
+    return proved
+
+
+def _prove(warehouse: Warehouse) -> BuildResult:
+    return run_dbt(warehouse, ROOT, ["build", "--select", "reconcile"])
+
+
+def _value(warehouse: Warehouse, question: str | None) -> Any:
+    return rows(warehouse, question)[0][0] if question else None
+
+
+def test_an_undamaged_warehouse_passes(warehouse: Warehouse) -> None:
+    """Without this, a check that always fails would look like a proof."""
+    build = _prove(warehouse)
+    assert [(node.name, node.message) for node in build.failed] == []
+    assert rows(warehouse, FINDINGS) == []
+
+
+def _parameters() -> list[Any]:
+    """Every case; the first of each kind of damage to each table always runs, the others with --long."""
+    kinds: set[tuple[str, str]] = set()
+    parameters = []
+    for case in CASES:
+        kind = (case.table_name, case.name.split()[0])
+        marks = [pytest.mark.long] if kind in kinds else []
+        kinds.add(kind)
+        parameters.append(pytest.param(case, id=case.name.replace(" ", "-"), marks=marks))
+    return parameters
+
+
+@pytest.mark.parametrize("case", _parameters())
+def test_damage_is_named(case: Case, warehouse: Warehouse) -> None:
+    """A deleted, doubled or edited row, past triggers, keys and foreign keys, has an address afterwards."""
+    partition, asset = _value(warehouse, case.partition), _value(warehouse, case.asset)
+    assert case.partition is None or partition is not None, "the warehouse has no row for this case"
+    rows(warehouse, "set session_replication_role = replica; " + "; ".join(case.statements))
+
+    build = _prove(warehouse)
+    failed = [node.unique_id for node in build.failed]
+    assert failed, "dbt build --select reconcile passed on a damaged warehouse"
+    assert all(unique_id.startswith("test.") for unique_id in failed), build.failed
+    table = case.table_name.split(".")[1]
+    assert any(table in unique_id for unique_id in failed), f"no failing test names {table}: {failed}"
+    found = rows(warehouse, FINDINGS)
+    named = [one for one in found if one[:2] == (case.table_name, case.check_name)]
+    assert named, found
+    if partition is not None:
+        assert any(one[2] == partition for one in named), named
+    if asset is not None:
+        assert any(one[3] == asset for one in named), named
+
+
+def test_a_reader_that_drops_the_last_line_is_found_by_tiling(
+    server: Warehouse, _template: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reader's own counts agree with each other; only the bytes that the gate counted do not."""
+    from loader.bronze import landing
+
+    name = f"omni_lossy_{os.getpid()}"
+    _execute(server, f"create database {name} template {_template}")
+    database = server.in_database(name)
+    try:
+        for variable, value in loader_variables(database, tmp_path).items():
+            monkeypatch.setenv(variable, value)
+        generate(
+            Options(first_day=date(2026, 4, 16), last_day=date(2026, 4, 16), tickets=20, seed=3), tmp_path / "exports"
+        )
+        whole = reader_lines.iter_lines
+        monkeypatch.setattr(landing, "iter_lines", lambda chunks: list(whole(chunks))[:-1])
+        verdict = run(declare(tmp_path / "exports"))
+        assert verdict.exit_code == 1
+        named = [one for one in verdict.facts.findings if one.table_name == "bronze.asset_line"]
+        assert named and named[0].source_id == "tickets-2026-04-16.jsonl", verdict.facts.findings
+    finally:
+        _execute(server, f"drop database {name} with (force)")
