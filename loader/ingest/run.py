@@ -175,7 +175,7 @@ class _Ingest:
         broken = [node for node in (*build.failed, *build.skipped) if node.unique_id.startswith("model.")]
         if broken:
             raise CheckFailedError(
-                f"dbt could not build {broken[0].name}: {(broken[0].message or broken[0].status).strip()}. Bronze holds"
+                f"dbt could not build {broken[0].name}: {broken[0].reason}. Bronze holds"
                 " what this run landed; Silver and reconcile stand as an earlier build left them.",
                 next_command=f"make build SELECT={broken[0].name}+",
             )

@@ -12,7 +12,6 @@ from loader.ingest.request import IngestRequest
 from loader.manifest import ManifestRefusedError
 from loader.silver import BuildResult
 
-
 PROBLEMS_SHOWN = 20
 
 
@@ -98,7 +97,7 @@ def _build_problems(facts: RunFacts, build: BuildResult) -> list[Problem]:
     for node in build.failed:
         if node.unique_id.startswith("test.") and explained and "reconcile" in node.unique_id:
             continue
-        rows = f"{node.failures} failing row(s)" if node.failures is not None else (node.message or node.status)
+        rows = f"{node.failures} failing row(s)" if node.failures is not None else node.reason
         problems.append(Problem("dbt_check_failed", f"dbt: {node.name}: {rows.strip()}"))
     return problems
 

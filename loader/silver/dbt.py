@@ -36,6 +36,12 @@ class NodeResult:
         return self.status in ("error", "fail", "runtime error", "partial success")
 
     @property
+    def reason(self) -> str:
+        """What dbt said, without the query: a database repeats it after its own words."""
+        lines = [line.strip() for line in (self.message or self.status).splitlines() if line.strip()]
+        return " ".join(lines[:2])
+
+    @property
     def name(self) -> str:
         """The node's name as an operator would select it, e.g. `ticket_fact`."""
         return self.unique_id.split(".")[2]

@@ -8,6 +8,7 @@ from datetime import date
 from typing import Any
 
 from loader.evidence.facts import fetch_rows, json_value
+from loader.runs.lock import LOCK_CLASS, LOCK_WRITER
 from loader.warehouse import Warehouse
 
 _PARTITIONS = """
@@ -39,6 +40,17 @@ from reconcile.reconcile_finding order by table_name, check_name, partition_key,
 """
 
 
+# A running attempt whose session still holds the ingest lock; without it, it is dead.
+_WORKING = """
+select exists (
+    select from ops.ingest_run as run inner join pg_locks as held on held.pid = run.lock_pid
+    where run.status = 'running' and held.locktype = 'advisory' and held.granted
+        and held.classid = %(class)s and held.objid = %(writer)s and held.objsubid = 2
+        and held.database = (select oid from pg_database where datname = current_database())
+)
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Status:
     """Rows as name → JSON-ready value; `partitions` and `findings` stand as the last reconcile left them."""
@@ -58,17 +70,25 @@ def read_status(warehouse: Warehouse, partition: date | None, run_limit: int = 1
     connection = warehouse.connect(application_name="omnisupport-status")
     connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
     with connection, connection.cursor() as cursor:
-        cursor.execute("select to_regclass('reconcile.reconcile_partition') is not null")
+        # Both: a build of one model alone leaves the other out.
+        cursor.execute(
+            "select num_nulls(to_regclass('reconcile.reconcile_partition'),"
+            " to_regclass('reconcile.reconcile_finding')) = 0"
+        )
         is_reconciled = bool(cursor.fetchone()[0])
         day = {"day": partition, "limit": run_limit}
         partitions = _rows(cursor, _PARTITIONS, day) if is_reconciled else []
         findings = _rows(cursor, _FINDINGS, {}) if is_reconciled else []
         runs = _rows(cursor, _RUNS, day)
+        cursor.execute(_WORKING, {"class": LOCK_CLASS, "writer": LOCK_WRITER})
+        is_working = bool(cursor.fetchone()[0])
         state = _rows(cursor, _STATE, {})
         absent = _rows(cursor, _ABSENT, {})
         nearest = _nearest(cursor, partition) if partition and not partitions else []
     connection.close()
     next_command = _next_command(partition, partitions, runs, findings, absent)
+    if is_working:
+        next_command = f"make status{_suffix(partition)}   (again when the running ingest has ended)"
     return Status(partitions, runs, state, absent, findings, is_reconciled, nearest, next_command)
 
 
@@ -79,7 +99,7 @@ def _next_command(
     findings: Sequence[Mapping[str, Any]],
     absent: Sequence[Mapping[str, Any]],
 ) -> str:
-    suffix = f" PARTITION={partition}" if partition else ""
+    suffix = _suffix(partition)
     if not runs:
         return f"make ingest{suffix}"
     if findings or any(row["unexplained_count"] for row in partitions):
@@ -91,6 +111,10 @@ def _next_command(
     if any(not row["is_complete"] for row in partitions) or not partitions:
         return f"make ingest{suffix}"
     return "make build SELECT=ticket_fact+"
+
+
+def _suffix(partition: date | None) -> str:
+    return f" PARTITION={partition}" if partition else ""
 
 
 def _nearest(cursor: Any, partition: date) -> list[str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from loader.warehouse import Warehouse
-from tests.conftest import ROOT, make_checkout
+from tests.checkouts import ROOT, make_checkout
 from tests.ingests import ticket, write_export
 
 # The console script, or, where the project is not installed, what it does.

@@ -14,7 +14,7 @@ import pytest
 
 from loader.runs.lock import LOCK_CLASS, LOCK_WRITER
 from loader.warehouse import Warehouse
-from tests.conftest import make_reachable_folder
+from tests.checkouts import make_reachable_folder
 from tests.e2e.commands import Checkout, Done, make_small_checkout
 from tests.ingests import rows, ticket, write_export
 from tests.shared_warehouse import fresh_database

@@ -11,7 +11,7 @@ from contextlib import closing
 import pytest
 
 from loader.warehouse import Warehouse
-from tests.integration.silver_scene import Dbt, Scene, Version, statement
+from tests.integration.silver_scene import SILVER_MODELS, Dbt, Scene, Version, statement
 
 TABLES = ("ticket_fact", "ticket_customer", "customer_dim", "built_load", "built_asset")
 
@@ -272,9 +272,11 @@ def test_an_event_without_a_completed_load_is_not_there(scene: Scene, dbt: Dbt) 
     scene.declare(1, 10)
     scene.declare(2, 20)
     scene.load("load-dead", 1, {1: Version(1), 2: Version(2)})
-    scene.land("load-2", 2, Version(1))
-    assert dbt.run()
-    assert scene.rows("ticket_fact") == []
+    scene.land("load-2", 2, Version(1), Version(3))
+    assert dbt.run(select=["staging", *SILVER_MODELS])
+    assert scene.execute("select ticket_id from silver.ticket_fact") == [("TKT-20260417-000003",)]
+    assert scene.execute("select ticket_id from staging.stg_bronze__raw_ticket_event") == [("TKT-20260417-000003",)]
+    assert scene.execute("select asset_id, line_number from staging.stg_bronze__asset_line") == [(2, 1), (2, 2)]
 
 
 @pytest.mark.parametrize("arguments", [[], ["--full-refresh"]], ids=["incremental", "full refresh"])

@@ -27,6 +27,17 @@
     {%- endif -%}
 {%- endmacro %}
 
+{#- The select list of every field that Silver holds, each named `prefix` and its column in ticket_fact. -#}
+{% macro payload_values(payload, is_trusted='true', prefix='') -%}
+    {{ return(adapter.dispatch('payload_values')(payload, is_trusted, prefix)) }}
+{%- endmacro %}
+
+{% macro default__payload_values(payload, is_trusted='true', prefix='') -%}
+    {%- for item in ticket_fields() %}
+        {{ payload_value(payload, item.field, item.kind, is_trusted) }} as {{ prefix }}{{ item.column }}{{ "," if not loop.last }}
+    {%- endfor %}
+{%- endmacro %}
+
 {#- SQL's own truncation to the microsecond; PostgreSQL would round. 27 characters hold six digits and a Z. -#}
 {% macro truncated_instant(as_text) -%}
     {{ return(adapter.dispatch('truncated_instant')(as_text)) }}

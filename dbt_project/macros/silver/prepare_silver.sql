@@ -1,5 +1,5 @@
-{#- What a model of Silver finds before it runs, whatever was selected: the ledgers, and the views that it reads.
-    A view that exists is left alone; its own model replaces it. One statement, so that two builds that start
+{#- What a model finds before it runs, whatever was selected: Silver's ledgers, and the staging views. A view that
+    exists is left alone; its own model replaces it. One statement, so that two builds that start
     at once wait for each other instead of failing. -#}
 {% macro prepare_silver() -%}
     {{ return(adapter.dispatch('prepare_silver')()) }}
@@ -10,14 +10,21 @@
 {%- endmacro %}
 
 {% macro postgres__prepare_silver() -%}
+    {#- In the order in which they read each other. -#}
     {%- set views = [
-        ref('stg_bronze__raw_ticket_event'),
         ref('stg_ops__asset_index'),
+        ref('stg_ops__asset_partition'),
         ref('stg_ops__completed_load'),
+        ref('stg_ops__ingest_run'),
+        ref('stg_ops__load_content'),
         ref('stg_ops__manifest'),
         ref('stg_ops__manifest_asset'),
+        ref('stg_ops__ruleset'),
         ref('stg_ops__run_asset'),
         ref('stg_ops__source_asset'),
+        ref('stg_bronze__asset_line'),
+        ref('stg_bronze__raw_ticket_event'),
+        ref('stg_bronze__rejected_record'),
     ] -%}
 do $prepare$
 begin
@@ -41,14 +48,13 @@ begin
     create table if not exists {{ source('silver_ledger', 'stale_customer') }} (
         customer_id text not null
     );
-    {%- if execute %}
-    {%- for view in views %}
+    {%- for view in views if execute %}
+    {#- The model's own text: there is no second definition that could differ. #}
     if to_regclass('{{ view.schema }}.{{ view.identifier }}') is null then
-        {#- The models' own text: there is no second definition that could differ. #}
-        execute $view$create view {{ view }} as {{ render(graph.nodes['model.omnisupport.' ~ view.identifier].raw_code) }}$view$;
+        execute $view$create view {{ view }} as
+{{ render(graph.nodes['model.omnisupport.' ~ view.identifier].raw_code) }}$view$;
     end if;
     {%- endfor %}
-    {%- endif %}
 end $prepare$
 {%- endmacro %}
 

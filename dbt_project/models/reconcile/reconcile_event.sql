@@ -175,72 +175,75 @@ numbered_tickets as (
 confronted as (
 
     select
-        winner.row_place,
-        ticket.silver_place,
-        ticket.ticket_id as silver_ticket_id,
-        ticket.event_id as silver_event_id,
-        ticket.partition_key as silver_partition_key,
-        ticket.asset_id as silver_asset_id,
-        ticket.run_id as silver_run_id,
-        coalesce(ticket.is_copy, false) as is_copy,
+        winners.row_place,
+        winners.event_id,
+        winners.is_payload_authentic,
+        winners.field_digest,
+        numbered_tickets.silver_place,
+        numbered_tickets.ticket_id as silver_ticket_id,
+        numbered_tickets.event_id as silver_event_id,
+        numbered_tickets.partition_key as silver_partition_key,
+        numbered_tickets.asset_id as silver_asset_id,
+        numbered_tickets.run_id as silver_run_id,
+        numbered_tickets.field_digest as silver_field_digest,
+        coalesce(numbered_tickets.is_copy, false) as is_copy,
+        {{ differing_names('numbered_tickets', 'winners', derived_columns + lineage_columns) }} as differing_names,
         case
-            when ticket.silver_place is null then 'missing'
-            when ticket.is_copy then 'doubled'
-            when winner.row_place is null then 'unfounded'
-            when ticket.event_id is distinct from winner.event_id then 'other_version'
-            when not winner.is_payload_authentic then 'unprovable'
-            when
-                (ticket.field_digest, ticket.{{ (derived_columns + lineage_columns) | join(', ticket.') }})
-                is distinct from (winner.field_digest, winner.{{ (derived_columns + lineage_columns) | join(', winner.') }})
-                then 'different'
-            else 'equal'
-        end as silver_state,
-        case
-            when ticket.event_id = winner.event_id
-                then {{ differing_names('ticket', 'winner', derived_columns + lineage_columns) }}
-        end as differing_names,
-        case
-            when winner.row_place is not null
-                then {{ row_digest(typed_texts(digest_columns, 'winner.')) }}
+            when winners.row_place is not null
+                then {{ row_digest(typed_texts(digest_columns, 'winners.')) }}
         end as bronze_digest,
         case
-            when ticket.silver_place is not null
-                then {{ row_digest(typed_texts(digest_columns, 'ticket.')) }}
+            when numbered_tickets.silver_place is not null
+                then {{ row_digest(typed_texts(digest_columns, 'numbered_tickets.')) }}
         end as silver_digest
-    from winners as winner
-    full join numbered_tickets as ticket on winner.ticket_id = ticket.first_copy_ticket_id
+    from winners
+    full join numbered_tickets on winners.ticket_id = numbered_tickets.first_copy_ticket_id
 
 ),
 
--- Only rows whose field digests differ are read again, one by one, to name the fields.
-confrontations as (
+judged as (
 
     select
         confronted.*,
-        difference.field_names
+        case
+            when silver_place is null then 'missing'
+            when is_copy then 'doubled'
+            when row_place is null then 'unfounded'
+            when coalesce(silver_event_id <> event_id, true) then 'other_version'
+            when not is_payload_authentic then 'unprovable'
+            when silver_field_digest = field_digest and differing_names is null then 'equal'
+            else 'different'
+        end as silver_state
     from confronted
+
+),
+
+-- Only rows whose digests differ are read again, one by one, to name the fields.
+confrontations as (
+
+    select
+        judged.*,
+        difference.field_names
+    from judged
     left join lateral (
-        select
-            {{ differing_names('silver', 'bronze', fields | map(attribute='column') | list) }} as field_names
+        select {{ differing_names('silver', 'bronze', fields | map(attribute='column') | list) }} as field_names
         from (
-            select
-                {%- for item in fields %}
-                {{ payload_value('payload', item.field, item.kind, 'false') }} as {{ item.column }}{{ "," if not loop.last }}
-                {%- endfor %}
+            select {{ payload_values('winner.payload', 'false') }}
             from (
                 select reconcile.jsonb_or_null(events.raw_payload) as payload
                 from events
-                where events.row_place = confronted.row_place
+                where events.row_place = judged.row_place
                 limit all
             ) as winner
             limit all
         ) as bronze
         cross join (
-            select * from tickets
-            where tickets.silver_place = confronted.silver_place
+            select tickets.*
+            from tickets
+            where tickets.silver_place = judged.silver_place
             limit all
         ) as silver
-        where confronted.silver_state = 'different'
+        where judged.silver_state = 'different'
         limit all
     ) as difference on true
 
@@ -265,7 +268,7 @@ shown as (
         standings.ticket_id,
         standings.event_id,
         standings.version_at,
-        standings.sequence,
+        standings.version_sequence,
         standings.version_line_number,
         standings.record_fingerprint
     from confrontations
@@ -285,7 +288,7 @@ final as (
         coalesce(standings.ticket_id, confrontations.silver_ticket_id) as ticket_id,
         standings.record_source,
         standings.version_at,
-        standings.sequence,
+        standings.version_sequence,
         standings.version_line_number,
         standings.record_fingerprint,
         standings.created_at,
@@ -307,8 +310,8 @@ final as (
             when standings.is_collided then 'collided'
             when standings.event_id = shown.event_id then 'silver'
             when
-                (shown.version_at, shown.sequence, shown.version_line_number, shown.record_fingerprint)
-                > (standings.version_at, standings.sequence, standings.version_line_number, standings.record_fingerprint)
+                (shown.version_at, shown.version_sequence, shown.version_line_number, shown.record_fingerprint)
+                > (standings.version_at, standings.version_sequence, standings.version_line_number, standings.record_fingerprint)
                 then 'superseded'
             else 'gap'
         end as event_fate,
@@ -325,9 +328,10 @@ final as (
         confrontations.silver_partition_key,
         confrontations.silver_asset_id,
         confrontations.silver_run_id,
-        string_to_array(
-            nullif(concat_ws(', ', confrontations.field_names, confrontations.differing_names), ''), ', '
-        ) as differing_silver_columns,
+        case
+            when confrontations.silver_state = 'different'
+                then string_to_array(concat_ws(', ', confrontations.field_names, confrontations.differing_names), ', ')
+        end as differing_silver_columns,
         confrontations.bronze_digest,
         confrontations.silver_digest
     from standings

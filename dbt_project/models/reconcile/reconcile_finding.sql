@@ -132,7 +132,8 @@ final as (
         grouped.finding_count,
         grouped.detail || case
             when grouped.partition_key is null and asset_days.first_partition_key < asset_days.last_partition_key
-                then '; the asset reaches partitions ' || asset_days.first_partition_key || ' to '
+                then
+                    '; the asset reaches partitions ' || asset_days.first_partition_key || ' to '
                     || asset_days.last_partition_key
             else ''
         end as detail

@@ -197,9 +197,10 @@ expected_days as (
 
     select distinct day_start::date as partition_key
     from absent_assets
-    cross join lateral generate_series(
-        first_partition_key::timestamp, last_partition_key::timestamp, interval '1 day'
-    ) as day_start
+    cross join
+        lateral generate_series(
+            first_partition_key::timestamp, last_partition_key::timestamp, interval '1 day'
+        ) as day_start
     where last_partition_key - first_partition_key < 366
 
 ),
@@ -279,9 +280,9 @@ final as (
 
     select
         joined.*,
-        abs(declared_line_count - line_count)
-        + abs(line_count - rejected_count - landed_count - duplicate_count - out_of_partition_count)
-        + abs(event_count - silver_row_count - superseded_count - collided_count - retired_count - pending_count)
+        abs(joined.declared_line_count - joined.line_count)
+        + abs(joined.line_count - joined.rejected_count - joined.landed_count - joined.duplicate_count - joined.out_of_partition_count)
+        + abs(joined.event_count - joined.silver_row_count - joined.superseded_count - joined.collided_count - joined.retired_count - joined.pending_count)
             as unexplained_count
     from joined
 
@@ -289,12 +290,12 @@ final as (
 
 select
     final.*,
-    unexplained_count = 0
-    and bronze_digest = silver_digest
-    and withheld_asset_count = 0
-    and missing_asset_count = 0
-    and not_read_asset_count = 0
-    and out_of_partition_count = 0
-    and collided_count = 0
-    and pending_count = 0 as is_complete
+    final.unexplained_count = 0
+    and final.bronze_digest = final.silver_digest
+    and final.withheld_asset_count = 0
+    and final.missing_asset_count = 0
+    and final.not_read_asset_count = 0
+    and final.out_of_partition_count = 0
+    and final.collided_count = 0
+    and final.pending_count = 0 as is_complete
 from final

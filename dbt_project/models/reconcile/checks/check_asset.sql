@@ -49,11 +49,11 @@ described as (
 
     select
         source_assets.*,
-        count(*) over (partition by asset_id) as id_copy_count,
-        count(*) over (partition by source_fingerprint) as fingerprint_copy_count,
+        count(*) over (partition by source_assets.asset_id) as id_copy_count,
+        count(*) over (partition by source_assets.source_fingerprint) as fingerprint_copy_count,
         -- The raw zone names an object by its fingerprint and encoding: a second witness for both.
-        raw_zone_key like '%' || source_fingerprint || '%' as is_key_of_fingerprint,
-        (right(raw_zone_key, 3) = '.gz') = (content_encoding = 'gzip') as is_key_of_encoding
+        source_assets.raw_zone_key like '%' || source_assets.source_fingerprint || '%' as is_key_of_fingerprint,
+        (right(source_assets.raw_zone_key, 3) = '.gz') = (source_assets.content_encoding = 'gzip') as is_key_of_encoding
     from source_assets
 
 ),

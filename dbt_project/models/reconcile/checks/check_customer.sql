@@ -87,7 +87,7 @@ ranked as (
         events.silver_state is not null and coalesce(events.is_open, false) as is_open,
         events.created_at,
         events.version_at,
-        events.sequence,
+        events.version_sequence,
         events.version_line_number,
         events.record_fingerprint,
         events.event_id,
@@ -95,7 +95,7 @@ ranked as (
             partition by events.ticket_id, events.customer_id
             order by
                 events.version_at desc,
-                events.sequence desc,
+                events.version_sequence desc,
                 events.version_line_number desc,
                 events.record_fingerprint desc
         ) as version_rank,
@@ -120,7 +120,7 @@ expected_ticket_customers as (
         is_open,
         first_seen_at,
         version_at,
-        sequence,
+        version_sequence,
         version_line_number as line_number,
         record_fingerprint,
         event_id
@@ -133,7 +133,7 @@ newest as (
 
     select distinct on (customer_id) *
     from expected_ticket_customers
-    order by customer_id asc, version_at desc, sequence desc, line_number desc, record_fingerprint desc
+    order by customer_id asc, version_at desc, version_sequence desc, line_number desc, record_fingerprint desc
 
 ),
 
@@ -219,6 +219,7 @@ numbered_ticket_customers as (
 
     select
         ticket_customers.*,
+        ticket_customers.sequence as version_sequence,
         case
             when
                 row_number() over (
@@ -258,7 +259,7 @@ found_ticket_customers as (
             when expected.ticket_id is null then 'got a row, expected none'
             else {{ differing_names(
                 'actual', 'expected',
-                ['org_id', 'sla_tier', 'is_current', 'is_open', 'first_seen_at', 'version_at', 'sequence', 'line_number',
+                ['org_id', 'sla_tier', 'is_current', 'is_open', 'first_seen_at', 'version_at', 'line_number',
                  'event_id']
             ) }}
         end as difference

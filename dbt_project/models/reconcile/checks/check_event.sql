@@ -132,7 +132,7 @@ found as (
         {{ finding(
             'columns_differ_from_payload', "'bronze.raw_ticket_event'",
             "'event ' || flagged.event_id || ' of ' || flagged.ticket_id || ': '
-            || array_to_string(flagged.differing_columns, ', ')",
+            || flagged.differing_columns",
             partition_key=day, asset_id=asset, run_id='flagged.run_id'
         ) }}
     from flagged

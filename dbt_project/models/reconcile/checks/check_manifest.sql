@@ -45,30 +45,30 @@ compared as (
     select
         documents.*,
         array_remove(array[
-            case when manifest_id is distinct from body ->> 'manifest_id' then 'manifest_id' end,
-            case when batch_id is distinct from body ->> 'batch_id' then 'batch_id' end,
-            case when contract_ref is distinct from body ->> 'contract_ref' then 'contract_ref' end,
-            case when modality is distinct from body ->> 'modality' then 'modality' end,
-            case when load_mode is distinct from body ->> 'load_mode' then 'load_mode' end,
+            case when documents.manifest_id is distinct from documents.body ->> 'manifest_id' then 'manifest_id' end,
+            case when documents.batch_id is distinct from documents.body ->> 'batch_id' then 'batch_id' end,
+            case when documents.contract_ref is distinct from documents.body ->> 'contract_ref' then 'contract_ref' end,
+            case when documents.modality is distinct from documents.body ->> 'modality' then 'modality' end,
+            case when documents.load_mode is distinct from documents.body ->> 'load_mode' then 'load_mode' end,
             case
-                when window_field is distinct from body -> 'selection_window' ->> 'field' then 'window_field'
+                when documents.window_field is distinct from documents.body -> 'selection_window' ->> 'field' then 'window_field'
             end,
             case
                 when
-                    window_start is distinct from
+                    documents.window_start is distinct from
                     {{ payload_value("(body -> 'selection_window')", 'start', 'instant', 'false') }}
                     then 'window_start'
             end,
             case
                 when
-                    window_end is distinct from
+                    documents.window_end is distinct from
                     {{ payload_value("(body -> 'selection_window')", 'end', 'instant', 'false') }}
                     then 'window_end'
             end,
             case
                 when
-                    declared_asset_count is distinct from case
-                        when jsonb_typeof(body -> 'assets') = 'array' then jsonb_array_length(body -> 'assets')
+                    documents.declared_asset_count is distinct from case
+                        when jsonb_typeof(documents.body -> 'assets') = 'array' then jsonb_array_length(documents.body -> 'assets')
                     end
                     then 'declared_asset_count'
             end
@@ -85,7 +85,8 @@ declared as (
         listed.ordinal,
         listed.entry
     from documents
-    cross join lateral
+    cross join
+        lateral
         jsonb_array_elements(
             case when jsonb_typeof(documents.body -> 'assets') = 'array' then documents.body -> 'assets' else '[]' end
         ) with ordinality as listed (entry, ordinal)
@@ -115,24 +116,24 @@ entries as (
         array_remove(array[
             case when registered.ordinal <> declared.ordinal then 'ordinal' end,
             case
-                when registered.source_url_or_path is distinct from declared.body ->> 'source_url_or_path'
+                when registered.source_url_or_path is distinct from declared.entry ->> 'source_url_or_path'
                     then 'source_url_or_path'
             end,
-            case when registered.asset_type is distinct from declared.body ->> 'asset_type' then 'asset_type' end,
+            case when registered.asset_type is distinct from declared.entry ->> 'asset_type' then 'asset_type' end,
             case
-                when registered.declared_checksum_sha256 is distinct from declared.body ->> 'checksum_sha256'
+                when registered.declared_checksum_sha256 is distinct from declared.entry ->> 'checksum_sha256'
                     then 'declared_checksum_sha256'
             end,
             case
-                when registered.declared_size_bytes is distinct from (declared.body ->> 'size_bytes')::bigint
+                when registered.declared_size_bytes is distinct from (declared.entry ->> 'size_bytes')::bigint
                     then 'declared_size_bytes'
             end,
             case
-                when registered.declared_record_count is distinct from (declared.body ->> 'record_count')::bigint
+                when registered.declared_record_count is distinct from (declared.entry ->> 'record_count')::bigint
                     then 'declared_record_count'
             end,
             case
-                when registered.sequence <> (declared.body ->> 'sequence')::bigint then 'sequence'
+                when registered.sequence <> (declared.entry ->> 'sequence')::bigint then 'sequence'
             end
         ], null) as differing_columns
     from declared

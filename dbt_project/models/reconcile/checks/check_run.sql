@@ -152,8 +152,8 @@ unknown_runs as (
 
     select
         named_runs.*,
-        min(named_by) over (partition by run_id) as first_named_by,
-        max(named_by) over (partition by run_id) as last_named_by
+        min(named_runs.named_by) over (partition by named_runs.run_id) as first_named_by,
+        max(named_runs.named_by) over (partition by named_runs.run_id) as last_named_by
     from named_runs
     where not exists (
         select 1

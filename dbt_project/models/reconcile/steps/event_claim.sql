@@ -48,10 +48,10 @@ parsed as (
 
     select
         authenticated.*,
-        is_payload_authentic and is_load_intact as is_trusted,
+        authenticated.is_payload_authentic and authenticated.is_load_intact as is_trusted,
         case
-            when is_payload_authentic and is_load_intact then raw_payload::jsonb
-            else reconcile.jsonb_or_null(raw_payload)
+            when authenticated.is_payload_authentic and authenticated.is_load_intact then authenticated.raw_payload::jsonb
+            else reconcile.jsonb_or_null(authenticated.raw_payload)
         end as payload
     from authenticated
     limit all
@@ -79,9 +79,7 @@ valued as (
         _dlt_load_id as dlt_load_id,
         is_load_intact,
         is_payload_authentic,
-        {%- for item in fields %}
-        {{ payload_value('payload', item.field, item.kind, 'is_trusted') }} as payload_{{ item.column }}{{ "," if not loop.last }}
-        {%- endfor %}
+        {{ payload_values('payload', 'is_trusted', 'payload_') }}
     from parsed
     limit all
 
@@ -115,18 +113,12 @@ judged as (
         and uuid_send(event_id) = substr(record_fingerprint, 1, 16) as is_event_id_authentic,
         partition_key = (created_at at time zone 'UTC')::date as is_partition_authentic,
         {{ row_digest(typed_texts(fields, 'payload_')) }} as field_digest,
-        case
-            when
-                ({{ bronze_columns | join(', ') }})
-                is distinct from (payload_{{ bronze_columns | join(', payload_') }})
-                then array_remove(array[
-                    {%- for column in bronze_columns %}
-                    case
-                        when valued.{{ column }} is distinct from valued.payload_{{ column }} then '{{ column }}'
-                    end{{ "," if not loop.last }}
-                    {%- endfor %}
-                ], null)
-        end as differing_columns
+        nullif(concat_ws(
+            ', ',
+            {%- for column in bronze_columns %}
+            case when {{ column }} is distinct from payload_{{ column }} then '{{ column }}' end{{ "," if not loop.last }}
+            {%- endfor %}
+        ), '') as differing_columns
     from valued
     limit all
 

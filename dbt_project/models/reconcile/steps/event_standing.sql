@@ -59,7 +59,7 @@ sequences as (
 
     select
         asset_id,
-        min(sequence) as sequence
+        min(sequence) as asset_sequence
     from manifest_assets
     where asset_id is not null
     group by asset_id
@@ -71,7 +71,7 @@ built as (
     select
         asset_id,
         min(ruleset_id) as ruleset_id,
-        min(sequence) as sequence
+        min(sequence) as asset_sequence
     from built_assets
     group by asset_id
 
@@ -88,9 +88,9 @@ readings as (
             else coalesce(latest_rulesets.ruleset_id, built.ruleset_id)
         end as ruleset_id,
         case
-            when pending.is_pending then coalesce(built.sequence, sequences.sequence, 0)
-            else coalesce(sequences.sequence, built.sequence, 0)
-        end as sequence
+            when pending.is_pending then coalesce(built.asset_sequence, sequences.asset_sequence, 0)
+            else coalesce(sequences.asset_sequence, built.asset_sequence, 0)
+        end as asset_sequence
     from latest_rulesets
     full join built on latest_rulesets.asset_id = built.asset_id
     left join sequences on coalesce(latest_rulesets.asset_id, built.asset_id) = sequences.asset_id
@@ -103,7 +103,7 @@ deliveries as (
 
     select
         claims.event_id,
-        min(array[readings.sequence, lines.line_number::bigint]) filter (
+        min(array[readings.asset_sequence, lines.line_number::bigint]) filter (
             where lines.ruleset_id = readings.ruleset_id and not progress.is_pending
         ) as place,
         bool_or(lines.asset_id = claims.asset_id and lines.line_number = claims.line_number) as has_first_delivery,
@@ -133,7 +133,10 @@ placed as (
         coalesce(deliveries.has_first_delivery, false) as is_first_delivery_known,
         not coalesce(deliveries.has_current_first_delivery, false) as is_displaced,
         deliveries.event_id is not null and deliveries.place is null as is_retired,
-        case when deliveries.event_id is null then coalesce(readings.sequence, 0) else deliveries.place[1] end as sequence,
+        case
+            when deliveries.event_id is null then coalesce(readings.asset_sequence, 0)
+            else deliveries.place[1]
+        end as version_sequence,
         case
             when deliveries.event_id is null then claims.line_number::bigint
             else deliveries.place[2]
@@ -166,7 +169,7 @@ kept_sources as (
     order by
         placed.ticket_id asc,
         placed.created_at asc,
-        placed.sequence asc,
+        placed.version_sequence asc,
         placed.version_line_number asc,
         placed.record_fingerprint asc
 
@@ -188,13 +191,51 @@ scoped as (
 ranked as (
 
     select
-        scoped.*,
+        scoped.row_place,
+        scoped.event_id,
+        scoped.record_fingerprint,
+        scoped.record_source,
+        scoped.ticket_id,
+        scoped.created_at,
+        scoped.updated_at,
+        scoped.partition_key,
+        scoped.customer_id,
+        scoped.org_id,
+        scoped.sla_tier,
+        scoped.is_open,
+        scoped.ingest_batch_id,
+        scoped.warning_codes,
+        scoped.asset_id,
+        scoped.line_number,
+        scoped.run_id,
+        scoped.dlt_load_id,
+        scoped.load_run_id,
+        scoped.load_attempt,
+        scoped.version_at,
+        scoped.version_sequence,
+        scoped.version_line_number,
+        scoped.field_digest,
+        scoped.differing_columns,
+        scoped.is_pending,
+        scoped.is_load_intact,
+        scoped.is_payload_authentic,
+        scoped.is_event_id_authentic,
+        scoped.is_partition_authentic,
+        scoped.is_first_delivery_known,
+        scoped.is_displaced,
+        scoped.is_retired,
+        scoped.is_collided,
+        scoped.is_candidate,
         row_number() over (
-            partition by ticket_id, is_candidate
+            partition by scoped.ticket_id, scoped.is_candidate
             order by
-                version_at desc, sequence desc, version_line_number desc, record_fingerprint desc, row_place asc
+                scoped.version_at desc,
+                scoped.version_sequence desc,
+                scoped.version_line_number desc,
+                scoped.record_fingerprint desc,
+                scoped.row_place asc
         ) as version_rank,
-        count(*) over (partition by ticket_id, is_candidate) as version_count
+        count(*) over (partition by scoped.ticket_id, scoped.is_candidate) as version_count
     from scoped
 
 )
