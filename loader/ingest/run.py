@@ -18,7 +18,7 @@ from loader.ingest.verdict import Verdict, judge_run, shown
 from loader.raw_zone import RawZone, SourceChangedError
 from loader.runs import Attempt, IngestLock, Job, Ledger, new_run_id, repair, trace_id_of_caller
 from loader.runs.registry import RegisteredAsset, refuse_changed_manifests, register, register_ruleset
-from loader.silver import BuildResult, run_dbt
+from loader.silver import BuildResult, run_dbt, warm_up
 from loader.warehouse import Warehouse, open_warehouse
 
 Report = Callable[[str], None]
@@ -83,6 +83,7 @@ class _Ingest:
             self._ruleset_id = register_ruleset(cursor, self._ruleset)
         self._ledger.start(self._job())
         self._ledger.note("repaired_row_count", repaired.row_count)
+        warm_up(self._warehouse, self._settings.project_root)
         try:
             return self._stages()
         except BaseException as error:

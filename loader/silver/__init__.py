@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from loader.silver.dbt import BuildResult, NodeResult, run_dbt
+from loader.silver.dbt import BuildResult, NodeResult, run_dbt, warm_up
 
-__all__ = ["BuildResult", "NodeResult", "run_dbt"]
+__all__ = ["BuildResult", "NodeResult", "run_dbt", "warm_up"]

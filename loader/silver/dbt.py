@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,17 +87,15 @@ def run_dbt(
     """
     from dbt.cli.main import dbtRunner
 
+    local = project_root / ".local" / "dbt"
     environment = {
         **warehouse.libpq_environment(),
         **{f"DBT_ENV_CUSTOM_ENV_{name.upper()}": value for name, value in (anchors or {}).items()},
     }
-    local = project_root / ".local" / "dbt"
-    flags = ["--quiet", "--no-print", "--no-use-colors"] if is_quiet else []
-    places = ["--project-dir", str(project_root / "dbt_project"), "--profiles-dir", str(project_root)]
-    folders = ["--target-path", str(local / "target"), "--log-path", str(local / "logs")]
+    manifest = None if "--vars" in arguments or arguments[0] == "docs" else _parsed(warehouse, project_root)
     # Even a quiet dbt prints its errors, and standard output may be somebody's JSON.
     with _environment(environment), redirect_stdout(sys.stderr if is_quiet else sys.stdout):
-        result = dbtRunner().invoke([*flags, *arguments, *places, *folders])
+        result = dbtRunner(manifest=manifest).invoke([*_flags(is_quiet), *arguments, *_places(project_root)])
     if isinstance(result.exception, KeyboardInterrupt):
         raise result.exception
     if result.exception is not None or (not result.success and result.result is None):
@@ -106,6 +105,50 @@ def run_dbt(
             next_command=f"make build SELECT=ticket_fact+   (log: {local / 'logs' / 'dbt.log'})",
         )
     return BuildResult(_invocation_id(local / "target"), _nodes(result.result))
+
+
+def warm_up(warehouse: Warehouse, project_root: Path) -> None:
+    """Import dbt and parse the project in the background, while the caller waits for other things.
+
+    The parsed project is kept for this process and this database: whatever changes in dbt_project meanwhile is not
+    seen. A project that cannot be parsed is reported by the next `run_dbt`.
+    """
+    key = (warehouse.address, str(project_root))
+    if key not in _projects:
+        executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="dbt")
+        _projects[key] = executor.submit(_parse, warehouse, project_root)
+        executor.shutdown(wait=False)
+
+
+_projects: dict[tuple[str, str], Future[Any]] = {}
+
+
+def _parsed(warehouse: Warehouse, project_root: Path) -> Any:
+    """The parsed project, waited for; None when it could not be parsed, and dbt then says why itself."""
+    warm_up(warehouse, project_root)
+    key = (warehouse.address, str(project_root))
+    manifest = _projects[key].result()
+    if manifest is None:
+        del _projects[key]
+    return manifest
+
+
+def _parse(warehouse: Warehouse, project_root: Path) -> Any:
+    from dbt.cli.main import dbtRunner
+
+    with _environment(warehouse.libpq_environment()):
+        return dbtRunner().invoke([*_flags(is_quiet=True), "parse", *_places(project_root)]).result
+
+
+def _flags(is_quiet: bool) -> list[str]:
+    return ["--quiet", "--no-print", "--no-use-colors"] if is_quiet else []
+
+
+def _places(project_root: Path) -> list[str]:
+    """The loader's own folders for what dbt writes, so that a plain dbt beside it shares none of them."""
+    local = project_root / ".local" / "dbt"
+    places = ["--project-dir", str(project_root / "dbt_project"), "--profiles-dir", str(project_root)]
+    return [*places, "--target-path", str(local / "target"), "--log-path", str(local / "logs")]
 
 
 def _nodes(execution: Any) -> tuple[NodeResult, ...]:

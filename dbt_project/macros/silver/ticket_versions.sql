@@ -10,13 +10,26 @@
 {% macro postgres__ticket_versions(tickets) -%}
 with
 
+-- Read where they lie, not through the staging views: what the ledgers froze is visible, and what became visible
+-- since, or is read under a later ruleset since, is not for this build.
 events as (
 
-    select * from {{ ref('stg_bronze__raw_ticket_event') }}
+    select
+        event_id,
+        ticket_id,
+        source_id as record_source,
+        record_fingerprint,
+        created_at,
+        coalesce(updated_at, created_at) as version_at,
+        _dlt_load_id
+    from {{ source('bronze', 'raw_ticket_event') }}
+    {%- if tickets is not none %}
+    where ticket_id in (select stale.ticket_id from {{ tickets }} as stale)
+    offset 0 -- a fence: a few tickets are found by ticket_id, not by going through every load
+    {%- endif %}
 
 ),
 
--- Not the staging view: it follows the latest ruleset, Silver the one that its ledger froze.
 lines as (
 
     select * from {{ source('bronze', 'asset_line') }}
@@ -37,19 +50,10 @@ built_assets as (
 
 landed as (
 
-    select
-        events.event_id,
-        events.ticket_id,
-        events.record_source,
-        events.record_fingerprint,
-        events.created_at,
-        coalesce(events.updated_at, events.created_at) as version_at
+    select events.*
     from events
     inner join built_loads
-        on events.dlt_load_id = built_loads.load_id
-    {%- if tickets is not none %}
-    where events.ticket_id in (select stale.ticket_id from {{ tickets }} as stale)
-    {%- endif %}
+        on events._dlt_load_id = built_loads.load_id
 
 ),
 

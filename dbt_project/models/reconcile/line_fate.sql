@@ -38,7 +38,7 @@ asset_partitions as (
 
 ),
 
--- A key that was doubled past its constraint must not multiply lines: each side of a join is made unique first.
+-- A key that was doubled past its constraint must not multiply lines: joined sides are made unique first.
 visible_loads as (
 
     select distinct

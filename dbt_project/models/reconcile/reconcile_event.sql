@@ -1,9 +1,12 @@
 {{ config(pre_hook="{{ set_reconcile_session() }}") }}
 {%- set fields = ticket_fields() -%}
 {#- Columns of ticket_fact that follow from Bronze's rows, not from the payload. -#}
-{%- set derived_columns = ['partition_key', 'is_open', 'version_count', 'warning_codes', 'record_fingerprint'] -%}
+{%- set derived_columns = [
+    'partition_key', 'is_open', 'version_count', 'warning_codes', 'record_fingerprint'
+] -%}
 {%- set lineage_columns = [
-    'asset_id', 'source_fingerprint', 'line_number', 'manifest_id', 'batch_id', 'ingest_batch_id', 'run_id', 'dlt_load_id'
+    'asset_id', 'source_fingerprint', 'line_number', 'manifest_id', 'batch_id', 'ingest_batch_id', 'run_id',
+    'dlt_load_id'
 ] -%}
 {%- set digest_columns = [
     {'column': 'field_digest', 'kind': 'number'},
@@ -187,7 +190,8 @@ confronted as (
         numbered_tickets.run_id as silver_run_id,
         numbered_tickets.field_digest as silver_field_digest,
         coalesce(numbered_tickets.is_copy, false) as is_copy,
-        {{ differing_names('numbered_tickets', 'winners', derived_columns + lineage_columns) }} as differing_names,
+        {{ differing_names('numbered_tickets', 'winners', derived_columns + lineage_columns) }}
+            as differing_names,
         case
             when winners.row_place is not null
                 then {{ row_digest(typed_texts(digest_columns, 'winners.')) }}
@@ -206,12 +210,14 @@ judged as (
     select
         confronted.*,
         case
-            when silver_place is null then 'missing'
-            when is_copy then 'doubled'
-            when row_place is null then 'unfounded'
-            when coalesce(silver_event_id <> event_id, true) then 'other_version'
-            when not is_payload_authentic then 'unprovable'
-            when silver_field_digest = field_digest and differing_names is null then 'equal'
+            when confronted.silver_place is null then 'missing'
+            when confronted.is_copy then 'doubled'
+            when confronted.row_place is null then 'unfounded'
+            when coalesce(confronted.silver_event_id <> confronted.event_id, true) then 'other_version'
+            when not confronted.is_payload_authentic then 'unprovable'
+            when
+                confronted.silver_field_digest = confronted.field_digest and confronted.differing_names is null
+                then 'equal'
             else 'different'
         end as silver_state
     from confronted
@@ -226,7 +232,9 @@ confrontations as (
         difference.field_names
     from judged
     left join lateral (
-        select {{ differing_names('silver', 'bronze', fields | map(attribute='column') | list) }} as field_names
+        select
+            {{ differing_names('silver', 'bronze', fields | map(attribute='column') | list) }}
+                as field_names
         from (
             select {{ payload_values('winner.payload', 'false') }}
             from (
@@ -310,8 +318,17 @@ final as (
             when standings.is_collided then 'collided'
             when standings.event_id = shown.event_id then 'silver'
             when
-                (shown.version_at, shown.version_sequence, shown.version_line_number, shown.record_fingerprint)
-                > (standings.version_at, standings.version_sequence, standings.version_line_number, standings.record_fingerprint)
+                (
+                    shown.version_at,
+                    shown.version_sequence,
+                    shown.version_line_number,
+                    shown.record_fingerprint
+                ) > (
+                    standings.version_at,
+                    standings.version_sequence,
+                    standings.version_line_number,
+                    standings.record_fingerprint
+                )
                 then 'superseded'
             else 'gap'
         end as event_fate,
@@ -330,7 +347,9 @@ final as (
         confrontations.silver_run_id,
         case
             when confrontations.silver_state = 'different'
-                then string_to_array(concat_ws(', ', confrontations.field_names, confrontations.differing_names), ', ')
+                then string_to_array(
+                    concat_ws(', ', confrontations.field_names, confrontations.differing_names), ', '
+                )
         end as differing_silver_columns,
         confrontations.bronze_digest,
         confrontations.silver_digest

@@ -35,8 +35,8 @@ checked as (
 
 ),
 
--- Two tables disagree about a load: its rows, or the promise in ops.completed_load. Where no other check names the
--- rows, either may have been edited, and both are named.
+-- Two tables disagree about a load: its rows, or the promise in ops.completed_load. Where no other check
+-- names the rows, either may have been edited, and both are named.
 suspected as (
 
     select * from checked
@@ -59,7 +59,7 @@ suspected as (
 
 ),
 
--- Silver copies some lineage from the loader's tables: where those are named already, the copy proves nothing new.
+-- Silver copies some lineage from the loader's tables: where those are named already, it proves nothing new.
 relevant as (
 
     select *
@@ -69,7 +69,10 @@ relevant as (
         or not exists (
             select 1
             from suspected as origin
-            where origin.table_name in ('ops.manifest', 'ops.manifest_asset', 'ops.source_asset', 'ops.run_asset')
+            where
+                origin.table_name in (
+                    'ops.manifest', 'ops.manifest_asset', 'ops.source_asset', 'ops.run_asset'
+                )
         )
 
 ),
@@ -123,7 +126,10 @@ final as (
         grouped.table_name,
         coalesce(
             grouped.partition_key,
-            case when asset_days.first_partition_key = asset_days.last_partition_key then asset_days.first_partition_key end
+            case
+                when asset_days.first_partition_key = asset_days.last_partition_key
+                    then asset_days.first_partition_key
+            end
         ) as partition_key,
         grouped.asset_id,
         coalesce(grouped.source_id, file_names.source_id) as source_id,
@@ -131,7 +137,9 @@ final as (
         grouped.run_id,
         grouped.finding_count,
         grouped.detail || case
-            when grouped.partition_key is null and asset_days.first_partition_key < asset_days.last_partition_key
+            when
+                grouped.partition_key is null
+                and asset_days.first_partition_key < asset_days.last_partition_key
                 then
                     '; the asset reaches partitions ' || asset_days.first_partition_key || ' to '
                     || asset_days.last_partition_key

@@ -87,7 +87,8 @@ final as (
         coalesce(entries.out_of_partition_count, 0) as out_of_partition_count,
         coalesce(entries.gap_count, 0) as gap_count,
         coalesce(entries.unexplained_line_count, 0)
-        + abs(coalesce(headers.declared_asset_count, 0) - coalesce(entries.entry_count, 0)) as unexplained_count
+        + abs(coalesce(headers.declared_asset_count, 0) - coalesce(entries.entry_count, 0))
+            as unexplained_count
     from headers
     full join entries on headers.manifest_id = entries.manifest_id
 

@@ -167,8 +167,8 @@ moved_counts as (
 
 ),
 
--- Assets whose lines nobody knows: withheld, missing, or admitted and not read at all. They may belong to every day
--- that their manifest's window over created_at reaches; without such a window, to any day. Half-open, UTC days.
+-- Assets whose lines nobody knows: withheld, missing, or admitted and not read at all. They may belong to
+-- every day that their manifest's window over created_at reaches; without such a window, to any. UTC, half-open.
 absent_assets as (
 
     select
@@ -281,8 +281,21 @@ final as (
     select
         joined.*,
         abs(joined.declared_line_count - joined.line_count)
-        + abs(joined.line_count - joined.rejected_count - joined.landed_count - joined.duplicate_count - joined.out_of_partition_count)
-        + abs(joined.event_count - joined.silver_row_count - joined.superseded_count - joined.collided_count - joined.retired_count - joined.pending_count)
+        + abs(
+            joined.line_count
+            - joined.rejected_count
+            - joined.landed_count
+            - joined.duplicate_count
+            - joined.out_of_partition_count
+        )
+        + abs(
+            joined.event_count
+            - joined.silver_row_count
+            - joined.superseded_count
+            - joined.collided_count
+            - joined.retired_count
+            - joined.pending_count
+        )
             as unexplained_count
     from joined
 

@@ -36,7 +36,7 @@ loads as (
 
 ),
 
--- While a run is at work the models of this layer may see different moments of it; no difference is claimed then.
+-- While a run is at work these models may see different moments of it; no difference is claimed then.
 settlement as (
 
     select
@@ -175,7 +175,8 @@ final as (
         totals.landed_by_others_count,
         totals.duplicate_count,
         totals.out_of_partition_count,
-        totals.landed_by_others_count + totals.duplicate_count + totals.out_of_partition_count as skipped_count,
+        totals.landed_by_others_count + totals.duplicate_count + totals.out_of_partition_count
+            as skipped_count,
         totals.errors_count,
         totals.not_read_count,
         totals.late_count,

@@ -41,7 +41,9 @@ winners as (
         tickets.is_open
     from versions
     inner join tickets
-        on versions.event_id = tickets.event_id
+        on
+            versions.ticket_id = tickets.ticket_id
+            and versions.event_id = tickets.event_id
     where versions.is_winner
 
 ),

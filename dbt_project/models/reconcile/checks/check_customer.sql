@@ -51,7 +51,7 @@ loads as (
 
 ),
 
--- Customers are judged against a Bronze that is sound and a Silver of one age; until then other findings come first.
+-- Customers are judged against a Bronze that is sound and a Silver of one age; other findings come first.
 soundness as (
 
     select
@@ -133,7 +133,12 @@ newest as (
 
     select distinct on (customer_id) *
     from expected_ticket_customers
-    order by customer_id asc, version_at desc, version_sequence desc, line_number desc, record_fingerprint desc
+    order by
+        customer_id asc,
+        version_at desc,
+        version_sequence desc,
+        line_number desc,
+        record_fingerprint desc
 
 ),
 
@@ -259,8 +264,8 @@ found_ticket_customers as (
             when expected.ticket_id is null then 'got a row, expected none'
             else {{ differing_names(
                 'actual', 'expected',
-                ['org_id', 'sla_tier', 'is_current', 'is_open', 'first_seen_at', 'version_at', 'line_number',
-                 'event_id']
+                ['org_id', 'sla_tier', 'is_current', 'is_open', 'first_seen_at', 'version_at', 'version_sequence',
+                 'line_number', 'event_id']
             ) }}
         end as difference
     from expected_ticket_customers as expected
@@ -290,7 +295,9 @@ found_customers as (
         end as difference,
         case
             when actual.customer_id is not null and expected.customer_id is not null
-                then {{ differing_names('actual', 'expected', ['source_fingerprint', 'manifest_id', 'batch_id']) }}
+                then {{ differing_names(
+                    'actual', 'expected', ['source_fingerprint', 'manifest_id', 'batch_id']
+                ) }}
         end as lineage_difference
     from expected_customers as expected
     full join numbered_customers as actual on expected.customer_id = actual.first_customer_id

@@ -106,8 +106,8 @@ run_limits as (
 
 ),
 
--- Where the lines end before or after the content although nothing else is wrong with them, either the reader lost
--- the last lines or content_bytes was edited. A plain file decides: its size is its content.
+-- Where the lines end before or after the content although nothing else is wrong with them, either the reader
+-- lost the last lines or content_bytes was edited. A plain file decides: its size is its content.
 ends as (
 
     select
@@ -116,8 +116,10 @@ ends as (
         indexes.end_offset,
         indexes.content_bytes,
         indexes.is_load_intact,
-        bool_or(source_assets.content_encoding = 'identity' and source_assets.size_bytes <> source_assets.content_bytes)
-            as is_size_contradicted,
+        bool_or(
+            source_assets.content_encoding = 'identity'
+            and source_assets.size_bytes <> source_assets.content_bytes
+        ) as is_size_contradicted,
         bool_or(source_assets.content_encoding = 'gzip') as is_compressed
     from indexes
     inner join source_assets on indexes.asset_id = source_assets.asset_id
@@ -125,7 +127,11 @@ ends as (
         indexes.misplaced_line_count = 0
         and not indexes.is_tiled
     group by
-        indexes.asset_id, indexes.ruleset_id, indexes.end_offset, indexes.content_bytes, indexes.is_load_intact
+        indexes.asset_id,
+        indexes.ruleset_id,
+        indexes.end_offset,
+        indexes.content_bytes,
+        indexes.is_load_intact
 
 ),
 

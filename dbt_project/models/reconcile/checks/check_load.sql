@@ -1,7 +1,8 @@
 {{ config(materialized='view') }}
 {#- Loads: what the tables hold against ops.completed_load, bronze._dlt_loads and the runs that list them. -#}
 {%- set asset = 'case when loads.first_asset_id = loads.last_asset_id then loads.first_asset_id end' -%}
-{%- set day = 'case when loads.first_partition_key = loads.last_partition_key then loads.first_partition_key end' -%}
+{%- set day = 'case when loads.first_partition_key = loads.last_partition_key'
+    ~ ' then loads.first_partition_key end' -%}
 
 with
 

@@ -45,13 +45,29 @@ compared as (
     select
         documents.*,
         array_remove(array[
-            case when documents.manifest_id is distinct from documents.body ->> 'manifest_id' then 'manifest_id' end,
-            case when documents.batch_id is distinct from documents.body ->> 'batch_id' then 'batch_id' end,
-            case when documents.contract_ref is distinct from documents.body ->> 'contract_ref' then 'contract_ref' end,
-            case when documents.modality is distinct from documents.body ->> 'modality' then 'modality' end,
-            case when documents.load_mode is distinct from documents.body ->> 'load_mode' then 'load_mode' end,
             case
-                when documents.window_field is distinct from documents.body -> 'selection_window' ->> 'field' then 'window_field'
+                when documents.manifest_id is distinct from documents.body ->> 'manifest_id'
+                    then 'manifest_id'
+            end,
+            case
+                when documents.batch_id is distinct from documents.body ->> 'batch_id'
+                    then 'batch_id'
+            end,
+            case
+                when documents.contract_ref is distinct from documents.body ->> 'contract_ref'
+                    then 'contract_ref'
+            end,
+            case
+                when documents.modality is distinct from documents.body ->> 'modality'
+                    then 'modality'
+            end,
+            case
+                when documents.load_mode is distinct from documents.body ->> 'load_mode'
+                    then 'load_mode'
+            end,
+            case
+                when documents.window_field is distinct from documents.body -> 'selection_window' ->> 'field'
+                    then 'window_field'
             end,
             case
                 when
@@ -68,7 +84,8 @@ compared as (
             case
                 when
                     documents.declared_asset_count is distinct from case
-                        when jsonb_typeof(documents.body -> 'assets') = 'array' then jsonb_array_length(documents.body -> 'assets')
+                        when jsonb_typeof(documents.body -> 'assets') = 'array'
+                            then jsonb_array_length(documents.body -> 'assets')
                     end
                     then 'declared_asset_count'
             end
@@ -88,7 +105,10 @@ declared as (
     cross join
         lateral
         jsonb_array_elements(
-            case when jsonb_typeof(documents.body -> 'assets') = 'array' then documents.body -> 'assets' else '[]' end
+            case
+                when jsonb_typeof(documents.body -> 'assets') = 'array' then documents.body -> 'assets'
+                else '[]'
+            end
         ) with ordinality as listed (entry, ordinal)
     where documents.is_authentic
 
@@ -119,7 +139,10 @@ entries as (
                 when registered.source_url_or_path is distinct from declared.entry ->> 'source_url_or_path'
                     then 'source_url_or_path'
             end,
-            case when registered.asset_type is distinct from declared.entry ->> 'asset_type' then 'asset_type' end,
+            case
+                when registered.asset_type is distinct from declared.entry ->> 'asset_type'
+                    then 'asset_type'
+            end,
             case
                 when registered.declared_checksum_sha256 is distinct from declared.entry ->> 'checksum_sha256'
                     then 'declared_checksum_sha256'
@@ -129,7 +152,9 @@ entries as (
                     then 'declared_size_bytes'
             end,
             case
-                when registered.declared_record_count is distinct from (declared.entry ->> 'record_count')::bigint
+                when
+                    registered.declared_record_count
+                    is distinct from (declared.entry ->> 'record_count')::bigint
                     then 'declared_record_count'
             end,
             case
@@ -159,7 +184,8 @@ judgements as (
             and run_assets.reason_codes = manifest_assets.reason_codes
             and run_assets.asset_id is not distinct from manifest_assets.asset_id
             and case
-                when manifest_assets.disposition = 'admitted' then run_assets.action in ('parsed', 'unchanged')
+                when manifest_assets.disposition = 'admitted'
+                    then run_assets.action in ('parsed', 'unchanged')
                 else run_assets.action = manifest_assets.disposition
             end
         ), false) as is_confirmed

@@ -32,7 +32,9 @@ visible_loads as (
     select
         completed_loads.load_id,
         completed_loads.table_name,
-        (array_agg(completed_loads.run_id order by completed_loads.attempt, completed_loads.run_id))[1] as run_id,
+        (
+            array_agg(completed_loads.run_id order by completed_loads.attempt, completed_loads.run_id)
+        )[1] as run_id,
         coalesce(bool_and(loads.is_intact), false) as is_intact,
         coalesce(bool_or(loads.first_run_id <> loads.last_run_id), false) as has_several_runs
     from completed_loads
@@ -47,9 +49,10 @@ visible_loads as (
 damaged as (
 
     select
-        coalesce(bool_or(not is_intact) filter (where table_name = 'asset_line'), false) as are_lines_damaged,
-        coalesce(bool_or(not is_intact) filter (where table_name = 'rejected_record'), false) as are_rejects_damaged
+        coalesce(bool_or(table_name = 'asset_line'), false) as are_lines_damaged,
+        coalesce(bool_or(table_name = 'rejected_record'), false) as are_rejects_damaged
     from visible_loads
+    where not is_intact
 
 ),
 

@@ -234,7 +234,7 @@ found as (
     where first_named_by <> last_named_by
     group by run_id
     union all
-    -- Only one table names it: that name was edited. Only run_asset: a run that found nothing to do, and is gone.
+    -- Only one table names it: that name was edited. Only run_asset: the run had nothing to do, and is gone.
     select
         {{ finding(
             'run_unknown', "case named_by when 'ops.run_asset' then 'ops.ingest_run' else named_by end",
@@ -345,7 +345,8 @@ found as (
             and run_assets.source_id = manifest_assets.source_id
     where
         run_assets.asset_id <> manifest_assets.asset_id
-        or (run_assets.action in ('withheld', 'missing')) <> (run_assets.judgement in ('quarantine', 'reject'))
+        or (run_assets.action in ('withheld', 'missing'))
+        <> (run_assets.judgement in ('quarantine', 'reject'))
         or (run_assets.action in ('parsed', 'unchanged') and run_assets.asset_id is null)
     union all
     select

@@ -1,5 +1,5 @@
 {{ config(materialized='view') }}
-{#- Silver: each row of ticket_fact against the winner that Bronze gives, and the ledgers of what was built. -#}
+{#- Silver: each row of ticket_fact against its winner in Bronze, and the ledgers of what was built. -#}
 {#- Columns for which the payload is no witness: where Bronze is damaged, Silver's copy is the better one. -#}
 {%- set unwitnessed = [
     'version_count', 'warning_codes', 'asset_id', 'source_fingerprint', 'line_number', 'manifest_id', 'batch_id',
@@ -286,7 +286,7 @@ found as (
         and not coalesce(built.is_being_judged, false)
         and (
             built.built_ruleset_id is distinct from built.ruleset_id
-            or built.built_sequence is distinct from coalesce(built.asset_sequence, case when built.ruleset_id is not null then 0 end)
+            or built.built_sequence is distinct from coalesce(built.asset_sequence, 0)
             or built.copy_count > 1
         )
 

@@ -1,7 +1,9 @@
 {{ config(materialized='view') }}
 {%- set fields = ticket_fields() -%}
 {#- Columns of Bronze that repeat a field of the payload. -#}
-{%- set bronze_columns = ['ticket_id', 'record_source', 'created_at', 'updated_at', 'resolved_at', 'sla_due_at'] -%}
+{%- set bronze_columns = [
+    'ticket_id', 'record_source', 'created_at', 'updated_at', 'resolved_at', 'sla_due_at'
+] -%}
 
 with
 
@@ -27,7 +29,7 @@ loads as (
 
 ),
 
--- "limit all" keeps the planner from hashing and parsing a payload once per use, and still lets workers do it.
+-- "limit all" keeps the planner from hashing and parsing a payload once per use, and lets workers do it.
 authenticated as (
 
     select
@@ -50,7 +52,8 @@ parsed as (
         authenticated.*,
         authenticated.is_payload_authentic and authenticated.is_load_intact as is_trusted,
         case
-            when authenticated.is_payload_authentic and authenticated.is_load_intact then authenticated.raw_payload::jsonb
+            when authenticated.is_payload_authentic and authenticated.is_load_intact
+                then authenticated.raw_payload::jsonb
             else reconcile.jsonb_or_null(authenticated.raw_payload)
         end as payload
     from authenticated
@@ -85,7 +88,7 @@ valued as (
 
 ),
 
--- A payload that matches its hash is the witness: it orders the versions, and Bronze's columns are judged by it.
+-- A payload that matches its hash is the witness: it orders the versions, and judges Bronze's columns.
 judged as (
 
     select
@@ -116,7 +119,9 @@ judged as (
         nullif(concat_ws(
             ', ',
             {%- for column in bronze_columns %}
-            case when {{ column }} is distinct from payload_{{ column }} then '{{ column }}' end{{ "," if not loop.last }}
+            case
+                when {{ column }} is distinct from payload_{{ column }} then '{{ column }}'
+            end{{ "," if not loop.last }}
             {%- endfor %}
         ), '') as differing_columns
     from valued

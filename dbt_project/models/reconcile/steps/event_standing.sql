@@ -77,7 +77,7 @@ built as (
 
 ),
 
--- The ruleset and place of each asset that Silver must show: today's, and the built ones while a build is pending.
+-- The ruleset and place of each asset that Silver must show: today's; the built one while a build is pending.
 -- Where a table was emptied Silver's ledger still knows, so that one damage does not look like two.
 readings as (
 
@@ -106,7 +106,9 @@ deliveries as (
         min(array[readings.asset_sequence, lines.line_number::bigint]) filter (
             where lines.ruleset_id = readings.ruleset_id and not progress.is_pending
         ) as place,
-        bool_or(lines.asset_id = claims.asset_id and lines.line_number = claims.line_number) as has_first_delivery,
+        bool_or(
+            lines.asset_id = claims.asset_id and lines.line_number = claims.line_number
+        ) as has_first_delivery,
         bool_or(
             lines.asset_id = claims.asset_id
             and lines.line_number = claims.line_number

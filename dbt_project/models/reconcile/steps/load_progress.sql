@@ -25,7 +25,9 @@ progress as (
     select
         completed_loads.load_id,
         completed_loads.table_name,
-        (array_agg(completed_loads.run_id order by completed_loads.attempt, completed_loads.run_id))[1] as run_id,
+        (
+            array_agg(completed_loads.run_id order by completed_loads.attempt, completed_loads.run_id)
+        )[1] as run_id,
         min(completed_loads.attempt) as attempt,
         coalesce(bool_or(ingest_runs.status = 'running'), false)
         and not coalesce(bool_or(built_loads.load_id is not null), false) as is_pending
