@@ -173,12 +173,12 @@ class _Ingest:
         build = self._dbt()
         if build.skipped:
             build = build.then(self._dbt("--select", "reconcile"))
-        broken = [node for node in (*build.failed, *build.skipped) if node.unique_id.startswith("model.")]
+        broken = [node for node in (*build.failed, *build.skipped) if not node.unique_id.startswith("test.")]
         if broken:
             raise CheckFailedError(
                 f"dbt could not build {broken[0].name}: {broken[0].reason}. Bronze holds"
                 " what this run landed; Silver and reconcile stand as an earlier build left them.",
-                next_command=f"make build SELECT={broken[0].name}+",
+                next_command="make build" + (f" SELECT={broken[0].name}+" if "model." in broken[0].unique_id else ""),
             )
         self._report(f"dbt: {len(build.nodes)} nodes, {len(build.failed)} failed")
         return build

@@ -216,7 +216,8 @@ judged as (
             when coalesce(confronted.silver_event_id <> confronted.event_id, true) then 'other_version'
             when not confronted.is_payload_authentic then 'unprovable'
             when
-                confronted.silver_field_digest = confronted.field_digest and confronted.differing_names is null
+                confronted.silver_field_digest = confronted.field_digest
+                and confronted.differing_names is null
                 then 'equal'
             else 'different'
         end as silver_state

@@ -1,0 +1,48 @@
+{{ config(enabled=var('macro_tests', false)) }}
+{#- Fails when a field is typed otherwise than Silver types it, or a broken instant raises. -#}
+{%- if execute -%}
+    {%- do run_query('create schema if not exists reconcile') -%}
+    {%- do run_query(create_reconcile_functions()) -%}
+{%- endif -%}
+
+with
+
+records as (
+
+    select
+        record_name,
+        content::jsonb as payload
+    from (
+        values
+        ('fine', '{"a": "2026-04-17T23:59:59.9999999Z", "b": false, "c": ["x"], "d": ""}'),
+        ('offset', '{"a": "2026-04-18t01:59:59.9999994+02:00", "b": null, "d": null}'),
+        ('broken', '{"a": "no instant", "b": "maybe"}')
+    ) as record (record_name, content)
+
+),
+
+typed as (
+
+    select
+        record_name,
+        {{ payload_value('payload', 'a', 'instant', "record_name <> 'broken'") }} as a,
+        {{ payload_value('payload', 'b', 'boolean') }} as b,
+        {{ payload_value('payload', 'c', 'json') }} as c,
+        {{ payload_value('payload', 'd', 'text') }} as d
+    from records
+
+),
+
+expected as (
+
+    select *
+    from (
+        values
+        ('fine', timestamptz '2026-04-17 23:59:59.999999Z', false, '["x"]'::jsonb, ''),
+        ('offset', timestamptz '2026-04-17 23:59:59.999999Z', null, null, null),
+        ('broken', null, null, null, null)
+    ) as side (record_name, a, b, c, d)
+
+)
+
+{{ rows_differ('typed', 'expected', ['record_name', 'a', 'b', 'c', 'd']) }}
