@@ -15,10 +15,10 @@ from tests.sabotage.victims import (
     OTHER_UUID,
     RECORD_LINE,
     REJECT,
-    REJECTED_LINE,
     REJECT_ASSET,
     REJECT_DAY,
     REJECT_WITHOUT_DAY,
+    REJECTED_LINE,
     SHOWN,
 )
 
@@ -129,11 +129,15 @@ EVENTS = (
     Case(
         "forge an event: payload, fingerprint and id agree",
         (
-            'update bronze.raw_ticket_event set raw_payload = replace(raw_payload, \'"owner":"\', \'"owner":"x\')'
-            f" where event_id = {SHOWN}",
-            "update bronze.raw_ticket_event set record_fingerprint = sha256(convert_to(raw_payload, 'UTF8')),"
-            " event_id = encode(substr(sha256(convert_to(raw_payload, 'UTF8')), 1, 16), 'hex')::uuid"
-            f" where event_id = {SHOWN}",
+            (
+                'update bronze.raw_ticket_event set raw_payload = replace(raw_payload, \'"owner":"\', \'"owner":"x\')'
+                f" where event_id = {SHOWN}"
+            ),
+            (
+                "update bronze.raw_ticket_event set record_fingerprint = sha256(convert_to(raw_payload, 'UTF8')),"
+                " event_id = encode(substr(sha256(convert_to(raw_payload, 'UTF8')), 1, 16), 'hex')::uuid"
+                f" where event_id = {SHOWN}"
+            ),
         ),
         "bronze.raw_ticket_event",
         "event_missing",
@@ -216,8 +220,10 @@ LINES = (
     Case(
         "turn a duplicate line into a blank one",
         (
-            "update bronze.asset_line set kind = 'blank', event_id = null, partition_key = null"
-            f" where ctid = {DUPLICATE_LINE}",
+            (
+                "update bronze.asset_line set kind = 'blank', event_id = null, partition_key = null"
+                f" where ctid = {DUPLICATE_LINE}"
+            ),
         ),
         "bronze.asset_line",
         "partition_counts_differ",
@@ -249,21 +255,31 @@ LINES = (
     Case(
         "the reader drops the last line and every count with it",
         (
-            "delete from bronze.asset_line where (asset_id, line_number) ="
-            f" (select asset_id, line_number from bronze.asset_line where ctid = {LAST_LINE})",
-            "update ops.completed_load as done set row_count = content.row_count, row_digest = content.row_digest"
-            " from ops.load_content as content"
-            " where content.load_id = done.load_id and content.table_name = done.table_name",
-            "update ops.asset_index as found set line_count = counted.n, indexed_line_count = counted.n"
-            " from (select asset_id, ruleset_id, count(*) as n from bronze.asset_line group by 1, 2) as counted"
-            " where counted.asset_id = found.asset_id and counted.ruleset_id = found.ruleset_id",
-            "delete from ops.asset_partition as part where not exists (select from bronze.asset_line as line"
-            " where line.asset_id = part.asset_id and line.partition_key = part.partition_key)",
-            "update ops.asset_partition as part set record_line_count = counted.n from ("
-            " select asset_id, ruleset_id, partition_key, count(*) filter (where kind = 'record') as n"
-            " from bronze.asset_line group by 1, 2, 3) as counted"
-            " where counted.asset_id = part.asset_id and counted.ruleset_id = part.ruleset_id"
-            " and counted.partition_key = part.partition_key",
+            (
+                "delete from bronze.asset_line where (asset_id, line_number) ="
+                f" (select asset_id, line_number from bronze.asset_line where ctid = {LAST_LINE})"
+            ),
+            (
+                "update ops.completed_load as done set row_count = content.row_count, row_digest = content.row_digest"
+                " from ops.load_content as content"
+                " where content.load_id = done.load_id and content.table_name = done.table_name"
+            ),
+            (
+                "update ops.asset_index as found set line_count = counted.n, indexed_line_count = counted.n"
+                " from (select asset_id, ruleset_id, count(*) as n from bronze.asset_line group by 1, 2) as counted"
+                " where counted.asset_id = found.asset_id and counted.ruleset_id = found.ruleset_id"
+            ),
+            (
+                "delete from ops.asset_partition as part where not exists (select from bronze.asset_line as line"
+                " where line.asset_id = part.asset_id and line.partition_key = part.partition_key)"
+            ),
+            (
+                "update ops.asset_partition as part set record_line_count = counted.n from ("
+                " select asset_id, ruleset_id, partition_key, count(*) filter (where kind = 'record') as n"
+                " from bronze.asset_line group by 1, 2, 3) as counted"
+                " where counted.asset_id = part.asset_id and counted.ruleset_id = part.ruleset_id"
+                " and counted.partition_key = part.partition_key"
+            ),
         ),
         "bronze.asset_line",
         "lines_do_not_end_with_content",
@@ -310,8 +326,10 @@ REJECTS = (
     Case(
         "replace a reject's bytes and their hash",
         (
-            "update bronze.rejected_record set raw_line = raw_line || 'xyz', raw_line_sha256 = sha256(raw_line || 'xyz')"
-            f" where ctid = {REJECT}",
+            (
+                "update bronze.rejected_record set raw_line = raw_line || 'xyz', raw_line_sha256 = sha256(raw_line || 'xyz')"
+                f" where ctid = {REJECT}"
+            ),
         ),
         "bronze.rejected_record",
         "raw_line_length_differs",

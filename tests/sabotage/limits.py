@@ -37,34 +37,31 @@ LIMITS: tuple[Limit, ...] = (
     Limit(
         "reasons of a reject, digest recomputed",
         (
-            "update bronze.rejected_record set reason_codes = '{unknown_field}', message = 'x', json_path = '$.x'"
-            f" where ctid = {REJECT}",
+            (
+                "update bronze.rejected_record set reason_codes = '{unknown_field}', message = 'x', json_path = '$.x'"
+                f" where ctid = {REJECT}"
+            ),
             _REDIGEST,
-        ),
-    ),
-    Limit(
-        "bytes of a reject that was cut",
-        (
-            "update bronze.rejected_record set raw_line = convert_to(repeat('x', 65536), 'UTF8'),"
-            f" raw_line_sha256 = raw_line_sha256 where ctid = {REJECT}",
-            "update bronze.asset_line as line set byte_length = byte_length + 70000 from bronze.rejected_record as reject"
-            f" where reject.ctid = {REJECT} and false",
         ),
     ),
     Limit(
         "a duplicate line delivers another event of its day, digest recomputed",
         (
-            "update bronze.asset_line as line set event_id = other.event_id from bronze.raw_ticket_event as other"
-            f" where line.ctid = {DUPLICATE_LINE} and other.partition_key = line.partition_key"
-            " and other.asset_id = line.asset_id and other.line_number < line.line_number",
+            (
+                "update bronze.asset_line as line set event_id = other.event_id from bronze.raw_ticket_event as other"
+                f" where line.ctid = {DUPLICATE_LINE} and other.partition_key = line.partition_key"
+                " and other.asset_id = line.asset_id and other.line_number < line.line_number"
+            ),
             _REDIGEST,
         ),
     ),
     Limit(
         "a manifest changed with its hash",
         (
-            "update ops.manifest set manifest_bytes ="
-            " convert_to((convert_from(manifest_bytes, 'UTF8')::jsonb || '{\"license\": \"x\"}')::text, 'UTF8')",
+            (
+                "update ops.manifest set manifest_bytes ="
+                " convert_to((convert_from(manifest_bytes, 'UTF8')::jsonb || '{\"license\": \"x\"}')::text, 'UTF8')"
+            ),
             "update ops.manifest set manifest_sha256 = encode(sha256(manifest_bytes), 'hex')",
         ),
     ),
@@ -76,8 +73,10 @@ LIMITS: tuple[Limit, ...] = (
             "update ops.asset_index set indexed_at = '1999-01-01'",
             "update ops.asset_partition set taken_at = '1999-01-01' where taken_at is not null",
             "update ops.completed_load set completed_at = '1999-01-01'",
-            "update ops.ingest_run set trace_id = repeat('0', 32), mode = 'rerun', host = 'x', git_sha = 'x',"
-            " failure = 'x', exit_code = 0, started_at = '1999-01-01', watermarks = '{}'",
+            (
+                "update ops.ingest_run set trace_id = repeat('0', 32), mode = 'rerun', host = 'x', git_sha = 'x',"
+                " failure = 'x', exit_code = 0, started_at = '1999-01-01', watermarks = '{}'"
+            ),
             "update ops.ruleset set components = '{}'",
             "update bronze._dlt_loads set schema_name = 'x', inserted_at = '1999-01-01'",
         ),

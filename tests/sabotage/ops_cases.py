@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.sabotage.case import Case, double
-from tests.sabotage.victims import ASSET, DAY_OF_ASSET, ENTRY, LOAD, OTHER_UUID, PARTITION
+from tests.sabotage.victims import ASSET, ENTRY, LOAD, OTHER_UUID, PARTITION
 
 _ASSET_ITSELF = f"select {ASSET}"
 _ENTRY_ASSET = f"select asset_id from ops.manifest_asset where ctid = {ENTRY}"
@@ -95,8 +95,10 @@ ASSETS = (
     Case(
         "edit source_asset.content_bytes of a plain file",
         (
-            "update ops.source_asset set content_bytes = content_bytes + 7 where asset_id ="
-            " (select min(asset_id) from ops.source_asset where content_encoding = 'identity')",
+            (
+                "update ops.source_asset set content_bytes = content_bytes + 7 where asset_id ="
+                " (select min(asset_id) from ops.source_asset where content_encoding = 'identity')"
+            ),
         ),
         "ops.source_asset",
         "source_asset_sizes_differ",
@@ -195,8 +197,10 @@ MANIFESTS = (
     Case(
         "remove a manifest entry and what the runs said about it",
         (
-            "delete from ops.run_asset where (manifest_id, source_id) ="
-            f" (select manifest_id, source_id from ops.manifest_asset where ctid = {ENTRY})",
+            (
+                "delete from ops.run_asset where (manifest_id, source_id) ="
+                f" (select manifest_id, source_id from ops.manifest_asset where ctid = {ENTRY})"
+            ),
             f"delete from ops.manifest_asset where ctid = {ENTRY}",
         ),
         "ops.manifest_asset",
@@ -213,9 +217,11 @@ MANIFESTS = (
     Case(
         "add an entry that the manifest does not declare",
         (
-            "insert into ops.manifest_asset select manifest_id, 'extra.jsonl', ordinal, asset_id, source_url_or_path,"
-            " asset_type, declared_checksum_sha256, declared_size_bytes, declared_record_count, sequence, judgement,"
-            f" disposition, reason_codes, judged_by_run_id, judged_at from ops.manifest_asset where ctid = {ENTRY}",
+            (
+                "insert into ops.manifest_asset select manifest_id, 'extra.jsonl', ordinal, asset_id, source_url_or_path,"
+                " asset_type, declared_checksum_sha256, declared_size_bytes, declared_record_count, sequence, judgement,"
+                f" disposition, reason_codes, judged_by_run_id, judged_at from ops.manifest_asset where ctid = {ENTRY}"
+            ),
         ),
         "ops.manifest_asset",
         "entry_not_declared",
@@ -234,8 +240,10 @@ MANIFESTS = (
     Case(
         "withhold an admitted asset after the fact",
         (
-            "update ops.manifest_asset set asset_id = null, disposition = 'withheld', judgement = 'reject'"
-            f" where ctid = {ENTRY}",
+            (
+                "update ops.manifest_asset set asset_id = null, disposition = 'withheld', judgement = 'reject'"
+                f" where ctid = {ENTRY}"
+            ),
         ),
         "ops.manifest_asset",
         "judgement_differs_from_run",
@@ -265,8 +273,10 @@ LOADS_AND_RUNS = (
         Case(
             f"edit completed_load.{column}",
             (
-                f"update ops.completed_load set {column} = {value} where load_id = {LOAD}"
-                " and table_name = 'raw_ticket_event'",
+                (
+                    f"update ops.completed_load set {column} = {value} where load_id = {LOAD}"
+                    " and table_name = 'raw_ticket_event'"
+                ),
             ),
             "ops.completed_load",
             check_name,
@@ -325,8 +335,10 @@ LOADS_AND_RUNS = (
     Case(
         "delete what a run did with an asset",
         (
-            f"delete from ops.run_asset where run_id = {_RUN} and asset_id = (select min(asset_id) from ops.run_asset"
-            f" where run_id = {_RUN})",
+            (
+                f"delete from ops.run_asset where run_id = {_RUN} and asset_id = (select min(asset_id) from ops.run_asset"
+                f" where run_id = {_RUN})"
+            ),
         ),
         "ops.run_asset",
         "run_asset_missing",

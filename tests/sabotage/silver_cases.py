@@ -248,8 +248,10 @@ CUSTOMERS_AND_LEDGERS = (
     Case(
         "edit built_asset.sequence",
         (
-            "update silver.built_asset set sequence = sequence + 1"
-            " where asset_id = (select min(asset_id) from silver.built_asset)",
+            (
+                "update silver.built_asset set sequence = sequence + 1"
+                " where asset_id = (select min(asset_id) from silver.built_asset)"
+            ),
         ),
         "silver.built_asset",
         "built_asset_differs",
