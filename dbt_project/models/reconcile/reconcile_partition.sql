@@ -1,3 +1,5 @@
+{{ config(pre_hook="{{ set_reconcile_session() }}") }}
+
 with
 
 manifests as (
