@@ -58,7 +58,7 @@ test: $(STAMP) ## All tests [K=expression] [ARGS="tests/unit -x"]
 	$(BIN)/python -m pytest $(call option,-k,K) $(ARGS)
 
 test-long: $(STAMP) ## The same with every sabotage and more histories; about an hour [K=expression]
-	$(BIN)/python -m pytest --long $(call option,-k,K) $(ARGS)
+	HISTORIES=60 $(BIN)/python -m pytest --long $(call option,-k,K) $(ARGS)
 
 lint: $(STAMP) ## ruff, mypy --strict, sqlfluff (needs the warehouse for dbt's templates)
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

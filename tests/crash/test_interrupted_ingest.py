@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from loader.warehouse import Warehouse
 from tests.checkouts import ROOT
 from tests.e2e.commands import LOADER
@@ -87,6 +89,7 @@ ENDINGS = (
 )
 
 
+@pytest.mark.long
 def test_an_ingest_is_whole_whatever_became_of_those_before_it(
     database: Warehouse, loader_environment: dict[str, str], tmp_path: Path
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -61,7 +62,7 @@ def folder() -> Iterator[Path]:
 
 
 @hypothesis_settings(
-    max_examples=10,
+    max_examples=int(os.environ.get("HISTORIES", "4")),
     deadline=None,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],

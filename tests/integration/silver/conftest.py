@@ -1,0 +1,34 @@
+"""A database for all tests of a file, a fresh scene in it for each, and dbt on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from loader.warehouse import Warehouse
+from tests.integration.silver.dbt_runs import Dbt
+from tests.integration.silver.scene import Scene
+
+
+@pytest.fixture(scope="module")
+def one_database(server: Warehouse, _template: str) -> Iterator[Warehouse]:
+    """One database for the module: dbt's manifest holds the name of its database."""
+    name = f"{_template}_silver"
+    with closing(server.connect(autocommit=True)) as connection, connection.cursor() as cursor:
+        cursor.execute(f"create database {name} template {_template}")
+        yield server.in_database(name)
+        cursor.execute(f"drop database {name} with (force)")
+
+
+@pytest.fixture(scope="module")
+def dbt(one_database: Warehouse, tmp_path_factory: pytest.TempPathFactory) -> Dbt:
+    return Dbt(one_database, tmp_path_factory.mktemp("dbt"))
+
+
+@pytest.fixture
+def scene(one_database: Warehouse) -> Iterator[Scene]:
+    made = Scene(one_database)
+    with closing(made.connection):
+        yield made
