@@ -170,7 +170,7 @@ moved_counts as (
 ),
 
 -- Assets whose lines nobody knows: withheld, missing, or admitted and not read at all. They may belong to
--- every day that their manifest's window over created_at reaches; without such a window, to any. UTC, half-open.
+-- every day that their manifest's window over created_at reaches; without one, to any. UTC, half-open.
 absent_assets as (
 
     select

@@ -11,7 +11,6 @@ from tests.integration.silver.dbt_runs import Dbt, statement
 from tests.integration.silver.scene import Scene
 from tests.integration.silver.version import Version
 
-ALL = ("staging", "silver", "reconcile")
 TABLES = ("ticket_fact", "ticket_customer", "customer_dim", "built_load", "built_asset")
 
 
@@ -136,10 +135,10 @@ def test_two_builds_at_once_both_succeed_and_agree(scene: Scene, dbt: Dbt, argum
     scene.declare(1, 10)
     scene.declare(2, 20)
     scene.land("load-1", 1, *(Version(ticket, customer=f"C{ticket % 7}") for ticket in range(500)))
-    assert dbt.run_twice_at_once(*arguments, select=ALL) == [0, 0]
+    assert dbt.run_twice_at_once(*arguments, select=["staging", "silver"]) == [0, 0]
     assert scene.silver() == scene.expected()
     scene.land("load-2", 2, *(Version(ticket, updated=1) for ticket in range(0, 500, 3)))
-    assert dbt.run_twice_at_once(*arguments, select=ALL) == [0, 0]
+    assert dbt.run_twice_at_once(*arguments, select=["staging", "silver"]) == [0, 0]
     assert scene.silver() == scene.expected()
     leftovers = "select relname from pg_class where relname ~ '__dbt_' and relkind in ('r', 'v')"
     assert scene.execute(leftovers) == []
