@@ -57,6 +57,15 @@ create table if not exists bronze.rejected_record (
     primary key (asset_id, line_number, ruleset_id)
 );
 
+-- dlt's own table, as dlt 1.31 makes it. Made here so that a warehouse without any load can be reconciled.
+create table if not exists bronze._dlt_loads (
+    load_id varchar(64) not null,
+    schema_name varchar,
+    status bigint not null,
+    inserted_at timestamptz not null,
+    schema_version_hash varchar
+);
+
 -- Bronze is append-only: only the named repair and erasure may remove rows.
 create or replace function bronze.refuse_change() returns trigger
 language plpgsql as $$

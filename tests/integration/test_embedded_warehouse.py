@@ -146,7 +146,11 @@ def test_processes_that_start_at_once_share_one_server(project: Settings) -> Non
 
 def test_a_server_survives_the_command_and_the_signals_of_its_terminal(shared: Settings) -> None:
     """Ctrl-C goes to the whole foreground group: a server in it would stop in the middle of others' work."""
-    command = [sys.executable, "-c", OPEN + "; import os, signal; os.killpg(0, signal.SIGINT)"]
+    command = [
+        sys.executable,
+        "-c",
+        OPEN + "; import os, signal; signal.signal(2, signal.default_int_handler); os.killpg(0, 2)",
+    ]
     done = subprocess.run(
         [*command, str(shared.project_root)],
         env=os.environ | {"PYTHONPATH": str(ROOT)},

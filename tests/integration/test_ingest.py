@@ -12,6 +12,7 @@ import pytest
 from loader.errors import CommandUsageError, RefusedError
 from loader.ingest import Verdict
 from loader.manifest import ManifestRefusedError
+from loader.silver import run_dbt
 from loader.warehouse import Warehouse
 from tests.checkouts import ROOT
 from tests.ingests import DAY, declare, fates, rows, run, settings, silver, summary, ticket, write_export
@@ -322,3 +323,10 @@ def test_every_run_leaves_evidence_under_its_own_name(exports: Path, monkeypatch
     paths = {_last(run(manifest)), _last(run(manifest))}
     assert len(paths) == 2
     assert all(path.is_relative_to(settings().report_dir / "run_evidence" / "_run") for path in paths)
+
+
+def test_plain_dbt_builds_and_proves_a_warehouse_without_any_run(database: Warehouse) -> None:
+    """After `make up` in a fresh checkout, `dbt build --select ticket_fact+` must not fail for want of a table."""
+    build = run_dbt(database, ROOT, ["build", "--select", "ticket_fact+"])
+    assert [(node.name, node.reason) for node in (*build.failed, *build.skipped)] == []
+    assert rows(database, "select count(*) from reconcile.reconcile_finding") == [(0,)]

@@ -1,5 +1,8 @@
 {{ config(materialized='view') }}
 
+{#- Selected by ticket_fact+, and built after it. -#}
+{%- do ref('ticket_fact') -%}
+
 with
 
 lines as (

@@ -1,5 +1,8 @@
 {{ config(pre_hook="{{ set_reconcile_session() }}") }}
 
+{#- Selected by ticket_fact+, and built after it. -#}
+{%- do ref('ticket_fact') -%}
+
 with
 
 lines as (

@@ -1,4 +1,7 @@
 {{ config(materialized='view') }}
+
+{#- Selected by ticket_fact+, and built after it. -#}
+{%- do ref('ticket_fact') -%}
 {#- Customers: ticket_customer and customer_dim, computed anew from Bronze's events. -#}
 
 with

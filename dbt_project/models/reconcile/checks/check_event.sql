@@ -1,4 +1,7 @@
 {{ config(materialized='view') }}
+
+{#- Selected by ticket_fact+, and built after it. -#}
+{%- do ref('ticket_fact') -%}
 {#- Events: each row of bronze.raw_ticket_event against its own payload, its line and its load. -#}
 {%- set day = 'coalesce(deliveries.partition_key, flagged.partition_key)' -%}
 {%- set asset = 'coalesce(deliveries.asset_id, flagged.asset_id)' -%}

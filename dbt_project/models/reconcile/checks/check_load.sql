@@ -1,4 +1,7 @@
 {{ config(materialized='view') }}
+
+{#- Selected by ticket_fact+, and built after it. -#}
+{%- do ref('ticket_fact') -%}
 {#- Loads: what the tables hold against ops.completed_load, bronze._dlt_loads and the runs that list them. -#}
 {%- set asset = 'case when loads.first_asset_id = loads.last_asset_id then loads.first_asset_id end' -%}
 {%- set day = 'case when loads.first_partition_key = loads.last_partition_key'

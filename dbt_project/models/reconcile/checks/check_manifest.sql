@@ -1,4 +1,7 @@
 {{ config(materialized='view') }}
+
+{#- Selected by ticket_fact+, and built after it. -#}
+{%- do ref('ticket_fact') -%}
 {#- Manifests: ops.manifest and ops.manifest_asset against the stored bytes, whose hash is recorded. -#}
 {#- A hook of reconcile_load makes reconcile.manifest_or_null. -#}
 {%- do ref('reconcile_load') %}

@@ -1,4 +1,7 @@
 {{ config(materialized='view') }}
+
+{#- Selected by ticket_fact+, and built after it. -#}
+{%- do ref('ticket_fact') -%}
 {#- Rejects: each rejected line has exactly one reject row, whose bytes are those of the line. -#}
 
 with

@@ -1,4 +1,7 @@
 {{ config(materialized='view') }}
+
+{#- Selected by ticket_fact+, and built after it. -#}
+{%- do ref('ticket_fact') -%}
 {#- Silver: each row of ticket_fact against its winner in Bronze, and the ledgers of what was built. -#}
 {#- Columns for which the payload is no witness: where Bronze is damaged, Silver's copy is the better one. -#}
 {%- set unwitnessed = [
