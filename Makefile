@@ -4,6 +4,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 LOADER := $(BIN)/loader
 STAMP := .venv/.stamp
+# Each worker has a PostgreSQL of its own, or databases of its own in the given one.
+WORKERS ?= 2
+PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 # An option is passed only when its variable is set.
 option = $(if $(strip $($(2))),$(1) '$($(2))')
@@ -54,11 +57,11 @@ env: $(STAMP) ## The connection for any client: eval "$(make -s env)"
 docs: $(STAMP) ## dbt documentation as one page: reports/dbt_docs/index.html
 	@$(LOADER) docs
 
-test: $(STAMP) ## All tests [K=expression] [ARGS="tests/unit -x"]
-	$(BIN)/python -m pytest $(call option,-k,K) $(ARGS)
+test: $(STAMP) ## All tests, two at a time [K=expression] [ARGS="tests/unit -x"] [WORKERS=8]
+	$(PYTEST) $(call option,-k,K) $(ARGS)
 
 test-long: $(STAMP) ## The same with every sabotage and more histories; about an hour [K=expression]
-	HISTORIES=60 $(BIN)/python -m pytest --long $(call option,-k,K) $(ARGS)
+	HISTORIES=60 $(PYTEST) --long $(call option,-k,K) $(ARGS)
 
 lint: $(STAMP) ## ruff, mypy --strict, sqlfluff (needs the warehouse for dbt's templates)
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
 from loader.errors import InfrastructureError
 
 if TYPE_CHECKING:
@@ -86,6 +84,7 @@ def run_dbt(
     InfrastructureError: what dbt had committed by then stays.
     """
     from dbt.cli.main import dbtRunner
+    from dbt_common.invocation import get_invocation_id
 
     local = project_root / ".local" / "dbt"
     environment = {
@@ -104,7 +103,7 @@ def run_dbt(
             " builds made.",
             next_command=f"make build SELECT=ticket_fact+   (log: {local / 'logs' / 'dbt.log'})",
         )
-    return BuildResult(_invocation_id(local / "target"), _nodes(result.result))
+    return BuildResult(get_invocation_id(), _nodes(result.result))
 
 
 def warm_up(warehouse: Warehouse, project_root: Path) -> None:
@@ -136,8 +135,10 @@ def _parsed(warehouse: Warehouse, project_root: Path) -> Any:
 def _parse(warehouse: Warehouse, project_root: Path) -> Any:
     from dbt.cli.main import dbtRunner
 
+    # Silent: the caller may be printing, and `run_dbt` says what is wrong.
+    silent = [*_flags(is_quiet=True), "--log-level", "none"]
     with _environment(warehouse.libpq_environment()):
-        return dbtRunner().invoke([*_flags(is_quiet=True), "parse", *_places(project_root)]).result
+        return dbtRunner().invoke([*silent, "parse", *_places(project_root)]).result
 
 
 def _flags(is_quiet: bool) -> list[str]:
@@ -157,13 +158,6 @@ def _nodes(execution: Any) -> tuple[NodeResult, ...]:
         for item in getattr(execution, "results", ())
         if hasattr(item, "node")
     )
-
-
-def _invocation_id(target: Path) -> str:
-    """As dbt wrote it beside the results (the programmatic result does not carry it); empty for commands that
-    write none."""
-    path = target / "run_results.json"
-    return str(orjson.loads(path.read_bytes())["metadata"]["invocation_id"]) if path.is_file() else ""
 
 
 class _environment:

@@ -23,6 +23,7 @@ from loader.silver import run_dbt
 from loader.status import read_status
 from loader.warehouse import Warehouse
 from tests.checkouts import ROOT
+from tests.e2e.commands import make_small_checkout
 from tests.ingests import DAY, declare, fates, rows, run, settings, silver, summary, ticket, write_export
 
 pytestmark = pytest.mark.usefixtures("loader_environment")
@@ -175,7 +176,9 @@ def test_a_manifest_that_is_a_pipe_or_has_an_unspeakable_path_is_a_usage_error(e
         run(input_path=odd, batch_id="batch-20260417-001")
 
 
-def test_dbt_errors_never_reach_standard_output(database: Warehouse, capfd: pytest.CaptureFixture[str]) -> None:
+def test_dbt_errors_never_reach_standard_output(
+    database: Warehouse, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     """Standard output is somebody's JSON; even a quiet dbt prints its errors there."""
     rows(database, "drop table ops.ruleset cascade")
     build = run_dbt(database, ROOT, ["build", "--select", "stg_ops__ruleset"])
@@ -183,6 +186,11 @@ def test_dbt_errors_never_reach_standard_output(database: Warehouse, capfd: pyte
     printed = capfd.readouterr()
     assert printed.out == ""
     assert 'relation "ops.ruleset" does not exist' in printed.err
+    make_small_checkout(tmp_path / "project")
+    (tmp_path / "project" / "dbt_project" / "models" / "broken.sql").write_text("select {{ nothing( }}")
+    with pytest.raises(InfrastructureError, match="model broken"):
+        run_dbt(database, tmp_path / "project", ["build"])
+    assert capfd.readouterr().out == ""
 
 
 def test_status_knows_a_working_ingest_from_a_dead_one_and_reads_half_a_reconcile(
