@@ -18,7 +18,7 @@ from loader.ingest.verdict import Verdict, judge_run, shown
 from loader.raw_zone import RawZone, SourceChangedError
 from loader.runs import Attempt, IngestLock, Job, Ledger, new_run_id, repair, trace_id_of_caller
 from loader.runs.registry import RegisteredAsset, refuse_changed_manifests, register, register_ruleset
-from loader.silver import BuildResult, run_dbt, warm_up
+from loader.silver import BuildResult, parse_project, run_dbt, start_dbt
 from loader.warehouse import Warehouse, open_warehouse
 
 Report = Callable[[str], None]
@@ -35,6 +35,7 @@ def ingest(settings: Settings, request: IngestRequest, report: Report = lambda l
     refuse_limit_without_input(request)
     require_writable(settings.report_dir)
     declared = declared_input(settings, request)
+    start_dbt()
     ruleset = load_ruleset(settings.project_root / "contracts")
     warehouse = open_warehouse(settings)
     lock = IngestLock.acquire(warehouse)
@@ -83,7 +84,7 @@ class _Ingest:
             self._ruleset_id = register_ruleset(cursor, self._ruleset)
         self._ledger.start(self._job())
         self._ledger.note("repaired_row_count", repaired.row_count)
-        warm_up(self._warehouse, self._settings.project_root)
+        parse_project(self._warehouse, self._settings.project_root)
         try:
             return self._stages()
         except BaseException as error:
@@ -161,6 +162,7 @@ class _Ingest:
                 window=self._request.window,
                 is_limited=self._request.line_limit is not None,
             )
+        self._report(f"bronze: {len(loader.load_ids) if loader else 0} load(s) completed")
         if loader is not None:
             loader.drop_working_state()
 

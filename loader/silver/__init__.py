@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from loader.silver.dbt import BuildResult, NodeResult, run_dbt, warm_up
+from loader.silver.dbt import parse_project, run_dbt, start_dbt
+from loader.silver.results import BuildResult, NodeResult
 
-__all__ = ["BuildResult", "NodeResult", "run_dbt", "warm_up"]
+__all__ = ["BuildResult", "NodeResult", "parse_project", "run_dbt", "start_dbt"]

@@ -1,72 +1,30 @@
-"""dbt in this process, by its programmatic door (dbtRunner), with the warehouse's own connection.
+"""dbt by its programmatic door (dbtRunner), in a process beside this one, with the warehouse's own connection.
 
-In process because a dbt command costs seconds of imports and parsing before its first SQL. The loader keeps dbt's
-artifacts in a folder of its own, so a plain `dbt build` at the same time does not share them.
+A dbt command costs seconds of imports and parsing before its first SQL: the process is started early, keeps what it
+parsed, and is used again by later calls. The loader keeps dbt's artifacts in a folder of its own, so a plain
+`dbt build` at the same time does not share them.
 """
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import signal
 import sys
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import redirect_stdout
-from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from loader.errors import InfrastructureError
+from loader.silver.results import BuildResult
+from loader.silver.worker import Ended, Parse, Run, Said, serve
 
 if TYPE_CHECKING:
     from loader.warehouse import Warehouse
 
-
-@dataclass(frozen=True, slots=True)
-class NodeResult:
-    """What dbt said of one node. `failures`: failing rows of a test, else None."""
-
-    unique_id: str
-    status: str
-    failures: int | None
-    message: str | None
-
-    @property
-    def is_failed(self) -> bool:
-        return self.status in ("error", "fail", "runtime error", "partial success")
-
-    @property
-    def reason(self) -> str:
-        """What dbt said, without the query: a database repeats it after its own words."""
-        lines = [line.strip() for line in (self.message or self.status).splitlines() if line.strip()]
-        return " ".join(lines[:2])
-
-    @property
-    def name(self) -> str:
-        """The node's name as an operator would select it, e.g. `ticket_fact`."""
-        return self.unique_id.split(".")[2]
-
-
-@dataclass(frozen=True, slots=True)
-class BuildResult:
-    invocation_id: str
-    nodes: tuple[NodeResult, ...]
-
-    @property
-    def failed(self) -> tuple[NodeResult, ...]:
-        return tuple(node for node in self.nodes if node.is_failed)
-
-    @property
-    def skipped(self) -> tuple[NodeResult, ...]:
-        return tuple(node for node in self.nodes if node.status == "skipped")
-
-    @property
-    def is_ok(self) -> bool:
-        return not self.failed and not self.skipped
-
-    def then(self, later: BuildResult) -> BuildResult:
-        """Both as one: the later invocation's id, and its word on every node that it ran too."""
-        nodes = {node.unique_id: node for node in (*self.nodes, *later.nodes)}
-        return BuildResult(later.invocation_id, tuple(nodes.values()))
+# An interrupted dbt cancels its queries first.
+_SECONDS_TO_CANCEL = 10.0
 
 
 def run_dbt(
@@ -79,70 +37,126 @@ def run_dbt(
 ) -> BuildResult:
     """Run one dbt command, e.g. `["build", "--select", "reconcile"]`, and return what each node did.
 
-    `anchors` (run_id, trace_id …) reach run_results.json as `DBT_ENV_CUSTOM_ENV_<NAME>`. Failing tests and models
-    are in the result; only what kept dbt from running them (no connection, a broken project) is raised, as
-    InfrastructureError: what dbt had committed by then stays.
+    `anchors` (run_id, trace_id …) reach run_results.json as `DBT_ENV_CUSTOM_ENV_<NAME>`. A quiet dbt prints errors
+    only, on standard error. Failing tests and models are in the result; only what kept dbt from running them (no
+    connection, a broken project) is raised, as InfrastructureError: what dbt had committed by then stays. The parsed
+    project is kept for this process and database: whatever changes in dbt_project meanwhile is not seen.
     """
-    from dbt.cli.main import dbtRunner
-    from dbt_common.invocation import get_invocation_id
+    keeps_project = "--vars" not in arguments and arguments[0] != "docs"
+    ended = _process().run(
+        Run(
+            project=_key(warehouse, project_root) if keeps_project else None,
+            parse_arguments=_parse_arguments(project_root),
+            arguments=(*_flags(is_quiet), *arguments, *_places(project_root)),
+            environment={
+                **_environment(warehouse),
+                **{f"DBT_ENV_CUSTOM_ENV_{name.upper()}": value for name, value in (anchors or {}).items()},
+            },
+        ),
+        is_quiet=is_quiet,
+    )
+    if ended.is_interrupted:
+        raise KeyboardInterrupt
+    if ended.error is not None:
+        raise _did_not_run(arguments[0], ended.error, project_root)
+    return BuildResult(ended.invocation_id, ended.nodes)
 
-    local = project_root / ".local" / "dbt"
-    environment = {
-        **warehouse.libpq_environment(),
-        **{f"DBT_ENV_CUSTOM_ENV_{name.upper()}": value for name, value in (anchors or {}).items()},
-    }
-    manifest = None if "--vars" in arguments or arguments[0] == "docs" else _parsed(warehouse, project_root)
-    # Even a quiet dbt prints its errors, and standard output may be somebody's JSON.
-    with _environment(environment), redirect_stdout(sys.stderr if is_quiet else sys.stdout):
-        result = dbtRunner(manifest=manifest).invoke([*_flags(is_quiet), *arguments, *_places(project_root)])
-    if isinstance(result.exception, KeyboardInterrupt):
-        raise result.exception
-    if result.exception is not None or (not result.success and result.result is None):
-        raise InfrastructureError(
-            f"dbt {arguments[0]} did not run: {str(result.exception).strip()}. Silver and reconcile keep what earlier"
-            " builds made.",
-            next_command=f"make build SELECT=ticket_fact+   (log: {local / 'logs' / 'dbt.log'})",
+
+def start_dbt() -> None:
+    """Begin to import dbt, in the background; safe to call at any time."""
+    _process()
+
+
+def parse_project(warehouse: Warehouse, project_root: Path) -> None:
+    """Begin to parse the project, in the background. What is wrong with it is reported by the next `run_dbt`."""
+    _process().parse(
+        Parse(_key(warehouse, project_root), _parse_arguments(project_root), _environment(warehouse)),
+    )
+
+
+class _DbtProcess:
+    """The parent's end of the process; it ends with this one, however this one ends."""
+
+    def __init__(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._connection, theirs = context.Pipe()
+        self._process = context.Process(target=serve, args=(theirs,), name="dbt", daemon=True)
+        self._process.start()
+        theirs.close()
+
+    def parse(self, request: Parse) -> None:
+        try:
+            self._connection.send(request)
+        except OSError as error:
+            raise self._ended_early() from error
+
+    def run(self, request: Run, *, is_quiet: bool) -> Ended:
+        try:
+            self._connection.send(request)
+            try:
+                return self._answer(is_quiet)
+            except KeyboardInterrupt:
+                self._interrupt()
+                raise
+        except (EOFError, OSError) as error:
+            raise self._ended_early() from error
+
+    def _answer(self, is_quiet: bool) -> Ended:
+        while isinstance(answer := self._connection.recv(), Said):
+            (sys.stderr if is_quiet else sys.stdout).write(answer.text)
+        assert isinstance(answer, Ended)
+        return answer
+
+    def _interrupt(self) -> None:
+        """Let dbt cancel its queries; a process that does not answer in time is ended."""
+        assert self._process.pid is not None
+        os.kill(self._process.pid, signal.SIGINT)
+        while self._connection.poll(_SECONDS_TO_CANCEL):
+            if isinstance(self._connection.recv(), Ended):
+                return
+        self._forget()
+
+    def _ended_early(self) -> InfrastructureError:
+        self._forget()
+        return InfrastructureError(
+            f"dbt's process ended by itself (exit code {self._process.exitcode}). Silver and reconcile keep what"
+            " earlier builds made.",
+            next_command="make build SELECT=ticket_fact+",
         )
-    return BuildResult(get_invocation_id(), _nodes(result.result))
+
+    def _forget(self) -> None:
+        self._process.terminate()
+        self._process.join()
+        _process.cache_clear()
 
 
-def warm_up(warehouse: Warehouse, project_root: Path) -> None:
-    """Import dbt and parse the project in the background, while the caller waits for other things.
-
-    The parsed project is kept for this process and this database: whatever changes in dbt_project meanwhile is not
-    seen. A project that cannot be parsed is reported by the next `run_dbt`.
-    """
-    key = (warehouse.address, str(project_root))
-    if key not in _projects:
-        executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="dbt")
-        _projects[key] = executor.submit(_parse, warehouse, project_root)
-        executor.shutdown(wait=False)
+@cache
+def _process() -> _DbtProcess:
+    return _DbtProcess()
 
 
-_projects: dict[tuple[str, str], Future[Any]] = {}
+def _did_not_run(command: str, reason: str, project_root: Path) -> InfrastructureError:
+    log = project_root / ".local" / "dbt" / "logs" / "dbt.log"
+    return InfrastructureError(
+        f"dbt {command} did not run: {reason}. Silver and reconcile keep what earlier builds made.",
+        next_command=f"make build SELECT=ticket_fact+   (log: {log})",
+    )
 
 
-def _parsed(warehouse: Warehouse, project_root: Path) -> Any:
-    """The parsed project, waited for; None when it could not be parsed, and dbt then says why itself."""
-    warm_up(warehouse, project_root)
-    key = (warehouse.address, str(project_root))
-    manifest = _projects[key].result()
-    if manifest is None:
-        del _projects[key]
-    return manifest
+def _key(warehouse: Warehouse, project_root: Path) -> str:
+    return f"{warehouse.address} {project_root}"
 
 
-def _parse(warehouse: Warehouse, project_root: Path) -> Any:
-    from dbt.cli.main import dbtRunner
-
-    # Silent: the caller may be printing, and `run_dbt` says what is wrong.
-    silent = [*_flags(is_quiet=True), "--log-level", "none"]
-    with _environment(warehouse.libpq_environment()):
-        return dbtRunner().invoke([*silent, "parse", *_places(project_root)]).result
+def _environment(warehouse: Warehouse) -> dict[str, str]:
+    return {**os.environ, **warehouse.libpq_environment()}
 
 
 def _flags(is_quiet: bool) -> list[str]:
     return ["--quiet", "--no-print", "--no-use-colors"] if is_quiet else []
+
+
+def _parse_arguments(project_root: Path) -> tuple[str, ...]:
+    return ("parse", *_places(project_root))
 
 
 def _places(project_root: Path) -> list[str]:
@@ -150,29 +164,3 @@ def _places(project_root: Path) -> list[str]:
     local = project_root / ".local" / "dbt"
     places = ["--project-dir", str(project_root / "dbt_project"), "--profiles-dir", str(project_root)]
     return [*places, "--target-path", str(local / "target"), "--log-path", str(local / "logs")]
-
-
-def _nodes(execution: Any) -> tuple[NodeResult, ...]:
-    return tuple(
-        NodeResult(item.node.unique_id, str(item.status), item.failures, item.message)
-        for item in getattr(execution, "results", ())
-        if hasattr(item, "node")
-    )
-
-
-class _environment:
-    """Set variables for a block and put back what was there."""
-
-    def __init__(self, variables: Mapping[str, str]) -> None:
-        self._variables = dict(variables)
-
-    def __enter__(self) -> None:
-        self._before = {name: os.environ.get(name) for name in self._variables}
-        os.environ.update(self._variables)
-
-    def __exit__(self, *_: object) -> None:
-        for name, value in self._before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value

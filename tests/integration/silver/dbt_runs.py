@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
-from loader.silver.dbt import _environment
 from loader.warehouse import Warehouse
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -52,7 +53,7 @@ class Dbt:
     def _invoke(self, manifest: Any, *arguments: str) -> Any:
         from dbt.cli.main import dbtRunner
 
-        with _environment(self.warehouse.libpq_environment()):
+        with patch.dict(os.environ, self.warehouse.libpq_environment()):
             return dbtRunner(manifest=manifest).invoke(["--quiet", *arguments, *self.places()])
 
     def places(self) -> list[str]:

@@ -1,0 +1,53 @@
+"""What a dbt command did, node by node."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class NodeResult:
+    """What dbt said of one node. `failures`: failing rows of a test, else None."""
+
+    unique_id: str
+    status: str
+    failures: int | None
+    message: str | None
+
+    @property
+    def is_failed(self) -> bool:
+        return self.status in ("error", "fail", "runtime error", "partial success")
+
+    @property
+    def reason(self) -> str:
+        """What dbt said, without the query: a database repeats it after its own words."""
+        lines = [line.strip() for line in (self.message or self.status).splitlines() if line.strip()]
+        return " ".join(lines[:2])
+
+    @property
+    def name(self) -> str:
+        """The node's name as an operator would select it, e.g. `ticket_fact`."""
+        return self.unique_id.split(".")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class BuildResult:
+    invocation_id: str
+    nodes: tuple[NodeResult, ...]
+
+    @property
+    def failed(self) -> tuple[NodeResult, ...]:
+        return tuple(node for node in self.nodes if node.is_failed)
+
+    @property
+    def skipped(self) -> tuple[NodeResult, ...]:
+        return tuple(node for node in self.nodes if node.status == "skipped")
+
+    @property
+    def is_ok(self) -> bool:
+        return not self.failed and not self.skipped
+
+    def then(self, later: BuildResult) -> BuildResult:
+        """Both as one: the later invocation's id, and its word on every node that it ran too."""
+        nodes = {node.unique_id: node for node in (*self.nodes, *later.nodes)}
+        return BuildResult(later.invocation_id, tuple(nodes.values()))

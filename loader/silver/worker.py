@@ -1,0 +1,134 @@
+"""The process in which dbt runs: it imports dbt once, keeps parsed projects, and does what it is told.
+
+A process of its own, because dbt takes seconds of importing and parsing, which in a thread it would take from the
+reading of files; because dbt writes to standard output and reads the environment, both of which belong to the
+command; and because all that dbt holds in memory goes with it.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+from collections.abc import Mapping
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any
+
+from loader.silver.results import NodeResult
+
+
+@dataclass(frozen=True, slots=True)
+class Parse:
+    """Parse `project` and keep it. Not answered: what is wrong with it is said when it is built."""
+
+    project: str
+    arguments: tuple[str, ...]
+    environment: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Run dbt with the kept `project`, parsed now if need be (`parse_arguments`). None: dbt parses for itself."""
+
+    project: str | None
+    parse_arguments: tuple[str, ...]
+    arguments: tuple[str, ...]
+    environment: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A piece of what dbt prints, sent while it runs."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The answer to a Run. `error`: why dbt ran nothing."""
+
+    invocation_id: str
+    nodes: tuple[NodeResult, ...]
+    error: str | None
+    is_interrupted: bool
+
+
+def serve(connection: Connection) -> None:
+    """Answer requests until the parent is gone. The parent alone decides on an interrupt: Ctrl-C on a terminal goes
+    to a process group, and this process leaves its parent's."""
+    os.setpgid(0, 0)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    from dbt.cli.main import dbtRunner
+
+    projects: dict[str, Any] = {}
+    while True:
+        try:
+            request = connection.recv()
+        except (EOFError, KeyboardInterrupt):
+            return
+        os.environ.clear()
+        os.environ.update(request.environment)
+        if isinstance(request, Parse):
+            projects[request.project] = _parsed(dbtRunner(), request.arguments)
+        else:
+            connection.send(_run(request, projects, _Console(connection)))
+
+
+def _run(request: Run, projects: dict[str, Any], console: _Console) -> Ended:
+    from dbt.cli.main import dbtRunner
+    from dbt_common.invocation import get_invocation_id
+
+    manifest = None
+    if request.project is not None:
+        manifest = projects.get(request.project) or _parsed(dbtRunner(), request.parse_arguments)
+        projects[request.project] = manifest
+    with redirect_stdout(console), redirect_stderr(console):
+        result = dbtRunner(manifest=manifest).invoke([*request.arguments])
+    is_interrupted = isinstance(result.exception, KeyboardInterrupt)
+    error = None
+    if not is_interrupted and (result.exception is not None or (not result.success and result.result is None)):
+        error = str(result.exception).strip()
+    return Ended(get_invocation_id(), _nodes(result.result), error, is_interrupted)
+
+
+def _parsed(runner: Any, arguments: tuple[str, ...]) -> Any:
+    """The parsed project; None when it cannot be parsed, and dbt then says why when it runs."""
+    with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
+        return runner.invoke([*arguments]).result
+
+
+def _nodes(execution: Any) -> tuple[NodeResult, ...]:
+    return tuple(
+        NodeResult(item.node.unique_id, str(item.status), item.failures, item.message)
+        for item in getattr(execution, "results", ())
+        if hasattr(item, "node")
+    )
+
+
+def _end_with_parent() -> None:
+    """Also when the parent was killed: what it had built by then stays, and nothing goes on behind its back."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(3)
+
+
+class _Console:
+    """What dbt takes for its terminal; dbt's threads print, too."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._lock = threading.Lock()
+
+    def write(self, text: str) -> int:
+        with self._lock:
+            self._connection.send(Said(text))
+        return len(text)
+
+    def flush(self) -> None:
+        pass
+
+    def isatty(self) -> bool:
+        return False
