@@ -7,6 +7,7 @@ create table if not exists bronze.raw_ticket_event (
     record_fingerprint bytea not null,
     source_id text not null,
     ticket_id text not null,
+    customer_id text not null,
     -- Instants truncated to the microsecond by the loader, once; every later layer uses these.
     created_at timestamptz not null,
     updated_at timestamptz,
@@ -122,7 +123,7 @@ select
     'raw_ticket_event' as table_name,
     count(*) as row_count,
     sum(ops.digest64(concat_ws(
-        '|', event_id, encode(record_fingerprint, 'hex'), source_id, ticket_id,
+        '|', event_id, encode(record_fingerprint, 'hex'), source_id, ticket_id, customer_id,
         ops.instant_text(created_at), ops.instant_text(updated_at),
         ops.instant_text(resolved_at), ops.instant_text(sla_due_at),
         partition_key - date '2000-01-01', ingest_batch_id, warning_codes, asset_id, line_number, run_id

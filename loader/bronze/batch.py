@@ -69,6 +69,7 @@ class Batch:
                 record.record_fingerprint,
                 record.source_id,
                 record.ticket_id,
+                record.customer_id,
                 created_at,
                 record.updated_at,
                 record.resolved_at,

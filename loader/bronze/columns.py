@@ -57,6 +57,7 @@ RAW_TICKET_EVENT = BronzeTable(
         ("record_fingerprint", "bytea", False),
         ("source_id", "text", False),
         ("ticket_id", "text", False),
+        ("customer_id", "text", False),
         ("created_at", "timestamptz", False),
         ("updated_at", "timestamptz", True),
         ("resolved_at", "timestamptz", True),

@@ -80,6 +80,7 @@ class Ruleset:
             hashlib.sha256(canonical).digest(),
             ticket_id,
             record["source_id"],
+            record["customer_id"],
             ingest_batch_id,
             created_at,
             updated_at,

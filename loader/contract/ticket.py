@@ -29,6 +29,7 @@ class AcceptedRecord:
     record_fingerprint: bytes
     ticket_id: str
     source_id: str
+    customer_id: str
     ingest_batch_id: str
     created_at: datetime
     updated_at: datetime | None

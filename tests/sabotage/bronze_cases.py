@@ -99,6 +99,7 @@ EVENTS = (
     _event_edit("event_id", OTHER_UUID, "event_missing"),
     _event_edit("source_id", "source_id || '_x'", "columns_differ_from_payload"),
     _event_edit("ticket_id", "'TKT-19990101-000001'", "columns_differ_from_payload"),
+    _event_edit("customer_id", "customer_id || 'x'", "columns_differ_from_payload"),
     _event_edit("created_at", "created_at + interval '1 microsecond'", "columns_differ_from_payload"),
     _event_edit("updated_at", "coalesce(updated_at, created_at) - interval '1 year'", "columns_differ_from_payload"),
     _event_edit("updated_at", "case when updated_at is null then created_at end", "columns_differ_from_payload", OLDER),

@@ -6,7 +6,8 @@
 
     {{ run_hooks(pre_hooks, inside_transaction=False) }}
     {{ run_hooks(pre_hooks, inside_transaction=True) }}
-    {%- if existing is not none and not existing.is_view %}
+    {#- Not "no view": one that another build made since this one looked is "external" to dbt. #}
+    {%- if existing is not none and (existing.is_table or existing.is_materialized_view) %}
         {%- do adapter.drop_relation(existing) %}
     {%- endif %}
     {% call statement('main') -%}

@@ -41,12 +41,9 @@ begin
         ruleset_id integer not null,
         sequence bigint not null
     );
-    -- Work left for the models downstream. Without a key: filled in bulk, emptied whole.
+    -- Work left for customer_dim. Without a key: filled in bulk, emptied whole.
     create table if not exists {{ source('silver_ledger', 'stale_ticket') }} (
         ticket_id text not null
-    );
-    create table if not exists {{ source('silver_ledger', 'stale_customer') }} (
-        customer_id text not null
     );
     {%- for view in views if execute %}
     {#- The model's own text: there is no second definition that could differ. #}

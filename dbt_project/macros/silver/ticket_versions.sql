@@ -17,6 +17,7 @@ events as (
     select
         event_id,
         ticket_id,
+        customer_id,
         source_id as record_source,
         record_fingerprint,
         created_at,
@@ -85,6 +86,7 @@ delivered as (
     select
         landed.event_id,
         landed.ticket_id,
+        landed.customer_id,
         landed.record_source,
         landed.record_fingerprint,
         landed.created_at,
@@ -118,6 +120,7 @@ ranked as (
 select
     event_id,
     ticket_id,
+    customer_id,
     record_source,
     record_fingerprint,
     created_at,

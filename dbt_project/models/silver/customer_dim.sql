@@ -5,19 +5,17 @@
         unique_key='customer_id',
         on_schema_change='fail',
         pre_hook=["{{ begin_silver_model() }}", "{{ take_stale_customers() }}"],
-        post_hook="truncate {{ source('silver_ledger', 'stale_customer') }}",
+        post_hook="truncate {{ source('silver_ledger', 'stale_ticket') }}",
     )
 }}
-{%- set stale_customer = source('silver_ledger', 'stale_customer') %}
+{#- After ticket_fact, which freezes what counts and queues the tickets. -#}
+{%- do ref('ticket_fact') %}
 
 with
 
-customer_tickets as not materialized (
+versions as (
 
-    select * from {{ ref('ticket_customer') }}
-    {%- if is_incremental() %}
-    where customer_id in (select stale.customer_id from {{ stale_customer }} as stale)
-    {%- endif %}
+    {{ ticket_versions('customer_ticket' if is_incremental() else none) | indent(4) }}
 
 ),
 
@@ -57,40 +55,24 @@ run_manifests as (
 
 ),
 
-totals as (
-
-    select
-        customer_id,
-        min(first_seen_at) as first_seen_at,
-        max(version_at) as last_seen_at,
-        count(*) filter (where is_current) as ticket_count,
-        count(*) filter (where is_open) as open_ticket_count
-    from customer_tickets
-    group by customer_id
-
-),
-
 newest as (
 
-    select distinct on (totals.customer_id)
-        totals.customer_id,
-        customer_tickets.org_id,
-        customer_tickets.sla_tier,
-        totals.first_seen_at,
-        totals.last_seen_at,
-        totals.ticket_count,
-        totals.open_ticket_count,
-        customer_tickets.event_id
-    from totals
-    inner join customer_tickets
-        on
-            totals.customer_id = customer_tickets.customer_id
-            and totals.last_seen_at = customer_tickets.version_at
+    select distinct on (customer_id)
+        customer_id,
+        event_id,
+        version_at
+    from versions
+    where
+        not is_collided
+        {%- if is_incremental() %}
+        and customer_id in (select stale.customer_id from stale_customer as stale)
+        {%- endif %}
     order by
-        totals.customer_id asc,
-        customer_tickets.sequence desc,
-        customer_tickets.line_number desc,
-        customer_tickets.event_id desc
+        customer_id asc,
+        version_at desc,
+        sequence desc,
+        line_number desc,
+        event_id desc
 
 ),
 
@@ -98,12 +80,9 @@ final as (
 
     select
         newest.customer_id,
-        newest.org_id,
-        newest.sla_tier,
-        newest.first_seen_at,
-        newest.last_seen_at,
-        newest.ticket_count,
-        newest.open_ticket_count,
+        events.payload ->> 'org_id' as org_id,
+        events.payload ->> 'sla_tier' as sla_tier,
+        newest.version_at as last_seen_at,
         encode(events.record_fingerprint, 'hex') as record_fingerprint,
         newest.event_id,
         events.asset_id,

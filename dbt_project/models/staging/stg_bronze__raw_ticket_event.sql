@@ -3,6 +3,7 @@ select
     raw_event.record_fingerprint,
     raw_event.source_id as record_source,
     raw_event.ticket_id,
+    raw_event.customer_id,
     raw_event.created_at,
     raw_event.updated_at,
     raw_event.resolved_at,

@@ -14,7 +14,7 @@ from unittest.mock import patch
 from loader.warehouse import Warehouse
 
 ROOT = Path(__file__).resolve().parents[3]
-SILVER_MODELS = ("ticket_fact", "ticket_customer", "customer_dim")
+SILVER_MODELS = ("ticket_fact", "customer_dim")
 
 
 @dataclass

@@ -31,21 +31,16 @@ class History:
         return {ticket_id: (str(max(kept)[1].event_id), len(kept)) for ticket_id, kept in self._kept_versions().items()}
 
     def customers(self) -> dict[str, tuple[Any, ...]]:
-        """(event_id, org_id, first_seen_at, last_seen_at, ticket_count, open_ticket_count) by customer_id."""
+        """(event_id, org_id, last_seen_at) by customer_id."""
         versions: dict[str, list[tuple[Key, Version]]] = defaultdict(list)
-        winners = {}
-        for ticket_id, kept in self._kept_versions().items():
-            winners[ticket_id] = max(kept)[1]
+        for kept in self._kept_versions().values():
             for key, version in kept:
                 versions[version.customer].append((key, version))
         return {
             customer: (
                 str(max(rows)[1].event_id),
                 f"org of {customer} {max(rows)[1].status}",
-                min(at(version.created) for _, version in rows),
                 max(version.version_at for _, version in rows),
-                sum(winner.customer == customer for winner in winners.values()),
-                sum(winner.customer == customer and winner.status != "closed" for winner in winners.values()),
             )
             for customer, rows in versions.items()
         }

@@ -10,7 +10,7 @@ from tests.integration.silver.dbt_runs import SILVER_MODELS, Dbt
 from tests.integration.silver.scene import Scene
 from tests.integration.silver.version import Version
 
-TABLES = ("ticket_fact", "ticket_customer", "customer_dim", "built_load", "built_asset")
+TABLES = ("ticket_fact", "customer_dim", "built_load", "built_asset")
 
 
 def rebuilt(scene: Scene, dbt: Dbt) -> dict[str, list[object]]:

@@ -2,7 +2,7 @@
 {%- set fields = ticket_fields() -%}
 {#- Columns of Bronze that repeat a field of the payload. -#}
 {%- set bronze_columns = [
-    'ticket_id', 'record_source', 'created_at', 'updated_at', 'resolved_at', 'sla_due_at'
+    'ticket_id', 'customer_id', 'record_source', 'created_at', 'updated_at', 'resolved_at', 'sla_due_at'
 ] -%}
 
 with
@@ -69,6 +69,7 @@ valued as (
         record_fingerprint,
         record_source,
         ticket_id,
+        customer_id,
         created_at,
         updated_at,
         resolved_at,
@@ -100,7 +101,7 @@ judged as (
         case when is_payload_authentic then payload_created_at else created_at end as created_at,
         case when is_payload_authentic then payload_updated_at else updated_at end as updated_at,
         partition_key,
-        payload_customer_id as customer_id,
+        case when is_payload_authentic then payload_customer_id else customer_id end as customer_id,
         payload_org_id as org_id,
         payload_sla_tier as sla_tier,
         payload_status not in ('resolved', 'closed') as is_open,
