@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
+from psycopg2.extras import execute_values
+
+from loader.bronze.columns import BRONZE
 from loader.runs.anchors import Attempt
 
 
@@ -43,15 +46,7 @@ def complete(
     A limited run marks nothing taken.
     """
     run_id = str(attempt.run_id)
-    cursor.execute(
-        "insert into ops.completed_load (load_id, table_name, run_id, attempt, row_count, row_digest)"
-        " select load.load_id, bronze_table.table_name, %s, %s,"
-        " coalesce(content.row_count, 0), coalesce(content.row_digest, 0)"
-        " from unnest(%s::text[]) as load (load_id)"
-        " cross join (values ('raw_ticket_event'), ('asset_line'), ('rejected_record')) as bronze_table (table_name)"
-        " left join ops.load_content as content using (load_id, table_name)",
-        (run_id, attempt.number, list(load_ids)),
-    )
+    _record_loads(cursor, attempt, load_ids)
     cursor.execute(
         "update ops.ingest_run set dlt_load_ids = %s where run_id = %s and attempt = %s",
         (list(load_ids), run_id, attempt.number),
@@ -73,6 +68,28 @@ def complete(
             "analyze bronze.raw_ticket_event, bronze.asset_line, bronze.rejected_record, ops.asset_partition,"
             " ops.asset_index, ops.completed_load, ops.source_asset, ops.manifest_asset"
         )
+
+
+def _record_loads(cursor: Any, attempt: Attempt, load_ids: Sequence[str]) -> None:
+    """A row for each load and table, with what the table holds of it: read first, since only a query without a
+    write is shared among workers."""
+    if not load_ids:
+        return
+    cursor.execute("set local parallel_setup_cost = 0")
+    cursor.execute(
+        "select load_id, table_name, row_count, row_digest from ops.load_content where load_id = any(%s)",
+        (list(load_ids),),
+    )
+    contents = {(load_id, table_name): content for load_id, table_name, *content in cursor.fetchall()}
+    execute_values(
+        cursor,
+        "insert into ops.completed_load (load_id, table_name, run_id, attempt, row_count, row_digest) values %s",
+        [
+            (load_id, table.name, str(attempt.run_id), attempt.number, *contents.get((load_id, table.name), (0, 0)))
+            for load_id in load_ids
+            for table in BRONZE
+        ],
+    )
 
 
 def _record_index(cursor: Any, attempt: Attempt, ruleset_id: int, reading: AssetReading) -> None:

@@ -148,7 +148,7 @@ where run_id = %s and attempt = %s and asset_id is not null and action in ('pars
 
 def _fates(cursor: Any, key: tuple[str, int]) -> dict[date | None, dict[str, int]]:
     cursor.execute(
-        "select partition_key, fate, count(*) from reconcile.line_fate"
+        "select partition_key, fate, sum(line_count)::bigint from reconcile.reconcile_fate"
         f" where asset_id in ({_RUN_ASSETS}) group by partition_key, fate",
         key,
     )
@@ -232,10 +232,10 @@ def _findings(cursor: Any) -> tuple[Finding, ...]:
 def _warnings(cursor: Any, key: tuple[str, int]) -> dict[str, int]:
     """Warnings on the events of the run's assets, by code, and events dated after the run."""
     cursor.execute(
-        "select code, count(*) from reconcile.line_fate as line"
-        " inner join bronze.raw_ticket_event as event using (event_id)"
+        "select code, count(*) from bronze.raw_ticket_event as event"
+        " inner join staging.stg_bronze__asset_line as line using (event_id, asset_id, line_number)"
         " cross join unnest(event.warning_codes) as code"
-        f" where line.fate = 'landed' and line.asset_id in ({_RUN_ASSETS}) group by code",
+        f" where event.warning_codes <> '{{}}' and event.asset_id in ({_RUN_ASSETS}) group by code",
         key,
     )
     warnings = {str(code): int(count) for code, count in cursor.fetchall()}

@@ -7,6 +7,7 @@ command; and because all that dbt holds in memory goes with it.
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import threading
@@ -60,6 +61,8 @@ def serve(connection: Connection) -> None:
     to a process group, and this process leaves its parent's."""
     os.setpgid(0, 0)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    # What is imported and parsed stays: collecting garbage in between only costs (a seventh of the time).
+    gc.disable()
     from dbt.cli.main import dbtRunner
 
     projects: dict[str, Any] = {}
@@ -72,6 +75,8 @@ def serve(connection: Connection) -> None:
         os.environ.update(request.environment)
         if isinstance(request, Parse):
             projects[request.project] = _parsed(dbtRunner(), request.arguments)
+            gc.freeze()
+            gc.enable()
         else:
             connection.send(_run(request, projects, _Console(connection)))
 

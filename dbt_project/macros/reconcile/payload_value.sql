@@ -62,7 +62,7 @@
 
 {% macro postgres__setting_free_text(expression, kind) -%}
     {%- if kind == 'instant' -%}
-    extract(epoch from {{ expression }})
+    encode(timestamptz_send({{ expression }}), 'hex')
     {%- elif kind == 'date' -%}
     {{ expression }} - date '2000-01-01'
     {%- else -%}

@@ -126,11 +126,17 @@ deliveries as (
 ),
 
 -- An event that no line delivers is damage; it keeps the place of its own first delivery, so that its ticket
--- does not look wrong as well. Retired: delivered under an older ruleset only.
+-- does not look wrong as well. Retired: delivered under an older ruleset only. Few columns until the versions are
+-- ranked: wide rows are slow to sort.
 placed as (
 
     select
-        claims.*,
+        claims.row_place,
+        claims.ticket_id,
+        claims.record_source,
+        claims.record_fingerprint,
+        claims.created_at,
+        claims.is_pending,
         coalesce(claims.updated_at, claims.created_at) as version_at,
         coalesce(deliveries.has_first_delivery, false) as is_first_delivery_known,
         not coalesce(deliveries.has_current_first_delivery, false) as is_displaced,
@@ -193,41 +199,7 @@ scoped as (
 ranked as (
 
     select
-        scoped.row_place,
-        scoped.event_id,
-        scoped.record_fingerprint,
-        scoped.record_source,
-        scoped.ticket_id,
-        scoped.created_at,
-        scoped.updated_at,
-        scoped.partition_key,
-        scoped.customer_id,
-        scoped.org_id,
-        scoped.sla_tier,
-        scoped.is_open,
-        scoped.ingest_batch_id,
-        scoped.warning_codes,
-        scoped.asset_id,
-        scoped.line_number,
-        scoped.run_id,
-        scoped.dlt_load_id,
-        scoped.load_run_id,
-        scoped.load_attempt,
-        scoped.version_at,
-        scoped.version_sequence,
-        scoped.version_line_number,
-        scoped.field_digest,
-        scoped.differing_columns,
-        scoped.is_pending,
-        scoped.is_load_intact,
-        scoped.is_payload_authentic,
-        scoped.is_event_id_authentic,
-        scoped.is_partition_authentic,
-        scoped.is_first_delivery_known,
-        scoped.is_displaced,
-        scoped.is_retired,
-        scoped.is_collided,
-        scoped.is_candidate,
+        scoped.*,
         row_number() over (
             partition by scoped.ticket_id, scoped.is_candidate
             order by
@@ -240,6 +212,51 @@ ranked as (
         count(*) over (partition by scoped.ticket_id, scoped.is_candidate) as version_count
     from scoped
 
+),
+
+final as (
+
+    select
+        claims.row_place,
+        claims.event_id,
+        claims.record_fingerprint,
+        claims.record_source,
+        claims.ticket_id,
+        claims.created_at,
+        claims.updated_at,
+        claims.partition_key,
+        claims.customer_id,
+        claims.org_id,
+        claims.sla_tier,
+        claims.is_open,
+        claims.ingest_batch_id,
+        claims.warning_codes,
+        claims.asset_id,
+        claims.line_number,
+        claims.run_id,
+        claims.dlt_load_id,
+        claims.load_run_id,
+        claims.load_attempt,
+        ranked.version_at,
+        ranked.version_sequence,
+        ranked.version_line_number,
+        claims.field_digest,
+        claims.differing_columns,
+        claims.is_pending,
+        claims.is_load_intact,
+        claims.is_payload_authentic,
+        claims.is_event_id_authentic,
+        claims.is_partition_authentic,
+        ranked.is_first_delivery_known,
+        ranked.is_displaced,
+        ranked.is_retired,
+        ranked.is_collided,
+        ranked.is_candidate,
+        ranked.version_rank,
+        ranked.version_count
+    from claims
+    inner join ranked on claims.row_place = ranked.row_place
+
 )
 
-select * from ranked
+select * from final
