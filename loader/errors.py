@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 
 class LoaderError(Exception):
     """Base of every error that ends a command on purpose.
@@ -16,6 +19,10 @@ class LoaderError(Exception):
         super().__init__(message)
         self.message = message
         self.next_command = next_command
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """As it crosses from a reading process."""
+        return partial(type(self), next_command=self.next_command), (self.message,)
 
 
 class CheckFailedError(LoaderError):

@@ -43,6 +43,11 @@ create table if not exists bronze.asset_line (
 );
 create index if not exists asset_line_by_event on bronze.asset_line (event_id);
 
+-- Nobody searches by these: their statistics would be most of an ANALYZE.
+alter table bronze.raw_ticket_event
+    alter column raw_payload set statistics 0,
+    alter column record_fingerprint set statistics 0;
+
 create table if not exists bronze.rejected_record (
     asset_id integer not null,
     line_number integer not null,

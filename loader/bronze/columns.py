@@ -13,6 +13,9 @@ from typing import Any
 import pyarrow as pa
 
 PG_TYPE_HINT = "x-pg-type"
+# What all rows of a load share: the load adds it, the reader does not know it.
+RUN_ID = "run_id"
+LOAD_ID = "_dlt_load_id"
 _INSTANT = pa.timestamp("us", "UTC")
 _TEXT_LIST = pa.list_(pa.string())
 
@@ -40,6 +43,11 @@ class BronzeTable:
     @property
     def arrow_schema(self) -> pa.Schema:
         return pa.schema([pa.field(name, _TYPES[kind][0], nullable=nullable) for name, kind, nullable in self.columns])
+
+    @property
+    def read_schema(self) -> pa.Schema:
+        """The columns that a reader fills."""
+        return pa.schema([field for field in self.arrow_schema if field.name not in (RUN_ID, LOAD_ID)])
 
     @property
     def dlt_columns(self) -> dict[str, dict[str, Any]]:

@@ -146,8 +146,8 @@ def _window(batch: Batch) -> tuple[datetime, datetime]:
 
     Not `[first, last + 1 µs)`: a record of the last microsecond of year 9999 has no instant after it.
     """
-    first = batch.first_created_at or datetime(1970, 1, 1, tzinfo=UTC)
-    return first, batch.last_created_at or first
+    nothing = datetime(1970, 1, 1, tzinfo=UTC)
+    return batch.window or (nothing, nothing)
 
 
 def _column_type_mapper() -> Any:

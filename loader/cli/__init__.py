@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import click
 
 from loader.cli.output import print_error
+from loader.collector import collect_rarely, end_without_collecting
 from loader.errors import LoaderError
 
 _COMMANDS = {
@@ -64,6 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point: runs a command and ends the process with DESIGN's exit codes."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     as_json = "--json" in words
+    collect_rarely()
     try:
         result = cli.main(args=words, prog_name="loader", standalone_mode=False)
         sys.exit(result if isinstance(result, int) else 0)
@@ -80,6 +82,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except Exception as error:
         print_error(*_unforeseen(error), 3, as_json=as_json)
         sys.exit(3)
+    finally:
+        end_without_collecting()
 
 
 def _unforeseen(error: Exception) -> tuple[str, str]:

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
-from loader.bronze import BATCH_BYTES, BATCH_LINES, Batch, BronzeLoader, complete, land
+from loader.bronze import (
+    AssetReading,
+    BronzeLoader,
+    Chunk,
+    Terms,
+    complete,
+    land,
+    read_assets,
+    read_in_processes,
+)
 from loader.config import Settings
 from loader.contract.ruleset import Ruleset, load_ruleset
 from loader.errors import CheckFailedError, LoaderError
@@ -22,6 +32,9 @@ from loader.silver import BuildResult, parse_project, run_dbt, start_dbt
 from loader.warehouse import Warehouse, open_warehouse
 
 Report = Callable[[str], None]
+
+# Bytes as archived. A process starts in half a second, in which some 15 MB are read.
+_WORTH_A_PROCESS = 16 * 1024 * 1024
 
 
 def ingest(settings: Settings, request: IngestRequest, report: Report = lambda line: None) -> Verdict:
@@ -135,23 +148,12 @@ class _Ingest:
     def _land(self, registered: Sequence[RegisteredAsset]) -> None:
         unchanged = sum(entry.asset_id is not None for entry in registered) - len(self._to_read)
         self._report(f"bronze: {len(self._to_read)} asset(s) to read, {unchanged} unchanged")
-        loader = BronzeLoader(self._warehouse, self._attempt, self._working_root) if self._to_read else None
-        readings = []
-        if loader is not None:
-            batch = Batch(
-                run_id=self._attempt.run_id,
-                ruleset_id=self._ruleset_id,
-                max_lines=BATCH_LINES,
-                max_bytes=BATCH_BYTES,
-            )
-            readings = land(
-                self._to_read,
-                loader,
-                batch,
-                ruleset=self._ruleset,
-                covers=self._job().covers,
-                line_limit=self._request.line_limit,
-            )
+        loader, readings = None, []
+        if self._to_read:
+            # In this order: reading begins while dlt is imported.
+            with self._reading() as read:
+                loader = BronzeLoader(self._warehouse, self._attempt, self._working_root)
+                readings = land(read, loader, self._attempt.run_id)
         with self._ledger.boundary("landed") as cursor:
             complete(
                 cursor,
@@ -165,6 +167,15 @@ class _Ingest:
         self._report(f"bronze: {len(loader.load_ids) if loader else 0} load(s) completed")
         if loader is not None:
             loader.drop_working_state()
+
+    def _reading(self) -> AbstractContextManager[Iterator[Chunk | AssetReading]]:
+        """In processes of their own when that is worth their start. A line limit needs one order of reading."""
+        terms = Terms(self._ruleset_id, self._request.window)
+        size = sum(asset.path.stat().st_size for asset in self._to_read)
+        if self._settings.readers and self._request.line_limit is None and size >= _WORTH_A_PROCESS:
+            contracts = self._settings.project_root / "contracts"
+            return read_in_processes(self._to_read, terms, contracts, process_count=self._settings.readers)
+        return nullcontext(read_assets(self._to_read, terms, self._ruleset, line_limit=self._request.line_limit))
 
     def _build(self) -> BuildResult:
         """Silver, then reconcile, in one dbt invocation with every data test; unit tests belong to CI.

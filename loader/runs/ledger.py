@@ -33,9 +33,6 @@ class Job:
     refused_manifests: tuple[Mapping[str, Any], ...] = ()
     git_sha: str | None = None
 
-    def covers(self, partition: date) -> bool:
-        return self.window is None or self.window[0] <= partition < self.window[1]
-
 
 @dataclass(frozen=True, slots=True)
 class AssetAction:

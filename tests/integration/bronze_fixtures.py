@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from loader.bronze import AssetReading, Batch, BronzeLoader, complete
+from loader.bronze import AssetReading, Batch, BronzeLoader, Rows, complete
 from loader.contract.ruleset import Ruleset, load_ruleset
 from loader.contract.ticket import AcceptedRecord
 from loader.reader import Line
@@ -43,12 +43,14 @@ class Writer:
     ruleset_id: int
 
     def batch(self, records: Sequence[dict[str, Any]], *, asset_id: int) -> Batch:
-        batch = Batch(run_id=self.attempt.run_id, ruleset_id=self.ruleset_id, max_lines=10_000, max_bytes=1 << 24)
+        lines = Rows(self.ruleset_id)
         for number, record in enumerate(records, start=1):
             line = Line(number, (number - 1) * 100, 100, orjson.dumps(record), None, False)
             judged = accepted(record)
-            batch.add_line(asset_id, line, judged)
-            batch.add_event(asset_id, line, judged)
+            lines.add_line(asset_id, line, judged)
+            lines.add_event(asset_id, line, judged)
+        batch = Batch(self.attempt.run_id)
+        batch.add(lines.take())
         return batch
 
     def complete(self, records: Sequence[dict[str, Any]], *, asset_id: int) -> None:

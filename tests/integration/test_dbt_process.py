@@ -21,7 +21,7 @@ from tests.ingests import rows
 
 pytestmark = pytest.mark.usefixtures("loader_environment")
 
-BUILD = ["run", "--select", "stg_ops__ruleset"]
+BUILD = ["run", "--select", "stg_ops__run_asset"]
 IS_WAITING = (
     "select exists (select from pg_stat_activity where application_name = 'dbt' and wait_event_type = 'Lock'"
     " and datname = current_database())"
@@ -63,7 +63,7 @@ def test_what_dbt_says_comes_out_here_and_nowhere_when_quiet(
     database: Warehouse, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run_dbt(database, ROOT, BUILD, is_quiet=False)
-    assert "1 of 1 OK created sql view model staging.stg_ops__ruleset" in capsys.readouterr().out
+    assert "1 of 1 OK created sql view model staging.stg_ops__run_asset" in capsys.readouterr().out
     run_dbt(database, ROOT, BUILD)
     assert capsys.readouterr() == ("", "")
 
@@ -71,7 +71,7 @@ def test_what_dbt_says_comes_out_here_and_nowhere_when_quiet(
 def test_an_interrupt_here_cancels_the_query_there_and_dbt_works_on(database: Warehouse) -> None:
     assert run_dbt(database, ROOT, BUILD).is_ok
     with closing(database.connect(application_name="blocker")) as blocker:
-        blocker.cursor().execute("lock table ops.ruleset in access exclusive mode")
+        blocker.cursor().execute("lock table ops.run_asset in access exclusive mode")
         thread = _later(database, lambda: os.kill(os.getpid(), signal.SIGINT))
         with pytest.raises(KeyboardInterrupt):
             run_dbt(database, ROOT, BUILD)
@@ -86,7 +86,7 @@ def test_a_dbt_that_is_killed_is_an_infrastructure_error_and_the_next_call_has_a
     pid = dbt._process()._process.pid
     assert pid is not None
     with closing(database.connect(application_name="blocker")) as blocker:
-        blocker.cursor().execute("lock table ops.ruleset in access exclusive mode")
+        blocker.cursor().execute("lock table ops.run_asset in access exclusive mode")
         thread = _later(database, lambda: os.kill(pid, signal.SIGKILL))
         with pytest.raises(InfrastructureError, match="dbt's process ended by itself"):
             run_dbt(database, ROOT, BUILD)
@@ -105,7 +105,7 @@ def test_dbt_ends_with_a_parent_that_is_killed(database: Warehouse) -> None:
         f"    run_dbt(given_warehouse(os.environ), Path({str(ROOT)!r}), {BUILD!r})\n"
     )
     with closing(database.connect(application_name="blocker")) as blocker:
-        blocker.cursor().execute("lock table ops.ruleset in access exclusive mode")
+        blocker.cursor().execute("lock table ops.run_asset in access exclusive mode")
         parent = subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, text=True)
         assert parent.stdout is not None
         pid = int(parent.stdout.readline())

@@ -180,12 +180,12 @@ def test_dbt_errors_never_reach_standard_output(
     database: Warehouse, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Standard output is somebody's JSON; even a quiet dbt prints its errors there."""
-    rows(database, "drop table ops.ruleset cascade")
-    build = run_dbt(database, ROOT, ["build", "--select", "stg_ops__ruleset"])
+    rows(database, "drop table ops.run_asset cascade")
+    build = run_dbt(database, ROOT, ["build", "--select", "stg_ops__run_asset"])
     assert build.failed
     printed = capfd.readouterr()
     assert printed.out == ""
-    assert 'relation "ops.ruleset" does not exist' in printed.err
+    assert 'relation "ops.run_asset" does not exist' in printed.err
     make_small_checkout(tmp_path / "project")
     (tmp_path / "project" / "dbt_project" / "models" / "broken.sql").write_text("select {{ nothing( }}")
     with pytest.raises(InfrastructureError, match="model broken"):

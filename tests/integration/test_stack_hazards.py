@@ -14,6 +14,7 @@ import psycopg2
 import pyarrow as pa
 import pytest
 
+from loader.bronze import Chunk
 from loader.bronze import load as load_module
 from loader.bronze.columns import BRONZE, RAW_TICKET_EVENT
 from loader.bronze.load import staging_dataset
@@ -132,7 +133,9 @@ def test_an_event_twice_in_one_load_is_landed_once(database: Warehouse, tmp_path
         asset_id = new_asset(database, "twice")
         batch = one.batch([record, record], asset_id=asset_id)
         assert batch.row_count(RAW_TICKET_EVENT) == 1
-        batch._rows[RAW_TICKET_EVENT.name] *= 2
+        (chunk,) = batch._chunks
+        events = chunk.tables[RAW_TICKET_EVENT.name]
+        batch._chunks = [Chunk({**chunk.tables, RAW_TICKET_EVENT.name: pa.concat_tables([events, events])})]
         with pytest.raises(InfrastructureError, match="dlt failed in step load"):
             one.loader.load(batch)
     with writer(database, tmp_path) as two:

@@ -133,7 +133,7 @@ def test_a_reader_that_drops_the_last_line_is_found_by_tiling(
     server: Warehouse, _template: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The reader's own counts agree with each other; only the bytes that the gate counted do not."""
-    from loader.bronze import landing
+    from loader.bronze import reading
 
     name = f"omni_lossy_{os.getpid()}"
     _execute(server, f"create database {name} template {_template}")
@@ -145,7 +145,7 @@ def test_a_reader_that_drops_the_last_line_is_found_by_tiling(
             Options(first_day=date(2026, 4, 16), last_day=date(2026, 4, 16), tickets=20, seed=3), tmp_path / "exports"
         )
         whole = reader_lines.iter_lines
-        monkeypatch.setattr(landing, "iter_lines", lambda chunks: list(whole(chunks))[:-1])
+        monkeypatch.setattr(reading, "iter_lines", lambda chunks: list(whole(chunks))[:-1])
         verdict = run(declare(tmp_path / "exports"))
         assert verdict.exit_code == 1
         named = [one for one in verdict.facts.findings if one.table_name == "bronze.asset_line"]

@@ -13,13 +13,9 @@
     {#- In the order in which they read each other. -#}
     {%- set views = [
         ref('stg_ops__asset_index'),
-        ref('stg_ops__asset_partition'),
         ref('stg_ops__completed_load'),
-        ref('stg_ops__ingest_run'),
-        ref('stg_ops__load_content'),
         ref('stg_ops__manifest'),
         ref('stg_ops__manifest_asset'),
-        ref('stg_ops__ruleset'),
         ref('stg_ops__run_asset'),
         ref('stg_ops__source_asset'),
         ref('stg_bronze__asset_line'),

@@ -1,4 +1,7 @@
 {{ config(pre_hook="{{ set_reconcile_session() }}") }}
+{#- What the macros read. -#}
+{%- do ref('reconcile_load') -%}
+{%- do ref('load_progress') -%}
 {%- set fields = ticket_fields() -%}
 {#- Columns of ticket_fact that follow from Bronze's rows, not from the payload. -#}
 {%- set derived_columns = [
@@ -22,7 +25,7 @@ with
 -- Read three times, computed once.
 standings as materialized (
 
-    select * from {{ ref('event_standing') }}
+    {{ event_standings() | indent(4) }}
 
 ),
 

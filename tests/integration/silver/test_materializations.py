@@ -10,7 +10,7 @@ VIEWS = (
     "select nspname, relname, pg_class.oid from pg_class inner join pg_namespace on pg_namespace.oid = relnamespace"
     " where nspname in ('staging', 'silver') and relkind = 'v' order by 1, 2"
 )
-RULESET = "staging.stg_ops__ruleset"
+RUN_ASSET = "staging.stg_ops__run_asset"
 COLUMNS = "select attname from pg_attribute where attrelid = %s::regclass and attnum > 0 and not attisdropped"
 
 
@@ -25,14 +25,14 @@ def test_a_second_build_replaces_no_view(scene: Scene, dbt: Dbt) -> None:
 def test_changed_columns_are_taken_over(scene: Scene, dbt: Dbt) -> None:
     """After an upgrade the old view has columns that the model no longer has, or of another type."""
     assert dbt.run(select=ALL)
-    expected = scene.execute(COLUMNS, RULESET)
-    scene.execute(f"drop view {RULESET}; create view {RULESET} as select 1 as odd, 2 as ruleset_id")
+    expected = scene.execute(COLUMNS, RUN_ASSET)
+    scene.execute(f"drop view {RUN_ASSET}; create view {RUN_ASSET} as select 1 as odd, 2 as asset_id")
     assert dbt.run(select=ALL)
-    assert scene.execute(COLUMNS, RULESET) == expected
+    assert scene.execute(COLUMNS, RUN_ASSET) == expected
 
 
 def test_a_table_in_the_place_of_a_view_gives_way(scene: Scene, dbt: Dbt) -> None:
     """A model whose kind changed between versions must not stop the build."""
-    scene.execute(f"create schema staging; create table {RULESET} (odd integer)")
+    scene.execute(f"create schema staging; create table {RUN_ASSET} (odd integer)")
     assert dbt.run(select=ALL)
-    assert scene.execute("select relkind from pg_class where oid = %s::regclass", RULESET) == [("v",)]
+    assert scene.execute("select relkind from pg_class where oid = %s::regclass", RUN_ASSET) == [("v",)]

@@ -1,10 +1,19 @@
-{{ config(materialized='view') }}
+{#- Query with one row per visible row of raw_ticket_event: what it claims, checked against its own payload. Part of
+    reconcile_event. -#}
+{% macro event_claims() -%}
+    {{ return(adapter.dispatch('event_claims')()) }}
+{%- endmacro %}
+
+{% macro default__event_claims() -%}
+    {{ exceptions.raise_compiler_error("event_claims is written for PostgreSQL, not for " ~ target.type) }}
+{%- endmacro %}
+
+{% macro postgres__event_claims() -%}
 {%- set fields = ticket_fields() -%}
 {#- Columns of Bronze that repeat a field of the payload. -#}
 {%- set bronze_columns = [
     'ticket_id', 'customer_id', 'record_source', 'created_at', 'updated_at', 'resolved_at', 'sla_due_at'
 ] -%}
-
 with
 
 -- The row's place tells the copies of a doubled row apart.
@@ -146,3 +155,4 @@ visible as (
 )
 
 select * from visible
+{%- endmacro %}

@@ -1,0 +1,99 @@
+"""Assets in, chunks of Bronze rows out: one pass over each asset, in this process or in others beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from loader.bronze.completion import AssetReading
+from loader.bronze.rows import Chunk, Rows
+from loader.contract.ruleset import Ruleset, too_long
+from loader.contract.ticket import AcceptedRecord, RejectedRecord
+from loader.reader import ContentEncoding, Line, count_lines, is_blank, iter_lines, open_content
+
+
+@dataclass(frozen=True, slots=True)
+class AssetToRead:
+    """An archived asset; `is_indexed`: its lines are in Bronze already and only events are wanted."""
+
+    asset_id: int
+    path: Path
+    content_encoding: ContentEncoding
+    fingerprint: str
+    is_indexed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Under which ruleset lines are read, and which partitions' events land: `[start, end)`, None for all."""
+
+    ruleset_id: int
+    window: tuple[date, date] | None
+
+    def cover(self, partition: date) -> bool:
+        return self.window is None or self.window[0] <= partition < self.window[1]
+
+
+def judged_lines(
+    path: Path, content_encoding: ContentEncoding, fingerprint: str, ruleset: Ruleset
+) -> Iterator[tuple[Line, AcceptedRecord | RejectedRecord | None]]:
+    """Each line of a file with its judgement; None for a blank line. Memory does not grow with the file.
+
+    Raises ContentChangedError at the end (or before) if the bytes read were not those of `fingerprint`.
+    """
+    for line in iter_lines(open_content(path, content_encoding, fingerprint=fingerprint)):
+        if line.is_too_long:
+            yield line, too_long(line.length)
+        elif is_blank(line.body):
+            yield line, None
+        else:
+            yield line, ruleset.judge(line.body)
+
+
+def read_assets(
+    assets: Iterable[AssetToRead], terms: Terms, ruleset: Ruleset, *, line_limit: int | None = None
+) -> Iterator[Chunk | AssetReading]:
+    """Read `assets` in order; yields chunks as they fill up, and what was counted after each asset.
+
+    All lines of an asset that is not indexed yet are indexed, whatever their partition. `line_limit` bounds the
+    lines read over all assets; the others are counted, not read. A chunk may hold lines of several assets, and the
+    last one comes after the last asset's reading.
+    """
+    rows = Rows(terms.ruleset_id)
+    remaining = line_limit
+    for asset in assets:
+        reading = AssetReading(asset.asset_id, is_new_index=not asset.is_indexed)
+        for line, judged in judged_lines(asset.path, asset.content_encoding, asset.fingerprint, ruleset):
+            if remaining is not None and reading.indexed_line_count >= remaining:
+                break
+            reading.indexed_line_count += 1
+            _add(rows, asset, line, judged, reading, terms)
+            if rows.is_full:
+                yield rows.take()
+        reading.line_count = reading.indexed_line_count
+        if remaining is not None:
+            reading.line_count = count_lines(open_content(asset.path, asset.content_encoding))
+            remaining -= reading.indexed_line_count
+        yield reading
+    if not rows.is_empty:
+        yield rows.take()
+
+
+def _add(
+    rows: Rows,
+    asset: AssetToRead,
+    line: Line,
+    judged: AcceptedRecord | RejectedRecord | None,
+    reading: AssetReading,
+    terms: Terms,
+) -> None:
+    if not asset.is_indexed:
+        rows.add_line(asset.asset_id, line, judged)
+    if isinstance(judged, AcceptedRecord):
+        reading.records[judged.partition_key] += 1
+        if terms.cover(judged.partition_key):
+            rows.add_event(asset.asset_id, line, judged)
+    elif judged is not None and judged.partition_key is not None:
+        reading.rejects[judged.partition_key] += 1
