@@ -1,0 +1,28 @@
+{#- Fails with the days on which Silver has another number of rows than Bronze has tickets, also where
+    one side lacks the whole day. -#}
+-- depends_on: {{ ref('reconcile_finding') }}, which says what is wrong: dbt would skip it otherwise
+
+with
+
+winners as (
+
+    select partition_key
+    from {{ ref('reconcile_event') }}
+    where silver_state is not null and silver_state not in ('unfounded', 'doubled')
+
+),
+
+tickets as (
+
+    select partition_key
+    from {{ ref('ticket_fact') }}
+
+),
+
+differing as (
+
+    {{ row_counts_differ('winners', 'tickets', 'partition_key', 'partition_key') }}
+
+)
+
+select * from differing
