@@ -6,12 +6,10 @@ that fit into its queue, so memory stays bounded.
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -19,7 +17,7 @@ from pathlib import Path
 from loader.bronze.completion import AssetReading
 from loader.bronze.reading import AssetToRead, Terms, read_assets
 from loader.bronze.rows import Chunk
-from loader.collector import collect_rarely
+from loader.companion import Companion
 from loader.contract.ruleset import load_ruleset
 from loader.errors import InfrastructureError, LoaderError
 
@@ -55,16 +53,18 @@ def read_in_processes(
         for answer in reader.answers(next_asset):
             answers.put(answer)
 
-    for reader in readers:
-        threading.Thread(target=serve, args=(reader,), daemon=True).start()
+    threads = [threading.Thread(target=serve, args=(reader,), daemon=True) for reader in readers]
+    for thread in threads:
+        thread.start()
     try:
         yield _gather(answers, len(readers))
     finally:
         for reader in readers:
             reader.end()
-        # Lets threads go that wait to hand over what nobody wants any more.
-        while not answers.empty():
-            answers.get()
+        # Threads may wait to hand over what nobody wants any more.
+        while any(thread.is_alive() for thread in threads):
+            with suppress(queue.Empty):
+                answers.get(timeout=0.05)
 
 
 def _gather(answers: queue.Queue[_Answer], reader_count: int) -> Iterator[Chunk | AssetReading]:
@@ -81,14 +81,12 @@ def _gather(answers: queue.Queue[_Answer], reader_count: int) -> Iterator[Chunk 
 
 
 class _Reader:
-    """The loading process's end of one reading process."""
+    """One reading process, as the loading one sees it."""
 
     def __init__(self, terms: Terms, contracts: Path) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=_read, args=(theirs, terms, contracts), name="reader", daemon=True)
-        self._process.start()
-        theirs.close()
+        self._companion = Companion(read_on_request)
+        self._connection = self._companion.connection
+        self._connection.send((terms, contracts))
 
     def answers(self, next_asset: Callable[[], AssetToRead | None]) -> Iterator[_Answer]:
         try:
@@ -104,18 +102,15 @@ class _Reader:
             yield _Died(self)
 
     def death(self) -> InfrastructureError:
-        """Why there is no answer any more. Joined by the thread that ends the processes, and by no other."""
-        self._process.join()
+        """Why there is no answer any more."""
         return InfrastructureError(
-            f"a reading process ended by itself (exit code {self._process.exitcode}). The attempt's rows stay"
+            f"a reading process ended by itself (exit code {self._companion.exit_code()}). The attempt's rows stay"
             " invisible and the next command removes them.",
             next_command="make status",
         )
 
     def end(self) -> None:
-        self._process.terminate()
-        self._process.join()
-        self._connection.close()
+        self._companion.kill()
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +121,10 @@ class _Died:
 _Answer = Chunk | AssetReading | _Ended | _Died
 
 
-def _read(connection: Connection, terms: Terms, contracts: Path) -> None:
-    """The reading process: asks for an asset with None, until it gets None."""
-    # Ctrl-C goes to the whole group of a terminal; the loading process decides.
-    os.setpgid(0, 0)
-    collect_rarely()
+def read_on_request(connection: Connection) -> None:
+    """The reading process: gets its terms, then asks for an asset with None, until it gets None."""
     try:
+        terms, contracts = connection.recv()
         for answer in read_assets(iter(lambda: _ask(connection), None), terms, load_ruleset(contracts)):
             connection.send(answer)
         connection.send(_Ended())

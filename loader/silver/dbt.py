@@ -8,7 +8,6 @@ parsed, and is used again by later calls. The loader keeps dbt's artifacts in a 
 from __future__ import annotations
 
 import atexit
-import multiprocessing
 import os
 import signal
 import sys
@@ -17,6 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from loader.companion import Companion
 from loader.errors import InfrastructureError
 from loader.silver.results import BuildResult
 from loader.silver.worker import Ended, Parse, Run, Said, serve
@@ -76,25 +76,22 @@ def parse_project(warehouse: Warehouse, project_root: Path) -> None:
 
 
 class _DbtProcess:
-    """The parent's end of the process; it ends with this one, however this one ends."""
+    """The process of worker.py, as this one sees it."""
 
     def __init__(self) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=serve, args=(theirs,), name="dbt", daemon=True)
-        self._process.start()
-        theirs.close()
-        atexit.register(self._end)
+        self._companion = Companion(serve)
+        # Killed, it would leave semaphores behind of which Python complains on the terminal.
+        atexit.register(self._companion.end)
 
     def parse(self, request: Parse) -> None:
         try:
-            self._connection.send(request)
+            self._companion.connection.send(request)
         except OSError as error:
             raise self._ended_early() from error
 
     def run(self, request: Run, *, is_quiet: bool) -> Ended:
         try:
-            self._connection.send(request)
+            self._companion.connection.send(request)
             try:
                 return self._answer(is_quiet)
             except KeyboardInterrupt:
@@ -104,37 +101,30 @@ class _DbtProcess:
             raise self._ended_early() from error
 
     def _answer(self, is_quiet: bool) -> Ended:
-        while isinstance(answer := self._connection.recv(), Said):
+        while isinstance(answer := self._companion.connection.recv(), Said):
             (sys.stderr if is_quiet else sys.stdout).write(answer.text)
         assert isinstance(answer, Ended)
         return answer
 
     def _interrupt(self) -> None:
         """Let dbt cancel its queries; a process that does not answer in time is ended."""
-        assert self._process.pid is not None
-        os.kill(self._process.pid, signal.SIGINT)
-        while self._connection.poll(_SECONDS_TO_CANCEL):
-            if isinstance(self._connection.recv(), Ended):
+        os.kill(self._companion.pid, signal.SIGINT)
+        while self._companion.connection.poll(_SECONDS_TO_CANCEL):
+            if isinstance(self._companion.connection.recv(), Ended):
                 return
         self._forget()
 
     def _ended_early(self) -> InfrastructureError:
         self._forget()
         return InfrastructureError(
-            f"dbt's process ended by itself (exit code {self._process.exitcode}). Silver and reconcile keep what"
+            f"dbt's process ended by itself (exit code {self._companion.exit_code()}). Silver and reconcile keep what"
             " earlier builds made.",
             next_command="make build SELECT=ticket_fact+",
         )
 
-    def _end(self) -> None:
-        """Let it go by itself: a process that is killed leaves semaphores behind, and Python complains of them."""
-        self._connection.close()
-        self._process.join(_SECONDS_TO_CANCEL)
-
     def _forget(self) -> None:
-        atexit.unregister(self._end)
-        self._process.terminate()
-        self._process.join()
+        atexit.unregister(self._companion.end)
+        self._companion.kill()
         _process.cache_clear()
 
 

@@ -7,7 +7,6 @@ command; and because all that dbt holds in memory goes with it.
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import threading
 from collections.abc import Mapping
@@ -16,7 +15,6 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
-from loader.collector import collect_rarely, end_without_collecting
 from loader.silver.results import NodeResult
 
 
@@ -57,11 +55,7 @@ class Ended:
 
 
 def serve(connection: Connection) -> None:
-    """Answer requests until the parent is gone. The parent alone decides on an interrupt: Ctrl-C on a terminal goes
-    to a process group, and this process leaves its parent's."""
-    os.setpgid(0, 0)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    collect_rarely()
+    """Answer requests until nobody asks any more. An interrupt (SIGINT) ends the request at work, not the process."""
     from dbt.cli.main import dbtRunner
 
     projects: dict[str, Any] = {}
@@ -69,7 +63,6 @@ def serve(connection: Connection) -> None:
         try:
             request = connection.recv()
         except (EOFError, KeyboardInterrupt):
-            end_without_collecting()
             return
         os.environ.clear()
         os.environ.update(request.environment)
@@ -117,14 +110,6 @@ def _nodes(execution: Any) -> tuple[NodeResult, ...]:
         for item in getattr(execution, "results", ())
         if hasattr(item, "node")
     )
-
-
-def _end_with_parent() -> None:
-    """Also when the parent was killed: what it had built by then stays, and nothing goes on behind its back."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(3)
 
 
 class _Console:

@@ -47,13 +47,12 @@ def test_this_process_never_imports_dbt_and_keeps_its_environment(database: Ware
         "import os, sys; from pathlib import Path\n"
         "from loader.silver import run_dbt\n"
         "from loader.warehouse.connection import given_warehouse\n"
-        "if __name__ == '__main__':\n"
-        "    before = dict(os.environ)\n"
-        f"    root, anchors = Path({str(ROOT)!r}), {{'run_id': 'r'}}\n"
-        f"    result = run_dbt(given_warehouse(os.environ), root, {BUILD!r}, anchors=anchors)\n"
-        "    assert result.is_ok and len(result.invocation_id) == 36, result\n"
-        "    assert dict(os.environ) == before\n"
-        "    assert not [name for name in sys.modules if name.split('.')[0] == 'dbt']\n"
+        "before = dict(os.environ)\n"
+        f"root, anchors = Path({str(ROOT)!r}), {{'run_id': 'r'}}\n"
+        f"result = run_dbt(given_warehouse(os.environ), root, {BUILD!r}, anchors=anchors)\n"
+        "assert result.is_ok and len(result.invocation_id) == 36, result\n"
+        "assert dict(os.environ) == before\n"
+        "assert not [name for name in sys.modules if name.split('.')[0] == 'dbt']\n"
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
@@ -83,7 +82,7 @@ def test_an_interrupt_here_cancels_the_query_there_and_dbt_works_on(database: Wa
 
 def test_a_dbt_that_is_killed_is_an_infrastructure_error_and_the_next_call_has_a_new_one(database: Warehouse) -> None:
     assert run_dbt(database, ROOT, BUILD).is_ok
-    pid = dbt._process()._process.pid
+    pid = dbt._process()._companion.pid
     assert pid is not None
     with closing(database.connect(application_name="blocker")) as blocker:
         blocker.cursor().execute("lock table ops.run_asset in access exclusive mode")
@@ -100,9 +99,8 @@ def test_dbt_ends_with_a_parent_that_is_killed(database: Warehouse) -> None:
         "import os; from pathlib import Path\n"
         "from loader.silver import dbt, run_dbt\n"
         "from loader.warehouse.connection import given_warehouse\n"
-        "if __name__ == '__main__':\n"
-        "    print(dbt._process()._process.pid, flush=True)\n"
-        f"    run_dbt(given_warehouse(os.environ), Path({str(ROOT)!r}), {BUILD!r})\n"
+        "print(dbt._process()._companion.pid, flush=True)\n"
+        f"run_dbt(given_warehouse(os.environ), Path({str(ROOT)!r}), {BUILD!r})\n"
     )
     with closing(database.connect(application_name="blocker")) as blocker:
         blocker.cursor().execute("lock table ops.run_asset in access exclusive mode")

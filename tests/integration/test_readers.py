@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
+import os
+import signal
+import subprocess
 from collections import Counter
 from collections.abc import Iterable
 from datetime import date
@@ -69,8 +71,11 @@ def _all(parts: Iterable[Chunk | AssetReading]) -> tuple[dict[str, Counter[str]]
     return found, readings
 
 
-def _children() -> list[str]:
-    return [child.name for child in multiprocessing.active_children() if child.name == "reader"]
+def _children() -> list[int]:
+    """Reading processes of this one."""
+    done = subprocess.run(["ps", "-axww", "-o", "pid=,ppid=,command="], capture_output=True, text=True, check=True)
+    found = [line.split(maxsplit=2) for line in done.stdout.splitlines()]
+    return [int(pid) for pid, parent, command in found if parent == str(os.getpid()) and "read_on_request" in command]
 
 
 @pytest.mark.parametrize("process_count", [1, 3])
@@ -99,8 +104,8 @@ def test_a_damaged_archive_is_the_same_refusal_as_in_this_process(assets: list[A
 
 def test_a_killed_reader_is_an_infrastructure_error(assets: list[AssetToRead]) -> None:
     with read_in_processes(assets, Terms(7, None), CONTRACTS, process_count=1) as parts:
-        (reader,) = [child for child in multiprocessing.active_children() if child.name == "reader"]
-        reader.kill()
+        (reader,) = _children()
+        os.kill(reader, signal.SIGKILL)
         with pytest.raises(InfrastructureError, match=r"a reading process ended by itself \(exit code -9\)"):
             _all(parts)
 

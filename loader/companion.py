@@ -1,0 +1,77 @@
+"""A Python process beside this one, with a connection to it.
+
+Not multiprocessing's own: that runs the caller's main script again, which an interactive session does not have.
+"""
+
+from __future__ import annotations
+
+import importlib
+import multiprocessing
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+
+from loader.collector import collect_rarely, end_without_collecting
+
+SECONDS_TO_END = 10.0
+
+
+class Companion:
+    """Runs `serve(connection)`, a function of a module, and ends when it returns.
+
+    It never outlives this process, however that ends, and gets no Ctrl-C from a terminal: this process decides.
+    `connection` carries pickled objects both ways; at the other's end it raises EOFError or OSError.
+    """
+
+    def __init__(self, serve: Callable[[Connection], None]) -> None:
+        self.connection, theirs = multiprocessing.Pipe()
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", __name__, str(theirs.fileno()), f"{serve.__module__}:{serve.__name__}"],
+            # Never written to: its end is this process's end.
+            stdin=subprocess.PIPE,
+            pass_fds=(theirs.fileno(),),
+            process_group=0,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+        )
+        theirs.close()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def exit_code(self) -> int:
+        """Waits for its end."""
+        return self._process.wait()
+
+    def end(self) -> None:
+        """Let it return from what it waits for, then wait for its end. One that is busy for too long is killed."""
+        self.connection.close()
+        try:
+            self._process.wait(SECONDS_TO_END)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def kill(self) -> None:
+        """End it now, whatever it does; who waits at this end of the connection gets EOFError."""
+        self._process.kill()
+        self._process.wait()
+
+
+def _main(descriptor: str, target: str) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    collect_rarely()
+    module, name = target.split(":")
+    getattr(importlib.import_module(module), name)(Connection(int(descriptor)))
+    end_without_collecting()
+
+
+def _end_with_parent() -> None:
+    sys.stdin.buffer.read()
+    os._exit(3)
+
+
+if __name__ == "__main__":
+    _main(*sys.argv[1:])
