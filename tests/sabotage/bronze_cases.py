@@ -151,7 +151,7 @@ EVENTS = (
             "insert into bronze.raw_ticket_event select "
             + OTHER_UUID
             + "::uuid, decode(repeat('00', 32), 'hex'), source_id,"
-            " 'TKT-20200101-000001', created_at, updated_at, resolved_at, sla_due_at, partition_key, '{broken',"
+            " 'TKT-20200101-000001', customer_id, created_at, updated_at, resolved_at, sla_due_at, partition_key, '{broken',"
             " ingest_batch_id, warning_codes, asset_id, line_number, run_id, _dlt_load_id"
             f" from bronze.raw_ticket_event where event_id = {SHOWN}",
         ),
