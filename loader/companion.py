@@ -69,7 +69,8 @@ def _main(descriptor: str, target: str) -> None:
 
 
 def _end_with_parent() -> None:
-    sys.stdin.buffer.read()
+    # Not through sys.stdin, whose lock this thread would still hold when the process ends by itself.
+    os.read(0, 1)
     os._exit(3)
 
 

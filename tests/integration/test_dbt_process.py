@@ -55,7 +55,7 @@ def test_this_process_never_imports_dbt_and_keeps_its_environment(database: Ware
         "assert not [name for name in sys.modules if name.split('.')[0] == 'dbt']\n"
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_what_dbt_says_comes_out_here_and_nowhere_when_quiet(

@@ -6,6 +6,7 @@ import hashlib
 import os
 import signal
 import subprocess
+import time
 from collections import Counter
 from collections.abc import Iterable
 from datetime import date
@@ -81,14 +82,18 @@ def _children() -> list[int]:
 @pytest.mark.parametrize("process_count", [1, 3])
 @pytest.mark.parametrize("window", [None, (date(2026, 4, 17), date(2026, 4, 18))], ids=["all days", "one day"])
 def test_processes_read_what_this_process_reads(
-    assets: list[AssetToRead], window: tuple[date, date] | None, process_count: int
+    assets: list[AssetToRead], window: tuple[date, date] | None, process_count: int, capfd: pytest.CaptureFixture[str]
 ) -> None:
     terms = Terms(7, window)
     expected, counted = _all(read_assets(assets, terms, load_ruleset(CONTRACTS)))
     assert all(expected[name] for name in ("raw_ticket_event", "asset_line", "rejected_record"))
     with read_in_processes(assets, terms, CONTRACTS, process_count=process_count) as parts:
         assert _all(parts) == (expected, counted)
-    assert _children() == []
+        deadline = time.monotonic() + 10
+        while _children() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert _children() == []
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_damaged_archive_is_the_same_refusal_as_in_this_process(assets: list[AssetToRead]) -> None:
