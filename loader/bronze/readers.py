@@ -1,7 +1,7 @@
 """Reading in processes of their own: while one load goes into the database, the next lines are judged.
 
-Each reader asks for an asset, sends its chunks, then what it counted; it is never ahead by more than the few chunks
-that fit into its queue, so memory stays bounded.
+Each reader asks for an asset, sends its chunks, then what it counted. Readers are never ahead by more than the few
+chunks that fit into one queue, so memory stays bounded.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from loader.companion import Companion
 from loader.contract.ruleset import load_ruleset
 from loader.errors import InfrastructureError, LoaderError
 
-_CHUNKS_AHEAD = 2
+# For all readers together, some 10 MB each: enough to fill the next load while one is at work.
+_CHUNKS_AHEAD = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ def read_in_processes(
     """
     remaining = iter(assets)
     guard = threading.Lock()
-    answers: queue.Queue[_Answer] = queue.Queue(_CHUNKS_AHEAD * process_count)
+    answers: queue.Queue[_Answer] = queue.Queue(_CHUNKS_AHEAD)
     readers = [_Reader(terms, contracts) for _ in range(min(process_count, len(assets)))]
 
     def next_asset() -> AssetToRead | None:

@@ -13,8 +13,8 @@ from loader.contract.ticket import AcceptedRecord, RejectedRecord
 from loader.reader import Line
 
 KEPT_REJECT_BYTES = 65536
-CHUNK_LINES = 20_000
-CHUNK_BYTES = 32 * 1024 * 1024
+CHUNK_LINES = 10_000
+CHUNK_BYTES = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
