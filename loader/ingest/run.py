@@ -164,8 +164,8 @@ class _Ingest:
                 window=self._request.window,
                 is_limited=self._request.line_limit is not None,
             )
-        self._report(f"bronze: {len(loader.load_ids) if loader else 0} load(s) completed")
         if loader is not None:
+            self._report(f"bronze: {len(loader.load_ids)} load(s) completed")
             loader.drop_working_state()
 
     def _reading(self) -> AbstractContextManager[Iterator[Chunk | AssetReading]]:
