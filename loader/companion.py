@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -61,6 +62,8 @@ class Companion:
 
 
 def _main(descriptor: str, target: str) -> None:
+    # A shell starts what it puts into the background deaf to interrupts, and its children with it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     collect_rarely()
     module, name = target.split(":")

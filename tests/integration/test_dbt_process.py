@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 
 import pytest
@@ -67,6 +67,15 @@ def test_what_dbt_says_comes_out_here_and_nowhere_when_quiet(
     assert capsys.readouterr() == ("", "")
 
 
+@pytest.fixture
+def _hears_interrupts() -> Iterator[None]:
+    """Also where a shell has put this run into the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_hears_interrupts")
 def test_an_interrupt_here_cancels_the_query_there_and_dbt_works_on(database: Warehouse) -> None:
     assert run_dbt(database, ROOT, BUILD).is_ok
     with closing(database.connect(application_name="blocker")) as blocker:
