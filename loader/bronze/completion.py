@@ -63,9 +63,11 @@ def complete(
                 (run_id, reading.asset_id, ruleset_id, *(window or (None, None))),
             )
     if load_ids:
-        # Without fresh statistics the planner takes the new rows for few, and joins them one by one.
+        # Without fresh statistics the planner takes the new rows for few, and joins them one by one. A sample of
+        # 6,000 rows says what they are.
         cursor.execute(
-            "analyze bronze.raw_ticket_event, bronze.asset_line, bronze.rejected_record, ops.asset_partition,"
+            "set local default_statistics_target = 20;"
+            " analyze bronze.raw_ticket_event, bronze.asset_line, bronze.rejected_record, ops.asset_partition,"
             " ops.asset_index, ops.completed_load, ops.source_asset, ops.manifest_asset"
         )
 
