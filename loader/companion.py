@@ -13,11 +13,10 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing.connection import Connection
 
 from loader.collector import collect_rarely, end_without_collecting
-
-SECONDS_TO_END = 10.0
 
 
 class Companion:
@@ -30,7 +29,12 @@ class Companion:
     def __init__(self, serve: Callable[[Connection], None]) -> None:
         self.connection, theirs = multiprocessing.Pipe()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", __name__, str(theirs.fileno()), f"{serve.__module__}:{serve.__name__}"],
+            [
+                sys.executable,
+                # Of semaphores that it leaves when it is ended: they are removed, and nobody has to know.
+                *("-W", "ignore:resource_tracker"),
+                *("-m", __name__, str(theirs.fileno()), f"{serve.__module__}:{serve.__name__}"),
+            ],
             # Never written to: its end is this process's end.
             stdin=subprocess.PIPE,
             pass_fds=(theirs.fileno(),),
@@ -47,14 +51,6 @@ class Companion:
         """Waits for its end."""
         return self._process.wait()
 
-    def end(self) -> None:
-        """Let it return from what it waits for, then wait for its end. One that is busy for too long is killed."""
-        self.connection.close()
-        try:
-            self._process.wait(SECONDS_TO_END)
-        except subprocess.TimeoutExpired:
-            self.kill()
-
     def kill(self) -> None:
         """End it now, whatever it does; who waits at this end of the connection gets EOFError."""
         self._process.kill()
@@ -67,7 +63,9 @@ def _main(descriptor: str, target: str) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     collect_rarely()
     module, name = target.split(":")
-    getattr(importlib.import_module(module), name)(Connection(int(descriptor)))
+    # An interrupt is this process's order to stop; the parent knows why.
+    with suppress(KeyboardInterrupt):
+        getattr(importlib.import_module(module), name)(Connection(int(descriptor)))
     end_without_collecting()
 
 

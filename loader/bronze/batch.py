@@ -20,10 +20,8 @@ BATCH_BYTES = 192 * 1024 * 1024
 class Batch:
     """Mutable while one load is gathered; bounded, so that memory does not grow with the files."""
 
-    def __init__(self, run_id: uuid.UUID, *, max_lines: int = BATCH_LINES, max_bytes: int = BATCH_BYTES) -> None:
+    def __init__(self, run_id: uuid.UUID) -> None:
         self._constants = {RUN_ID: run_id.bytes}
-        self._max_lines = max_lines
-        self._max_bytes = max_bytes
         self.clear()
 
     def clear(self) -> None:
@@ -46,7 +44,7 @@ class Batch:
     def is_full(self) -> bool:
         lines = sum(max(table.num_rows for table in chunk.tables.values()) for chunk in self._chunks)
         size = sum(table.nbytes for chunk in self._chunks for table in chunk.tables.values())
-        return lines >= self._max_lines or int(size) >= self._max_bytes
+        return lines >= BATCH_LINES or int(size) >= BATCH_BYTES
 
     @property
     def is_empty(self) -> bool:

@@ -19,7 +19,7 @@ from loader.bronze.reading import AssetToRead, Terms, read_assets
 from loader.bronze.rows import Chunk
 from loader.companion import Companion
 from loader.contract.ruleset import load_ruleset
-from loader.errors import InfrastructureError, LoaderError
+from loader.errors import InfrastructureError, LoaderError, RefusedError
 
 # For all readers together, some 10 MB each: enough to fill the next load while one is at work.
 _CHUNKS_AHEAD = 6
@@ -126,7 +126,14 @@ def read_on_request(connection: Connection) -> None:
     """The reading process: gets its terms, then asks for an asset with None, until it gets None."""
     try:
         terms, contracts = connection.recv()
-        for answer in read_assets(iter(lambda: _ask(connection), None), terms, load_ruleset(contracts)):
+        ruleset = load_ruleset(contracts)
+        if ruleset.sha256 != terms.ruleset_sha256:
+            raise RefusedError(
+                f"{contracts}: the contract changed since this run began (SHA-256 {ruleset.sha256}, expected"
+                f" {terms.ruleset_sha256}). The attempt's rows stay invisible and the next command removes them.",
+                next_command="make ingest",
+            )
+        for answer in read_assets(iter(lambda: _ask(connection), None), terms, ruleset):
             connection.send(answer)
         connection.send(_Ended())
     except (BrokenPipeError, EOFError):

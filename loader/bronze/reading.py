@@ -30,6 +30,7 @@ class Terms:
     """Under which ruleset lines are read, and which partitions' events land: `[start, end)`, None for all."""
 
     ruleset_id: int
+    ruleset_sha256: str
     window: tuple[date, date] | None
 
     def cover(self, partition: date) -> bool:

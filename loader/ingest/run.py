@@ -97,8 +97,8 @@ class _Ingest:
             self._ruleset_id = register_ruleset(cursor, self._ruleset)
         self._ledger.start(self._job())
         self._ledger.note("repaired_row_count", repaired.row_count)
-        parse_project(self._warehouse, self._settings.project_root)
         try:
+            parse_project(self._warehouse, self._settings.project_root)
             return self._stages()
         except BaseException as error:
             self._record_failure(error)
@@ -170,7 +170,7 @@ class _Ingest:
 
     def _reading(self) -> AbstractContextManager[Iterator[Chunk | AssetReading]]:
         """In processes of their own when that is worth their start. A line limit needs one order of reading."""
-        terms = Terms(self._ruleset_id, self._request.window)
+        terms = Terms(self._ruleset_id, self._ruleset.sha256, self._request.window)
         size = sum(asset.path.stat().st_size for asset in self._to_read)
         if self._settings.readers and self._request.line_limit is None and size >= _WORTH_A_PROCESS:
             contracts = self._settings.project_root / "contracts"

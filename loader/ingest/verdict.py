@@ -15,7 +15,7 @@ from loader.silver import BuildResult
 
 PROBLEMS_SHOWN = 20
 # Tests over reconcile's models: where there are findings, these say the same with fewer words.
-_SAYS_AGAIN = re.compile(r"\b(?:no_finding|\w*reconcile)_")
+_SAYS_AGAIN = re.compile(r"\b(?:no_finding_|\w*reconcile_|ticket_fact_has_each_winner\b)")
 
 
 def shown(separator: str, problems: Sequence[str]) -> str:

@@ -7,11 +7,11 @@ parsed, and is used again by later calls. The loader keeps dbt's artifacts in a 
 
 from __future__ import annotations
 
-import atexit
 import os
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -80,8 +80,6 @@ class _DbtProcess:
 
     def __init__(self) -> None:
         self._companion = Companion(serve)
-        # Killed, it would leave semaphores behind of which Python complains on the terminal.
-        atexit.register(self._companion.end)
 
     def parse(self, request: Parse) -> None:
         try:
@@ -109,9 +107,11 @@ class _DbtProcess:
     def _interrupt(self) -> None:
         """Let dbt cancel its queries; a process that does not answer in time is ended."""
         os.kill(self._companion.pid, signal.SIGINT)
-        while self._companion.connection.poll(_SECONDS_TO_CANCEL):
-            if isinstance(self._companion.connection.recv(), Ended):
-                return
+        # Still importing or parsing, it has nothing to cancel and simply ends.
+        with suppress(EOFError, OSError):
+            while self._companion.connection.poll(_SECONDS_TO_CANCEL):
+                if isinstance(self._companion.connection.recv(), Ended):
+                    return
         self._forget()
 
     def _ended_early(self) -> InfrastructureError:
@@ -123,7 +123,6 @@ class _DbtProcess:
         )
 
     def _forget(self) -> None:
-        atexit.unregister(self._companion.end)
         self._companion.kill()
         _process.cache_clear()
 

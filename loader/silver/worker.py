@@ -62,7 +62,7 @@ def serve(connection: Connection) -> None:
     while True:
         try:
             request = connection.recv()
-        except (EOFError, KeyboardInterrupt):
+        except EOFError:
             return
         os.environ.clear()
         os.environ.update(request.environment)

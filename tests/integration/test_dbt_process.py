@@ -89,6 +89,18 @@ def test_an_interrupt_here_cancels_the_query_there_and_dbt_works_on(database: Wa
     assert run_dbt(database, ROOT, BUILD).is_ok
 
 
+@pytest.mark.usefixtures("_hears_interrupts")
+def test_an_interrupt_while_dbt_is_imported_is_an_interrupt(
+    database: Warehouse, capfd: pytest.CaptureFixture[str]
+) -> None:
+    dbt._process()._forget()
+    threading.Timer(0.8, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        run_dbt(database, ROOT, BUILD)
+    assert capfd.readouterr() == ("", "")
+    assert run_dbt(database, ROOT, BUILD).is_ok
+
+
 def test_a_dbt_that_is_killed_is_an_infrastructure_error_and_the_next_call_has_a_new_one(database: Warehouse) -> None:
     assert run_dbt(database, ROOT, BUILD).is_ok
     pid = dbt._process()._companion.pid

@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -17,7 +18,7 @@ import pytest
 from data.generator import Options, generate
 from loader.bronze import AssetReading, AssetToRead, Chunk, Terms, read_assets, read_in_processes
 from loader.contract.ruleset import load_ruleset
-from loader.errors import InfrastructureError
+from loader.errors import InfrastructureError, RefusedError
 from loader.ingest import run as ingest_run
 from loader.reader import ContentChangedError
 from loader.warehouse import Warehouse
@@ -25,6 +26,8 @@ from tests.checkouts import ROOT
 from tests.ingests import declare, fates, rows, run, silver, summary
 
 CONTRACTS = ROOT / "contracts"
+RULESET = load_ruleset(CONTRACTS)
+TERMS = Terms(7, RULESET.sha256, None)
 OPTIONS = Options(
     first_day=date(2026, 4, 16),
     last_day=date(2026, 4, 19),
@@ -84,8 +87,8 @@ def _children() -> list[int]:
 def test_processes_read_what_this_process_reads(
     assets: list[AssetToRead], window: tuple[date, date] | None, process_count: int, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    terms = Terms(7, window)
-    expected, counted = _all(read_assets(assets, terms, load_ruleset(CONTRACTS)))
+    terms = Terms(7, RULESET.sha256, window)
+    expected, counted = _all(read_assets(assets, terms, RULESET))
     assert all(expected[name] for name in ("raw_ticket_event", "asset_line", "rejected_record"))
     with read_in_processes(assets, terms, CONTRACTS, process_count=process_count) as parts:
         assert _all(parts) == (expected, counted)
@@ -99,16 +102,23 @@ def test_processes_read_what_this_process_reads(
 def test_a_damaged_archive_is_the_same_refusal_as_in_this_process(assets: list[AssetToRead]) -> None:
     assets[2].path.write_bytes(assets[2].path.read_bytes()[:-3])
     with pytest.raises(ContentChangedError) as here:
-        _all(read_assets(assets, Terms(7, None), load_ruleset(CONTRACTS)))
-    reading = read_in_processes(assets, Terms(7, None), CONTRACTS, process_count=2)
+        _all(read_assets(assets, TERMS, RULESET))
+    reading = read_in_processes(assets, TERMS, CONTRACTS, process_count=2)
     with pytest.raises(ContentChangedError) as there, reading as parts:
         _all(parts)
     assert (there.value.message, there.value.next_command) == (here.value.message, here.value.next_command)
     assert _children() == []
 
 
+def test_a_contract_that_changed_since_the_run_began_is_refused(assets: list[AssetToRead]) -> None:
+    """Lines would be judged by one ruleset and recorded under another."""
+    reading = read_in_processes(assets, replace(TERMS, ruleset_sha256="0" * 64), CONTRACTS, process_count=1)
+    with pytest.raises(RefusedError, match="the contract changed since this run began"), reading as parts:
+        _all(parts)
+
+
 def test_a_killed_reader_is_an_infrastructure_error(assets: list[AssetToRead]) -> None:
-    with read_in_processes(assets, Terms(7, None), CONTRACTS, process_count=1) as parts:
+    with read_in_processes(assets, TERMS, CONTRACTS, process_count=1) as parts:
         (reader,) = _children()
         os.kill(reader, signal.SIGKILL)
         with pytest.raises(InfrastructureError, match=r"a reading process ended by itself \(exit code -9\)"):
@@ -116,7 +126,7 @@ def test_a_killed_reader_is_an_infrastructure_error(assets: list[AssetToRead]) -
 
 
 def test_an_abandoned_reading_leaves_no_process(assets: list[AssetToRead]) -> None:
-    with read_in_processes(assets, Terms(7, None), CONTRACTS, process_count=2) as parts:
+    with read_in_processes(assets, TERMS, CONTRACTS, process_count=2) as parts:
         next(parts)
         assert _children() != []
     assert _children() == []
