@@ -10,6 +10,7 @@
 }}
 {#- After ticket_fact, which freezes what counts and queues the tickets. -#}
 {%- do ref('ticket_fact') %}
+{%- set customer_is_stale = 'customer_id in (select stale.customer_id from stale_customer as stale)' %}
 
 with
 
@@ -64,9 +65,7 @@ newest as (
     from versions
     where
         not is_collided
-        {%- if is_incremental() %}
-        and customer_id in (select stale.customer_id from stale_customer as stale)
-        {%- endif %}
+        and {{ customer_is_stale if is_incremental() else 'true' }}
     order by
         customer_id asc,
         version_at desc,
