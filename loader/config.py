@@ -22,7 +22,7 @@ EXPECTED = {
     "partition_start_date": "a day as YYYY-MM-DD",
     "allowed_lateness": "seconds (259200) or an ISO 8601 duration (P3D), not negative",
     "reject_limit": "a share from 0 to 1 (0.05 is 5 %)",
-    "readers": "a number of processes from 0 to 64",
+    "workers": "a number of processes from 0 to 64",
 }
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -64,7 +64,7 @@ class Settings(BaseSettings):
     partition_start_date: date = date(2026, 3, 1)
     allowed_lateness: timedelta = timedelta(days=3)
     reject_limit: float = Field(default=0.05, ge=0, le=1, allow_inf_nan=False)
-    readers: int = Field(default_factory=lambda: max(1, (os.cpu_count() or 1) - 1), ge=0, le=64)
+    workers: int = Field(default_factory=lambda: min(4, os.cpu_count() or 1), ge=0, le=64)
 
     @property
     def state_folder(self) -> Path:

@@ -21,7 +21,7 @@ class LoaderError(Exception):
         self.next_command = next_command
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """As it crosses from a reading process."""
+        """As it crosses from a process that reads and loads."""
         return partial(type(self), next_command=self.next_command), (self.message,)
 
 

@@ -42,11 +42,17 @@ def _statuses(draw: Draw, update_count: int) -> list[str]:
     return middle
 
 
+def _update_count(draw: Draw, update_rate: float) -> int:
+    if update_rate < 0.5:  # rounding would leave none at all
+        return int(draw() < update_rate)
+    return int(4 * update_rate * draw() * draw() + 0.5)
+
+
 def _life(draw: Draw, update_rate: float) -> Life:
     steps = [Step(0, "open", None)]
     offset = 0
     resolved: int | None = None
-    for status in _statuses(draw, int(4 * update_rate * draw() * draw() + 0.5)):
+    for status in _statuses(draw, _update_count(draw, update_rate)):
         if status == "closed":
             offset += int((2 + 8 * draw()) * DAY_SECONDS)
         elif draw() < 0.06:

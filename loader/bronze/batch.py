@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 
 import pyarrow as pa
@@ -27,6 +28,10 @@ class Batch:
     def clear(self) -> None:
         self._chunks: list[Chunk] = []
         self._seen: set[bytes] = set()
+        self._bytes = 0
+        # As read, out of the window or not.
+        self.line_count = 0
+        self.content_bytes = 0
 
     def add(self, chunk: Chunk) -> None:
         """Take the chunk's rows; an event that this batch has already is left out."""
@@ -37,14 +42,16 @@ class Batch:
                 self._seen.add(event_id)
                 places.append(place)
         if len(places) < events.num_rows:
-            chunk = Chunk({**chunk.tables, RAW_TICKET_EVENT.name: events.take(pa.array(places, pa.int64()))})
+            tables = {**chunk.tables, RAW_TICKET_EVENT.name: events.take(pa.array(places, pa.int64()))}
+            chunk = replace(chunk, tables=tables)
         self._chunks.append(chunk)
+        self._bytes += sum(int(table.nbytes) for table in chunk.tables.values())
+        self.line_count += chunk.line_count
+        self.content_bytes += chunk.content_bytes
 
     @property
     def is_full(self) -> bool:
-        lines = sum(max(table.num_rows for table in chunk.tables.values()) for chunk in self._chunks)
-        size = sum(table.nbytes for chunk in self._chunks for table in chunk.tables.values())
-        return lines >= BATCH_LINES or int(size) >= BATCH_BYTES
+        return self.line_count >= BATCH_LINES or self._bytes >= BATCH_BYTES
 
     @property
     def is_empty(self) -> bool:

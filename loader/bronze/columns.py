@@ -1,8 +1,8 @@
 """The three Bronze tables as Arrow schemas and dlt column hints, from one list.
 
-The tables themselves are ours (infra/postgres/02_bronze.sql); a test compares the two. The PostgreSQL type
-travels as the hint `x-pg-type`, which `ColumnTypeMapper` (load.py) honours when dlt creates its staging tables:
-Arrow binary of 16 bytes then fills `uuid`, and lists of strings fill `text[]`, by binary COPY.
+The tables themselves are ours (infra/postgres/02_bronze.sql); a test compares the two. dlt's data types say how
+values travel in Parquet; what they fill is the tables' own: by binary COPY, Arrow binary of 16 bytes fills `uuid`, and
+a list of strings `text[]`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from typing import Any
 
 import pyarrow as pa
 
-PG_TYPE_HINT = "x-pg-type"
 # What all rows of a load share: the load adds it, the reader does not know it.
 RUN_ID = "run_id"
 LOAD_ID = "_dlt_load_id"
@@ -51,10 +50,7 @@ class BronzeTable:
 
     @property
     def dlt_columns(self) -> dict[str, dict[str, Any]]:
-        return {
-            name: {"data_type": _TYPES[kind][1], "nullable": nullable, PG_TYPE_HINT: kind}
-            for name, kind, nullable in self.columns
-        }
+        return {name: {"data_type": _TYPES[kind][1], "nullable": nullable} for name, kind, nullable in self.columns}
 
 
 RAW_TICKET_EVENT = BronzeTable(

@@ -2,40 +2,26 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from psycopg2.extras import execute_values
 
 from loader.bronze.columns import BRONZE
 from loader.runs.anchors import Attempt
 
-
-@dataclass(slots=True)
-class AssetReading:
-    """What the reader counted in one asset: lines of it in all, lines indexed, and lines per partition.
-
-    `records` counts lines of kind record, `rejects` rejected lines with a readable day.
-    """
-
-    asset_id: int
-    line_count: int = 0
-    indexed_line_count: int = 0
-    is_new_index: bool = True
-    records: Counter[date] = field(default_factory=Counter)
-    rejects: Counter[date] = field(default_factory=Counter)
+if TYPE_CHECKING:
+    from loader.bronze.landing import Landed
+    from loader.bronze.reading import AssetReading
 
 
 def complete(
     cursor: Any,
     attempt: Attempt,
+    landed: Landed,
     *,
-    load_ids: Sequence[str],
     ruleset_id: int,
-    readings: Iterable[AssetReading],
     window: tuple[date, date] | None,
     is_limited: bool,
 ) -> None:
@@ -45,13 +31,13 @@ def complete(
     offered to Bronze; whether each event is really there is for reconcile to prove (a missing one is a gap).
     A limited run marks nothing taken.
     """
-    run_id = str(attempt.run_id)
+    run_id, load_ids = str(attempt.run_id), landed.load_ids
     _record_loads(cursor, attempt, load_ids)
     cursor.execute(
         "update ops.ingest_run set dlt_load_ids = %s where run_id = %s and attempt = %s",
         (list(load_ids), run_id, attempt.number),
     )
-    for reading in readings:
+    for reading in landed.readings:
         if reading.is_new_index:
             _record_index(cursor, attempt, ruleset_id, reading)
         if not is_limited:

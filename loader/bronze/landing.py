@@ -2,30 +2,55 @@
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from loader.bronze.batch import Batch
-from loader.bronze.completion import AssetReading
 from loader.bronze.load import BronzeLoader
+from loader.bronze.reading import AssetReading
 from loader.bronze.rows import Chunk
 
 
-def land(read: Iterable[Chunk | AssetReading], loader: BronzeLoader, run_id: uuid.UUID) -> list[AssetReading]:
-    """Load the chunks, and return what was counted per asset. Nothing of it is visible yet.
+@dataclass(frozen=True, slots=True)
+class Landed:
+    """What went into Bronze; nothing of it is visible before its loads are completed."""
+
+    load_ids: tuple[str, ...]
+    readings: tuple[AssetReading, ...]
+
+    def __add__(self, other: Landed) -> Landed:
+        return Landed(self.load_ids + other.load_ids, self.readings + other.readings)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Another load is in: so many lines, of so many bytes of content."""
+
+    line_count: int
+    content_bytes: int
+
+
+def land(read: Iterable[Chunk | AssetReading], loader: BronzeLoader, progress: Callable[[Progress], None]) -> Landed:
+    """Load the chunks, and return what was counted per asset.
 
     Raises what reading and loading raise; loads made by then stay invisible, and repair removes them.
     """
+    load_ids: list[str] = []
     readings = []
-    batch = Batch(run_id)
+    batch = Batch(loader.run_id)
+
+    def load() -> None:
+        load_ids.append(loader.load(batch))
+        progress(Progress(batch.line_count, batch.content_bytes))
+        batch.clear()
+
     for part in read:
         if isinstance(part, AssetReading):
             readings.append(part)
             continue
         batch.add(part)
         if batch.is_full:
-            loader.load(batch)
-            batch.clear()
+            load()
     if not batch.is_empty:
-        loader.load(batch)
-    return readings
+        load()
+    return Landed(tuple(load_ids), tuple(readings))

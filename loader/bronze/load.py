@@ -9,18 +9,16 @@ an explicit typed window and rows in must equal rows out (it drops late rows sil
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from psycopg2 import sql
+
 from loader.bronze.batch import Batch
-from loader.bronze.columns import (
-    BRONZE,
-    PG_TYPE_HINT,
-    RAW_TICKET_EVENT,
-    BronzeTable,
-)
+from loader.bronze.columns import BRONZE, RAW_TICKET_EVENT, BronzeTable
 from loader.errors import InfrastructureError
 from loader.runs.anchors import Attempt
 from loader.runs.repair import LOAD_SESSIONS, STAGING_PREFIX
@@ -29,6 +27,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from loader.warehouse import Warehouse
+
+# A merge looks its keys up: reading the table instead, as the planner likes to, would make a load cost what exists.
+# Nothing waits for the log to reach the disk: the completion's commit does, and takes all earlier ones with it.
+_SESSION_SETTINGS = {"enable_hashjoin": "off", "enable_mergejoin": "off", "synchronous_commit": "off"}
 
 _DLT_SETTINGS = {
     "RUNTIME__DLTHUB_TELEMETRY": "false",
@@ -40,29 +42,46 @@ _DLT_SETTINGS = {
 }
 
 
-def staging_dataset(attempt: Attempt) -> str:
-    """The attempt's own staging schema; at most 63 bytes, PostgreSQL's limit."""
-    return f"{STAGING_PREFIX}{attempt.label}"
+def staging_dataset(attempt: Attempt, worker: int = 0) -> str:
+    """The staging schema of one worker of one attempt; at most 63 bytes, PostgreSQL's limit."""
+    return f"{STAGING_PREFIX}{attempt.label}_{worker}"
 
 
 class BronzeLoader:
-    """Loads batches for one attempt. Rows are invisible until the attempt's loads are completed."""
+    """Loads batches for one worker of one attempt. Rows are invisible until the attempt's loads are completed.
 
-    def __init__(self, warehouse: Warehouse, attempt: Attempt, working_root: Path) -> None:
+    `turn` is entered around each load: no other worker's load may run inside it.
+    """
+
+    def __init__(
+        self,
+        warehouse: Warehouse,
+        attempt: Attempt,
+        working_root: Path,
+        *,
+        worker: int = 0,
+        turn: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
         os.environ.update(_DLT_SETTINGS)
         import dlt
 
-        self.load_ids: list[str] = []
+        self.run_id = attempt.run_id
+        self._turn = turn
+        dataset = staging_dataset(attempt, worker)
+        _create_staging(warehouse, dataset)
         self._pipeline = dlt.pipeline(
-            pipeline_name=f"bronze_{attempt.label}",
-            pipelines_dir=str(working_root / attempt.label),
+            pipeline_name=f"bronze_{attempt.label}_{worker}",
+            pipelines_dir=str(working_root / attempt.label / str(worker)),
             destination=dlt.destinations.postgres(
                 credentials=warehouse.dsn_url(
                     application_name=f"{LOAD_SESSIONS}{attempt.label}",
-                    settings={"omni.run_id": str(attempt.run_id), "omni.attempt": str(attempt.number)},
+                    settings={
+                        **_SESSION_SETTINGS,
+                        "omni.run_id": str(attempt.run_id),
+                        "omni.attempt": str(attempt.number),
+                    },
                 ),
-                staging_dataset_name_layout=staging_dataset(attempt),
-                type_mapper=_column_type_mapper(),
+                staging_dataset_name_layout=dataset,
             ),
             dataset_name="bronze",
         )
@@ -81,7 +100,8 @@ class BronzeLoader:
         try:
             self._pipeline.extract(_source(batch), loader_file_format="parquet")
             normalized = self._pipeline.normalize()
-            info = self._pipeline.load()
+            with self._turn():
+                info = self._pipeline.load()
         except PipelineStepFailed as error:
             cause = _root_cause(error)
             if isinstance(cause, KeyboardInterrupt):
@@ -95,17 +115,7 @@ class BronzeLoader:
             counted, expected = normalized.row_counts.get(table.name, 0), batch.row_count(table)
             if counted != expected:
                 raise self._failure(f"dlt took {counted} of {expected} rows for bronze.{table.name}")
-        self.load_ids.append(info.loads_ids[0])
-        return info.loads_ids[0]
-
-    def drop_working_state(self) -> None:
-        """Forget the attempt's packages and staging tables; Bronze is untouched. Called after completion."""
-        import shutil
-
-        with self._pipeline.sql_client() as client, client.with_staging_dataset():
-            if client.has_dataset():
-                client.drop_dataset()
-        shutil.rmtree(self._pipeline.pipelines_dir, ignore_errors=True)
+        return str(info.loads_ids[0])
 
     def _failure(self, reason: str) -> InfrastructureError:
         return InfrastructureError(
@@ -150,14 +160,17 @@ def _window(batch: Batch) -> tuple[datetime, datetime]:
     return batch.window or (nothing, nothing)
 
 
-def _column_type_mapper() -> Any:
-    from dlt.destinations.impl.postgres.factory import PostgresTypeMapper
-
-    class ColumnTypeMapper(PostgresTypeMapper):
-        def to_destination_type(self, column: Any, table: Any) -> str:
-            return str(column.get(PG_TYPE_HINT) or super().to_destination_type(column, table))
-
-    return ColumnTypeMapper
+def _create_staging(warehouse: Warehouse, dataset: str) -> None:
+    """Staging tables with the types of Bronze's, which dlt then takes as they are, and outside the log."""
+    with closing(warehouse.connect()) as connection, connection, connection.cursor() as cursor:
+        schema = sql.Identifier(dataset)
+        cursor.execute(sql.SQL("create schema {}").format(schema))
+        for table in BRONZE:
+            cursor.execute(
+                sql.SQL("create unlogged table {schema}.{table} (like bronze.{table})").format(
+                    schema=schema, table=sql.Identifier(table.name)
+                )
+            )
 
 
 def _root_cause(error: BaseException) -> BaseException:

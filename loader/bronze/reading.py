@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
-from loader.bronze.completion import AssetReading
 from loader.bronze.rows import Chunk, Rows
 from loader.contract.ruleset import Ruleset, too_long
 from loader.contract.ticket import AcceptedRecord, RejectedRecord
@@ -35,6 +35,21 @@ class Terms:
 
     def cover(self, partition: date) -> bool:
         return self.window is None or self.window[0] <= partition < self.window[1]
+
+
+@dataclass(slots=True)
+class AssetReading:
+    """What the reader counted in one asset: lines of it in all, lines indexed, and lines per partition.
+
+    `records` counts lines of kind record, `rejects` rejected lines with a readable day.
+    """
+
+    asset_id: int
+    line_count: int = 0
+    indexed_line_count: int = 0
+    is_new_index: bool = True
+    records: Counter[date] = field(default_factory=Counter)
+    rejects: Counter[date] = field(default_factory=Counter)
 
 
 def judged_lines(
@@ -90,6 +105,7 @@ def _add(
     reading: AssetReading,
     terms: Terms,
 ) -> None:
+    rows.count(line)
     if not asset.is_indexed:
         rows.add_line(asset.asset_id, line, judged)
     if isinstance(judged, AcceptedRecord):

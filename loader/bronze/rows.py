@@ -19,9 +19,14 @@ CHUNK_BYTES = 16 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Some rows of each Bronze table, by its name; what a load adds to every row is not in them yet."""
+    """Some rows of each Bronze table, by its name; what a load adds to every row is not in them yet.
+
+    They come from `line_count` lines of `content_bytes` bytes, terminators included.
+    """
 
     tables: Mapping[str, pa.Table]
+    line_count: int
+    content_bytes: int
 
 
 class Rows:
@@ -35,6 +40,12 @@ class Rows:
         self._rows: dict[str, list[tuple[object, ...]]] = {table.name: [] for table in BRONZE}
         self._bytes = 0
         self._line_count = 0
+        self._content_bytes = 0
+
+    def count(self, line: Line) -> None:
+        """Count a line that was read, whether rows come of it or not."""
+        self._line_count += 1
+        self._content_bytes += line.length
 
     @property
     def is_full(self) -> bool:
@@ -45,7 +56,6 @@ class Rows:
         return self._line_count == 0
 
     def add_event(self, asset_id: int, line: Line, record: AcceptedRecord) -> None:
-        self._line_count += 1
         self._bytes += len(record.canonical)
         self._rows[RAW_TICKET_EVENT.name].append(
             (
@@ -69,7 +79,6 @@ class Rows:
 
     def add_line(self, asset_id: int, line: Line, judged: AcceptedRecord | RejectedRecord | None) -> None:
         """Index the line; `judged` None means blank. A rejected line also gets its reject row."""
-        self._line_count += 1
         event_id = kind = partition = None
         if judged is None:
             kind = "blank"
@@ -107,5 +116,6 @@ class Rows:
             columns = zip(*self._rows[table.name], strict=True) if self._rows[table.name] else [()] * len(schema)
             arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
             tables[table.name] = pa.Table.from_arrays(arrays, schema=schema)
+        chunk = Chunk(tables, self._line_count, self._content_bytes)
         self._clear()
-        return Chunk(tables)
+        return chunk

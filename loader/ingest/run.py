@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from loader.bronze import (
-    AssetReading,
     BronzeLoader,
-    Chunk,
+    Landed,
+    Order,
+    Progress,
     Terms,
     complete,
     land,
+    land_in_processes,
     read_assets,
-    read_in_processes,
 )
 from loader.config import Settings
 from loader.contract.ruleset import Ruleset, load_ruleset
@@ -26,7 +26,16 @@ from loader.ingest.plan import plan_reading
 from loader.ingest.request import DeclaredInput, IngestRequest, declared_input, refuse_limit_without_input
 from loader.ingest.verdict import Verdict, judge_run, shown
 from loader.raw_zone import RawZone, SourceChangedError
-from loader.runs import Attempt, IngestLock, Job, Ledger, new_run_id, repair, trace_id_of_caller
+from loader.runs import (
+    Attempt,
+    IngestLock,
+    Job,
+    Ledger,
+    drop_working_state,
+    new_run_id,
+    repair,
+    trace_id_of_caller,
+)
 from loader.runs.registry import RegisteredAsset, refuse_changed_manifests, register, register_ruleset
 from loader.silver import BuildResult, parse_project, run_dbt, start_dbt
 from loader.warehouse import Warehouse, open_warehouse
@@ -148,34 +157,35 @@ class _Ingest:
     def _land(self, registered: Sequence[RegisteredAsset]) -> None:
         unchanged = sum(entry.asset_id is not None for entry in registered) - len(self._to_read)
         self._report(f"bronze: {len(self._to_read)} asset(s) to read, {unchanged} unchanged")
-        loader, readings = None, []
-        if self._to_read:
-            # In this order: reading begins while dlt is imported.
-            with self._reading() as read:
-                loader = BronzeLoader(self._warehouse, self._attempt, self._working_root)
-                readings = land(read, loader, self._attempt.run_id)
+        landed = self._read_and_load() if self._to_read else Landed((), ())
         with self._ledger.boundary("landed") as cursor:
             complete(
                 cursor,
                 self._attempt,
-                load_ids=loader.load_ids if loader else (),
+                landed,
                 ruleset_id=self._ruleset_id,
-                readings=readings,
                 window=self._request.window,
                 is_limited=self._request.line_limit is not None,
             )
-        if loader is not None:
-            self._report(f"bronze: {len(loader.load_ids)} load(s) completed")
-            loader.drop_working_state()
+        if self._to_read:
+            self._report(f"bronze: {len(landed.load_ids)} load(s) completed")
+            drop_working_state(self._lock, self._attempt, self._working_root)
 
-    def _reading(self) -> AbstractContextManager[Iterator[Chunk | AssetReading]]:
+    def _read_and_load(self) -> Landed:
         """In processes of their own when that is worth their start. A line limit needs one order of reading."""
         terms = Terms(self._ruleset_id, self._ruleset.sha256, self._request.window)
         size = sum(asset.path.stat().st_size for asset in self._to_read)
-        if self._settings.readers and self._request.line_limit is None and size >= _WORTH_A_PROCESS:
+        if self._settings.workers and self._request.line_limit is None and size >= _WORTH_A_PROCESS:
             contracts = self._settings.project_root / "contracts"
-            return read_in_processes(self._to_read, terms, contracts, process_count=self._settings.readers)
-        return nullcontext(read_assets(self._to_read, terms, self._ruleset, line_limit=self._request.line_limit))
+            order = Order(self._warehouse, self._attempt, self._working_root, terms, contracts)
+            return land_in_processes(
+                self._to_read, order, process_count=self._settings.workers, progress=self._progressed
+            )
+        read = read_assets(self._to_read, terms, self._ruleset, line_limit=self._request.line_limit)
+        return land(read, BronzeLoader(self._warehouse, self._attempt, self._working_root), self._progressed)
+
+    def _progressed(self, progress: Progress) -> None:
+        pass
 
     def _build(self) -> BuildResult:
         """Silver, then reconcile, in one dbt invocation with every data test; unit tests belong to CI.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from loader.runs.anchors import Attempt, new_run_id, trace_id_of_caller
 from loader.runs.ledger import AssetAction, Job, Ledger
 from loader.runs.lock import IngestLock
-from loader.runs.repair import Repair, repair
+from loader.runs.repair import Repair, drop_working_state, repair
 
 __all__ = [
     "AssetAction",
@@ -14,6 +14,7 @@ __all__ = [
     "Job",
     "Ledger",
     "Repair",
+    "drop_working_state",
     "new_run_id",
     "repair",
     "trace_id_of_caller",

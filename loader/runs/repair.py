@@ -13,6 +13,7 @@ from typing import Any
 
 from psycopg2 import sql
 
+from loader.runs.anchors import Attempt
 from loader.runs.lock import IngestLock
 
 BRONZE_TABLES = ("raw_ticket_event", "asset_line", "rejected_record")
@@ -51,6 +52,13 @@ def repair(lock: IngestLock, working_root: Path) -> Repair:
     return Repair(removed, staging, _remove_folders(working_root, dead), crashed)
 
 
+def drop_working_state(lock: IngestLock, attempt: Attempt, working_root: Path) -> None:
+    """Forget the packages and staging tables of an attempt whose loads are completed; Bronze is untouched."""
+    with lock.transaction() as cursor:
+        _drop_staging(cursor, attempt.label)
+    shutil.rmtree(working_root / attempt.label, ignore_errors=True)
+
+
 def _end_sessions(cursor: Any, own_pid: int) -> None:
     """Loads of dead attempts may still run in sessions of their own; end them before their rows are removed."""
     cursor.execute(
@@ -76,9 +84,9 @@ def _remove_uncompleted_rows(cursor: Any) -> int:
     return removed
 
 
-def _drop_staging(cursor: Any) -> tuple[str, ...]:
+def _drop_staging(cursor: Any, label: str = "") -> tuple[str, ...]:
     cursor.execute(
-        "select nspname from pg_namespace where starts_with(nspname, %s) order by nspname", (STAGING_PREFIX,)
+        "select nspname from pg_namespace where starts_with(nspname, %s) order by nspname", (STAGING_PREFIX + label,)
     )
     schemas = tuple(str(name) for (name,) in cursor.fetchall())
     for schema in schemas:

@@ -10,11 +10,12 @@ from typing import Any
 
 import orjson
 
-from loader.bronze import AssetReading, Batch, BronzeLoader, Rows, complete
+from loader.bronze import AssetReading, Batch, BronzeLoader, Landed, Rows, complete
 from loader.contract.ruleset import Ruleset, load_ruleset
 from loader.contract.ticket import AcceptedRecord
 from loader.reader import Line
 from loader.runs import Attempt, IngestLock, Job, Ledger, new_run_id, repair
+from loader.runs.registry import register_ruleset
 from loader.warehouse import Warehouse
 from tests.ingests import rows
 
@@ -41,12 +42,18 @@ class Writer:
     ledger: Ledger
     loader: BronzeLoader
     ruleset_id: int
+    load_ids: list[str]
+
+    def load(self, batch: Batch) -> str:
+        self.load_ids.append(self.loader.load(batch))
+        return self.load_ids[-1]
 
     def batch(self, records: Sequence[dict[str, Any]], *, asset_id: int) -> Batch:
         lines = Rows(self.ruleset_id)
         for number, record in enumerate(records, start=1):
             line = Line(number, (number - 1) * 100, 100, orjson.dumps(record), None, False)
             judged = accepted(record)
+            lines.count(line)
             lines.add_line(asset_id, line, judged)
             lines.add_event(asset_id, line, judged)
         batch = Batch(self.attempt.run_id)
@@ -61,9 +68,8 @@ class Writer:
             complete(
                 cursor,
                 self.attempt,
-                load_ids=self.loader.load_ids,
+                Landed(tuple(self.load_ids), (reading,)),
                 ruleset_id=self.ruleset_id,
-                readings=[reading],
                 window=None,
                 is_limited=False,
             )
@@ -76,17 +82,29 @@ def writer(warehouse: Warehouse, working_root: Path, *, with_repair: bool = True
     try:
         if with_repair:
             repair(lock, working_root)
-        rules = ruleset()
-        attempt = Attempt(new_run_id(), 1, "0" * 31 + "1")
-        ledger = Ledger(lock, attempt)
-        with lock.transaction() as cursor:
-            from loader.runs.registry import register_ruleset
-
-            ruleset_id = register_ruleset(cursor, rules)
-        ledger.start(Job("ingest", "batch-20260417-001", ("manifest-test",), None, None, ruleset_id))
-        yield Writer(warehouse, lock, attempt, ledger, BronzeLoader(warehouse, attempt, working_root), ruleset_id)
+        attempt, ledger, ruleset_id = _start(lock)
+        yield Writer(warehouse, lock, attempt, ledger, BronzeLoader(warehouse, attempt, working_root), ruleset_id, [])
     finally:
         lock.close()
+
+
+@contextmanager
+def running_attempt(warehouse: Warehouse) -> Iterator[Attempt]:
+    """An attempt that holds the ingest lock, and has loaded nothing."""
+    lock = IngestLock.acquire(warehouse)
+    try:
+        yield _start(lock)[0]
+    finally:
+        lock.close()
+
+
+def _start(lock: IngestLock) -> tuple[Attempt, Ledger, int]:
+    attempt = Attempt(new_run_id(), 1, "0" * 31 + "1")
+    ledger = Ledger(lock, attempt)
+    with lock.transaction() as cursor:
+        ruleset_id = register_ruleset(cursor, ruleset())
+    ledger.start(Job("ingest", "batch-20260417-001", ("manifest-test",), None, None, ruleset_id))
+    return attempt, ledger, ruleset_id
 
 
 def new_asset(warehouse: Warehouse, name: str, *, size: int = 100) -> int:

@@ -6,6 +6,7 @@ then that the guard holds. A new version of the stack that closes a trap fails t
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,7 +15,6 @@ import psycopg2
 import pyarrow as pa
 import pytest
 
-from loader.bronze import Chunk
 from loader.bronze import load as load_module
 from loader.bronze.columns import BRONZE, RAW_TICKET_EVENT
 from loader.bronze.load import staging_dataset
@@ -60,7 +60,7 @@ def test_a_pending_package_is_refused_where_dlt_would_load_it_instead_of_the_new
     with writer(database, tmp_path / "work") as one:
         one.loader._pipeline.extract([{"id": 1}], table_name="thing")
         with pytest.raises(InfrastructureError, match="pending"):
-            one.loader.load(one.batch([ticket(1)], asset_id=asset_id))
+            one.load(one.batch([ticket(1)], asset_id=asset_id))
     assert query(database, "select count(*) from bronze.raw_ticket_event") == [(0,)]
 
 
@@ -71,16 +71,16 @@ def test_rows_of_a_dead_load_are_repaired_before_they_block_the_same_events(
     asset_id = new_asset(database, "dead load")
     records = [ticket(number) for number in range(1, 4)]
     with writer(database, tmp_path) as dead:
-        dead.loader.load(dead.batch(records, asset_id=asset_id))
+        dead.load(dead.batch(records, asset_id=asset_id))
     assert visible_events(database) == 0
 
     with writer(database, tmp_path, with_repair=False) as blind:
-        blind.loader.load(blind.batch(records, asset_id=asset_id))
+        blind.load(blind.batch(records, asset_id=asset_id))
         blind.complete(records, asset_id=asset_id)
     assert visible_events(database) == 0, "insert-only landed events past an invisible row: the trap is gone"
 
     with writer(database, tmp_path) as live:
-        live.loader.load(live.batch(records, asset_id=asset_id))
+        live.load(live.batch(records, asset_id=asset_id))
         live.complete(records, asset_id=asset_id)
     assert visible_events(database) == 3
 
@@ -108,7 +108,7 @@ def test_rows_that_the_window_would_drop_silently_fail_the_load(
         writer(database, tmp_path / "work") as one,
         pytest.raises(InfrastructureError, match="took 1 of 2 rows"),
     ):
-        one.loader.load(one.batch(records, asset_id=new_asset(database, "window")))
+        one.load(one.batch(records, asset_id=new_asset(database, "window")))
 
 
 def test_late_rows_land_like_any_other(database: Warehouse, tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_late_rows_land_like_any_other(database: Warehouse, tmp_path: Path) -> N
         [ticket(2, created_at="2026-03-01T00:00:00Z")],
     ):
         with writer(database, tmp_path) as one:
-            one.loader.load(one.batch(records, asset_id=asset_id))
+            one.load(one.batch(records, asset_id=asset_id))
             one.complete(records, asset_id=asset_id)
         asset_id += 1
     assert visible_events(database) == 2
@@ -135,11 +135,12 @@ def test_an_event_twice_in_one_load_is_landed_once(database: Warehouse, tmp_path
         assert batch.row_count(RAW_TICKET_EVENT) == 1
         (chunk,) = batch._chunks
         events = chunk.tables[RAW_TICKET_EVENT.name]
-        batch._chunks = [Chunk({**chunk.tables, RAW_TICKET_EVENT.name: pa.concat_tables([events, events])})]
+        tables = {**chunk.tables, RAW_TICKET_EVENT.name: pa.concat_tables([events, events])}
+        batch._chunks = [replace(chunk, tables=tables)]
         with pytest.raises(InfrastructureError, match="dlt failed in step load"):
-            one.loader.load(batch)
+            one.load(batch)
     with writer(database, tmp_path) as two:
-        two.loader.load(two.batch([record, record], asset_id=asset_id))
+        two.load(two.batch([record, record], asset_id=asset_id))
         two.complete([record, record], asset_id=asset_id)
     assert visible_events(database) == 1
 
@@ -150,7 +151,7 @@ def test_counts_of_a_load_come_from_the_tables(database: Warehouse, tmp_path: Pa
     for name in ("first", "again"):
         asset_id = new_asset(database, name)
         with writer(database, tmp_path) as one:
-            one.loader.load(one.batch(records, asset_id=asset_id))
+            one.load(one.batch(records, asset_id=asset_id))
             extracted = one.loader._pipeline.last_trace.last_normalize_info.row_counts[RAW_TICKET_EVENT.name]
             assert extracted == 2
             one.complete(records, asset_id=asset_id)
@@ -166,7 +167,7 @@ def test_bronze_rows_leave_only_through_repair_or_erasure(database: Warehouse, t
     records = [ticket(1)]
     asset_id = new_asset(database, "guarded")
     with writer(database, tmp_path) as one:
-        one.loader.load(one.batch(records, asset_id=asset_id))
+        one.load(one.batch(records, asset_id=asset_id))
         one.complete(records, asset_id=asset_id)
     for table in BRONZE:
         for statement in (f"delete from bronze.{table.name}", f"truncate bronze.{table.name}"):
@@ -183,7 +184,7 @@ def test_a_load_that_outlives_its_lock_is_fenced_off(database: Warehouse, tmp_pa
     with writer(database, tmp_path / "a") as lost:
         query(database, "select pg_terminate_backend(%s, 5000)", lost.lock.backend_pid)
         with pytest.raises(InfrastructureError, match="does not hold the ingest lock"):
-            lost.loader.load(lost.batch(records, asset_id=asset_id))
+            lost.load(lost.batch(records, asset_id=asset_id))
         with pytest.raises(InfrastructureError, match="is gone"):
             lost.complete(records, asset_id=asset_id)
     assert query(database, "select count(*) from bronze.raw_ticket_event") == [(0,)]
@@ -225,7 +226,7 @@ def test_staging_tables_get_our_types_so_binary_copy_fills_uuid_and_text_arrays(
 ) -> None:
     """Hazard 8: this rests on an undocumented hook of dlt and on ADBC's binary COPY; a new version may drop either."""
     with writer(database, tmp_path) as one:
-        one.loader.load(one.batch([ticket(1, created_at="2026-04-18T00:00:00Z")], asset_id=new_asset(database, "t")))
+        one.load(one.batch([ticket(1, created_at="2026-04-18T00:00:00Z")], asset_id=new_asset(database, "t")))
         staging = query(
             database,
             "select column_name::text, udt_name::text from information_schema.columns"

@@ -150,6 +150,14 @@ def test_the_last_of_many_days_is_no_outlier(tmp_path: Path) -> None:
     assert max(counts) < 1.35 * min(counts)
 
 
+def test_a_low_update_rate_still_makes_updates(tmp_path: Path) -> None:
+    """Prevents 3 % that round to none."""
+    truth = generate(Options(date(2026, 3, 1), date(2026, 3, 30), tickets=4_000, update_rate=0.03), tmp_path)
+    totals = truth["totals"]
+    assert isinstance(totals, dict)
+    assert 60 <= totals["events"] - totals["silver_rows"] <= 180
+
+
 def test_lines_have_about_the_wanted_size(tmp_path: Path) -> None:
     """Prevents a bench on lines of another size than its report says."""
     expected = generate(Options(date(2026, 3, 1), date(2026, 3, 9), lines=5_000, payload_bytes=850), tmp_path)
