@@ -13,6 +13,7 @@
 {% macro postgres__set_reconcile_session() -%}
 set local work_mem = '64MB';
 set local jit = off;
+set local enable_mergejoin = off;
 set local parallel_setup_cost = 0;
 set local parallel_tuple_cost = 0.005;
 {%- endmacro %}

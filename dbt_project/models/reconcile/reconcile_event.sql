@@ -1,31 +1,17 @@
 {{ config(pre_hook="{{ set_reconcile_session() }}") }}
-{#- What the macros read. -#}
-{%- do ref('reconcile_load') -%}
-{%- do ref('load_progress') -%}
 {%- set fields = ticket_fields() -%}
 {#- Columns of ticket_fact that follow from Bronze's rows, not from the payload. -#}
-{%- set derived_columns = [
-    'partition_key', 'is_open', 'version_count', 'warning_codes', 'record_fingerprint'
-] -%}
+{%- set derived_columns = ['partition_key', 'is_open', 'version_count', 'warning_codes', 'record_fingerprint'] -%}
 {%- set lineage_columns = [
     'asset_id', 'source_fingerprint', 'line_number', 'manifest_id', 'batch_id', 'ingest_batch_id', 'run_id',
     'dlt_load_id'
 ] -%}
-{%- set digest_columns = [
-    {'column': 'field_digest', 'kind': 'number'},
-    {'column': 'partition_key', 'kind': 'date'},
-    {'column': 'is_open', 'kind': 'boolean'},
-    {'column': 'version_count', 'kind': 'number'},
-    {'column': 'warning_codes', 'kind': 'text'},
-    {'column': 'record_fingerprint', 'kind': 'text'},
-] -%}
 
 with
 
--- Read three times, computed once.
-standings as materialized (
+claims as not materialized (
 
-    {{ event_standings() | indent(4) }}
+    select * from {{ ref('event_claim') }}
 
 ),
 
@@ -33,7 +19,7 @@ events as (
 
     select
         ctid as row_place,
-        raw_payload
+        *
     from {{ source('bronze', 'raw_ticket_event') }}
 
 ),
@@ -44,6 +30,30 @@ tickets as not materialized (
         ctid as silver_place,
         *
     from {{ ref('ticket_fact') }}
+
+),
+
+lines as (
+
+    select * from {{ source('bronze', 'asset_line') }}
+
+),
+
+progress as (
+
+    select * from {{ ref('load_progress') }}
+
+),
+
+asset_indexes as (
+
+    select * from {{ source('ops', 'asset_index') }}
+
+),
+
+manifest_assets as (
+
+    select * from {{ source('ops', 'manifest_asset') }}
 
 ),
 
@@ -71,7 +81,206 @@ ingest_runs as (
 
 ),
 
--- The manifest under which a run first read an asset.
+built_assets as (
+
+    select * from {{ source('silver_ledger', 'built_asset') }}
+
+),
+
+pending as (
+
+    select coalesce(bool_or(is_pending), false) as is_pending
+    from progress
+
+),
+
+latest_rulesets as (
+
+    select
+        asset_id,
+        max(ruleset_id) as ruleset_id
+    from asset_indexes
+    group by asset_id
+
+),
+
+sequences as (
+
+    select
+        asset_id,
+        min(sequence) as asset_sequence
+    from manifest_assets
+    where asset_id is not null
+    group by asset_id
+
+),
+
+built as (
+
+    select
+        asset_id,
+        min(ruleset_id) as ruleset_id,
+        min(sequence) as asset_sequence
+    from built_assets
+    group by asset_id
+
+),
+
+-- The ruleset and place of each asset that Silver must show: today's; the built one while a build is pending.
+-- Where a table was emptied Silver's ledger still knows, so that one damage does not look like two.
+readings as (
+
+    select
+        coalesce(latest_rulesets.asset_id, built.asset_id) as asset_id,
+        case
+            when pending.is_pending then coalesce(built.ruleset_id, latest_rulesets.ruleset_id)
+            else coalesce(latest_rulesets.ruleset_id, built.ruleset_id)
+        end as ruleset_id,
+        case
+            when pending.is_pending then coalesce(built.asset_sequence, sequences.asset_sequence, 0)
+            else coalesce(sequences.asset_sequence, built.asset_sequence, 0)
+        end as asset_sequence
+    from latest_rulesets
+    full join built on latest_rulesets.asset_id = built.asset_id
+    left join sequences on coalesce(latest_rulesets.asset_id, built.asset_id) = sequences.asset_id
+    cross join pending
+
+),
+
+-- The version key takes the smallest place among an event's deliveries under the ruleset that counts.
+deliveries as (
+
+    select
+        claims.event_id,
+        min(array[readings.asset_sequence, lines.line_number::bigint]) filter (
+            where lines.ruleset_id = readings.ruleset_id and not progress.is_pending
+        ) as place,
+        bool_or(
+            lines.asset_id = claims.asset_id and lines.line_number = claims.line_number
+        ) as has_first_delivery,
+        bool_or(
+            lines.asset_id = claims.asset_id
+            and lines.line_number = claims.line_number
+            and lines.ruleset_id = readings.ruleset_id
+        ) as has_current_first_delivery
+    from claims
+    inner join lines on claims.event_id = lines.event_id
+    inner join progress
+        on
+            lines._dlt_load_id = progress.load_id
+            and progress.table_name = 'asset_line'
+    left join readings on lines.asset_id = readings.asset_id
+    group by claims.event_id
+
+),
+
+-- Normally empty: ticket_id is ticket_fact's primary key.
+doubled_tickets as (
+
+    select
+        ticket_id,
+        min(silver_place) as first_place
+    from tickets
+    group by ticket_id
+    having count(*) > 1
+
+),
+
+-- The event that Silver shows of each ticket.
+shown as (
+
+    select
+        tickets.ticket_id,
+        tickets.event_id
+    from tickets
+    left join doubled_tickets on tickets.ticket_id = doubled_tickets.ticket_id
+    where coalesce(tickets.silver_place = doubled_tickets.first_place, true)
+
+),
+
+-- An event that no line delivers is damage; it keeps the place of its own first delivery, so that its ticket
+-- does not look wrong as well. Retired: delivered under an older ruleset only.
+placed as (
+
+    select
+        claims.*,
+        progress.run_id as load_run_id,
+        progress.attempt as load_attempt,
+        progress.is_pending,
+        shown.event_id as shown_event_id,
+        coalesce(claims.updated_at, claims.created_at) as version_at,
+        coalesce(deliveries.has_first_delivery, false) as is_first_delivery_known,
+        not coalesce(deliveries.has_current_first_delivery, false) as is_displaced,
+        deliveries.event_id is not null and deliveries.place is null as is_retired,
+        case
+            when deliveries.event_id is null then coalesce(readings.asset_sequence, 0)
+            else deliveries.place[1]
+        end as version_sequence,
+        case
+            when deliveries.event_id is null then claims.line_number::bigint
+            else deliveries.place[2]
+        end as version_line_number
+    from claims
+    inner join progress
+        on
+            claims.dlt_load_id = progress.load_id
+            and progress.table_name = 'raw_ticket_event'
+    left join deliveries on claims.event_id = deliveries.event_id
+    left join readings on claims.asset_id = readings.asset_id
+    left join shown on claims.ticket_id = shown.ticket_id
+
+),
+
+-- A ticket under two sources belongs to the source of its earliest event, whatever arrived first.
+scoped as (
+
+    select
+        *,
+        not is_pending and not is_retired as is_counted,
+        first_value(record_source) over (
+            partition by ticket_id, is_pending or is_retired
+            order by created_at asc, version_sequence asc, version_line_number asc, event_id asc
+        ) as kept_record_source
+    from placed
+
+),
+
+eligible as (
+
+    select
+        *,
+        is_counted and record_source = kept_record_source as is_candidate
+    from scoped
+
+),
+
+-- event_id is the fingerprint's beginning: it sorts alike, and is short.
+ranked as (
+
+    select
+        *,
+        row_number() over (
+            partition by ticket_id, is_candidate
+            order by
+                version_at desc, version_sequence desc, version_line_number desc, event_id desc, row_place asc
+        ) as version_rank,
+        count(*) over (partition by ticket_id, is_candidate) as version_count
+    from eligible
+
+),
+
+-- The rank of the version that Silver shows.
+compared as (
+
+    select
+        *,
+        min(version_rank) filter (where event_id = shown_event_id) over (
+            partition by ticket_id, is_candidate
+        ) as shown_rank
+    from ranked
+
+),
+
 run_manifests as (
 
     select
@@ -104,35 +313,21 @@ batches as (
 
 ),
 
-winners as (
+standings as (
 
     select
-        standings.row_place,
-        standings.ticket_id,
-        standings.event_id,
-        standings.is_payload_authentic,
-        standings.field_digest,
-        (standings.created_at at time zone 'UTC')::date as partition_key,
-        standings.is_open,
-        standings.version_count,
-        standings.warning_codes,
-        encode(standings.record_fingerprint, 'hex') as record_fingerprint,
-        standings.asset_id,
+        compared.*,
         fingerprints.source_fingerprint,
-        standings.line_number,
         run_manifests.manifest_id,
         batches.batch_id,
-        standings.ingest_batch_id,
-        standings.run_id,
-        standings.dlt_load_id
-    from standings
-    left join fingerprints on standings.asset_id = fingerprints.asset_id
+        case when compared.is_candidate and compared.version_rank = 1 then compared.ticket_id end as winner_of_ticket_id
+    from compared
+    left join fingerprints on compared.asset_id = fingerprints.asset_id
     left join run_manifests
         on
-            standings.run_id = run_manifests.run_id
-            and standings.asset_id = run_manifests.asset_id
+            compared.run_id = run_manifests.run_id
+            and compared.asset_id = run_manifests.asset_id
     left join batches on run_manifests.manifest_id = batches.manifest_id
-    where standings.is_candidate and standings.version_rank = 1
 
 ),
 
@@ -142,24 +337,14 @@ digested_tickets as (
         silver_place,
         ticket_id,
         event_id,
-        {%- for column in derived_columns + lineage_columns %}
+        partition_key,
+        version_count,
+        {%- for column in lineage_columns %}
         {{ column }},
         {%- endfor %}
-        {{ row_digest(typed_texts(fields)) }} as field_digest
+        {{ ticket_digest('', 'partition_key', 'is_open', 'warning_codes', 'record_fingerprint') }} as content_digest
     from tickets
     limit all
-
-),
-
--- Normally empty: ticket_id is ticket_fact's primary key.
-doubled_tickets as (
-
-    select
-        ticket_id,
-        min(silver_place) as first_place
-    from tickets
-    group by ticket_id
-    having count(*) > 1
 
 ),
 
@@ -181,70 +366,68 @@ numbered_tickets as (
 confronted as (
 
     select
-        winners.row_place,
-        winners.event_id,
-        winners.is_payload_authentic,
-        winners.field_digest,
-        numbered_tickets.silver_place,
-        numbered_tickets.ticket_id as silver_ticket_id,
-        numbered_tickets.event_id as silver_event_id,
-        numbered_tickets.partition_key as silver_partition_key,
-        numbered_tickets.asset_id as silver_asset_id,
-        numbered_tickets.run_id as silver_run_id,
-        numbered_tickets.field_digest as silver_field_digest,
-        coalesce(numbered_tickets.is_copy, false) as is_copy,
-        {{ differing_names('numbered_tickets', 'winners', derived_columns + lineage_columns) }}
-            as differing_names,
+        standings.*,
+        tickets.silver_place,
+        tickets.ticket_id as silver_ticket_id,
+        tickets.event_id as silver_event_id,
+        tickets.partition_key as silver_partition_key,
+        tickets.asset_id as silver_asset_id,
+        tickets.run_id as silver_run_id,
+        tickets.content_digest as silver_digest,
+        tickets.is_copy,
         case
-            when winners.row_place is not null
-                then {{ row_digest(typed_texts(digest_columns, 'winners.')) }}
-        end as bronze_digest,
-        case
-            when numbered_tickets.silver_place is not null
-                then {{ row_digest(typed_texts(digest_columns, 'numbered_tickets.')) }}
-        end as silver_digest
-    from winners
-    full join numbered_tickets on winners.ticket_id = numbered_tickets.first_copy_ticket_id
-
-),
-
-judged as (
-
-    select
-        confronted.*,
-        case
-            when confronted.silver_place is null then 'missing'
-            when confronted.is_copy then 'doubled'
-            when confronted.row_place is null then 'unfounded'
-            when coalesce(confronted.silver_event_id <> confronted.event_id, true) then 'other_version'
-            when not confronted.is_payload_authentic then 'unprovable'
+            when tickets.silver_place is null and standings.winner_of_ticket_id is null then null
+            when tickets.silver_place is null then 'missing'
+            when tickets.is_copy then 'doubled'
+            when standings.row_place is null then 'unfounded'
+            when coalesce(tickets.event_id <> standings.event_id, true) then 'other_version'
+            when not standings.is_payload_authentic then 'unprovable'
             when
-                confronted.silver_field_digest = confronted.field_digest
-                and confronted.differing_names is null
+                tickets.content_digest = standings.content_digest
+                and row(
+                    tickets.version_count{% for column in lineage_columns %}, tickets.{{ column }}{% endfor %}
+                ) is not distinct from row(
+                    standings.version_count{% for column in lineage_columns %}, standings.{{ column }}{% endfor %}
+                )
                 then 'equal'
             else 'different'
         end as silver_state
-    from confronted
+    from standings
+    full join numbered_tickets as tickets on standings.winner_of_ticket_id = tickets.first_copy_ticket_id
 
 ),
 
--- Only rows whose digests differ are read again, one by one, to name the fields.
-confrontations as (
+-- Only rows that differ are read again, one by one, to name the columns.
+named as (
 
     select
-        judged.*,
-        difference.field_names
-    from judged
+        confronted.*,
+        difference.column_names as differing_silver_columns
+    from confronted
     left join lateral (
         select
-            {{ differing_names('silver', 'bronze', fields | map(attribute='column') | list) }}
-                as field_names
+            string_to_array(
+                {{ differing_names(
+                    'silver', 'bronze', (fields | map(attribute='column') | list) + derived_columns + lineage_columns
+                ) }}, ', '
+            ) as column_names
         from (
-            select {{ payload_values('winner.payload', 'false') }}
+            select
+                {{ payload_values('winner.payload', 'false') }},
+                (confronted.created_at at time zone 'UTC')::date as partition_key,
+                winner.payload ->> 'status' not in ('resolved', 'closed') as is_open,
+                confronted.version_count,
+                winner.warning_codes,
+                encode(winner.record_fingerprint, 'hex') as record_fingerprint,
+                {%- for column in lineage_columns %}
+                confronted.{{ column }}{{ "," if not loop.last }}
+                {%- endfor %}
             from (
-                select reconcile.jsonb_or_null(events.raw_payload) as payload
+                select
+                    events.*,
+                    reconcile.jsonb_or_null(events.raw_payload) as payload
                 from events
-                where events.row_place = judged.row_place
+                where events.row_place = confronted.row_place
                 limit all
             ) as winner
             limit all
@@ -252,10 +435,10 @@ confrontations as (
         cross join (
             select tickets.*
             from tickets
-            where tickets.silver_place = judged.silver_place
+            where tickets.silver_place = confronted.silver_place
             limit all
         ) as silver
-        where judged.silver_state = 'different'
+        where confronted.silver_state = 'different'
         limit all
     ) as difference on true
 
@@ -273,98 +456,54 @@ watermarks as (
 
 ),
 
--- The version key of what Silver shows, looked up in Bronze by the event that the row names.
-shown as (
-
-    select distinct on (standings.ticket_id)
-        standings.ticket_id,
-        standings.event_id,
-        standings.version_at,
-        standings.version_sequence,
-        standings.version_line_number,
-        standings.record_fingerprint
-    from confrontations
-    inner join standings
-        on
-            confrontations.silver_event_id = standings.event_id
-            and confrontations.silver_ticket_id = standings.ticket_id
-    where not confrontations.is_copy
-    order by standings.ticket_id, standings.row_place
-
-),
-
 final as (
 
     select
-        standings.event_id,
-        coalesce(standings.ticket_id, confrontations.silver_ticket_id) as ticket_id,
-        standings.record_source,
-        standings.version_at,
-        standings.version_sequence,
-        standings.version_line_number,
-        standings.record_fingerprint,
-        standings.created_at,
-        standings.partition_key,
-        standings.customer_id,
-        standings.org_id,
-        standings.sla_tier,
-        standings.is_open,
-        standings.asset_id,
-        standings.line_number,
-        standings.run_id,
-        standings.load_run_id,
-        standings.dlt_load_id,
-        standings.ingest_batch_id,
+        named.event_id,
+        coalesce(named.ticket_id, named.silver_ticket_id) as ticket_id,
+        named.record_source,
+        named.version_at,
+        named.version_sequence,
+        named.version_line_number,
+        named.partition_key,
+        named.customer_id,
+        named.asset_id,
+        named.line_number,
+        named.run_id,
+        named.load_run_id,
+        named.dlt_load_id,
         case
-            when standings.event_id is null then 'none'
-            when standings.is_pending then 'pending'
-            when standings.is_retired then 'retired'
-            when standings.is_collided then 'collided'
-            when standings.event_id = shown.event_id then 'silver'
-            when
-                (
-                    shown.version_at,
-                    shown.version_sequence,
-                    shown.version_line_number,
-                    shown.record_fingerprint
-                ) > (
-                    standings.version_at,
-                    standings.version_sequence,
-                    standings.version_line_number,
-                    standings.record_fingerprint
-                )
-                then 'superseded'
+            when named.event_id is null then 'none'
+            when named.is_pending then 'pending'
+            when named.is_retired then 'retired'
+            when not named.is_candidate then 'collided'
+            when named.event_id = named.shown_event_id then 'silver'
+            -- The ranks are those of the version keys.
+            when named.version_rank > named.shown_rank then 'superseded'
             else 'gap'
         end as event_fate,
-        coalesce(standings.updated_at < watermarks.watermark_at, false) as is_late,
-        standings.is_load_intact,
-        standings.is_payload_authentic,
-        standings.is_event_id_authentic,
-        standings.is_partition_authentic,
-        standings.is_first_delivery_known,
-        standings.is_displaced,
-        standings.differing_columns,
-        confrontations.silver_state,
-        confrontations.silver_event_id,
-        confrontations.silver_partition_key,
-        confrontations.silver_asset_id,
-        confrontations.silver_run_id,
-        case
-            when confrontations.silver_state = 'different'
-                then string_to_array(
-                    concat_ws(', ', confrontations.field_names, confrontations.differing_names), ', '
-                )
-        end as differing_silver_columns,
-        confrontations.bronze_digest,
-        confrontations.silver_digest
-    from standings
-    full join confrontations on standings.row_place = confrontations.row_place
-    left join shown on standings.ticket_id = shown.ticket_id
+        coalesce(named.updated_at < watermarks.watermark_at, false) as is_late,
+        named.is_load_intact,
+        named.is_payload_authentic,
+        named.is_event_id_authentic,
+        named.is_partition_authentic,
+        named.is_first_delivery_known,
+        named.is_displaced,
+        named.differing_columns,
+        named.silver_state,
+        named.silver_event_id,
+        named.silver_partition_key,
+        named.silver_asset_id,
+        named.silver_run_id,
+        named.differing_silver_columns,
+        case when named.winner_of_ticket_id is not null then named.content_digest end as bronze_digest,
+        named.silver_digest
+    from named
     left join watermarks
         on
-            standings.load_run_id = watermarks.run_id
-            and standings.load_attempt = watermarks.attempt
-            and standings.record_source = watermarks.record_source
+            named.load_run_id = watermarks.run_id
+            and named.load_attempt = watermarks.attempt
+            and named.record_source = watermarks.record_source
 
 )
 

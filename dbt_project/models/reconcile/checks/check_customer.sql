@@ -12,6 +12,18 @@ events as (
 
 ),
 
+claims as (
+
+    select * from {{ ref('event_claim') }}
+
+),
+
+raw_events as (
+
+    select * from {{ source('bronze', 'raw_ticket_event') }}
+
+),
+
 customers as (
 
     select * from {{ ref('customer_dim') }}
@@ -73,9 +85,12 @@ soundness as (
 
 ),
 
-newest as (
+newest_events as (
 
-    select distinct on (events.customer_id) events.*
+    select distinct on (events.customer_id)
+        events.customer_id,
+        events.event_id,
+        events.version_at
     from events
     cross join soundness
     where
@@ -87,7 +102,26 @@ newest as (
         events.version_at desc,
         events.version_sequence desc,
         events.version_line_number desc,
-        events.record_fingerprint desc
+        events.event_id desc
+
+),
+
+newest as (
+
+    select
+        newest_events.customer_id,
+        newest_events.version_at,
+        newest_events.event_id,
+        claims.org_id,
+        claims.sla_tier,
+        claims.asset_id,
+        claims.line_number,
+        claims.ingest_batch_id,
+        claims.run_id,
+        claims.dlt_load_id,
+        claims.partition_key
+    from newest_events
+    inner join claims on newest_events.event_id = claims.event_id
 
 ),
 
@@ -130,7 +164,7 @@ expected_customers as (
         newest.org_id,
         newest.sla_tier,
         newest.version_at as last_seen_at,
-        encode(newest.record_fingerprint, 'hex') as record_fingerprint,
+        encode(raw_events.record_fingerprint, 'hex') as record_fingerprint,
         newest.event_id,
         newest.asset_id,
         fingerprints.source_fingerprint,
@@ -142,6 +176,7 @@ expected_customers as (
         newest.dlt_load_id,
         newest.partition_key
     from newest
+    inner join raw_events on newest.event_id = raw_events.event_id
     left join fingerprints on newest.asset_id = fingerprints.asset_id
     left join run_manifests
         on

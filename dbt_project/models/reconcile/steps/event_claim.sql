@@ -1,19 +1,11 @@
-{#- Query with one row per visible row of raw_ticket_event: what it claims, checked against its own payload. Part of
-    reconcile_event. -#}
-{% macro event_claims() -%}
-    {{ return(adapter.dispatch('event_claims')()) }}
-{%- endmacro %}
-
-{% macro default__event_claims() -%}
-    {{ exceptions.raise_compiler_error("event_claims is written for PostgreSQL, not for " ~ target.type) }}
-{%- endmacro %}
-
-{% macro postgres__event_claims() -%}
-{%- set fields = ticket_fields() -%}
+{{ config(pre_hook="{{ set_reconcile_session() }}") }}
+{#- Selected by ticket_fact+, and built after it. -#}
+{%- do ref('ticket_fact') -%}
 {#- Columns of Bronze that repeat a field of the payload. -#}
 {%- set bronze_columns = [
     'ticket_id', 'customer_id', 'record_source', 'created_at', 'updated_at', 'resolved_at', 'sla_due_at'
 ] -%}
+
 with
 
 -- The row's place tells the copies of a doubled row apart.
@@ -23,12 +15,6 @@ events as (
         ctid as row_place,
         *
     from {{ source('bronze', 'raw_ticket_event') }}
-
-),
-
-progress as (
-
-    select * from {{ ref('load_progress') }}
 
 ),
 
@@ -44,13 +30,14 @@ authenticated as (
     select
         events.*,
         events.source_id as record_source,
-        coalesce(loads.is_intact, false) as is_load_intact,
+        loads.is_intact as is_load_intact,
         sha256(convert_to(events.raw_payload, 'UTF8')) = events.record_fingerprint as is_payload_authentic
     from events
-    left join loads
+    inner join loads
         on
             events._dlt_load_id = loads.load_id
             and loads.table_name = 'raw_ticket_event'
+    where loads.completed_copy_count > 0
     limit all
 
 ),
@@ -99,12 +86,11 @@ valued as (
 ),
 
 -- A payload that matches its hash is the witness: it orders the versions, and judges Bronze's columns.
-judged as (
+final as (
 
     select
         row_place,
         event_id,
-        record_fingerprint,
         case when is_payload_authentic then payload_record_source else record_source end as record_source,
         case when is_payload_authentic then payload_ticket_id else ticket_id end as ticket_id,
         case when is_payload_authentic then payload_created_at else created_at end as created_at,
@@ -113,9 +99,7 @@ judged as (
         case when is_payload_authentic then payload_customer_id else customer_id end as customer_id,
         payload_org_id as org_id,
         payload_sla_tier as sla_tier,
-        payload_status not in ('resolved', 'closed') as is_open,
         ingest_batch_id,
-        warning_codes,
         asset_id,
         line_number,
         run_id,
@@ -125,7 +109,13 @@ judged as (
         octet_length(record_fingerprint) = 32
         and uuid_send(event_id) = substr(record_fingerprint, 1, 16) as is_event_id_authentic,
         partition_key = (created_at at time zone 'UTC')::date as is_partition_authentic,
-        {{ row_digest(typed_texts(fields, 'payload_')) }} as field_digest,
+        {{ ticket_digest(
+            'payload_',
+            "(case when is_payload_authentic then payload_created_at else created_at end at time zone 'UTC')::date",
+            "payload_status not in ('resolved', 'closed')",
+            'warning_codes',
+            "encode(record_fingerprint, 'hex')"
+        ) }} as content_digest,
         nullif(concat_ws(
             ', ',
             {%- for column in bronze_columns %}
@@ -135,24 +125,7 @@ judged as (
             {%- endfor %}
         ), '') as differing_columns
     from valued
-    limit all
-
-),
-
-visible as (
-
-    select
-        judged.*,
-        progress.run_id as load_run_id,
-        progress.attempt as load_attempt,
-        progress.is_pending
-    from judged
-    inner join progress
-        on
-            judged.dlt_load_id = progress.load_id
-            and progress.table_name = 'raw_ticket_event'
 
 )
 
-select * from visible
-{%- endmacro %}
+select * from final
