@@ -25,7 +25,7 @@ $(call need,BATCH,make ingest INPUT=f.jsonl BATCH=batch-20260417-001)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help ingest dry-run manifest status build env docs test test-long lint lock up down psql clean
+.PHONY: help ingest dry-run manifest status build env docs test test-long bench lint lock up down psql clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -62,6 +62,9 @@ test: $(STAMP) ## All tests, two at a time [K=expression] [ARGS="tests/unit -x"]
 
 test-long: $(STAMP) ## The same with every sabotage and more histories; about an hour [K=expression]
 	HISTORIES=60 $(PYTEST) --long $(call option,-k,K) $(ARGS)
+
+bench: $(STAMP) ## The whole chain against a hand-written floor and dlt's own route: reports/bench [ARGS="--lines 100000 --rounds 1"]
+	@$(BIN)/python -m bench $(ARGS)
 
 lint: $(STAMP) ## ruff, mypy --strict, sqlfluff (needs the warehouse for dbt's templates)
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

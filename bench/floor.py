@@ -7,6 +7,7 @@ table. Whoever wants to be faster than this has to do less, or to use another da
 
 from __future__ import annotations
 
+import hashlib
 import io
 import multiprocessing
 import uuid
@@ -16,6 +17,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from loader.bronze.rows import KEPT_REJECT_BYTES
 from loader.contract.ruleset import load_ruleset
 from loader.contract.ticket import AcceptedRecord, RejectedRecord
 from loader.reader import Line, is_blank, iter_lines, open_content
@@ -169,9 +171,13 @@ class _Rows:
         )
 
     def _reject(self, asset_id: int, line: Line, reject: RejectedRecord, partition: str) -> bytes:
+        codes = ",".join(reject.reason_codes)
+        texts = _escaped(reject.message, reject.json_path)
+        kept = line.body[:KEPT_REJECT_BYTES].hex()
+        sha256 = hashlib.sha256(line.body).hexdigest()
         return (
-            f"{asset_id}\t{line.number}\t1\t{partition}\t{{{','.join(reject.reason_codes)}}}\t"
-            f"{_escaped(reject.message, reject.json_path)}\t\\\\x{line.body[:65536].hex()}\t\\\\x00\t{self._run_id}\tfloor\n"
+            f"{asset_id}\t{line.number}\t1\t{partition}\t{{{codes}}}\t{texts}\t\\\\x{kept}\t\\\\x{sha256}\t"
+            f"{self._run_id}\tfloor\n"
         ).encode()
 
 

@@ -115,6 +115,8 @@ create table if not exists ops.ingest_run (
     check ((window_start is null) = (window_end is null)),
     check (window_start < window_end)
 );
+-- When each stage ended: {"gated": "<instant>", …}.
+alter table ops.ingest_run add column if not exists stage_ended_at jsonb not null default '{}';
 
 -- What an attempt did with each declared asset.
 create table if not exists ops.run_asset (

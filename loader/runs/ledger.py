@@ -94,8 +94,10 @@ class Ledger:
         """
         with self._lock.transaction() as cursor:
             cursor.execute(
-                "update ops.ingest_run set stage = %s where run_id = %s and attempt = %s and status = 'running'",
-                (stage, *self._key),
+                "update ops.ingest_run set stage = %s,"
+                " stage_ended_at = stage_ended_at || jsonb_build_object(%s::text, clock_timestamp())"
+                " where run_id = %s and attempt = %s and status = 'running'",
+                (stage, stage, *self._key),
             )
             if cursor.rowcount != 1:
                 raise InfrastructureError(

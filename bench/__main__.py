@@ -1,0 +1,98 @@
+"""`python -m bench`: measure all routes in turn, print a table, write JSON and a plot."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import click
+
+from bench.exports import Exports, make_exports
+from bench.measure import BenchError
+from bench.report import Route, as_record, as_table, plot
+from bench.routes import by_hand, product, read_jsonl
+from loader.config import Settings, load_settings
+from loader.errors import LoaderError
+
+# A small size has fixed costs only: these are far off what was ever seen, not what is aimed at.
+_FAR_OFF = {"product / floor": 60.0, "again / product": 1.2, "product / dbt build": 3.0}
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--lines", type=click.IntRange(min=1), default=1_000_000, show_default=True, help="Size of the exports.")
+@click.option("--partitions", type=click.IntRange(1, 365), default=30, show_default=True, help="Days, a file each.")
+@click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True, help="Medians are over these.")
+@click.option("--plain-lines", type=int, default=200_000, show_default=True, help="Lines for dlt's route; 0: not.")
+@click.option("--sizes", default="", help="Further sizes for the plot, one round each: 100000,300000.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("reports/bench"), show_default=True)
+@click.option("--work", type=click.Path(path_type=Path), help="Where exports are kept.  [default: .local/bench]")
+@click.option("--check", is_flag=True, help="Exit 1 when a ratio is far off what was ever seen.")
+def main(
+    lines: int, partitions: int, rounds: int, plain_lines: int, sizes: str, out: Path, work: Path | None, check: bool
+) -> int:
+    """Compare the whole chain with the floor, dlt's own route, and dbt alone."""
+    settings = load_settings()
+    place = (work or settings.state_folder / "bench").resolve()
+    out.mkdir(parents=True, exist_ok=True)
+    routes = _measure(settings, place, lines, partitions, rounds)
+    if plain_lines:
+        click.echo("dlt read_jsonl …", err=True)
+        exports = make_exports(place, settings.project_root, lines=lines, partitions=partitions)
+        measured, count = read_jsonl(settings, exports, place / "work", line_limit=plain_lines)
+        routes.append(Route("dlt read_jsonl", count, [measured]))
+    further = [_measure(settings, place, int(size), partitions, 1) for size in sizes.split(",") if size]
+
+    ratios = _ratios({route.name: route for route in routes})
+    click.echo(as_table([*routes, *(route for group in further for route in group)], ratios))
+    given = {"lines": lines, "partitions": partitions, "rounds": rounds}
+    everything = [*routes, *(route for group in further for route in group)]
+    (out / "bench.json").write_text(as_record(everything, ratios, given))
+    plot(everything, out / "bench.svg")
+    click.echo(f"{out / 'bench.json'}, {out / 'bench.svg'}", err=True)
+    far_off = {name: ratio for name, ratio in ratios.items() if ratio > _FAR_OFF.get(name, float("inf"))}
+    if check and far_off:
+        click.echo(f"far off: {', '.join(f'{name} {ratio:.2f}' for name, ratio in far_off.items())}", err=True)
+        return 1
+    return 0
+
+
+def _measure(settings: Settings, place: Path, lines: int, partitions: int, rounds: int) -> list[Route]:
+    """The product and the floor in turn, so that a slow minute of the machine meets both."""
+    click.echo(f"exports of {lines} lines …", err=True)
+    exports: Exports = make_exports(place, settings.project_root, lines=lines, partitions=partitions)
+    products, floors = [], []
+    for number in range(1, rounds + 1):
+        click.echo(f"round {number} of {rounds}: product …", err=True)
+        shutil.rmtree(place / "work", ignore_errors=True)
+        products.append(product(settings, exports, place / "work"))
+        click.echo(f"round {number} of {rounds}: floor …", err=True)
+        floors.append(by_hand(settings, exports))
+    return [
+        Route("product", lines, [measured.chain for measured in products]),
+        Route("product, again", lines, [measured.again for measured in products]),
+        Route("floor", lines, floors),
+        Route("dbt build", lines, [measured.dbt for measured in products]),
+    ]
+
+
+def _ratios(routes: dict[str, Route]) -> dict[str, float]:
+    chain = routes["product"]
+    ratios = {
+        "product / floor": chain.seconds / routes["floor"].seconds,
+        "again / product": routes["product, again"].seconds / chain.seconds,
+        "product / dbt build": chain.seconds / routes["dbt build"].seconds,
+    }
+    if "dlt read_jsonl" in routes:
+        ratios["rate of product / dlt read_jsonl"] = chain.lines_per_second / routes["dlt read_jsonl"].lines_per_second
+    return ratios
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(standalone_mode=False))
+    except (BenchError, LoaderError) as error:
+        sys.exit(f"bench: {error}")
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)

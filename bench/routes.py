@@ -1,0 +1,124 @@
+"""The routes: each brings the same exports into a database of its own, and says what is in there then."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from bench import floor
+from bench.exports import Exports, accepted_lines
+from bench.measure import BenchError, Measurement, measure_python
+from bench.warehouses import fresh_warehouse, query
+from loader.config import Settings
+from loader.warehouse import Warehouse
+
+_LOADER = ("-c", "from loader.cli import main; main()")
+_STAGES = ("gated", "archived", "landed", "built", "reconciled", "finished")
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """The whole chain, the same ingest again, and dbt alone on what the first one landed."""
+
+    chain: Measurement
+    again: Measurement
+    dbt: Measurement
+
+
+def product(settings: Settings, exports: Exports, work: Path) -> Product:
+    with fresh_warehouse(settings, "product") as warehouse:
+        environment = _environment(warehouse, exports, work)
+        ingest = (*_LOADER, "ingest", "--manifest", str(exports.manifest))
+        chain = measure_python(ingest, environment=environment, root=settings.project_root)
+        _require_equal(
+            "product",
+            query(warehouse, "select count(*), (select count(*) from silver.ticket_fact) from bronze.raw_ticket_event"),
+            [(exports.event_count, exports.ticket_count)],
+        )
+        chain = Measurement(chain.seconds, chain.peak_bytes, _stages(warehouse, chain.seconds))
+        again = measure_python(ingest, environment=environment, root=settings.project_root)
+        query(warehouse, "drop schema silver, reconcile, staging cascade")
+        dbt = measure_python(_dbt_build(settings, work), environment=environment, root=settings.project_root)
+        shutil.rmtree(work, ignore_errors=True)
+        return Product(chain, again, dbt)
+
+
+def by_hand(settings: Settings, exports: Exports) -> Measurement:
+    """The floor. Its memory is not measured: it is no program to be run."""
+    with fresh_warehouse(settings, "floor") as warehouse:
+        floor.prepare(warehouse)
+        began = time.perf_counter()
+        floor.load(warehouse, exports.files, settings.project_root / "contracts")
+        loaded = time.perf_counter()
+        floor.make_tickets(warehouse)
+        ended = time.perf_counter()
+        _require_equal(
+            "floor",
+            query(warehouse, "select count(*), (select count(*) from public.ticket) from bronze.raw_ticket_event"),
+            [(exports.event_count, exports.ticket_count)],
+        )
+        return Measurement(ended - began, 0, {"load": loaded - began, "tickets": ended - loaded})
+
+
+def read_jsonl(settings: Settings, exports: Exports, work: Path, *, line_limit: int) -> tuple[Measurement, int]:
+    """dlt's own route, in a process of its own, on the first lines that it can read; returns how many those were."""
+    folder = work / "plain"
+    folder.mkdir(parents=True)
+    with fresh_warehouse(settings, "plain") as warehouse:
+        contracts = settings.project_root / "contracts"
+        count = accepted_lines(exports, contracts, folder / "tickets.jsonl", limit=line_limit)
+        environment = {
+            **_environment(warehouse, exports, work),
+            "BENCH_DSN": warehouse.dsn_url(),
+            "DLT_DATA_DIR": str(work / "dlt"),
+            "RUNTIME__DLTHUB_TELEMETRY": "false",
+        }
+        measured = measure_python(
+            ("-m", "bench.read_jsonl", str(folder)), environment=environment, root=settings.project_root
+        )
+        if query(warehouse, "select count(*) > 0 from plain.tickets") != [(True,)]:
+            raise BenchError("dlt's read_jsonl route landed nothing")
+    shutil.rmtree(work, ignore_errors=True)
+    return measured, count
+
+
+def _environment(warehouse: Warehouse, exports: Exports, work: Path) -> dict[str, str]:
+    own = {name: value for name, value in os.environ.items() if not name.startswith("LOADER_")}
+    return {
+        **own,
+        **warehouse.libpq_environment(),
+        "LOADER_RAW_ZONE": str(work / "raw_zone"),
+        "LOADER_REPORT_DIR": str(work / "reports"),
+        "LOADER_ALLOWED_ROOTS": str(exports.folder),
+    }
+
+
+def _dbt_build(settings: Settings, work: Path) -> tuple[str, ...]:
+    places = ("--project-dir", str(settings.project_root / "dbt_project"), "--profiles-dir", str(settings.project_root))
+    target = ("--target-path", str(work / "target"), "--log-path", str(work / "logs"))
+    return ("-m", "dbt.cli.main", "--quiet", "build", "--exclude-resource-type", "unit_test", *places, *target)
+
+
+def _stages(warehouse: Warehouse, seconds: float) -> Mapping[str, float]:
+    """Seconds per stage, from the run ledger; what lies before its start and after its end is `process`."""
+    ((started, ended),) = query(warehouse, "select started_at, stage_ended_at from ops.ingest_run")
+    stages = {}
+    before = started
+    for stage in _STAGES:
+        with suppress(KeyError):
+            at = datetime.fromisoformat(ended[stage])
+            stages[stage] = (at - before).total_seconds()
+            before = at
+    stages["process"] = seconds - (before - started).total_seconds()
+    return stages
+
+
+def _require_equal(route: str, found: list[tuple[int, int]], expected: list[tuple[int, int]]) -> None:
+    if found != expected:
+        raise BenchError(f"{route}: got (events, tickets) {found}, the generator says {expected}")

@@ -1,0 +1,51 @@
+"""The benchmark at a small size: it must run, compare equal rows, and find no ratio far off."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench.exports import make_exports
+from bench.measure import BenchError
+from bench.routes import by_hand
+from loader.config import load_settings
+from tests.checkouts import ROOT
+
+
+def bench(environment: dict[str, str], tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    places = ("--out", str(tmp_path / "out"), "--work", str(tmp_path / "work"))
+    command = [sys.executable, "-m", "bench", *arguments, *places]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_a_small_bench_measures_every_route_and_none_is_far_off(
+    loader_environment: dict[str, str], tmp_path: Path
+) -> None:
+    done = bench(
+        loader_environment,
+        tmp_path,
+        *["--lines", "3000", "--partitions", "3", "--rounds", "1", "--plain-lines", "500", "--check"],
+    )
+    assert done.returncode == 0, done.stderr
+    record = json.loads((tmp_path / "out" / "bench.json").read_text())
+    seconds = {route["name"]: route["seconds"] for route in record["routes"]}
+    assert set(seconds) == {"product", "product, again", "floor", "dbt build", "dlt read_jsonl"}
+    assert min(seconds.values()) > 0
+    stages = record["routes"][0]["stages"]
+    assert sum(stages.values()) == pytest.approx(seconds["product"], abs=0.01)
+    assert "landed" in stages and "built" in stages
+    assert record["routes"][0]["peak_pss_bytes"] > 50e6
+    assert (tmp_path / "out" / "bench.svg").read_text().count("product")
+
+
+@pytest.mark.usefixtures("loader_environment")
+def test_a_route_that_holds_other_rows_is_no_measurement(tmp_path: Path) -> None:
+    """Prevents a fast figure of a route that lost lines."""
+    exports = make_exports(tmp_path, ROOT, lines=300, partitions=2)
+    exports.files[0].unlink()
+    with pytest.raises(BenchError, match="floor: got"):
+        by_hand(load_settings(), exports)
