@@ -118,6 +118,9 @@ create table if not exists ops.ingest_run (
 -- When each stage ended: {"gated": "<instant>", …}.
 alter table ops.ingest_run add column if not exists stage_ended_at jsonb not null default '{}';
 
+-- Rows of its loads, if it died before they were completed, are gone.
+alter table ops.ingest_run add column if not exists is_repaired boolean not null default false;
+
 -- What an attempt did with each declared asset.
 create table if not exists ops.run_asset (
     run_id uuid not null,
@@ -173,6 +176,9 @@ create table if not exists ops.completed_load (
     primary key (load_id, table_name),
     foreign key (run_id, attempt) references ops.ingest_run
 );
+
+-- Greatest updated_at, or created_at without one, of the load's events by record source: {"<source>": "<instant>"}.
+alter table ops.completed_load add column if not exists newest_at jsonb not null default '{}';
 
 -- Checkpoint, cursor and watermark: three objects that never share a row.
 create table if not exists ops.ingest_state (

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from psycopg2.extras import execute_values
+from psycopg2.extras import Json, execute_values
 
-from loader.bronze.columns import BRONZE
+from loader.bronze.columns import BRONZE, RAW_TICKET_EVENT
 from loader.runs.anchors import Attempt
 
 if TYPE_CHECKING:
@@ -63,17 +63,35 @@ def _record_loads(cursor: Any, attempt: Attempt, load_ids: Sequence[str]) -> Non
     write is shared among workers."""
     if not load_ids:
         return
+    for table in BRONZE:
+        cursor.execute("select brin_summarize_new_values(%s)", (f"bronze.{table.name}_by_load",))
     cursor.execute("set local parallel_setup_cost = 0")
     cursor.execute(
         "select load_id, table_name, row_count, row_digest from ops.load_content where load_id = any(%s)",
         (list(load_ids),),
     )
     contents = {(load_id, table_name): content for load_id, table_name, *content in cursor.fetchall()}
+    cursor.execute(
+        "select load_id, jsonb_object_agg(source_id, newest_at) from ("
+        "  select _dlt_load_id as load_id, source_id, max(coalesce(updated_at, created_at)) as newest_at"
+        "  from bronze.raw_ticket_event where _dlt_load_id = any(%s) group by _dlt_load_id, source_id"
+        ") as newest group by load_id",
+        (list(load_ids),),
+    )
+    newest = dict(cursor.fetchall())
     execute_values(
         cursor,
-        "insert into ops.completed_load (load_id, table_name, run_id, attempt, row_count, row_digest) values %s",
+        "insert into ops.completed_load"
+        " (load_id, table_name, run_id, attempt, row_count, row_digest, newest_at) values %s",
         [
-            (load_id, table.name, str(attempt.run_id), attempt.number, *contents.get((load_id, table.name), (0, 0)))
+            (
+                load_id,
+                table.name,
+                str(attempt.run_id),
+                attempt.number,
+                *contents.get((load_id, table.name), (0, 0)),
+                Json(newest.get(load_id, {}) if table is RAW_TICKET_EVENT else {}),
+            )
             for load_id in load_ids
             for table in BRONZE
         ],

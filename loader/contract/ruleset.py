@@ -63,7 +63,8 @@ class Ruleset:
         # orjson keeps the last of duplicate keys: what it writes back is then shorter than the line.
         if orjson.dumps(record) != line and has_duplicate_key(line, record):
             return self._explainer.explain(line)
-        if _ESCAPED_NUL in line and has_nul(record):
+        # Most lines have no escape at all, and that is found sooner.
+        if b"\\" in line and _ESCAPED_NUL in line and has_nul(record):
             return self._explainer.explain(line)
         try:
             created_at = parse_instant(record["created_at"])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 # Raise it when a rule or an explanation in loader/contract changes: lines read before are then read again.
 BUSINESS_RULES_VERSION = "1"
@@ -16,8 +17,7 @@ RESOLVED_BEFORE_CREATED = "resolved_before_created"
 WARNING_CODES = frozenset({TICKET_DAY_MISMATCH, UPDATED_BEFORE_CREATED, RESOLVED_BEFORE_CREATED})
 
 
-@dataclass(frozen=True, slots=True)
-class AcceptedRecord:
+class AcceptedRecord(NamedTuple):
     """A record that the contract, both validators and the loader's parser accept.
 
     `canonical` is the record's JSON with sorted keys, no insignificant space and without `ingest_batch_id`;
@@ -71,9 +71,14 @@ def warnings_of(
     codes = []
     if resolved_at is not None and resolved_at < created_at:
         codes.append(RESOLVED_BEFORE_CREATED)
-    # strftime does not pad years below 1000 on every platform; isoformat does.
-    if ticket_id[4:12] != created_at.date().isoformat().replace("-", ""):
+    if ticket_id[4:12] != _day_digits(created_at.date()):
         codes.append(TICKET_DAY_MISMATCH)
     if updated_at is not None and updated_at < created_at:
         codes.append(UPDATED_BEFORE_CREATED)
     return tuple(codes)
+
+
+@lru_cache(maxsize=4096)
+def _day_digits(day: date) -> str:
+    """YYYYMMDD. strftime does not pad years below 1000 on every platform; isoformat does."""
+    return day.isoformat().replace("-", "")

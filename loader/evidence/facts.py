@@ -241,7 +241,7 @@ def _warnings(cursor: Any, key: tuple[str, int]) -> dict[str, int]:
     warnings = {str(code): int(count) for code, count in cursor.fetchall()}
     cursor.execute(
         "select count(*) from bronze.raw_ticket_event as event"
-        " inner join ops.ingest_run as run on run.run_id = event.run_id"
+        " inner join ops.ingest_run as run on event._dlt_load_id = any(run.dlt_load_ids)"
         " where run.run_id = %s and run.attempt = %s and event.updated_at > run.started_at + interval '5 minutes'",
         key,
     )

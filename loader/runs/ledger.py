@@ -149,20 +149,24 @@ class Ledger:
             yield cursor
 
     def _advance_state(self, cursor: Any, lateness: timedelta) -> None:
-        """Checkpoint, cursor and watermark of each record source in this run's assets.
+        """Checkpoint, cursor and watermark of each record source in what this run's assets brought.
 
         Also where an earlier run landed the events and then failed: the state counts what was seen, not who landed it.
         """
         cursor.execute(
             "with seen as ("
-            "  select event.source_id as record_source,"
-            "    least(max(coalesce(event.updated_at, event.created_at)),"
-            "      max(run.started_at) + %(tolerance)s) as newest"
+            "  select newest.key as record_source,"
+            "    least(max(newest.value::timestamptz), max(run.started_at) + %(tolerance)s) as newest"
             "  from ops.ingest_run as run"
-            "  inner join bronze.raw_ticket_event as event on event.asset_id in ("
-            "    select asset_id from ops.run_asset"
-            "    where run_id = %(run_id)s and attempt = %(attempt)s and action in ('parsed', 'unchanged'))"
-            "  where run.run_id = %(run_id)s and run.attempt = %(attempt)s group by event.source_id"
+            "  cross join ops.completed_load as load"
+            "  cross join lateral jsonb_each_text(load.newest_at) as newest"
+            "  where run.run_id = %(run_id)s and run.attempt = %(attempt)s"
+            "    and load.run_id in ("
+            "      select landing.run_id from ops.run_asset as mine"
+            "      inner join ops.run_asset as landing on landing.asset_id = mine.asset_id"
+            "      where mine.run_id = %(run_id)s and mine.attempt = %(attempt)s"
+            "        and mine.action in ('parsed', 'unchanged') and landing.action = 'parsed')"
+            "  group by newest.key"
             "), state as ("
             "  select record_source, 'checkpoint' as state_kind, now() as value_at from seen"
             "  union all select record_source, 'cursor', newest from seen"

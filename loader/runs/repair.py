@@ -69,6 +69,13 @@ def _end_sessions(cursor: Any, own_pid: int) -> None:
 
 
 def _remove_uncompleted_rows(cursor: Any) -> int:
+    """Bronze is searched only when an attempt ended before its loads were completed; no other leaves such rows."""
+    cursor.execute(
+        "update ops.ingest_run set is_repaired = true"
+        " where stage in ('started', 'gated', 'archived') and not is_repaired and status <> 'running'"
+    )
+    if cursor.rowcount == 0:
+        return 0
     cursor.execute("set local omni.maintenance = 'repair'")
     removed = 0
     for table in BRONZE_TABLES:

@@ -25,11 +25,8 @@ def bench(environment: dict[str, str], tmp_path: Path, *arguments: str) -> subpr
 def test_a_small_bench_measures_every_route_and_none_is_far_off(
     loader_environment: dict[str, str], tmp_path: Path
 ) -> None:
-    done = bench(
-        loader_environment,
-        tmp_path,
-        *["--lines", "3000", "--partitions", "3", "--rounds", "1", "--plain-lines", "500", "--check"],
-    )
+    size = ("--lines", "3000", "--partitions", "3", "--rounds", "1", "--plain-lines", "500")
+    done = bench(loader_environment, tmp_path, *size, "--check")
     assert done.returncode == 0, done.stderr
     record = json.loads((tmp_path / "out" / "bench.json").read_text())
     seconds = {route["name"]: route["seconds"] for route in record["routes"]}
