@@ -16,12 +16,16 @@ from loader.reader import ContentEncoding, Line, count_lines, is_blank, iter_lin
 
 @dataclass(frozen=True, slots=True)
 class AssetToRead:
-    """An archived asset; `is_indexed`: its lines are in Bronze already and only events are wanted."""
+    """An archived asset; `is_indexed`: its lines are in Bronze already and only events are wanted.
+
+    `content_bytes` is its decompressed size.
+    """
 
     asset_id: int
     path: Path
     content_encoding: ContentEncoding
     fingerprint: str
+    content_bytes: int
     is_indexed: bool
 
 

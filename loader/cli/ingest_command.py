@@ -51,7 +51,8 @@ def ingest(
 
     settings = load_settings()
     request = request_of(partition, manifest, input_file, batch, limit)
-    verdict = run_ingest(settings, request, progress())
+    with progress() as report:
+        verdict = run_ingest(settings, request, report)
     if as_json:
         print_json(_record(verdict, settings.project_root))
     else:

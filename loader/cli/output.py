@@ -4,20 +4,103 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Self
 
 import click
 
+if TYPE_CHECKING:
+    from loader.progress import Step
 
-def progress() -> Callable[[str], None]:
-    """A reporter that prefixes each line with the seconds since the command began."""
-    began = time.monotonic()
+_SECONDS_BETWEEN_LINES = 10.0
 
-    def report(line: str) -> None:
-        click.echo(f"[{time.monotonic() - began:6.1f}s] {line}", err=True)
 
-    return report
+class Lines:
+    """Progress as plain lines on standard error, each with the seconds since the command began.
+
+    A stage that takes long says every ten seconds how far it is.
+    """
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._stage = ""
+        self._stage_began = self._spoke = self._began
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    def __call__(self, line: str, /) -> None:
+        click.echo(f"[{time.monotonic() - self._began:6.1f}s] {line}", err=True)
+
+    def step(self, step: Step, /) -> None:
+        now = time.monotonic()
+        if step.stage != self._stage:
+            self._stage, self._stage_began, self._spoke = step.stage, self._spoke, now
+        if now - self._spoke >= _SECONDS_BETWEEN_LINES and step.done < step.total:
+            self._spoke = now
+            self(f"{step.stage}: {_how_far(step, now - self._stage_began)}")
+
+
+def _how_far(step: Step, seconds: float) -> str:
+    words = [f"{step.done / step.total:.0%} of {_amount(step)}"]
+    if step.line_count:
+        words += [f"{step.line_count:,} lines", f"{step.line_count / seconds:,.0f} lines/s"]
+    left = timedelta(seconds=round(seconds * (step.total - step.done) / step.done)) if step.done else "?"
+    return ", ".join([*words, f"{left} left"])
+
+
+def _amount(step: Step) -> str:
+    return f"{step.total / 1e6:,.0f} MB" if step.unit == "bytes" else f"{step.total} {step.unit}"
+
+
+class Bars(Lines):
+    """Progress on a terminal: the same lines, and below them one bar, that of the stage at work."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        from rich.console import Console
+        from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bar
+
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[amounts]}"),
+            TimeRemainingColumn(),
+        )
+        self._bar = Bar(*columns, console=Console(stderr=True), transient=True)
+        self._task = self._bar.add_task("", visible=False, amounts="")
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._bar.stop()
+
+    def __call__(self, line: str, /) -> None:
+        self._bar.update(self._task, visible=False)
+        self._bar.console.print(f"[{time.monotonic() - self._began:6.1f}s] {line}", markup=False, highlight=False)
+
+    def step(self, step: Step, /) -> None:
+        if step.stage != self._stage:
+            self._stage, self._stage_began = step.stage, time.monotonic()
+            self._bar.reset(self._task, description=step.stage, total=step.total)
+        amounts = _amount(step)
+        if step.line_count:
+            rate = step.line_count / max(time.monotonic() - self._stage_began, 1e-3)
+            amounts += f", {step.line_count:,} lines, {rate:,.0f} lines/s"
+        self._bar.update(self._task, completed=step.done, visible=step.done < step.total, amounts=amounts)
+
+
+def progress() -> Lines:
+    """How the command that begins now shows its progress; to be entered around its work."""
+    return Bars() if sys.stderr.isatty() else Lines()
 
 
 def print_json(record: Mapping[str, Any]) -> None:

@@ -78,6 +78,12 @@ class GateReport:
             return "fail"
         return "skip" if outcomes == {"skip"} else "success"
 
+    @property
+    def admitted_bytes(self) -> int:
+        """Bytes, as delivered, of the assets that go on."""
+        admitted = (judged for judged in self.assets if judged.judgement.disposition == "admitted")
+        return sum(judged.inspection.size_bytes for judged in admitted if judged.inspection is not None)
+
 
 def judge_asset(
     manifest: Manifest,

@@ -21,8 +21,10 @@ select
             and part.record_line_count > 0 and part.taken_by_run_id is null
             and part.partition_key >= coalesce(%(start)s, '-infinity'::date)
             and part.partition_key < coalesce(%(end)s, 'infinity'::date)
-    )
+    ),
+    asset.content_bytes
 from unnest(%(assets)s::int[]) as wanted (asset_id)
+inner join ops.source_asset as asset on asset.asset_id = wanted.asset_id
 left join ops.asset_index as indexed on indexed.asset_id = wanted.asset_id and indexed.ruleset_id = %(ruleset)s
 """
 
@@ -42,7 +44,7 @@ def plan_reading(
     start, end = window or (None, None)
     wanted = sorted({entry.asset_id for entry in registered if entry.asset_id is not None and entry.action == "parsed"})
     cursor.execute(_STATE, {"ruleset": ruleset_id, "start": start, "end": end, "assets": wanted})
-    state = {asset_id: (is_indexed, is_due) for asset_id, is_indexed, is_due in cursor.fetchall()}
+    state = {asset_id: found for asset_id, *found in cursor.fetchall()}
     to_read: dict[int, AssetToRead] = {}
     actions = []
     for entry in registered:
@@ -50,7 +52,7 @@ def plan_reading(
         if action == "parsed":
             assert entry.asset_id is not None and entry.raw_zone_key
             assert entry.content_encoding and entry.source_fingerprint
-            is_indexed, is_due = state[entry.asset_id]
+            is_indexed, is_due, content_bytes = state[entry.asset_id]
             if is_indexed and not is_due:
                 action = "unchanged"
             else:
@@ -59,6 +61,7 @@ def plan_reading(
                     raw_zone.path_of(entry.raw_zone_key),
                     entry.content_encoding,
                     entry.source_fingerprint,
+                    content_bytes,
                     is_indexed,
                 )
         actions.append(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from loader.bronze import (
@@ -25,6 +25,7 @@ from loader.gate import GateReport, inspect_manifest, withhold
 from loader.ingest.plan import plan_reading
 from loader.ingest.request import DeclaredInput, IngestRequest, declared_input, refuse_limit_without_input
 from loader.ingest.verdict import Verdict, judge_run, shown
+from loader.progress import Meter, Report, Silent, Step
 from loader.raw_zone import RawZone, SourceChangedError
 from loader.runs import (
     Attempt,
@@ -40,14 +41,12 @@ from loader.runs.registry import RegisteredAsset, refuse_changed_manifests, regi
 from loader.silver import BuildResult, parse_project, run_dbt, start_dbt
 from loader.warehouse import Warehouse, open_warehouse
 
-Report = Callable[[str], None]
-
 # Bytes as archived. A process starts in half a second, in which some 15 MB are read.
 _WORTH_A_PROCESS = 16 * 1024 * 1024
 
 
-def ingest(settings: Settings, request: IngestRequest, report: Report = lambda line: None) -> Verdict:
-    """Bring the declared input into the warehouse and prove it; `report` receives progress lines.
+def ingest(settings: Settings, request: IngestRequest, report: Report | None = None) -> Verdict:
+    """Bring the declared input into the warehouse and prove it; `report` hears how far it is.
 
     Idempotent: an unchanged asset that is taken already is hashed, not parsed, and its fates are proved again.
     The verdict carries status, exit code, counts, problems and evidence paths; failed checks are in it, not raised.
@@ -62,7 +61,7 @@ def ingest(settings: Settings, request: IngestRequest, report: Report = lambda l
     warehouse = open_warehouse(settings)
     lock = IngestLock.acquire(warehouse)
     try:
-        return _Ingest(settings, request, declared, ruleset, warehouse, lock, report).execute()
+        return _Ingest(settings, request, declared, ruleset, warehouse, lock, report or Silent()).execute()
     finally:
         lock.close()
 
@@ -120,8 +119,19 @@ class _Ingest:
         return self._conclude(build)
 
     def _gate(self) -> list[GateReport]:
+        meter = Meter(
+            self._report,
+            "gate",
+            "bytes",
+            sum(asset.size_bytes or 0 for manifest in self._declared.manifests for asset in manifest.assets),
+        )
         reports = [
-            inspect_manifest(manifest, self._settings.project_root, self._settings.allowed_roots)
+            inspect_manifest(
+                manifest,
+                self._settings.project_root,
+                self._settings.allowed_roots,
+                on_asset=lambda judged: meter.add(judged.asset.size_bytes or 0),
+            )
             for manifest in self._declared.manifests
         ]
         with self._ledger.boundary("gated"):
@@ -134,7 +144,8 @@ class _Ingest:
     def _archive(self, reports: Sequence[GateReport]) -> list[RegisteredAsset]:
         """Copy admitted bytes into the raw zone, then register manifests, assets and what will be done with them."""
         keys: dict[str, str] = {}
-        archived = [self._archive_manifest(gate_report, keys) for gate_report in reports]
+        meter = Meter(self._report, "archive", "bytes", sum(gate_report.admitted_bytes for gate_report in reports))
+        archived = [self._archive_manifest(gate_report, keys, meter) for gate_report in reports]
         with self._ledger.boundary("archived") as cursor:
             registered = register(cursor, self._attempt.run_id, archived, keys)
             self._to_read, actions = plan_reading(
@@ -143,7 +154,7 @@ class _Ingest:
             self._ledger.record_actions(cursor, actions)
         return registered
 
-    def _archive_manifest(self, gate_report: GateReport, keys: dict[str, str]) -> GateReport:
+    def _archive_manifest(self, gate_report: GateReport, keys: dict[str, str], meter: Meter) -> GateReport:
         for judged in gate_report.assets:
             if judged.judgement.disposition != "admitted":
                 continue
@@ -152,6 +163,7 @@ class _Ingest:
                 keys[judged.inspection.fingerprint] = self._raw_zone.put(judged.path, judged.inspection)
             except SourceChangedError as error:
                 gate_report = withhold(gate_report, judged.asset.source_id, error.reason_code, error.message)
+            meter.add(judged.inspection.size_bytes)
         return gate_report
 
     def _land(self, registered: Sequence[RegisteredAsset]) -> None:
@@ -174,18 +186,19 @@ class _Ingest:
     def _read_and_load(self) -> Landed:
         """In processes of their own when that is worth their start. A line limit needs one order of reading."""
         terms = Terms(self._ruleset_id, self._ruleset.sha256, self._request.window)
+        meter = Meter(self._report, "bronze", "bytes", sum(asset.content_bytes for asset in self._to_read))
+
+        def progressed(progress: Progress) -> None:
+            meter.add(progress.content_bytes, progress.line_count)
+
         size = sum(asset.path.stat().st_size for asset in self._to_read)
         if self._settings.workers and self._request.line_limit is None and size >= _WORTH_A_PROCESS:
             contracts = self._settings.project_root / "contracts"
             order = Order(self._warehouse, self._attempt, self._working_root, terms, contracts)
-            return land_in_processes(
-                self._to_read, order, process_count=self._settings.workers, progress=self._progressed
-            )
+            return land_in_processes(self._to_read, order, process_count=self._settings.workers, progress=progressed)
         read = read_assets(self._to_read, terms, self._ruleset, line_limit=self._request.line_limit)
-        return land(read, BronzeLoader(self._warehouse, self._attempt, self._working_root), self._progressed)
-
-    def _progressed(self, progress: Progress) -> None:
-        pass
+        loader = BronzeLoader(self._warehouse, self._attempt, self._working_root)
+        return land(read, loader, progressed)
 
     def _build(self) -> BuildResult:
         """Silver, then reconcile, in one dbt invocation with every data test; unit tests belong to CI.
@@ -216,6 +229,7 @@ class _Ingest:
                 "trace_id": self._attempt.trace_id,
                 "batch_id": self._declared.batch_id,
             },
+            progress=lambda done, total: self._report.step(Step("dbt", "nodes", done, total)),
         )
         with self._ledger.boundary("built") as cursor:
             cursor.execute(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from loader.companion import Companion
 from loader.errors import InfrastructureError
 from loader.silver.results import BuildResult
-from loader.silver.worker import Ended, Parse, Run, Said, serve
+from loader.silver.worker import Done, Ended, Parse, Run, serve
 
 if TYPE_CHECKING:
     from loader.warehouse import Warehouse
@@ -35,8 +35,11 @@ def run_dbt(
     *,
     anchors: Mapping[str, str] | None = None,
     is_quiet: bool = True,
+    progress: Callable[[int, int], None] = lambda ended, total: None,
 ) -> BuildResult:
     """Run one dbt command, e.g. `["build", "--select", "reconcile"]`, and return what each node did.
+
+    `progress` hears how many nodes have ended, and of how many.
 
     `anchors` (run_id, trace_id …) reach run_results.json as `DBT_ENV_CUSTOM_ENV_<NAME>`. A quiet dbt prints errors
     only, on standard error. Failing tests and models are in the result; only what kept dbt from running them (no
@@ -55,6 +58,7 @@ def run_dbt(
             },
         ),
         is_quiet=is_quiet,
+        progress=progress,
     )
     if ended.is_interrupted:
         raise KeyboardInterrupt
@@ -87,21 +91,23 @@ class _DbtProcess:
         except OSError as error:
             raise self._ended_early() from error
 
-    def run(self, request: Run, *, is_quiet: bool) -> Ended:
+    def run(self, request: Run, *, is_quiet: bool, progress: Callable[[int, int], None]) -> Ended:
         try:
             self._companion.connection.send(request)
             try:
-                return self._answer(is_quiet)
+                return self._answer(is_quiet, progress)
             except KeyboardInterrupt:
                 self._interrupt()
                 raise
         except (EOFError, OSError) as error:
             raise self._ended_early() from error
 
-    def _answer(self, is_quiet: bool) -> Ended:
-        while isinstance(answer := self._companion.connection.recv(), Said):
-            (sys.stderr if is_quiet else sys.stdout).write(answer.text)
-        assert isinstance(answer, Ended)
+    def _answer(self, is_quiet: bool, progress: Callable[[int, int], None]) -> Ended:
+        while not isinstance(answer := self._companion.connection.recv(), Ended):
+            if isinstance(answer, Done):
+                progress(answer.count, answer.total)
+            else:
+                (sys.stderr if is_quiet else sys.stdout).write(answer.text)
         return answer
 
     def _interrupt(self) -> None:

@@ -45,6 +45,14 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True)
+class Done:
+    """`count` of `total` nodes have ended, sent while dbt runs."""
+
+    count: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """The answer to a Run. `error`: why dbt ran nothing."""
 
@@ -83,8 +91,9 @@ def _run(request: Run, projects: dict[str, Any], console: _Console) -> Ended:
             # dbt's own file of parsed parts, from before an upgrade: a hook in it keeps references to models that went.
             manifest = _parsed(dbtRunner(), (*request.parse_arguments, "--no-partial-parse"))
         projects[request.project] = manifest
+    nodes = _Nodes(console)
     with redirect_stdout(console), redirect_stderr(console):
-        result = dbtRunner(manifest=manifest).invoke([*request.arguments])
+        result = dbtRunner(manifest=manifest, callbacks=[nodes.hear]).invoke([*request.arguments])
     is_interrupted = isinstance(result.exception, KeyboardInterrupt)
     error = None
     if not is_interrupted and (result.exception is not None or (not result.success and result.result is None)):
@@ -119,9 +128,12 @@ class _Console:
         self._connection = connection
         self._lock = threading.Lock()
 
-    def write(self, text: str) -> int:
+    def send(self, word: Said | Done) -> None:
         with self._lock:
-            self._connection.send(Said(text))
+            self._connection.send(word)
+
+    def write(self, text: str) -> int:
+        self.send(Said(text))
         return len(text)
 
     def flush(self) -> None:
@@ -129,3 +141,18 @@ class _Console:
 
     def isatty(self) -> bool:
         return False
+
+
+class _Nodes:
+    """Counts nodes as dbt tells of them; its events carry each node's number, and of how many."""
+
+    def __init__(self, console: _Console) -> None:
+        self._console = console
+        self._ended = 0
+        self._total = 0
+
+    def hear(self, event: Any) -> None:
+        self._total = max(self._total, getattr(event.data, "total", 0))
+        if event.info.name == "NodeFinished":
+            self._ended += 1
+            self._console.send(Done(self._ended, max(self._total, self._ended)))

@@ -10,8 +10,9 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
+from itertools import chain
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,21 @@ from typing import Any
 import pytest
 
 from data.generator import Options, generate
-from loader.bronze import AssetToRead, BronzeLoader, Landed, Order, Terms, land, land_in_processes, read_assets
+from loader.bronze import (
+    AssetToRead,
+    BronzeLoader,
+    Landed,
+    Order,
+    Progress,
+    Terms,
+    land,
+    land_in_processes,
+    read_assets,
+)
 from loader.contract.ruleset import load_ruleset
 from loader.errors import InfrastructureError, RefusedError
 from loader.ingest import run as ingest_run
-from loader.reader import ContentChangedError
+from loader.reader import ContentChangedError, open_content
 from loader.runs import Attempt, new_run_id
 from loader.warehouse import Warehouse
 from tests.checkouts import ROOT
@@ -65,6 +76,7 @@ def assets(tmp_path: Path) -> list[AssetToRead]:
             path,
             "gzip" if path.suffix == ".gz" else "identity",
             hashlib.sha256(path.read_bytes()).hexdigest(),
+            0,
             is_indexed=number == 2,
         )
         for number, path in enumerate(files, start=1)
@@ -77,10 +89,11 @@ class Scene:
 
     attempt: Attempt
     order: Order
+    progress: list[Progress] = field(default_factory=list)
 
     def land(self, assets: list[AssetToRead], *, process_count: int = 2, **changes: Any) -> Landed:
         order = replace(self.order, **changes)
-        return land_in_processes(assets, order, process_count=process_count, progress=lambda progress: None)
+        return land_in_processes(assets, order, process_count=process_count, progress=self.progress.append)
 
 
 @pytest.fixture
@@ -96,7 +109,7 @@ def _content(database: Warehouse) -> dict[str, Counter[str]]:
             text
             for (text,) in rows(
                 database,
-                "select (to_jsonb(r) - '{_dlt_load_id,run_id,asset_id,line_number}'::text[])::text"
+                "select (to_jsonb(r) - '{_dlt_load_id,run_id,asset_id,line_number,ingest_batch_id}'::text[])::text"
                 f" from bronze.{table} as r",
             )
         )
@@ -131,7 +144,10 @@ def test_processes_land_what_this_process_lands(
     there = scene.land(assets, process_count=process_count, terms=terms)
     assert _content(database) == expected
     assert sorted(there.readings, key=by_asset) == sorted(here.readings, key=by_asset)
-    assert len(set(there.load_ids)) == len(there.load_ids) > 0
+    assert len(set(there.load_ids)) == len(there.load_ids) == len(scene.progress) > 0
+    assert sum(progress.line_count for progress in scene.progress) == sum(part.line_count for part in there.readings)
+    content = (open_content(asset.path, asset.content_encoding) for asset in assets)
+    assert sum(progress.content_bytes for progress in scene.progress) == sum(map(len, chain.from_iterable(content)))
     assert _children() == []
     assert capfd.readouterr() == ("", "")
 
@@ -144,7 +160,7 @@ def test_workers_that_bring_the_same_events_do_not_fail_each_other(
     generate(options, tmp_path / "day")
     (path,) = (tmp_path / "day").glob("tickets*")
     fingerprint = hashlib.sha256(path.read_bytes()).hexdigest()
-    copies = [AssetToRead(number, path, "identity", fingerprint, is_indexed=False) for number in (1, 2)]
+    copies = [AssetToRead(number, path, "identity", fingerprint, 0, is_indexed=False) for number in (1, 2)]
     landed = scene.land(copies)
     assert len(landed.load_ids) == 2, "one worker read both"
     (counts,) = rows(database, "select count(*), count(distinct event_id) from bronze.raw_ticket_event")
