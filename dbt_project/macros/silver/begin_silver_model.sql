@@ -6,6 +6,8 @@ select pg_advisory_xact_lock({{ silver_lock() }});
 set local work_mem = '64MB';
 set local jit = off;
 set local random_page_cost = 1.1;
+set local parallel_setup_cost = 0;
+set local parallel_tuple_cost = 0.005;
 {#- What another build has left, or made since this one looked. #}
 {%- if load_cached_relation(this) is none %}
 drop table if exists {{ this }} cascade;

@@ -1,6 +1,6 @@
 {#- Decides, in ticket_fact's own transaction, which loads and which reading of each asset count, records both in the
-    ledgers, and queues in stale_ticket every ticket whose rows may differ. The model reads the ledgers only:
-    a load that completes meanwhile belongs to the next build. -#}
+    ledgers, queues in stale_ticket every ticket whose rows may differ, and ranks the versions of these tickets once for
+    all models of Silver. They read the ledgers only: a load that completes meanwhile belongs to the next build. -#}
 {% macro freeze_silver_scope() -%}
     {%- set completed_load = ref('stg_ops__completed_load') -%}
     {%- set built_load = source('silver_ledger', 'built_load') -%}
@@ -69,7 +69,15 @@ select ticket_id from touched
 except
 select ticket_id from {{ stale_ticket }};
 analyze {{ stale_ticket }}, {{ built_load }}, {{ built_asset }};
-    {%- endif -%}
+    {%- endif %}
+
+{% set stale_version = source('silver_ledger', 'stale_version') -%}
+-- Made and not filled: only then do workers share the query.
+drop table {{ stale_version }};
+create table {{ stale_version }} as
+select event_id, ticket_id, customer_id, version_at, sequence, line_number, version_count, is_collided, is_winner
+from ({{ ticket_versions(stale_ticket if is_incremental() else none) }}) as ranked;
+analyze {{ stale_version }};
 {%- endmacro %}
 
 {#- How each asset counts now: under its latest ruleset, at the smallest sequence that a manifest gave it.

@@ -41,6 +41,18 @@ begin
     create table if not exists {{ source('silver_ledger', 'stale_ticket') }} (
         ticket_id text not null
     );
+    -- The versions of these tickets, as ticket_fact has just ranked them; made anew by each build of it.
+    create table if not exists {{ source('silver_ledger', 'stale_version') }} (
+        event_id uuid,
+        ticket_id text,
+        customer_id text,
+        version_at timestamptz,
+        sequence bigint,
+        line_number integer,
+        version_count bigint,
+        is_collided boolean,
+        is_winner boolean
+    );
     {%- for view in views if execute %}
     {#- The model's own text: there is no second definition that could differ. #}
     if to_regclass('{{ view.schema }}.{{ view.identifier }}') is null then

@@ -8,17 +8,46 @@
         post_hook="truncate {{ source('silver_ledger', 'stale_ticket') }}",
     )
 }}
-{#- After ticket_fact, which freezes what counts and queues the tickets. -#}
+{#- After ticket_fact, which freezes what counts, queues the tickets and ranks their versions. -#}
 {%- do ref('ticket_fact') %}
-{%- set customer_is_stale = 'customer_id in (select stale.customer_id from stale_customer as stale)' %}
+{%- set stale_ticket = source('silver_ledger', 'stale_ticket') %}
 
 with
 
-versions as (
+{% if is_incremental() -%}
+candidates as (
 
-    {{ ticket_versions('customer_ticket' if is_incremental() else none) | indent(4) }}
+    select * from customer_candidate
 
 ),
+{%- else -%}
+-- The versions that ticket_fact has just ranked, if they are all there are.
+candidates as (
+
+    select
+        customer_id,
+        event_id,
+        version_at,
+        sequence,
+        line_number
+    from {{ source('silver_ledger', 'stale_version') }}
+    where
+        not is_collided
+        and exists (select 1 from {{ stale_ticket }} as stale where stale.ticket_id = '*')
+    union all
+    select
+        versions.customer_id,
+        versions.event_id,
+        versions.version_at,
+        versions.sequence,
+        versions.line_number
+    from ({{ ticket_versions() }}) as versions
+    where
+        not versions.is_collided
+        and not exists (select 1 from {{ stale_ticket }} as stale where stale.ticket_id = '*')
+
+),
+{%- endif %}
 
 events as (
 
@@ -61,11 +90,10 @@ newest as (
     select distinct on (customer_id)
         customer_id,
         event_id,
-        version_at
-    from versions
-    where
-        not is_collided
-        and {{ customer_is_stale if is_incremental() else 'true' }}
+        version_at,
+        sequence,
+        line_number
+    from candidates
     order by
         customer_id asc,
         version_at desc,
@@ -82,6 +110,8 @@ final as (
         events.payload ->> 'org_id' as org_id,
         events.payload ->> 'sla_tier' as sla_tier,
         newest.version_at as last_seen_at,
+        newest.sequence as last_seen_sequence,
+        newest.line_number as last_seen_line_number,
         encode(events.record_fingerprint, 'hex') as record_fingerprint,
         newest.event_id,
         events.asset_id,

@@ -12,9 +12,8 @@
         ],
     )
 }}
-{#- The pre-hooks freeze which loads count, queue the tickets that they touch and delete those tickets' rows,
-    all in this model's transaction; what is queued is then inserted anew. -#}
-{%- set stale_ticket = source('silver_ledger', 'stale_ticket') %}
+{#- The pre-hooks freeze which loads count, queue the tickets that they touch, rank these tickets' versions and delete
+    their rows, all in this model's transaction; what is queued is then inserted anew. -#}
 
 -- depends_on: {{ ref('stg_ops__asset_index') }}
 -- depends_on: {{ ref('stg_ops__completed_load') }}
@@ -24,8 +23,7 @@ with
 
 versions as (
 
-    {{ ticket_versions(stale_ticket if is_incremental() else none) | indent(4) }}
-    offset 0 -- a fence: the planner would take winners for rare and join them in nested loops
+    select * from {{ source('silver_ledger', 'stale_version') }}
 
 ),
 

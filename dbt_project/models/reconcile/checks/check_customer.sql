@@ -90,7 +90,9 @@ newest_events as (
     select distinct on (events.customer_id)
         events.customer_id,
         events.event_id,
-        events.version_at
+        events.version_at,
+        events.version_sequence,
+        events.version_line_number
     from events
     cross join soundness
     where
@@ -111,6 +113,8 @@ newest as (
     select
         newest_events.customer_id,
         newest_events.version_at,
+        newest_events.version_sequence,
+        newest_events.version_line_number,
         newest_events.event_id,
         claims.org_id,
         claims.sla_tier,
@@ -164,6 +168,8 @@ expected_customers as (
         newest.org_id,
         newest.sla_tier,
         newest.version_at as last_seen_at,
+        newest.version_sequence as last_seen_sequence,
+        newest.version_line_number as last_seen_line_number,
         encode(raw_events.record_fingerprint, 'hex') as record_fingerprint,
         newest.event_id,
         newest.asset_id,
@@ -213,7 +219,7 @@ found_customers as (
             when expected.customer_id is null then 'got a row, expected none'
             else {{ differing_names(
                 'actual', 'expected',
-                ['org_id', 'sla_tier', 'last_seen_at', 'record_fingerprint', 'event_id', 'asset_id', 'line_number',
+                ['org_id', 'sla_tier', 'last_seen_at', 'last_seen_sequence', 'last_seen_line_number', 'record_fingerprint', 'event_id', 'asset_id', 'line_number',
                  'ingest_batch_id', 'run_id', 'dlt_load_id']
             ) }}
         end as difference,
