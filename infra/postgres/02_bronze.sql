@@ -42,12 +42,9 @@ create table if not exists bronze.asset_line (
     check (kind <> 'blank' or partition_key is null)
 );
 create index if not exists asset_line_by_event on bronze.asset_line (event_id);
--- A load lies in one place, so a summary of each 32 pages is enough to read it without reading what others brought
--- (docs/decisions/0006). The loader has new pages summarised when it completes a load.
-create index if not exists raw_ticket_event_by_load on bronze.raw_ticket_event
-using brin (_dlt_load_id) with (pages_per_range = 32);
-create index if not exists asset_line_by_load on bronze.asset_line
-using brin (_dlt_load_id) with (pages_per_range = 32);
+-- A load, or a ticket, is read without reading what others brought (docs/decisions/0006).
+create index if not exists raw_ticket_event_by_load on bronze.raw_ticket_event (_dlt_load_id);
+create index if not exists asset_line_by_load on bronze.asset_line (_dlt_load_id);
 create index if not exists raw_ticket_event_by_ticket on bronze.raw_ticket_event (ticket_id);
 create index if not exists raw_ticket_event_with_warning on bronze.raw_ticket_event (asset_id)
 where warning_codes <> '{}';
@@ -72,8 +69,7 @@ create table if not exists bronze.rejected_record (
     primary key (asset_id, line_number, ruleset_id)
 );
 
-create index if not exists rejected_record_by_load on bronze.rejected_record
-using brin (_dlt_load_id) with (pages_per_range = 32);
+create index if not exists rejected_record_by_load on bronze.rejected_record (_dlt_load_id);
 
 -- dlt's own table, as dlt 1.31 makes it. Made here so that a warehouse without any load can be reconciled.
 create table if not exists bronze._dlt_loads (

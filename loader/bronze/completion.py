@@ -63,8 +63,6 @@ def _record_loads(cursor: Any, attempt: Attempt, load_ids: Sequence[str]) -> Non
     write is shared among workers."""
     if not load_ids:
         return
-    for table in BRONZE:
-        cursor.execute("select brin_summarize_new_values(%s)", (f"bronze.{table.name}_by_load",))
     cursor.execute("set local parallel_setup_cost = 0")
     cursor.execute(
         "select load_id, table_name, row_count, row_digest from ops.load_content where load_id = any(%s)",

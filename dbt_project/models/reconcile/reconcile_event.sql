@@ -1,7 +1,9 @@
 {{ config(pre_hook="{{ set_reconcile_session() }}") }}
 {%- set fields = ticket_fields() -%}
 {#- Columns of ticket_fact that follow from Bronze's rows, not from the payload. -#}
-{%- set derived_columns = ['partition_key', 'is_open', 'version_count', 'warning_codes', 'record_fingerprint'] -%}
+{%- set derived_columns = [
+    'partition_key', 'is_open', 'version_count', 'warning_codes', 'record_fingerprint'
+] -%}
 {%- set lineage_columns = [
     'asset_id', 'source_fingerprint', 'line_number', 'manifest_id', 'batch_id', 'ingest_batch_id', 'run_id',
     'dlt_load_id'
@@ -320,7 +322,9 @@ standings as (
         fingerprints.source_fingerprint,
         run_manifests.manifest_id,
         batches.batch_id,
-        case when compared.is_candidate and compared.version_rank = 1 then compared.ticket_id end as winner_of_ticket_id
+        case
+            when compared.is_candidate and compared.version_rank = 1 then compared.ticket_id
+        end as winner_of_ticket_id
     from compared
     left join fingerprints on compared.asset_id = fingerprints.asset_id
     left join run_manifests
@@ -342,7 +346,8 @@ digested_tickets as (
         {%- for column in lineage_columns %}
         {{ column }},
         {%- endfor %}
-        {{ ticket_digest('', 'partition_key', 'is_open', 'warning_codes', 'record_fingerprint') }} as content_digest
+        {{ ticket_digest('', 'partition_key', 'is_open', 'warning_codes', 'record_fingerprint') }}
+            as content_digest
     from tickets
     limit all
 
@@ -383,14 +388,12 @@ confronted as (
             when coalesce(tickets.event_id <> standings.event_id, true) then 'other_version'
             when not standings.is_payload_authentic then 'unprovable'
             when
-                tickets.content_digest = standings.content_digest
-                and row(
-                    tickets.version_count{% for column in lineage_columns %}, tickets.{{ column }}{% endfor %}
-                ) is not distinct from row(
-                    standings.version_count{% for column in lineage_columns %}, standings.{{ column }}{% endfor %}
-                )
-                then 'equal'
-            else 'different'
+                (tickets.content_digest is distinct from standings.content_digest)
+                {%- for column in ['version_count'] + lineage_columns %}
+                or (tickets.{{ column }} is distinct from standings.{{ column }})
+                {%- endfor %}
+                then 'different'
+            else 'equal'
         end as silver_state
     from standings
     full join numbered_tickets as tickets on standings.winner_of_ticket_id = tickets.first_copy_ticket_id
@@ -419,9 +422,7 @@ named as (
                 confronted.version_count,
                 winner.warning_codes,
                 encode(winner.record_fingerprint, 'hex') as record_fingerprint,
-                {%- for column in lineage_columns %}
-                confronted.{{ column }}{{ "," if not loop.last }}
-                {%- endfor %}
+                confronted.{{ lineage_columns | join(', confronted.') }}
             from (
                 select
                     events.*,

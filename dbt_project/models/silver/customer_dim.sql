@@ -33,7 +33,11 @@ candidates as (
     from {{ source('silver_ledger', 'stale_version') }}
     where
         not is_collided
-        and exists (select 1 from {{ stale_ticket }} as stale where stale.ticket_id = '*')
+        and exists (
+            select 1
+            from {{ stale_ticket }} as stale
+            where stale.ticket_id = '*'
+        )
     union all
     select
         versions.customer_id,
@@ -44,7 +48,11 @@ candidates as (
     from ({{ ticket_versions() }}) as versions
     where
         not versions.is_collided
-        and not exists (select 1 from {{ stale_ticket }} as stale where stale.ticket_id = '*')
+        and not exists (
+            select 1
+            from {{ stale_ticket }} as stale
+            where stale.ticket_id = '*'
+        )
 
 ),
 {%- endif %}
