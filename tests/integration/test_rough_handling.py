@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import closing
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -39,8 +40,8 @@ def exports(tmp_path: Path) -> Path:
 def after_the_gate(patch: pytest.MonkeyPatch, deed: Callable[[], object]) -> None:
     judge = run_module.inspect_manifest
 
-    def judge_and_do(*arguments: object) -> GateReport:
-        report = judge(*arguments)  # type: ignore[arg-type]
+    def judge_and_do(*arguments: Any, **options: Any) -> GateReport:
+        report = judge(*arguments, **options)
         deed()
         return report
 
