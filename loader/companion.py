@@ -18,7 +18,6 @@ from multiprocessing.connection import Connection
 
 from loader.collector import collect_rarely, end_without_collecting
 
-
 # Memory that is freed goes back to the system: without these, a worker that loads 50,000 lines at a time keeps half as
 # much again (glibc's arenas and thresholds, and Arrow's own pool; elsewhere they mean nothing).
 _ALLOCATION = {"MALLOC_ARENA_MAX": "2", "MALLOC_TRIM_THRESHOLD_": "1048576", "ARROW_DEFAULT_MEMORY_POOL": "system"}
