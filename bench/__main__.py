@@ -16,7 +16,7 @@ from loader.config import Settings, load_settings
 from loader.errors import LoaderError
 
 # A small size has fixed costs only: these are far off what was ever seen, not what is aimed at.
-_FAR_OFF = {"product / floor": 60.0, "again / product": 1.2, "product / dbt build": 3.0}
+_FAR_OFF = {"product / floor": 30.0, "again / product": 1.2, "product / dbt build": 2.0}
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -50,11 +50,10 @@ def main(
     (out / "bench.json").write_text(as_record(everything, ratios, given))
     plot(everything, out / "bench.svg")
     click.echo(f"{out / 'bench.json'}, {out / 'bench.svg'}", err=True)
-    far_off = {name: ratio for name, ratio in ratios.items() if ratio > _FAR_OFF.get(name, float("inf"))}
-    if check and far_off:
-        click.echo(f"far off: {', '.join(f'{name} {ratio:.2f}' for name, ratio in far_off.items())}", err=True)
-        return 1
-    return 0
+    complaints = far_off(ratios) if check else []
+    if complaints:
+        click.echo(f"far off: {', '.join(complaints)}\nnext: make bench   (which stage? see the table)", err=True)
+    return int(bool(complaints))
 
 
 def _measure(settings: Settings, place: Path, lines: int, partitions: int, rounds: int) -> list[Route]:
@@ -76,6 +75,15 @@ def _measure(settings: Settings, place: Path, lines: int, partitions: int, round
     ]
 
 
+def far_off(ratios: dict[str, float]) -> list[str]:
+    """The ratios beyond what was ever seen, with their limits."""
+    return [
+        f"{name} {ratio:.2f}, at most {_FAR_OFF[name]}"
+        for name, ratio in ratios.items()
+        if name in _FAR_OFF and ratio > _FAR_OFF[name]
+    ]
+
+
 def _ratios(routes: dict[str, Route]) -> dict[str, float]:
     chain = routes["product"]
     ratios = {
@@ -91,8 +99,10 @@ def _ratios(routes: dict[str, Route]) -> dict[str, float]:
 if __name__ == "__main__":
     try:
         sys.exit(main(standalone_mode=False))
-    except (BenchError, LoaderError) as error:
-        sys.exit(f"bench: {error}")
+    except BenchError as error:
+        sys.exit(f"bench: {error}\nnext: make bench   (when that is mended)")
+    except LoaderError as error:
+        sys.exit(f"bench: {error.message}\nnext: {error.next_command}")
     except click.ClickException as error:
         error.show()
         sys.exit(2)

@@ -134,12 +134,15 @@ class _Rows:
 
     def __init__(self, run_id: str) -> None:
         self._run_id = run_id
-        self.take()
+        self._clear()
 
-    def take(self) -> dict[str, list[bytes]]:
-        taken = getattr(self, "_tables", {})
+    def _clear(self) -> None:
         self._tables: dict[str, list[bytes]] = {table: [] for table in _STAGED}
         self.line_count = 0
+
+    def take(self) -> dict[str, list[bytes]]:
+        taken = self._tables
+        self._clear()
         return taken
 
     def add(self, asset_id: int, line: Line, judged: AcceptedRecord | RejectedRecord | None) -> None:

@@ -6,7 +6,6 @@ import os
 import shutil
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -111,10 +110,9 @@ def _stages(warehouse: Warehouse, seconds: float) -> Mapping[str, float]:
     stages = {}
     before = started
     for stage in _STAGES:
-        with suppress(KeyError):
-            at = datetime.fromisoformat(ended[stage])
-            stages[stage] = (at - before).total_seconds()
-            before = at
+        at = datetime.fromisoformat(ended[stage])
+        stages[stage] = (at - before).total_seconds()
+        before = at
     stages["process"] = seconds - (before - started).total_seconds()
     return stages
 

@@ -1,7 +1,7 @@
-"""dlt's side of Bronze: one load package per batch, in a pipeline that belongs to one attempt.
+"""dlt's side of Bronze: one load package per batch, in a pipeline that belongs to one worker of one attempt.
 
 Traps of the stack that this module closes (tests/integration/test_stack_hazards.py has one test for each):
-the staging dataset and the working folder are the attempt's own (two runs through a shared one lose rows with
+the staging dataset and the working folder are the worker's own (two runs through a shared one lose rows with
 status ok); a pending package is never resumed (dlt would load it and ignore the new rows); dlt's incremental gets
 an explicit typed window and rows in must equal rows out (it drops late rows silently otherwise).
 """

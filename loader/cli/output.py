@@ -25,7 +25,7 @@ class Lines:
     def __init__(self) -> None:
         self._began = time.monotonic()
         self._stage = ""
-        self._stage_began = self._spoke = self._began
+        self._stage_began = self._spoke = self._heard = self._began
 
     def __enter__(self) -> Self:
         return self
@@ -34,15 +34,22 @@ class Lines:
         pass
 
     def __call__(self, line: str, /) -> None:
-        click.echo(f"[{time.monotonic() - self._began:6.1f}s] {line}", err=True)
+        self._heard = time.monotonic()
+        click.echo(f"[{self._heard - self._began:6.1f}s] {line}", err=True)
+
+    def _seconds_of(self, step: Step) -> float:
+        """Since the stage began: when the last word before its first step was heard."""
+        if step.stage != self._stage:
+            self._stage, self._stage_began, self._spoke = step.stage, self._heard, self._heard
+        self._heard = time.monotonic()
+        return max(self._heard - self._stage_began, 1e-3)
 
     def step(self, step: Step, /) -> None:
-        now = time.monotonic()
-        if step.stage != self._stage:
-            self._stage, self._stage_began, self._spoke = step.stage, self._spoke, now
+        seconds = self._seconds_of(step)
+        now = self._heard
         if now - self._spoke >= _SECONDS_BETWEEN_LINES and step.done < step.total:
             self._spoke = now
-            self(f"{step.stage}: {_how_far(step, now - self._stage_began)}")
+            self(f"{step.stage}: {_how_far(step, seconds)}")
 
 
 def _how_far(step: Step, seconds: float) -> str:
@@ -85,16 +92,16 @@ class Bars(Lines):
 
     def __call__(self, line: str, /) -> None:
         self._bar.update(self._task, visible=False)
-        self._bar.console.print(f"[{time.monotonic() - self._began:6.1f}s] {line}", markup=False, highlight=False)
+        self._heard = time.monotonic()
+        self._bar.console.print(f"[{self._heard - self._began:6.1f}s] {line}", markup=False, highlight=False)
 
     def step(self, step: Step, /) -> None:
         if step.stage != self._stage:
-            self._stage, self._stage_began = step.stage, time.monotonic()
             self._bar.reset(self._task, description=step.stage, total=step.total)
+        seconds = self._seconds_of(step)
         amounts = _amount(step)
         if step.line_count:
-            rate = step.line_count / max(time.monotonic() - self._stage_began, 1e-3)
-            amounts += f", {step.line_count:,} lines, {rate:,.0f} lines/s"
+            amounts += f", {step.line_count:,} lines, {step.line_count / seconds:,.0f} lines/s"
         self._bar.update(self._task, completed=step.done, visible=step.done < step.total, amounts=amounts)
 
 

@@ -45,8 +45,8 @@ def repair(lock: IngestLock, working_root: Path) -> Repair:
         )
         crashed = tuple((str(run_id), int(attempt)) for run_id, attempt in cursor.fetchall())
     with lock.transaction() as cursor:
-        _end_sessions(cursor, lock.backend_pid)
-        removed = _remove_uncompleted_rows(cursor)
+        have_ended = _end_sessions(cursor, lock.backend_pid)
+        removed = _remove_uncompleted_rows(cursor, is_final=have_ended)
         staging = _drop_staging(cursor)
         dead = _known_attempts(cursor)
     return Repair(removed, staging, _remove_folders(working_root, dead), crashed)
@@ -59,20 +59,28 @@ def drop_working_state(lock: IngestLock, attempt: Attempt, working_root: Path) -
     shutil.rmtree(working_root / attempt.label, ignore_errors=True)
 
 
-def _end_sessions(cursor: Any, own_pid: int) -> None:
-    """Loads of dead attempts may still run in sessions of their own; end them before their rows are removed."""
+def _end_sessions(cursor: Any, own_pid: int) -> bool:
+    """Loads of dead attempts may still run in sessions of their own; end them before their rows are removed.
+
+    False when one had not ended after five seconds: it may still commit.
+    """
     cursor.execute(
         "select pg_terminate_backend(pid, 5000) from pg_stat_activity"
         " where datname = current_database() and starts_with(application_name, %s) and pid <> %s",
         (LOAD_SESSIONS, own_pid),
     )
+    return all(has_ended for (has_ended,) in cursor.fetchall())
 
 
-def _remove_uncompleted_rows(cursor: Any) -> int:
-    """Bronze is searched only when an attempt ended before its loads were completed; no other leaves such rows."""
+def _remove_uncompleted_rows(cursor: Any, *, is_final: bool) -> int:
+    """Bronze is searched only when an attempt ended before its loads were completed; no other leaves such rows.
+
+    Not `is_final`: the next repair searches for the same attempts again.
+    """
     cursor.execute(
-        "update ops.ingest_run set is_repaired = true"
-        " where stage in ('started', 'gated', 'archived') and not is_repaired and status <> 'running'"
+        "update ops.ingest_run set is_repaired = %s"
+        " where stage in ('started', 'gated', 'archived') and not is_repaired and status <> 'running'",
+        (is_final,),
     )
     if cursor.rowcount == 0:
         return 0

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.__main__ import far_off
 from bench.exports import make_exports
 from bench.measure import BenchError
 from bench.routes import by_hand
@@ -37,6 +38,12 @@ def test_a_small_bench_measures_every_route_and_none_is_far_off(
     assert "landed" in stages and "built" in stages
     assert record["routes"][0]["peak_pss_bytes"] > 50e6
     assert (tmp_path / "out" / "bench.svg").read_text().count("product")
+
+
+def test_a_ratio_beyond_its_limit_is_named() -> None:
+    """Prevents a --check that cannot fail."""
+    assert far_off({"product / floor": 29.0, "again / product": 1.1, "rate of product / dlt read_jsonl": 0.1}) == []
+    assert far_off({"product / floor": 31.0}) == ["product / floor 31.00, at most 30.0"]
 
 
 @pytest.mark.usefixtures("loader_environment")

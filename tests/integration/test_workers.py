@@ -190,6 +190,15 @@ def test_a_load_that_fails_in_a_worker_says_why(scene: Scene, database: Warehous
     assert _children() == []
 
 
+def test_an_interrupt_leaves_no_worker(scene: Scene, assets: list[AssetToRead]) -> None:
+    def interrupt(progress: Progress) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        land_in_processes(assets, scene.order, process_count=2, progress=interrupt)
+    assert _children() == []
+
+
 def test_a_killed_worker_is_an_infrastructure_error(scene: Scene, assets: list[AssetToRead]) -> None:
     def kill() -> None:
         while not (found := _children()):

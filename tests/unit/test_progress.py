@@ -55,12 +55,22 @@ def test_plain_lines_say_bytes_lines_rate_and_time_left_every_ten_seconds(
     ]
 
 
+def test_a_stage_begins_when_the_one_before_it_was_last_heard(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+    """Prevents a rate that counts the seconds of another stage, or none for the first load."""
+    report = Lines()
+    clock.now = 130.0
+    report.step(Step("archive", "bytes", 9, 9))
+    clock.now = 150.0
+    report.step(Step("bronze", "bytes", 10_000_000, 50_000_000, 1_000))
+    assert capsys.readouterr().err == "[  50.0s] bronze: 20% of 50 MB, 1,000 lines, 50 lines/s, 0:01:20 left\n"
+
+
 def test_a_stage_that_is_done_or_short_says_nothing_of_its_progress(
     clock: Clock, capsys: pytest.CaptureFixture[str]
 ) -> None:
     report = Lines()
     report.step(Step("gate", "bytes", 0, 0))
-    clock.now += 60
+    clock.now += 5
     report.step(Step("dbt", "nodes", 1, 2))
     report.step(Step("dbt", "nodes", 2, 2))
     assert capsys.readouterr().err == ""
