@@ -25,7 +25,7 @@ $(call need,BATCH,make ingest INPUT=f.jsonl BATCH=batch-20260417-001)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help ingest dry-run manifest status build env docs test test-long bench lint lock up down psql clean
+.PHONY: help ingest dry-run manifest status completeness smoke build env docs test test-long bench lint lock up down psql clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -47,6 +47,12 @@ manifest: $(STAMP) ## Write the manifest of a folder of exports: FROM=exports OU
 
 status: $(STAMP) ## Partitions, runs, cursors, gaps and the next command [PARTITION=2026-04-17]
 	@$(LOADER) status $(call option,--partition,PARTITION) $(json)
+
+completeness: $(STAMP) ## Is the day complete? reports/completeness/<partition | all>.md [PARTITION=2026-04-17]
+	@$(LOADER) completeness $(call option,--partition,PARTITION) $(json)
+
+smoke: $(STAMP) ## Is the set-up sound? Packages, folders, contract, manifests, warehouse, guards, dbt: reports/smoke
+	@$(LOADER) smoke $(json)
 
 build: $(STAMP) ## dbt build in the same warehouse [SELECT=ticket_fact+]
 	@$(LOADER) build $(call option,--select,SELECT) $(json)

@@ -6,7 +6,7 @@ import os
 import re
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -23,6 +23,8 @@ EXPECTED = {
     "allowed_lateness": "seconds (259200) or an ISO 8601 duration (P3D), not negative",
     "reject_limit": "a share from 0 to 1 (0.05 is 5 %)",
     "workers": "a number of processes from 0 to 64",
+    "load_format": "parquet or csv",
+    "proof": "changes or all",
 }
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -49,6 +51,9 @@ def find_project_root() -> Path:
     )
 
 
+FileFormat = Literal["parquet", "csv"]
+
+
 class Settings(BaseSettings):
     """All settings of a command. Paths are absolute; a relative one is taken from the project root."""
 
@@ -64,6 +69,8 @@ class Settings(BaseSettings):
     partition_start_date: date = date(2026, 3, 1)
     allowed_lateness: timedelta = timedelta(days=3)
     reject_limit: float = Field(default=0.05, ge=0, le=1, allow_inf_nan=False)
+    load_format: FileFormat = "parquet"
+    proof: Literal["changes", "all"] = "changes"
     workers: int = Field(default_factory=lambda: min(4, os.cpu_count() or 1), ge=0, le=64)
 
     @property

@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from loader.warehouse import Warehouse
@@ -42,3 +43,37 @@ def loader_variables(database: Warehouse, folder: Path) -> dict[str, str]:
         "LOADER_REPORT_DIR": str(folder / "reports"),
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
     }
+
+
+def execute(server: Warehouse, *statements: str) -> None:
+    """Statements that no transaction may hold, e.g. `create database`."""
+    with closing(server.connect(application_name="tests", autocommit=True)) as connection:
+        for statement in statements:
+            connection.cursor().execute(statement)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A warehouse as it was when it was kept; `fresh` puts it back, under the same name: dbt keeps its project."""
+
+    server: Warehouse
+    database: Warehouse
+    copy: str
+
+    def fresh(self) -> Warehouse:
+        name = self.database.dbname
+        execute(
+            self.server,
+            f"drop database if exists {name} with (force)",
+            f"create database {name} template {self.copy}",
+        )
+        return self.database
+
+
+@contextmanager
+def kept(server: Warehouse, database: Warehouse) -> Iterator[Kept]:
+    """A copy of `database`, dropped at the end; nobody may be connected to it when it is made."""
+    copy = f"omni_kept_{os.getpid()}"
+    execute(server, f"create database {copy} template {database.dbname}")
+    yield Kept(server, database, copy)
+    execute(server, f"drop database {copy} with (force)")

@@ -48,9 +48,13 @@ class BronzeTable:
         """The columns that a reader fills."""
         return pa.schema([field for field in self.arrow_schema if field.name not in (RUN_ID, LOAD_ID)])
 
-    @property
-    def dlt_columns(self) -> dict[str, dict[str, Any]]:
-        return {name: {"data_type": _TYPES[kind][1], "nullable": nullable} for name, kind, nullable in self.columns}
+    def dlt_columns(self, *, is_text: bool = False) -> dict[str, dict[str, Any]]:
+        """dlt's hints; `is_text`: for rows of csv_route, whose bytes and lists are text."""
+        found = {name: {"data_type": _TYPES[kind][1], "nullable": nullable} for name, kind, nullable in self.columns}
+        for hint in found.values():
+            if is_text and hint["data_type"] in ("binary", "json"):
+                hint["data_type"] = "text"
+        return found
 
 
 RAW_TICKET_EVENT = BronzeTable(

@@ -19,6 +19,8 @@ from psycopg2 import sql
 
 from loader.bronze.batch import Batch
 from loader.bronze.columns import BRONZE, RAW_TICKET_EVENT, BronzeTable
+from loader.bronze.csv_route import as_text
+from loader.config import FileFormat
 from loader.errors import InfrastructureError
 from loader.runs.anchors import Attempt
 from loader.runs.repair import LOAD_SESSIONS, STAGING_PREFIX
@@ -50,7 +52,8 @@ def staging_dataset(attempt: Attempt, worker: int = 0) -> str:
 class BronzeLoader:
     """Loads batches for one worker of one attempt. Rows are invisible until the attempt's loads are completed.
 
-    `turn` is entered around each load: no other worker's load may run inside it.
+    `file_format`: how rows travel; parquet by ADBC's binary COPY, csv by PostgreSQL's own, as text. `turn` is entered
+    around each load: no other worker's load may run inside it.
     """
 
     def __init__(
@@ -59,6 +62,7 @@ class BronzeLoader:
         attempt: Attempt,
         working_root: Path,
         *,
+        file_format: FileFormat = "parquet",
         worker: int = 0,
         turn: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
@@ -67,6 +71,7 @@ class BronzeLoader:
 
         self.run_id = attempt.run_id
         self._turn = turn
+        self._file_format = file_format
         dataset = staging_dataset(attempt, worker)
         _create_staging(warehouse, dataset)
         self._pipeline = dlt.pipeline(
@@ -98,7 +103,7 @@ class BronzeLoader:
         if self._pipeline.has_pending_data:
             raise self._failure("a package of an earlier load is pending; a pending package is never resumed")
         try:
-            self._pipeline.extract(_source(batch), loader_file_format="parquet")
+            self._pipeline.extract(_source(batch, self._file_format), loader_file_format=self._file_format)
             normalized = self._pipeline.normalize()
             with self._turn():
                 info = self._pipeline.load()
@@ -124,7 +129,7 @@ class BronzeLoader:
         )
 
 
-def _source(batch: Batch) -> Any:
+def _source(batch: Batch, file_format: FileFormat) -> Any:
     import dlt
 
     first, last = _window(batch)
@@ -133,7 +138,8 @@ def _source(batch: Batch) -> Any:
     )
 
     def rows_of(table: BronzeTable) -> Iterator[pa.Table]:
-        yield from batch.tables(table, dlt.current.load_package_state()["load_id"])
+        for rows in batch.tables(table, dlt.current.load_package_state()["load_id"]):
+            yield rows if file_format == "parquet" else as_text(rows, table)
 
     @dlt.source(name="bronze")
     def bronze() -> Any:
@@ -143,7 +149,7 @@ def _source(batch: Batch) -> Any:
                 name=table.name,
                 primary_key=list(table.key),
                 write_disposition={"disposition": "merge", "strategy": "insert-only"},
-                columns=cast(Any, table.dlt_columns),
+                columns=cast(Any, table.dlt_columns(is_text=file_format == "csv")),
                 max_table_nesting=0,
                 incremental=window if table is RAW_TICKET_EVENT else None,
             )

@@ -23,6 +23,7 @@ from loader.contract.ruleset import load_ruleset
 from loader.errors import InfrastructureError, LoaderError, RefusedError
 
 if TYPE_CHECKING:
+    from loader.config import FileFormat
     from loader.runs.anchors import Attempt
     from loader.warehouse import Warehouse
 
@@ -36,6 +37,7 @@ class Order:
     working_root: Path
     terms: Terms
     contracts: Path
+    file_format: FileFormat
 
 
 def land_in_processes(
@@ -164,5 +166,12 @@ def _work(connection: Connection, number: int, order: Order) -> Landed:
         yield
         connection.send(_Turn())
 
-    loader = BronzeLoader(order.warehouse, order.attempt, order.working_root, worker=number, turn=turn)
+    loader = BronzeLoader(
+        order.warehouse,
+        order.attempt,
+        order.working_root,
+        file_format=order.file_format,
+        worker=number,
+        turn=turn,
+    )
     return land(read_assets(iter(ask, None), order.terms, ruleset), loader, connection.send)

@@ -24,6 +24,11 @@ _COMMANDS = {
     ),
     "manifest": ("loader.cli.manifest_command:command", "Write the manifest of a folder of exports."),
     "status": ("loader.cli.status_command:status", "Partitions, runs, cursors, gaps, and the next command."),
+    "completeness": (
+        "loader.cli.report_commands:completeness",
+        "Is this day complete? A report with files, fates, rejects and findings.",
+    ),
+    "smoke": ("loader.cli.report_commands:smoke", "Check all that an ingest needs, in seconds; a report."),
     "build": ("loader.cli.build_command:build", "dbt build in the same warehouse."),
     "docs": ("loader.cli.build_command:docs", "The dbt documentation as one offline page."),
     "up": ("loader.cli.warehouse_commands:up", "Start the embedded PostgreSQL, or check the given one."),

@@ -14,9 +14,9 @@ from loader.cli.output import print_json
 @click.option("--partition", metavar="YYYY-MM-DD", help="Rebuild this day of Silver.")
 @json_option
 def build(select: str | None, full_refresh: bool, partition: str | None, as_json: bool) -> int:
-    """dbt build; reads completed loads only, so it is safe during an ingest."""
+    """dbt build; reads completed loads only, so it is safe during an ingest. Without --select it proves everything."""
     from loader.config import load_settings, parse_partition
-    from loader.silver import run_dbt
+    from loader.silver import WholeBuild, run_dbt
     from loader.warehouse import open_warehouse
 
     settings = load_settings()
@@ -24,7 +24,11 @@ def build(select: str | None, full_refresh: bool, partition: str | None, as_json
     arguments += ["--full-refresh"] if full_refresh else []
     if partition is not None:
         arguments += ["--vars", f"{{partition: {parse_partition(partition)}}}"]
-    result = run_dbt(open_warehouse(settings), settings.project_root, arguments, is_quiet=as_json)
+    warehouse = open_warehouse(settings)
+    whole = WholeBuild(warehouse, settings.project_root) if select is None else None
+    result = run_dbt(warehouse, settings.project_root, arguments, is_quiet=as_json)
+    if whole is not None:
+        whole.record(result)
     next_command = (
         "make status" if result.is_ok else f"make build SELECT={result.failed[0].name if result.failed else ''}"
     )

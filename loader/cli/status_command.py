@@ -31,6 +31,7 @@ def status(partition: str | None, as_json: bool) -> int:
         click.echo(f"no line of partition {partition} is known; nearest data: {' and '.join(answer.nearest) or 'none'}")
     _table("latest runs", answer.runs)
     _table("state", answer.state)
+    _table("last proofs", answer.proofs)
     _table("withheld or missing assets", answer.absent_assets)
     _table("findings", answer.findings)
     click.echo(f"next: {answer.next_command}")

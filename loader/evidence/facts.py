@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -89,6 +89,7 @@ class RunFacts:
     warnings: Mapping[str, int] = field(default_factory=dict)
     nearest_partitions: tuple[date, ...] = ()
     state: tuple[Mapping[str, Any], ...] = ()
+    last_proof_of_all_at: datetime | None = None
 
     @property
     def manifest_ids(self) -> tuple[str, ...]:
@@ -128,7 +129,14 @@ def read_facts(cursor: Any, attempt: Attempt, window: tuple[date, date] | None) 
         warnings=_warnings(cursor, key),
         nearest_partitions=_nearest(cursor, start) if start and not inside else (),
         state=tuple(fetch_rows(cursor, _STATE, (DATASET,))),
+        last_proof_of_all_at=_last_proof_of_all(cursor),
     )
+
+
+def _last_proof_of_all(cursor: Any) -> datetime | None:
+    cursor.execute("select max(proved_at) at time zone 'UTC' from ops.proof where scope = 'all'")
+    (proved_at,) = cursor.fetchone()
+    return None if proved_at is None else proved_at.replace(tzinfo=UTC)
 
 
 def _is_inside(day: date, window: tuple[date, date] | None) -> bool:

@@ -36,11 +36,15 @@ def require_writable(report_dir: Path) -> None:
 
 
 def write_json(path: Path, record: Mapping[str, Any]) -> None:
-    """Write `record` at `path`, replacing what is there in one step; folders are made.
+    """Write `record` at `path` as write_file does."""
+    write_file(path, orjson.dumps(record, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write `content` at `path`, replacing what is there in one step; folders are made.
 
     Raises InfrastructureError for a fault of the disk: what stood at `path` stays, no part is left.
     """
-    content = orjson.dumps(record, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")

@@ -78,6 +78,11 @@ class Evidence:
             state=_state(self._facts.state),
             checks=self._checks(reconcile),
             dbt_invocation_id=self._build.invocation_id,
+            proof={
+                "scope": self._verdict.proof.name,
+                "reason": self._verdict.proof.reason,
+                "last_proof_of_all_at": json_value(self._facts.last_proof_of_all_at),
+            },
             downstream_decision=self._verdict.downstream_decision,
             reconcile={name: json_value(value) for name, value in reconcile.items()},
         )

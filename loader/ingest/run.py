@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from loader.bronze import (
@@ -38,7 +39,16 @@ from loader.runs import (
     trace_id_of_caller,
 )
 from loader.runs.registry import RegisteredAsset, refuse_changed_manifests, register, register_ruleset
-from loader.silver import BuildResult, parse_project, run_dbt, start_dbt
+from loader.silver import (
+    BuildResult,
+    ProofScope,
+    choose_scope,
+    is_everything_changed,
+    parse_project,
+    record_proof,
+    run_dbt,
+    start_dbt,
+)
 from loader.warehouse import Warehouse, open_warehouse
 
 # Bytes as archived. A process starts in half a second, in which some 15 MB are read.
@@ -115,8 +125,7 @@ class _Ingest:
     def _stages(self) -> Verdict:
         registered = self._archive(self._gate())
         self._land(registered)
-        build = self._build()
-        return self._conclude(build)
+        return self._conclude(*self._build())
 
     def _gate(self) -> list[GateReport]:
         meter = Meter(
@@ -194,21 +203,35 @@ class _Ingest:
         size = sum(asset.path.stat().st_size for asset in self._to_read)
         if self._settings.workers and self._request.line_limit is None and size >= _WORTH_A_PROCESS:
             contracts = self._settings.project_root / "contracts"
-            order = Order(self._warehouse, self._attempt, self._working_root, terms, contracts)
+            order = Order(
+                self._warehouse, self._attempt, self._working_root, terms, contracts, self._settings.load_format
+            )
             return land_in_processes(self._to_read, order, process_count=self._settings.workers, progress=progressed)
         read = read_assets(self._to_read, terms, self._ruleset, line_limit=self._request.line_limit)
-        loader = BronzeLoader(self._warehouse, self._attempt, self._working_root)
+        loader = BronzeLoader(
+            self._warehouse, self._attempt, self._working_root, file_format=self._settings.load_format
+        )
         return land(read, loader, progressed)
 
-    def _build(self) -> BuildResult:
+    def _build(self) -> tuple[BuildResult, ProofScope]:
         """Silver, then reconcile, in one dbt invocation with every data test; unit tests belong to CI.
 
-        A failing test of Silver keeps dbt from the models that read it. Reconcile is then built all the same: it is
-        what names the damage. Raises CheckFailedError when a model itself cannot be built.
+        Proves what changed where that is enough. Whatever does not close then is proved again with everything, which
+        is also what names a damage. A failing test keeps dbt from the models that read what it tested: reconcile is
+        then built all the same, and tested after. Raises CheckFailedError when a model itself cannot be built.
         """
-        build = self._dbt()
+        root = self._settings.project_root
+        with self._lock.transaction() as cursor:
+            scope = choose_scope(cursor, root, is_asked_for_all=self._settings.proof == "all")
+        self._report(f"proof: {scope.name}, {scope.reason}")
+        build = self._dbt(scope, "build", "--exclude-resource-type", "unit_test")
+        if scope.name == "changes" and not self._is_closed(build):
+            scope = replace(scope, name="all", reason="the proof of what changed did not close")
+            self._report(f"proof: {scope.name}, {scope.reason}")
+            build = self._dbt(scope, "build", "--exclude-resource-type", "unit_test")
         if build.skipped:
-            build = build.then(self._dbt("--select", "reconcile"))
+            build = build.then(self._dbt(scope, "run", "--select", "reconcile"))
+            build = build.then(self._dbt(scope, "test", "--select", "reconcile,test_type:data"))
         broken = [node for node in (*build.failed, *build.skipped) if not node.unique_id.startswith("test.")]
         if broken:
             raise CheckFailedError(
@@ -217,13 +240,19 @@ class _Ingest:
                 next_command="make build" + (f" SELECT={broken[0].name}+" if "model." in broken[0].unique_id else ""),
             )
         self._report(f"dbt: {len(build.nodes)} nodes, {len(build.failed)} failed")
-        return build
+        return build, scope
 
-    def _dbt(self, *selection: str) -> BuildResult:
+    def _is_closed(self, build: BuildResult) -> bool:
+        if not build.is_ok:
+            return False
+        with self._lock.transaction() as cursor:
+            return not is_everything_changed(cursor)
+
+    def _dbt(self, scope: ProofScope, *command: str) -> BuildResult:
         build = run_dbt(
             self._warehouse,
             self._settings.project_root,
-            ["build", "--exclude-resource-type", "unit_test", *selection],
+            [*command, "--vars", scope.variables],
             anchors={
                 "run_id": str(self._attempt.run_id),
                 "trace_id": self._attempt.trace_id,
@@ -239,10 +268,12 @@ class _Ingest:
             )
         return build
 
-    def _conclude(self, build: BuildResult) -> Verdict:
+    def _conclude(self, build: BuildResult, scope: ProofScope) -> Verdict:
         with self._ledger.boundary("reconciled") as cursor:
+            if build.is_ok:
+                record_proof(cursor, scope, build, self._attempt)
             facts = read_facts(cursor, self._attempt, self._request.window)
-        verdict = judge_run(facts, build, self._declared.refused, self._settings.reject_limit, self._request)
+        verdict = judge_run(facts, build, scope, self._declared.refused, self._settings.reject_limit, self._request)
         evidence = Evidence(self._settings, self._attempt, facts, verdict, build)
         is_clean = verdict.status != "failed" and self._request.line_limit is None
         with self._ledger.finish(

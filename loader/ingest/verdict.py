@@ -11,7 +11,7 @@ from pathlib import Path
 from loader.evidence.facts import RunFacts
 from loader.ingest.request import IngestRequest
 from loader.manifest import ManifestRefusedError
-from loader.silver import BuildResult
+from loader.silver import BuildResult, ProofScope
 
 PROBLEMS_SHOWN = 20
 # Tests over reconcile's models: where there are findings, these say the same with fewer words.
@@ -34,7 +34,10 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`status` is success, warning, not_available or failed; the exit code is 0 only for the first two."""
+    """`status` is success, warning, not_available or failed; the exit code is 0 only for the first two.
+
+    `proof`: how much reconcile proved in this run.
+    """
 
     status: str
     exit_code: int
@@ -42,6 +45,7 @@ class Verdict:
     reason_codes: tuple[str, ...]
     next_command: str
     facts: RunFacts
+    proof: ProofScope
     report_paths: tuple[Path, ...] = ()
 
     @property
@@ -56,6 +60,7 @@ class Verdict:
 def judge_run(
     facts: RunFacts,
     build: BuildResult,
+    proof: ProofScope,
     refused: Sequence[ManifestRefusedError],
     reject_limit: float,
     request: IngestRequest,
@@ -78,6 +83,7 @@ def judge_run(
         reason_codes=tuple(sorted({problem.reason_code for problem in problems} | warnings)),
         next_command=_next_command(request, problems),
         facts=facts,
+        proof=proof,
     )
 
 

@@ -73,13 +73,14 @@ def _end_sessions(cursor: Any, own_pid: int) -> bool:
 
 
 def _remove_uncompleted_rows(cursor: Any, *, is_final: bool) -> int:
-    """Bronze is searched only when an attempt ended before its loads were completed; no other leaves such rows.
+    """Bronze is searched only when an attempt ended before its loads were completed; no other leaves such rows. (Not
+    by its stage: an attempt that recorded its own failure is `finished`.)
 
     Not `is_final`: the next repair searches for the same attempts again.
     """
     cursor.execute(
         "update ops.ingest_run set is_repaired = %s"
-        " where stage in ('started', 'gated', 'archived') and not is_repaired and status <> 'running'",
+        " where not jsonb_exists(stage_ended_at, 'landed') and not is_repaired and status <> 'running'",
         (is_final,),
     )
     if cursor.rowcount == 0:

@@ -3,6 +3,26 @@
 from __future__ import annotations
 
 from loader.silver.dbt import parse_project, run_dbt, start_dbt
+from loader.silver.proof import (
+    ProofScope,
+    WholeBuild,
+    choose_scope,
+    is_everything_changed,
+    record_proof,
+    unwatched_table,
+)
 from loader.silver.results import BuildResult, NodeResult
 
-__all__ = ["BuildResult", "NodeResult", "parse_project", "run_dbt", "start_dbt"]
+__all__ = [
+    "BuildResult",
+    "NodeResult",
+    "ProofScope",
+    "WholeBuild",
+    "choose_scope",
+    "is_everything_changed",
+    "parse_project",
+    "record_proof",
+    "run_dbt",
+    "start_dbt",
+    "unwatched_table",
+]

@@ -35,6 +35,7 @@ def run_dbt(
     *,
     anchors: Mapping[str, str] | None = None,
     is_quiet: bool = True,
+    is_parsed_anew: bool = False,
     progress: Callable[[int, int], None] = lambda ended, total: None,
 ) -> BuildResult:
     """Run one dbt command, e.g. `["build", "--select", "reconcile"]`, and return what each node did.
@@ -44,9 +45,10 @@ def run_dbt(
     `anchors` (run_id, trace_id …) reach run_results.json as `DBT_ENV_CUSTOM_ENV_<NAME>`. A quiet dbt prints errors
     only, on standard error. Failing tests and models are in the result; only what kept dbt from running them (no
     connection, a broken project) is raised, as InfrastructureError: what dbt had committed by then stays. The parsed
-    project is kept for this process and database: whatever changes in dbt_project meanwhile is not seen.
+    project is kept for this process and database: whatever changes in dbt_project meanwhile is not seen, and
+    variables count where SQL is written, not where the project is configured. Unless `is_parsed_anew`.
     """
-    keeps_project = "--vars" not in arguments and arguments[0] != "docs"
+    keeps_project = not is_parsed_anew and arguments[0] != "docs"
     ended = _process().run(
         Run(
             project=_key(warehouse, project_root) if keeps_project else None,

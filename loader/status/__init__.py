@@ -29,6 +29,10 @@ order by started_at desc limit %(limit)s
 
 _STATE = "select record_source, state_kind, value_at from ops.ingest_state order by record_source, state_kind"
 
+_PROOFS = """
+select distinct on (scope) scope, proved_at, run_id::text, load_count from ops.proof order by scope, proof_id desc
+"""
+
 _ABSENT = """
 select manifest_id, source_id, disposition, array_to_string(reason_codes, ', ') as reasons
 from ops.manifest_asset where disposition in ('withheld', 'missing') order by manifest_id, source_id
@@ -53,11 +57,15 @@ select exists (
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Rows as name → JSON-ready value; `partitions` and `findings` stand as the last reconcile left them."""
+    """Rows as name → JSON-ready value; `partitions` and `findings` stand as the last reconcile left them.
+
+    `proofs`: the last that closed over everything, and over what had changed.
+    """
 
     partitions: Sequence[Mapping[str, Any]]
     runs: Sequence[Mapping[str, Any]]
     state: Sequence[Mapping[str, Any]]
+    proofs: Sequence[Mapping[str, Any]]
     absent_assets: Sequence[Mapping[str, Any]]
     findings: Sequence[Mapping[str, Any]]
     is_reconciled: bool
@@ -83,13 +91,14 @@ def read_status(warehouse: Warehouse, partition: date | None, run_limit: int = 1
         cursor.execute(_WORKING, {"class": LOCK_CLASS, "writer": LOCK_WRITER})
         is_working = bool(cursor.fetchone()[0])
         state = _rows(cursor, _STATE, {})
+        proofs = _rows(cursor, _PROOFS, {})
         absent = _rows(cursor, _ABSENT, {})
         nearest = _nearest(cursor, partition) if partition and not partitions else []
     connection.close()
     next_command = _next_command(partition, partitions, runs, findings, absent)
     if is_working:
         next_command = f"make status{_suffix(partition)}   (again when the running ingest has ended)"
-    return Status(partitions, runs, state, absent, findings, is_reconciled, nearest, next_command)
+    return Status(partitions, runs, state, proofs, absent, findings, is_reconciled, nearest, next_command)
 
 
 def _next_command(

@@ -19,7 +19,21 @@ from tests.e2e.commands import Checkout, Done, make_small_checkout
 from tests.ingests import rows, ticket, write_export
 from tests.shared_warehouse import fresh_database
 
-COMMANDS = ["ingest", "dry-run", "manifest", "status", "build", "docs", "up", "down", "env", "psql", "clean"]
+COMMANDS = [
+    "ingest",
+    "dry-run",
+    "manifest",
+    "status",
+    "completeness",
+    "smoke",
+    "build",
+    "docs",
+    "up",
+    "down",
+    "env",
+    "psql",
+    "clean",
+]
 SUMMARY = ["total", "valid", "invalid", "inserted", "skipped", "errors"]
 MANIFEST = "data/seed_manifests/exports.json"
 

@@ -237,3 +237,23 @@ def test_two_ingests_at_once_are_one_ingest_and_one_refusal(exports: Path, datab
         assert getattr(refusal.value, "exit_code", None) == 4
     assert run(declare(exports)).exit_code == 0
     assert json.loads(run(declare(exports)).report_paths[0].read_text())["status"] == "success"
+
+
+@pytest.mark.parametrize("end", [InfrastructureError("a disk", next_command="df"), KeyboardInterrupt()], ids=type)
+def test_rows_of_an_attempt_that_recorded_its_own_end_are_removed_before_they_block_the_next(
+    exports: Path, database: Warehouse, monkeypatch: pytest.MonkeyPatch, end: BaseException
+) -> None:
+    """Loaded, not completed, and neither killed nor crashed: the ledger says finished, and the rows are there."""
+    manifest = declare(exports)
+
+    def ends(*arguments: Any, **options: Any) -> None:
+        raise end
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run_module, "complete", ends)
+        with pytest.raises(type(end)):
+            run(manifest)
+    assert rows(database, "select count(*) from bronze.raw_ticket_event") == [(4,)]
+    verdict = run(manifest)
+    assert (verdict.exit_code, fates(verdict)) == (0, {"landed": 4}), verdict.problems
+    assert rows(database, "select repaired_row_count from ops.ingest_run order by started_at desc limit 1") == [(8,)]

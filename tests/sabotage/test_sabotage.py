@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import closing
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -20,23 +19,14 @@ from tests.ingests import declare, rows, run
 from tests.sabotage.case import Case
 from tests.sabotage.cases import CASES
 from tests.sabotage.limits import LIMITS, Limit
-from tests.shared_warehouse import loader_variables
-
-NAME = f"omni_test_{os.getpid()}"
-PROVED = f"omni_proved_{os.getpid()}"
+from tests.shared_warehouse import Kept, execute, fresh_database, kept, loader_variables
 
 FINDINGS = "select table_name, check_name, partition_key, asset_id, detail from reconcile.reconcile_finding"
 
 
-def _execute(server: Warehouse, *statements: str) -> None:
-    with closing(server.connect(application_name="tests", autocommit=True)) as connection:
-        for statement in statements:
-            connection.cursor().execute(statement)
-
-
 @pytest.fixture(scope="module")
-def proved(server: Warehouse, _template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
-    """A database with four ingested and proved days, kept as a template to damage copies of."""
+def proved(server: Warehouse, _template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
+    """A database with four ingested and proved days, of which copies are damaged."""
     folder = tmp_path_factory.mktemp("proved")
     options = Options(
         first_day=date(2026, 4, 16),
@@ -49,23 +39,18 @@ def proved(server: Warehouse, _template: str, tmp_path_factory: pytest.TempPathF
         gzip_every=2,
     )
     generate(options, folder / "exports")
-    _execute(server, f"create database {NAME} template {_template}")
-    database = server.in_database(NAME)
-    with pytest.MonkeyPatch.context() as patch:
+    with fresh_database(server, _template) as database, pytest.MonkeyPatch.context() as patch:
         for name, value in {**loader_variables(database, folder), "LOADER_REJECT_LIMIT": "0.5"}.items():
             patch.setenv(name, value)
         verdict = run(declare(folder / "exports"))
         assert verdict.exit_code == 0, verdict.problems
-        _execute(server, f"create database {PROVED} template {NAME}")
-        yield database
-    _execute(server, f"drop database {NAME} with (force)", f"drop database {PROVED} with (force)")
+        with kept(server, database) as proved:
+            yield proved
 
 
 @pytest.fixture
-def warehouse(proved: Warehouse, server: Warehouse) -> Warehouse:
-    """A fresh copy of the proved database, under the same name: dbt keeps its parsed project."""
-    _execute(server, f"drop database if exists {NAME} with (force)", f"create database {NAME} template {PROVED}")
-    return proved
+def warehouse(proved: Kept) -> Warehouse:
+    return proved.fresh()
 
 
 def _prove(warehouse: Warehouse) -> BuildResult:
@@ -136,7 +121,7 @@ def test_a_reader_that_drops_the_last_line_is_found_by_tiling(
     from loader.bronze import reading
 
     name = f"omni_lossy_{os.getpid()}"
-    _execute(server, f"create database {name} template {_template}")
+    execute(server, f"create database {name} template {_template}")
     database = server.in_database(name)
     try:
         for variable, value in loader_variables(database, tmp_path).items():
@@ -151,4 +136,4 @@ def test_a_reader_that_drops_the_last_line_is_found_by_tiling(
         named = [one for one in verdict.facts.findings if one.table_name == "bronze.asset_line"]
         assert named and named[0].source_id == "tickets-2026-04-16.jsonl", verdict.facts.findings
     finally:
-        _execute(server, f"drop database {name} with (force)")
+        execute(server, f"drop database {name} with (force)")

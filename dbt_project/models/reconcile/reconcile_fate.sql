@@ -1,10 +1,21 @@
-{{ config(pre_hook="{{ set_reconcile_session() }}") }}
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='append',
+        on_schema_change='fail',
+        pre_hook=[
+            "{{ set_reconcile_session() }}",
+            "{{ delete_unproved('asset_id', ref('scope_asset')) }}",
+        ],
+    )
+}}
+{%- set scope_asset = ref('scope_asset') %}
 
 with
 
 line_fates as (
 
-    select * from {{ ref('line_fate') }}
+    {{ line_fates(scope_asset if is_incremental() else none) | indent(4) }}
 
 ),
 

@@ -1,15 +1,4 @@
-{{ config(pre_hook="{{ set_reconcile_session() }}") }}
-
-{#- Selected by ticket_fact+, and built after it. -#}
-{%- do ref('ticket_fact') -%}
-
 with
-
-lines as (
-
-    select * from {{ source('bronze', 'asset_line') }}
-
-),
 
 completed_loads as (
 
@@ -50,48 +39,6 @@ visible_loads as (
 
 ),
 
--- Where each line must begin, and which number it must have, follows from the line before it.
-placed as (
-
-    select
-        lines.asset_id,
-        lines.ruleset_id,
-        lines.line_number,
-        lines.byte_offset,
-        lines.byte_length,
-        lines.kind,
-        visible_loads.is_intact,
-        lag(lines.byte_offset + lines.byte_length, 1, 0::bigint) over line_order as expected_offset,
-        lag(lines.line_number, 1, 0) over line_order + 1 as expected_line_number
-    from lines
-    inner join visible_loads on lines._dlt_load_id = visible_loads.load_id
-    window line_order as (partition by lines.asset_id, lines.ruleset_id order by lines.line_number)
-
-),
-
-counted as (
-
-    select
-        asset_id,
-        ruleset_id,
-        count(*) as line_count,
-        count(*) filter (where kind = 'record') as record_line_count,
-        count(*) filter (where kind = 'rejected') as rejected_line_count,
-        count(*) filter (where kind = 'blank') as blank_line_count,
-        sum(byte_length) as tiled_bytes,
-        max(byte_offset + byte_length) as end_offset,
-        bool_and(is_intact) as is_load_intact,
-        count(*) filter (
-            where byte_offset <> expected_offset or line_number <> expected_line_number or byte_length < 1
-        ) as misplaced_line_count,
-        min(line_number) filter (
-            where byte_offset <> expected_offset or line_number <> expected_line_number or byte_length < 1
-        ) as first_misplaced_line_number
-    from placed
-    group by asset_id, ruleset_id
-
-),
-
 indexed as (
 
     select
@@ -105,6 +52,12 @@ indexed as (
         min(attempt) as attempt
     from asset_indexes
     group by asset_id, ruleset_id
+
+),
+
+counted as (
+
+    select * from {{ ref('asset_measure') }}
 
 ),
 

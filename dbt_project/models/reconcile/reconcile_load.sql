@@ -1,8 +1,3 @@
-{{ config(pre_hook=["{{ set_reconcile_session() }}", "{{ create_reconcile_functions() }}"]) }}
-
-{#- Selected by ticket_fact+, and built after it. -#}
-{%- do ref('ticket_fact') -%}
-
 with
 
 completed_loads as (
@@ -11,33 +6,15 @@ completed_loads as (
 
 ),
 
-load_content as (
+content as (
 
-    select * from {{ source('ops', 'load_content') }}
+    select * from {{ ref('load_measure') }}
 
 ),
 
 dlt_loads as (
 
     select * from {{ source('bronze', '_dlt_loads') }}
-
-),
-
-events as (
-
-    select * from {{ source('bronze', 'raw_ticket_event') }}
-
-),
-
-lines as (
-
-    select * from {{ source('bronze', 'asset_line') }}
-
-),
-
-rejects as (
-
-    select * from {{ source('bronze', 'rejected_record') }}
 
 ),
 
@@ -68,67 +45,6 @@ completed as (
         min(row_digest) as completed_row_digest
     from completed_loads
     group by load_id, table_name
-
-),
-
-held as (
-
-    select
-        _dlt_load_id as load_id,
-        'raw_ticket_event' as table_name,
-        min(asset_id) as first_asset_id,
-        max(asset_id) as last_asset_id,
-        min(partition_key) as first_partition_key,
-        max(partition_key) as last_partition_key,
-        min(run_id::text) as first_run_id,
-        max(run_id::text) as last_run_id
-    from events
-    group by _dlt_load_id
-    union all
-    select
-        _dlt_load_id as load_id,
-        'asset_line' as table_name,
-        min(asset_id) as first_asset_id,
-        max(asset_id) as last_asset_id,
-        min(partition_key) as first_partition_key,
-        max(partition_key) as last_partition_key,
-        null as first_run_id,
-        null as last_run_id
-    from lines
-    group by _dlt_load_id
-    union all
-    select
-        _dlt_load_id as load_id,
-        'rejected_record' as table_name,
-        min(asset_id) as first_asset_id,
-        max(asset_id) as last_asset_id,
-        min(partition_key) as first_partition_key,
-        max(partition_key) as last_partition_key,
-        min(run_id::text) as first_run_id,
-        max(run_id::text) as last_run_id
-    from rejects
-    group by _dlt_load_id
-
-),
-
-content as (
-
-    select
-        load_content.load_id,
-        load_content.table_name,
-        load_content.row_count,
-        load_content.row_digest,
-        held.first_asset_id,
-        held.last_asset_id,
-        held.first_partition_key,
-        held.last_partition_key,
-        held.first_run_id,
-        held.last_run_id
-    from load_content
-    inner join held
-        on
-            load_content.load_id = held.load_id
-            and load_content.table_name = held.table_name
 
 ),
 

@@ -32,9 +32,10 @@ fates as (
 
 ),
 
-events as (
+-- depends_on: {{ ref('reconcile_event') }}, whose hooks keep the totals
+event_totals as (
 
-    select * from {{ ref('reconcile_event') }}
+    select * from {{ source('reconcile_ledger', 'event_total') }}
 
 ),
 
@@ -117,17 +118,19 @@ event_counts as (
 
     select
         partition_key,
-        count(*) as event_count,
-        count(*) filter (where silver_state is not null) as winner_count,
-        count(*) filter (where event_fate = 'superseded') as superseded_count,
-        count(*) filter (where event_fate = 'collided') as collided_count,
-        count(*) filter (where event_fate = 'retired') as retired_count,
-        count(*) filter (where event_fate = 'pending') as pending_count,
-        count(*) filter (where is_late) as late_count,
-        coalesce(sum(bronze_digest), 0) as bronze_digest
-    from events
-    where event_id is not null
+        sum(event_count) as event_count,
+        coalesce(sum(event_count) filter (where is_winner), 0) as winner_count,
+        coalesce(sum(event_count) filter (where event_fate = 'superseded'), 0) as superseded_count,
+        coalesce(sum(event_count) filter (where event_fate = 'collided'), 0) as collided_count,
+        coalesce(sum(event_count) filter (where event_fate = 'retired'), 0) as retired_count,
+        coalesce(sum(event_count) filter (where event_fate = 'pending'), 0) as pending_count,
+        coalesce(sum(event_count) filter (where is_late), 0) as late_count,
+        sum(moved_count) as moved_count,
+        sum(bronze_digest) as bronze_digest
+    from event_totals
+    where partition_key is not null
     group by partition_key
+    having sum(event_count) > 0
 
 ),
 
@@ -135,37 +138,12 @@ silver_counts as (
 
     select
         silver_partition_key as partition_key,
-        count(*) as silver_row_count,
-        coalesce(sum(silver_digest), 0) as silver_digest
-    from events
+        sum(silver_row_count) as silver_row_count,
+        sum(silver_digest) as silver_digest
+    from event_totals
     where silver_partition_key is not null
     group by silver_partition_key
-
-),
-
--- Only tickets that were seen on more than one day can have moved.
-wandering_tickets as (
-
-    select
-        ticket_id,
-        max(silver_partition_key) as silver_partition_key
-    from events
-    group by ticket_id
-    having
-        least(min(partition_key), min(silver_partition_key))
-        <> greatest(max(partition_key), max(silver_partition_key))
-
-),
-
-moved_counts as (
-
-    select
-        events.partition_key,
-        count(distinct events.ticket_id) as moved_count
-    from events
-    inner join wandering_tickets on events.ticket_id = wandering_tickets.ticket_id
-    where events.event_id is not null and events.partition_key <> wandering_tickets.silver_partition_key
-    group by events.partition_key
+    having sum(silver_row_count) > 0
 
 ),
 
@@ -214,7 +192,6 @@ partitions as (
     select partition_key from declared_counts
     union
     select partition_key from event_counts
-    where partition_key is not null
     union
     select partition_key from silver_counts
     union
@@ -261,7 +238,7 @@ joined as (
         coalesce(event_counts.collided_count, 0) as collided_count,
         coalesce(event_counts.retired_count, 0) as retired_count,
         coalesce(event_counts.pending_count, 0) as pending_count,
-        coalesce(moved_counts.moved_count, 0) as moved_count,
+        coalesce(event_counts.moved_count, 0) as moved_count,
         coalesce(event_counts.late_count, 0) as late_count,
         coalesce(silver_counts.silver_row_count, 0) as silver_row_count,
         coalesce(event_counts.bronze_digest, 0) as bronze_digest,
@@ -272,7 +249,6 @@ joined as (
     left join declared_counts on partitions.partition_key = declared_counts.partition_key
     left join line_counts on partitions.partition_key = line_counts.partition_key
     left join event_counts on partitions.partition_key = event_counts.partition_key
-    left join moved_counts on partitions.partition_key = moved_counts.partition_key
     left join silver_counts on partitions.partition_key = silver_counts.partition_key
 
 ),

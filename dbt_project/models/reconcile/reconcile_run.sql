@@ -26,9 +26,10 @@ fates as (
 
 ),
 
-events as (
+-- depends_on: {{ ref('reconcile_event') }}, whose hooks keep the totals
+event_totals as (
 
-    select * from {{ ref('reconcile_event') }}
+    select * from {{ source('reconcile_ledger', 'event_total') }}
 
 ),
 
@@ -47,11 +48,13 @@ settlement as (
             from loads
             where loads.is_in_progress
         )
-        and not exists (
-            select 1
-            from events
-            where events.event_fate = 'pending'
-        ) as is_settled
+        and coalesce(
+            (
+                select sum(event_totals.event_count)
+                from event_totals
+                where event_totals.event_fate = 'pending'
+            ), 0
+        ) = 0 as is_settled
 
 ),
 
@@ -113,14 +116,14 @@ line_totals as (
 
 ),
 
-event_totals as (
+event_counts as (
 
     select
         run_id,
-        count(*) as inserted_count,
-        count(*) filter (where is_displaced) as displaced_count,
-        count(*) filter (where is_late) as late_count
-    from events
+        sum(event_count) as inserted_count,
+        coalesce(sum(event_count) filter (where is_displaced), 0) as displaced_count,
+        coalesce(sum(event_count) filter (where is_late), 0) as late_count
+    from event_totals
     where run_id is not null
     group by run_id
 
@@ -141,19 +144,19 @@ totals as (
         coalesce(line_totals.valid_count, 0) as valid_count,
         coalesce(line_totals.invalid_count, 0) as invalid_count,
         coalesce(line_totals.blank_count, 0) as blank_count,
-        coalesce(event_totals.inserted_count, 0) as inserted_count,
+        coalesce(event_counts.inserted_count, 0) as inserted_count,
         coalesce(line_totals.inserted_line_count, 0) as inserted_line_count,
-        coalesce(event_totals.displaced_count, 0) as displaced_count,
+        coalesce(event_counts.displaced_count, 0) as displaced_count,
         coalesce(line_totals.landed_by_others_count, 0) as landed_by_others_count,
         coalesce(line_totals.duplicate_count, 0) as duplicate_count,
         coalesce(line_totals.out_of_partition_count, 0) as out_of_partition_count,
         coalesce(line_totals.errors_count, 0) as errors_count,
         coalesce(asset_totals.not_read_count, 0) as not_read_count,
-        coalesce(event_totals.late_count, 0) as late_count
+        coalesce(event_counts.late_count, 0) as late_count
     from latest_attempts
     left join asset_totals on latest_attempts.run_id = asset_totals.run_id
     left join line_totals on latest_attempts.run_id = line_totals.run_id
-    left join event_totals on latest_attempts.run_id = event_totals.run_id
+    left join event_counts on latest_attempts.run_id = event_counts.run_id
 
 ),
 

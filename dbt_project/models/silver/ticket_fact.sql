@@ -10,6 +10,7 @@
             "{{ freeze_silver_scope() }}",
             "{{ delete_stale('ticket_id', source('silver_ledger', 'stale_ticket')) }}",
         ],
+        post_hook="{{ note_changes('ticket_id') }}",
     )
 }}
 {#- The pre-hooks freeze which loads count, queue the tickets that they touch, rank these tickets' versions

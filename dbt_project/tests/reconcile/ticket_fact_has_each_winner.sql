@@ -1,5 +1,6 @@
 {#- Fails with the days on which Silver has another number of rows than Bronze has tickets, also where
     one side lacks the whole day. -#}
+{%- set scope_ticket = ref('scope_ticket') %}
 -- depends_on: {{ ref('reconcile_finding') }}, which says what is wrong: dbt would skip it otherwise
 
 with
@@ -8,7 +9,12 @@ winners as (
 
     select partition_key
     from {{ ref('reconcile_event') }}
-    where silver_state is not null and silver_state not in ('unfounded', 'doubled')
+    where
+        silver_state is not null
+        and silver_state not in ('unfounded', 'doubled')
+    {%- if is_proving_changes() %}
+        and ticket_id in (select scope_ticket.ticket_id from {{ scope_ticket }} as scope_ticket)
+    {%- endif %}
 
 ),
 
@@ -16,6 +22,9 @@ tickets as (
 
     select partition_key
     from {{ ref('ticket_fact') }}
+    {%- if is_proving_changes() %}
+    where ticket_id in (select scope_ticket.ticket_id from {{ scope_ticket }} as scope_ticket)
+    {%- endif %}
 
 ),
 

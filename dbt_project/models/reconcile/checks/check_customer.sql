@@ -3,24 +3,22 @@
 {#- Selected by ticket_fact+, and built after it. -#}
 {%- do ref('ticket_fact') -%}
 {#- Customers: customer_dim, computed anew from Bronze's events. -#}
+{%- set scope_ticket = ref('scope_ticket') %}
 
 with
 
 events as (
 
     select * from {{ ref('reconcile_event') }}
+    {%- if is_proving_changes() %}
+    where ticket_id in (select scope_ticket.ticket_id from {{ scope_ticket }} as scope_ticket)
+    {%- endif %}
 
 ),
 
-claims as (
+newest_events as (
 
-    select * from {{ ref('event_claim') }}
-
-),
-
-raw_events as (
-
-    select * from {{ source('bronze', 'raw_ticket_event') }}
+    select * from {{ ref('newest_event') }}
 
 ),
 
@@ -85,47 +83,12 @@ soundness as (
 
 ),
 
-newest_events as (
-
-    select distinct on (events.customer_id)
-        events.customer_id,
-        events.event_id,
-        events.version_at,
-        events.version_sequence,
-        events.version_line_number
-    from events
-    cross join soundness
-    where
-        soundness.is_sound
-        and events.event_id is not null
-        and events.event_fate not in ('pending', 'retired', 'collided')
-    order by
-        events.customer_id asc,
-        events.version_at desc,
-        events.version_sequence desc,
-        events.version_line_number desc,
-        events.event_id desc
-
-),
-
 newest as (
 
-    select
-        newest_events.customer_id,
-        newest_events.version_at,
-        newest_events.version_sequence,
-        newest_events.version_line_number,
-        newest_events.event_id,
-        claims.org_id,
-        claims.sla_tier,
-        claims.asset_id,
-        claims.line_number,
-        claims.ingest_batch_id,
-        claims.run_id,
-        claims.dlt_load_id,
-        claims.partition_key
+    select newest_events.*
     from newest_events
-    inner join claims on newest_events.event_id = claims.event_id
+    cross join soundness
+    where soundness.is_sound
 
 ),
 
@@ -170,7 +133,7 @@ expected_customers as (
         newest.version_at as last_seen_at,
         newest.version_sequence as last_seen_sequence,
         newest.version_line_number as last_seen_line_number,
-        encode(raw_events.record_fingerprint, 'hex') as record_fingerprint,
+        newest.record_fingerprint,
         newest.event_id,
         newest.asset_id,
         fingerprints.source_fingerprint,
@@ -182,7 +145,6 @@ expected_customers as (
         newest.dlt_load_id,
         newest.partition_key
     from newest
-    inner join raw_events on newest.event_id = raw_events.event_id
     left join fingerprints on newest.asset_id = fingerprints.asset_id
     left join run_manifests
         on

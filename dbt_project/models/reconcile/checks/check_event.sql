@@ -5,12 +5,16 @@
 {#- Events: each row of bronze.raw_ticket_event against its own payload, its line and its load. -#}
 {%- set day = 'coalesce(deliveries.partition_key, flagged.partition_key)' -%}
 {%- set asset = 'coalesce(deliveries.asset_id, flagged.asset_id)' -%}
+{%- set scope_ticket = ref('scope_ticket') %}
 
 with
 
 events as (
 
     select * from {{ ref('reconcile_event') }}
+    {%- if is_proving_changes() %}
+    where ticket_id in (select scope_ticket.ticket_id from {{ scope_ticket }} as scope_ticket)
+    {%- endif %}
 
 ),
 

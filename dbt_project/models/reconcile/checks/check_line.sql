@@ -3,6 +3,7 @@
 {#- Selected by ticket_fact+, and built after it. -#}
 {%- do ref('ticket_fact') -%}
 {#- Lines: do they tile their asset, and do asset_index and asset_partition say what the lines say? -#}
+{%- set scope_asset = ref('scope_asset') %}
 
 with
 
@@ -15,6 +16,9 @@ indexes as (
 lines as (
 
     select * from {{ source('bronze', 'asset_line') }}
+    {%- if is_proving_changes() %}
+    where asset_id = any(array(select scope_asset.asset_id from {{ scope_asset }} as scope_asset))
+    {%- endif %}
 
 ),
 
@@ -27,6 +31,9 @@ completed_loads as (
 asset_partitions as (
 
     select * from {{ source('ops', 'asset_partition') }}
+    {%- if is_proving_changes() %}
+    where asset_id in (select scope_asset.asset_id from {{ scope_asset }} as scope_asset)
+    {%- endif %}
 
 ),
 

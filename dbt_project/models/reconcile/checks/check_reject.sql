@@ -3,18 +3,25 @@
 {#- Selected by ticket_fact+, and built after it. -#}
 {%- do ref('ticket_fact') -%}
 {#- Rejects: each rejected line has exactly one reject row, whose bytes are those of the line. -#}
+{%- set scope_asset = ref('scope_asset') %}
 
 with
 
 lines as (
 
     select * from {{ source('bronze', 'asset_line') }}
+    {%- if is_proving_changes() %}
+    where asset_id = any(array(select scope_asset.asset_id from {{ scope_asset }} as scope_asset))
+    {%- endif %}
 
 ),
 
 rejects as (
 
     select * from {{ source('bronze', 'rejected_record') }}
+    {%- if is_proving_changes() %}
+    where asset_id = any(array(select scope_asset.asset_id from {{ scope_asset }} as scope_asset))
+    {%- endif %}
 
 ),
 

@@ -10,12 +10,16 @@
 ] -%}
 {#- Columns that Silver takes from the loader's own tables. -#}
 {%- set ops_columns = "array['source_fingerprint', 'manifest_id', 'batch_id']" -%}
+{%- set scope_ticket = ref('scope_ticket') %}
 
 with
 
 events as (
 
     select * from {{ ref('reconcile_event') }}
+    {%- if is_proving_changes() %}
+    where ticket_id in (select scope_ticket.ticket_id from {{ scope_ticket }} as scope_ticket)
+    {%- endif %}
 
 ),
 

@@ -1,6 +1,16 @@
-{{ config(pre_hook="{{ set_reconcile_session() }}") }}
-{#- Selected by ticket_fact+, and built after it. -#}
-{%- do ref('ticket_fact') -%}
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='append',
+        on_schema_change='fail',
+        indexes=[{'columns': ['ticket_id']}, {'columns': ['dlt_load_id']}],
+        pre_hook=[
+            "{{ set_reconcile_session() }}",
+            "{{ delete_unproved('dlt_load_id', ref('scope_load'), 'load_id') }}",
+        ],
+    )
+}}
+{%- set scope_load = ref('scope_load') -%}
 {#- Columns of Bronze that repeat a field of the payload. -#}
 {%- set bronze_columns = [
     'ticket_id', 'customer_id', 'record_source', 'created_at', 'updated_at', 'resolved_at', 'sla_due_at'
@@ -15,6 +25,9 @@ events as (
         ctid as row_place,
         *
     from {{ source('bronze', 'raw_ticket_event') }}
+    {%- if is_incremental() %}
+    where _dlt_load_id in (select scope_load.load_id from {{ scope_load }} as scope_load)
+    {%- endif %}
 
 ),
 

@@ -1,0 +1,182 @@
+{#- The query behind line_fate: each line's one fate. `scope_asset`: a relation with a column asset_id; only the lines of
+    these assets then. -#}
+{% macro line_fates(scope_asset=none) -%}
+    {{ return(adapter.dispatch('line_fates')(scope_asset)) }}
+{%- endmacro %}
+
+{% macro default__line_fates(scope_asset) -%}
+    {{ exceptions.raise_compiler_error("line_fates is written for PostgreSQL, not for " ~ target.type) }}
+{%- endmacro %}
+
+{% macro postgres__line_fates(scope_asset) -%}
+with
+
+lines as (
+
+    select * from {{ source('bronze', 'asset_line') }}
+    {%- if scope_asset is not none %}
+    where asset_id = any(array(select scope_asset.asset_id from {{ scope_asset }} as scope_asset))
+    {%- endif %}
+
+),
+
+events as (
+
+    select
+        event_id,
+        asset_id,
+        line_number,
+        partition_key,
+        run_id,
+        _dlt_load_id
+    from {{ source('bronze', 'raw_ticket_event') }}
+    {%- if scope_asset is not none %}
+    where event_id in (select lines.event_id from lines)
+    offset 0 -- a fence: few events are found by their key, not by going through every load
+    {%- endif %}
+
+),
+
+rejects as (
+
+    select * from {{ source('bronze', 'rejected_record') }}
+    {%- if scope_asset is not none %}
+    where asset_id = any(array(select scope_asset.asset_id from {{ scope_asset }} as scope_asset))
+    {%- endif %}
+
+),
+
+completed_loads as (
+
+    select * from {{ source('ops', 'completed_load') }}
+
+),
+
+asset_indexes as (
+
+    select * from {{ source('ops', 'asset_index') }}
+
+),
+
+asset_partitions as (
+
+    select * from {{ source('ops', 'asset_partition') }}
+
+),
+
+-- A key that was doubled past its constraint must not multiply lines: joined sides are made unique first.
+visible_loads as (
+
+    select distinct
+        load_id,
+        table_name
+    from completed_loads
+
+),
+
+latest_rulesets as (
+
+    select
+        asset_id,
+        max(ruleset_id) as ruleset_id
+    from asset_indexes
+    group by asset_id
+
+),
+
+visible_lines as (
+
+    select lines.*
+    from lines
+    inner join latest_rulesets
+        on
+            lines.asset_id = latest_rulesets.asset_id
+            and lines.ruleset_id = latest_rulesets.ruleset_id
+    inner join visible_loads
+        on
+            lines._dlt_load_id = visible_loads.load_id
+            and visible_loads.table_name = 'asset_line'
+
+),
+
+visible_events as (
+
+    select distinct on (events.event_id)
+        events.event_id,
+        events.asset_id,
+        events.line_number,
+        events.partition_key,
+        events.run_id
+    from events
+    inner join visible_loads
+        on
+            events._dlt_load_id = visible_loads.load_id
+            and visible_loads.table_name = 'raw_ticket_event'
+    order by events.event_id, events.asset_id, events.line_number
+
+),
+
+visible_rejects as (
+
+    select distinct
+        rejects.asset_id,
+        rejects.line_number,
+        rejects.ruleset_id
+    from rejects
+    inner join visible_loads
+        on
+            rejects._dlt_load_id = visible_loads.load_id
+            and visible_loads.table_name = 'rejected_record'
+
+),
+
+taken as (
+
+    select distinct
+        asset_id,
+        ruleset_id,
+        partition_key
+    from asset_partitions
+    where taken_by_run_id is not null
+
+),
+
+fates as (
+
+    select
+        visible_lines.asset_id,
+        visible_lines.line_number,
+        visible_lines.ruleset_id,
+        visible_lines.kind,
+        visible_lines.event_id,
+        visible_lines.partition_key,
+        case
+            when visible_lines.kind = 'blank' then 'blank'
+            when visible_rejects.asset_id is not null then 'rejected'
+            when
+                visible_events.asset_id = visible_lines.asset_id
+                and visible_events.line_number = visible_lines.line_number
+                then 'landed'
+            when visible_events.event_id is not null then 'duplicate'
+            when visible_lines.kind = 'record' and taken.asset_id is null then 'out_of_partition'
+            else 'gap'
+        end as fate,
+        visible_events.run_id as landed_by_run_id,
+        visible_events.partition_key <> visible_lines.partition_key as is_misdated
+    from visible_lines
+    left join visible_rejects
+        on
+            visible_lines.asset_id = visible_rejects.asset_id
+            and visible_lines.line_number = visible_rejects.line_number
+            and visible_lines.ruleset_id = visible_rejects.ruleset_id
+    left join visible_events on visible_lines.event_id = visible_events.event_id
+    left join taken
+        on
+            visible_lines.asset_id = taken.asset_id
+            and visible_lines.ruleset_id = taken.ruleset_id
+            and visible_lines.partition_key = taken.partition_key
+
+)
+
+select * from fates
+{%- endmacro %}

@@ -1,0 +1,109 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='append',
+        on_schema_change='fail',
+        pre_hook=[
+            "{{ set_reconcile_session() }}",
+            "{{ delete_unproved('asset_id', ref('scope_asset')) }}",
+        ],
+    )
+}}
+{%- set scope_asset = ref('scope_asset') %}
+
+with
+
+rejects as (
+
+    select * from {{ source('bronze', 'rejected_record') }}
+    {%- if is_incremental() %}
+    where asset_id = any(array(select scope_asset.asset_id from {{ scope_asset }} as scope_asset))
+    {%- endif %}
+
+),
+
+lines as (
+
+    select * from {{ source('bronze', 'asset_line') }}
+    {%- if is_incremental() %}
+    where asset_id = any(array(select scope_asset.asset_id from {{ scope_asset }} as scope_asset))
+    {%- endif %}
+
+),
+
+completed_loads as (
+
+    select * from {{ source('ops', 'completed_load') }}
+
+),
+
+asset_indexes as (
+
+    select * from {{ source('ops', 'asset_index') }}
+
+),
+
+visible_loads as (
+
+    select distinct
+        load_id,
+        table_name
+    from completed_loads
+
+),
+
+latest_rulesets as (
+
+    select
+        asset_id,
+        max(ruleset_id) as ruleset_id
+    from asset_indexes
+    group by asset_id
+
+),
+
+-- A line is rejected where line_fate says so: not blank, and with a reject row under the ruleset that counts.
+-- Doubled rows must not count a line twice.
+reasons as (
+
+    select distinct
+        lines.partition_key,
+        lines.asset_id,
+        lines.line_number,
+        reason.reason_code
+    from rejects
+    inner join latest_rulesets
+        on
+            rejects.asset_id = latest_rulesets.asset_id
+            and rejects.ruleset_id = latest_rulesets.ruleset_id
+    inner join visible_loads as reject_loads
+        on
+            rejects._dlt_load_id = reject_loads.load_id
+            and reject_loads.table_name = 'rejected_record'
+    inner join lines
+        on
+            rejects.asset_id = lines.asset_id
+            and rejects.line_number = lines.line_number
+            and rejects.ruleset_id = lines.ruleset_id
+    inner join visible_loads as line_loads
+        on
+            lines._dlt_load_id = line_loads.load_id
+            and line_loads.table_name = 'asset_line'
+    cross join lateral unnest(rejects.reason_codes) as reason (reason_code)
+    where lines.kind <> 'blank'
+
+),
+
+counted as (
+
+    select
+        asset_id,
+        partition_key,
+        reason_code,
+        count(*) as line_count
+    from reasons
+    group by asset_id, partition_key, reason_code
+
+)
+
+select * from counted

@@ -1,0 +1,118 @@
+{#- The rows of changed loads, once more as they are now. -#}
+{%- set changed_loads = 'array(select changed_load.load_id from changed_load)' -%}
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='append',
+        on_schema_change='fail',
+        pre_hook=[
+            "{{ set_reconcile_session() }}",
+            "{{ find_changed_loads() }}",
+            "{{ delete_unproved('load_id', 'changed_load') }}",
+        ],
+    )
+}}
+
+{#- Found by a hook. -#}
+{%- do ref('scope_load') %}
+
+with
+
+load_content as (
+
+    select * from {{ source('ops', 'load_content') }}
+    {%- if is_incremental() %}
+    where load_id = any({{ changed_loads }})
+    {%- endif %}
+
+),
+
+events as (
+
+    select * from {{ source('bronze', 'raw_ticket_event') }}
+    {%- if is_incremental() %}
+    where _dlt_load_id = any({{ changed_loads }})
+    {%- endif %}
+
+),
+
+lines as (
+
+    select * from {{ source('bronze', 'asset_line') }}
+    {%- if is_incremental() %}
+    where _dlt_load_id = any({{ changed_loads }})
+    {%- endif %}
+
+),
+
+rejects as (
+
+    select * from {{ source('bronze', 'rejected_record') }}
+    {%- if is_incremental() %}
+    where _dlt_load_id = any({{ changed_loads }})
+    {%- endif %}
+
+),
+
+held as (
+
+    select
+        _dlt_load_id as load_id,
+        'raw_ticket_event' as table_name,
+        min(asset_id) as first_asset_id,
+        max(asset_id) as last_asset_id,
+        min(partition_key) as first_partition_key,
+        max(partition_key) as last_partition_key,
+        min(run_id::text) as first_run_id,
+        max(run_id::text) as last_run_id
+    from events
+    group by _dlt_load_id
+    union all
+    select
+        _dlt_load_id as load_id,
+        'asset_line' as table_name,
+        min(asset_id) as first_asset_id,
+        max(asset_id) as last_asset_id,
+        min(partition_key) as first_partition_key,
+        max(partition_key) as last_partition_key,
+        null as first_run_id,
+        null as last_run_id
+    from lines
+    group by _dlt_load_id
+    union all
+    select
+        _dlt_load_id as load_id,
+        'rejected_record' as table_name,
+        min(asset_id) as first_asset_id,
+        max(asset_id) as last_asset_id,
+        min(partition_key) as first_partition_key,
+        max(partition_key) as last_partition_key,
+        min(run_id::text) as first_run_id,
+        max(run_id::text) as last_run_id
+    from rejects
+    group by _dlt_load_id
+
+),
+
+final as (
+
+    select
+        load_content.load_id,
+        load_content.table_name,
+        load_content.row_count,
+        load_content.row_digest,
+        held.first_asset_id,
+        held.last_asset_id,
+        held.first_partition_key,
+        held.last_partition_key,
+        held.first_run_id,
+        held.last_run_id
+    from load_content
+    inner join held
+        on
+            load_content.load_id = held.load_id
+            and load_content.table_name = held.table_name
+
+)
+
+select * from final

@@ -1,0 +1,103 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='append',
+        on_schema_change='fail',
+        unique_key='customer_id',
+        pre_hook=[
+            "{{ set_reconcile_session() }}",
+            "{{ find_newest_candidates() }}",
+            "{{ delete_unproved('customer_id', 'newest_candidate') }}",
+        ],
+    )
+}}
+{%- set scope_ticket = ref('scope_ticket') %}
+
+with
+
+events as (
+
+    select * from {{ ref('reconcile_event') }}
+
+),
+
+claims as (
+
+    select * from {{ ref('event_claim') }}
+
+),
+
+raw_events as (
+
+    select * from {{ source('bronze', 'raw_ticket_event') }}
+
+),
+
+candidates as (
+
+    {%- if is_incremental() %}
+
+    select * from newest_candidate
+    where event_id is not null
+    {%- else %}
+
+    select
+        customer_id,
+        event_id,
+        ticket_id,
+        version_at,
+        version_sequence,
+        version_line_number
+    from events
+    where event_id is not null and event_fate not in ('pending', 'retired', 'collided')
+    {%- endif %}
+
+),
+
+newest_events as (
+
+    select distinct on (customer_id)
+        customer_id,
+        event_id,
+        ticket_id,
+        version_at,
+        version_sequence,
+        version_line_number
+    from candidates
+    order by
+        customer_id asc,
+        version_at desc,
+        version_sequence desc,
+        version_line_number desc,
+        event_id desc
+
+),
+
+final as (
+
+    select
+        newest_events.customer_id,
+        newest_events.event_id,
+        newest_events.ticket_id,
+        newest_events.version_at,
+        newest_events.version_sequence,
+        newest_events.version_line_number,
+        encode(raw_events.record_fingerprint, 'hex') as record_fingerprint,
+        claims.org_id,
+        claims.sla_tier,
+        claims.asset_id,
+        claims.line_number,
+        claims.ingest_batch_id,
+        claims.run_id,
+        claims.dlt_load_id,
+        claims.partition_key
+    from newest_events
+    inner join claims
+        on
+            newest_events.event_id = claims.event_id
+            and newest_events.ticket_id = claims.ticket_id
+    inner join raw_events on newest_events.event_id = raw_events.event_id
+
+)
+
+select * from final

@@ -1,0 +1,109 @@
+-- Owner: the loader. What has been proved, and what has changed since: an ingest proves the difference.
+-- (docs/decisions/0007)
+
+-- One row per proof that closed: reconcile and every data test passed, over everything or over what had changed.
+create table if not exists ops.proof (
+    proof_id bigint generated always as identity primary key,
+    scope text not null check (scope in ('all', 'changes')),
+    -- Null: by `loader build`, which belongs to no run.
+    run_id uuid,
+    attempt integer,
+    dbt_invocation_id text not null,
+    -- Of dbt_project's models, macros and tests: what other SQL has proved is proved again.
+    project_sha256 text not null,
+    load_count bigint not null,
+    proved_at timestamptz not null default now(),
+    check ((run_id is null) = (attempt is null))
+);
+
+-- Loads, and readings of assets, that the last proof covers.
+create table if not exists ops.proved_load (
+    load_id text primary key
+);
+create table if not exists ops.proved_asset (
+    asset_id integer primary key,
+    ruleset_id integer not null,
+    sequence bigint not null,
+    taken_partition_count bigint not null
+);
+
+-- Rows that were changed after they were landed or proved, by whom and why does not matter: tickets and customers by
+-- their key, rows of Bronze by their load, '*' for all rows of a table.
+create table if not exists ops.unproved_change (
+    change_number bigint generated always as identity primary key,
+    table_name text not null,
+    row_key text not null
+);
+
+-- Trigger arguments: the table's name as reconcile knows it, and the column that is the key.
+create or replace function ops.note_change() returns trigger
+language plpgsql as $$
+begin
+    if tg_op = 'TRUNCATE' then
+        insert into ops.unproved_change (table_name, row_key) values (tg_argv[0], '*');
+    elsif tg_op = 'INSERT' then
+        execute format(
+            'insert into ops.unproved_change (table_name, row_key) select distinct %L, %I from new_rows',
+            tg_argv[0], tg_argv[1]);
+    elsif tg_op = 'DELETE' then
+        execute format(
+            'insert into ops.unproved_change (table_name, row_key) select distinct %L, %I from old_rows',
+            tg_argv[0], tg_argv[1]);
+    else
+        execute format(
+            'insert into ops.unproved_change (table_name, row_key)
+             select %1$L, %2$I from new_rows union select %1$L, %2$I from old_rows',
+            tg_argv[0], tg_argv[1]);
+    end if;
+    return null;
+end $$;
+
+-- Rows of a load that counts can leave Bronze, or change, by a named maintenance only; repair removes others.
+create or replace function bronze.note_change() returns trigger
+language plpgsql as $$
+begin
+    if tg_op = 'TRUNCATE' then
+        insert into ops.unproved_change (table_name, row_key) values (tg_argv[0], '*');
+    else
+        insert into ops.unproved_change (table_name, row_key)
+        select distinct tg_argv[0], old_rows._dlt_load_id
+        from old_rows
+        inner join ops.completed_load on old_rows._dlt_load_id = completed_load.load_id;
+    end if;
+    return null;
+end $$;
+
+do $$
+declare
+    bronze_table text;
+begin
+    foreach bronze_table in array array['raw_ticket_event', 'asset_line', 'rejected_record'] loop
+        execute format(
+            'create or replace trigger note_update after update on bronze.%I
+             referencing old table as old_rows
+             for each statement execute function bronze.note_change(%L)', bronze_table, 'bronze.' || bronze_table);
+        execute format(
+            'create or replace trigger note_delete after delete on bronze.%I
+             referencing old table as old_rows
+             for each statement execute function bronze.note_change(%L)', bronze_table, 'bronze.' || bronze_table);
+        execute format(
+            'create or replace trigger note_truncate after truncate on bronze.%I
+             for each statement execute function bronze.note_change(%L)', bronze_table, 'bronze.' || bronze_table);
+    end loop;
+end $$;
+
+-- How each asset counts: its latest ruleset, its smallest place in upstream's order, how much of it has been taken.
+create or replace view ops.asset_reading as
+select
+    latest.asset_id,
+    latest.ruleset_id,
+    coalesce(place.sequence, 0) as sequence,
+    coalesce(taken.partition_count, 0) as taken_partition_count
+from (select asset_id, max(ruleset_id) as ruleset_id from ops.asset_index group by asset_id) as latest
+left join (
+    select asset_id, min(sequence) as sequence from ops.manifest_asset where asset_id is not null group by asset_id
+) as place using (asset_id)
+left join (
+    select asset_id, ruleset_id, count(taken_by_run_id) as partition_count
+    from ops.asset_partition group by asset_id, ruleset_id
+) as taken using (asset_id, ruleset_id);

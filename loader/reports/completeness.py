@@ -1,0 +1,146 @@
+"""Is Tuesday complete? What the last reconcile says of a partition, or of all, and when it was proved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from datetime import date
+from typing import Any
+
+from loader.evidence.facts import fetch_rows, json_value
+from loader.reports.markdown import table
+from loader.warehouse import Warehouse
+
+_PARTITIONS = """
+select partition_key, is_complete, declared_line_count as declared, line_count as lines, rejected_count as rejected,
+    landed_count as landed, duplicate_count as duplicate, out_of_partition_count as out_of_partition,
+    gap_count as gap, event_count as events, superseded_count as superseded, silver_row_count as silver,
+    withheld_asset_count as withheld_files, missing_asset_count as missing_files,
+    not_read_asset_count as unread_files, late_count as late, unexplained_count as unexplained,
+    bronze_digest = silver_digest as is_content_equal
+from reconcile.reconcile_partition
+where %(day)s::date is null or partition_key = %(day)s
+order by partition_key
+"""
+
+# Files of the day, and those whose lines nobody knows, which may belong to it.
+_FILES = """
+select entry.manifest_id, entry.source_id as file, entry.disposition,
+    array_to_string(entry.reason_codes, ', ') as reasons,
+    proof.line_count as lines, proof.rejected_count as rejected, proof.landed_count as landed,
+    proof.duplicate_count as duplicate, proof.not_read_line_count as unread, proof.is_tiled,
+    proof.is_record_count_match
+from ops.manifest_asset as entry
+inner join ops.manifest as manifest on manifest.manifest_id = entry.manifest_id
+left join reconcile.reconcile_asset as proof on proof.asset_id = entry.asset_id
+where entry.disposition <> 'not_available' and (
+    %(day)s::date is null
+    or exists (
+        select from ops.asset_partition as part
+        where part.asset_id = entry.asset_id and part.partition_key = %(day)s
+    )
+    or (
+        proof.ruleset_id is null
+        and (
+            manifest.window_field is distinct from 'created_at'
+            or (manifest.window_start < (%(day)s::date + 1)::timestamp at time zone 'UTC'
+                and manifest.window_end > %(day)s::date::timestamp at time zone 'UTC')
+        )
+    )
+)
+order by entry.manifest_id, entry.ordinal
+"""
+
+_REJECTS = """
+select coalesce(partition_key::text, 'unassigned') as partition, reason_code as reason, line_count as lines,
+    asset_count as files
+from reconcile.reconcile_reject
+where %(day)s::date is null or partition_key = %(day)s or partition_key is null
+order by 1, line_count desc, reason_code
+"""
+
+_FINDINGS = """
+select table_name, check_name, partition_key, source_id as file, finding_count as rows, detail
+from reconcile.reconcile_finding order by table_name, check_name, partition_key, source_id
+"""
+
+_PROOFS = """
+select distinct on (scope) scope, proved_at, run_id::text as run, load_count as loads
+from ops.proof order by scope, proof_id desc
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Completeness:
+    """Rows as name → JSON-ready value. `partition`: the day asked for, None for all that are known.
+
+    `is_complete`: every partition shown is, at least one is shown, and reconcile has no finding at all.
+    """
+
+    partition: str | None
+    is_complete: bool
+    partitions: Sequence[Mapping[str, Any]]
+    files: Sequence[Mapping[str, Any]]
+    rejects: Sequence[Mapping[str, Any]]
+    findings: Sequence[Mapping[str, Any]]
+    proofs: Sequence[Mapping[str, Any]]
+
+    @property
+    def answer(self) -> str:
+        what = self.partition or "every known partition"
+        if self.is_complete:
+            return f"{what}: complete"
+        if not self.partitions:
+            return f"{what}: nothing is known of it"
+        lacking = [str(row["partition_key"]) for row in self.partitions if not row["is_complete"]]
+        reasons = [f"{len(self.findings)} finding(s)"] if self.findings else []
+        if self.partition is None and lacking:
+            reasons.append(f"{len(lacking)} of {len(self.partitions)}: {', '.join(lacking[:10])}")
+        return f"{what}: not complete" + (f" ({'; '.join(reasons)})" if reasons else "")
+
+    def record(self) -> dict[str, Any]:
+        return {"answer": self.answer, **asdict(self)}
+
+    def markdown(self) -> str:
+        parts = {
+            "Partitions": self.partitions,
+            "Files": self.files,
+            "Rejected lines": self.rejects,
+            "Findings": self.findings,
+            "Proofs": self.proofs,
+        }
+        sections = [f"## {title}\n\n{table(rows)}" for title, rows in parts.items()]
+        return "\n".join([f"# Completeness\n\n**{self.answer}**\n", *sections])
+
+
+def read_completeness(warehouse: Warehouse, partition: date | None) -> Completeness:
+    """What the last reconcile left, in one snapshot; writes nothing. Without any reconcile nothing is known."""
+    connection = warehouse.connect(application_name="omnisupport-report")
+    connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
+    with closing(connection), connection, connection.cursor() as cursor:
+        tables = [f"reconcile.reconcile_{name}" for name in ("partition", "asset", "reject", "finding")]
+        cursor.execute("select bool_and(to_regclass(name) is not null) from unnest(%s) as name", (tables,))
+        (is_reconciled,) = cursor.fetchone()
+        day = {"day": partition}
+        found = {
+            name: _rows(cursor, query, day) if is_reconciled else []
+            for name, query in {
+                "partitions": _PARTITIONS,
+                "files": _FILES,
+                "rejects": _REJECTS,
+                "findings": _FINDINGS,
+            }.items()
+        }
+        proofs = _rows(cursor, _PROOFS, {})
+    partitions = found["partitions"]
+    return Completeness(
+        partition=None if partition is None else partition.isoformat(),
+        is_complete=bool(partitions) and all(row["is_complete"] for row in partitions) and not found["findings"],
+        **found,
+        proofs=proofs,
+    )
+
+
+def _rows(cursor: Any, query: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [{name: json_value(value) for name, value in row.items()} for row in fetch_rows(cursor, query, parameters)]

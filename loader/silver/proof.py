@@ -1,0 +1,195 @@
+"""How much an ingest proves: everything, or what has changed since the last proof that closed.
+
+Changes are proved alone only while nothing else can differ: the last proof closed under the same SQL, its tables and
+findings stand as it left them, and the triggers that note every change of Bronze and Silver are at their posts. What
+is found then is not believed: everything is proved at once, and that answer counts (docs/decisions/0007).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from loader.errors import RefusedError
+from loader.runs.anchors import Attempt
+from loader.runs.lock import IngestLock
+from loader.silver.results import BuildResult
+
+if TYPE_CHECKING:
+    from loader.warehouse import Warehouse
+
+# Tables that a proof of changes adds to.
+_KEPT = (
+    "silver.ticket_fact",
+    "silver.customer_dim",
+    "reconcile.load_measure",
+    "reconcile.asset_measure",
+    "reconcile.asset_reject",
+    "reconcile.event_claim",
+    "reconcile.event_total",
+    "reconcile.newest_event",
+    "reconcile.reconcile_event",
+    "reconcile.reconcile_fate",
+    "reconcile.reconcile_finding",
+)
+# Triggers that note changes, by table.
+_NOTES = {
+    **{
+        f"bronze.{table}": ("note_delete", "note_truncate", "note_update")
+        for table in ("raw_ticket_event", "asset_line", "rejected_record")
+    },
+    **{
+        f"silver.{table}": ("note_delete", "note_insert", "note_truncate", "note_update")
+        for table in ("ticket_fact", "customer_dim")
+    },
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ProofScope:
+    """`name`: all or changes, the dbt variable `proof`; `reason`: a few words for the operator.
+
+    `project_sha256`: the SQL that proves, as it was when dbt was about to start.
+    """
+
+    name: str
+    reason: str
+    project_sha256: str
+
+    @property
+    def variables(self) -> str:
+        return f"{{proof: {self.name}}}"
+
+
+def choose_scope(cursor: Any, project_root: Path, *, is_asked_for_all: bool) -> ProofScope:
+    """What has to be proved, read under the ingest lock before dbt starts; writes nothing."""
+    sha256 = project_sha256(project_root)
+    reason = "as asked (LOADER_PROOF=all)" if is_asked_for_all else _reason_for_all(cursor, sha256)
+    if reason:
+        return ProofScope("all", reason, sha256)
+    cursor.execute("select proved_at from ops.proof order by proof_id desc limit 1")
+    (proved_at,) = cursor.fetchone()
+    assert isinstance(proved_at, datetime)
+    return ProofScope("changes", f"since the proof of {proved_at:%Y-%m-%d %H:%M:%S %Z}", sha256)
+
+
+def is_everything_changed(cursor: Any) -> bool:
+    """Whether a whole table, or rows of Bronze that count, changed before the build at hand looked."""
+    cursor.execute("select is_everything_changed from reconcile.proof_scope")
+    (answer,) = cursor.fetchone()
+    return bool(answer)
+
+
+def record_proof(cursor: Any, scope: ProofScope, build: BuildResult, attempt: Attempt | None) -> None:
+    """Note a build without a failure as the last proof, with the loads and assets that it covers.
+
+    Under the ingest lock: no load can have completed, and no asset been read, since dbt looked.
+    """
+    cursor.execute(
+        "delete from ops.unproved_change using reconcile.proof_scope where change_number <= last_change_number"
+    )
+    cursor.execute(
+        "insert into ops.proved_load (load_id) select load_id from ops.completed_load on conflict do nothing"
+    )
+    cursor.execute(
+        "delete from ops.proved_asset as proved where not exists ("
+        "  select from ops.asset_reading as reading where to_jsonb(reading) = to_jsonb(proved))"
+    )
+    cursor.execute(
+        "insert into ops.proved_asset (asset_id, ruleset_id, sequence, taken_partition_count)"
+        " select asset_id, ruleset_id, sequence, taken_partition_count from ops.asset_reading on conflict do nothing"
+    )
+    cursor.execute(
+        "insert into ops.proof (scope, run_id, attempt, dbt_invocation_id, project_sha256, load_count)"
+        " values (%s, %s, %s, %s, %s, (select count(*) from ops.proved_load))",
+        (
+            scope.name,
+            *((str(attempt.run_id), attempt.number) if attempt else (None, None)),
+            build.invocation_id,
+            scope.project_sha256,
+        ),
+    )
+
+
+class WholeBuild:
+    """A build of everything outside an ingest; made before dbt starts."""
+
+    def __init__(self, warehouse: Warehouse, project_root: Path) -> None:
+        self._warehouse = warehouse
+        self._scope = ProofScope("all", "a build of everything", project_sha256(project_root))
+        with closing(warehouse.connect(application_name="omnisupport-build")) as session, session.cursor() as cursor:
+            cursor.execute("select clock_timestamp()")
+            (self._began_at,) = cursor.fetchone()
+
+    def record(self, build: BuildResult) -> None:
+        """Note it as a proof if it closed. Not, and nothing is lost by it, when an ingest was at work meanwhile: the
+        build may have seen half of that."""
+        if not build.is_ok:
+            return
+        try:
+            lock = IngestLock.acquire(self._warehouse)
+        except RefusedError:
+            return
+        with closing(lock), lock.transaction() as cursor:
+            cursor.execute(
+                "select exists (select from ops.ingest_run where finished_at is null or finished_at >= %s)",
+                (self._began_at,),
+            )
+            if not cursor.fetchone()[0]:
+                record_proof(cursor, self._scope, build, None)
+
+
+def project_sha256(project_root: Path) -> str:
+    """One hash over the SQL that proves: dbt's models, macros and tests, and the tables that they read."""
+    digest = hashlib.sha256()
+    project = project_root / "dbt_project"
+    files = [project / "dbt_project.yml", *(project_root / "infra" / "postgres").glob("*.sql")]
+    files += [
+        file
+        for folder in ("models", "macros", "tests")
+        for file in (project / folder).rglob("*")
+        if file.suffix in (".sql", ".yml", ".md")
+    ]
+    for file in sorted(files):
+        content = file.read_bytes()
+        digest.update(f"{file.relative_to(project_root)}\0{len(content)}\0".encode() + content)
+    return digest.hexdigest()
+
+
+def _reason_for_all(cursor: Any, sha256: str) -> str | None:
+    cursor.execute("select project_sha256 from ops.proof order by proof_id desc limit 1")
+    last = cursor.fetchone()
+    if last is None:
+        return "nothing has been proved yet"
+    if last[0] != sha256:
+        return "dbt_project or infra/postgres changed since the last proof"
+    cursor.execute("select name from unnest(%s) as name where to_regclass(name) is null limit 1", (list(_KEPT),))
+    missing = cursor.fetchone()
+    if missing:
+        return f"{missing[0]} is not there"
+    cursor.execute("select exists (select from reconcile.reconcile_finding)")
+    if cursor.fetchone()[0]:
+        return "the last reconcile has findings"
+    cursor.execute(
+        "select table_name from ops.unproved_change where row_key = '*' or starts_with(table_name, 'bronze.') limit 1"
+    )
+    changed = cursor.fetchone()
+    if changed:
+        return f"{changed[0]} was changed or made anew"
+    unwatched = unwatched_table(cursor)
+    return f"changes of {unwatched} are not noted (its triggers are off or gone)" if unwatched else None
+
+
+def unwatched_table(cursor: Any) -> str | None:
+    """A table of which a trigger that notes changes is missing or disabled."""
+    cursor.execute(
+        "select tgrelid::regclass::text, array_agg(tgname::text) from pg_trigger"
+        " where tgenabled in ('O', 'A') and tgrelid = any(%s::regclass[]) group by tgrelid",
+        (list(_NOTES),),
+    )
+    present = {str(table): set(names) for table, names in cursor.fetchall()}
+    return next((table for table, names in _NOTES.items() if not present.get(table, set()).issuperset(names)), None)

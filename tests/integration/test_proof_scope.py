@@ -1,0 +1,273 @@
+"""An ingest proves what changed, sees to it that nothing else did, and believes only a proof that closes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+
+from data.generator import Options, generate
+from loader.errors import CommandUsageError
+from loader.runs.lock import IngestLock
+from loader.silver import WholeBuild, proof, run_dbt
+from loader.warehouse import Warehouse
+from tests.checkouts import ROOT
+from tests.ingests import declare, rows, run, settings, ticket, write_export
+from tests.proofs import proved_whole, reconciled
+from tests.shared_warehouse import Kept, fresh_database, kept, loader_variables
+
+FIRST = date(2026, 4, 14)
+BEHIND_THE_TRIGGERS = "set session_replication_role = replica; "
+EDIT = "update silver.ticket_fact set subject = 'edited' where ticket_id = {ticket}"
+THROUGH_THE_DOOR = "set local omni.maintenance = 'repair'; "
+
+
+@dataclass(frozen=True, slots=True)
+class Days:
+    """A manifest a day, and a warehouse in which the first two were ingested and proved one after the other."""
+
+    manifests: list[Path]
+    kept: Kept
+
+
+@pytest.fixture(scope="module")
+def days(server: Warehouse, _template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Days]:
+    """Updates of earlier days, repeats, rejects, late and moved tickets are among the lines."""
+    root = tmp_path_factory.mktemp("days")
+    options = Options(
+        first_day=FIRST,
+        last_day=FIRST + timedelta(days=3),
+        tickets=25,
+        seed=11,
+        invalid_rate=0.03,
+        duplicate_rate=0.05,
+        moved_rate=0.1,
+        late_rate=0.1,
+        gzip_every=2,
+    )
+    generate(options, root / "all")
+    with fresh_database(server, _template) as database, pytest.MonkeyPatch.context() as patch:
+        for name, value in {**loader_variables(database, root), "LOADER_REJECT_LIMIT": "0.5"}.items():
+            patch.setenv(name, value)
+        manifests = []
+        for number, file in enumerate(sorted((root / "all").glob("tickets-*"))):
+            folder = root / f"day-{number}"
+            folder.mkdir()
+            file.rename(folder / file.name)
+            manifests.append(declare(folder, f"day-{number}"))
+        assert run(manifests[0]).proof.name == "all"
+        verdict = run(manifests[1])
+        assert (verdict.exit_code, verdict.proof.name) == (0, "changes"), (verdict.problems, verdict.proof)
+        with kept(server, database) as two_days:
+            yield Days(manifests, two_days)
+
+
+@pytest.fixture
+def manifests(days: Days) -> list[Path]:
+    return days.manifests
+
+
+@pytest.fixture
+def database(days: Days) -> Warehouse:
+    """The two days as they were proved."""
+    return days.kept.fresh()
+
+
+def test_a_proof_of_changes_says_what_a_proof_of_everything_says(manifests: list[Path], database: Warehouse) -> None:
+    """A day before its turn, a repeat, a day that was left out: every table ends as a whole build makes it."""
+    for manifest in (manifests[3], manifests[1], manifests[2]):
+        verdict = run(manifest)
+        assert (verdict.exit_code, verdict.proof.name) == (0, "changes"), (verdict.problems, verdict.proof)
+        state = reconciled(database)
+        assert state == proved_whole(database)
+        assert len(state["event_claim"]) == len(state["reconcile_event"]) > 0
+
+
+def test_an_ingest_with_nothing_new_proves_nothing_again_and_says_when_all_was_proved(
+    manifests: list[Path], database: Warehouse
+) -> None:
+    """Cost follows what changed; a rewritten row has another xmin."""
+    versions = "select event_id, xmin::text from reconcile.reconcile_event order by event_id"
+    before = rows(database, versions)
+    verdict = run(*manifests[:2])
+    assert rows(database, versions) == before
+    assert verdict.facts.last_proof_of_all_at is not None
+    assert rows(database, "select scope from ops.proof order by proof_id") == [("all",), ("changes",), ("changes",)]
+    assert rows(database, "select count(*) from ops.unproved_change") == [(0,)]
+
+
+@pytest.mark.parametrize(
+    ("damage", "table", "reason"),
+    [
+        (EDIT, "silver.ticket_fact", "close"),
+        pytest.param(
+            "delete from silver.ticket_fact where ticket_id = {ticket}",
+            "silver.ticket_fact",
+            "close",
+            marks=pytest.mark.long,
+        ),
+        ("update silver.customer_dim set org_id = 'edited' where customer_id = {customer}", "silver.customer_dim", ""),
+        pytest.param(
+            "delete from silver.customer_dim where customer_id = {customer}",
+            "silver.customer_dim",
+            "close",
+            marks=pytest.mark.long,
+        ),
+        ("truncate silver.ticket_fact", "silver.ticket_fact", "silver.ticket_fact was changed"),
+        (
+            THROUGH_THE_DOOR + "delete from bronze.raw_ticket_event where event_id = {event}",
+            "bronze.raw_ticket_event",
+            "bronze.raw_ticket_event was changed",
+        ),
+        (
+            THROUGH_THE_DOOR + "update bronze.asset_line set byte_length = 1 where event_id = {event}",
+            "bronze.asset_line",
+            "bronze.asset_line was changed",
+        ),
+        # Not noted by any trigger: the numbers of rows by load are counted all the same.
+        (
+            BEHIND_THE_TRIGGERS + "delete from bronze.raw_ticket_event where event_id = {event}",
+            "bronze.raw_ticket_event",
+            "close",
+        ),
+        (
+            BEHIND_THE_TRIGGERS + "delete from bronze.rejected_record where ctid in"
+            " (select ctid from bronze.rejected_record limit 1)",
+            "bronze.rejected_record",
+            "close",
+        ),
+        (
+            "alter table silver.ticket_fact disable trigger all; " + EDIT,
+            "silver.ticket_fact",
+            "changes of silver.ticket_fact are not noted",
+        ),
+        ("delete from ops.completed_load where table_name = 'asset_line'", "ops.completed_load", "close"),
+        pytest.param(
+            "update ops.asset_partition set record_line_count = 7",
+            "ops.asset_partition",
+            "close",
+            marks=pytest.mark.long,
+        ),
+        ("drop table reconcile.event_claim cascade", None, "reconcile.event_claim is not there"),
+        pytest.param(
+            "drop table silver.customer_dim cascade", None, "silver.customer_dim is not there", marks=pytest.mark.long
+        ),
+    ],
+)
+def test_what_an_ingest_did_not_do_is_found_by_the_next_one(
+    manifests: list[Path], database: Warehouse, damage: str, table: str | None, reason: str
+) -> None:
+    """Hand edits of days that the ingest does not touch. What is found is told by a proof of everything."""
+    ((ticket_id, customer, event),) = rows(
+        database, "select ticket_id, customer_id, event_id from silver.ticket_fact order by 1 limit 1"
+    )
+    rows(database, damage.format(ticket=f"'{ticket_id}'", customer=f"'{customer}'", event=f"'{event}'"))
+    verdict = run(manifests[2])
+    assert verdict.proof.name == "all"
+    assert reason in verdict.proof.reason
+    named = {finding.table_name for finding in verdict.facts.findings}
+    if table is None or damage.startswith("truncate"):
+        assert (verdict.exit_code, named) == (0, set()) if table is None else named
+    else:
+        assert verdict.exit_code == 1
+        assert table in named, verdict.facts.findings
+
+
+def test_while_anything_is_unexplained_every_ingest_proves_everything(
+    manifests: list[Path], database: Warehouse
+) -> None:
+    """A finding does not go away because nobody looks at its day again."""
+    rows(
+        database,
+        "update silver.ticket_fact set subject = 'edited' where ticket_id in"
+        " (select min(ticket_id) from silver.ticket_fact)",
+    )
+    assert run(manifests[2]).exit_code == 1
+    again = run(manifests[2])
+    assert (again.exit_code, again.proof.reason) == (1, "the last reconcile has findings")
+    assert {finding.check_name for finding in again.facts.findings} == {"ticket_differs_from_bronze"}
+
+
+def test_tickets_that_another_build_rewrote_are_proved_by_the_next_ingest(
+    manifests: list[Path], database: Warehouse
+) -> None:
+    """`dbt build --select ticket_fact` of a partition writes rows that nothing proved."""
+    rows(database, "update silver.ticket_fact set owner = owner")
+    assert rows(database, "select count(*) > 0 from ops.unproved_change") == [(True,)]
+    verdict = run(manifests[1])
+    assert (verdict.exit_code, verdict.proof.name) == (0, "changes")
+    assert reconciled(database) == proved_whole(database)
+
+
+def test_a_proof_that_did_not_close_covers_nothing(
+    manifests: list[Path], database: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command dies between dbt and the record: the next ingest proves that change again, and closes."""
+
+    def dies(*arguments: object) -> None:
+        raise RuntimeError("killed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("loader.ingest.run.record_proof", dies)
+        with pytest.raises(RuntimeError):
+            run(manifests[2])
+    assert rows(database, "select count(*) > 0 from ops.unproved_change") == [(True,)]
+    verdict = run(manifests[3])
+    assert (verdict.exit_code, verdict.proof.name) == (0, "changes")
+    assert reconciled(database) == proved_whole(database)
+
+
+def test_other_sql_proves_everything_again(
+    manifests: list[Path], database: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a former version of the checks let pass is no proof under these."""
+    monkeypatch.setattr(proof, "project_sha256", lambda root: "f" * 64)
+    verdict = run(manifests[1])
+    assert (verdict.proof.name, verdict.proof.reason[:11]) == ("all", "dbt_project")
+
+
+def test_the_operator_may_ask_for_a_proof_of_everything(
+    manifests: list[Path], database: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """LOADER_PROOF=all, and nothing else than the two words."""
+    monkeypatch.setenv("LOADER_PROOF", "all")
+    assert run(manifests[1]).proof.name == "all"
+    monkeypatch.setenv("LOADER_PROOF", "some")
+    with pytest.raises(CommandUsageError, match="LOADER_PROOF: got 'some', expected changes or all"):
+        settings()
+
+
+def test_a_collision_that_a_later_day_brings_is_found_among_proved_days(tmp_path: Path, database: Warehouse) -> None:
+    """The new line makes an old ticket wrong: the proof of changes reaches what the change reaches."""
+    ((ticket_id, created_at),) = rows(
+        database, "select ticket_id, to_jsonb(created_at) #>> '{}' from silver.ticket_fact order by 1 limit 1"
+    )
+    other = ticket(1, ticket_id=ticket_id, source_id="structured:tickets:other", created_at=created_at)
+    write_export(tmp_path / "other" / "tickets-2026-04-20.jsonl", [other])
+    verdict = run(declare(tmp_path / "other", "other"))
+    assert verdict.exit_code == 1
+    assert {finding.check_name for finding in verdict.facts.findings} == {"ticket_id_collision"}
+
+
+def test_a_build_of_everything_is_a_proof_unless_an_ingest_was_at_work(
+    manifests: list[Path], database: Warehouse
+) -> None:
+    """`make build` at night: status tells when all was proved, and nobody counts half of an ingest."""
+    whole = WholeBuild(database, ROOT)
+    rows(database, "update silver.ticket_fact set owner = owner")
+    assert rows(database, "select count(*) > 0 from ops.unproved_change") == [(True,)]
+    build = run_dbt(database, ROOT, ["build", "--exclude-resource-type", "unit_test"])
+    holder = IngestLock.acquire(database)
+    whole.record(build)
+    assert rows(database, "select count(*) from ops.proof where run_id is null") == [(0,)]
+    holder.close()
+    whole.record(build)
+    assert rows(database, "select scope from ops.proof where run_id is null") == [("all",)]
+    assert rows(database, "select count(*) from ops.unproved_change") == [(0,)]
+
+    run(manifests[2])
+    whole.record(build)
+    assert rows(database, "select count(*) from ops.proof where run_id is null") == [(1,)]

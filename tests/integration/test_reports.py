@@ -1,0 +1,102 @@
+"""Reports for people: is it complete, is the set-up sound. Each must be able to say no."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from loader.reports import read_completeness, run_smoke_checks
+from loader.reports.markdown import table, write_report
+from loader.warehouse import Warehouse
+from tests.ingests import DAY, declare, rows, run, settings, ticket, write_export
+
+pytestmark = pytest.mark.usefixtures("loader_environment")
+
+
+@pytest.fixture
+def manifest(tmp_path: Path) -> Path:
+    """Two days in two files, one reject with a day and one without."""
+    lines = [ticket(number) for number in range(1, 41)]
+    write_export(tmp_path / "exports" / "tickets-2026-04-17.jsonl", [*lines, ticket(41, status="unheard_of"), b"{"])
+    other = [ticket(n, ticket_id=f"TKT-20260418-{n:06d}", created_at="2026-04-18T08:00:00Z") for n in range(1, 4)]
+    write_export(tmp_path / "exports" / "tickets-2026-04-18.jsonl", other)
+    return declare(tmp_path / "exports")
+
+
+def test_completeness_answers_for_a_day_and_for_everything(manifest: Path, database: Warehouse) -> None:
+    """A proved day is complete; its neighbour, declared and not asked for, is not; a day nobody knows is unknown."""
+    assert read_completeness(database, None).answer == "every known partition: nothing is known of it"
+    run(manifest, partition=DAY)
+    day = read_completeness(database, DAY)
+    assert (day.is_complete, day.answer) == (True, "2026-04-17: complete")
+    assert [(row["file"], row["landed"], row["rejected"]) for row in day.files] == [("tickets-2026-04-17.jsonl", 40, 2)]
+    assert {(row["partition"], row["lines"]) for row in day.rejects} == {("2026-04-17", 1), ("unassigned", 1)}
+    assert [row["scope"] for row in day.proofs] == ["all"]
+
+    everything = read_completeness(database, None)
+    assert not everything.is_complete
+    assert everything.answer == "every known partition: not complete (1 of 2: 2026-04-18)"
+    assert read_completeness(database, date(2026, 5, 1)).answer == "2026-05-01: nothing is known of it"
+    run(manifest)
+    assert read_completeness(database, None).is_complete
+
+
+def test_a_day_with_a_missing_file_or_a_finding_is_not_complete(manifest: Path, database: Warehouse) -> None:
+    """What the lead needs to hear before a dashboard does: which file, and why."""
+    (manifest.parent / "exports" / "tickets-2026-04-18.jsonl").unlink()
+    run(manifest)
+    day = read_completeness(database, DAY)
+    assert not day.is_complete
+    assert [row["file"] for row in day.files if row["disposition"] == "missing"] == ["tickets-2026-04-18.jsonl"]
+
+    rows(database, "update silver.ticket_fact set subject = 'edited' where ticket_id = 'TKT-20260417-000001'")
+    run(manifest)
+    assert [row["table_name"] for row in read_completeness(database, DAY).findings] == ["silver.ticket_fact"]
+    assert "1 finding(s)" in read_completeness(database, DAY).answer
+
+
+def test_a_report_is_a_page_and_a_record_of_the_same(tmp_path: Path) -> None:
+    """Names of files come from outside: they may not turn a cell into markup or break the table."""
+    rows_of_it = [{"file": "a|b\n<script>*.jsonl", "lines": 7, "is_tiled": True, "why": None}]
+    assert table(rows_of_it).splitlines()[2] == r"| a\|b \<script\>\*.jsonl | 7 | yes |  |"
+    text, data = write_report(tmp_path / "deep" / "all", "# Page\n", {"rows": rows_of_it})
+    assert text.read_text() == "# Page\n"
+    assert json.loads(data.read_text()) == {"rows": rows_of_it}
+    assert table([]) == "none\n"
+
+
+def test_smoke_is_sound_on_a_fresh_warehouse_and_leaves_nothing(database: Warehouse) -> None:
+    """The checks try what must be refused; not a row may come of it."""
+    checks = run_smoke_checks(settings())
+    assert [(check.name, check.detail) for check in checks if not check.is_ok] == []
+    names = ["packages", "folders", "contract", "manifests", "warehouse", "bronze guards", "dbt", "change notes"]
+    assert [check.name for check in checks] == names
+    assert rows(database, "select count(*) from ops.ingest_run") == [(0,)]
+    assert not settings().raw_zone.exists()
+
+
+@pytest.mark.parametrize(
+    ("damage", "name", "detail"),
+    [
+        ("alter table bronze.asset_line disable trigger all", "bronze guards", "Bronze let pass: delete from"),
+        ("drop trigger note_delete on silver.ticket_fact", "change notes", "changes of silver.ticket_fact are not"),
+    ],
+)
+def test_smoke_says_what_is_not_sound(manifest: Path, database: Warehouse, damage: str, name: str, detail: str) -> None:
+    """A guard that is off is what a smoke test is for."""
+    run(manifest)
+    rows(database, damage)
+    found = {check.name: check.detail for check in run_smoke_checks(settings()) if not check.is_ok}
+    assert found[name].startswith(detail)
+
+
+def test_smoke_without_a_database_checks_what_it_can(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The first thing that is wrong may not hide the others."""
+    monkeypatch.setenv("PGHOST", str(tmp_path))
+    checks = {check.name: check for check in run_smoke_checks(settings())}
+    assert not checks["warehouse"].is_ok
+    assert checks["packages"].is_ok and checks["contract"].is_ok
+    assert "dbt" not in checks
