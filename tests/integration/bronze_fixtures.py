@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from loader.bronze import AssetReading, Batch, BronzeLoader, Landed, Rows, complete
+from loader.config import load_settings
 from loader.contract.ruleset import Ruleset, load_ruleset
 from loader.contract.ticket import AcceptedRecord
 from loader.reader import Line
@@ -83,7 +84,9 @@ def writer(warehouse: Warehouse, working_root: Path, *, with_repair: bool = True
         if with_repair:
             repair(lock, working_root)
         attempt, ledger, ruleset_id = _start(lock)
-        yield Writer(warehouse, lock, attempt, ledger, BronzeLoader(warehouse, attempt, working_root), ruleset_id, [])
+        # As an ingest would: by the route that LOADER_LOAD_FORMAT names.
+        loader = BronzeLoader(warehouse, attempt, working_root, file_format=load_settings().load_format)
+        yield Writer(warehouse, lock, attempt, ledger, loader, ruleset_id, [])
     finally:
         lock.close()
 

@@ -51,8 +51,11 @@ class Story:
         return by_line
 
 
-@pytest.fixture(scope="module")
-def story(server: Warehouse, _template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+@pytest.fixture(scope="module", params=["parquet", "csv"])
+def story(
+    server: Warehouse, _template: str, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[Story]:
+    """By both routes into Bronze."""
     folder = tmp_path_factory.mktemp("bad_input")
     exports = folder / "exports"
     exports.mkdir()
@@ -62,7 +65,7 @@ def story(server: Warehouse, _template: str, tmp_path_factory: pytest.TempPathFa
     write_export(exports / MARKED, marked, end=b"\r\n")
     write_export(exports / SOUND, [ticket(800_000 + number) for number in range(1, 21)])
     with fresh_database(server, _template) as database, pytest.MonkeyPatch.context() as patch:
-        for name, value in loader_variables(database, folder).items():
+        for name, value in {**loader_variables(database, folder), "LOADER_LOAD_FORMAT": request.param}.items():
             patch.setenv(name, value)
         manifest = declare(exports)
         forecast = dry_run(settings(), IngestRequest(manifest_paths=(manifest,)), lambda line: None)

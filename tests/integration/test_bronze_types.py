@@ -1,4 +1,7 @@
-"""What the Arrow route rests on and nobody documents (docs/decisions/0002): pinned here by name."""
+"""What the Arrow route rests on and nobody documents (docs/decisions/0002): pinned here by name.
+
+Its fallback, CSV, must bring the same.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,12 @@ from loader.bronze.load import staging_dataset
 from loader.warehouse import Warehouse
 from tests.ingests import rows, ticket
 from tests.integration.bronze_fixtures import accepted, new_asset, writer
+
+
+@pytest.fixture(params=["parquet", "csv"], autouse=True)
+def route(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOADER_LOAD_FORMAT", request.param)
+
 
 TYPES = """
 select column_name, case data_type when 'ARRAY' then substr(udt_name, 2) || '[]'
@@ -37,7 +46,7 @@ def test_staging_has_the_types_of_bronze(database: Warehouse, tmp_path: Path) ->
         assert rows(database, TYPES, staging_dataset(one.attempt), "raw_ticket_event")
 
 
-def test_binary_copy_fills_uuid_from_bytes_and_text_array_from_a_list(database: Warehouse, tmp_path: Path) -> None:
+def test_uuid_is_filled_from_bytes_and_text_array_from_a_list(database: Warehouse, tmp_path: Path) -> None:
     late = ticket(1, ticket_id="TKT-20260416-000001", updated_at="2026-04-16T07:00:00.1234567Z")
     with writer(database, tmp_path) as one:
         one.load(one.batch([late], asset_id=new_asset(database, "a")))

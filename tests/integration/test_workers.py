@@ -96,10 +96,11 @@ class Scene:
         return land_in_processes(assets, order, process_count=process_count, progress=self.progress.append)
 
 
-@pytest.fixture
-def scene(database: Warehouse, tmp_path: Path) -> Iterator[Scene]:
+@pytest.fixture(params=["parquet", "csv"])
+def scene(database: Warehouse, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Scene]:
+    """By both routes into Bronze."""
     with running_attempt(database) as attempt:
-        yield Scene(attempt, Order(database, attempt, tmp_path / "dlt", TERMS, CONTRACTS))
+        yield Scene(attempt, Order(database, attempt, tmp_path / "dlt", TERMS, CONTRACTS, request.param))
 
 
 def _content(database: Warehouse) -> dict[str, Counter[str]]:
@@ -134,6 +135,7 @@ def test_processes_land_what_this_process_lands(
     process_count: int,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
+    """Whatever the number of processes, and by either route: the yardstick is the fast one."""
     terms = replace(TERMS, window=window)
     loader = BronzeLoader(database, scene.attempt, scene.order.working_root, worker=9)
     here = land(read_assets(assets, terms, RULESET), loader, lambda progress: None)

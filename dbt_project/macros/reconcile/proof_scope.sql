@@ -109,10 +109,16 @@ select lines.event_id, lines.asset_id
 from {{ scope_load }} as scope_load
 inner join {{ source('bronze', 'asset_line') }} as lines on scope_load.load_id = lines._dlt_load_id;
 analyze fresh_event, fresh_line;
+-- Lines that wait for an event belong to partitions that were not taken; where there are none, nothing is looked up.
 create temporary table line_of_fresh_event on commit drop as
 select distinct lines.asset_id
 from fresh_event
-inner join {{ source('bronze', 'asset_line') }} as lines on fresh_event.event_id = lines.event_id;
+inner join {{ source('bronze', 'asset_line') }} as lines on fresh_event.event_id = lines.event_id
+inner join (
+    select distinct asset_id
+    from {{ source('ops', 'asset_partition') }}
+    where taken_by_run_id is null and record_line_count > 0
+) as waiting on lines.asset_id = waiting.asset_id;
 {%- endmacro %}
 
 {#- Pre-hook, after find_fresh_events: tickets of older events with a new line, or with a line whose place or ruleset

@@ -27,6 +27,7 @@ lines as (
     select * from {{ source('bronze', 'asset_line') }}
     {%- if is_incremental() %}
     where asset_id = any(array(select scope_asset.asset_id from {{ scope_asset }} as scope_asset))
+    offset 0 -- a fence: lines are found by their asset, not by going through every load
     {%- endif %}
 
 ),
