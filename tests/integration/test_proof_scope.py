@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -10,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from data.generator import Options, generate
+from loader.contract.ruleset import Ruleset, too_long
+from loader.contract.ticket import AcceptedRecord, RejectedRecord
 from loader.errors import CommandUsageError
 from loader.runs.lock import IngestLock
 from loader.silver import WholeBuild, proof, run_dbt
@@ -84,6 +87,50 @@ def test_a_proof_of_changes_says_what_a_proof_of_everything_says(manifests: list
         state = reconciled(database)
         assert state == proved_whole(database)
         assert len(state["event_claim"]) == len(state["reconcile_event"]) > 0
+
+
+def test_a_new_ruleset_and_another_order_reach_what_was_proved(
+    manifests: list[Path], database: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No event is new, and still rejects, versions and places may be others: first a rule, then upstream's order."""
+    judge = Ruleset.judge
+
+    def stricter(ruleset: Ruleset, line: bytes) -> AcceptedRecord | RejectedRecord:
+        judged = judge(ruleset, line)
+        if isinstance(judged, AcceptedRecord) and judged.event_id[0] < 64:
+            return too_long(70_000)
+        return judged
+
+    with monkeypatch.context() as patch:
+        patch.setattr("loader.contract.ruleset.BUSINESS_RULES_VERSION", "2")
+        patch.setattr(Ruleset, "judge", stricter)
+        patch.setenv("LOADER_REJECT_LIMIT", "0.9")
+        verdict = run(*manifests[:2])
+    assert (verdict.exit_code, verdict.proof.name) == (0, "changes"), (verdict.problems, verdict.proof)
+    state = reconciled(database)
+    assert {row["event_fate"] for row in state["reconcile_event"]} >= {"silver", "retired"}
+    assert state == proved_whole(database)
+
+    # A third ruleset takes them all again.
+    with monkeypatch.context() as patch:
+        patch.setattr("loader.contract.ruleset.BUSINESS_RULES_VERSION", "3")
+        verdict = run(*manifests[:2])
+    assert (verdict.exit_code, verdict.proof.name) == (0, "changes"), (verdict.problems, verdict.proof)
+    assert reconciled(database) == proved_whole(database)
+
+    # The second day's bytes once more, declared at a place before all others.
+    body = json.loads(manifests[1].read_text())
+    body |= {"manifest_id": "manifest-earlier", "batch_id": "batch-20260401-001"}
+    body["assets"] = [{**asset, "sequence": 1} for asset in body["assets"]]
+    earlier = manifests[1].parent / "earlier.json"
+    earlier.write_text(json.dumps(body))
+    before = rows(database, "select max(sequence) from ops.proved_asset")
+    with monkeypatch.context() as patch:
+        patch.setattr("loader.contract.ruleset.BUSINESS_RULES_VERSION", "3")
+        verdict = run(earlier)
+    assert (verdict.exit_code, verdict.proof.name) == (0, "changes"), (verdict.problems, verdict.proof)
+    assert rows(database, "select max(sequence) from ops.proved_asset") != before
+    assert reconciled(database) == proved_whole(database)
 
 
 def test_an_ingest_with_nothing_new_proves_nothing_again_and_says_when_all_was_proved(
