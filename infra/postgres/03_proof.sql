@@ -30,9 +30,10 @@ create table if not exists ops.proved_asset (
 -- Rows that were changed after they were landed or proved, by whom and why does not matter: tickets and customers by
 -- their key, rows of Bronze by their load, '*' for all rows of a table.
 create table if not exists ops.unproved_change (
-    change_number bigint generated always as identity primary key,
     table_name text not null,
-    row_key text not null
+    row_key text not null,
+    -- Who saw it: a proof covers what was committed when it began, and nothing that merely had a smaller number.
+    changed_in xid8 not null default pg_current_xact_id()
 );
 
 -- Trigger arguments: the table's name as reconcile knows it, and the column that is the key.

@@ -90,7 +90,7 @@ def record_proof(cursor: Any, scope: ProofScope, build: BuildResult, attempt: At
     Under the ingest lock: no load can have completed, and no asset been read, since dbt looked.
     """
     cursor.execute(
-        "delete from ops.unproved_change using reconcile.proof_scope where change_number <= last_change_number"
+        "delete from ops.unproved_change using reconcile.proof_scope where pg_visible_in_snapshot(changed_in, seen)"
     )
     cursor.execute(
         "insert into ops.proved_load (load_id) select load_id from ops.completed_load on conflict do nothing"

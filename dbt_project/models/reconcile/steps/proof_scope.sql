@@ -14,7 +14,7 @@ changes as (
 final as (
 
     select
-        coalesce(max(change_number), 0) as last_change_number,
+        pg_current_snapshot() as seen,
         coalesce(bool_or(row_key = '*' or table_name like 'bronze.%'), false) as is_everything_changed
     from changes
 

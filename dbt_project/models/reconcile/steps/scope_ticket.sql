@@ -4,16 +4,12 @@
         post_hook="analyze {{ this }}",
     )
 }}
+{#- After it: whatever is noted meanwhile is proved now and once more. -#}
+{%- do ref('proof_scope') %}
 {%- do ref('scope_load') %}
 {%- do ref('scope_asset') %}
 
 with
-
-scope as (
-
-    select * from {{ ref('proof_scope') }}
-
-),
 
 changes as (
 
@@ -30,10 +26,9 @@ final as (
     select ticket_id
     from moved_event
     union
-    select changes.row_key as ticket_id
+    select row_key as ticket_id
     from changes
-    cross join scope
-    where changes.table_name = 'silver.ticket_fact' and changes.change_number <= scope.last_change_number
+    where table_name = 'silver.ticket_fact'
 
 )
 
