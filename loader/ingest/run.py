@@ -43,8 +43,9 @@ from loader.silver import (
     BuildResult,
     ProofScope,
     choose_scope,
-    is_everything_changed,
+    is_closed,
     parse_project,
+    project_sha256,
     record_proof,
     run_dbt,
     start_dbt,
@@ -116,6 +117,7 @@ class _Ingest:
         self._ledger.start(self._job())
         self._ledger.note("repaired_row_count", repaired.row_count)
         try:
+            self._project_sha256 = project_sha256(self._settings.project_root)
             parse_project(self._warehouse, self._settings.project_root)
             return self._stages()
         except BaseException as error:
@@ -220,12 +222,13 @@ class _Ingest:
         is also what names a damage. A failing test keeps dbt from the models that read what it tested: reconcile is
         then built all the same, and tested after. Raises CheckFailedError when a model itself cannot be built.
         """
-        root = self._settings.project_root
         with self._lock.transaction() as cursor:
-            scope = choose_scope(cursor, root, is_asked_for_all=self._settings.proof == "all")
+            scope = choose_scope(cursor, self._project_sha256, is_asked_for_all=self._settings.proof == "all")
         self._report(f"proof: {scope.name}, {scope.reason}")
         build = self._dbt(scope, "build", "--exclude-resource-type", "unit_test")
-        if scope.name == "changes" and not self._is_closed(build):
+        with self._lock.transaction() as cursor:
+            is_enough = scope.name == "all" or is_closed(cursor, scope, build)
+        if not is_enough:
             scope = replace(scope, name="all", reason="the proof of what changed did not close")
             self._report(f"proof: {scope.name}, {scope.reason}")
             build = self._dbt(scope, "build", "--exclude-resource-type", "unit_test")
@@ -241,12 +244,6 @@ class _Ingest:
             )
         self._report(f"dbt: {len(build.nodes)} nodes, {len(build.failed)} failed")
         return build, scope
-
-    def _is_closed(self, build: BuildResult) -> bool:
-        if not build.is_ok:
-            return False
-        with self._lock.transaction() as cursor:
-            return not is_everything_changed(cursor)
 
     def _dbt(self, scope: ProofScope, *command: str) -> BuildResult:
         build = run_dbt(
@@ -270,7 +267,7 @@ class _Ingest:
 
     def _conclude(self, build: BuildResult, scope: ProofScope) -> Verdict:
         with self._ledger.boundary("reconciled") as cursor:
-            if build.is_ok:
+            if is_closed(cursor, scope, build):
                 record_proof(cursor, scope, build, self._attempt)
             facts = read_facts(cursor, self._attempt, self._request.window)
         verdict = judge_run(facts, build, scope, self._declared.refused, self._settings.reject_limit, self._request)

@@ -71,11 +71,21 @@ from ops.proof order by scope, proof_id desc
 """
 
 
+# Loads that landed and no proof covers, and runs at work.
+_UNPROVED = """
+select (select count(*) from (
+        select load_id from ops.completed_load except select load_id from ops.proved_load
+    ) as unproved)::int as loads,
+    (select count(*) from ops.ingest_run where status = 'running')::int as runs
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Completeness:
     """Rows as name → JSON-ready value. `partition`: the day asked for, None for all that are known.
 
-    `is_complete`: every partition shown is, at least one is shown, and reconcile has no finding at all.
+    `is_complete`: every partition shown is, at least one is shown, reconcile has no finding at all, every load that
+    landed is proved, and no run is at work.
     """
 
     partition: str | None
@@ -85,6 +95,8 @@ class Completeness:
     rejects: Sequence[Mapping[str, Any]]
     findings: Sequence[Mapping[str, Any]]
     proofs: Sequence[Mapping[str, Any]]
+    unproved_load_count: int
+    running_count: int
 
     @property
     def answer(self) -> str:
@@ -95,6 +107,10 @@ class Completeness:
             return f"{what}: nothing is known of it"
         lacking = [str(row["partition_key"]) for row in self.partitions if not row["is_complete"]]
         reasons = [f"{len(self.findings)} finding(s)"] if self.findings else []
+        if self.unproved_load_count:
+            reasons.append(f"{self.unproved_load_count} load(s) landed that no proof covers")
+        if self.running_count:
+            reasons.append("a run is at work")
         if self.partition is None and lacking:
             reasons.append(f"{len(lacking)} of {len(self.partitions)}: {', '.join(lacking[:10])}")
         return f"{what}: not complete" + (f" ({'; '.join(reasons)})" if reasons else "")
@@ -105,8 +121,8 @@ class Completeness:
     def markdown(self) -> str:
         parts = {
             "Partitions": self.partitions,
-            "Files": self.files,
-            "Rejected lines": self.rejects,
+            "Files (each whole, with all its days)": self.files,
+            "Rejected lines (those without a readable day: of every file)": self.rejects,
             "Findings": self.findings,
             "Proofs": self.proofs,
         }
@@ -133,12 +149,19 @@ def read_completeness(warehouse: Warehouse, partition: date | None) -> Completen
             }.items()
         }
         proofs = _rows(cursor, _PROOFS, {})
+        (unproved,) = _rows(cursor, _UNPROVED, {})
     partitions = found["partitions"]
     return Completeness(
         partition=None if partition is None else partition.isoformat(),
-        is_complete=bool(partitions) and all(row["is_complete"] for row in partitions) and not found["findings"],
+        is_complete=bool(partitions)
+        and all(row["is_complete"] for row in partitions)
+        and not found["findings"]
+        and not unproved["loads"]
+        and not unproved["runs"],
         **found,
         proofs=proofs,
+        unproved_load_count=unproved["loads"],
+        running_count=unproved["runs"],
     )
 
 

@@ -64,8 +64,8 @@ def _checked(name: str, check: Callable[[], str]) -> Check:
     began = time.monotonic()
     try:
         detail, is_ok = check(), True
-    except (_NotSoundError, LoaderError, OSError, psycopg2.Error) as error:
-        detail, is_ok = str(error).strip().splitlines()[0], False
+    except (_NotSoundError, LoaderError, OSError, ValueError, psycopg2.Error) as error:
+        detail, is_ok = (str(error).strip().splitlines() or [type(error).__name__])[0], False
     return Check(name, is_ok, detail, round(time.monotonic() - began, 2))
 
 
@@ -135,18 +135,20 @@ def _warehouse(settings: Settings, found: list[Warehouse]) -> str:
 
 def _guards(warehouse: Warehouse) -> str:
     """Statements that touch no row must be refused all the same."""
-    for statement in (
-        "update bronze.raw_ticket_event set ticket_id = ticket_id where false",
-        "delete from bronze.asset_line where false",
-        "insert into bronze.rejected_record select * from bronze.rejected_record where false",
-    ):
-        with _cursor(warehouse) as cursor:
-            try:
-                cursor.execute(statement)
-            except psycopg2.errors.RaiseException:
-                continue
-        raise _NotSoundError(f"Bronze let pass: {statement}")
-    return "update, delete and a foreign insert are refused"
+    for table in ("raw_ticket_event", "asset_line", "rejected_record"):
+        for statement in (
+            f"update bronze.{table} set asset_id = asset_id where false",
+            f"delete from bronze.{table} where false",
+            f"truncate bronze.{table}",
+            f"insert into bronze.{table} select * from bronze.{table} where false",
+        ):
+            with _cursor(warehouse) as cursor:
+                try:
+                    cursor.execute(statement)
+                except psycopg2.errors.RaiseException:
+                    continue
+            raise _NotSoundError(f"Bronze let pass: {statement}")
+    return "update, delete, truncate and a foreign insert are refused"
 
 
 def _notes(warehouse: Warehouse) -> str:
@@ -164,7 +166,7 @@ def _dbt(warehouse: Warehouse, root: Path) -> str:
     build = run_dbt(warehouse, root, ["compile", "--select", "silver", "reconcile"])
     if not build.is_ok:
         raise _NotSoundError(f"{build.failed[0].name}: {build.failed[0].reason}")
-    return f"{len(build.nodes)} nodes of Silver and reconcile compile against this database"
+    return f"{len(build.nodes)} nodes of Silver and reconcile compile"
 
 
 @contextmanager

@@ -36,6 +36,8 @@ _KEPT = (
     "reconcile.reconcile_fate",
     "reconcile.reconcile_finding",
 )
+# What says what a build proves; each is signed by the build that made it.
+_SCOPE = ("proof_scope", "scope_load", "scope_asset", "scope_ticket")
 # Triggers that note changes, by table.
 _NOTES = {
     **{
@@ -65,9 +67,9 @@ class ProofScope:
         return f"{{proof: {self.name}}}"
 
 
-def choose_scope(cursor: Any, project_root: Path, *, is_asked_for_all: bool) -> ProofScope:
-    """What has to be proved, read under the ingest lock before dbt starts; writes nothing."""
-    sha256 = project_sha256(project_root)
+def choose_scope(cursor: Any, sha256: str, *, is_asked_for_all: bool) -> ProofScope:
+    """What has to be proved, read under the ingest lock before dbt runs; writes nothing. `sha256`: of the project as
+    dbt parsed it."""
     reason = "as asked (LOADER_PROOF=all)" if is_asked_for_all else _reason_for_all(cursor, sha256)
     if reason:
         return ProofScope("all", reason, sha256)
@@ -77,15 +79,25 @@ def choose_scope(cursor: Any, project_root: Path, *, is_asked_for_all: bool) -> 
     return ProofScope("changes", f"since the proof of {proved_at:%Y-%m-%d %H:%M:%S %Z}", sha256)
 
 
-def is_everything_changed(cursor: Any) -> bool:
-    """Whether a whole table, or rows of Bronze that count, changed before the build at hand looked."""
+def is_closed(cursor: Any, scope: ProofScope, build: BuildResult) -> bool:
+    """Whether a build proves what `scope` says: nothing failed, no other build has made its scope anew meanwhile, and
+    no whole table, or row of Bronze that counts, changed before it looked (unless it proved everything)."""
+    if not build.is_ok:
+        return False
+    cursor.execute(
+        "select count(*) from unnest(%s::regclass[]) as relation"
+        " where obj_description(relation, 'pg_class') is distinct from %s",
+        ([f"reconcile.{name}" for name in _SCOPE], build.invocation_id),
+    )
+    if cursor.fetchone()[0]:
+        return False
     cursor.execute("select is_everything_changed from reconcile.proof_scope")
-    (answer,) = cursor.fetchone()
-    return bool(answer)
+    (is_everything_changed,) = cursor.fetchone()
+    return scope.name == "all" or not is_everything_changed
 
 
 def record_proof(cursor: Any, scope: ProofScope, build: BuildResult, attempt: Attempt | None) -> None:
-    """Note a build without a failure as the last proof, with the loads and assets that it covers.
+    """Note a build that closed (is_closed) as the last proof, with the loads and assets that it covers.
 
     Under the ingest lock: no load can have completed, and no asset been read, since dbt looked.
     """
@@ -139,7 +151,7 @@ class WholeBuild:
                 "select exists (select from ops.ingest_run where finished_at is null or finished_at >= %s)",
                 (self._began_at,),
             )
-            if not cursor.fetchone()[0]:
+            if not cursor.fetchone()[0] and is_closed(cursor, self._scope, build):
                 record_proof(cursor, self._scope, build, None)
 
 

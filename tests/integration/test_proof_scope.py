@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,8 +16,9 @@ from data.generator import Options, generate
 from loader.contract.ruleset import Ruleset, too_long
 from loader.contract.ticket import AcceptedRecord, RejectedRecord
 from loader.errors import CommandUsageError
+from loader.ingest import run as ingest_run
 from loader.runs.lock import IngestLock
-from loader.silver import WholeBuild, proof, run_dbt
+from loader.silver import BuildResult, WholeBuild, run_dbt
 from loader.warehouse import Warehouse
 from tests.checkouts import ROOT
 from tests.ingests import declare, rows, run, settings, ticket, write_export
@@ -253,7 +255,7 @@ def test_other_sql_proves_everything_again(
     manifests: list[Path], database: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What a former version of the checks let pass is no proof under these."""
-    monkeypatch.setattr(proof, "project_sha256", lambda root: "f" * 64)
+    monkeypatch.setattr("loader.ingest.run.project_sha256", lambda root: "f" * 64)
     verdict = run(manifests[1])
     assert (verdict.proof.name, verdict.proof.reason[:11]) == ("all", "dbt_project")
 
@@ -315,3 +317,24 @@ def test_a_change_that_was_not_committed_when_a_proof_began_is_not_covered_by_it
     verdict = run(manifests[1])
     assert (verdict.exit_code, verdict.proof.name) == (1, "all")
     assert {finding.check_name for finding in verdict.facts.findings} == {"ticket_differs_from_bronze"}
+
+
+def test_a_proof_whose_scope_another_build_made_anew_is_not_recorded(
+    manifests: list[Path], database: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A plain dbt beside the ingest writes other keys into the same tables: nobody knows then what was proved."""
+    meddle = "comment on table reconcile.scope_ticket is 'another build'"
+    build = ingest_run.run_dbt
+
+    def beside(*arguments: Any, **options: Any) -> BuildResult:
+        result = build(*arguments, **options)
+        rows(database, meddle)
+        return result
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ingest_run, "run_dbt", beside)
+        verdict = run(manifests[2])
+    assert (verdict.exit_code, verdict.proof.name) == (0, "all")
+    assert rows(database, "select count(*) from ops.proof") == [(2,)]
+    assert rows(database, "select count(*) > 0 from ops.unproved_change") == [(True,)]
+    assert (run(manifests[2]).proof.name, rows(database, "select count(*) from ops.proof")) == ("changes", [(3,)])

@@ -58,6 +58,14 @@ def test_a_day_with_a_missing_file_or_a_finding_is_not_complete(manifest: Path, 
     assert "1 finding(s)" in read_completeness(database, DAY).answer
 
 
+def test_a_day_is_not_complete_while_anything_landed_that_no_proof_covers(manifest: Path, database: Warehouse) -> None:
+    """The command died between landing and dbt: what reconcile said before is not what is there."""
+    run(manifest)
+    assert read_completeness(database, DAY).is_complete
+    rows(database, "delete from ops.proved_load")
+    assert "1 load(s) landed that no proof covers" in read_completeness(database, DAY).answer
+
+
 def test_a_report_is_a_page_and_a_record_of_the_same(tmp_path: Path) -> None:
     """Names of files come from outside: they may not turn a cell into markup or break the table."""
     rows_of_it = [{"file": "a|b\n<script>*.jsonl", "lines": 7, "is_tiled": True, "why": None}]
@@ -81,7 +89,8 @@ def test_smoke_is_sound_on_a_fresh_warehouse_and_leaves_nothing(database: Wareho
 @pytest.mark.parametrize(
     ("damage", "name", "detail"),
     [
-        ("alter table bronze.asset_line disable trigger all", "bronze guards", "Bronze let pass: delete from"),
+        ("alter table bronze.asset_line disable trigger all", "bronze guards", "Bronze let pass: update bronze"),
+        ("drop trigger require_live_attempt on bronze.asset_line", "bronze guards", "Bronze let pass: insert into"),
         ("drop trigger note_delete on silver.ticket_fact", "change notes", "changes of silver.ticket_fact are not"),
     ],
 )

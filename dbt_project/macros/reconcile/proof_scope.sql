@@ -65,6 +65,12 @@ insert into {{ source('ops', 'unproved_change') }} (table_name, row_key) values 
     {%- endif -%}
 {%- endmacro %}
 
+{#- Post-hook of what says what is proved: who made it. The loader records no proof whose scope another build has made
+    anew meanwhile. -#}
+{% macro sign_scope() -%}
+comment on table {{ this }} is '{{ invocation_id }}';
+{%- endmacro %}
+
 {#- Pre-hook of an incremental model of reconcile: deletes what the model is about to compute anew, the rows whose key
     is in `scope`, a relation with a column `scope_key` (default: of the same name). -#}
 {% macro delete_unproved(key, scope, scope_key=none) -%}
@@ -117,7 +123,7 @@ inner join {{ source('bronze', 'asset_line') }} as lines on fresh_event.event_id
 inner join (
     select distinct asset_id
     from {{ source('ops', 'asset_partition') }}
-    where taken_by_run_id is null and record_line_count > 0
+    where taken_by_run_id is null
 ) as waiting on lines.asset_id = waiting.asset_id;
 {%- endmacro %}
 

@@ -1,7 +1,7 @@
 {#- Frozen before anything of reconcile reads Silver; what changes later is for the next proof. -#}
 {%- do ref('ticket_fact') -%}
 {%- do ref('customer_dim') -%}
-{{ config(pre_hook="{{ set_reconcile_session() }}") }}
+{{ config(pre_hook="{{ set_reconcile_session() }}", post_hook="{{ sign_scope() }}") }}
 
 with
 

@@ -1,7 +1,7 @@
 {{
     config(
         pre_hook=["{{ set_reconcile_session() }}", "{{ find_fresh_events() }}"],
-        post_hook="analyze {{ this }}",
+        post_hook=["analyze {{ this }}", "{{ sign_scope() }}"],
     )
 }}
 {%- do ref('scope_load') %}

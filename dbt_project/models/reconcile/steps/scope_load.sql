@@ -1,11 +1,11 @@
 {{
     config(
         pre_hook=["{{ set_reconcile_session() }}", "{{ create_reconcile_functions() }}"],
-        post_hook="analyze {{ this }}",
+        post_hook=["analyze {{ this }}", "{{ sign_scope() }}"],
     )
 }}
-{#- Selected by ticket_fact+, and built after it. -#}
-{%- do ref('ticket_fact') %}
+{#- Nothing of Bronze or Silver is read for a proof before it is settled which changes the proof covers. -#}
+{%- do ref('proof_scope') %}
 
 with
 

@@ -1,7 +1,7 @@
 {{
     config(
         pre_hook=["{{ set_reconcile_session() }}", "{{ find_fresh_events() }}", "{{ find_moved_events() }}"],
-        post_hook="analyze {{ this }}",
+        post_hook=["analyze {{ this }}", "{{ sign_scope() }}"],
     )
 }}
 {#- After it: whatever is noted meanwhile is proved now and once more. -#}
