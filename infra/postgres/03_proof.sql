@@ -9,7 +9,7 @@ create table if not exists ops.proof (
     run_id uuid,
     attempt integer,
     dbt_invocation_id text not null,
-    -- Of dbt_project's models, macros and tests: what other SQL has proved is proved again.
+    -- Of dbt_project and infra/postgres: what other SQL has proved is proved again.
     project_sha256 text not null,
     load_count bigint not null,
     proved_at timestamptz not null default now(),
@@ -32,7 +32,7 @@ create table if not exists ops.proved_asset (
 create table if not exists ops.unproved_change (
     table_name text not null,
     row_key text not null,
-    -- Who saw it: a proof covers what was committed when it began, and nothing that merely had a smaller number.
+    -- A proof covers the transactions that had committed when it began (reconcile.proof_scope.seen), and no other.
     changed_in xid8 not null default pg_current_xact_id()
 );
 
