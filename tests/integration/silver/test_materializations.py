@@ -1,6 +1,10 @@
-"""Views that are replaced in place: what reads them stays, and changed columns still come through."""
+"""How relations are made: views are replaced in place, contracted tables are filled first and constrained after."""
 
 from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
 
 from tests.integration.silver.dbt_runs import Dbt
 from tests.integration.silver.scene import Scene
@@ -10,6 +14,9 @@ VIEWS = (
     "select nspname, relname, pg_class.oid from pg_class inner join pg_namespace on pg_namespace.oid = relnamespace"
     " where nspname in ('staging', 'silver') and relkind = 'v' order by 1, 2"
 )
+SILVER = Path("dbt_project/models/silver")
+NOT_NULL = "select attname from pg_attribute where attrelid = %s::regclass and attnum > 0 and attnotnull"
+PRIMARY_KEY = "select pg_get_constraintdef(oid) from pg_constraint where conrelid = %s::regclass and contype = 'p'"
 RUN_ASSET = "staging.stg_ops__run_asset"
 COLUMNS = "select attname from pg_attribute where attrelid = %s::regclass and attnum > 0 and not attisdropped"
 
@@ -36,3 +43,14 @@ def test_a_table_in_the_place_of_a_view_gives_way(scene: Scene, dbt: Dbt) -> Non
     scene.execute(f"create schema staging; create table {RUN_ASSET} (odd integer)")
     assert dbt.run(select=ALL)
     assert scene.execute("select relkind from pg_class where oid = %s::regclass", RUN_ASSET) == [("v",)]
+
+
+def test_a_contract_s_constraints_stand_on_the_full_table(scene: Scene, dbt: Dbt) -> None:
+    """The table is filled first and constrained after; without them a doubled or empty key would be kept."""
+    assert dbt.run(select=ALL)
+    for table, key in (("ticket_fact", "ticket_id"), ("customer_dim", "customer_id")):
+        contract = yaml.safe_load((SILVER / f"{table}.yml").read_text())["models"][0]["columns"]
+        wanted = {column["name"] for column in contract if {"type": "not_null"} in column.get("constraints", [])}
+        relation = f"silver.{table}"
+        assert {name for (name,) in scene.execute(NOT_NULL, relation)} == wanted
+        assert scene.execute(PRIMARY_KEY, relation) == [(f"PRIMARY KEY ({key})",)]
