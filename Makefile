@@ -11,7 +11,16 @@ PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 # An option is passed only when its variable is set.
 option = $(if $(strip $($(2))),$(1) '$($(2))')
 inputs = $(call option,--partition,PARTITION) $(call option,--manifest,MANIFEST) $(call option,--input,INPUT) \
-	$(call option,--batch,BATCH) $(call option,--limit,LIMIT) $(json)
+	$(call option,--batch,BATCH) $(call option,--limit,LIMIT) $(lock) $(json)
+lock = $(call option,--lock-timeout,LOCK_TIMEOUT)
+# A recovery verb's own arguments, and whether it only plans. MODE is the verb for `make plan`, else dry-run or execute.
+window = $(call option,--partition,PARTITION) $(call option,--from,FROM) $(call option,--to,TO)
+latest = $(if $(strip $(RUN)),,--latest)
+arguments_retry = $(if $(strip $(RUN)),'$(RUN)') $(latest)
+arguments_rerun = $(call option,--run,RUN) $(latest)
+arguments_replay = $(call option,--run,RUN) $(call option,--batch,BATCH) $(if $(REJECTED_ONLY),--rejected-only)
+arguments_backfill = $(window) $(call option,--manifest,MANIFEST) $(if $(KEEP_GOING),--keep-going)
+arguments_restore = $(window)
 json = $(if $(JSON),--json)
 need = $(if $(strip $($(1))),,$(error $(1) is missing, nothing was started. Example: $(2)))
 
@@ -20,12 +29,21 @@ ifneq ($(filter manifest,$(MAKECMDGOALS)),)
 $(call need,FROM,make manifest FROM=exports OUT=exports.json)
 $(call need,OUT,make manifest FROM=exports OUT=exports.json)
 endif
+ifneq ($(filter plan,$(MAKECMDGOALS)),)
+$(call need,MODE,make plan MODE=backfill PARTITION=2026-04-17)
+endif
+ifneq ($(filter apply,$(MAKECMDGOALS)),)
+$(call need,PLAN,make apply PLAN=reports/backfill/backfill_plan_2026-04-17.json)
+endif
+ifneq ($(filter verify,$(MAKECMDGOALS)),)
+$(call need,RUN,make verify RUN=<a run_id from make status>)
+endif
 ifneq ($(INPUT),)
 $(call need,BATCH,make ingest INPUT=f.jsonl BATCH=batch-20260417-001)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help ingest dry-run manifest status completeness smoke build env docs test test-long bench lint lock up down psql clean
+.PHONY: help ingest dry-run manifest status diagnose plan apply retry rerun replay backfill verify state drill completeness smoke build env docs test test-long bench lint lock up down psql clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -47,6 +65,27 @@ manifest: $(STAMP) ## Write the manifest of a folder of exports: FROM=exports OU
 
 status: $(STAMP) ## Partitions, runs, cursors, gaps and the next command [PARTITION=2026-04-17]
 	@$(LOADER) status $(call option,--partition,PARTITION) $(json)
+
+diagnose: $(STAMP) ## The triage, step by step, to one recommended command [PARTITION=2026-04-17]
+	@$(LOADER) diagnose $(call option,--partition,PARTITION) $(json)
+
+plan: $(STAMP) ## Plan a recovery verb: MODE=backfill PARTITION=2026-04-17, MODE=retry RUN=…, MODE=replay BATCH=… (docs/recovery_strategy.md)
+	@$(LOADER) plan $(MODE) $(arguments_$(MODE)) $(json)
+
+apply: $(STAMP) ## Carry out a reviewed plan: PLAN=reports/backfill/backfill_plan_2026-04-17.json [LOCK_TIMEOUT=60]
+	@$(LOADER) apply '$(PLAN)' $(lock) $(json)
+
+retry rerun replay backfill: $(STAMP) ## A verb in one step: plan, and with MODE=execute apply [RUN= BATCH= PARTITION= FROM= TO=]
+	@$(LOADER) $@ $(arguments_$@) $(call option,--mode,MODE) $(lock) $(json)
+
+verify: $(STAMP) ## Read the raw zone again and compare Bronze line by line: RUN=<run_id>
+	@$(LOADER) verify --run '$(RUN)' $(json)
+
+state: $(STAMP) ## Checkpoint, cursor and watermark, and their history
+	@$(LOADER) state $(json)
+
+drill: $(STAMP) ## Five incidents in a scratch database, each recovered with the right verb
+	@$(LOADER) drill $(json)
 
 completeness: $(STAMP) ## Is the day complete? reports/completeness/<partition | all>.md [PARTITION=2026-04-17]
 	@$(LOADER) completeness $(call option,--partition,PARTITION) $(json)

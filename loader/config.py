@@ -25,6 +25,7 @@ EXPECTED = {
     "workers": "a number of processes from 0 to 64",
     "load_format": "parquet or csv",
     "proof": "changes or all",
+    "lock_timeout": "seconds from 0 to 86400",
 }
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -71,6 +72,7 @@ class Settings(BaseSettings):
     reject_limit: float = Field(default=0.05, ge=0, le=1, allow_inf_nan=False)
     load_format: FileFormat = "parquet"
     proof: Literal["changes", "all"] = "changes"
+    lock_timeout: float = Field(default=0.0, ge=0, le=86400, allow_inf_nan=False)
     workers: int = Field(default_factory=lambda: min(4, os.cpu_count() or 1), ge=0, le=64)
 
     @property

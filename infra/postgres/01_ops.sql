@@ -121,6 +121,12 @@ alter table ops.ingest_run add column if not exists stage_ended_at jsonb not nul
 -- Rows of its loads, if it died before they were completed, are gone.
 alter table ops.ingest_run add column if not exists is_repaired boolean not null default false;
 
+-- What it was asked to read, before anything is read: [{"manifest_id", "manifest_sha256", "manifest_path",
+-- "is_implicit"}]; and the recovery plan that it applies.
+alter table ops.ingest_run
+    add column if not exists declared_manifests jsonb not null default '[]',
+    add column if not exists plan jsonb;
+
 -- What an attempt did with each declared asset.
 create table if not exists ops.run_asset (
     run_id uuid not null,
@@ -191,3 +197,43 @@ create table if not exists ops.ingest_state (
     updated_at timestamptz not null default now(),
     primary key (dataset, record_source, state_kind)
 );
+
+-- Every change of the state above, by a run or, with a reason, by an operator.
+create table if not exists ops.ingest_state_change (
+    change_id bigint generated always as identity primary key,
+    dataset text not null,
+    record_source text not null,
+    state_kind text not null,
+    old_value_at timestamptz,
+    new_value_at timestamptz,
+    run_id uuid,
+    operator text,
+    reason text,
+    changed_at timestamptz not null default now(),
+    check ((operator is null) = (reason is null))
+);
+
+-- The state goes forward, or an operator says why it does not (settings omni.operator and omni.reason).
+create or replace function ops.note_state_change() returns trigger
+language plpgsql as $$
+declare
+    reason text := nullif(current_setting('omni.reason', true), '');
+begin
+    if reason is null and (tg_op = 'DELETE' or tg_op = 'UPDATE' and new.value_at < old.value_at) then
+        raise exception '% on ops.ingest_state refused: the % of % would go back without a reason',
+            tg_op, old.state_kind, old.record_source
+            using hint = 'loader state reset says what is reset, and why.';
+    end if;
+    insert into ops.ingest_state_change (
+        dataset, record_source, state_kind, old_value_at, new_value_at, run_id, operator, reason)
+    select
+        coalesce(new.dataset, old.dataset), coalesce(new.record_source, old.record_source),
+        coalesce(new.state_kind, old.state_kind), old.value_at, new.value_at,
+        case when reason is null then new.run_id end,
+        case when reason is not null then coalesce(nullif(current_setting('omni.operator', true), ''), current_user) end,
+        reason;
+    return null;
+end $$;
+
+create or replace trigger note_state_change after insert or update or delete on ops.ingest_state
+for each row execute function ops.note_state_change();

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from psycopg2.extras import Json, execute_values
 
 from loader.bronze.columns import BRONZE, RAW_TICKET_EVENT
+from loader.errors import CheckFailedError
 from loader.runs.anchors import Attempt
 
 if TYPE_CHECKING:
@@ -34,12 +35,14 @@ def complete(
     run_id, load_ids = str(attempt.run_id), landed.load_ids
     _record_loads(cursor, attempt, load_ids)
     cursor.execute(
-        "update ops.ingest_run set dlt_load_ids = %s where run_id = %s and attempt = %s",
+        "update ops.ingest_run set dlt_load_ids = dlt_load_ids || %s::text[] where run_id = %s and attempt = %s",
         (list(load_ids), run_id, attempt.number),
     )
     for reading in landed.readings:
         if reading.is_new_index:
             _record_index(cursor, attempt, ruleset_id, reading)
+        elif not is_limited:
+            _confirm_index(cursor, ruleset_id, reading)
         if not is_limited:
             cursor.execute(
                 "update ops.asset_partition set taken_by_run_id = %s, taken_at = now()"
@@ -93,6 +96,32 @@ def _record_loads(cursor: Any, attempt: Attempt, load_ids: Sequence[str]) -> Non
             for load_id in load_ids
             for table in BRONZE
         ],
+    )
+
+
+def _confirm_index(cursor: Any, ruleset_id: int, reading: AssetReading) -> None:
+    """Raise CheckFailedError where an asset that was indexed before did not read as it did then: the same bytes under
+    the same ruleset must."""
+    cursor.execute(
+        "select line_count from ops.asset_index where asset_id = %s and ruleset_id = %s", (reading.asset_id, ruleset_id)
+    )
+    (line_count,) = cursor.fetchone()
+    cursor.execute(
+        "select partition_key, record_line_count, rejected_line_count from ops.asset_partition"
+        " where asset_id = %s and ruleset_id = %s",
+        (reading.asset_id, ruleset_id),
+    )
+    then = (line_count, {day: tuple(counts) for day, *counts in cursor.fetchall()})
+    days = reading.records.keys() | reading.rejects.keys()
+    now = (reading.line_count, {day: (reading.records[day], reading.rejects[day]) for day in days})
+    if now == then:
+        return
+    differing = sorted(day for day in then[1].keys() | now[1].keys() if then[1].get(day) != now[1].get(day))
+    raise CheckFailedError(
+        f"asset {reading.asset_id} reads otherwise than when it was indexed under this ruleset: {now[0]} lines, then"
+        f" {then[0]}; days that differ: {', '.join(map(str, differing[:5])) or 'none'}. Nothing of this attempt is"
+        " visible; the index, the archive or the reader is damaged.",
+        next_command="make build SELECT=reconcile   (says whether the index still adds up)",
     )
 
 

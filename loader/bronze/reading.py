@@ -16,9 +16,10 @@ from loader.reader import ContentEncoding, Line, count_lines, is_blank, iter_lin
 
 @dataclass(frozen=True, slots=True)
 class AssetToRead:
-    """An archived asset; `is_indexed`: its lines are in Bronze already and only events are wanted.
+    """An archived asset; `content_bytes` is its decompressed size.
 
-    `content_bytes` is its decompressed size.
+    `is_indexed`: its lines are in Bronze already, and their counts are known; `offers_lines`: they are loaded, for the
+    first time or once more.
     """
 
     asset_id: int
@@ -27,6 +28,7 @@ class AssetToRead:
     fingerprint: str
     content_bytes: int
     is_indexed: bool
+    offers_lines: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,7 @@ def _add(
     terms: Terms,
 ) -> None:
     rows.count(line)
-    if not asset.is_indexed:
+    if asset.offers_lines:
         rows.add_line(asset.asset_id, line, judged)
     if isinstance(judged, AcceptedRecord):
         reading.records[judged.partition_key] += 1

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from loader.cli.options import input_options, json_option, partition_option, request_of
+from loader.cli.options import input_options, json_option, lock_option, partition_option, request_of, settings_of
 from loader.cli.output import print_json, print_table, progress
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ _RECONCILE = (
 @click.command()
 @partition_option
 @input_options
+@lock_option
 @json_option
 def ingest(
     partition: str | None,
@@ -40,24 +41,29 @@ def ingest(
     input_file: str | None,
     batch: str | None,
     limit: int | None,
+    lock_timeout: float | None,
     as_json: bool,
 ) -> int:
     """Gate, archive, land, build, reconcile, and write evidence.
 
     Without a partition: every declared asset that is not fully taken under today's ruleset.
     """
-    from loader.config import load_settings
     from loader.ingest import ingest as run_ingest
 
-    settings = load_settings()
+    settings = settings_of(lock_timeout)
     request = request_of(partition, manifest, input_file, batch, limit)
     with progress() as report:
         verdict = run_ingest(settings, request, report)
-    if as_json:
-        print_json(_record(verdict, settings.project_root))
-    else:
-        _print(verdict, settings.project_root)
+    print_verdict(verdict, settings.project_root, as_json=as_json)
     return verdict.exit_code
+
+
+def print_verdict(verdict: Verdict, root: Path, *, as_json: bool) -> None:
+    """What a run came to, for a person or a program."""
+    if as_json:
+        print_json(_record(verdict, root))
+    else:
+        _print(verdict, root)
 
 
 def _print(verdict: Verdict, root: Path) -> None:
@@ -70,6 +76,8 @@ def _print(verdict: Verdict, root: Path) -> None:
     print_table("reconcile", [title for title, _ in _RECONCILE], rows)
     for code, count in sorted(facts.warnings.items()):
         click.echo(f"warning: {code}: {count} event(s)")
+    for note in verdict.notes:
+        click.echo(f"note: {note}")
     if verdict.problems:
         click.echo(click.style("failed: ", fg="red") + shown("\nfailed: ", verdict.problems), err=True)
     click.echo(f"evidence: {_relative(verdict.report_paths[0], root)}")
@@ -89,6 +97,7 @@ def _record(verdict: Verdict, root: Path) -> dict[str, Any]:
         "exit_code": verdict.exit_code,
         "reason_codes": list(verdict.reason_codes),
         "problems": list(verdict.problems),
+        "notes": list(verdict.notes),
         "summary": {name: getattr(facts, name) for name in (*_TOTALS, "blank", "late", "not_read")},
         "warnings": dict(facts.warnings),
         "reconcile": [

@@ -12,9 +12,16 @@ import click
 from loader.errors import CommandUsageError
 
 if TYPE_CHECKING:
+    from loader.config import Settings
     from loader.ingest import IngestRequest
 
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+lock_option = click.option(
+    "--lock-timeout",
+    type=click.FloatRange(min=0, max=86400),
+    metavar="SECONDS",
+    help="How long to wait for another writer before exit code 4 (default: LOADER_LOCK_TIMEOUT, else 0).",
+)
 partition_option = click.option("--partition", metavar="YYYY-MM-DD", help="One UTC day of created_at.")
 
 
@@ -28,6 +35,13 @@ def input_options(command: Callable[..., Any]) -> Callable[..., Any]:
     ):
         command = option(command)
     return command
+
+
+def settings_of(lock_timeout: float | None) -> Settings:
+    """The settings, with the lock's timeout where the command line gives one."""
+    from loader.config import load_settings
+
+    return load_settings() if lock_timeout is None else load_settings(lock_timeout=lock_timeout)
 
 
 def request_of(

@@ -7,7 +7,7 @@ contracts/run_evidence/run_evidence_v1.schema.json.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +48,14 @@ class Evidence:
         for record in (*parts, whole):
             write_json(self._settings.project_root / record["report_path"], record)
         return tuple(self._settings.project_root / record["report_path"] for record in (whole, *parts))
+
+    def write_partitions(self, cursor: Any, days: Sequence[date]) -> None:
+        """Write the records of these partitions, while the attempt goes on."""
+        run = read_run(cursor, (str(self._attempt.run_id), self._attempt.number))
+        for partition in self._facts.partitions:
+            if partition.partition_key in days:
+                record = self._partition(run, partition)
+                write_json(self._settings.project_root / record["report_path"], record)
 
     def _partition(self, run: Mapping[str, Any], partition: PartitionFacts) -> dict[str, Any]:
         day = partition.partition_key.isoformat()

@@ -36,10 +36,13 @@ def plan_reading(
     *,
     ruleset_id: int,
     window: tuple[date, date] | None,
+    is_read_again: bool = False,
+    only: frozenset[int] | None = None,
 ) -> tuple[list[AssetToRead], list[AssetAction]]:
     """Assets to read, each content once and in manifest order, and the action recorded for every entry.
 
-    An asset is read when it is not indexed under this ruleset, or has records in the window that are not taken.
+    An asset is read when it is not indexed under this ruleset, or has records in the window that are not taken;
+    `is_read_again`: whatever is there already, and all its rows are offered to Bronze once more; `only`: of these.
     """
     start, end = window or (None, None)
     wanted = sorted({entry.asset_id for entry in registered if entry.asset_id is not None and entry.action == "parsed"})
@@ -53,7 +56,8 @@ def plan_reading(
             assert entry.asset_id is not None and entry.raw_zone_key
             assert entry.content_encoding and entry.source_fingerprint
             is_indexed, is_due, content_bytes = state[entry.asset_id]
-            if is_indexed and not is_due:
+            is_wanted = is_read_again or is_due or not is_indexed
+            if not is_wanted or (only is not None and entry.asset_id not in only):
                 action = "unchanged"
             else:
                 to_read[entry.asset_id] = AssetToRead(
@@ -63,6 +67,7 @@ def plan_reading(
                     entry.source_fingerprint,
                     content_bytes,
                     is_indexed,
+                    offers_lines=is_read_again or not is_indexed,
                 )
         actions.append(
             AssetAction(

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 from loader.evidence.facts import RunFacts
-from loader.ingest.request import IngestRequest
 from loader.manifest import ManifestRefusedError
 from loader.silver import BuildResult, ProofScope
 
@@ -36,7 +35,7 @@ class Problem:
 class Verdict:
     """`status` is success, warning, not_available or failed; the exit code is 0 only for the first two.
 
-    `proof`: how much reconcile proved in this run.
+    `proof`: how much reconcile proved in this run; `notes`: what else its verb has to say.
     """
 
     status: str
@@ -47,14 +46,12 @@ class Verdict:
     facts: RunFacts
     proof: ProofScope
     report_paths: tuple[Path, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def downstream_decision(self) -> str:
         """Never above manual_review_required until a release gate exists."""
         return "hold_downstream" if self.exit_code else "manual_review_required"
-
-    def with_reports(self, paths: Iterable[Path]) -> Verdict:
-        return replace(self, report_paths=tuple(paths))
 
 
 def judge_run(
@@ -63,15 +60,18 @@ def judge_run(
     proof: ProofScope,
     refused: Sequence[ManifestRefusedError],
     reject_limit: float,
-    request: IngestRequest,
+    partition: date | None,
+    of_verb: Sequence[Problem] = (),
 ) -> Verdict:
-    """Every problem of a run; none means success, or warning where something deserves a look."""
-    problems = [Problem("manifest_refused", f"manifest {error.path} refused: {error}") for error in refused]
+    """Every problem of a run; none means success, or warning where something deserves a look. `partition`: the only one
+    that it was asked for, if it was; `of_verb`: problems that the run's verb has found itself."""
+    problems = list(of_verb)
+    problems += [Problem("manifest_refused", f"manifest {error.path} refused: {error}") for error in refused]
     problems += _gate_problems(facts)
     problems += _build_problems(facts, build)
     problems += _line_problems(facts, reject_limit)
-    if request.partition is not None and not facts.partitions:
-        message = no_line_belongs(request.partition, facts.nearest_partitions)
+    if partition is not None and not facts.partitions:
+        message = no_line_belongs(partition, facts.nearest_partitions)
         problems.append(Problem("no_lines_for_partition", message))
     warnings = _warnings(facts)
     only_absent = bool(problems) and all(problem.reason_code == "no_lines_for_partition" for problem in problems)
@@ -81,7 +81,7 @@ def judge_run(
         exit_code=1 if problems else 0,
         problems=tuple(problem.message for problem in problems),
         reason_codes=tuple(sorted({problem.reason_code for problem in problems} | warnings)),
-        next_command=_next_command(request, problems),
+        next_command=_next_command(partition, problems),
         facts=facts,
         proof=proof,
     )
@@ -150,6 +150,6 @@ def no_line_belongs(partition: date | None, nearest: Iterable[date]) -> str:
     return f"no line of the declared assets belongs to partition {partition}; nearest data: {days or 'none'}"
 
 
-def _next_command(request: IngestRequest, problems: Sequence[Problem]) -> str:
-    suffix = f" PARTITION={request.partition}" if request.partition else ""
+def _next_command(partition: date | None, problems: Sequence[Problem]) -> str:
+    suffix = f" PARTITION={partition}" if partition else ""
     return f"make status{suffix}" if problems else f"make build SELECT=ticket_fact+   (readers: make status{suffix})"

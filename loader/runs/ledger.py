@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from loader import __version__
 from loader.errors import InfrastructureError
+from loader.manifest.model import Manifest
 from loader.runs.anchors import Attempt
 from loader.runs.lock import IngestLock
 
@@ -26,12 +27,13 @@ class Job:
 
     mode: str
     batch_id: str
-    manifest_ids: tuple[str, ...]
+    manifests: tuple[Manifest, ...]
     window: tuple[date, date] | None
     line_limit: int | None
     ruleset_id: int
     refused_manifests: tuple[Mapping[str, Any], ...] = ()
     git_sha: str | None = None
+    plan: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +61,9 @@ class Ledger:
         with self._lock.transaction() as cursor:
             cursor.execute(
                 "insert into ops.ingest_run (run_id, attempt, trace_id, mode, status, stage, batch_id, manifest_ids,"
-                " ruleset_id, window_start, window_end, line_limit, refused_manifests, watermarks, lock_pid,"
-                " process_id, host, loader_version, git_sha)"
-                " select %s, %s, %s, %s, 'running', 'started', %s, %s, %s, %s, %s, %s, %s,"
+                " declared_manifests, ruleset_id, window_start, window_end, line_limit, refused_manifests, plan,"
+                " watermarks, lock_pid, process_id, host, loader_version, git_sha)"
+                " select %s, %s, %s, %s, 'running', 'started', %s, %s, %s, %s, %s, %s, %s, %s, %s,"
                 " coalesce((select jsonb_object_agg(record_source, value_at) from ops.ingest_state"
                 " where dataset = %s and state_kind = 'watermark'), '{}'), %s, %s, %s, %s, %s"
                 " returning started_at",
@@ -70,12 +72,14 @@ class Ledger:
                     self.attempt.trace_id,
                     job.mode,
                     job.batch_id,
-                    list(job.manifest_ids),
+                    [manifest.manifest_id for manifest in job.manifests],
+                    json.dumps([_as_declared(manifest) for manifest in job.manifests]),
                     job.ruleset_id,
                     start,
                     end,
                     job.line_limit,
                     json.dumps(list(job.refused_manifests)),
+                    None if job.plan is None else json.dumps(job.plan),
                     DATASET,
                     self._lock.backend_pid,
                     self._lock.process_id,
@@ -106,6 +110,15 @@ class Ledger:
                     next_command="make status",
                 )
             yield cursor
+
+    def begin_landing(self) -> None:
+        """Loads follow that are not completed yet: until they are, repair searches Bronze for this attempt's rows."""
+        with self.boundary("archived") as cursor:
+            cursor.execute(
+                "update ops.ingest_run set stage_ended_at = stage_ended_at - 'landed'"
+                " where run_id = %s and attempt = %s",
+                self._key,
+            )
 
     def note(self, column: str, value: Any) -> None:
         """Set one descriptive column of the attempt's row; `column` comes from the code, never from input."""
@@ -191,6 +204,15 @@ class Ledger:
     @property
     def _key(self) -> tuple[str, int]:
         return str(self.attempt.run_id), self.attempt.number
+
+
+def _as_declared(manifest: Manifest) -> dict[str, Any]:
+    return {
+        "manifest_id": manifest.manifest_id,
+        "manifest_sha256": manifest.sha256,
+        "manifest_path": str(manifest.path),
+        "is_implicit": manifest.is_implicit,
+    }
 
 
 def _storable(text: str | None) -> str | None:

@@ -12,11 +12,31 @@ from loader.runs.lock import LOCK_CLASS, LOCK_WRITER
 from loader.warehouse import Warehouse
 
 _PARTITIONS = """
-select partition_key, line_count, rejected_count, landed_count, duplicate_count, out_of_partition_count, gap_count,
-    withheld_asset_count + missing_asset_count as absent_asset_count, silver_row_count, unexplained_count, is_complete
-from reconcile.reconcile_partition
-where %(day)s::date is null or partition_key = %(day)s
-order by partition_key
+select part.partition_key, indexed.expected_count, part.landed_count, part.duplicate_count, part.rejected_count,
+    part.out_of_partition_count, part.gap_count,
+    part.withheld_asset_count + part.missing_asset_count as absent_asset_count, part.silver_row_count,
+    part.unexplained_count, part.is_complete, reader.run_id as last_run_id, reader.mode as last_verb
+from reconcile.reconcile_partition as part
+left join (
+    select partition_key, sum(record_line_count)::bigint as expected_count
+    from ops.asset_partition
+    inner join (
+        select asset_id, max(ruleset_id) as ruleset_id from ops.asset_index group by asset_id
+    ) as latest using (asset_id, ruleset_id)
+    group by partition_key
+) as indexed on indexed.partition_key = part.partition_key
+-- The run that last read lines of it.
+left join (
+    select distinct on (reading.partition_key) reading.partition_key, run.run_id::text, run.mode
+    from ops.asset_partition as reading
+    inner join ops.run_asset as entry on entry.asset_id = reading.asset_id and entry.action = 'parsed'
+    inner join ops.ingest_run as run on run.run_id = entry.run_id and run.attempt = entry.attempt
+    where run.window_start is null
+        or (reading.partition_key >= run.window_start and reading.partition_key < run.window_end)
+    order by reading.partition_key, run.started_at desc
+) as reader on reader.partition_key = part.partition_key
+where %(day)s::date is null or part.partition_key = %(day)s
+order by part.partition_key
 """
 
 _RUNS = """
@@ -114,7 +134,7 @@ def _next_command(
     if findings or any(row["unexplained_count"] for row in partitions):
         return "make build SELECT=reconcile   (proves it again and names every damaged row's table and asset)"
     if runs[0]["status"] in ("crashed", "interrupted", "running"):
-        return f"make ingest{suffix}   (idempotent: what a dead attempt left is removed first)"
+        return f"loader retry {runs[0]['run_id']} --mode execute   (what the dead attempt left is removed first)"
     if absent:
         return f"make dry-run{suffix}   (judges the absent assets again without loading)"
     if any(not row["is_complete"] for row in partitions) or not partitions:

@@ -106,7 +106,7 @@ def _start(lock: IngestLock) -> tuple[Attempt, Ledger, int]:
     ledger = Ledger(lock, attempt)
     with lock.transaction() as cursor:
         ruleset_id = register_ruleset(cursor, ruleset())
-    ledger.start(Job("ingest", "batch-20260417-001", ("manifest-test",), None, None, ruleset_id))
+    ledger.start(Job("ingest", "batch-20260417-001", (), None, None, ruleset_id))
     return attempt, ledger, ruleset_id
 
 

@@ -242,7 +242,7 @@ def test_a_proof_that_did_not_close_covers_nothing(
         raise RuntimeError("killed")
 
     with monkeypatch.context() as patch:
-        patch.setattr("loader.ingest.run.record_proof", dies)
+        patch.setattr("loader.ingest.execution.record_proof", dies)
         with pytest.raises(RuntimeError):
             run(manifests[2])
     assert rows(database, "select count(*) > 0 from ops.unproved_change") == [(True,)]
@@ -255,7 +255,7 @@ def test_other_sql_proves_everything_again(
     manifests: list[Path], database: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What a former version of the checks let pass is no proof under these."""
-    monkeypatch.setattr("loader.ingest.run.project_sha256", lambda root: "f" * 64)
+    monkeypatch.setattr("loader.ingest.execution.project_sha256", lambda root: "f" * 64)
     verdict = run(manifests[1])
     assert (verdict.proof.name, verdict.proof.reason[:11]) == ("all", "dbt_project")
 

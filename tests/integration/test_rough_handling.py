@@ -18,7 +18,7 @@ from loader.gate import GateReport
 from loader.ingest import IngestRequest
 from loader.ingest import run as run_module
 from loader.ingest.dry_run import dry_run
-from loader.ingest.run import git_sha
+from loader.ingest.execution import git_sha
 from loader.runs import IngestLock, new_run_id, repair
 from loader.silver import run_dbt
 from loader.status import read_status

@@ -78,6 +78,7 @@ def assets(tmp_path: Path) -> list[AssetToRead]:
             hashlib.sha256(path.read_bytes()).hexdigest(),
             0,
             is_indexed=number == 2,
+            offers_lines=number != 2,
         )
         for number, path in enumerate(files, start=1)
     ]
@@ -162,7 +163,9 @@ def test_workers_that_bring_the_same_events_do_not_fail_each_other(
     generate(options, tmp_path / "day")
     (path,) = (tmp_path / "day").glob("tickets*")
     fingerprint = hashlib.sha256(path.read_bytes()).hexdigest()
-    copies = [AssetToRead(number, path, "identity", fingerprint, 0, is_indexed=False) for number in (1, 2)]
+    copies = [
+        AssetToRead(number, path, "identity", fingerprint, 0, is_indexed=False, offers_lines=True) for number in (1, 2)
+    ]
     landed = scene.land(copies)
     assert len(landed.load_ids) == 2, "one worker read both"
     (counts,) = rows(database, "select count(*), count(distinct event_id) from bronze.raw_ticket_event")

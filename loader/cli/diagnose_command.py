@@ -1,0 +1,33 @@
+"""`loader diagnose`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import click
+
+from loader.cli.options import json_option, partition_option
+from loader.cli.output import print_json, print_table
+
+
+@click.command()
+@partition_option
+@json_option
+def diagnose(partition: str | None, as_json: bool) -> int:
+    """Walk the triage order over one snapshot, and end with one command; exit code 1 where a step is not in order."""
+    from loader.config import load_settings, parse_partition
+    from loader.recovery.world import looking_at
+    from loader.status.diagnose import diagnose as walk
+    from loader.warehouse import open_warehouse
+
+    settings = load_settings()
+    day = None if partition is None else parse_partition(partition)
+    with looking_at(settings, open_warehouse(settings)) as world:
+        found = walk(world, day)
+    if as_json:
+        print_json({**asdict(found), "is_in_order": found.is_in_order})
+    else:
+        rows = [["ok" if step.is_in_order else "!!", step.question, step.answer] for step in found.steps]
+        print_table("diagnosis", ["", "question", "answer"], rows)
+        click.echo(f"next: {found.next_command}")
+    return 0 if found.is_in_order else 1

@@ -1,0 +1,301 @@
+"""`loader plan`, `loader apply`, and each verb in one step: plan, and with `--mode execute` apply."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import date, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from loader.cli.options import json_option, lock_option, settings_of
+from loader.cli.output import print_json, print_table, progress
+from loader.errors import CommandUsageError
+
+if TYPE_CHECKING:
+    from loader.config import Settings
+    from loader.recovery import Plan
+
+_PARTITION_COLUMNS = (
+    ("partition", "partition_key"),
+    ("expected", "expected_input_count"),
+    ("current", "current_input_count"),
+    ("rejected", "rejected_count"),
+    ("silver", "current_output_count"),
+    ("assets", "asset_count"),
+    ("gap", "gap_reason"),
+)
+_ASSETS_SHOWN = 20
+
+mode_option = click.option(
+    "--mode",
+    type=click.Choice(["dry-run", "execute"]),
+    default="dry-run",
+    show_default=True,
+    help="dry-run writes and prints the plan; execute applies it too.",
+)
+
+
+def _run_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    command = click.option("--latest", is_flag=True, help="The run that was started last.")(command)
+    return click.argument("run_id", metavar="[RUN]", required=False)(command)
+
+
+def _replay_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in (
+        click.option("--rejected-only", is_flag=True, help="Assets with rejects only; no valid line may change."),
+        click.option("--batch", metavar="batch-YYYYMMDD-NNN", help="Every asset that this batch archived."),
+        click.option("--run", "run_id", metavar="RUN", help="Every asset that this run archived."),
+    ):
+        command = option(command)
+    return command
+
+
+def _window_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in (
+        click.option("--to", "last", metavar="YYYY-MM-DD", help="The last partition, included."),
+        click.option("--from", "first", metavar="YYYY-MM-DD", help="The first partition."),
+        click.option("--partition", metavar="YYYY-MM-DD", help="One UTC day of created_at."),
+    ):
+        command = option(command)
+    return command
+
+
+def _backfill_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    command = click.option("--keep-going", is_flag=True, help="Do not stop at the first partition that fails.")(command)
+    command = click.option("--manifest", metavar="PATH[,PATH…]", help="Only these manifests.")(command)
+    return _window_options(command)
+
+
+def _of_run(run_id: str | None, latest: bool, verb: str) -> dict[str, Any]:
+    if (run_id is None) != latest:
+        raise CommandUsageError(
+            f"{verb}: got {'both RUN and --latest' if latest else 'neither RUN nor --latest'}, expected one of them;"
+            " nothing was started",
+            next_command=f"loader {verb} --latest   (or a run_id from make status)",
+        )
+    return {"run_id": run_id}
+
+
+def _of_replay(run_id: str | None, batch: str | None, rejected_only: bool) -> dict[str, Any]:
+    if (run_id is None) == (batch is None):
+        raise CommandUsageError(
+            f"replay: got {'neither --run nor --batch' if run_id is None else 'both --run and --batch'}, expected one"
+            " of them; nothing was started",
+            next_command="loader replay --run <a run_id from make status>",
+        )
+    return {"run_id": run_id, "batch_id": batch, "rejected_only": rejected_only}
+
+
+def _of_window(verb: str, partition: str | None, first: str | None, last: str | None) -> dict[str, Any]:
+    from loader.config import parse_partition
+
+    if (partition is None) == (first is None and last is None) or (first is None) != (last is None):
+        raise CommandUsageError(
+            f"{verb}: expected --partition, or --from and --to, and not both: a window is never guessed; nothing was"
+            " started",
+            next_command=f"loader {verb} --partition 2026-04-17",
+        )
+    start = parse_partition(partition or first or "")
+    end = parse_partition(partition or last or "")
+    if end < start or end == date.max:
+        raise CommandUsageError(
+            f"{verb}: got the window {start} to {end}, expected --to on or after --from; nothing was started",
+            next_command=f"loader {verb} --from {end} --to {start}",
+        )
+    return {"window_start": start.isoformat(), "window_end": (end + timedelta(days=1)).isoformat()}
+
+
+def _of_backfill(
+    partition: str | None, first: str | None, last: str | None, manifest: str | None, keep_going: bool
+) -> dict[str, Any]:
+    paths = [str(Path(path).resolve()) for path in (manifest or "").split(",") if path.strip()]
+    return {**_of_window("backfill", partition, first, last), "manifest_paths": paths, "keep_going": keep_going}
+
+
+@click.command()
+@_run_options
+@mode_option
+@lock_option
+@json_option
+def retry(run_id: str | None, latest: bool, mode: str, lock_timeout: float | None, as_json: bool) -> int:
+    """The same run as its next attempt, from what it recorded; refused for a run that succeeded or is alive."""
+    return _in_one_step("retry", _of_run(run_id, latest, "retry"), mode, lock_timeout, as_json)
+
+
+@click.command()
+@click.option("--run", "run_id", metavar="RUN", help="The run whose job is done again.")
+@click.option("--latest", is_flag=True, help="The run that was started last.")
+@mode_option
+@lock_option
+@json_option
+def rerun(run_id: str | None, latest: bool, mode: str, lock_timeout: float | None, as_json: bool) -> int:
+    """The same job as a new run: sources are read and parsed again; says which of them changed."""
+    return _in_one_step("rerun", _of_run(run_id, latest, "rerun"), mode, lock_timeout, as_json)
+
+
+@click.command()
+@_replay_options
+@mode_option
+@lock_option
+@json_option
+def replay(
+    run_id: str | None, batch: str | None, rejected_only: bool, mode: str, lock_timeout: float | None, as_json: bool
+) -> int:
+    """A past run or batch from the raw zone, under today's ruleset; says what that changed."""
+    return _in_one_step("replay", _of_replay(run_id, batch, rejected_only), mode, lock_timeout, as_json)
+
+
+@click.command()
+@_backfill_options
+@mode_option
+@lock_option
+@json_option
+def backfill(
+    partition: str | None,
+    first: str | None,
+    last: str | None,
+    manifest: str | None,
+    keep_going: bool,
+    mode: str,
+    lock_timeout: float | None,
+    as_json: bool,
+) -> int:
+    """A window of partitions from the declared sources; the cursor does not move."""
+    request = _of_backfill(partition, first, last, manifest, keep_going)
+    return _in_one_step("backfill", request, mode, lock_timeout, as_json)
+
+
+@click.command()
+@_window_options
+@mode_option
+@lock_option
+@json_option
+def restore(
+    partition: str | None, first: str | None, last: str | None, mode: str, lock_timeout: float | None, as_json: bool
+) -> int:
+    """An earlier released state of a partition; refused until a release exists."""
+    return _in_one_step("restore", _of_window("restore", partition, first, last), mode, lock_timeout, as_json)
+
+
+@click.group()
+def plan() -> None:
+    """Write and print the plan of a recovery verb; nothing else is written."""
+
+
+@plan.command("retry")
+@_run_options
+@json_option
+def plan_retry(run_id: str | None, latest: bool, as_json: bool) -> int:
+    """The same run as its next attempt."""
+    return _in_one_step("retry", _of_run(run_id, latest, "plan retry"), "dry-run", None, as_json)
+
+
+@plan.command("rerun")
+@click.option("--run", "run_id", metavar="RUN", help="The run whose job is done again.")
+@click.option("--latest", is_flag=True, help="The run that was started last.")
+@json_option
+def plan_rerun(run_id: str | None, latest: bool, as_json: bool) -> int:
+    """The same job as a new run; reads and hashes the sources."""
+    return _in_one_step("rerun", _of_run(run_id, latest, "plan rerun"), "dry-run", None, as_json)
+
+
+@plan.command("replay")
+@_replay_options
+@json_option
+def plan_replay(run_id: str | None, batch: str | None, rejected_only: bool, as_json: bool) -> int:
+    """A past run or batch, from the raw zone."""
+    return _in_one_step("replay", _of_replay(run_id, batch, rejected_only), "dry-run", None, as_json)
+
+
+@plan.command("backfill")
+@_backfill_options
+@json_option
+def plan_backfill(
+    partition: str | None, first: str | None, last: str | None, manifest: str | None, keep_going: bool, as_json: bool
+) -> int:
+    """A window of partitions."""
+    return _in_one_step(
+        "backfill", _of_backfill(partition, first, last, manifest, keep_going), "dry-run", None, as_json
+    )
+
+
+@plan.command("restore")
+@_window_options
+@json_option
+def plan_restore(partition: str | None, first: str | None, last: str | None, as_json: bool) -> int:
+    """An earlier released state of a partition."""
+    return _in_one_step("restore", _of_window("plan restore", partition, first, last), "dry-run", None, as_json)
+
+
+@click.command()
+@click.argument("plan_file", metavar="PLAN", type=click.Path(path_type=Path))
+@lock_option
+@json_option
+def apply(plan_file: Path, lock_timeout: float | None, as_json: bool) -> int:
+    """Carry out a reviewed plan; refused with exit code 4 when what it rests on has moved."""
+    from loader.recovery import read_plan
+
+    settings = settings_of(lock_timeout)
+    return _apply(settings, read_plan(settings, plan_file), as_json)
+
+
+def _in_one_step(verb: str, request: Mapping[str, Any], mode: str, lock_timeout: float | None, as_json: bool) -> int:
+    from loader.recovery import make_plan
+
+    settings = settings_of(lock_timeout)
+    made = make_plan(settings, verb, request)
+    path = made.write(settings)
+    record = made.as_record(settings)
+    if mode == "execute":
+        return _apply(settings, record, as_json)
+    if as_json:
+        print_json({**record, "next_command": _next_command(path, settings)})
+    else:
+        _print(made, record, path, settings)
+    return 0
+
+
+def _apply(settings: Settings, record: Mapping[str, Any], as_json: bool) -> int:
+    from loader.cli.ingest_command import print_verdict
+    from loader.recovery import apply_plan
+
+    with progress() as report:
+        verdict = apply_plan(settings, record, report)
+    print_verdict(verdict, settings.project_root, as_json=as_json)
+    return verdict.exit_code
+
+
+def _print(made: Plan, record: Mapping[str, Any], path: Path, settings: Settings) -> None:
+    window = "every partition" if made.window is None else f"[{made.window[0]}, {made.window[1]})"
+    click.echo(f"plan {made.plan_id}: {made.mode}, {window}, by {made.operator}")
+    rows = [[getattr(partition, name) for _, name in _PARTITION_COLUMNS] for partition in made.partitions]
+    print_table("partitions", [title for title, _ in _PARTITION_COLUMNS], rows)
+    shown = made.assets[:_ASSETS_SHOWN]
+    print_table(
+        f"reads ({len(made.assets)} asset(s))"
+        + (f", the first {_ASSETS_SHOWN}" if len(made.assets) > len(shown) else ""),
+        ["manifest", "source", "from", "registered", "found"],
+        [
+            [
+                asset.manifest_id,
+                asset.source_id,
+                asset.reads_from,
+                (asset.source_fingerprint or "")[:12],
+                (asset.found or "")[:12] if len(asset.found or "") == 64 else asset.found,
+            ]
+            for asset in shown
+        ],
+    )
+    for name in ("expected_input_count", "current_output_count", "gap_reason"):
+        click.echo(f"{name.replace('_', ' ')}: {record[name]}")
+    for name in ("proposed_action", "idempotency_guard", "downstream_impact"):
+        click.echo(f"{name.replace('_', ' ')}: {record[name]}")
+    click.echo(f"writes: {', '.join(record['target_assets'])}")
+    click.echo(f"next: {_next_command(path, settings)}")
+
+
+def _next_command(path: Path, settings: Settings) -> str:
+    root = settings.project_root
+    return f"make apply PLAN={path.relative_to(root) if path.is_relative_to(root) else path}"

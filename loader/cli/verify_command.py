@@ -1,0 +1,63 @@
+"""`loader verify`."""
+
+from __future__ import annotations
+
+import click
+
+from loader.cli.options import json_option
+from loader.cli.output import print_json, print_table, progress
+
+
+@click.command()
+@click.option("--run", "run_id", metavar="RUN", required=True, help="The run whose claims are verified.")
+@json_option
+def verify(run_id: str, as_json: bool) -> int:
+    """Read the raw zone again and prove line by line that Bronze holds what a run claims; writes nothing."""
+    from loader.config import load_settings
+    from loader.contract.ruleset import load_ruleset
+    from loader.progress import Meter
+    from loader.raw_zone import RawZone
+    from loader.recovery.world import looking_at
+    from loader.verify import verify_run
+    from loader.warehouse import open_warehouse
+
+    settings = load_settings()
+    warehouse = open_warehouse(settings)
+    with looking_at(settings, warehouse) as world:
+        world.run(run_id)
+        size = world.archived_bytes(run_id)
+    with progress() as report:
+        meter = Meter(report, "verify", "bytes", size)
+        found = verify_run(
+            warehouse,
+            RawZone(settings.raw_zone),
+            load_ruleset(settings.project_root / "contracts"),
+            run_id,
+            lambda lines, content_bytes: meter.add(content_bytes, lines),
+        )
+    next_command = "make status" if found.is_proved else "make build SELECT=reconcile   (names what SQL can name)"
+    if as_json:
+        print_json(
+            {
+                "run_id": run_id,
+                "is_proved": found.is_proved,
+                "asset_count": found.asset_count,
+                "line_count": found.line_count,
+                "differences": dict(found.differences),
+                "shown": [[each.asset_id, each.line_number, each.difference] for each in found.shown],
+                "unreadable": {str(asset_id): reason for asset_id, reason in found.unreadable.items()},
+                "next_command": next_command,
+            }
+        )
+        return 0 if found.is_proved else 1
+    print_table(
+        f"verify run {run_id}",
+        ["assets", "lines", "differing", "unreadable"],
+        [[found.asset_count, found.line_count, sum(found.differences.values()), len(found.unreadable)]],
+    )
+    for each in found.shown:
+        click.echo(f"asset {each.asset_id} line {each.line_number}: {each.difference}")
+    for asset_id, reason in found.unreadable.items():
+        click.echo(f"asset {asset_id}: not proved, the archive cannot be read: {reason}")
+    click.echo(f"next: {next_command}", err=not found.is_proved)
+    return 0 if found.is_proved else 1

@@ -1,0 +1,430 @@
+"""One attempt at work: the stages that an ingest and the recovery verbs share, each ended by a boundary.
+
+A verb decides which entries are read and from where, in which order stages come, and what its end may move; nothing of
+that is decided here.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+from loader.bronze import (
+    AssetToRead,
+    BronzeLoader,
+    Landed,
+    Order,
+    Progress,
+    Terms,
+    complete,
+    land,
+    land_in_processes,
+    read_assets,
+)
+from loader.config import Settings
+from loader.contract.ruleset import Ruleset
+from loader.errors import CheckFailedError, LoaderError
+from loader.evidence import Evidence, read_facts, write_crash_evidence
+from loader.gate import GateReport, inspect_manifest, withhold
+from loader.ingest.plan import plan_reading
+from loader.ingest.request import DeclaredInput
+from loader.ingest.verdict import Problem, Verdict, judge_run, shown
+from loader.progress import Meter, Report, Step
+from loader.raw_zone import RawZone, SourceChangedError
+from loader.runs import Attempt, IngestLock, Job, Ledger, drop_working_state, repair
+from loader.runs.registry import RegisteredAsset, refuse_changed_manifests, register, register_ruleset
+from loader.silver import (
+    BuildResult,
+    ProofScope,
+    choose_scope,
+    is_closed,
+    parse_project,
+    project_sha256,
+    record_proof,
+    run_dbt,
+)
+from loader.warehouse import Warehouse
+
+# Bytes as archived. A process starts in half a second, in which some 15 MB are read.
+_WORTH_A_PROCESS = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What an attempt is for. The window is half-open, in partitions; None means every partition.
+
+    `plan`: the recovery plan that is applied, as JSON-ready values.
+    """
+
+    mode: str
+    declared: DeclaredInput
+    window: tuple[date, date] | None = None
+    line_limit: int | None = None
+    plan: Mapping[str, Any] | None = None
+
+    @property
+    def partition(self) -> date | None:
+        """The only partition of the window, if it has one only."""
+        if self.window is None or self.window[1] - self.window[0] != timedelta(days=1):
+            return None
+        return self.window[0]
+
+
+@contextmanager
+def executing(
+    settings: Settings,
+    warehouse: Warehouse,
+    lock: IngestLock,
+    attempt: Attempt,
+    task: Task,
+    ruleset: Ruleset,
+    report: Report,
+) -> Iterator[Execution]:
+    """Repair, then start an attempt; whatever ends it early is recorded in the ledger and in evidence.
+
+    The caller holds the lock, and closes it. Raises RefusedError, with nothing started, when a declared manifest has
+    other bytes than the one registered under its id.
+    """
+    execution = Execution(settings, warehouse, lock, attempt, task, ruleset, report)
+    execution.start()
+    try:
+        execution.prepare()
+        yield execution
+    except BaseException as error:
+        execution.record_failure(error)
+        raise
+
+
+class Execution:
+    """The stages of one attempt, in the order in which they may be called: `gate` and `archive`, or `recall`; `land`;
+    `build`; `conclude`. Entered by `executing`."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        warehouse: Warehouse,
+        lock: IngestLock,
+        attempt: Attempt,
+        task: Task,
+        ruleset: Ruleset,
+        report: Report,
+    ) -> None:
+        self._settings = settings
+        self._warehouse = warehouse
+        self._lock = lock
+        self._task = task
+        self._ruleset = ruleset
+        self._report = report
+        self._working_root = settings.state_folder / "dlt"
+        self._raw_zone = RawZone(settings.raw_zone)
+        self.attempt = attempt
+        self._ledger = Ledger(lock, attempt)
+        self._has_landed = False
+
+    def start(self) -> None:
+        """Remove what dead attempts left, and write this attempt's row."""
+        repaired = repair(self._lock, self._working_root)
+        self._raw_zone.sweep()
+        if repaired.crashed_attempts or repaired.row_count:
+            self._report(
+                f"repair: {len(repaired.crashed_attempts)} dead attempt(s), {repaired.row_count} row(s) of loads that"
+                f" never completed removed, {len(repaired.staging_schemas)} staging schema(s) dropped"
+            )
+            write_crash_evidence(self._settings, self._lock, repaired.crashed_attempts)
+        with self._lock.transaction() as cursor:
+            refuse_changed_manifests(cursor, self._task.declared.manifests)
+            self.ruleset_id = register_ruleset(cursor, self._ruleset)
+        self._ledger.start(self._job())
+        self._ledger.note("repaired_row_count", repaired.row_count)
+
+    def prepare(self) -> None:
+        """Have dbt's project parsed as it stands now, and remember its SQL."""
+        self._project_sha256 = project_sha256(self._settings.project_root)
+        parse_project(self._warehouse, self._settings.project_root)
+
+    def gate(self) -> list[GateReport]:
+        """Judge every declared asset; its source is read and hashed."""
+        manifests = self._task.declared.manifests
+        size = sum(asset.size_bytes or 0 for manifest in manifests for asset in manifest.assets)
+        meter = Meter(self._report, "gate", "bytes", size)
+        reports = [
+            inspect_manifest(
+                manifest,
+                self._settings.project_root,
+                self._settings.allowed_roots,
+                on_asset=lambda judged: meter.add(judged.asset.size_bytes or 0),
+            )
+            for manifest in manifests
+        ]
+        with self._ledger.boundary("gated"):
+            pass
+        for gate_report in reports:
+            admitted = sum(judged.judgement.disposition == "admitted" for judged in gate_report.assets)
+            self._report(f"gate: {gate_report.manifest.manifest_id}: {admitted} of {len(gate_report.assets)} admitted")
+        return reports
+
+    def archive(self, reports: Sequence[GateReport], *, is_read_again: bool = False) -> list[AssetToRead]:
+        """Copy admitted bytes into the raw zone, then register manifests and assets; returns what is to be read.
+
+        `is_read_again`: also what is indexed and taken already.
+        """
+        keys: dict[str, str] = {}
+        meter = Meter(self._report, "archive", "bytes", sum(gate_report.admitted_bytes for gate_report in reports))
+        archived = [self._archive_manifest(gate_report, keys, meter) for gate_report in reports]
+        with self._ledger.boundary("archived") as cursor:
+            registered = register(cursor, self.attempt.run_id, archived, keys)
+            return self._choose(cursor, registered, is_read_again)
+
+    def recall(
+        self,
+        entries: Sequence[RegisteredAsset],
+        *,
+        is_read_again: bool = False,
+        only: frozenset[int] | None = None,
+    ) -> list[AssetToRead]:
+        """Take entries as an earlier run recorded them; their bytes come from the raw zone, no source is looked at.
+
+        `only`: of these assets; the others count as unchanged.
+        """
+        with self._ledger.boundary("archived") as cursor:
+            return self._choose(cursor, entries, is_read_again, only)
+
+    def _choose(
+        self,
+        cursor: Any,
+        entries: Sequence[RegisteredAsset],
+        is_read_again: bool,
+        only: frozenset[int] | None = None,
+    ) -> list[AssetToRead]:
+        to_read, actions = plan_reading(
+            cursor,
+            entries,
+            self._raw_zone,
+            ruleset_id=self.ruleset_id,
+            window=self._task.window,
+            is_read_again=is_read_again,
+            only=only,
+        )
+        self._ledger.record_actions(cursor, actions)
+        unchanged = sum(action.action == "unchanged" for action in actions)
+        self._report(f"bronze: {len(to_read)} asset(s) to read, {unchanged} unchanged")
+        return to_read
+
+    def _archive_manifest(self, gate_report: GateReport, keys: dict[str, str], meter: Meter) -> GateReport:
+        for judged in gate_report.assets:
+            if judged.judgement.disposition != "admitted":
+                continue
+            assert judged.inspection is not None and judged.path is not None
+            try:
+                keys[judged.inspection.fingerprint] = self._raw_zone.put(judged.path, judged.inspection)
+            except SourceChangedError as error:
+                gate_report = withhold(gate_report, judged.asset.source_id, error.reason_code, error.message)
+            meter.add(judged.inspection.size_bytes)
+        return gate_report
+
+    def land(self, to_read: Sequence[AssetToRead]) -> None:
+        """Read the assets, load their rows, make them visible in one transaction. May be called again, with others."""
+        if self._has_landed:
+            self._ledger.begin_landing()
+        landed = self._read_and_load(to_read) if to_read else Landed((), ())
+        with self._ledger.boundary("landed") as cursor:
+            complete(
+                cursor,
+                self.attempt,
+                landed,
+                ruleset_id=self.ruleset_id,
+                window=self._task.window,
+                is_limited=self._task.line_limit is not None,
+            )
+        self._has_landed = True
+        if to_read:
+            self._report(f"bronze: {len(landed.load_ids)} load(s) completed")
+            drop_working_state(self._lock, self.attempt, self._working_root)
+
+    def _read_and_load(self, to_read: Sequence[AssetToRead]) -> Landed:
+        """In processes of their own when that is worth their start. A line limit needs one order of reading."""
+        terms = Terms(self.ruleset_id, self._ruleset.sha256, self._task.window)
+        meter = Meter(self._report, "bronze", "bytes", sum(asset.content_bytes for asset in to_read))
+
+        def progressed(progress: Progress) -> None:
+            meter.add(progress.content_bytes, progress.line_count)
+
+        size = sum(asset.path.stat().st_size for asset in to_read)
+        if self._settings.workers and self._task.line_limit is None and size >= _WORTH_A_PROCESS:
+            contracts = self._settings.project_root / "contracts"
+            order = Order(
+                self._warehouse, self.attempt, self._working_root, terms, contracts, self._settings.load_format
+            )
+            return land_in_processes(to_read, order, process_count=self._settings.workers, progress=progressed)
+        read = read_assets(to_read, terms, self._ruleset, line_limit=self._task.line_limit)
+        loader = BronzeLoader(self._warehouse, self.attempt, self._working_root, file_format=self._settings.load_format)
+        return land(read, loader, progressed)
+
+    def build(self) -> tuple[BuildResult, ProofScope]:
+        """Silver, then reconcile, in one dbt invocation with every data test; unit tests belong to CI.
+
+        Proves what changed where that is enough. Whatever does not close then is proved again with everything, which
+        is also what names a damage. A failing test keeps dbt from the models that read what it tested: reconcile is
+        then built all the same, and tested after. Raises CheckFailedError when a model itself cannot be built.
+        """
+        with self._lock.transaction() as cursor:
+            scope = choose_scope(cursor, self._project_sha256, is_asked_for_all=self._settings.proof == "all")
+        self._report(f"proof: {scope.name}, {scope.reason}")
+        build = self._dbt(scope, "build", "--exclude-resource-type", "unit_test")
+        with self._lock.transaction() as cursor:
+            is_enough = scope.name == "all" or is_closed(cursor, scope, build)
+        if not is_enough:
+            scope = replace(scope, name="all", reason="the proof of what changed did not close")
+            self._report(f"proof: {scope.name}, {scope.reason}")
+            build = self._dbt(scope, "build", "--exclude-resource-type", "unit_test")
+        if build.skipped:
+            build = build.then(self._dbt(scope, "run", "--select", "reconcile"))
+            build = build.then(self._dbt(scope, "test", "--select", "reconcile,test_type:data"))
+        broken = [node for node in (*build.failed, *build.skipped) if not node.unique_id.startswith("test.")]
+        if broken:
+            raise CheckFailedError(
+                f"dbt could not build {broken[0].name}: {broken[0].reason}. Bronze holds"
+                " what this run landed; Silver and reconcile stand as an earlier build left them.",
+                next_command="make build" + (f" SELECT={broken[0].name}+" if "model." in broken[0].unique_id else ""),
+            )
+        self._report(f"dbt: {len(build.nodes)} nodes, {len(build.failed)} failed")
+        return build, scope
+
+    def _dbt(self, scope: ProofScope, *command: str) -> BuildResult:
+        build = run_dbt(
+            self._warehouse,
+            self._settings.project_root,
+            [*command, "--vars", scope.variables],
+            anchors={
+                "run_id": str(self.attempt.run_id),
+                "trace_id": self.attempt.trace_id,
+                "batch_id": self._task.declared.batch_id,
+            },
+            progress=lambda done, total: self._report.step(Step("dbt", "nodes", done, total)),
+        )
+        with self._ledger.boundary("built") as cursor:
+            cursor.execute(
+                "update ops.ingest_run set dbt_invocation_ids = dbt_invocation_ids || %s::text"
+                " where run_id = %s and attempt = %s",
+                (build.invocation_id, str(self.attempt.run_id), self.attempt.number),
+            )
+        return build
+
+    def review(self, build: BuildResult, scope: ProofScope, *, pending: Sequence[tuple[date, date]]) -> list[date]:
+        """Write the evidence of the partitions that no pending asset reaches (first and last day of each); returns
+        those that failed, in their order. The attempt goes on."""
+        verdict, evidence = self._judge(build, scope)
+        finished = [
+            part
+            for part in verdict.facts.partitions
+            if not any(first <= part.partition_key <= last for first, last in pending)
+        ]
+        with self._ledger.boundary("reconciled") as cursor:
+            evidence.write_partitions(cursor, [part.partition_key for part in finished])
+        failed = [part.partition_key for part in finished if _has_failed(part.reconcile)]
+        self._report(f"evidence: {len(finished)} partition(s) finished, {len(failed)} failed")
+        return failed
+
+    def conclude(
+        self,
+        build: BuildResult,
+        scope: ProofScope,
+        *,
+        moves_state: bool,
+        problems: Sequence[Problem] = (),
+        notes: Sequence[str] = (),
+    ) -> Verdict:
+        """Judge the run by what the database says of it, write evidence, end the attempt.
+
+        `moves_state`: whether checkpoint, cursor and watermark may advance; they do in a clean run only. `problems` and
+        `notes`: what its verb has to say.
+        """
+        verdict, evidence = self._judge(build, scope, problems)
+        is_clean = verdict.status != "failed" and self._task.line_limit is None
+        with self._ledger.finish(
+            "failed" if verdict.exit_code else verdict.status,
+            exit_code=verdict.exit_code,
+            failure=shown("; ", verdict.problems) or None,
+            lateness=self._settings.allowed_lateness if moves_state and is_clean else None,
+        ) as cursor:
+            paths = evidence.write(cursor)
+        return replace(verdict, report_paths=paths, notes=tuple(notes))
+
+    def _judge(
+        self, build: BuildResult, scope: ProofScope, problems: Sequence[Problem] = ()
+    ) -> tuple[Verdict, Evidence]:
+        with self._ledger.boundary("reconciled") as cursor:
+            if is_closed(cursor, scope, build):
+                record_proof(cursor, scope, build, self.attempt)
+            facts = read_facts(cursor, self.attempt, self._task.window)
+        verdict = judge_run(
+            facts,
+            build,
+            scope,
+            self._task.declared.refused,
+            self._settings.reject_limit,
+            self._task.partition,
+            problems,
+        )
+        return verdict, Evidence(self._settings, self.attempt, facts, verdict, build)
+
+    def _job(self) -> Job:
+        return Job(
+            mode=self._task.mode,
+            batch_id=self._task.declared.batch_id,
+            manifests=self._task.declared.manifests,
+            window=self._task.window,
+            line_limit=self._task.line_limit,
+            ruleset_id=self.ruleset_id,
+            refused_manifests=tuple(
+                {"path": str(error.path), "violations": [violation.message for violation in error.violations]}
+                for error in self._task.declared.refused
+            ),
+            git_sha=git_sha(self._settings.project_root),
+            plan=self._task.plan,
+        )
+
+    def record_failure(self, error: BaseException) -> None:
+        """Best effort: the attempt's row and its evidence say how it ended. A dead database leaves that to repair."""
+        status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+        exit_code = error.exit_code if isinstance(error, LoaderError) else 3
+        failure = str(error) or type(error).__name__
+        try:
+            with self._ledger.finish(status, exit_code=exit_code, failure=failure, lateness=None):
+                pass
+            write_crash_evidence(self._settings, self._lock, ((str(self.attempt.run_id), self.attempt.number),))
+        except LoaderError as second:
+            self._report(f"this end was not recorded: {second.message}")
+
+
+def _has_failed(partition: Mapping[str, Any]) -> bool:
+    """Not complete, for another reason than assets that this run has still to read (they make no day complete)."""
+    absent = (
+        "withheld_asset_count",
+        "missing_asset_count",
+        "out_of_partition_count",
+        "collided_count",
+        "pending_count",
+    )
+    return (
+        not partition
+        or any(partition[name] for name in ("unexplained_count", *absent))
+        or partition["bronze_digest"] != partition["silver_digest"]
+    )
+
+
+def git_sha(project_root: Path) -> str | None:
+    """The commit of the checkout, or None outside one."""
+    try:
+        answer = subprocess.run(
+            ["git", "-C", str(project_root), "rev-parse", "HEAD"], capture_output=True, text=True, check=False
+        )
+    except OSError:
+        return None
+    # Before the first commit, git fails and prints the word HEAD.
+    return answer.stdout.strip() if answer.returncode == 0 else None

@@ -1,0 +1,122 @@
+"""Plan a verb, and apply a plan: the comparison with the world and the work itself happen under one lock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import closing
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any, cast
+
+from loader.config import Settings
+from loader.contract.ruleset import load_ruleset
+from loader.errors import RefusedError
+from loader.evidence import require_writable
+from loader.ingest.verdict import Verdict
+from loader.progress import Report, Silent
+from loader.recovery import backfill, replay, rerun, restore, retry
+from loader.recovery.plan import Plan, read_plan, refuse_moved
+from loader.recovery.sources import found_now
+from loader.recovery.verbs import RecoveryVerb, Workplace
+from loader.recovery.world import World, looking_at
+from loader.runs import IngestLock
+from loader.silver import start_dbt
+from loader.warehouse import open_warehouse
+
+_VERBS = {
+    "retry": cast(RecoveryVerb, retry),
+    "rerun": cast(RecoveryVerb, rerun),
+    "replay": cast(RecoveryVerb, replay),
+    "backfill": cast(RecoveryVerb, backfill),
+    "restore": cast(RecoveryVerb, restore),
+}
+
+
+def make_plan(settings: Settings, verb: str, request: Mapping[str, Any]) -> Plan:
+    """What `verb` would do now; reads the warehouse in one snapshot, writes nothing. Raises what refuses it."""
+    with looking_at(settings, open_warehouse(settings)) as world:
+        return _VERBS[verb].plan(world, request)
+
+
+def read_and_apply(settings: Settings, path: Path, report: Report | None = None) -> Verdict:
+    """Apply the plan in a file; see apply_plan. Raises CommandUsageError for a file that is no plan."""
+    return apply_plan(settings, read_plan(settings, path), report)
+
+
+def apply_plan(settings: Settings, plan: Mapping[str, Any], report: Report | None = None) -> Verdict:
+    """Carry out a plan (its record) as one attempt, if the world is still the one that it was made for.
+
+    Raises RefusedError, with nothing started, when anything that the plan rests on moved: a source's bytes, a count, a
+    newer run, the contract, a manifest; or when another command holds the lock. Otherwise as `ingest`.
+    """
+    require_writable(settings.report_dir)
+    verb = _VERBS[plan["mode"]]
+    start_dbt()
+    ruleset = load_ruleset(settings.project_root / "contracts")
+    warehouse = open_warehouse(settings)
+    with closing(IngestLock.acquire(warehouse, wait_seconds=settings.lock_timeout)) as lock:
+        with lock.transaction() as cursor:
+            _refuse_applied(cursor, plan)
+            world = World(settings, cursor, ruleset)
+            refuse_moved(plan, verb.plan(world, plan["request"]).as_record(settings), _plan_again(plan))
+            _refuse_changed_sources(world, plan)
+        work = Workplace(settings, warehouse, lock, ruleset, report or Silent())
+        return verb.carry_out(work, plan, verb.attempt(plan))
+
+
+def _refuse_applied(cursor: Any, plan: Mapping[str, Any]) -> None:
+    """A plan is applied once; the run that it became is named."""
+    cursor.execute(
+        "select run_id::text, attempt, status from ops.ingest_run where plan ->> 'plan_id' = %s"
+        " order by attempt desc limit 1",
+        (plan["plan_id"],),
+    )
+    applied = cursor.fetchone()
+    if applied:
+        run_id, attempt, status = applied
+        has_ended_well = status in ("success", "warning")
+        raise RefusedError(
+            f"plan {plan['plan_id']} was applied already: run {run_id} attempt {attempt}, {status}; nothing was"
+            " started",
+            next_command="make status" if has_ended_well else f"loader retry {run_id}",
+        )
+
+
+def _refuse_changed_sources(world: World, plan: Mapping[str, Any]) -> None:
+    """Hash what a backfill is about to read: its plan knows registered assets by their size only."""
+    if plan["mode"] != "backfill":
+        return
+    planned = {
+        (asset["manifest_id"], asset["source_id"]): asset for asset in plan["assets"] if asset["reads_from"] == "source"
+    }
+    for manifest in backfill.declared(world, plan["request"]).manifests:
+        for asset in manifest.assets:
+            known = planned.get((manifest.manifest_id, asset.source_id))
+            if known is None or known["found"].startswith("size "):
+                continue
+            found = found_now(world.settings, manifest, asset)
+            if found != known["found"]:
+                raise RefusedError(
+                    f"plan {plan['plan_id']} is stale, nothing was started; what moved: source {asset.source_id} of"
+                    f" {manifest.manifest_id} was planned as {known['found']}, now {found}",
+                    next_command=_plan_again(plan),
+                )
+
+
+def _plan_again(plan: Mapping[str, Any]) -> str:
+    request = plan["request"]
+    words = {
+        "retry": lambda: f"retry {request['run_id']}",
+        "rerun": lambda: f"rerun --run {request['run_id']}",
+        "replay": lambda: (
+            f"replay --run {request['run_id']}" if request["run_id"] else f"replay --batch {request['batch_id']}"
+        ),
+        "backfill": lambda: f"backfill --from {request['window_start']} --to {_last_day(request)}",
+        "restore": lambda: f"restore --from {request['window_start']} --to {_last_day(request)}",
+    }
+    return f"loader plan {words[plan['mode']]()}"
+
+
+def _last_day(request: Mapping[str, Any]) -> str:
+    """The last day of a request's half-open window, as an operator writes it."""
+    return (date.fromisoformat(request["window_end"]) - timedelta(days=1)).isoformat()

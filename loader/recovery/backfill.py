@@ -1,0 +1,123 @@
+"""backfill: an explicit window of partitions, from the declared sources, in one scan of each asset.
+
+Input: the declared manifests; of their assets, those with lines in the window that are not taken. State: one run per
+plan; cursor, watermark and checkpoint stay where they are. Boundary: events of the window only. Work goes in steps of
+whole assets; a partition is finished when every asset that reaches into it has been read, and its evidence is written
+then. A partition that is complete already is skipped with its proof; the first that fails ends the run, unless it is
+told to keep going.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from loader.bronze import AssetToRead
+from loader.ingest.execution import Task, executing
+from loader.ingest.request import DeclaredInput, IngestRequest, declared_input
+from loader.ingest.verdict import Problem, Verdict
+from loader.recovery.plan import Plan
+from loader.recovery.sources import changed_assets, planned_sources, with_days
+from loader.recovery.verbs import Workplace
+from loader.recovery.world import World, as_manifests
+from loader.runs import Attempt, new_run_id, trace_id_of_caller
+
+# Decompressed bytes that are landed and proved together: dbt has a fixed cost per step.
+STEP_BYTES = 1024**3
+
+
+def plan(world: World, request: Mapping[str, Any]) -> Plan:
+    """Of the partitions `[window_start, window_end)` in the manifests `manifest_paths` (none: all declared ones).
+
+    Counts come from the asset index; only assets that no run has read are opened. Raises CheckFailedError, naming the
+    nearest data, when no line belongs to the window.
+    """
+    window = (date.fromisoformat(request["window_start"]), date.fromisoformat(request["window_end"]))
+    declaration = declared(world, request)
+    assets = planned_sources(world, declaration.manifests, is_hashed=False)
+    assets, unread = with_days(world, declaration.manifests, assets)
+    partitions = world.partitions(window, changed_assets(assets), unread)
+    world.refuse_no_input(window, partitions)
+    due = [partition for partition in partitions if partition.is_due]
+    return Plan(
+        mode="backfill",
+        request=dict(request),
+        run=None,
+        batch_id=declaration.batch_id,
+        manifests=as_manifests(declaration.manifests),
+        window=window,
+        ruleset_sha256=world.ruleset.sha256,
+        partitions=tuple(partitions),
+        assets=assets,
+        proposed_action=f"land {len(due)} of {len(partitions)} partition(s); the others have no gap and are skipped"
+        + ("; goes on after a partition that fails" if request["keep_going"] else "; stops at the first that fails"),
+        idempotency_guard="insert-only by event_id; partitions that are taken are not read again; the cursor stays",
+        downstream_impact="tickets of these partitions get their newest version; one that moves leaves its old day",
+        last_run=world.last_run(),
+    )
+
+
+def attempt(plan: Mapping[str, Any]) -> Attempt:
+    return Attempt(new_run_id(), 1, trace_id_of_caller())
+
+
+def carry_out(work: Workplace, plan: Mapping[str, Any], attempt: Attempt, *, mode: str = "backfill") -> Verdict:
+    """Land, build and prove step by step; the verdict is that of the last step, with the partitions not begun."""
+    with work.lock.transaction() as cursor:
+        declaration = declared(World(work.settings, cursor, work.ruleset), plan["request"])
+    window = (date.fromisoformat(plan["window_start"]), date.fromisoformat(plan["window_end"]))
+    task = Task(mode, declaration, window, plan=plan)
+    with executing(work.settings, work.warehouse, work.lock, attempt, task, work.ruleset, work.report) as execution:
+        to_read = execution.archive(execution.gate())
+        steps = list(_steps(to_read))
+        for number, step in enumerate(steps, start=1):
+            execution.land(step)
+            build = execution.build()
+            if number == len(steps):
+                return execution.conclude(*build, moves_state=False)
+            pending = {asset.asset_id for later in steps[number:] for asset in later}
+            failed = execution.review(*build, pending=_reach(work, plan, pending))
+            if failed and not plan["request"]["keep_going"]:
+                left = sum(len(later) for later in steps[number:])
+                message = f"stopped at partition {failed[0]}: {left} asset(s) were not begun"
+                return execution.conclude(*build, moves_state=False, problems=[Problem("backfill_stopped", message)])
+        raise AssertionError("there is always a last step")
+
+
+def _reach(work: Workplace, plan: Mapping[str, Any], asset_ids: set[int]) -> list[tuple[date, date]]:
+    """First and last day of each asset, as planned."""
+    days = {
+        (asset["manifest_id"], asset["source_id"]): (
+            date.fromisoformat(asset["first_partition"]),
+            date.fromisoformat(asset["last_partition"]),
+        )
+        for asset in plan["assets"]
+        if asset["first_partition"]
+    }
+    with work.lock.transaction() as cursor:
+        cursor.execute(
+            "select manifest_id, source_id from ops.manifest_asset where asset_id = any(%s)", (sorted(asset_ids),)
+        )
+        return [days[entry] for entry in cursor.fetchall() if entry in days]
+
+
+def _steps(to_read: Sequence[AssetToRead]) -> Iterator[list[AssetToRead]]:
+    """Assets in their order, as many at a time as make a step; one empty step where nothing is due."""
+    step: list[AssetToRead] = []
+    size = 0
+    for asset in to_read:
+        step.append(asset)
+        size += asset.content_bytes
+        if size >= STEP_BYTES:
+            yield step
+            step, size = [], 0
+    if step or not to_read:
+        yield step
+
+
+def declared(world: World, request: Mapping[str, Any]) -> DeclaredInput:
+    """The manifests of a request, read from their files."""
+    paths = tuple(Path(path) for path in request["manifest_paths"])
+    return declared_input(world.settings, IngestRequest(manifest_paths=paths))

@@ -1,0 +1,234 @@
+"""A recovery plan: what a verb would do, on which facts that rests, as JSON that a person reads before it is applied.
+
+Layout: `<reports>/<mode>/<mode>_plan_<what>.json`; schema contracts/recovery/recovery_plan_v1.schema.json.
+"""
+
+from __future__ import annotations
+
+import getpass
+import socket
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import orjson
+
+from loader.config import Settings
+from loader.contract.schema import load_schema, schema_faults
+from loader.errors import CommandUsageError, RefusedError
+from loader.evidence.files import write_json
+
+SCHEMA_VERSION = "recovery_plan_v1"
+Verb = Literal["retry", "rerun", "replay", "backfill", "restore"]
+VERBS: tuple[str, ...] = get_args(Verb)
+GapReason = Literal[
+    "source_changed", "missing_partition", "partial_partition", "output_lag", "rejected_only", "no_gap_detected"
+]
+TARGET_ASSETS = (
+    "bronze/raw_ticket_event",
+    "silver/ticket_fact",
+    "silver/customer_dim",
+    "reconcile/reconcile_partition",
+)
+# What differs from plan to plan of the same world.
+_OF_THIS_PLAN = ("plan_id", "timestamp", "operator", "report_path")
+_MOVES_TOLD = 10
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionState:
+    """A partition as the asset index and the warehouse know it; nothing is scanned.
+
+    `expected_input_count`: lines of kind record in the index, under each asset's latest ruleset;
+    `current_input_count`: those of them whose events are taken; `current_output_count`: rows of ticket_fact, as the
+    last reconcile counted them.
+    """
+
+    partition_key: str
+    expected_input_count: int
+    rejected_count: int
+    current_input_count: int
+    current_output_count: int
+    asset_count: int
+    gap_reason: GapReason
+
+    @property
+    def is_due(self) -> bool:
+        return self.gap_reason not in ("no_gap_detected", "rejected_only")
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedAsset:
+    """A declared asset and where its bytes will come from: source (gated again), raw_zone, or nowhere.
+
+    `source_fingerprint`: as registered, None when it never was; `found`: the same, or for a verb that reads sources
+    what stands there now (another SHA-256, or a reason code). Between `first_partition` and `last_partition` lie all of
+    its lines that have a day; both None where none has, or where that is not known.
+    """
+
+    manifest_id: str
+    source_id: str
+    asset_id: int | None
+    source_fingerprint: str | None
+    found: str | None
+    size_bytes: int | None
+    reads_from: Literal["source", "raw_zone", "nowhere"]
+    first_partition: str | None = None
+    last_partition: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """See the schema for every field. `request` holds the verb's own arguments: the same plan can be made again."""
+
+    mode: Verb
+    request: Mapping[str, Any]
+    run: Mapping[str, Any] | None
+    batch_id: str
+    manifests: tuple[Mapping[str, Any], ...]
+    window: tuple[date, date] | None
+    ruleset_sha256: str
+    partitions: tuple[PartitionState, ...]
+    assets: tuple[PlannedAsset, ...]
+    proposed_action: str
+    idempotency_guard: str
+    downstream_impact: str
+    last_run: Mapping[str, Any] | None
+    plan_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    timestamp: str = field(default_factory=lambda: datetime.now(UTC).isoformat())
+    operator: str = field(default_factory=lambda: f"{getpass.getuser()}@{socket.gethostname()}")
+
+    @property
+    def gap_reason(self) -> GapReason:
+        """The gravest of the partitions'."""
+        found = {partition.gap_reason for partition in self.partitions}
+        return next((reason for reason in get_args(GapReason) if reason in found), "no_gap_detected")
+
+    @property
+    def slug(self) -> str:
+        """What the plan is of, in its file's name."""
+        if self.window is None:
+            return str(self.run["run_id"]) if self.run else self.batch_id or "all"
+        start, end = self.window
+        last = date.fromordinal(end.toordinal() - 1)
+        days = start.isoformat() if last == start else f"{start}_{last}"
+        return days if self.mode == "backfill" else f"{self.run['run_id'] if self.run else self.batch_id}_{days}"
+
+    def report_path(self, settings: Settings) -> Path:
+        return settings.report_dir / self.mode / f"{self.mode}_plan_{self.slug}.json"
+
+    def as_record(self, settings: Settings) -> dict[str, Any]:
+        """The plan as JSON-ready values."""
+        path = self.report_path(settings)
+        start, end = self.window or (None, None)
+        is_one_day = start is not None and end is not None and end.toordinal() - start.toordinal() == 1
+        return {
+            "plan_schema_version": SCHEMA_VERSION,
+            "plan_id": self.plan_id,
+            "mode": self.mode,
+            "request": dict(self.request),
+            "operator": self.operator,
+            "timestamp": self.timestamp,
+            "partition_key": start.isoformat() if start and is_one_day else None,
+            "window_start": start.isoformat() if start else None,
+            "window_end": end.isoformat() if end else None,
+            "run": None if self.run is None else dict(self.run),
+            "batch_id": self.batch_id,
+            "upstream_manifest_id": ",".join(manifest["manifest_id"] for manifest in self.manifests),
+            "manifests": [dict(manifest) for manifest in self.manifests],
+            "ruleset_sha256": self.ruleset_sha256,
+            "expected_input_count": sum(partition.expected_input_count for partition in self.partitions),
+            "current_output_count": sum(partition.current_output_count for partition in self.partitions),
+            "gap_reason": self.gap_reason,
+            "partitions": [_as_dict(partition) for partition in self.partitions],
+            "assets": [_as_dict(asset) for asset in self.assets],
+            "proposed_action": self.proposed_action,
+            "idempotency_guard": self.idempotency_guard,
+            "downstream_impact": self.downstream_impact,
+            "target_assets": list(TARGET_ASSETS),
+            "last_run": None if self.last_run is None else dict(self.last_run),
+            "report_path": str(
+                path.relative_to(settings.project_root) if path.is_relative_to(settings.project_root) else path
+            ),
+        }
+
+    def write(self, settings: Settings) -> Path:
+        """Write the plan where report_path says; returns that path. Raises InfrastructureError."""
+        path = self.report_path(settings)
+        write_json(path, self.as_record(settings))
+        return path
+
+
+def read_plan(settings: Settings, path: Path) -> dict[str, Any]:
+    """The record of a plan file.
+
+    Raises CommandUsageError when it cannot be read or breaks its schema: an edited plan is no plan.
+    """
+    try:
+        record = orjson.loads(path.read_bytes())
+    except (OSError, orjson.JSONDecodeError) as error:
+        raise CommandUsageError(
+            f"plan {path} cannot be read: {error}; nothing was started", next_command="make plan MODE=<verb> …"
+        ) from error
+    schema = load_schema(settings.project_root / "contracts" / "recovery" / "recovery_plan_v1.schema.json")
+    faults = schema_faults(schema, record)
+    if faults:
+        raise CommandUsageError(
+            f"plan {path}: {faults[0].json_path}: {faults[0].message}; nothing was started",
+            next_command="make plan MODE=<verb> …",
+        )
+    assert isinstance(record, dict)
+    return record
+
+
+def refuse_moved(planned: Mapping[str, Any], today: Mapping[str, Any], next_command: str) -> None:
+    """Raise RefusedError that says what moved, when the plan of today is not the one that was reviewed."""
+    moves = list(_moves("", planned, today))
+    if moves:
+        told = [*moves[:_MOVES_TOLD], *([f"and {len(moves) - _MOVES_TOLD} more"] if len(moves) > _MOVES_TOLD else [])]
+        raise RefusedError(
+            f"plan {planned['plan_id']} of {planned['timestamp']} is stale, nothing was started; what moved: "
+            + "; ".join(told),
+            next_command=next_command,
+        )
+
+
+def _moves(place: str, planned: Any, today: Any) -> Iterator[str]:
+    if isinstance(planned, Mapping) and isinstance(today, Mapping):
+        for name in planned.keys() | today.keys() if place else planned.keys() - set(_OF_THIS_PLAN):
+            inner = f"{place}.{name}" if place else str(name)
+            yield from _moves(inner, planned.get(name), today.get(name))
+    elif isinstance(planned, Sequence) and isinstance(today, Sequence) and not isinstance(planned, str):
+        for item, (one, other) in _paired(planned, today).items():
+            yield from _moves(f"{place}[{item}]", one, other)
+    elif planned != today:
+        yield f"{place}: planned {_shown(planned)}, now {_shown(today)}"
+
+
+def _paired(planned: Sequence[Any], today: Sequence[Any]) -> dict[str, tuple[Any, Any]]:
+    """Items by what names them, so that one new asset does not make all after it look changed."""
+    one, other = _named(planned), _named(today)
+    return {name: (one.get(name), other.get(name)) for name in {**one, **other}}
+
+
+def _named(items: Sequence[Any]) -> dict[str, Any]:
+    names = {}
+    for place, item in enumerate(items):
+        name = str(place)
+        if isinstance(item, Mapping):
+            known = [str(item[key]) for key in ("partition_key", "manifest_id", "source_id") if item.get(key)]
+            name = "/".join(known) or name
+        names[name] = item
+    return names
+
+
+def _shown(value: Any) -> str:
+    text = "nothing" if value is None else orjson.dumps(value, default=str).decode()
+    return text if len(text) <= 80 else f"{text[:77]}…"
+
+
+def _as_dict(item: Any) -> dict[str, Any]:
+    return {each.name: getattr(item, each.name) for each in fields(item)}

@@ -1,0 +1,294 @@
+"""replay: a past run's or batch's assets once more, from the raw zone, under today's ruleset.
+
+Input: the entries that a run or a batch recorded, as archived; no source is looked at, it may be gone. State: a new
+run; checkpoint, cursor and watermark stay. Boundary: adds what today's ruleset says, removes nothing: the fates of an
+older ruleset stay readable. What changed is reported line by line, normally nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import Any
+
+from loader.bronze import AssetToRead
+from loader.errors import CheckFailedError, RefusedError
+from loader.evidence.facts import fetch_rows
+from loader.evidence.files import write_json
+from loader.ingest.execution import Task, executing
+from loader.ingest.request import DeclaredInput
+from loader.ingest.verdict import Problem, Verdict
+from loader.raw_zone import RawZone
+from loader.recovery.plan import Plan
+from loader.recovery.verbs import Workplace
+from loader.recovery.world import World, as_manifests, as_run, planned_archived, window_of
+from loader.runs import Attempt, new_run_id, trace_id_of_caller
+from loader.runs.registry import RegisteredAsset
+from loader.verify import reread, verify_assets
+from loader.verify.run import Claim
+
+_OF_BATCH = """
+select entry.manifest_id, entry.source_id,
+    case entry.disposition when 'admitted' then 'parsed' else entry.disposition end as action,
+    entry.judgement, entry.reason_codes, entry.asset_id, asset.source_fingerprint, asset.raw_zone_key,
+    asset.content_encoding
+from ops.manifest_asset as entry
+inner join ops.manifest as manifest on manifest.manifest_id = entry.manifest_id
+left join ops.source_asset as asset on asset.asset_id = entry.asset_id
+where manifest.batch_id = %(batch_id)s
+order by entry.manifest_id, entry.ordinal
+"""
+
+# The reading that counted before: the latest ruleset under which each asset is indexed whole.
+_READINGS = """
+select indexed.asset_id, max(indexed.ruleset_id) as ruleset_id
+from ops.asset_index as indexed
+where indexed.asset_id = any(%(assets)s) and indexed.is_complete
+group by indexed.asset_id
+"""
+
+# How a line's kind and reasons went from one ruleset to another; a line that stayed as it was has no row.
+_CHANGES = """
+select
+    old.kind as old_kind, new.kind as new_kind,
+    coalesce(array_to_string(old_reject.reason_codes, ', '), '') as old_reasons,
+    coalesce(array_to_string(new_reject.reason_codes, ', '), '') as new_reasons,
+    count(*) as line_count
+from unnest(%(assets)s::int[], %(rulesets)s::int[]) as was (asset_id, ruleset_id)
+inner join bronze.asset_line as old on old.asset_id = was.asset_id and old.ruleset_id = was.ruleset_id
+inner join bronze.asset_line as new
+    on new.asset_id = old.asset_id and new.line_number = old.line_number and new.ruleset_id = %(ruleset)s
+left join bronze.rejected_record as old_reject
+    on old_reject.asset_id = old.asset_id and old_reject.line_number = old.line_number
+        and old_reject.ruleset_id = old.ruleset_id
+left join bronze.rejected_record as new_reject
+    on new_reject.asset_id = new.asset_id and new_reject.line_number = new.line_number
+        and new_reject.ruleset_id = new.ruleset_id
+where (old.kind, old.event_id, old_reject.reason_codes)
+    is distinct from (new.kind, new.event_id, new_reject.reason_codes)
+group by 1, 2, 3, 4 order by line_count desc, 1, 2, 3, 4
+"""
+
+_WITH_REJECTS = """
+select line.asset_id, array_agg(line.line_number) as line_numbers
+from bronze.asset_line as line
+inner join ops.completed_load as load on load.load_id = line._dlt_load_id and load.table_name = 'asset_line'
+inner join unnest(%(assets)s::int[], %(rulesets)s::int[]) as reading (asset_id, ruleset_id)
+    on reading.asset_id = line.asset_id and reading.ruleset_id = line.ruleset_id
+where line.kind = 'rejected' group by line.asset_id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What today's ruleset made of lines that were read before; counts are lines.
+
+    `transitions`: (kind and reasons before, kind and reasons now, lines). `compared_line_count`: lines of assets that
+    were indexed under this ruleset already, read again and compared one by one; `differing`: those that differ.
+    """
+
+    transitions: tuple[Mapping[str, Any], ...]
+    compared_line_count: int
+    differing: Mapping[str, int]
+
+    @property
+    def changed_count(self) -> int:
+        return sum(int(change["line_count"]) for change in self.transitions) + sum(self.differing.values())
+
+    def count(self, old_kind: str, new_kind: str) -> int:
+        return sum(
+            int(change["line_count"])
+            for change in self.transitions
+            if (change["old_kind"], change["new_kind"]) == (old_kind, new_kind)
+        )
+
+    @property
+    def sentence(self) -> str:
+        return (
+            f"{self.changed_count} changed: {self.count('rejected', 'record')} newly valid,"
+            f" {self.count('record', 'rejected')} newly rejected; {self.compared_line_count} line(s) compared"
+            " one by one"
+        )
+
+
+def plan(world: World, request: Mapping[str, Any]) -> Plan:
+    """Of the run `run_id` or the batch `batch_id`; `rejected_only`: of their assets that hold rejects.
+
+    Raises RefusedError where nothing was archived, or where `rejected_only` would reject a line that is valid now.
+    """
+    run, entries = _entries(world, request)
+    window = None if run is None else window_of(run)
+    manifest_ids = sorted({entry.manifest_id for entry in entries})
+    manifests = world.registered_manifests(manifest_ids)
+    note = f"{sum(entry.asset_id is not None for entry in entries)} archived asset(s)"
+    if request["rejected_only"]:
+        only, note = _with_rejects(world, entries)
+        entries = [entry for entry in entries if entry.asset_id in only]
+    return Plan(
+        mode="replay",
+        request=dict(request),
+        run=None if run is None else as_run(run),
+        batch_id=",".join(sorted({manifest.batch_id for manifest in manifests})),
+        manifests=as_manifests(manifests),
+        window=window,
+        ruleset_sha256=world.ruleset.sha256,
+        partitions=tuple(world.partitions(window)),
+        assets=planned_archived(entries),
+        proposed_action=f"a new run over {note}, from the raw zone, under today's ruleset",
+        idempotency_guard="insert-only; an asset indexed under today's ruleset is compared, not written",
+        downstream_impact="lines that are newly valid land, newly rejected ones leave Silver; otherwise none",
+        last_run=world.last_run(),
+    )
+
+
+def attempt(plan: Mapping[str, Any]) -> Attempt:
+    return Attempt(new_run_id(), 1, trace_id_of_caller())
+
+
+def carry_out(work: Workplace, plan: Mapping[str, Any], attempt: Attempt, *, mode: str = "replay") -> Verdict:
+    """Land what today's ruleset has not read, compare the rest with what Bronze holds, and prove the whole."""
+    with work.lock.transaction() as cursor:
+        world = World(work.settings, cursor, work.ruleset)
+        run, entries = _entries(world, plan["request"])
+        only = _with_rejects(world, entries)[0] if plan["request"]["rejected_only"] else None
+        manifests = world.registered_manifests(sorted({entry.manifest_id for entry in entries}))
+        before = _readings(cursor, entries)
+    window = None if run is None else window_of(run)
+    task = Task(mode, DeclaredInput(manifests, ()), window, plan=plan)
+    with executing(work.settings, work.warehouse, work.lock, attempt, task, work.ruleset, work.report) as execution:
+        execution.land(execution.recall(entries, only=only))
+        compared = [entry for entry in entries if only is None or entry.asset_id in only]
+        changes = _changes(work, compared, before, execution.ruleset_id, window)
+        work.report(f"replay: {changes.sentence}")
+        path = work.settings.report_dir / "replay" / f"replay_{attempt.run_id}.{attempt.number}.json"
+        write_json(path, {"run_id": str(attempt.run_id), "attempt": attempt.number, **as_record(changes)})
+        message = f"Bronze is not what the archive says: {dict(changes.differing)}"
+        verdict = execution.conclude(
+            *execution.build(),
+            moves_state=False,
+            problems=[Problem("replay_differs", message)] if changes.differing else [],
+            notes=[changes.sentence],
+        )
+    return replace(verdict, report_paths=(*verdict.report_paths, path))
+
+
+def as_record(changes: Changes) -> dict[str, Any]:
+    """The changes as JSON-ready values."""
+    return {
+        "changed_line_count": changes.changed_count,
+        "newly_valid_count": changes.count("rejected", "record"),
+        "newly_rejected_count": changes.count("record", "rejected"),
+        "transitions": [dict(change) for change in changes.transitions],
+        "compared_line_count": changes.compared_line_count,
+        "differing": dict(changes.differing),
+    }
+
+
+def _entries(world: World, request: Mapping[str, Any]) -> tuple[dict[str, Any] | None, list[RegisteredAsset]]:
+    run = None
+    if request["batch_id"] is None:
+        run = world.run(request["run_id"])
+        entries = world.entries_of_run(run["run_id"])
+    else:
+        rows = fetch_rows(world.cursor, _OF_BATCH, {"batch_id": request["batch_id"]})
+        entries = [RegisteredAsset(**{**row, "reason_codes": tuple(row["reason_codes"])}) for row in rows]
+    if not any(entry.asset_id is not None for entry in entries):
+        what = f"batch {request['batch_id']}" if run is None else f"run {run['run_id']} (ended in {run['stage']})"
+        raise RefusedError(
+            f"{what} has archived nothing that could be replayed; nothing was started",
+            next_command="make status" if run is None else f"loader retry {run['run_id']}",
+        )
+    return run, entries
+
+
+def _readings(cursor: Any, entries: Sequence[RegisteredAsset]) -> dict[int, int]:
+    assets = sorted({entry.asset_id for entry in entries if entry.asset_id is not None})
+    return {row["asset_id"]: row["ruleset_id"] for row in fetch_rows(cursor, _READINGS, {"assets": assets})}
+
+
+def _changes(
+    work: Workplace,
+    entries: Sequence[RegisteredAsset],
+    before: Mapping[int, int],
+    ruleset_id: int,
+    window: Any,
+) -> Changes:
+    """Assets read under a ruleset that is new to them are compared with their old reading, in SQL; the others with the
+    archive, by reading them again."""
+    ours = {entry.asset_id for entry in entries}
+    anew = {asset_id: old for asset_id, old in before.items() if old != ruleset_id and asset_id in ours}
+    with work.lock.transaction() as cursor:
+        transitions = fetch_rows(
+            cursor, _CHANGES, {"assets": list(anew), "rulesets": list(anew.values()), "ruleset": ruleset_id}
+        )
+    raw_zone = RawZone(work.settings.raw_zone)
+    claims = {
+        entry.asset_id: Claim(
+            AssetToRead(
+                entry.asset_id,
+                raw_zone.path_of(entry.raw_zone_key),
+                entry.content_encoding,
+                entry.source_fingerprint,
+                0,
+                is_indexed=True,
+                offers_lines=False,
+            ),
+            ruleset_id,
+            work.ruleset,
+        )
+        for entry in entries
+        if entry.asset_id is not None
+        and entry.raw_zone_key
+        and entry.content_encoding
+        and entry.source_fingerprint
+        and before.get(entry.asset_id) == ruleset_id
+    }
+    with closing(work.warehouse.connect(application_name="omnisupport-verify")) as connection:
+        found = verify_assets(connection, claims.values(), window)
+    if found.unreadable:
+        raise CheckFailedError(
+            f"the raw zone does not give asset {next(iter(found.unreadable.items()))}; what was landed stays",
+            next_command="loader verify",
+        )
+    return Changes(tuple(transitions), found.line_count, dict(found.differences))
+
+
+def _with_rejects(world: World, entries: Sequence[RegisteredAsset]) -> tuple[frozenset[int], str]:
+    """The assets that hold rejects, and what becomes of these; every line of them is judged.
+
+    Raises RefusedError when a line that is valid would be rejected: that is more than rejects replayed alone.
+    """
+    readings = _readings(world.cursor, entries)
+    parameters = {"assets": list(readings), "rulesets": list(readings.values())}
+    rejected = {
+        row["asset_id"]: set(row["line_numbers"]) for row in fetch_rows(world.cursor, _WITH_REJECTS, parameters)
+    }
+    raw_zone = RawZone(world.settings.raw_zone)
+    newly_valid = still_rejected = newly_rejected = 0
+    for asset_id, entry in {entry.asset_id: entry for entry in entries if entry.asset_id in rejected}.items():
+        assert asset_id is not None and entry.raw_zone_key and entry.content_encoding and entry.source_fingerprint
+        asset = AssetToRead(
+            asset_id,
+            raw_zone.path_of(entry.raw_zone_key),
+            entry.content_encoding,
+            entry.source_fingerprint,
+            0,
+            is_indexed=True,
+            offers_lines=False,
+        )
+        for line in reread(asset, world.ruleset):
+            was_rejected = line.number in rejected[asset_id]
+            newly_valid += was_rejected and line.kind == "record"
+            still_rejected += was_rejected and line.kind == "rejected"
+            newly_rejected += not was_rejected and line.kind == "rejected"
+    if newly_rejected:
+        raise RefusedError(
+            f"today's ruleset rejects {newly_rejected} line(s) that are valid now: rejects cannot be replayed alone,"
+            " nothing was started",
+            next_command="loader replay --run <run>   (the whole run under today's ruleset)",
+        )
+    return frozenset(rejected), (
+        f"{len(rejected)} asset(s) with rejects: {newly_valid} newly valid, {still_rejected} still rejected, no other"
+        " line changes"
+    )

@@ -1,0 +1,67 @@
+"""rerun: the same job again, as a new run that reads the sources anew. For doubt about what a run read.
+
+Input: manifests and window of a past run; every source is opened, hashed and parsed again, whatever is taken already.
+State: a new run. Boundary: idempotent (insert-only), every check of an ingest, and the plan says which source has other
+bytes than those that were registered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from loader.errors import CommandUsageError
+from loader.ingest.execution import Task, executing
+from loader.ingest.request import DeclaredInput
+from loader.ingest.verdict import Verdict
+from loader.recovery.plan import Plan
+from loader.recovery.sources import changed_assets, planned_sources
+from loader.recovery.verbs import Workplace
+from loader.recovery.world import World, as_manifests, as_run, window_of
+from loader.runs import Attempt, new_run_id, trace_id_of_caller
+
+
+def plan(world: World, request: Mapping[str, Any]) -> Plan:
+    """Of the job of run `run_id`, or of the latest one; reads and hashes every source."""
+    run = world.run(request["run_id"])
+    if run["line_limit"] is not None:
+        raise CommandUsageError(
+            f"run {run['run_id']} read {run['line_limit']} lines of an ad-hoc file and took nothing; nothing was"
+            " started",
+            next_command="make ingest INPUT=<file.jsonl> BATCH=<its batch>",
+        )
+    manifests = world.manifests_of_run(run)
+    window = window_of(run)
+    assets = planned_sources(world, manifests, is_hashed=True)
+    changed = changed_assets(assets)
+    return Plan(
+        mode="rerun",
+        request={"run_id": run["run_id"]},
+        run=as_run(run),
+        batch_id=run["batch_id"],
+        manifests=as_manifests(manifests),
+        window=window,
+        ruleset_sha256=world.ruleset.sha256,
+        partitions=tuple(world.partitions(window, changed)),
+        assets=assets,
+        proposed_action=f"a new run of the same job: {len(assets)} source(s) gated and parsed again,"
+        f" {len(changed)} of them changed",
+        idempotency_guard="insert-only by event_id and by (asset, line, ruleset): what is there is not written again",
+        downstream_impact="none where nothing changed; a changed source is withheld and holds its partitions",
+        last_run=world.last_run(),
+    )
+
+
+def attempt(plan: Mapping[str, Any]) -> Attempt:
+    return Attempt(new_run_id(), 1, trace_id_of_caller())
+
+
+def carry_out(work: Workplace, plan: Mapping[str, Any], attempt: Attempt) -> Verdict:
+    with work.lock.transaction() as cursor:
+        world = World(work.settings, cursor, work.ruleset)
+        run = world.run(plan["run"]["run_id"])
+        manifests = world.manifests_of_run(run)
+    task = Task("rerun", DeclaredInput(manifests, ()), window_of(run), plan=plan)
+    with executing(work.settings, work.warehouse, work.lock, attempt, task, work.ruleset, work.report) as execution:
+        execution.land(execution.archive(execution.gate(), is_read_again=True))
+        return execution.conclude(*execution.build(), moves_state=True)

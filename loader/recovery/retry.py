@@ -1,0 +1,98 @@
+"""retry: the same run once more, as its next attempt, from what it recorded. For a fault that passes.
+
+Input: the entries that the run recorded, their bytes from the raw zone (a run that ended before it had recorded any
+gates its sources again). State: same run_id, same trace, same window, same ruleset; attempt + 1. Boundary: nothing of
+the dead attempt is resumed: its loads, working folders and staging schemas are removed first. A run that succeeded, or
+that is alive, is refused; so is one whose contract changed since.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from loader.errors import RefusedError
+from loader.ingest.execution import Task, executing
+from loader.ingest.request import DeclaredInput
+from loader.ingest.verdict import Verdict
+from loader.recovery import backfill, replay
+from loader.recovery.plan import Plan
+from loader.recovery.verbs import Workplace
+from loader.recovery.world import World, as_manifests, as_run, planned_archived, window_of
+from loader.runs import Attempt
+
+_ENDED_WELL = ("success", "warning")
+
+
+def plan(world: World, request: Mapping[str, Any]) -> Plan:
+    """Of the run `run_id`, or of the latest one. Raises RefusedError for a run that succeeded or is alive."""
+    run = world.run(request["run_id"])
+    _refuse(world, run)
+    entries = world.entries_of_run(run["run_id"])
+    manifests = world.manifests_of_run(run)
+    window = window_of(run)
+    inputs = f"{len(entries)} recorded entries, from the raw zone" if entries else "its manifests, gated again"
+    return Plan(
+        mode="retry",
+        request={"run_id": run["run_id"]},
+        run=as_run(run),
+        batch_id=run["batch_id"],
+        manifests=as_manifests(manifests),
+        window=window,
+        ruleset_sha256=world.ruleset.sha256,
+        partitions=tuple(world.partitions(window)),
+        assets=planned_archived(entries),
+        proposed_action=f"attempt {run['attempt'] + 1} of run {run['run_id']} ({run['mode']}): {inputs}",
+        idempotency_guard="rows of loads that never completed are removed first; completed ones stay, insert-only",
+        downstream_impact="the partitions of the window become complete; others keep their rows",
+        last_run=world.last_run(),
+    )
+
+
+def attempt(plan: Mapping[str, Any]) -> Attempt:
+    run = plan["run"]
+    return Attempt(uuid.UUID(run["run_id"]), run["attempt"] + 1, run["trace_id"])
+
+
+def carry_out(work: Workplace, plan: Mapping[str, Any], attempt: Attempt) -> Verdict:
+    """The run's own mode decides what its attempt does: a backfill goes on as a backfill, a replay as a replay."""
+    with work.lock.transaction() as cursor:
+        world = World(work.settings, cursor, work.ruleset)
+        run = world.run(plan["run"]["run_id"])
+        entries = world.entries_of_run(run["run_id"])
+        manifests = world.manifests_of_run(run)
+    if run["mode"] == "backfill":
+        return backfill.carry_out(work, run["plan"], attempt, mode="retry")
+    if run["mode"] == "replay":
+        return replay.carry_out(work, run["plan"], attempt, mode="retry")
+    task = Task("retry", DeclaredInput(manifests, ()), window_of(run), run["line_limit"], plan)
+    with executing(work.settings, work.warehouse, work.lock, attempt, task, work.ruleset, work.report) as execution:
+        is_rerun = run["mode"] == "rerun"
+        if entries:
+            to_read = execution.recall(entries, is_read_again=is_rerun)
+        else:
+            to_read = execution.archive(execution.gate(), is_read_again=is_rerun)
+        execution.land(to_read)
+        return execution.conclude(*execution.build(), moves_state=True)
+
+
+def _refuse(world: World, run: Mapping[str, Any]) -> None:
+    name = f"run {run['run_id']} attempt {run['attempt']}"
+    if run["status"] in _ENDED_WELL:
+        raise RefusedError(
+            f"{name} ended with {run['status']}; there is nothing to retry, nothing was started",
+            next_command=f"loader rerun --run {run['run_id']}   (reads the sources again, as a new run)",
+        )
+    if run["is_alive"]:
+        raise RefusedError(
+            f"{name} is alive: process {run['process_id']} on {run['host']} holds the ingest lock, in stage"
+            f" {run['stage']}; nothing was started",
+            next_command="make status   (again when it has ended)",
+        )
+    if run["ruleset_sha256"] != world.ruleset.sha256:
+        raise RefusedError(
+            f"{name} judged under ruleset {run['ruleset_sha256'][:12]}…, today's is {world.ruleset.sha256[:12]}…: a"
+            " retry changes nothing else; nothing was started",
+            next_command=f"loader replay --run {run['run_id']}   (validates under today's ruleset)",
+        )

@@ -1,0 +1,41 @@
+"""What the five verbs have in common: how each is asked, planned and carried out. What they do is in their modules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from loader.config import Settings
+from loader.contract.ruleset import Ruleset
+from loader.ingest.verdict import Verdict
+from loader.progress import Report
+from loader.recovery.plan import Plan
+from loader.recovery.world import World
+from loader.runs import Attempt, IngestLock
+from loader.warehouse import Warehouse
+
+
+@dataclass(frozen=True, slots=True)
+class Workplace:
+    """What a verb needs to work; the lock is held from before the plan is checked until after the run has ended."""
+
+    settings: Settings
+    warehouse: Warehouse
+    lock: IngestLock
+    ruleset: Ruleset
+    report: Report
+
+
+class RecoveryVerb(Protocol):
+    """A verb. `plan` reads only, and gives the same for the same world and request; raises what refuses the request.
+
+    `attempt` names the run that the plan becomes; `carry_out` is called under the lock, with a plan that was just
+    compared with the world, and returns the verdict of that attempt.
+    """
+
+    def plan(self, world: World, request: Mapping[str, Any]) -> Plan: ...
+
+    def attempt(self, plan: Mapping[str, Any]) -> Attempt: ...
+
+    def carry_out(self, work: Workplace, plan: Mapping[str, Any], attempt: Attempt) -> Verdict: ...

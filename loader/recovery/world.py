@@ -1,0 +1,318 @@
+"""What a plan rests on: runs, entries and partitions, read from the warehouse in one snapshot; nothing is scanned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from loader.config import Settings
+from loader.contract.ruleset import Ruleset, load_ruleset
+from loader.errors import CheckFailedError, CommandUsageError, RefusedError
+from loader.evidence.facts import fetch_rows
+from loader.manifest import Manifest, parse_manifest
+from loader.manifest.implicit import implicit_manifest
+from loader.recovery.plan import GapReason, PartitionState, PlannedAsset
+from loader.runs.lock import LOCK_CLASS, LOCK_WRITER
+from loader.runs.registry import RegisteredAsset
+from loader.warehouse import Warehouse
+
+_RUN = """
+select
+    run.run_id::text, run.attempt, run.trace_id, first.mode, first.plan, run.status, run.stage, run.batch_id,
+    run.manifest_ids, run.declared_manifests, run.refused_manifests, run.window_start, run.window_end, run.line_limit,
+    ruleset.ruleset_sha256, run.host, run.process_id, run.exit_code,
+    exists (
+        select from pg_locks as held
+        where held.pid = run.lock_pid and held.locktype = 'advisory' and held.granted
+            and held.classid = %(class)s and held.objid = %(writer)s and held.objsubid = 2
+            and held.database = (select oid from pg_database where datname = current_database())
+    ) and run.status = 'running' as is_alive
+from ops.ingest_run as run
+inner join ops.ingest_run as first on first.run_id = run.run_id and first.attempt = 1
+inner join ops.ruleset as ruleset on ruleset.ruleset_id = run.ruleset_id
+"""
+
+_PARTITIONS = """
+with reading as (
+    select part.partition_key, part.asset_id, part.record_line_count, part.rejected_line_count,
+        part.taken_by_run_id is not null as is_taken
+    from ops.asset_partition as part
+    inner join (
+        select asset_id, max(ruleset_id) as ruleset_id from ops.asset_index group by asset_id
+    ) as latest using (asset_id, ruleset_id)
+    where part.partition_key >= coalesce(%(start)s, '-infinity'::date)
+        and part.partition_key < coalesce(%(end)s, 'infinity'::date)
+)
+select
+    partition_key,
+    sum(record_line_count)::bigint as expected_input_count,
+    sum(rejected_line_count)::bigint as rejected_count,
+    coalesce(sum(record_line_count) filter (where is_taken), 0)::bigint as current_input_count,
+    count(*) as asset_count,
+    array_agg(asset_id) as asset_ids
+from reading group by partition_key order by partition_key
+"""
+
+_ENTRIES = """
+select entry.manifest_id, entry.source_id, entry.action, entry.judgement, entry.reason_codes, entry.asset_id,
+    asset.source_fingerprint, asset.raw_zone_key, asset.content_encoding
+from ops.run_asset as entry
+left join ops.source_asset as asset on asset.asset_id = entry.asset_id
+where entry.run_id = %(run_id)s
+    and entry.attempt = (select max(attempt) from ops.run_asset where run_id = %(run_id)s)
+order by entry.manifest_id, entry.source_id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The warehouse at one moment, and today's contract."""
+
+    settings: Settings
+    cursor: Any
+    ruleset: Ruleset
+
+    def run(self, run_id: str | None) -> dict[str, Any]:
+        """The last attempt of a run (its `mode` and `plan` are the first attempt's), or of the latest run.
+
+        Raises CommandUsageError when there is no such run.
+        """
+        condition = "run.run_id::text = %(run_id)s" if run_id else "true"
+        rows = fetch_rows(
+            self.cursor,
+            f"{_RUN} where {condition} order by first.started_at desc, run.attempt desc limit 1",
+            {"class": LOCK_CLASS, "writer": LOCK_WRITER, "run_id": run_id},
+        )
+        if not rows:
+            what = f"no run {run_id!r} in this warehouse" if run_id else "no run in this warehouse yet"
+            raise CommandUsageError(f"{what}; nothing was started", next_command="make status")
+        return rows[0]
+
+    def last_run(self) -> dict[str, Any] | None:
+        """Which attempt was started last: anything newer makes a plan stale."""
+        rows = fetch_rows(
+            self.cursor,
+            "select run_id::text, attempt from ops.ingest_run order by started_at desc, attempt desc limit 1",
+            None,
+        )
+        return rows[0] if rows else None
+
+    def entries_of_run(self, run_id: str) -> list[RegisteredAsset]:
+        """The entries that a run recorded; empty when it ended before its sources were archived."""
+        return [_entry(row) for row in fetch_rows(self.cursor, _ENTRIES, {"run_id": run_id})]
+
+    def manifests_of_run(self, run: Mapping[str, Any]) -> tuple[Manifest, ...]:
+        """The manifests that a run was asked to read: as registered, or from their files while they are the same.
+
+        Raises RefusedError for a file that changed or is gone, and that no run has registered.
+        """
+        return tuple(self._manifest(declared, run["batch_id"]) for declared in run["declared_manifests"])
+
+    def _manifest(self, declared: Mapping[str, Any], batch_id: str) -> Manifest:
+        contracts = self.settings.project_root / "contracts"
+        path = Path(declared["manifest_path"])
+        self.cursor.execute(
+            "select manifest_bytes from ops.manifest where manifest_id = %s and manifest_sha256 = %s",
+            (declared["manifest_id"], declared["manifest_sha256"]),
+        )
+        known = self.cursor.fetchone()
+        if known:
+            return parse_manifest(bytes(known[0]), path, contracts, is_implicit=declared["is_implicit"])
+        manifest = None
+        if path.is_file() and declared["is_implicit"]:
+            manifest = implicit_manifest(path, batch_id, contracts)
+        elif path.is_file():
+            manifest = parse_manifest(path.read_bytes(), path, contracts)
+        if manifest is None or manifest.sha256 != declared["manifest_sha256"]:
+            raise RefusedError(
+                f"manifest {declared['manifest_id']} ({path}) was not registered by the run, which ended too early, and"
+                " its file is gone or has other bytes now; nothing was started",
+                next_command="make ingest   (the declared manifests, as they are now)",
+            )
+        return manifest
+
+    def registered_manifests(self, manifest_ids: Sequence[str]) -> tuple[Manifest, ...]:
+        """Manifests as registered, in the order of their ids."""
+        contracts = self.settings.project_root / "contracts"
+        self.cursor.execute(
+            "select manifest_bytes, manifest_path, is_implicit from ops.manifest where manifest_id = any(%s)"
+            " order by manifest_id",
+            (list(manifest_ids),),
+        )
+        return tuple(
+            parse_manifest(bytes(content), Path(path), contracts, is_implicit=is_implicit)
+            for content, path, is_implicit in self.cursor.fetchall()
+        )
+
+    def partitions(
+        self,
+        window: tuple[date, date] | None,
+        changed_assets: frozenset[int] = frozenset(),
+        unread: Mapping[date, tuple[int, int, int]] | None = None,
+    ) -> list[PartitionState]:
+        """Every partition of the window of which the index knows a line; `changed_assets`: whose source differs.
+
+        `unread`: records, rejects and assets by day that no run has indexed yet.
+        """
+        start, end = window or (None, None)
+        found = _with_unread(fetch_rows(self.cursor, _PARTITIONS, {"start": start, "end": end}), unread or {}, window)
+        proved = self._reconciled()
+        lagging = self._lagging_partitions()
+        states = []
+        for row in found:
+            asset_ids = frozenset(row.pop("asset_ids"))
+            day = row["partition_key"]
+            output, is_complete = proved.get(day, (0, False))
+            has_lag = bool(lagging & asset_ids) or not is_complete
+            reason = _gap_reason(row, is_changed=bool(asset_ids & changed_assets), has_lag=has_lag)
+            states.append(
+                PartitionState(
+                    **{**row, "partition_key": day.isoformat()}, current_output_count=output, gap_reason=reason
+                )
+            )
+        return states
+
+    def _reconciled(self) -> dict[date, tuple[int, bool]]:
+        self.cursor.execute("select to_regclass('reconcile.reconcile_partition') is not null")
+        if not self.cursor.fetchone()[0]:
+            return {}
+        self.cursor.execute("select partition_key, silver_row_count, is_complete from reconcile.reconcile_partition")
+        return {day: (int(count), bool(is_complete)) for day, count, is_complete in self.cursor.fetchall()}
+
+    def _lagging_partitions(self) -> frozenset[int]:
+        """Assets with a load that is completed and not in Silver yet."""
+        self.cursor.execute("select to_regclass('silver.built_load') is not null")
+        if not self.cursor.fetchone()[0]:
+            return frozenset()
+        self.cursor.execute(
+            "select distinct mine.asset_id from ops.completed_load as load"
+            " inner join ops.run_asset as mine on mine.run_id = load.run_id and mine.attempt = load.attempt"
+            " where mine.asset_id is not null and load.load_id not in (select load_id from silver.built_load)"
+        )
+        return frozenset(int(asset_id) for (asset_id,) in self.cursor.fetchall())
+
+    def archived_bytes(self, run_id: str) -> int:
+        """Decompressed bytes of the assets that a run read."""
+        self.cursor.execute(
+            "select coalesce(sum(content_bytes), 0)::bigint from ops.source_asset where asset_id in ("
+            " select asset_id from ops.run_asset where run_id = %s and action in ('parsed', 'unchanged'))",
+            (run_id,),
+        )
+        return int(self.cursor.fetchone()[0])
+
+    def nearest(self, window: tuple[date, date]) -> list[date]:
+        """The closest partitions with lines before and after a window."""
+        self.cursor.execute(
+            "select max(partition_key) filter (where partition_key < %s),"
+            " min(partition_key) filter (where partition_key >= %s) from ops.asset_partition",
+            window,
+        )
+        return [day for day in self.cursor.fetchone() if day is not None]
+
+    def refuse_no_input(self, window: tuple[date, date], partitions: Sequence[PartitionState]) -> None:
+        """Raise CheckFailedError, naming the nearest data, when no line belongs to the window."""
+        if any(partition.expected_input_count or partition.rejected_count for partition in partitions):
+            return
+        nearest = " and ".join(map(str, self.nearest(window))) or "none"
+        raise CheckFailedError(
+            f"expected input 0: no indexed line belongs to {window[0]} (up to, not including, {window[1]}); nearest"
+            f" data: {nearest}; nothing was started",
+            next_command="make status   (or make ingest, for assets that were never read)",
+        )
+
+
+@contextmanager
+def looking_at(settings: Settings, warehouse: Warehouse) -> Iterator[World]:
+    """The world in one snapshot (repeatable read); writes nothing, takes no lock."""
+    ruleset = load_ruleset(settings.project_root / "contracts")
+    with closing(warehouse.connect(application_name="omnisupport-plan")) as connection:
+        connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
+        with connection, connection.cursor() as cursor:
+            yield World(settings, cursor, ruleset)
+
+
+def planned_archived(entries: Sequence[RegisteredAsset]) -> tuple[PlannedAsset, ...]:
+    """Entries whose bytes come from the raw zone, where they have any."""
+    return tuple(
+        PlannedAsset(
+            entry.manifest_id,
+            entry.source_id,
+            entry.asset_id,
+            entry.source_fingerprint,
+            entry.source_fingerprint,
+            None,
+            "raw_zone" if entry.asset_id is not None else "nowhere",
+        )
+        for entry in entries
+    )
+
+
+def as_run(run: Mapping[str, Any]) -> dict[str, Any]:
+    """What a plan says of the run that it is about."""
+    return {
+        "run_id": run["run_id"],
+        "attempt": run["attempt"],
+        "trace_id": run["trace_id"],
+        "mode": run["mode"],
+        "stage": run["stage"],
+    }
+
+
+def as_manifests(manifests: Sequence[Manifest]) -> tuple[dict[str, Any], ...]:
+    return tuple(
+        {
+            "manifest_id": manifest.manifest_id,
+            "manifest_sha256": manifest.sha256,
+            "manifest_path": str(manifest.path),
+        }
+        for manifest in manifests
+    )
+
+
+def window_of(run: Mapping[str, Any]) -> tuple[date, date] | None:
+    return None if run["window_start"] is None else (run["window_start"], run["window_end"])
+
+
+def _with_unread(
+    rows: list[dict[str, Any]], unread: Mapping[date, tuple[int, int, int]], window: tuple[date, date] | None
+) -> list[dict[str, Any]]:
+    by_day = {row["partition_key"]: row for row in rows}
+    for day, (records, rejects, assets) in unread.items():
+        if window is not None and not window[0] <= day < window[1]:
+            continue
+        nothing = {
+            "partition_key": day,
+            "expected_input_count": 0,
+            "rejected_count": 0,
+            "current_input_count": 0,
+            "asset_count": 0,
+            "asset_ids": [],
+        }
+        row = by_day.setdefault(day, nothing)
+        row["expected_input_count"] += records
+        row["rejected_count"] += rejects
+        row["asset_count"] += assets
+    return [by_day[day] for day in sorted(by_day)]
+
+
+def _entry(row: Mapping[str, Any]) -> RegisteredAsset:
+    """An entry as it was recorded, to be judged anew for what is due of it."""
+    action = "parsed" if row["action"] == "unchanged" else row["action"]
+    return RegisteredAsset(**{**row, "action": action, "reason_codes": tuple(row["reason_codes"])})
+
+
+def _gap_reason(row: Mapping[str, Any], *, is_changed: bool, has_lag: bool) -> GapReason:
+    expected, current = row["expected_input_count"], row["current_input_count"]
+    if is_changed:
+        return "source_changed"
+    if expected == 0:
+        return "rejected_only" if row["rejected_count"] else "no_gap_detected"
+    if current == 0:
+        return "missing_partition"
+    if current < expected:
+        return "partial_partition"
+    return "output_lag" if has_lag else "no_gap_detected"

@@ -1,0 +1,70 @@
+"""Checkpoint, cursor and watermark as an operator sees and, with a reason, resets them.
+
+Runs move them (Ledger.finish), forwards only; the table itself refuses anything else that gives no reason.
+"""
+
+from __future__ import annotations
+
+import getpass
+import socket
+from contextlib import closing
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from loader.errors import CommandUsageError
+from loader.runs.ledger import DATASET
+from loader.runs.lock import IngestLock
+
+if TYPE_CHECKING:
+    from loader.warehouse import Warehouse
+
+_STATE = """
+select record_source, state_kind, to_char(value_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as value_at,
+    run_id::text as run_id
+from ops.ingest_state where dataset = %s order by record_source, state_kind
+"""
+
+_CHANGES = """
+select to_char(changed_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as changed_at, record_source, state_kind,
+    to_char(old_value_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as old_value_at,
+    to_char(new_value_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as new_value_at,
+    run_id::text as run_id, operator, reason
+from ops.ingest_state_change where dataset = %s order by change_id desc limit %s
+"""
+
+
+def read_state(warehouse: Warehouse, change_limit: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The state as it is, and its last changes, newest first; instants as ISO 8601 in UTC."""
+    connection = warehouse.connect(application_name="omnisupport-state")
+    with closing(connection), connection, connection.cursor() as cursor:
+        return _rows(cursor, _STATE, (DATASET,)), _rows(cursor, _CHANGES, (DATASET, change_limit))
+
+
+def reset_state(
+    warehouse: Warehouse, kind: str, record_source: str, value_at: datetime, reason: str, *, wait_seconds: float
+) -> dict[str, Any]:
+    """Set one state object, under the ingest lock; returns the change as the history keeps it.
+
+    Raises CommandUsageError when there is no such object, RefusedError when another command holds the lock.
+    """
+    with closing(IngestLock.acquire(warehouse, wait_seconds=wait_seconds)) as lock, lock.transaction() as cursor:
+        cursor.execute(
+            "select set_config('omni.reason', %s, true), set_config('omni.operator', %s, true)",
+            (reason.strip(), f"{getpass.getuser()}@{socket.gethostname()}"),
+        )
+        cursor.execute(
+            "update ops.ingest_state set value_at = %s, updated_at = now()"
+            " where dataset = %s and state_kind = %s and record_source = %s",
+            (value_at, DATASET, kind, record_source),
+        )
+        if cursor.rowcount == 0:
+            raise CommandUsageError(
+                f"no {kind} of record source {record_source!r}; nothing was changed", next_command="loader state"
+            )
+        return _rows(cursor, _CHANGES, (DATASET, 1))[0]
+
+
+def _rows(cursor: Any, query: str, parameters: tuple[Any, ...]) -> list[dict[str, Any]]:
+    cursor.execute(query, parameters)
+    names = [column.name for column in cursor.description]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]

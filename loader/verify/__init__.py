@@ -1,0 +1,8 @@
+"""Verify: the raw zone read again, and compared with Bronze line by line."""
+
+from __future__ import annotations
+
+from loader.verify.reread import RereadLine, reread
+from loader.verify.run import LineDifference, Verification, verify_assets, verify_run
+
+__all__ = ["LineDifference", "RereadLine", "Verification", "reread", "verify_assets", "verify_run"]

@@ -1,0 +1,267 @@
+"""Archived lines against Bronze's rows, line by line: the proof that does not rest on anything a run has counted."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import date
+from itertools import islice
+from typing import Any
+
+from loader.bronze import AssetToRead
+from loader.contract.ruleset import Ruleset
+from loader.errors import CheckFailedError, LoaderError
+from loader.evidence.facts import fetch_rows
+from loader.raw_zone import RawZone
+from loader.reader import ContentChangedError
+from loader.verify.reread import RereadLine, reread
+from loader.warehouse import Warehouse
+
+_STRIDE = 50_000
+_SHOWN = 20
+_NULL = "\\N"
+
+_EXPECTED = """
+create temporary table expected_line (
+    line_number integer not null, byte_offset bigint not null, byte_length bigint not null, is_blank boolean not null,
+    body_sha256 bytea, fingerprint bytea, kind text, partition_key date, reason_codes text[]
+) on commit drop
+"""
+
+# What Bronze holds of a stretch of lines, beside what the archive says; a row for each line that differs, with the
+# first reason. A payload that is not that of its fingerprint differs too: the fingerprint alone could be kept.
+_COMPARE = """
+with
+held as (
+    select line.*
+    from bronze.asset_line as line
+    inner join ops.completed_load as load on load.load_id = line._dlt_load_id and load.table_name = 'asset_line'
+    where line.asset_id = %(asset)s and line.ruleset_id = %(ruleset)s
+        and line.line_number between %(first)s and %(last)s
+),
+events as (
+    select event.event_id, event.record_fingerprint,
+        sha256(convert_to(event.raw_payload, 'UTF8')) = event.record_fingerprint as is_authentic
+    from bronze.raw_ticket_event as event
+    inner join ops.completed_load as load
+        on load.load_id = event._dlt_load_id and load.table_name = 'raw_ticket_event'
+    where event.event_id in (select event_id from held)
+),
+rejects as (
+    select reject.line_number, reject.reason_codes, reject.raw_line_sha256
+    from bronze.rejected_record as reject
+    inner join ops.completed_load as load
+        on load.load_id = reject._dlt_load_id and load.table_name = 'rejected_record'
+    where reject.asset_id = %(asset)s and reject.ruleset_id = %(ruleset)s
+        and reject.line_number between %(first)s and %(last)s
+),
+judged as (
+    select
+        coalesce(expected.line_number, held.line_number) as line_number,
+        case
+            when held.line_number is null then 'line_missing'
+            when expected.line_number is null then 'line_invented'
+            when (held.byte_offset, held.byte_length) <> (expected.byte_offset, expected.byte_length)
+                then 'bytes_differ'
+            when (held.kind = 'blank') <> expected.is_blank then 'kind_differs'
+            when held.kind <> expected.kind then 'kind_differs'
+            when expected.kind is not null and held.partition_key is distinct from expected.partition_key
+                then 'partition_differs'
+            when held.kind = 'record' and uuid_send(held.event_id) is distinct from substr(expected.fingerprint, 1, 16)
+                then 'event_differs'
+            when held.kind = 'record' and events.event_id is null and held.partition_key >= %(start)s
+                and held.partition_key < %(end)s then 'event_missing'
+            when held.kind = 'record' and events.record_fingerprint <> expected.fingerprint then 'event_differs'
+            when held.kind = 'record' and not events.is_authentic then 'payload_differs'
+            when held.kind = 'rejected' and rejects.line_number is null then 'reject_missing'
+            when held.kind = 'rejected' and rejects.raw_line_sha256 <> expected.body_sha256 then 'reject_differs'
+            when held.kind = 'rejected' and rejects.reason_codes <> expected.reason_codes then 'reject_differs'
+        end as difference
+    from expected_line as expected
+    full join held on held.line_number = expected.line_number
+    left join events on events.event_id = held.event_id
+    left join rejects on rejects.line_number = held.line_number
+)
+select line_number, difference from judged where difference is not null order by line_number
+"""
+
+_CLAIMS = """
+select distinct on (indexed.asset_id)
+    indexed.asset_id, indexed.ruleset_id, ruleset.ruleset_sha256, indexed.line_count, indexed.is_complete,
+    asset.source_fingerprint, asset.raw_zone_key, asset.content_encoding, asset.content_bytes
+from ops.run_asset as entry
+inner join ops.ingest_run as run on run.run_id = entry.run_id and run.attempt = entry.attempt
+inner join ops.asset_index as indexed
+    on indexed.asset_id = entry.asset_id and indexed.ruleset_id = run.ruleset_id
+inner join ops.ruleset as ruleset on ruleset.ruleset_id = indexed.ruleset_id
+inner join ops.source_asset as asset on asset.asset_id = entry.asset_id
+where entry.run_id = %(run_id)s and entry.action in ('parsed', 'unchanged')
+order by indexed.asset_id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class LineDifference:
+    """A line that Bronze does not hold as the archive has it."""
+
+    asset_id: int
+    line_number: int
+    difference: str
+
+
+@dataclass(slots=True)
+class Verification:
+    """What was compared, and what differs: `differences` counts lines by kind, `shown` are the first of them.
+
+    `unreadable`: archived objects that are gone or damaged, with the reason; none of their lines is proved.
+    """
+
+    asset_count: int = 0
+    line_count: int = 0
+    differences: Counter[str] = field(default_factory=Counter)
+    shown: list[LineDifference] = field(default_factory=list)
+    unreadable: dict[int, str] = field(default_factory=dict)
+
+    @property
+    def is_proved(self) -> bool:
+        return not self.differences and not self.unreadable
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """An asset as a run says that it has been indexed; `ruleset` None: an older one, whose judge is gone."""
+
+    asset: AssetToRead
+    ruleset_id: int
+    ruleset: Ruleset | None
+
+
+def verify_run(
+    warehouse: Warehouse,
+    raw_zone: RawZone,
+    ruleset: Ruleset,
+    run_id: str,
+    progress: Callable[[int, int], None] = lambda lines, content_bytes: None,
+) -> Verification:
+    """Read every asset of a run from the raw zone and compare each line with what the run left in Bronze.
+
+    Works for runs of any age: where the ruleset is an older one, what no ruleset decides is compared (bytes, blank
+    lines, fingerprints, payloads, the bytes of rejects). Writes nothing. Raises CheckFailedError for a run without an
+    index to verify.
+    """
+    with closing(warehouse.connect(application_name="omnisupport-verify")) as connection:
+        with connection, connection.cursor() as cursor:
+            claims = _claims(cursor, raw_zone, ruleset, run_id)
+            window = _window(cursor, run_id)
+        if not claims:
+            raise CheckFailedError(
+                f"run {run_id} indexed no asset: there is nothing to verify", next_command="make status"
+            )
+        return verify_assets(connection, claims, window, progress)
+
+
+def verify_assets(
+    connection: Any,
+    claims: Iterable[Claim],
+    window: tuple[date, date] | None,
+    progress: Callable[[int, int], None] = lambda lines, content_bytes: None,
+) -> Verification:
+    """Compare each claim's lines; events are asked for within the window only: others may not have been taken."""
+    found = Verification()
+    for claim in claims:
+        found.asset_count += 1
+        with connection, connection.cursor() as cursor:
+            cursor.execute(_EXPECTED)
+            cursor.execute("set local work_mem = '64MB'; set local jit = off; set local random_page_cost = 1.1")
+            try:
+                _verify_asset(cursor, claim, window, found, progress)
+            except (LoaderError, ContentChangedError, OSError) as error:
+                found.unreadable[claim.asset.asset_id] = str(error)
+    return found
+
+
+def _verify_asset(
+    cursor: Any,
+    claim: Claim,
+    window: tuple[date, date] | None,
+    found: Verification,
+    progress: Callable[[int, int], None],
+) -> None:
+    lines = reread(claim.asset, claim.ruleset)
+    first = 1
+    start, end = window or (None, None)
+    while True:
+        stretch = list(islice(lines, _STRIDE))
+        is_last = len(stretch) < _STRIDE
+        _copy(cursor, stretch)
+        # Beyond the last line nothing may be.
+        last = 2**31 - 1 if is_last else stretch[-1].number
+        cursor.execute(
+            _COMPARE,
+            {
+                "asset": claim.asset.asset_id,
+                "ruleset": claim.ruleset_id,
+                "first": first,
+                "last": last,
+                "start": start or "-infinity",
+                "end": end or "infinity",
+            },
+        )
+        for number, difference in cursor.fetchall():
+            found.differences[difference] += 1
+            if len(found.shown) < _SHOWN:
+                found.shown.append(LineDifference(claim.asset.asset_id, number, difference))
+        cursor.execute("truncate expected_line")
+        found.line_count += len(stretch)
+        progress(len(stretch), sum(line.length for line in stretch))
+        if is_last:
+            return
+        first = last + 1
+
+
+def _copy(cursor: Any, stretch: Sequence[RereadLine]) -> None:
+    """Nothing here needs quoting: numbers, hex, and reason codes of a closed list."""
+    text = io.StringIO()
+    write = text.write
+    for line in stretch:
+        fingerprint = _NULL if line.fingerprint is None else "\\\\x" + line.fingerprint.hex()
+        reasons = _NULL if line.reason_codes is None else "{" + ",".join(line.reason_codes) + "}"
+        write(
+            f"{line.number}\t{line.offset}\t{line.length}\t{'t' if line.is_blank else 'f'}\t"
+            f"\\\\x{line.body_sha256.hex()}\t{fingerprint}\t{line.kind or _NULL}\t{line.partition_key or _NULL}\t"
+            f"{reasons}\n"
+        )
+    text.seek(0)
+    cursor.copy_expert("copy expected_line from stdin", text)
+    cursor.execute("analyze expected_line")
+
+
+def _claims(cursor: Any, raw_zone: RawZone, ruleset: Ruleset, run_id: str) -> list[Claim]:
+    return [
+        Claim(
+            AssetToRead(
+                row["asset_id"],
+                raw_zone.path_of(row["raw_zone_key"]),
+                row["content_encoding"],
+                row["source_fingerprint"],
+                row["content_bytes"],
+                is_indexed=True,
+                offers_lines=False,
+            ),
+            row["ruleset_id"],
+            ruleset if row["ruleset_sha256"] == ruleset.sha256 else None,
+        )
+        for row in fetch_rows(cursor, _CLAIMS, {"run_id": run_id})
+        if row["is_complete"]
+    ]
+
+
+def _window(cursor: Any, run_id: str) -> tuple[date, date] | None:
+    cursor.execute(
+        "select window_start, window_end from ops.ingest_run where run_id = %s order by attempt limit 1", (run_id,)
+    )
+    start, end = cursor.fetchone()
+    return None if start is None else (start, end)

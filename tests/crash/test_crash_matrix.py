@@ -1,0 +1,174 @@
+"""A command killed anywhere, then `loader retry`: the tables of a run that was never disturbed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loader.errors import RefusedError
+from loader.runs.lock import IngestLock
+from loader.warehouse import Warehouse
+from tests.checkouts import ROOT
+from tests.crash.points import IN_REPAIR, IN_WORKERS, POINTS, QUICK
+from tests.e2e.commands import LOADER
+from tests.ingests import declare, rows, run, ticket, write_export
+from tests.recoveries import left_by_runs, recover
+from tests.shared_warehouse import fresh_database, loader_variables
+
+HOOK = Path(__file__).parent / "hook"
+DAYS = ("2026-04-15", "2026-04-16", "2026-04-17")
+LINES = 1_000
+
+
+def _exports(root: Path) -> Path:
+    """A manifest of three daily exports: updates of the day before, repeats and rejects are among the lines."""
+    for place, day in enumerate(DAYS):
+        name = day.replace("-", "")
+        lines: list[Any] = [
+            ticket(number, ticket_id=f"TKT-{name}-{number:06d}", created_at=f"{day}T08:00:00Z")
+            for number in range(1, LINES + 1)
+        ]
+        if place:
+            before = DAYS[place - 1].replace("-", "")
+            lines += [
+                ticket(
+                    number,
+                    ticket_id=f"TKT-{before}-{number:06d}",
+                    created_at=f"{DAYS[place - 1]}T08:00:00Z",
+                    updated_at=f"{day}T09:00:00Z",
+                    status="closed",
+                )
+                for number in range(1, 20)
+            ]
+        write_export(root / "e" / f"tickets-{day}.jsonl", [*lines, lines[0], b"{broken", b""])
+    return declare(root / "e")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(server: Warehouse, _template: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
+    """What one run leaves that nobody disturbs."""
+    root = tmp_path_factory.mktemp("undisturbed")
+    manifest = _exports(root)
+    with fresh_database(server, _template) as database, pytest.MonkeyPatch.context() as patch:
+        for name, value in loader_variables(database, root).items():
+            patch.setenv(name, value)
+        verdict = run(manifest)
+        assert verdict.exit_code == 0, verdict.problems
+        return left_by_runs(database, verdict.facts.run["run_id"])
+
+
+def _killed(environment: dict[str, str], point: str, *command: str) -> None:
+    """Run a command that kills itself at a point."""
+    done = subprocess.run(
+        [*LOADER, *command],
+        cwd=ROOT,
+        env={**environment, "PYTHONPATH": f"{HOOK}{os.pathsep}{ROOT}", "CRASH_AT": point},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == -signal.SIGKILL, (point, done.returncode, done.stdout, done.stderr)
+
+
+def _when_the_lock_is_free(database: Warehouse) -> None:
+    """The server takes a moment to see that its client is dead."""
+    with closing(IngestLock.acquire(database, wait_seconds=30)):
+        pass
+
+
+def _assert_recovered(
+    database: Warehouse, manifest: Path, undisturbed: dict[str, list[Any]], folder: Path, attempts: int
+) -> None:
+    _when_the_lock_is_free(database)
+    recorded = rows(database, "select run_id::text, status from ops.ingest_run order by attempt desc limit 1")
+    if not recorded:
+        verdict = run(manifest)
+        assert verdict.exit_code == 0, verdict.problems
+        run_id = str(verdict.facts.run["run_id"])
+    elif recorded[0][1] in ("success", "warning"):
+        run_id = recorded[0][0]
+        with pytest.raises(RefusedError, match="there is nothing to retry"):
+            recover("retry", run_id=None)
+    else:
+        run_id = recorded[0][0]
+        verdict = recover("retry", run_id=run_id)
+        assert verdict.exit_code == 0, verdict.problems
+        assert verdict.facts.run["attempt"] == attempts
+    left = left_by_runs(database, run_id)
+    for table, held in undisturbed.items():
+        assert left[table] == held, table
+    _nothing_is_left(database, folder)
+
+
+def _nothing_is_left(database: Warehouse, folder: Path) -> None:
+    """No row of a load that is not completed, no staging schema, working folder or half an archived object."""
+    for table in ("raw_ticket_event", "asset_line", "rejected_record"):
+        orphans = (
+            f"select count(*) from bronze.{table} where _dlt_load_id not in"
+            f" (select load_id from ops.completed_load where table_name = '{table}')"
+        )
+        assert rows(database, orphans) == [(0,)], table
+    assert rows(database, "select nspname from pg_namespace where starts_with(nspname, 'bronze_staging')") == []
+    assert rows(database, "select coalesce(sum(unexplained_count), 0)::int from reconcile.reconcile_partition") == [
+        (0,)
+    ]
+    attempts = rows(database, "select replace(run_id::text, '-', '') || '_' || attempt from ops.ingest_run")
+    working = ROOT / ".local" / "dlt"
+    assert not {path.name for path in working.iterdir()} & {label for (label,) in attempts}
+    assert not list((folder / "raw_zone" / "incoming").iterdir())
+
+
+def _points(names: Any) -> list[Any]:
+    return [pytest.param(name, marks=[] if name in QUICK else [pytest.mark.long], id=name) for name in names]
+
+
+@pytest.mark.parametrize("point", _points(POINTS))
+def test_killed(
+    point: str,
+    database: Warehouse,
+    loader_environment: dict[str, str],
+    undisturbed: dict[str, list[Any]],
+    tmp_path: Path,
+) -> None:
+    manifest = _exports(tmp_path)
+    _killed({**loader_environment, "LOADER_WORKERS": "0"}, POINTS[point], "ingest", "--manifest", str(manifest))
+    _assert_recovered(database, manifest, undisturbed, tmp_path, attempts=2)
+
+
+@pytest.mark.parametrize("point", _points(IN_WORKERS))
+def test_killed_with_workers(
+    point: str,
+    database: Warehouse,
+    loader_environment: dict[str, str],
+    undisturbed: dict[str, list[Any]],
+    tmp_path: Path,
+) -> None:
+    """A file this small is worth no process: the hook's environment says that it is."""
+    manifest = _exports(tmp_path)
+    environment = {**loader_environment, "LOADER_WORKERS": "2", "CRASH_WORKERS": "1"}
+    _killed(environment, IN_WORKERS[point], "ingest", "--manifest", str(manifest))
+    _assert_recovered(database, manifest, undisturbed, tmp_path, attempts=2)
+
+
+@pytest.mark.parametrize("point", _points(IN_REPAIR))
+def test_killed_while_it_repairs(
+    point: str,
+    database: Warehouse,
+    loader_environment: dict[str, str],
+    undisturbed: dict[str, list[Any]],
+    tmp_path: Path,
+) -> None:
+    manifest = _exports(tmp_path)
+    environment = {**loader_environment, "LOADER_WORKERS": "0"}
+    _killed(environment, POINTS["dlt: a load is merged"], "ingest", "--manifest", str(manifest))
+    _when_the_lock_is_free(database)
+    _killed(environment, IN_REPAIR[point], "retry", "--latest", "--mode", "execute")
+    _assert_recovered(database, manifest, undisturbed, tmp_path, attempts=2)

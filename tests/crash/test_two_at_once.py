@@ -1,0 +1,110 @@
+"""Two commands that would write one warehouse: they take turns, wait as long as told, and a fenced one stays out."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loader.runs.lock import IngestLock
+from loader.warehouse import Warehouse
+from tests.checkouts import ROOT
+from tests.e2e.commands import LOADER
+from tests.ingests import declare, rows, run, ticket, write_export
+
+LINES = 3_000
+ROUNDS = 20
+IS_LOADING = (
+    "select exists (select from ops.ingest_run as run inner join pg_namespace as staging on staging.nspname ="
+    " 'bronze_staging_' || replace(run.run_id::text, '-', '') || '_' || run.attempt where run.status = 'running')"
+)
+
+
+def _exports(folder: Path, name: str, first: int) -> Path:
+    """A manifest of one export; those of two neighbours share half of their records."""
+    records: list[Any] = [ticket(number) for number in range(first, first + LINES)]
+    write_export(folder / name / f"{name}-2026-04-17.jsonl", records)
+    return declare(folder / name, name, manifest_id=f"manifest-{name}")
+
+
+def _start(environment: dict[str, str], *words: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*LOADER, *words],
+        cwd=ROOT,
+        env={**environment, "PYTHONPATH": str(ROOT)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def _wait(database: Warehouse, question: str, process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 60
+    while not rows(database, question)[0][0]:
+        assert process.poll() is None and time.monotonic() < deadline, process.communicate()
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("rounds", [1, pytest.param(ROUNDS, marks=pytest.mark.long)])
+def test_two_ingests_at_once_lose_no_row_and_double_none(
+    rounds: int, database: Warehouse, loader_environment: dict[str, str], tmp_path: Path
+) -> None:
+    for number in range(rounds):
+        first = 1 + number * LINES
+        manifests = [
+            _exports(tmp_path, f"left{number}", first),
+            _exports(tmp_path, f"right{number}", first + LINES // 2),
+        ]
+        processes = [
+            _start(loader_environment, "ingest", "--manifest", str(manifest), "--lock-timeout", "120")
+            for manifest in manifests
+        ]
+        for process in processes:
+            out, err = process.communicate(timeout=180)
+            assert process.returncode == 0, (out, err)
+        events = first + LINES + LINES // 2 - 1
+        assert rows(database, "select count(*), count(distinct ticket_id) from bronze.raw_ticket_event") == [
+            (events, events)
+        ]
+        assert rows(database, "select count(*) from silver.ticket_fact") == [(events,)]
+        assert rows(database, "select sum(unexplained_count)::int from reconcile.reconcile_partition") == [(0,)]
+
+
+def test_the_holder_is_named_after_the_timeout(
+    database: Warehouse, loader_environment: dict[str, str], tmp_path: Path
+) -> None:
+    manifest = _exports(tmp_path, "left", 1)
+    with closing(IngestLock.acquire(database)) as holder:
+        began = time.monotonic()
+        waiting = _start(loader_environment, "ingest", "--manifest", str(manifest), "--lock-timeout", "2")
+        _, err = waiting.communicate(timeout=60)
+        assert waiting.returncode == 4
+        assert time.monotonic() - began >= 2
+        assert f"database session {holder.backend_pid}" in err
+    assert rows(database, "select count(*) from ops.ingest_run") == [(0,)]
+
+
+def test_one_that_lost_its_lock_is_fenced_off_from_the_one_that_waited(
+    database: Warehouse, loader_environment: dict[str, str], tmp_path: Path
+) -> None:
+    """The holder's session ends while its load is at work: the waiting one takes over, and only it completes."""
+    left, right = _exports(tmp_path, "left", 1), _exports(tmp_path, "right", 1 + LINES // 2)
+    holder = _start(loader_environment, "ingest", "--manifest", str(left))
+    _wait(database, IS_LOADING, holder)
+    waiting = _start(loader_environment, "ingest", "--manifest", str(right), "--lock-timeout", "120")
+    held = "select lock_pid from ops.ingest_run where status = 'running'"
+    rows(database, f"select pg_terminate_backend(({held}))")
+    _, lost = holder.communicate(timeout=120)
+    out, err = waiting.communicate(timeout=120)
+    assert holder.returncode == 3, lost
+    assert waiting.returncode == 0, (out, err)
+    assert rows(database, "select status from ops.ingest_run order by started_at") == [("crashed",), ("success",)]
+    assert "repair: 1 dead attempt(s)" in err
+    assert rows(database, "select count(*), count(distinct run_id) from bronze.raw_ticket_event") == [(LINES, 1)]
+    assert run(left).exit_code == 0
+    assert rows(database, "select count(*) from silver.ticket_fact") == [(LINES + LINES // 2,)]
