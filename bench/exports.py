@@ -20,6 +20,9 @@ FIRST_DAY = date(2026, 3, 1)
 
 @dataclass(frozen=True, slots=True)
 class Exports:
+    """`days`: the first and the last partition."""
+
+    days: tuple[date, date]
     folder: Path
     manifest: Path
     line_count: int
@@ -59,7 +62,11 @@ def make_exports(root: Path, project_root: Path, *, lines: int, partitions: int)
         )
         write_manifest(build_manifest(folder, manifest, project_root=project_root, terms=terms).manifest)
     totals = json.loads((root / f"{folder.name}.expected").read_text())["totals"]
-    return Exports(folder, manifest, totals["lines"], totals["content_bytes"], totals["events"], totals["silver_rows"])
+    options = options_of(lines, partitions)
+    days = (options.first_day, options.last_day)
+    return Exports(
+        days, folder, manifest, totals["lines"], totals["content_bytes"], totals["events"], totals["silver_rows"]
+    )
 
 
 def accepted_lines(exports: Exports, contracts: Path, out: Path, *, limit: int) -> int:

@@ -23,10 +23,12 @@ _STAGES = ("gated", "archived", "landed", "built", "reconciled", "finished")
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """The whole chain, the same ingest again, and dbt alone on what the first one landed."""
+    """The whole chain, the same ingest again, its verification and its rerun, and dbt alone on what was landed."""
 
     chain: Measurement
     again: Measurement
+    verify: Measurement
+    rerun: Measurement
     dbt: Measurement
 
 
@@ -42,10 +44,32 @@ def product(settings: Settings, exports: Exports, work: Path) -> Product:
         )
         chain = Measurement(chain.seconds, chain.peak_bytes, _stages(warehouse, chain.seconds))
         again = measure_python(ingest, environment=environment, root=settings.project_root)
+        ((run_id,),) = query(warehouse, "select run_id::text from ops.ingest_run order by started_at limit 1")
+        verify = (*_LOADER, "verify", "--run", run_id)
+        verified = measure_python(verify, environment=environment, root=settings.project_root)
+        rerun = (*_LOADER, "rerun", "--run", run_id, "--mode", "execute")
+        rerun_once = measure_python(rerun, environment=environment, root=settings.project_root)
         query(warehouse, "drop schema silver, reconcile, staging cascade")
         dbt = measure_python(_dbt_build(settings, work), environment=environment, root=settings.project_root)
         shutil.rmtree(work, ignore_errors=True)
-        return Product(chain, again, dbt)
+        return Product(chain, again, verified, rerun_once, dbt)
+
+
+def backfill(settings: Settings, exports: Exports, work: Path) -> Measurement:
+    """All days of the exports as one backfill into an empty warehouse: plan and apply."""
+    with fresh_warehouse(settings, "backfill") as warehouse:
+        environment = _environment(warehouse, exports, work)
+        first, last = exports.days
+        window = ("--from", first.isoformat(), "--to", last.isoformat())
+        command = (*_LOADER, "backfill", *window, "--manifest", str(exports.manifest), "--mode", "execute")
+        measured = measure_python(command, environment=environment, root=settings.project_root)
+        _require_equal(
+            "backfill",
+            query(warehouse, "select count(*), (select count(*) from silver.ticket_fact) from bronze.raw_ticket_event"),
+            [(exports.event_count, exports.ticket_count)],
+        )
+        shutil.rmtree(work, ignore_errors=True)
+        return measured
 
 
 def by_hand(settings: Settings, exports: Exports) -> Measurement:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
+import pytest
+
+from loader.contract.ruleset import Ruleset
+from loader.contract.ticket import AcceptedRecord, RejectedRecord
 from loader.ingest import Verdict
 from loader.recovery import apply_plan, make_plan, read_plan
 from loader.warehouse import Warehouse
-from tests.ingests import rows, settings
+from tests.ingests import declare, rows, settings, ticket, write_export
 
 # Everything that a run leaves, without what tells one execution from another (load ids, times, attempt numbers).
 _TABLES = {
@@ -26,6 +33,64 @@ _TABLES = {
     "state": "select record_source, state_kind, case when state_kind <> 'checkpoint' then value_at end"
     " from ops.ingest_state order by 1, 2",
 }
+
+
+DAYS = [f"2026-04-{day}" for day in (15, 16, 17)]
+
+
+def daily_exports(root: Path) -> Path:
+    """A manifest of three daily exports; the later ones update earlier days, repeat a line, and hold a reject."""
+    folder = root / "e"
+    for place, day in enumerate(DAYS):
+        lines: list[Any] = [of_day(day, number) for number in range(1, 5)]
+        if place:
+            before = DAYS[place - 1]
+            lines += [of_day(before, 1, status="closed", updated_at=f"{day}T09:00:00Z"), lines[0], b"{broken"]
+        write_export(folder / f"tickets-{day}.jsonl", lines)
+    return declare(folder)
+
+
+def of_day(day: str, number: int, **changes: Any) -> dict[str, Any]:
+    return ticket(
+        number, ticket_id=f"TKT-{day.replace('-', '')}-{number:06d}", created_at=f"{day}T08:00:00Z", **changes
+    )
+
+
+def backfill_window(first: str, end: str, exports: Path, **changes: Any) -> dict[str, Any]:
+    """The arguments of a backfill of `[first, end)` from one manifest."""
+    return {"window_start": first, "window_end": end, "manifest_paths": [str(exports)], **changes}
+
+
+def latest_run(database: Warehouse) -> str:
+    """The run that was started last."""
+    ((run_id,),) = rows(database, "select run_id::text from ops.ingest_run order by started_at desc limit 1")
+    return str(run_id)
+
+
+# Where a run can fail in this process, by stage: functions as they are called.
+STAGES = {
+    "gate": "loader.ingest.execution.inspect_manifest",
+    "archive": "loader.raw_zone.RawZone.put",
+    "registration": "loader.ingest.execution.plan_reading",
+    "load": "loader.bronze.load.BronzeLoader.load",
+    "completion": "loader.ingest.execution.complete",
+    "dbt": "loader.ingest.execution.run_dbt",
+    "facts": "loader.ingest.execution.read_facts",
+    "evidence": "loader.evidence.records.write_json",
+}
+
+
+@contextmanager
+def failing(stage: str | None) -> Iterator[None]:
+    """Commands in this block fail in a stage, as on a full disk."""
+
+    def dies(*arguments: Any, **options: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    with pytest.MonkeyPatch.context() as patch:
+        if stage is not None:
+            patch.setattr(STAGES[stage], dies)
+        yield
 
 
 def left_by_runs(warehouse: Warehouse, run_id: object = None) -> dict[str, list[Any]]:
@@ -65,3 +130,17 @@ def planned(verb: str, **request: Any) -> dict[str, Any]:
 
 def recover(verb: str, **request: Any) -> Verdict:
     return apply_plan(settings(), planned(verb, **request))
+
+
+def stricter_contract(patch: pytest.MonkeyPatch, version: str, is_refused: Callable[[str], bool]) -> None:
+    """A contract that refuses some tickets too, in this process."""
+    judge = Ruleset.judge
+
+    def stricter(ruleset: Ruleset, line: bytes) -> AcceptedRecord | RejectedRecord:
+        judged = judge(ruleset, line)
+        if isinstance(judged, AcceptedRecord) and is_refused(judged.ticket_id) and judged.updated_at is None:
+            return RejectedRecord(("schema_violation",), "refused by a test", "$", judged.partition_key)
+        return judged
+
+    patch.setattr("loader.contract.ruleset.BUSINESS_RULES_VERSION", version)
+    patch.setattr(Ruleset, "judge", stricter)

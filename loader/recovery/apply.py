@@ -58,7 +58,7 @@ def apply_plan(settings: Settings, plan: Mapping[str, Any], report: Report | Non
         with lock.transaction() as cursor:
             _refuse_applied(cursor, plan)
             world = World(settings, cursor, ruleset)
-            refuse_moved(plan, verb.plan(world, plan["request"]).as_record(settings), _plan_again(plan))
+            refuse_moved(plan, verb.plan(world, plan["request"], plan).as_record(settings), _plan_again(plan))
             _refuse_changed_sources(world, plan)
         work = Workplace(settings, warehouse, lock, ruleset, report or Silent())
         return verb.carry_out(work, plan, verb.attempt(plan))

@@ -28,7 +28,7 @@ from loader.runs import Attempt, new_run_id, trace_id_of_caller
 STEP_BYTES = 1024**3
 
 
-def plan(world: World, request: Mapping[str, Any]) -> Plan:
+def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | None = None) -> Plan:
     """Of the partitions `[window_start, window_end)` in the manifests `manifest_paths` (none: all declared ones).
 
     Counts come from the asset index; only assets that no run has read are opened. Raises CheckFailedError, naming the
@@ -37,7 +37,7 @@ def plan(world: World, request: Mapping[str, Any]) -> Plan:
     window = (date.fromisoformat(request["window_start"]), date.fromisoformat(request["window_end"]))
     declaration = declared(world, request)
     assets = planned_sources(world, declaration.manifests, is_hashed=False)
-    assets, unread = with_days(world, declaration.manifests, assets)
+    assets, unread = with_days(world, declaration.manifests, assets, earlier)
     partitions = world.partitions(window, changed_assets(assets), unread)
     world.refuse_no_input(window, partitions)
     due = [partition for partition in partitions if partition.is_due]

@@ -66,7 +66,8 @@ class PlannedAsset:
 
     `source_fingerprint`: as registered, None when it never was; `found`: the same, or for a verb that reads sources
     what stands there now (another SHA-256, or a reason code). Between `first_partition` and `last_partition` lie all of
-    its lines that have a day; both None where none has, or where that is not known.
+    its lines that have a day; both None where none has, or where that is not known. `unindexed_days`: records and
+    rejects by day, of an asset that was read for the plan because no run has indexed it.
     """
 
     manifest_id: str
@@ -78,6 +79,7 @@ class PlannedAsset:
     reads_from: Literal["source", "raw_zone", "nowhere"]
     first_partition: str | None = None
     last_partition: str | None = None
+    unindexed_days: Mapping[str, tuple[int, int]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

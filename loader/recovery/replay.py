@@ -19,6 +19,7 @@ from loader.evidence.files import write_json
 from loader.ingest.execution import Task, executing
 from loader.ingest.request import DeclaredInput
 from loader.ingest.verdict import Problem, Verdict
+from loader.progress import Meter
 from loader.raw_zone import RawZone
 from loader.recovery.plan import Plan
 from loader.recovery.verbs import Workplace
@@ -112,7 +113,7 @@ class Changes:
         )
 
 
-def plan(world: World, request: Mapping[str, Any]) -> Plan:
+def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | None = None) -> Plan:
     """Of the run `run_id` or the batch `batch_id`; `rejected_only`: of their assets that hold rejects.
 
     Raises RefusedError where nothing was archived, or where `rejected_only` would reject a line that is valid now.
@@ -222,6 +223,10 @@ def _changes(
         transitions = fetch_rows(
             cursor, _CHANGES, {"assets": list(anew), "rulesets": list(anew.values()), "ruleset": ruleset_id}
         )
+        cursor.execute(
+            "select asset_id, content_bytes from ops.source_asset where asset_id = any(%s)", (sorted(before),)
+        )
+        sizes = dict(cursor.fetchall())
     raw_zone = RawZone(work.settings.raw_zone)
     claims = {
         entry.asset_id: Claim(
@@ -230,7 +235,7 @@ def _changes(
                 raw_zone.path_of(entry.raw_zone_key),
                 entry.content_encoding,
                 entry.source_fingerprint,
-                0,
+                sizes[entry.asset_id],
                 is_indexed=True,
                 offers_lines=False,
             ),
@@ -244,8 +249,11 @@ def _changes(
         and entry.source_fingerprint
         and before.get(entry.asset_id) == ruleset_id
     }
+    meter = Meter(work.report, "compare", "bytes", sum(claim.asset.content_bytes for claim in claims.values()))
     with closing(work.warehouse.connect(application_name="omnisupport-verify")) as connection:
-        found = verify_assets(connection, claims.values(), window)
+        found = verify_assets(
+            connection, claims.values(), window, lambda lines, content_bytes: meter.add(content_bytes, lines)
+        )
     if found.unreadable:
         raise CheckFailedError(
             f"the raw zone does not give asset {next(iter(found.unreadable.items()))}; what was landed stays",

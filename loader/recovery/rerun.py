@@ -21,7 +21,7 @@ from loader.recovery.world import World, as_manifests, as_run, window_of
 from loader.runs import Attempt, new_run_id, trace_id_of_caller
 
 
-def plan(world: World, request: Mapping[str, Any]) -> Plan:
+def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | None = None) -> Plan:
     """Of the job of run `run_id`, or of the latest one; reads and hashes every source."""
     run = world.run(request["run_id"])
     if run["line_limit"] is not None:

@@ -17,7 +17,7 @@ from loader.recovery.world import World
 from loader.runs import Attempt, new_run_id, trace_id_of_caller
 
 
-def plan(world: World, request: Mapping[str, Any]) -> Plan:
+def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | None = None) -> Plan:
     """Of the partitions `[window_start, window_end)`. Raises CheckFailedError when no line belongs to them."""
     window = (date.fromisoformat(request["window_start"]), date.fromisoformat(request["window_end"]))
     partitions = world.partitions(window)

@@ -25,7 +25,7 @@ from loader.runs import Attempt
 _ENDED_WELL = ("success", "warning")
 
 
-def plan(world: World, request: Mapping[str, Any]) -> Plan:
+def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | None = None) -> Plan:
     """Of the run `run_id`, or of the latest one. Raises RefusedError for a run that succeeded or is alive."""
     run = world.run(request["run_id"])
     _refuse(world, run)

@@ -5,16 +5,18 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import date
+from typing import Any
 
 from loader.bronze import judged_lines
 from loader.config import Settings
 from loader.contract.ruleset import Ruleset
 from loader.contract.ticket import AcceptedRecord
-from loader.errors import CheckFailedError
 from loader.gate import AssetRefusedError, allowed_roots, base_folder, inspect, locate, open_within
 from loader.manifest import Asset, Manifest
+from loader.reader import ContentChangedError
 from loader.reader.regular_file import read_chunks
 from loader.recovery.plan import PlannedAsset
 from loader.recovery.world import World
@@ -59,14 +61,16 @@ def found_now(settings: Settings, manifest: Manifest, asset: Asset) -> str:
 
 
 def with_days(
-    world: World, manifests: Sequence[Manifest], assets: Sequence[PlannedAsset]
+    world: World, manifests: Sequence[Manifest], assets: Sequence[PlannedAsset], earlier: Mapping[str, Any] | None
 ) -> tuple[tuple[PlannedAsset, ...], dict[date, tuple[int, int, int]]]:
     """The assets with the days of their lines; and records, rejects and assets by day of those that no run has indexed:
     these are read, once.
 
+    `earlier`: a plan (its record) that has read them already; the same bytes under the same ruleset are not read again.
     A source that cannot be read counts nothing; the gate will say why.
     """
     indexed = _indexed_days(world)
+    known = _read_for(earlier, world.ruleset)
     declared = {
         (manifest.manifest_id, asset.source_id): (manifest, asset)
         for manifest in manifests
@@ -74,52 +78,64 @@ def with_days(
         if manifest.is_landed
     }
     unread: dict[date, tuple[int, int, int]] = {}
-    seen = set()
     dated = []
+    counted = set()
     for asset in assets:
         key = (asset.manifest_id, asset.source_id)
         if asset.asset_id in indexed:
-            first, last = indexed[asset.asset_id]
-        elif key in declared and asset.reads_from == "source":
-            records, rejects = _days(world.settings, *declared[key], world.ruleset)
-            days = records.keys() | rejects.keys()
-            first, last = min(days, default=None), max(days, default=None)
-            for day in days if asset.found not in seen else ():
-                known = unread.get(day, (0, 0, 0))
-                unread[day] = (known[0] + records[day], known[1] + rejects[day], known[2] + 1)
-            seen.add(asset.found)
+            dated.append(_dated(asset, indexed[asset.asset_id], None))
+        elif key not in declared or asset.reads_from != "source" or asset.found is None:
+            dated.append(asset)
         else:
-            first = last = None
-        dated.append(
-            replace(
-                asset,
-                first_partition=first.isoformat() if first else None,
-                last_partition=last.isoformat() if last else None,
-            )
-        )
+            if asset.found not in known:
+                known[asset.found] = _days(world.settings, *declared[key], world.ruleset)
+            days = known[asset.found]
+            dated.append(_dated(asset, (min(days, default=None), max(days, default=None)), days))
+            for day, (records, rejects) in days.items() if asset.found not in counted else ():
+                so_far = unread.get(day, (0, 0, 0))
+                unread[day] = (so_far[0] + records, so_far[1] + rejects, so_far[2] + 1)
+            counted.add(asset.found)
     return tuple(dated), unread
 
 
-def _days(
-    settings: Settings, manifest: Manifest, asset: Asset, ruleset: Ruleset
-) -> tuple[Counter[date], Counter[date]]:
+def _read_for(plan: Mapping[str, Any] | None, ruleset: Ruleset) -> dict[str, dict[date, tuple[int, int]]]:
+    """Days by fingerprint, as a plan under the same ruleset has them."""
+    if plan is None or plan["ruleset_sha256"] != ruleset.sha256:
+        return {}
+    return {
+        asset["found"]: {date.fromisoformat(day): (counts[0], counts[1]) for day, counts in days.items()}
+        for asset in plan["assets"]
+        if (days := asset["unindexed_days"]) is not None
+    }
+
+
+def _dated(
+    asset: PlannedAsset, reach: tuple[date | None, date | None], days: Mapping[date, tuple[int, int]] | None
+) -> PlannedAsset:
+    first, last = reach
+    return replace(
+        asset,
+        first_partition=first.isoformat() if first else None,
+        last_partition=last.isoformat() if last else None,
+        unindexed_days=None if days is None else {day.isoformat(): days[day] for day in sorted(days)},
+    )
+
+
+def _days(settings: Settings, manifest: Manifest, asset: Asset, ruleset: Ruleset) -> dict[date, tuple[int, int]]:
     records: Counter[date] = Counter()
     rejects: Counter[date] = Counter()
     roots = allowed_roots(settings.project_root, manifest.path, settings.allowed_roots)
-    try:
+    with suppress(AssetRefusedError, ContentChangedError):
         path = locate(asset.source_url_or_path, base_folder(manifest), roots)
         open_within(path, roots).close()
         found = inspect(path)
-        if found.defect is not None:
-            return records, rejects
-        for _, judged in judged_lines(path, found.content_encoding, found.fingerprint, ruleset):
-            if isinstance(judged, AcceptedRecord):
-                records[judged.partition_key] += 1
-            elif judged is not None and judged.partition_key is not None:
-                rejects[judged.partition_key] += 1
-    except (AssetRefusedError, CheckFailedError):
-        pass
-    return records, rejects
+        if found.defect is None:
+            for _, judged in judged_lines(path, found.content_encoding, found.fingerprint, ruleset):
+                if isinstance(judged, AcceptedRecord):
+                    records[judged.partition_key] += 1
+                elif judged is not None and judged.partition_key is not None:
+                    rejects[judged.partition_key] += 1
+    return {day: (records[day], rejects[day]) for day in records.keys() | rejects.keys()}
 
 
 def _indexed_days(world: World) -> dict[int | None, tuple[date | None, date | None]]:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from loader.config import Settings
 from loader.errors import RefusedError
 from loader.runs.lock import IngestLock
-from loader.warehouse import Warehouse
+from loader.warehouse import Warehouse, embedded
+from loader.warehouse.connection import DEFAULT_DATABASE
 from tests.checkouts import ROOT
 from tests.crash.points import IN_REPAIR, IN_WORKERS, POINTS, QUICK
 from tests.e2e.commands import LOADER
@@ -124,6 +127,50 @@ def _nothing_is_left(database: Warehouse, folder: Path) -> None:
     working = ROOT / ".local" / "dlt"
     assert not {path.name for path in working.iterdir()} & {label for (label,) in attempts}
     assert not list((folder / "raw_zone" / "incoming").iterdir())
+
+
+def test_the_server_is_killed_while_it_loads(
+    project: Settings, undisturbed: dict[str, list[Any]], tmp_path: Path
+) -> None:
+    """SIGKILL to PostgreSQL's first process; the next command starts it again, and it recovers from its log."""
+    manifest = _exports(project.project_root / "given")
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith(("PG", "LOADER_"))},
+        "PYTHONPATH": str(ROOT),
+        "LOADER_PROJECT_ROOT": str(project.project_root),
+    }
+
+    def loader(*words: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [*LOADER, *words],
+            cwd=project.project_root,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    assert loader("up").wait() == 0
+    database = embedded.address(project.state_folder, DEFAULT_DATABASE)
+    ((data,),) = rows(database, "show data_directory")
+    ingest = loader("ingest", "--manifest", str(manifest))
+    loading = "select exists (select from pg_namespace where starts_with(nspname, 'bronze_staging'))"
+    while not rows(database, loading)[0][0]:
+        assert ingest.poll() is None, ingest.communicate()
+        time.sleep(0.01)
+    os.kill(int((Path(data) / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
+    _, err = ingest.communicate(timeout=120)
+    assert ingest.returncode == 3, err
+    assert err.splitlines()[-1].startswith("next: "), err
+    retry = loader("retry", "--latest", "--mode", "execute", "--lock-timeout", "30")
+    out, err = retry.communicate(timeout=120)
+    assert retry.returncode == 0, (out, err)
+    assert "repair: 1 dead attempt(s)" in err
+    ((run_id,),) = rows(database, "select distinct run_id::text from ops.ingest_run")
+    left = left_by_runs(database, run_id)
+    for table, held in undisturbed.items():
+        assert left[table] == held, table
 
 
 def _points(names: Any) -> list[Any]:

@@ -31,7 +31,16 @@ def test_a_small_bench_measures_every_route_and_none_is_far_off(
     assert done.returncode == 0, done.stderr
     record = json.loads((tmp_path / "out" / "bench.json").read_text())
     seconds = {route["name"]: route["seconds"] for route in record["routes"]}
-    assert set(seconds) == {"product", "product, again", "floor", "dbt build", "dlt read_jsonl"}
+    assert set(seconds) == {
+        "product",
+        "product, again",
+        "verify",
+        "rerun",
+        "backfill",
+        "floor",
+        "dbt build",
+        "dlt read_jsonl",
+    }
     assert min(seconds.values()) > 0
     stages = record["routes"][0]["stages"]
     assert sum(stages.values()) == pytest.approx(seconds["product"], abs=0.01)

@@ -1,4 +1,4 @@
-"""Silver is a pure function of what landed: any order, split, duplication and repetition gives the same rows."""
+"""Silver is a pure function of what landed: any order, split, repetition and recovery gives the same rows."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from datetime import date
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +19,28 @@ from hypothesis import HealthCheck, Phase, given, note
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from loader.errors import LoaderError
 from loader.warehouse import Warehouse
 from tests.ingests import declare, rows, run, silver, ticket, write_export
 from tests.proofs import proved_whole, reconciled
+from tests.recoveries import STAGES, failing, recover
 
 pytestmark = pytest.mark.usefixtures("loader_environment")
 
 DAYS = (date(2026, 4, 16), date(2026, 4, 17), date(2026, 4, 18))
 _STAMPS = st.sampled_from([None, *(f"2026-04-{day}T0{hour}:00:00Z" for day in (17, 18, 19) for hour in (1, 2))])
+
+
+@dataclass(frozen=True)
+class Step:
+    """A command: a verb, which manifest (one per file, or all), which day or all; in which stage it dies, and whether
+    a retry follows."""
+
+    verb: str
+    which: int
+    day: date | None
+    dies_in: str | None
+    is_retried: bool
 
 
 @st.composite
@@ -43,16 +59,40 @@ def versions(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @st.composite
-def histories(draw: st.DrawFn) -> tuple[list[list[bytes]], list[tuple[int, date | None]]]:
-    """Files of lines (upstream's order), and ingests: which manifest (one per file, or all), which day or all."""
+def histories(draw: st.DrawFn) -> tuple[list[list[bytes]], list[Step]]:
+    """Files of lines (upstream's order), and what is done with them."""
     lines = [orjson.dumps(one) for one in draw(st.lists(versions(), min_size=3, max_size=14))]
     lines += draw(st.lists(st.sampled_from(lines), max_size=4))
     lines += draw(st.lists(st.sampled_from([b"", b"{", b"[]"]), max_size=2))
     lines = draw(st.permutations(lines))
     cuts = sorted(draw(st.lists(st.integers(0, len(lines)), max_size=2)))
     files = [lines[start:end] for start, end in zip([0, *cuts], [*cuts, len(lines)], strict=True)]
-    steps = st.tuples(st.integers(0, len(files)), st.sampled_from([None, *DAYS]))
+    steps = st.builds(
+        Step,
+        verb=st.sampled_from(["ingest", "ingest", "rerun", "replay", "backfill"]),
+        which=st.integers(0, len(files)),
+        day=st.sampled_from([None, *DAYS]),
+        dies_in=st.sampled_from([None, None, *STAGES]),
+        is_retried=st.booleans(),
+    )
     return files, draw(st.lists(steps, max_size=3))
+
+
+def _take(step: Step, manifests: list[Path]) -> None:
+    """Whatever becomes of it: what is refused must change nothing, what dies must be made up for."""
+    manifest = manifests[step.which]
+    with suppress(OSError, LoaderError), failing(step.dies_in):
+        if step.verb == "ingest":
+            run(manifest, partition=step.day)
+        elif step.verb == "backfill":
+            first, last = step.day or DAYS[0], step.day or DAYS[-1]
+            window = {"window_start": first.isoformat(), "window_end": (last + timedelta(days=1)).isoformat()}
+            recover("backfill", manifest_paths=[str(manifest)], **window)
+        else:
+            recover(step.verb, run_id=None)
+    if step.is_retried:
+        with suppress(LoaderError):
+            recover("retry", run_id=None)
 
 
 @pytest.fixture
@@ -71,12 +111,13 @@ def folder() -> Iterator[Path]:
 )
 @given(history=histories())
 def test_silver_does_not_depend_on_history(
-    history: tuple[list[list[bytes]], list[tuple[int, date | None]]],
+    history: tuple[list[list[bytes]], list[Step]],
     database: Warehouse,
     folder: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Files arrive in some order, whole or by the day, again and again; one ingest of everything is the yardstick.
+    """Files arrive in some order, whole or by the day, again and again, by any verb, and commands die on the way; one
+    ingest of everything is the yardstick.
 
     After every history the equation closes: no unexplained line, and nothing for reconcile to find.
     """
@@ -93,12 +134,12 @@ def test_silver_does_not_depend_on_history(
     note(f"files {[len(lines) for lines in files]}, steps {steps}")
 
     _empty(database)
-    for which, day in steps:
-        run(manifests[which], partition=day)
+    for step in steps:
+        _take(step, manifests)
     verdict = run(*reversed(manifests))
     assert verdict.facts.errors == 0
     assert verdict.facts.findings == ()
-    by_history = silver(database)
+    by_history, bronze = silver(database), _bronze(database)
     # Every step but the first proved what it changed, and no more: it must have come to the same.
     by_steps = reconciled(database)
     assert by_steps == proved_whole(database)
@@ -106,8 +147,14 @@ def test_silver_does_not_depend_on_history(
     _empty(database)
     run(manifests[-1])
     assert by_history == silver(database)
+    assert bronze == _bronze(database)
     names = ("ticket_id", "status", "priority", "customer_id", "partition_key", "version_count")
     assert [tuple(row[name] for name in names) for row in by_history] == _expected(files)
+
+
+def _bronze(database: Warehouse) -> list[tuple[Any, ...]]:
+    """Every event, once, with its payload; which delivery was the first depends on the order."""
+    return rows(database, "select event_id, record_fingerprint, raw_payload from bronze.raw_ticket_event order by 1")
 
 
 def _expected(files: list[list[bytes]]) -> list[tuple[str, str, str, str, str, int]]:
@@ -142,7 +189,8 @@ def _empty(database: Warehouse) -> None:
         database,
         "set session_replication_role = replica; truncate bronze.raw_ticket_event, bronze.asset_line,"
         " bronze.rejected_record; truncate ops.manifest, ops.manifest_asset, ops.source_asset, ops.ingest_run,"
-        " ops.run_asset, ops.asset_index, ops.asset_partition, ops.completed_load, ops.ingest_state, ops.ruleset,"
+        " ops.run_asset, ops.asset_index, ops.asset_partition, ops.completed_load, ops.ingest_state,"
+        " ops.ingest_state_change, ops.ruleset,"
         " ops.proof, ops.proved_load, ops.proved_asset, ops.unproved_change"
         " restart identity cascade; drop schema if exists silver, reconcile, staging cascade",
     )

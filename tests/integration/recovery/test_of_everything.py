@@ -1,0 +1,146 @@
+"""Verbs over a warehouse that holds everything: what they must find, and what they must not touch."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import orjson
+import pytest
+
+from loader.errors import RefusedError
+from loader.warehouse import Warehouse
+from tests.ingests import rows, run, silver
+from tests.recoveries import (
+    DAYS,
+    daily_exports,
+    latest_run,
+    left_by_runs,
+    planned,
+    recover,
+    stricter_contract,
+)
+from tests.shared_warehouse import Kept, fresh_database, kept, loader_variables
+
+
+@pytest.fixture(scope="module")
+def ingested(
+    server: Warehouse, _template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Kept, Path]]:
+    """Three days, ingested whole."""
+    root = tmp_path_factory.mktemp("ingested")
+    exports = daily_exports(root / "pristine")
+    with fresh_database(server, _template) as database, pytest.MonkeyPatch.context() as patch:
+        for name, value in {**loader_variables(database, root), "LOADER_REJECT_LIMIT": "0.5"}.items():
+            patch.setenv(name, value)
+        shutil.copytree(root / "pristine", root / "given")
+        verdict = run(root / "given" / exports.name)
+        assert verdict.exit_code == 0, verdict.problems
+        with kept(server, database) as whole:
+            yield whole, root
+
+
+@pytest.fixture
+def database(ingested: tuple[Kept, Path]) -> Warehouse:
+    """As it was after the ingest."""
+    return ingested[0].fresh()
+
+
+@pytest.fixture
+def exports(ingested: tuple[Kept, Path], database: Warehouse) -> Path:
+    """The manifest and its files, as they were ingested."""
+    root = ingested[1]
+    shutil.rmtree(root / "given")
+    shutil.copytree(root / "pristine", root / "given")
+    return root / "given" / "m.json"
+
+
+class TestRetry:
+    def test_a_run_that_succeeded_is_refused(self, database: Warehouse, exports: Path) -> None:
+        with pytest.raises(RefusedError, match="there is nothing to retry") as refused:
+            recover("retry", run_id=latest_run(database))
+        assert refused.value.next_command.startswith("loader rerun --run ")
+
+
+class TestRerun:
+    def test_everything_is_read_and_nothing_is_written_twice(
+        self, database: Warehouse, exports: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        first = latest_run(database)
+        before = left_by_runs(database)
+        verdict = recover("rerun", run_id=latest_run(database))
+        assert verdict.exit_code == 0, verdict.problems
+        assert {asset.action for asset in verdict.facts.assets} == {"parsed"}
+        assert (verdict.facts.total, verdict.facts.inserted) == (18, 0)
+        after = left_by_runs(database)
+        assert after == before
+        assert verdict.facts.run["run_id"] != first
+
+    def test_the_plan_says_which_source_changed(self, exports: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        changed = exports.parent / "e" / f"tickets-{DAYS[2]}.jsonl"
+        changed.write_bytes(changed.read_bytes().replace(b"northstar_studio", b"northstar_mobile", 1))
+        plan = planned("rerun", run_id=None)
+        (asset,) = [asset for asset in plan["assets"] if asset["found"] != asset["source_fingerprint"]]
+        assert asset["source_id"] == changed.name
+        assert plan["gap_reason"] == "source_changed"
+        verdict = recover("rerun", run_id=None)
+        assert verdict.exit_code == 1
+        assert any("source_changed" in problem for problem in verdict.problems)
+
+    def test_a_lost_event_comes_back(self, database: Warehouse, exports: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A rerun offers every row again: what is not there lands, and reconcile still tells of the loss."""
+        before = silver(database)
+        rows(
+            database,
+            "set omni.maintenance = 'repair'; delete from bronze.raw_ticket_event where ticket_id like '%000003'",
+        )
+        verdict = recover("rerun", run_id=None)
+        assert verdict.facts.inserted == len(DAYS)
+        assert silver(database) == before
+        assert any("load" in problem for problem in verdict.problems), verdict.problems
+
+
+class TestReplay:
+    def test_an_unchanged_ruleset_changes_nothing_without_the_sources(self, database: Warehouse, exports: Path) -> None:
+        shutil.rmtree(exports.parent / "e")
+        exports.unlink()
+        before = left_by_runs(database)
+        verdict = recover("replay", run_id=latest_run(database))
+        assert verdict.exit_code == 0, verdict.problems
+        assert verdict.notes == ("0 changed: 0 newly valid, 0 newly rejected; 18 line(s) compared one by one",)
+        assert left_by_runs(database) == before
+
+    def test_a_changed_row_is_found(self, database: Warehouse, exports: Path) -> None:
+        rows(
+            database,
+            "set session_replication_role = replica; update bronze.asset_line set byte_length = byte_length + 1"
+            " where asset_id = 2 and line_number = 3",
+        )
+        verdict = recover("replay", run_id=None)
+        assert verdict.exit_code == 1
+        assert "Bronze is not what the archive says: {'bytes_differ': 1}" in verdict.problems
+
+    def test_a_new_ruleset_is_told_by_reason_and_the_old_fates_stay(
+        self, database: Warehouse, exports: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        batch = rows(database, "select batch_id from ops.manifest")[0][0]
+        state = rows(database, "select * from ops.ingest_state order by 1, 2, 3")
+        stricter_contract(monkeypatch, "2", lambda ticket_id: ticket_id.endswith("000002"))
+        verdict = recover("replay", batch_id=batch)
+        assert verdict.exit_code == 0, verdict.problems
+        (note,) = verdict.notes
+        assert note.startswith(f"{len(DAYS)} changed: 0 newly valid, {len(DAYS)} newly rejected; 0 line(s)")
+        record = orjson.loads(verdict.report_paths[-1].read_bytes())
+        assert [change["new_reasons"] for change in record["transitions"]] == ["schema_violation"]
+        assert not any(row["ticket_id"].endswith("000002") for row in silver(database))
+        kinds = rows(database, "select ruleset_id, kind, count(*) from bronze.asset_line group by 1, 2 order by 1, 2")
+        assert kinds == [(1, "record", 16), (1, "rejected", 2), (2, "record", 13), (2, "rejected", 5)]
+        assert rows(database, "select * from ops.ingest_state order by 1, 2, 3") == state
+
+    def test_rejects_alone_refuses_to_reject_more(
+        self, database: Warehouse, exports: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        stricter_contract(monkeypatch, "2", lambda ticket_id: ticket_id == "TKT-20260416-000002")
+        with pytest.raises(RefusedError, match=r"rejects 1 line\(s\) that are valid now"):
+            recover("replay", run_id=latest_run(database), rejected_only=True)
