@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import time
 from contextlib import closing
 from pathlib import Path
@@ -69,7 +70,7 @@ def undisturbed(server: Warehouse, _template: str, tmp_path_factory: pytest.Temp
 def _killed(environment: dict[str, str], point: str, *command: str) -> None:
     """Run a command that kills itself at a point."""
     done = subprocess.run(
-        [*LOADER, *command],
+        [sys.executable, "-c", "from loader.cli import main; main()", *command],
         cwd=ROOT,
         env={**environment, "PYTHONPATH": f"{HOOK}{os.pathsep}{ROOT}", "CRASH_AT": point},
         stdin=subprocess.DEVNULL,

@@ -15,13 +15,13 @@ from loader.warehouse import Warehouse
 from tests.checkouts import ROOT
 from tests.e2e.commands import LOADER
 from tests.ingests import declare, rows, run, ticket, write_export
+from tests.integration.silver.dbt_runs import statement
 
 LINES = 3_000
 ROUNDS = 20
-IS_LOADING = (
-    "select exists (select from ops.ingest_run as run inner join pg_namespace as staging on staging.nspname ="
-    " 'bronze_staging_' || replace(run.run_id::text, '-', '') || '_' || run.attempt where run.status = 'running')"
-)
+IS_MERGING = "select exists (select from pg_locks where not granted and relation = 'bronze.raw_ticket_event'::regclass)"
+# The run that held the lock is marked dead by the one that holds it now.
+IS_TAKEN_OVER = "select exists (select from ops.ingest_run where status = 'crashed')"
 
 
 def _exports(folder: Path, name: str, first: int) -> Path:
@@ -95,10 +95,12 @@ def test_one_that_lost_its_lock_is_fenced_off_from_the_one_that_waited(
     """The holder's session ends while its load is at work: the waiting one takes over, and only it completes."""
     left, right = _exports(tmp_path, "left", 1), _exports(tmp_path, "right", 1 + LINES // 2)
     holder = _start(loader_environment, "ingest", "--manifest", str(left))
-    _wait(database, IS_LOADING, holder)
-    waiting = _start(loader_environment, "ingest", "--manifest", str(right), "--lock-timeout", "120")
-    held = "select lock_pid from ops.ingest_run where status = 'running'"
-    rows(database, f"select pg_terminate_backend(({held}))")
+    # A reader's lock stops the merge where it would write.
+    with statement(database, "lock table bronze.raw_ticket_event in share mode"):
+        _wait(database, IS_MERGING, holder)
+        waiting = _start(loader_environment, "ingest", "--manifest", str(right), "--lock-timeout", "120")
+        rows(database, "select pg_terminate_backend(lock_pid) from ops.ingest_run where status = 'running'")
+        _wait(database, IS_TAKEN_OVER, waiting)
     _, lost = holder.communicate(timeout=120)
     out, err = waiting.communicate(timeout=120)
     assert holder.returncode == 3, lost

@@ -57,6 +57,9 @@ touched as (
     from {{ raw_ticket_event }} as known
     inner join (select event_id from delivered except select event_id from landed) as earlier
         on known.event_id = earlier.event_id
+    {#- A build of everything that ended before customer_dim: it will read what is ranked now as everything. #}
+    union
+    select ticket_id from {{ raw_ticket_event }} where exists (select from {{ stale_ticket }} where ticket_id = '*')
     {%- if var('partition') is not none %}
     union
     select ticket_id from {{ raw_ticket_event }} where partition_key = date '{{ partition_var() }}'

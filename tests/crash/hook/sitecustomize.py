@@ -34,10 +34,12 @@ def _arm(module: ModuleType, name: str, when: str, nth: int) -> None:
     def armed(*arguments: Any, **options: Any) -> Any:
         nonlocal calls
         calls += 1
-        if calls == nth and when == "before":
+        # Jobs run side by side: the count may go on before this call returns.
+        is_it = calls == nth
+        if is_it and when == "before":
             _die()
         answer = function(*arguments, **options)
-        if calls == nth:
+        if is_it:
             _die()
         return answer
 
@@ -68,8 +70,15 @@ class _Finder(importlib.abc.MetaPathFinder):
         return spec
 
 
+def _prepare(module: ModuleType) -> None:
+    """What is to happen to a module of the loader once it is there."""
+    place, name, when, nth = os.environ["CRASH_AT"].split(":")
+    if module.__name__ == "loader.ingest.execution" and "CRASH_WORKERS" in os.environ:
+        module._WORTH_A_PROCESS = 0  # type: ignore[attr-defined]
+    if module.__name__ == place:
+        _arm(module, name, when, int(nth))
+
+
 if "CRASH_AT" in os.environ:
-    _module, _name, _when, _nth = os.environ["CRASH_AT"].split(":")
-    sys.meta_path.insert(0, _Finder(_module, functools.partial(_arm, name=_name, when=_when, nth=int(_nth))))
-if "CRASH_WORKERS" in os.environ:
-    sys.meta_path.insert(0, _Finder("loader.ingest.execution", lambda module: setattr(module, "_WORTH_A_PROCESS", 0)))
+    _modules = {os.environ["CRASH_AT"].split(":")[0], "loader.ingest.execution"}
+    sys.meta_path[:0] = [_Finder(_module, _prepare) for _module in sorted(_modules)]

@@ -149,3 +149,18 @@ def wait_for(scene: Scene, question: str, seconds: float = 30) -> None:
     while not scene.execute(question):
         assert time.monotonic() < deadline, f"never true: {question}"
         time.sleep(0.02)
+
+
+@pytest.mark.parametrize("stands", [False, True], ids=["no customer_dim yet", "an older customer_dim"])
+def test_a_build_that_ended_after_ticket_fact_is_made_up_by_the_next(scene: Scene, dbt: Dbt, stands: bool) -> None:
+    """A first build, or a full refresh, killed between the two: the queue says everything, and the next build ranks
+    again what customer_dim will read."""
+    scene.declare(1, 10)
+    scene.land("load-1", 1, Version(1), Version(2))
+    if stands:
+        assert dbt.run()
+        scene.declare(2, 20)
+        scene.land("load-2", 2, Version(1, updated=4, customer="customer-z"), Version(3))
+    assert dbt.run("--full-refresh", select=["ticket_fact"])
+    assert dbt.run()
+    assert scene.silver() == scene.expected()
