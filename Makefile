@@ -43,7 +43,7 @@ $(call need,BATCH,make ingest INPUT=f.jsonl BATCH=batch-20260417-001)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help ingest dry-run manifest status diagnose plan apply retry rerun replay backfill verify state drill completeness smoke build env docs test test-long bench lint lock up down psql clean
+.PHONY: help ingest dry-run manifest status diagnose plan apply retry rerun replay backfill verify state drill completeness smoke build env docs test test-long soak bench lint lock up down psql clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -107,6 +107,9 @@ test: $(STAMP) ## All tests, two at a time [K=expression] [ARGS="tests/unit -x"]
 
 test-long: $(STAMP) ## The same with every sabotage and more histories; about an hour [K=expression]
 	HISTORIES=60 $(PYTEST) --long $(call option,-k,K) $(ARGS)
+
+soak: $(STAMP) ## Commands killed at random, for long: MINUTES=60 [SEED=<of a run that failed>]
+	SOAK_MINUTES=$(or $(MINUTES),60) $(if $(SEED),SOAK_SEED=$(SEED)) $(BIN)/python -m pytest --long -q -s -k killed_at_random tests/crash
 
 bench: $(STAMP) ## The whole chain against a hand-written floor and dlt's own route: reports/bench [ARGS="--lines 100000 --rounds 1"]
 	@$(BIN)/python -m bench $(ARGS)

@@ -16,6 +16,7 @@ from loader.errors import CommandUsageError
 if TYPE_CHECKING:
     from loader.config import Settings
     from loader.recovery import Plan
+    from loader.recovery.plan import PlannedAsset
 
 _PARTITION_COLUMNS = (
     ("partition", "partition_key"),
@@ -272,10 +273,11 @@ def _print(made: Plan, record: Mapping[str, Any], path: Path, settings: Settings
     click.echo(f"plan {made.plan_id}: {made.mode}, {window}, by {made.operator}")
     rows = [[getattr(partition, name) for _, name in _PARTITION_COLUMNS] for partition in made.partitions]
     print_table("partitions", [title for title, _ in _PARTITION_COLUMNS], rows)
-    shown = made.assets[:_ASSETS_SHOWN]
+    reaching = [asset for asset in made.assets if _reaches(asset, made)]
+    shown = reaching[:_ASSETS_SHOWN]
     print_table(
-        f"reads ({len(made.assets)} asset(s))"
-        + (f", the first {_ASSETS_SHOWN}" if len(made.assets) > len(shown) else ""),
+        f"reads ({len(reaching)} of {len(made.assets)} asset(s) hold lines of it"
+        + (f", the first {_ASSETS_SHOWN})" if len(reaching) > len(shown) else ")"),
         ["manifest", "source", "from", "registered", "found"],
         [
             [
@@ -294,6 +296,16 @@ def _print(made: Plan, record: Mapping[str, Any], path: Path, settings: Settings
         click.echo(f"{name.replace('_', ' ')}: {record[name]}")
     click.echo(f"writes: {', '.join(record['target_assets'])}")
     click.echo(f"next: {_next_command(path, settings)}")
+
+
+def _reaches(asset: PlannedAsset, made: Plan) -> bool:
+    """Whether some line of an asset may lie in the plan's window; unknown days may."""
+    if made.mode != "backfill" or made.window is None:
+        return True
+    if asset.first_partition is None or asset.last_partition is None:
+        return asset.asset_id is not None or asset.reads_from == "nowhere"
+    start, end = (day.isoformat() for day in made.window)
+    return asset.first_partition < end and asset.last_partition >= start
 
 
 def _next_command(path: Path, settings: Settings) -> str:

@@ -120,7 +120,7 @@ def _rebuild(place: Scratch) -> tuple[str, ...]:
 def _killed_run(place: Scratch) -> str:
     """kill -9 while the last day is being loaded."""
     words = ("ingest", "--partition", DRILLED[2], "--manifest", str(place.folder / "exports.json"))
-    was_killed = place.killed_in_stage("archived", *words)
+    was_killed = place.killed_while_it_loads(*words)
     diagnosis = place.loader("diagnose")
     return f"{'killed while it loaded' if was_killed else 'ended before it was killed'}; diagnose: " + str(
         diagnosis.record["next_command"].split()[1]

@@ -24,6 +24,7 @@ from loader.warehouse import Warehouse, open_warehouse
 
 _LOADER = (sys.executable, "-c", "from loader.cli import main; main()")
 _SECONDS = 600
+_IS_STOPPED = "select 1 from pg_locks where not granted and relation = 'bronze.raw_ticket_event'::regclass"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,26 +73,35 @@ class Scratch:
                 next_command="make smoke",
             ) from error
 
-    def killed_in_stage(self, stage: str, *words: str) -> bool:
-        """Start a command, and kill it (SIGKILL) as soon as its run is in `stage`; False if it ended before."""
-        process = subprocess.Popen(
-            [*_LOADER, *words],
-            cwd=self.project_root,
-            env=dict(self.environment),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        deadline = time.monotonic() + _SECONDS
+    def killed_while_it_loads(self, *words: str) -> bool:
+        """Start a command, and kill it (SIGKILL) while its rows go into Bronze; False if it ended before.
+
+        A lock holds the load where it would write, so that the moment is always met.
+        """
+        holder = self.warehouse.connect(application_name="omnisupport-drill")
+        process = None
         try:
-            while process.poll() is None and time.monotonic() < deadline:
-                if self.rows("select from ops.ingest_run where status = 'running' and stage = %s", stage):
-                    return True
-                time.sleep(0.01)
-            return False
+            with holder, holder.cursor() as cursor:
+                cursor.execute("lock table bronze.raw_ticket_event in share mode")
+                process = subprocess.Popen(
+                    [*_LOADER, *words],
+                    cwd=self.project_root,
+                    env=dict(self.environment),
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                )
+                deadline = time.monotonic() + _SECONDS
+                while process.poll() is None and time.monotonic() < deadline:
+                    if self.rows(_IS_STOPPED):
+                        return True
+                    time.sleep(0.02)
+                return False
         finally:
-            process.kill()
-            process.wait()
+            if process is not None:
+                process.kill()
+                process.wait()
+            holder.close()
 
     def rows(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """Run one statement in its own transaction; its rows, if it has any."""

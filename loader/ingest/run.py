@@ -7,7 +7,6 @@ from contextlib import closing
 from loader.config import Settings
 from loader.contract.ruleset import load_ruleset
 from loader.evidence import require_writable
-from loader.ingest.execution import Task, executing
 from loader.ingest.request import IngestRequest, declared_input, refuse_limit_without_input
 from loader.ingest.verdict import Verdict
 from loader.progress import Report, Silent
@@ -24,6 +23,9 @@ def ingest(settings: Settings, request: IngestRequest, report: Report | None = N
     Raises RefusedError (locked, changed manifest; nothing written), InfrastructureError (the attempt is recorded as
     failed if the database still answers; its uncompleted loads stay invisible).
     """
+    # Not for those who only want this package's requests and verdicts: it takes Arrow with it.
+    from loader.ingest.execution import Task, executing
+
     refuse_limit_without_input(request)
     require_writable(settings.report_dir)
     task = Task("ingest", declared_input(settings, request), request.window, request.line_limit)

@@ -5,37 +5,37 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import closing
 from datetime import date, timedelta
+from importlib import import_module
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from loader.config import Settings
 from loader.contract.ruleset import load_ruleset
 from loader.errors import RefusedError
-from loader.evidence import require_writable
-from loader.ingest.verdict import Verdict
+from loader.evidence.files import require_writable
 from loader.progress import Report, Silent
-from loader.recovery import backfill, replay, rerun, restore, retry
-from loader.recovery.plan import Plan, read_plan, refuse_moved
-from loader.recovery.sources import found_now
+from loader.recovery.plan import VERBS, Plan, read_plan, refuse_moved
+from loader.recovery.sources import found_now, roots_of
 from loader.recovery.verbs import RecoveryVerb, Workplace
 from loader.recovery.world import World, looking_at
 from loader.runs import IngestLock
 from loader.silver import start_dbt
 from loader.warehouse import open_warehouse
 
-_VERBS = {
-    "retry": cast(RecoveryVerb, retry),
-    "rerun": cast(RecoveryVerb, rerun),
-    "replay": cast(RecoveryVerb, replay),
-    "backfill": cast(RecoveryVerb, backfill),
-    "restore": cast(RecoveryVerb, restore),
-}
+if TYPE_CHECKING:
+    from loader.ingest import Verdict
+
+
+def _verb(name: str) -> RecoveryVerb:
+    """The verb's module, imported when it is asked for."""
+    assert name in VERBS, name
+    return cast(RecoveryVerb, import_module(f"loader.recovery.{name}"))
 
 
 def make_plan(settings: Settings, verb: str, request: Mapping[str, Any]) -> Plan:
     """What `verb` would do now; reads the warehouse in one snapshot, writes nothing. Raises what refuses it."""
     with looking_at(settings, open_warehouse(settings)) as world:
-        return _VERBS[verb].plan(world, request)
+        return _verb(verb).plan(world, request)
 
 
 def read_and_apply(settings: Settings, path: Path, report: Report | None = None) -> Verdict:
@@ -50,7 +50,7 @@ def apply_plan(settings: Settings, plan: Mapping[str, Any], report: Report | Non
     newer run, the contract, a manifest; or when another command holds the lock. Otherwise as `ingest`.
     """
     require_writable(settings.report_dir)
-    verb = _VERBS[plan["mode"]]
+    verb = _verb(plan["mode"])
     start_dbt()
     ruleset = load_ruleset(settings.project_root / "contracts")
     warehouse = open_warehouse(settings)
@@ -89,12 +89,15 @@ def _refuse_changed_sources(world: World, plan: Mapping[str, Any]) -> None:
     planned = {
         (asset["manifest_id"], asset["source_id"]): asset for asset in plan["assets"] if asset["reads_from"] == "source"
     }
+    from loader.recovery import backfill
+
     for manifest in backfill.declared(world, plan["request"]).manifests:
+        roots = roots_of(world.settings, manifest)
         for asset in manifest.assets:
             known = planned.get((manifest.manifest_id, asset.source_id))
             if known is None or known["found"].startswith("size "):
                 continue
-            found = found_now(world.settings, manifest, asset)
+            found = found_now(roots, manifest, asset)
             if found != known["found"]:
                 raise RefusedError(
                     f"plan {plan['plan_id']} is stale, nothing was started; what moved: source {asset.source_id} of"

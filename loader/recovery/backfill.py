@@ -12,17 +12,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from loader.bronze import AssetToRead
-from loader.ingest.execution import Task, executing
-from loader.ingest.request import DeclaredInput, IngestRequest, declared_input
-from loader.ingest.verdict import Problem, Verdict
 from loader.recovery.plan import Plan
 from loader.recovery.sources import changed_assets, planned_sources, with_days
 from loader.recovery.verbs import Workplace
 from loader.recovery.world import World, as_manifests
 from loader.runs import Attempt, new_run_id, trace_id_of_caller
+
+# What reads and loads is imported when a plan is carried out: planning takes a fraction of a second.
+if TYPE_CHECKING:
+    from loader.bronze import AssetToRead
+    from loader.ingest import DeclaredInput, Verdict
 
 # Decompressed bytes that are landed and proved together: dbt has a fixed cost per step.
 STEP_BYTES = 1024**3
@@ -65,6 +66,9 @@ def attempt(plan: Mapping[str, Any]) -> Attempt:
 
 def carry_out(work: Workplace, plan: Mapping[str, Any], attempt: Attempt, *, mode: str = "backfill") -> Verdict:
     """Land, build and prove step by step; the verdict is that of the last step, with the partitions not begun."""
+    from loader.ingest.execution import Task, executing
+    from loader.ingest.verdict import Problem
+
     with work.lock.transaction() as cursor:
         declaration = declared(World(work.settings, cursor, work.ruleset), plan["request"])
     window = (date.fromisoformat(plan["window_start"]), date.fromisoformat(plan["window_end"]))
@@ -119,5 +123,7 @@ def _steps(to_read: Sequence[AssetToRead]) -> Iterator[list[AssetToRead]]:
 
 def declared(world: World, request: Mapping[str, Any]) -> DeclaredInput:
     """The manifests of a request, read from their files."""
+    from loader.ingest.request import IngestRequest, declared_input
+
     paths = tuple(Path(path) for path in request["manifest_paths"])
     return declared_input(world.settings, IngestRequest(manifest_paths=paths))

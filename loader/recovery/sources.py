@@ -8,12 +8,11 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 from typing import Any
 
-from loader.bronze import judged_lines
 from loader.config import Settings
 from loader.contract.ruleset import Ruleset
-from loader.contract.ticket import AcceptedRecord
 from loader.gate import AssetRefusedError, allowed_roots, base_folder, inspect, locate, open_within
 from loader.manifest import Asset, Manifest
 from loader.reader import ContentChangedError
@@ -31,11 +30,18 @@ def planned_sources(world: World, manifests: Sequence[Manifest], *, is_hashed: b
     read), and `size <n>` otherwise. Where nothing can be read it is the gate's reason code.
     """
     registered = _registered(world, [manifest.manifest_id for manifest in manifests])
-    return tuple(
-        _planned(world.settings, manifest, asset, registered.get((manifest.manifest_id, asset.source_id)), is_hashed)
-        for manifest in manifests
-        for asset in manifest.assets
-    )
+    planned = []
+    for manifest in manifests:
+        roots = roots_of(world.settings, manifest)
+        for asset in manifest.assets:
+            known = registered.get((manifest.manifest_id, asset.source_id))
+            planned.append(_planned(roots, manifest, asset, known, is_hashed))
+    return tuple(planned)
+
+
+def roots_of(settings: Settings, manifest: Manifest) -> tuple[Path, ...]:
+    """Where a manifest may read from."""
+    return allowed_roots(settings.project_root, manifest.path, settings.allowed_roots)
 
 
 def changed_assets(assets: Sequence[PlannedAsset]) -> frozenset[int]:
@@ -47,9 +53,8 @@ def changed_assets(assets: Sequence[PlannedAsset]) -> frozenset[int]:
     )
 
 
-def found_now(settings: Settings, manifest: Manifest, asset: Asset) -> str:
+def found_now(roots: tuple[Path, ...], manifest: Manifest, asset: Asset) -> str:
     """SHA-256 (hex) of the bytes at an asset's place, or the reason code for which the gate would not read them."""
-    roots = allowed_roots(settings.project_root, manifest.path, settings.allowed_roots)
     digest = hashlib.sha256()
     try:
         with open_within(locate(asset.source_url_or_path, base_folder(manifest), roots), roots) as file:
@@ -122,9 +127,12 @@ def _dated(
 
 
 def _days(settings: Settings, manifest: Manifest, asset: Asset, ruleset: Ruleset) -> dict[date, tuple[int, int]]:
+    from loader.bronze import judged_lines
+    from loader.contract.ticket import AcceptedRecord
+
     records: Counter[date] = Counter()
     rejects: Counter[date] = Counter()
-    roots = allowed_roots(settings.project_root, manifest.path, settings.allowed_roots)
+    roots = roots_of(settings, manifest)
     with suppress(AssetRefusedError, ContentChangedError):
         path = locate(asset.source_url_or_path, base_folder(manifest), roots)
         open_within(path, roots).close()
@@ -158,13 +166,13 @@ def _registered(world: World, manifest_ids: Sequence[str]) -> Mapping[tuple[str,
 
 
 def _planned(
-    settings: Settings, manifest: Manifest, asset: Asset, known: tuple[int, str, int] | None, is_hashed: bool
+    roots: tuple[Path, ...], manifest: Manifest, asset: Asset, known: tuple[int, str, int] | None, is_hashed: bool
 ) -> PlannedAsset:
     asset_id, fingerprint, size = known or (None, None, None)
     if is_hashed or fingerprint is None or size is None:
-        found = found_now(settings, manifest, asset)
+        found = found_now(roots, manifest, asset)
     else:
-        found = _same_or_size(settings, manifest, asset, fingerprint, size)
+        found = _same_or_size(roots, manifest, asset, fingerprint, size)
     is_there = len(found) == 64 or found.startswith("size ")
     return PlannedAsset(
         manifest.manifest_id,
@@ -177,8 +185,7 @@ def _planned(
     )
 
 
-def _same_or_size(settings: Settings, manifest: Manifest, asset: Asset, fingerprint: str, size: int) -> str:
-    roots = allowed_roots(settings.project_root, manifest.path, settings.allowed_roots)
+def _same_or_size(roots: tuple[Path, ...], manifest: Manifest, asset: Asset, fingerprint: str, size: int) -> str:
     try:
         now = locate(asset.source_url_or_path, base_folder(manifest), roots).stat().st_size
     except AssetRefusedError as error:

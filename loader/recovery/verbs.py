@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from loader.config import Settings
 from loader.contract.ruleset import Ruleset
-from loader.ingest.verdict import Verdict
 from loader.progress import Report
 from loader.recovery.plan import Plan
 from loader.recovery.world import World
 from loader.runs import Attempt, IngestLock
 from loader.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from loader.ingest import Verdict
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import random
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from contextlib import closing
+from collections.abc import Callable
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +92,7 @@ def _when_the_lock_is_free(database: Warehouse) -> None:
 
 
 def _assert_recovered(
-    database: Warehouse, manifest: Path, undisturbed: dict[str, list[Any]], folder: Path, attempts: int
+    database: Warehouse, manifest: Path, undisturbed: dict[str, list[Any]], folder: Path, attempts: int | None
 ) -> None:
     _when_the_lock_is_free(database)
     recorded = rows(database, "select run_id::text, status from ops.ingest_run order by attempt desc limit 1")
@@ -105,7 +108,7 @@ def _assert_recovered(
         run_id = recorded[0][0]
         verdict = recover("retry", run_id=run_id)
         assert verdict.exit_code == 0, verdict.problems
-        assert verdict.facts.run["attempt"] == attempts
+        assert attempts is None or verdict.facts.run["attempt"] == attempts
     left = left_by_runs(database, run_id)
     for table, held in undisturbed.items():
         assert left[table] == held, table
@@ -220,3 +223,58 @@ def test_killed_while_it_repairs(
     _when_the_lock_is_free(database)
     _killed(environment, IN_REPAIR[point], "retry", "--latest", "--mode", "execute")
     _assert_recovered(database, manifest, undisturbed, tmp_path, attempts=2)
+
+
+@pytest.mark.long
+@pytest.mark.skipif("SOAK_MINUTES" not in os.environ, reason="make soak MINUTES=60")
+def test_killed_at_random_for_long(
+    server: Warehouse,
+    _template: str,
+    undisturbed: dict[str, list[Any]],
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
+) -> None:
+    """Rounds of a command killed after a random time, then retries that are killed too, until one is let live."""
+    seed = int(os.environ.get("SOAK_SEED", time.time_ns()))
+    chance = random.Random(seed)
+    record_property("seed", seed)
+    deadline = time.monotonic() + 60 * float(os.environ["SOAK_MINUTES"])
+    rounds = 0
+    while time.monotonic() < deadline:
+        rounds += 1
+        root = tmp_path / str(rounds)
+        manifest = _exports(root)
+        with fresh_database(server, _template) as database, pytest.MonkeyPatch.context() as patch:
+            for name, value in loader_variables(database, root).items():
+                patch.setenv(name, value)
+            environment = {**os.environ, "LOADER_WORKERS": chance.choice(["0", "2"])}
+            if chance.random() < 0.5:
+                environment |= {"CRASH_WORKERS": "1", "CRASH_AT": "no.module:no_name:before:1"}
+            if chance.random() < 0.2:
+                environment["LOADER_LOAD_FORMAT"] = "csv"
+            delays = [chance.uniform(0.3, 12) for _ in range(chance.randint(1, 3))]
+            print(f"seed {seed} round {rounds}: {environment['LOADER_WORKERS']} workers, killed after {delays}")
+            words = ("ingest", "--manifest", str(manifest))
+            for delay in delays:
+                _killed_after(environment, delay, *words)
+                _when_the_lock_is_free(database)
+                if rows(database, "select 1 from ops.ingest_run"):
+                    words = ("retry", "--latest", "--mode", "execute")
+            _assert_recovered(database, manifest, undisturbed, root, attempts=None)
+        shutil.rmtree(root)
+    assert rounds > 0
+
+
+def _killed_after(environment: dict[str, str], seconds: float, *command: str) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from loader.cli import main; main()", *command],
+        cwd=ROOT,
+        env={**environment, "PYTHONPATH": f"{HOOK}{os.pathsep}{ROOT}"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(seconds)
+    process.kill()
+    process.wait()

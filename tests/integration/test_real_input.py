@@ -92,3 +92,26 @@ def _last_events(files: list[Path]) -> dict[str, str]:
             key = (record["updated_at"], path.name, number)
             newest[record["ticket_id"]] = max(newest.get(record["ticket_id"], key), key)
     return {ticket: key[0][:16] for ticket, key in newest.items()}
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("allowed")
+@pytest.mark.parametrize("order", ["by date", "reversed", "shuffled"])
+def test_one_daily_export_at_a_time(order: str, tmp_path: Path, database: Warehouse) -> None:
+    """134 deliveries, each with a manifest of its own: whatever the order, Silver is that of plain Python."""
+    files = sorted(EXPORTS.glob("*.gz"))
+    if order == "reversed":
+        files.reverse()
+    elif order == "shuffled":
+        random.Random(3).shuffle(files)
+    for path in files:
+        folder = tmp_path / path.name.split(".")[0]
+        folder.mkdir()
+        (folder / path.name).write_bytes(path.read_bytes())
+        verdict = run(_manifest(folder, tmp_path / f"{folder.name}.json"))
+        assert verdict.exit_code == 0, (path.name, verdict.problems)
+    found = silver(database)
+    assert {row["ticket_id"]: row["updated_at"][:16] for row in found} == _last_events(files)
+    assert sum(row["version_count"] for row in found) == 5998
+    totals = "select sum(line_count), sum(unexplained_count), bool_and(is_complete) from reconcile.reconcile_partition"
+    assert rows(database, totals) == [(5998, 0, True)]

@@ -12,7 +12,7 @@ import pytest
 from loader.errors import CommandUsageError, RefusedError
 from loader.recovery import backfill as backfill_verb
 from loader.warehouse import Warehouse
-from tests.ingests import declare, rows, run, write_export
+from tests.ingests import declare, rows, run, settings, write_export
 from tests.recoveries import (
     DAYS,
     STAGES,
@@ -88,13 +88,17 @@ class TestRetry:
         assert refused.value.next_command.startswith("loader replay --run ")
 
     def test_its_sources_may_be_gone_once_they_are_archived(
-        self, exports: Path, monkeypatch: pytest.MonkeyPatch
+        self, database: Warehouse, exports: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        """And so may working folders and reports: all state is in the warehouse, all bytes are in the raw zone."""
         monkeypatch.setenv("LOADER_REJECT_LIMIT", "0.5")
         with failing("load"), pytest.raises(OSError, match="No space"):
             run(exports)
         shutil.rmtree(exports.parent / "e")
         exports.unlink()
+        for folder in (settings().state_folder / "dlt").glob(f"{latest_run(database).replace('-', '')}_*"):
+            shutil.rmtree(folder)
+        shutil.rmtree(settings().report_dir)
         assert recover("retry", run_id=None).exit_code == 0
 
     def test_without_any_run_there_is_nothing(self) -> None:
