@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from loader.recovery.apply import apply_plan, make_plan, read_and_apply
+from loader.recovery.apply import apply_plan, make_plan
 from loader.recovery.plan import VERBS, Plan, read_plan
 
-__all__ = ["VERBS", "Plan", "apply_plan", "make_plan", "read_and_apply", "read_plan"]
+__all__ = ["VERBS", "Plan", "apply_plan", "make_plan", "read_plan"]

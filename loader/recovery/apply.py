@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from contextlib import closing
 from datetime import date, timedelta
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from loader.config import Settings
@@ -14,7 +13,7 @@ from loader.contract.ruleset import load_ruleset
 from loader.errors import RefusedError
 from loader.evidence.files import require_writable
 from loader.progress import Report, Silent
-from loader.recovery.plan import VERBS, Plan, read_plan, refuse_moved
+from loader.recovery.plan import VERBS, Plan, refuse_moved
 from loader.recovery.sources import found_now, roots_of
 from loader.recovery.verbs import RecoveryVerb, Workplace
 from loader.recovery.world import World, looking_at
@@ -36,11 +35,6 @@ def make_plan(settings: Settings, verb: str, request: Mapping[str, Any]) -> Plan
     """What `verb` would do now; reads the warehouse in one snapshot, writes nothing. Raises what refuses it."""
     with looking_at(settings, open_warehouse(settings)) as world:
         return _verb(verb).plan(world, request)
-
-
-def read_and_apply(settings: Settings, path: Path, report: Report | None = None) -> Verdict:
-    """Apply the plan in a file; see apply_plan. Raises CommandUsageError for a file that is no plan."""
-    return apply_plan(settings, read_plan(settings, path), report)
 
 
 def apply_plan(settings: Settings, plan: Mapping[str, Any], report: Report | None = None) -> Verdict:

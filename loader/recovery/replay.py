@@ -41,11 +41,11 @@ where manifest.batch_id = %(batch_id)s
 order by entry.manifest_id, entry.ordinal
 """
 
-# The reading that counted before: the latest ruleset under which each asset is indexed whole.
+# The reading that counted before: the latest ruleset under which each asset is indexed whole, by another run.
 _READINGS = """
 select indexed.asset_id, max(indexed.ruleset_id) as ruleset_id
 from ops.asset_index as indexed
-where indexed.asset_id = any(%(assets)s) and indexed.is_complete
+where indexed.asset_id = any(%(assets)s) and indexed.is_complete and indexed.run_id::text <> %(run_id)s
 group by indexed.asset_id
 """
 
@@ -128,7 +128,7 @@ def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | 
         entries = [entry for entry in entries if entry.asset_id in only]
     return Plan(
         mode="replay",
-        request=dict(request),
+        request={**request, "run_id": None if run is None else run["run_id"]},
         run=None if run is None else as_run(run),
         batch_id=",".join(sorted({manifest.batch_id for manifest in manifests})),
         manifests=as_manifests(manifests),
@@ -152,9 +152,9 @@ def carry_out(work: Workplace, plan: Mapping[str, Any], attempt: Attempt, *, mod
     with work.lock.transaction() as cursor:
         world = World(work.settings, cursor, work.ruleset)
         run, entries = _entries(world, plan["request"])
-        only = _with_rejects(world, entries)[0] if plan["request"]["rejected_only"] else None
+        only = _with_rejects(world, entries, str(attempt.run_id))[0] if plan["request"]["rejected_only"] else None
         manifests = world.registered_manifests(sorted({entry.manifest_id for entry in entries}))
-        before = _readings(cursor, entries)
+        before = _readings(cursor, entries, str(attempt.run_id))
     window = None if run is None else window_of(run)
     task = Task(mode, DeclaredInput(manifests, ()), window, plan=plan)
     with executing(work.settings, work.warehouse, work.lock, attempt, task, work.ruleset, work.report) as execution:
@@ -203,9 +203,12 @@ def _entries(world: World, request: Mapping[str, Any]) -> tuple[dict[str, Any] |
     return run, entries
 
 
-def _readings(cursor: Any, entries: Sequence[RegisteredAsset]) -> dict[int, int]:
-    assets = sorted({entry.asset_id for entry in entries if entry.asset_id is not None})
-    return {row["asset_id"]: row["ruleset_id"] for row in fetch_rows(cursor, _READINGS, {"assets": assets})}
+def _readings(cursor: Any, entries: Sequence[RegisteredAsset], run_id: str) -> dict[int, int]:
+    parameters = {
+        "assets": sorted({entry.asset_id for entry in entries if entry.asset_id is not None}),
+        "run_id": run_id,
+    }
+    return {row["asset_id"]: row["ruleset_id"] for row in fetch_rows(cursor, _READINGS, parameters)}
 
 
 def _changes(
@@ -262,12 +265,12 @@ def _changes(
     return Changes(tuple(transitions), found.line_count, dict(found.differences))
 
 
-def _with_rejects(world: World, entries: Sequence[RegisteredAsset]) -> tuple[frozenset[int], str]:
+def _with_rejects(world: World, entries: Sequence[RegisteredAsset], run_id: str = "") -> tuple[frozenset[int], str]:
     """The assets that hold rejects, and what becomes of these; every line of them is judged.
 
     Raises RefusedError when a line that is valid would be rejected: that is more than rejects replayed alone.
     """
-    readings = _readings(world.cursor, entries)
+    readings = _readings(world.cursor, entries, run_id)
     parameters = {"assets": list(readings), "rulesets": list(readings.values())}
     rejected = {
         row["asset_id"]: set(row["line_numbers"]) for row in fetch_rows(world.cursor, _WITH_REJECTS, parameters)

@@ -12,7 +12,6 @@ from typing import Any
 
 from loader.errors import CommandUsageError
 from loader.ingest.execution import Task, executing
-from loader.ingest.request import DeclaredInput
 from loader.ingest.verdict import Verdict
 from loader.recovery.plan import Plan
 from loader.recovery.sources import changed_assets, planned_sources
@@ -60,8 +59,8 @@ def carry_out(work: Workplace, plan: Mapping[str, Any], attempt: Attempt) -> Ver
     with work.lock.transaction() as cursor:
         world = World(work.settings, cursor, work.ruleset)
         run = world.run(plan["run"]["run_id"])
-        manifests = world.manifests_of_run(run)
-    task = Task("rerun", DeclaredInput(manifests, ()), window_of(run), plan=plan)
+        declared = world.input_of_run(run)
+    task = Task("rerun", declared, window_of(run), plan=plan)
     with executing(work.settings, work.warehouse, work.lock, attempt, task, work.ruleset, work.report) as execution:
         execution.land(execution.archive(execution.gate(), is_read_again=True))
         return execution.conclude(*execution.build(), moves_state=True)

@@ -14,7 +14,6 @@ from typing import Any
 
 from loader.errors import RefusedError
 from loader.ingest.execution import Task, executing
-from loader.ingest.request import DeclaredInput
 from loader.ingest.verdict import Verdict
 from loader.recovery import backfill, replay
 from loader.recovery.plan import Plan
@@ -61,12 +60,12 @@ def carry_out(work: Workplace, plan: Mapping[str, Any], attempt: Attempt) -> Ver
         world = World(work.settings, cursor, work.ruleset)
         run = world.run(plan["run"]["run_id"])
         entries = world.entries_of_run(run["run_id"])
-        manifests = world.manifests_of_run(run)
+        declared = world.input_of_run(run)
     if run["mode"] == "backfill":
         return backfill.carry_out(work, run["plan"], attempt, mode="retry")
     if run["mode"] == "replay":
         return replay.carry_out(work, run["plan"], attempt, mode="retry")
-    task = Task("retry", DeclaredInput(manifests, ()), window_of(run), run["line_limit"], plan)
+    task = Task("retry", declared, window_of(run), run["line_limit"], plan)
     with executing(work.settings, work.warehouse, work.lock, attempt, task, work.ruleset, work.report) as execution:
         is_rerun = run["mode"] == "rerun"
         if entries:

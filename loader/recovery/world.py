@@ -13,7 +13,8 @@ from loader.config import Settings
 from loader.contract.ruleset import Ruleset, load_ruleset
 from loader.errors import CheckFailedError, CommandUsageError, RefusedError
 from loader.evidence.facts import fetch_rows
-from loader.manifest import Manifest, parse_manifest
+from loader.ingest.request import DeclaredInput
+from loader.manifest import Manifest, ManifestRefusedError, Violation, parse_manifest
 from loader.manifest.implicit import implicit_manifest
 from loader.recovery.plan import GapReason, PartitionState, PlannedAsset
 from loader.runs.lock import LOCK_CLASS, LOCK_WRITER
@@ -135,6 +136,16 @@ class World:
             )
         return manifest
 
+    def input_of_run(self, run: Mapping[str, Any]) -> DeclaredInput:
+        """What a run was asked to read, the manifests that were refused to it included: they stay its problem."""
+        refused = [
+            ManifestRefusedError(
+                Path(each["path"]), [Violation("manifest_invalid_value", "$", text) for text in each["violations"]]
+            )
+            for each in run["refused_manifests"]
+        ]
+        return DeclaredInput(self.manifests_of_run(run), tuple(refused))
+
     def registered_manifests(self, manifest_ids: Sequence[str]) -> tuple[Manifest, ...]:
         """Manifests as registered, in the order of their ids."""
         contracts = self.settings.project_root / "contracts"
@@ -161,7 +172,7 @@ class World:
         start, end = window or (None, None)
         found = _with_unread(fetch_rows(self.cursor, _PARTITIONS, {"start": start, "end": end}), unread or {}, window)
         proved = self._reconciled()
-        lagging = self._lagging_partitions()
+        lagging = self._lagging_assets()
         states = []
         for row in found:
             asset_ids = frozenset(row.pop("asset_ids"))
@@ -183,7 +194,7 @@ class World:
         self.cursor.execute("select partition_key, silver_row_count, is_complete from reconcile.reconcile_partition")
         return {day: (int(count), bool(is_complete)) for day, count, is_complete in self.cursor.fetchall()}
 
-    def _lagging_partitions(self) -> frozenset[int]:
+    def _lagging_assets(self) -> frozenset[int]:
         """Assets with a load that is completed and not in Silver yet."""
         self.cursor.execute("select to_regclass('silver.built_load') is not null")
         if not self.cursor.fetchone()[0]:

@@ -23,11 +23,13 @@ from loader.warehouse import Warehouse
 _STRIDE = 50_000
 _SHOWN = 20
 _NULL = "\\N"
+_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 _EXPECTED = """
 create temporary table expected_line (
     line_number integer not null, byte_offset bigint not null, byte_length bigint not null, is_blank boolean not null,
-    body_sha256 bytea, fingerprint bytea, kind text, partition_key date, reason_codes text[]
+    body_sha256 bytea not null, kept_sha256 bytea not null, fingerprint bytea, kind text, partition_key date,
+    reason_codes text[], message text, json_path text, warning_codes text[], ingest_batch_id text
 ) on commit drop
 """
 
@@ -43,7 +45,8 @@ held as (
         and line.line_number between %(first)s and %(last)s
 ),
 events as (
-    select event.event_id, event.record_fingerprint,
+    select event.event_id, event.record_fingerprint, event.asset_id, event.line_number, event.warning_codes,
+        event.ingest_batch_id,
         sha256(convert_to(event.raw_payload, 'UTF8')) = event.record_fingerprint as is_authentic
     from bronze.raw_ticket_event as event
     inner join ops.completed_load as load
@@ -51,7 +54,8 @@ events as (
     where event.event_id in (select event_id from held)
 ),
 rejects as (
-    select reject.line_number, reject.reason_codes, reject.raw_line_sha256
+    select reject.line_number, reject.reason_codes, reject.raw_line_sha256, reject.message, reject.json_path,
+        sha256(reject.raw_line) as kept_sha256
     from bronze.rejected_record as reject
     inner join ops.completed_load as load
         on load.load_id = reject._dlt_load_id and load.table_name = 'rejected_record'
@@ -76,9 +80,14 @@ judged as (
                 and held.partition_key < %(end)s then 'event_missing'
             when held.kind = 'record' and events.record_fingerprint <> expected.fingerprint then 'event_differs'
             when held.kind = 'record' and not events.is_authentic then 'payload_differs'
+            when (events.asset_id, events.line_number) = (%(asset)s, expected.line_number)
+                and (events.warning_codes, events.ingest_batch_id)
+                <> (expected.warning_codes, expected.ingest_batch_id) then 'delivery_differs'
             when held.kind = 'rejected' and rejects.line_number is null then 'reject_missing'
-            when held.kind = 'rejected' and rejects.raw_line_sha256 <> expected.body_sha256 then 'reject_differs'
-            when held.kind = 'rejected' and rejects.reason_codes <> expected.reason_codes then 'reject_differs'
+            when held.kind = 'rejected' and (rejects.raw_line_sha256, rejects.kept_sha256)
+                <> (expected.body_sha256, expected.kept_sha256) then 'reject_differs'
+            when held.kind = 'rejected' and (rejects.reason_codes, rejects.message, rejects.json_path)
+                <> (expected.reason_codes, expected.message, expected.json_path) then 'reject_differs'
         end as difference
     from expected_line as expected
     full join held on held.line_number = expected.line_number
@@ -155,11 +164,11 @@ def verify_run(
     with closing(warehouse.connect(application_name="omnisupport-verify")) as connection:
         with connection, connection.cursor() as cursor:
             claims = _claims(cursor, raw_zone, ruleset, run_id)
+            if not claims:
+                raise CheckFailedError(
+                    f"run {run_id} indexed no asset: there is nothing to verify", next_command="make status"
+                )
             window = _window(cursor, run_id)
-        if not claims:
-            raise CheckFailedError(
-                f"run {run_id} indexed no asset: there is nothing to verify", next_command="make status"
-            )
         return verify_assets(connection, claims, window, progress)
 
 
@@ -223,20 +232,29 @@ def _verify_asset(
 
 
 def _copy(cursor: Any, stretch: Sequence[RereadLine]) -> None:
-    """Nothing here needs quoting: numbers, hex, and reason codes of a closed list."""
+    """PostgreSQL's text format: hex, numbers and closed lists need no escapes, what a file says does."""
     text = io.StringIO()
     write = text.write
     for line in stretch:
+        message, path = (_escaped(word) for word in line.words) if line.words else (_NULL, _NULL)
+        warnings, batch = (_listed(line.delivery[0]), _escaped(line.delivery[1])) if line.delivery else (_NULL, _NULL)
         fingerprint = _NULL if line.fingerprint is None else "\\\\x" + line.fingerprint.hex()
-        reasons = _NULL if line.reason_codes is None else "{" + ",".join(line.reason_codes) + "}"
         write(
             f"{line.number}\t{line.offset}\t{line.length}\t{'t' if line.is_blank else 'f'}\t"
-            f"\\\\x{line.body_sha256.hex()}\t{fingerprint}\t{line.kind or _NULL}\t{line.partition_key or _NULL}\t"
-            f"{reasons}\n"
+            f"\\\\x{line.body_sha256.hex()}\t\\\\x{line.kept_sha256.hex()}\t{fingerprint}\t{line.kind or _NULL}\t"
+            f"{line.partition_key or _NULL}\t{_listed(line.reason_codes)}\t{message}\t{path}\t{warnings}\t{batch}\n"
         )
     text.seek(0)
     cursor.copy_expert("copy expected_line from stdin", text)
     cursor.execute("analyze expected_line")
+
+
+def _listed(codes: Sequence[str] | None) -> str:
+    return _NULL if codes is None else "{" + ",".join(codes) + "}"
+
+
+def _escaped(text: str) -> str:
+    return text.translate(_ESCAPES)
 
 
 def _claims(cursor: Any, raw_zone: RawZone, ruleset: Ruleset, run_id: str) -> list[Claim]:

@@ -101,6 +101,18 @@ class TestRetry:
         shutil.rmtree(settings().report_dir)
         assert recover("retry", run_id=None).exit_code == 0
 
+    def test_a_manifest_that_was_refused_stays_refused(self, exports: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """It was part of what the run was asked: a retry that forgot it would succeed at less."""
+        monkeypatch.setenv("LOADER_REJECT_LIMIT", "0.5")
+        broken = exports.with_name("broken.json")
+        broken.write_text("{}")
+        with failing("load"), pytest.raises(OSError, match="No space"):
+            run(exports, broken)
+        broken.unlink()
+        verdict = recover("retry", run_id=None)
+        assert verdict.exit_code == 1
+        assert verdict.reason_codes == ("lines_rejected", "manifest_refused")
+
     def test_without_any_run_there_is_nothing(self) -> None:
         with pytest.raises(CommandUsageError, match="no run in this warehouse yet"):
             recover("retry", run_id=None)

@@ -1,0 +1,212 @@
+"""Commands that only look: verify, state and diagnose, over a warehouse that holds three days."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import pytest
+
+from loader.contract.ruleset import load_ruleset
+from loader.errors import CheckFailedError, CommandUsageError
+from loader.raw_zone import RawZone
+from loader.recovery.world import looking_at
+from loader.runs.state import read_state, reset_state
+from loader.status.diagnose import Diagnosis, diagnose
+from loader.verify import Verification, verify_run
+from loader.warehouse import Warehouse
+from tests.ingests import rows, run, settings
+from tests.recoveries import daily_exports, failing, latest_run
+from tests.shared_warehouse import Kept, fresh_database, kept, loader_variables
+
+BEHIND = "set session_replication_role = replica; "
+SOURCE = "structured:tickets:test"
+
+
+@pytest.fixture(scope="module")
+def ingested(
+    server: Warehouse, _template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Kept, Path]]:
+    root = tmp_path_factory.mktemp("ingested")
+    exports = daily_exports(root)
+    with fresh_database(server, _template) as database, pytest.MonkeyPatch.context() as patch:
+        for name, value in {**loader_variables(database, root), "LOADER_REJECT_LIMIT": "0.5"}.items():
+            patch.setenv(name, value)
+        assert run(exports).exit_code == 0
+        with kept(server, database) as whole:
+            yield whole, exports
+
+
+@pytest.fixture
+def database(ingested: tuple[Kept, Path]) -> Warehouse:
+    return ingested[0].fresh()
+
+
+@pytest.fixture
+def exports(ingested: tuple[Kept, Path]) -> Path:
+    return ingested[1]
+
+
+def _verified(database: Warehouse, run_id: str | None = None) -> Verification:
+    ruleset = load_ruleset(settings().project_root / "contracts")
+    return verify_run(database, RawZone(settings().raw_zone), ruleset, run_id or latest_run(database))
+
+
+DAMAGES = {
+    "line_missing": "delete from bronze.asset_line where asset_id = 2 and line_number = 3",
+    "line_invented": "insert into bronze.asset_line select byte_offset + 999, byte_length, event_id, asset_id, 99,"
+    " ruleset_id, partition_key, kind, _dlt_load_id from bronze.asset_line where asset_id = 1 and line_number = 1",
+    "bytes_differ": "update bronze.asset_line set byte_offset = byte_offset + 1 where asset_id = 3 and line_number = 1",
+    "kind_differs": "update bronze.asset_line set kind = 'rejected', event_id = null where asset_id = 1"
+    " and line_number = 2",
+    "partition_differs": "update bronze.asset_line set partition_key = partition_key + 1 where asset_id = 1"
+    " and line_number = 2",
+    "event_differs": "update bronze.asset_line set event_id = gen_random_uuid() where asset_id = 1 and line_number = 2",
+    "event_missing": "delete from bronze.raw_ticket_event where asset_id = 1 and line_number = 2",
+    "payload_differs": "update bronze.raw_ticket_event set raw_payload = replace(raw_payload, 'open', 'done')"
+    " where asset_id = 1 and line_number = 2",
+    "delivery_differs": "update bronze.raw_ticket_event set ingest_batch_id = 'batch-20260417-002' where asset_id = 1"
+    " and line_number = 2",
+    "reject_missing": "delete from bronze.rejected_record where asset_id = 2",
+    "reject_differs": "update bronze.rejected_record set reason_codes = '{invalid_json,line_too_long}'"
+    " where asset_id = 2",
+}
+
+
+class TestVerify:
+    def test_every_line_is_compared(self, database: Warehouse) -> None:
+        found = _verified(database)
+        assert (found.is_proved, found.asset_count, found.line_count) == (True, 3, 18)
+
+    @pytest.mark.parametrize("difference", DAMAGES)
+    def test_a_difference_has_a_name_and_a_line(self, difference: str, database: Warehouse) -> None:
+        rows(database, BEHIND + DAMAGES[difference])
+        found = _verified(database)
+        assert dict(found.differences) == {difference: 1}
+        assert [each.difference for each in found.shown] == [difference]
+
+    def test_an_edited_payload_that_keeps_its_fingerprint(self, database: Warehouse) -> None:
+        """Fingerprint and payload agree with each other, and not with the archive."""
+        rows(
+            database,
+            BEHIND + "update bronze.raw_ticket_event set raw_payload = replace(raw_payload, 'open', 'done'),"
+            " record_fingerprint = sha256(convert_to(replace(raw_payload, 'open', 'done'), 'UTF8'))"
+            " where asset_id = 1 and line_number = 2",
+        )
+        assert dict(_verified(database).differences) == {"event_differs": 1}
+
+    def test_rows_of_a_load_that_is_not_completed_do_not_count(self, database: Warehouse) -> None:
+        rows(database, BEHIND + "delete from ops.completed_load where table_name = 'asset_line'")
+        assert dict(_verified(database).differences) == {"line_missing": 18}
+
+    def test_a_run_of_an_older_ruleset(self, database: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Its judge is gone; bytes, fingerprints, payloads and the bytes of rejects are compared all the same."""
+        monkeypatch.setattr("loader.contract.ruleset.BUSINESS_RULES_VERSION", "2")
+        assert _verified(database).is_proved
+        rows(database, BEHIND + DAMAGES["payload_differs"])
+        assert dict(_verified(database).differences) == {"payload_differs": 1}
+
+    def test_an_archived_object_that_is_gone(self, database: Warehouse) -> None:
+        ((key,),) = rows(database, "select raw_zone_key from ops.source_asset where asset_id = 2")
+        path = RawZone(settings().raw_zone).path_of(key)
+        aside = path.with_name("aside")
+        path.rename(aside)
+        try:
+            found = _verified(database)
+        finally:
+            aside.rename(path)
+        assert not found.is_proved
+        assert list(found.unreadable) == [2]
+        assert found.line_count == 11
+
+    def test_a_run_that_read_nothing(self, database: Warehouse) -> None:
+        with pytest.raises(CheckFailedError, match="there is nothing to verify"):
+            _verified(database, "0196a000-0000-7000-8000-000000000001")
+
+
+class TestState:
+    def test_a_run_s_changes_are_kept(self, database: Warehouse) -> None:
+        current, changes = read_state(database, 10)
+        assert [row["state_kind"] for row in current] == ["checkpoint", "cursor", "watermark"]
+        assert {change["run_id"] for change in changes} == {latest_run(database)}
+        assert [change["old_value_at"] for change in changes] == [None] * 3
+
+    def test_it_does_not_go_back_without_a_reason(self, database: Warehouse) -> None:
+        with pytest.raises(psycopg2.errors.RaiseException, match="would go back without a reason"):
+            rows(database, "update ops.ingest_state set value_at = value_at - interval '1 day'")
+        with pytest.raises(psycopg2.errors.RaiseException, match="would go back without a reason"):
+            rows(database, "delete from ops.ingest_state")
+
+    def test_a_reset_has_a_reason_and_a_later_run_moves_on(self, database: Warehouse, exports: Path) -> None:
+        then = datetime(2026, 4, 1, tzinfo=UTC)
+        change = reset_state(database, "cursor", SOURCE, then, "a clock was wrong", wait_seconds=0)
+        assert (change["new_value_at"], change["reason"]) == ("2026-04-01T00:00:00.000000Z", "a clock was wrong")
+        assert "@" in change["operator"]
+        run(exports)
+        current, changes = read_state(database, 10)
+        (cursor,) = [row for row in current if row["state_kind"] == "cursor"]
+        assert cursor["value_at"] == "2026-04-17T09:00:00.000000Z"
+        assert [change["reason"] for change in changes if change["state_kind"] == "cursor"] == [
+            None,
+            "a clock was wrong",
+            None,
+        ]
+
+    def test_an_unknown_source(self, database: Warehouse) -> None:
+        with pytest.raises(CommandUsageError, match="no cursor of record source 'nobody'"):
+            reset_state(database, "cursor", "nobody", datetime.now(UTC), "why", wait_seconds=0)
+
+
+def _diagnosed(database: Warehouse, partition: Any = None) -> Diagnosis:
+    with looking_at(settings(), database) as world:
+        return diagnose(world, partition)
+
+
+def _wrong(found: Diagnosis) -> list[str]:
+    return [step.question for step in found.steps if not step.is_in_order]
+
+
+class TestDiagnose:
+    def test_all_is_in_order(self, database: Warehouse) -> None:
+        found = _diagnosed(database)
+        assert _wrong(found) == []
+        assert found.next_command == "make build SELECT=ticket_fact+"
+
+    def test_a_dead_run(self, database: Warehouse, exports: Path) -> None:
+        with failing("gate"), pytest.raises(OSError, match="No space"):
+            run(exports)
+        found = _diagnosed(database)
+        assert _wrong(found) == ["which run?"]
+        assert found.next_command == f"loader retry {latest_run(database)} --mode execute"
+
+    def test_a_dead_run_under_another_contract(
+        self, database: Warehouse, exports: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with failing("dbt"), pytest.raises(OSError, match="No space"):
+            run(exports)
+        monkeypatch.setattr("loader.contract.ruleset.BUSINESS_RULES_VERSION", "2")
+        found = _diagnosed(database)
+        assert found.next_command == f"loader replay --run {latest_run(database)} --mode execute"
+        assert _wrong(found) == ["which run?", "which rules?"]
+
+    def test_days_that_are_not_taken(self, database: Warehouse) -> None:
+        rows(
+            database,
+            "update ops.asset_partition set taken_by_run_id = null, taken_at = null where partition_key < '2026-04-17'",
+        )
+        found = _diagnosed(database)
+        assert _wrong(found) == ["does coverage match?"]
+        assert found.next_command == "loader backfill --from 2026-04-15 --to 2026-04-16 --mode execute"
+
+    def test_a_finding(self, database: Warehouse) -> None:
+        rows(
+            database,
+            "insert into reconcile.reconcile_finding (table_name, check_name, finding_count, detail)"
+            " values ('silver.ticket_fact', 'ticket_differs', 1, 'one')",
+        )
+        found = _diagnosed(database)
+        assert _wrong(found) == ["duplicate, gap, drift, or no trace?"]
+        assert found.next_command.startswith("make build SELECT=reconcile")
