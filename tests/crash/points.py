@@ -68,11 +68,9 @@ IN_REPAIR = {
 
 # In `make test`; the others in `make test-long`.
 QUICK = (
-    "raw zone: an object is half there",
     "dlt: between two tables' merges",
     "completion: all but committed",
-    "dbt: reconcile is half built",
-    "evidence: all written, not committed",
+    "dbt: silver is built",
     "workers: one has loaded",
     "repair: rows are removed, not committed",
 )

@@ -98,6 +98,7 @@ def test_ingest_says_what_became_of_the_day(day: Day) -> None:
         "status",
         "exit_code",
         "reason_codes",
+        "notes",
         "problems",
         "summary",
         "warnings",

@@ -16,7 +16,7 @@ from data.generator import Options, generate
 from loader.contract.ruleset import Ruleset, too_long
 from loader.contract.ticket import AcceptedRecord, RejectedRecord
 from loader.errors import CommandUsageError
-from loader.ingest import run as ingest_run
+from loader.ingest import execution
 from loader.runs.lock import IngestLock
 from loader.silver import BuildResult, WholeBuild, run_dbt
 from loader.warehouse import Warehouse
@@ -324,7 +324,7 @@ def test_a_proof_whose_scope_another_build_made_anew_is_not_recorded(
 ) -> None:
     """A plain dbt beside the ingest writes other keys into the same tables: nobody knows then what was proved."""
     meddle = "comment on table reconcile.scope_ticket is 'another build'"
-    build = ingest_run.run_dbt
+    build = execution.run_dbt
 
     def beside(*arguments: Any, **options: Any) -> BuildResult:
         result = build(*arguments, **options)
@@ -332,7 +332,7 @@ def test_a_proof_whose_scope_another_build_made_anew_is_not_recorded(
         return result
 
     with monkeypatch.context() as patch:
-        patch.setattr(ingest_run, "run_dbt", beside)
+        patch.setattr(execution, "run_dbt", beside)
         verdict = run(manifests[2])
     assert (verdict.exit_code, verdict.proof.name) == (0, "all")
     assert rows(database, "select count(*) from ops.proof") == [(2,)]

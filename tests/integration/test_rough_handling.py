@@ -15,8 +15,7 @@ import pytest
 
 from loader.errors import CommandUsageError, InfrastructureError
 from loader.gate import GateReport
-from loader.ingest import IngestRequest
-from loader.ingest import run as run_module
+from loader.ingest import IngestRequest, execution
 from loader.ingest.dry_run import dry_run
 from loader.ingest.execution import git_sha
 from loader.runs import IngestLock, new_run_id, repair
@@ -38,14 +37,14 @@ def exports(tmp_path: Path) -> Path:
 
 
 def after_the_gate(patch: pytest.MonkeyPatch, deed: Callable[[], object]) -> None:
-    judge = run_module.inspect_manifest
+    judge = execution.inspect_manifest
 
     def judge_and_do(*arguments: Any, **options: Any) -> GateReport:
         report = judge(*arguments, **options)
         deed()
         return report
 
-    patch.setattr(run_module, "inspect_manifest", judge_and_do)
+    patch.setattr(execution, "inspect_manifest", judge_and_do)
 
 
 def test_a_file_that_changes_between_gate_and_archive_is_withheld_and_its_sibling_lands(
@@ -208,7 +207,7 @@ def test_status_knows_a_working_ingest_from_a_dead_one_and_reads_half_a_reconcil
         assert read_status(database, DAY).next_command.startswith("make status PARTITION=2026-04-17   (again when ")
     finally:
         lock.close()
-    assert read_status(database, DAY).next_command.startswith("make ingest PARTITION=2026-04-17 ")
+    assert read_status(database, DAY).next_command.startswith("loader retry ")
 
 
 def test_a_dry_run_says_when_a_day_has_no_lines_and_when_a_file_is_mostly_rejects(exports: Path) -> None:
@@ -250,7 +249,7 @@ def test_rows_of_an_attempt_that_recorded_its_own_end_are_removed_before_they_bl
         raise end
 
     with monkeypatch.context() as patch:
-        patch.setattr(run_module, "complete", ends)
+        patch.setattr(execution, "complete", ends)
         with pytest.raises(type(end)):
             run(manifest)
     assert rows(database, "select count(*) from bronze.raw_ticket_event") == [(4,)]

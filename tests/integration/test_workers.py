@@ -33,7 +33,7 @@ from loader.bronze import (
 )
 from loader.contract.ruleset import load_ruleset
 from loader.errors import InfrastructureError, RefusedError
-from loader.ingest import run as ingest_run
+from loader.ingest import execution
 from loader.reader import ContentChangedError, open_content
 from loader.runs import Attempt, new_run_id
 from loader.warehouse import Warehouse
@@ -226,7 +226,7 @@ def test_an_ingest_through_processes_ends_where_one_without_ends(
     generate(OPTIONS, tmp_path / "exports")
     manifest = declare(tmp_path / "exports")
     monkeypatch.setenv("LOADER_REJECT_LIMIT", "0.5")
-    monkeypatch.setattr(ingest_run, "_WORTH_A_PROCESS", 0)
+    monkeypatch.setattr(execution, "_WORTH_A_PROCESS", 0)
     proof = "select partition_key, line_count, landed_count from reconcile.reconcile_partition order by 1"
     ends = []
     for workers in ("2", "0"):

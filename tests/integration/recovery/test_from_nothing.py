@@ -29,7 +29,7 @@ from tests.recoveries import (
 from tests.shared_warehouse import fresh_database, loader_variables
 
 # The others in `make test-long`; tests/crash kills commands for good.
-QUICK = ("archive", "load", "evidence")
+QUICK = ("archive", "evidence")
 
 
 @pytest.fixture
