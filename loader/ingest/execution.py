@@ -345,7 +345,7 @@ class Execution:
         `notes`: what its verb has to say.
         """
         verdict, evidence = self._judge(build, scope, problems)
-        is_clean = verdict.status != "failed" and self._task.line_limit is None
+        is_clean = verdict.exit_code == 0 and self._task.line_limit is None
         with self._ledger.finish(
             "failed" if verdict.exit_code else verdict.status,
             exit_code=verdict.exit_code,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from contextlib import closing
 from datetime import date, timedelta
@@ -101,17 +102,18 @@ def _refuse_changed_sources(world: World, plan: Mapping[str, Any]) -> None:
 
 
 def _plan_again(plan: Mapping[str, Any]) -> str:
+    """The command that makes the same plan again."""
     request = plan["request"]
-    words = {
-        "retry": lambda: f"retry {request['run_id']}",
-        "rerun": lambda: f"rerun --run {request['run_id']}",
-        "replay": lambda: (
-            f"replay --run {request['run_id']}" if request["run_id"] else f"replay --batch {request['batch_id']}"
-        ),
-        "backfill": lambda: f"backfill --from {request['window_start']} --to {_last_day(request)}",
-        "restore": lambda: f"restore --from {request['window_start']} --to {_last_day(request)}",
-    }
-    return f"loader plan {words[plan['mode']]()}"
+    words = ["loader", "plan", plan["mode"]]
+    if plan["mode"] == "retry":
+        words += [request["run_id"]]
+    elif plan["mode"] in ("rerun", "replay"):
+        words += ["--run", request["run_id"]] if request["run_id"] else ["--batch", request["batch_id"]]
+    else:
+        words += ["--from", request["window_start"], "--to", _last_day(request)]
+    words += ["--manifest", ",".join(request["manifest_paths"])] if request.get("manifest_paths") else []
+    words += [f"--{name.replace('_', '-')}" for name in ("rejected_only", "keep_going") if request.get(name)]
+    return shlex.join(words)
 
 
 def _last_day(request: Mapping[str, Any]) -> str:

@@ -24,6 +24,7 @@ from loader.runs import Attempt, new_run_id, trace_id_of_caller
 if TYPE_CHECKING:
     from loader.bronze import AssetToRead
     from loader.ingest import DeclaredInput, Verdict
+    from loader.runs.registry import RegisteredAsset
 
 # Decompressed bytes that are landed and proved together: dbt has a fixed cost per step.
 STEP_BYTES = 1024**3
@@ -33,13 +34,15 @@ def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | 
     """Of the partitions `[window_start, window_end)` in the manifests `manifest_paths` (none: all declared ones).
 
     Counts come from the asset index; only assets that no run has read are opened. Raises CheckFailedError, naming the
-    nearest data, when no line belongs to the window.
+    nearest data, when no line belongs to the window; RefusedError where the contract has changed since they were read.
     """
     window = (date.fromisoformat(request["window_start"]), date.fromisoformat(request["window_end"]))
     declaration = declared(world, request)
     assets = planned_sources(world, declaration.manifests, is_hashed=False)
     assets, unread = with_days(world, declaration.manifests, assets, earlier)
-    partitions = world.partitions(window, changed_assets(assets), unread)
+    known = sorted({asset.asset_id for asset in assets if asset.asset_id is not None})
+    world.refuse_older_rules(known)
+    partitions = world.partitions(window, changed_assets(assets), unread, known)
     world.refuse_no_input(window, partitions)
     due = [partition for partition in partitions if partition.is_due]
     return Plan(
@@ -64,17 +67,31 @@ def attempt(plan: Mapping[str, Any]) -> Attempt:
     return Attempt(new_run_id(), 1, trace_id_of_caller())
 
 
-def carry_out(work: Workplace, plan: Mapping[str, Any], attempt: Attempt, *, mode: str = "backfill") -> Verdict:
-    """Land, build and prove step by step; the verdict is that of the last step, with the partitions not begun."""
+def carry_out(
+    work: Workplace,
+    plan: Mapping[str, Any],
+    attempt: Attempt,
+    *,
+    mode: str = "backfill",
+    recorded: tuple[DeclaredInput, Sequence[RegisteredAsset]] | None = None,
+) -> Verdict:
+    """Land, build and prove step by step; the verdict is that of the last step, with the partitions not begun.
+
+    `recorded`: what a dead attempt was asked to read and the entries that it had recorded; no source is looked at then.
+    """
     from loader.ingest.execution import Task, executing
     from loader.ingest.verdict import Problem
 
-    with work.lock.transaction() as cursor:
-        declaration = declared(World(work.settings, cursor, work.ruleset), plan["request"])
+    if recorded is None:
+        with work.lock.transaction() as cursor:
+            declaration = declared(World(work.settings, cursor, work.ruleset), plan["request"])
+    else:
+        declaration = recorded[0]
     window = (date.fromisoformat(plan["window_start"]), date.fromisoformat(plan["window_end"]))
     task = Task(mode, declaration, window, plan=plan)
     with executing(work.settings, work.warehouse, work.lock, attempt, task, work.ruleset, work.report) as execution:
-        to_read = execution.archive(execution.gate())
+        entries = recorded[1] if recorded else ()
+        to_read = execution.recall(entries) if entries else execution.archive(execution.gate())
         steps = list(_steps(to_read))
         for number, step in enumerate(steps, start=1):
             execution.land(step)

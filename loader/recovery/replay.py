@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from loader.bronze import AssetToRead
-from loader.errors import CheckFailedError, RefusedError
+from loader.errors import CheckFailedError, CommandUsageError, RefusedError
 from loader.evidence.facts import fetch_rows
 from loader.evidence.files import write_json
 from loader.ingest.execution import Task, executing
@@ -116,9 +116,16 @@ class Changes:
 def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | None = None) -> Plan:
     """Of the run `run_id` or the batch `batch_id`; `rejected_only`: of their assets that hold rejects.
 
-    Raises RefusedError where nothing was archived, or where `rejected_only` would reject a line that is valid now.
+    Raises RefusedError where nothing was archived, or where `rejected_only` would reject a line that is valid now;
+    CommandUsageError for a run with a line limit.
     """
     run, entries = _entries(world, request)
+    if run is not None and run["line_limit"] is not None:
+        raise CommandUsageError(
+            f"run {run['run_id']} read {run['line_limit']} lines of an ad-hoc file and took nothing; a replay would"
+            " take all of it; nothing was started",
+            next_command="make ingest INPUT=<file.jsonl> BATCH=<its batch>",
+        )
     window = None if run is None else window_of(run)
     manifest_ids = sorted({entry.manifest_id for entry in entries})
     manifests = world.registered_manifests(manifest_ids)
@@ -147,11 +154,22 @@ def attempt(plan: Mapping[str, Any]) -> Attempt:
     return Attempt(new_run_id(), 1, trace_id_of_caller())
 
 
-def carry_out(work: Workplace, plan: Mapping[str, Any], attempt: Attempt, *, mode: str = "replay") -> Verdict:
-    """Land what today's ruleset has not read, compare the rest with what Bronze holds, and prove the whole."""
+def carry_out(
+    work: Workplace,
+    plan: Mapping[str, Any],
+    attempt: Attempt,
+    *,
+    mode: str = "replay",
+    recorded: Sequence[RegisteredAsset] = (),
+) -> Verdict:
+    """Land what today's ruleset has not read, compare the rest with what Bronze holds, and prove the whole.
+
+    `recorded`: the entries that a dead attempt of this run had recorded.
+    """
     with work.lock.transaction() as cursor:
         world = World(work.settings, cursor, work.ruleset)
         run, entries = _entries(world, plan["request"])
+        entries = list(recorded) or entries
         only = _with_rejects(world, entries, str(attempt.run_id))[0] if plan["request"]["rejected_only"] else None
         manifests = world.registered_manifests(sorted({entry.manifest_id for entry in entries}))
         before = _readings(cursor, entries, str(attempt.run_id))

@@ -1,8 +1,8 @@
 """rerun: the same job again, as a new run that reads the sources anew. For doubt about what a run read.
 
 Input: manifests and window of a past run; every source is opened, hashed and parsed again, whatever is taken already.
-State: a new run. Boundary: idempotent (insert-only), every check of an ingest, and the plan says which source has other
-bytes than those that were registered.
+State: a new run; it moves state as the job itself may, so never for a backfill or a replay. Boundary: idempotent
+(insert-only), every check of an ingest, and the plan says which source has other bytes than those that were registered.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ from loader.recovery.sources import changed_assets, planned_sources
 from loader.recovery.verbs import Workplace
 from loader.recovery.world import World, as_manifests, as_run, window_of
 from loader.runs import Attempt, new_run_id, trace_id_of_caller
+
+# Modes whose clean end may move checkpoint, cursor and watermark.
+MOVING = ("ingest", "rerun")
 
 
 def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | None = None) -> Plan:
@@ -63,4 +66,4 @@ def carry_out(work: Workplace, plan: Mapping[str, Any], attempt: Attempt) -> Ver
     task = Task("rerun", declared, window_of(run), plan=plan)
     with executing(work.settings, work.warehouse, work.lock, attempt, task, work.ruleset, work.report) as execution:
         execution.land(execution.archive(execution.gate(), is_read_again=True))
-        return execution.conclude(*execution.build(), moves_state=True)
+        return execution.conclude(*execution.build(), moves_state=run["mode"] in MOVING)

@@ -15,7 +15,7 @@ from typing import Any
 from loader.errors import RefusedError
 from loader.ingest.execution import Task, executing
 from loader.ingest.verdict import Verdict
-from loader.recovery import backfill, replay
+from loader.recovery import backfill, replay, rerun
 from loader.recovery.plan import Plan
 from loader.recovery.verbs import Workplace
 from loader.recovery.world import World, as_manifests, as_run, planned_archived, window_of
@@ -62,9 +62,9 @@ def carry_out(work: Workplace, plan: Mapping[str, Any], attempt: Attempt) -> Ver
         entries = world.entries_of_run(run["run_id"])
         declared = world.input_of_run(run)
     if run["mode"] == "backfill":
-        return backfill.carry_out(work, run["plan"], attempt, mode="retry")
+        return backfill.carry_out(work, run["plan"], attempt, mode="retry", recorded=(declared, entries))
     if run["mode"] == "replay":
-        return replay.carry_out(work, run["plan"], attempt, mode="retry")
+        return replay.carry_out(work, run["plan"], attempt, mode="retry", recorded=entries)
     task = Task("retry", declared, window_of(run), run["line_limit"], plan)
     with executing(work.settings, work.warehouse, work.lock, attempt, task, work.ruleset, work.report) as execution:
         is_rerun = run["mode"] == "rerun"
@@ -73,7 +73,13 @@ def carry_out(work: Workplace, plan: Mapping[str, Any], attempt: Attempt) -> Ver
         else:
             to_read = execution.archive(execution.gate(), is_read_again=is_rerun)
         execution.land(to_read)
-        return execution.conclude(*execution.build(), moves_state=True)
+        return execution.conclude(*execution.build(), moves_state=_may_move(run))
+
+
+def _may_move(run: Mapping[str, Any]) -> bool:
+    """As the run itself may: the rerun of a backfill moves no state, and neither does its retry."""
+    of_rerun = (run["plan"] or {}).get("run") or run
+    return run["mode"] == "ingest" or of_rerun["mode"] in rerun.MOVING
 
 
 def _refuse(world: World, run: Mapping[str, Any]) -> None:

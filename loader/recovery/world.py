@@ -26,6 +26,7 @@ select
     run.run_id::text, run.attempt, run.trace_id, first.mode, first.plan, run.status, run.stage, run.batch_id,
     run.manifest_ids, run.declared_manifests, run.refused_manifests, run.window_start, run.window_end, run.line_limit,
     ruleset.ruleset_sha256, run.host, run.process_id, run.exit_code,
+    run.failure,
     exists (
         select from pg_locks as held
         where held.pid = run.lock_pid and held.locktype = 'advisory' and held.granted
@@ -43,9 +44,10 @@ with reading as (
         part.taken_by_run_id is not null as is_taken
     from ops.asset_partition as part
     inner join (
-        select asset_id, max(ruleset_id) as ruleset_id from ops.asset_index group by asset_id
+        select asset_id, max(ruleset_id) as ruleset_id from ops.asset_index where is_complete group by asset_id
     ) as latest using (asset_id, ruleset_id)
-    where part.partition_key >= coalesce(%(start)s, '-infinity'::date)
+    where (%(assets)s::int[] is null or part.asset_id = any(%(assets)s))
+        and part.partition_key >= coalesce(%(start)s, '-infinity'::date)
         and part.partition_key < coalesce(%(end)s, 'infinity'::date)
 )
 select
@@ -164,21 +166,27 @@ class World:
         window: tuple[date, date] | None,
         changed_assets: frozenset[int] = frozenset(),
         unread: Mapping[date, tuple[int, int, int]] | None = None,
+        only: Sequence[int] | None = None,
     ) -> list[PartitionState]:
         """Every partition of the window of which the index knows a line; `changed_assets`: whose source differs.
 
-        `unread`: records, rejects and assets by day that no run has indexed yet.
+        `unread`: records, rejects and assets by day that no run has indexed yet; `only`: of these assets.
         """
         start, end = window or (None, None)
-        found = _with_unread(fetch_rows(self.cursor, _PARTITIONS, {"start": start, "end": end}), unread or {}, window)
+        parameter = None if only is None else list(only)
+        found = _with_unread(
+            fetch_rows(self.cursor, _PARTITIONS, {"start": start, "end": end, "assets": parameter}),
+            unread or {},
+            window,
+        )
         proved = self._reconciled()
         lagging = self._lagging_assets()
         states = []
         for row in found:
             asset_ids = frozenset(row.pop("asset_ids"))
             day = row["partition_key"]
-            output, is_complete = proved.get(day, (0, False))
-            has_lag = bool(lagging & asset_ids) or not is_complete
+            has_lag = bool(lagging & asset_ids) or day not in proved
+            output = proved.get(day, 0)
             reason = _gap_reason(row, is_changed=bool(asset_ids & changed_assets), has_lag=has_lag)
             states.append(
                 PartitionState(
@@ -187,12 +195,13 @@ class World:
             )
         return states
 
-    def _reconciled(self) -> dict[date, tuple[int, bool]]:
+    def _reconciled(self) -> dict[date, int]:
+        """Rows of ticket_fact by partition, as the last reconcile counted them."""
         self.cursor.execute("select to_regclass('reconcile.reconcile_partition') is not null")
         if not self.cursor.fetchone()[0]:
             return {}
-        self.cursor.execute("select partition_key, silver_row_count, is_complete from reconcile.reconcile_partition")
-        return {day: (int(count), bool(is_complete)) for day, count, is_complete in self.cursor.fetchall()}
+        self.cursor.execute("select partition_key, silver_row_count from reconcile.reconcile_partition")
+        return {day: int(count) for day, count in self.cursor.fetchall()}
 
     def _lagging_assets(self) -> frozenset[int]:
         """Assets with a load that is completed and not in Silver yet."""
@@ -214,6 +223,26 @@ class World:
             (run_id,),
         )
         return int(self.cursor.fetchone()[0])
+
+    def refuse_older_rules(self, asset_ids: Sequence[int]) -> None:
+        """Raise RefusedError where assets were read under another ruleset than today's: what is taken was counted under
+        that one, and reading them again would change days that nobody asked for."""
+        self.cursor.execute(
+            "select manifest.batch_id, count(distinct latest.asset_id) from ("
+            "  select asset_id, max(ruleset_id) as ruleset_id from ops.asset_index where is_complete group by asset_id"
+            ") as latest inner join ops.ruleset as ruleset using (ruleset_id)"
+            " inner join ops.manifest_asset as entry using (asset_id)"
+            " inner join ops.manifest as manifest using (manifest_id)"
+            " where latest.asset_id = any(%s) and ruleset.ruleset_sha256 <> %s group by manifest.batch_id order by 1",
+            (list(asset_ids), self.ruleset.sha256),
+        )
+        older = self.cursor.fetchall()
+        if older:
+            raise RefusedError(
+                f"{sum(count for _, count in older)} asset(s) were read under another ruleset than today's"
+                f" ({self.ruleset.sha256[:12]}…); nothing was started",
+                next_command=f"loader replay --batch {older[0][0]}   (validates under today's ruleset, all days)",
+            )
 
     def nearest(self, window: tuple[date, date]) -> list[date]:
         """The closest partitions with lines before and after a window."""

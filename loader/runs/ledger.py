@@ -164,14 +164,21 @@ class Ledger:
     def _advance_state(self, cursor: Any, lateness: timedelta) -> None:
         """Checkpoint, cursor and watermark of each record source in what this run's assets brought.
 
-        Also where an earlier run landed the events and then failed: the state counts what was seen, not who landed it.
+        Also where an earlier run landed the events and then failed: the state counts what was seen, not who landed it;
+        an instant in the future counts up to five minutes after the start of the attempt that landed it. What was seen
+        before an operator reset the source's state does not undo that.
         """
         cursor.execute(
             "with seen as ("
             "  select newest.key as record_source,"
-            "    least(max(newest.value::timestamptz), max(run.started_at) + %(tolerance)s) as newest"
+            "    max(least(newest.value::timestamptz, landing.started_at + %(tolerance)s)) filter ("
+            "      where load.completed_at > coalesce((select max(changed_at) from ops.ingest_state_change as change"
+            "        where change.dataset = %(dataset)s and change.record_source = newest.key"
+            "          and change.reason is not null), '-infinity')) as newest"
             "  from ops.ingest_run as run"
             "  cross join ops.completed_load as load"
+            "  inner join ops.ingest_run as landing"
+            "    on landing.run_id = load.run_id and landing.attempt = load.attempt"
             "  cross join lateral jsonb_each_text(load.newest_at) as newest"
             "  where run.run_id = %(run_id)s and run.attempt = %(attempt)s"
             "    and load.run_id in ("
@@ -187,7 +194,7 @@ class Ledger:
             "  union all select record_source, 'watermark', case when newest - %(first)s < %(lateness)s"
             "    then %(first)s else newest - %(lateness)s end from seen"
             ") insert into ops.ingest_state as old (dataset, record_source, state_kind, value_at, run_id)"
-            " select %(dataset)s, record_source, state_kind, value_at, %(run_id)s from state"
+            " select %(dataset)s, record_source, state_kind, value_at, %(run_id)s from state where value_at is not null"
             " on conflict (dataset, record_source, state_kind) do update"
             " set value_at = excluded.value_at, run_id = excluded.run_id, updated_at = now()"
             " where excluded.value_at > old.value_at",

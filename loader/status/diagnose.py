@@ -20,8 +20,7 @@ _MANIFESTS = """
 select manifest.manifest_id, manifest.declared_asset_count,
     count(*) filter (where entry.disposition = 'admitted') as admitted_count,
     array_agg(entry.source_id || ' (' || array_to_string(entry.reason_codes, ', ') || ')' order by entry.ordinal)
-        filter (where entry.disposition in ('withheld', 'missing')) as absent,
-    bool_or('source_changed' = any(entry.reason_codes)) as has_changed
+        filter (where entry.disposition in ('withheld', 'missing')) as absent
 from ops.manifest as manifest
 inner join ops.manifest_asset as entry using (manifest_id)
 group by manifest.manifest_id, manifest.declared_asset_count order by manifest.manifest_id
@@ -107,10 +106,18 @@ def _run(world: World) -> tuple[str, str | None]:
         return f"{name} ended with {run['status']}", None
     ended = f"{name} ended in stage {run['stage']}: {'dead' if run['status'] == 'running' else run['status']}"
     if run["status"] == "failed" and run["stage"] == "finished" and run["exit_code"] == 1:
-        return f"{ended}; its checks say why, below", None
+        return (
+            f"{name} failed its checks: {_short(run['failure'])}",
+            "make dry-run   (judges files and lines again without loading; then mend what it names)",
+        )
     if run["ruleset_sha256"] != world.ruleset.sha256:
         return f"{ended}; the contract has changed since", f"loader replay --run {run['run_id']} --mode execute"
     return ended, f"loader retry {run['run_id']} --mode execute"
+
+
+def _short(text: str | None) -> str:
+    words = text or "no reason was recorded"
+    return words if len(words) <= 200 else f"{words[:197]}…"
 
 
 def _manifest(world: World) -> tuple[str, str | None]:

@@ -83,6 +83,7 @@ judged as (
             when (events.asset_id, events.line_number) = (%(asset)s, expected.line_number)
                 and (events.warning_codes, events.ingest_batch_id)
                 <> (expected.warning_codes, expected.ingest_batch_id) then 'delivery_differs'
+            when held.kind <> 'rejected' and rejects.line_number is not null then 'reject_invented'
             when held.kind = 'rejected' and rejects.line_number is null then 'reject_missing'
             when held.kind = 'rejected' and (rejects.raw_line_sha256, rejects.kept_sha256)
                 <> (expected.body_sha256, expected.kept_sha256) then 'reject_differs'
@@ -98,17 +99,17 @@ select line_number, difference from judged where difference is not null order by
 """
 
 _CLAIMS = """
-select distinct on (indexed.asset_id)
-    indexed.asset_id, indexed.ruleset_id, ruleset.ruleset_sha256, indexed.line_count, indexed.is_complete,
+select distinct on (entry.asset_id)
+    entry.asset_id, run.ruleset_id, ruleset.ruleset_sha256, coalesce(indexed.is_complete, false) as is_complete,
     asset.source_fingerprint, asset.raw_zone_key, asset.content_encoding, asset.content_bytes
 from ops.run_asset as entry
 inner join ops.ingest_run as run on run.run_id = entry.run_id and run.attempt = entry.attempt
-inner join ops.asset_index as indexed
+left join ops.asset_index as indexed
     on indexed.asset_id = entry.asset_id and indexed.ruleset_id = run.ruleset_id
-inner join ops.ruleset as ruleset on ruleset.ruleset_id = indexed.ruleset_id
+inner join ops.ruleset as ruleset on ruleset.ruleset_id = run.ruleset_id
 inner join ops.source_asset as asset on asset.asset_id = entry.asset_id
 where entry.run_id = %(run_id)s and entry.action in ('parsed', 'unchanged')
-order by indexed.asset_id
+order by entry.asset_id, indexed.is_complete desc nulls last
 """
 
 
@@ -125,7 +126,8 @@ class LineDifference:
 class Verification:
     """What was compared, and what differs: `differences` counts lines by kind, `shown` are the first of them.
 
-    `unreadable`: archived objects that are gone or damaged, with the reason; none of their lines is proved.
+    `unreadable`: assets of which no line is proved, with the reason: the archived object is gone or damaged, or the run
+    did not come to index it.
     """
 
     asset_count: int = 0
@@ -163,13 +165,15 @@ def verify_run(
     """
     with closing(warehouse.connect(application_name="omnisupport-verify")) as connection:
         with connection, connection.cursor() as cursor:
-            claims = _claims(cursor, raw_zone, ruleset, run_id)
+            claims, unindexed = _claims(cursor, raw_zone, ruleset, run_id)
             if not claims:
                 raise CheckFailedError(
                     f"run {run_id} indexed no asset: there is nothing to verify", next_command="make status"
                 )
             window = _window(cursor, run_id)
-        return verify_assets(connection, claims, window, progress)
+        found = verify_assets(connection, claims, window, progress)
+    found.unreadable.update(dict.fromkeys(unindexed, "its lines are not indexed, or not all of them"))
+    return found
 
 
 def verify_assets(
@@ -257,8 +261,10 @@ def _escaped(text: str) -> str:
     return text.translate(_ESCAPES)
 
 
-def _claims(cursor: Any, raw_zone: RawZone, ruleset: Ruleset, run_id: str) -> list[Claim]:
-    return [
+def _claims(cursor: Any, raw_zone: RawZone, ruleset: Ruleset, run_id: str) -> tuple[list[Claim], list[int]]:
+    """What a run claims of its assets, and the assets of which nothing can be claimed."""
+    rows = fetch_rows(cursor, _CLAIMS, {"run_id": run_id})
+    claims = [
         Claim(
             AssetToRead(
                 row["asset_id"],
@@ -272,9 +278,10 @@ def _claims(cursor: Any, raw_zone: RawZone, ruleset: Ruleset, run_id: str) -> li
             row["ruleset_id"],
             ruleset if row["ruleset_sha256"] == ruleset.sha256 else None,
         )
-        for row in fetch_rows(cursor, _CLAIMS, {"run_id": run_id})
+        for row in rows
         if row["is_complete"]
     ]
+    return claims, [row["asset_id"] for row in rows if not row["is_complete"]]
 
 
 def _window(cursor: Any, run_id: str) -> tuple[date, date] | None:

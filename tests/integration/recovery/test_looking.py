@@ -140,7 +140,9 @@ class TestState:
         with pytest.raises(psycopg2.errors.RaiseException, match="would go back without a reason"):
             rows(database, "delete from ops.ingest_state")
 
-    def test_a_reset_has_a_reason_and_a_later_run_moves_on(self, database: Warehouse, exports: Path) -> None:
+    def test_a_reset_has_a_reason_and_what_was_seen_before_does_not_undo_it(
+        self, database: Warehouse, exports: Path
+    ) -> None:
         then = datetime(2026, 4, 1, tzinfo=UTC)
         change = reset_state(database, "cursor", SOURCE, then, "a clock was wrong", wait_seconds=0)
         assert (change["new_value_at"], change["reason"]) == ("2026-04-01T00:00:00.000000Z", "a clock was wrong")
@@ -148,12 +150,13 @@ class TestState:
         run(exports)
         current, changes = read_state(database, 10)
         (cursor,) = [row for row in current if row["state_kind"] == "cursor"]
-        assert cursor["value_at"] == "2026-04-17T09:00:00.000000Z"
+        assert cursor["value_at"] == "2026-04-01T00:00:00.000000Z"
         assert [change["reason"] for change in changes if change["state_kind"] == "cursor"] == [
-            None,
             "a clock was wrong",
             None,
         ]
+        (checkpoint,) = [row for row in current if row["state_kind"] == "checkpoint"]
+        assert checkpoint["run_id"] == latest_run(database)
 
     def test_an_unknown_source(self, database: Warehouse) -> None:
         with pytest.raises(CommandUsageError, match="no cursor of record source 'nobody'"):

@@ -128,7 +128,7 @@ class TestPlans:
     def test_the_contract(self, exports: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         plan = self._plan(exports)
         monkeypatch.setattr("loader.contract.ruleset.BUSINESS_RULES_VERSION", "2")
-        assert "ruleset_sha256: planned" in self._refused(plan)
+        assert "were read under another ruleset than today's" in self._refused(plan)
 
     def test_an_edited_plan(self, exports: Path) -> None:
         plan = self._plan(exports)
