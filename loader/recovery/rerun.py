@@ -19,8 +19,12 @@ from loader.recovery.verbs import Workplace
 from loader.recovery.world import World, as_manifests, as_run, window_of
 from loader.runs import Attempt, new_run_id, trace_id_of_caller
 
-# Modes whose clean end may move checkpoint, cursor and watermark.
-MOVING = ("ingest", "rerun")
+
+def job_mode(run: Mapping[str, Any]) -> str:
+    """The mode in which the job of a run was first done: a rerun's plan names it, however often it is done again."""
+    mode = run["plan"]["run"]["mode"] if run["mode"] == "rerun" else run["mode"]
+    assert isinstance(mode, str)
+    return mode
 
 
 def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | None = None) -> Plan:
@@ -39,7 +43,7 @@ def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | 
     return Plan(
         mode="rerun",
         request={"run_id": run["run_id"]},
-        run=as_run(run),
+        run={**as_run(run), "mode": job_mode(run)},
         batch_id=run["batch_id"],
         manifests=as_manifests(manifests),
         window=window,
@@ -66,4 +70,4 @@ def carry_out(work: Workplace, plan: Mapping[str, Any], attempt: Attempt) -> Ver
     task = Task("rerun", declared, window_of(run), plan=plan)
     with executing(work.settings, work.warehouse, work.lock, attempt, task, work.ruleset, work.report) as execution:
         execution.land(execution.archive(execution.gate(), is_read_again=True))
-        return execution.conclude(*execution.build(), moves_state=run["mode"] in MOVING)
+        return execution.conclude(*execution.build(), moves_state=job_mode(run) == "ingest")

@@ -73,13 +73,7 @@ def carry_out(work: Workplace, plan: Mapping[str, Any], attempt: Attempt) -> Ver
         else:
             to_read = execution.archive(execution.gate(), is_read_again=is_rerun)
         execution.land(to_read)
-        return execution.conclude(*execution.build(), moves_state=_may_move(run))
-
-
-def _may_move(run: Mapping[str, Any]) -> bool:
-    """As the run itself may: the rerun of a backfill moves no state, and neither does its retry."""
-    of_rerun = (run["plan"] or {}).get("run") or run
-    return run["mode"] == "ingest" or of_rerun["mode"] in rerun.MOVING
+        return execution.conclude(*execution.build(), moves_state=rerun.job_mode(run) == "ingest")
 
 
 def _refuse(world: World, run: Mapping[str, Any]) -> None:

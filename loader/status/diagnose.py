@@ -1,8 +1,8 @@
 """`loader diagnose`: the triage order, walked over facts, to one recommended command.
 
-The order is that of docs/reliability_checklist.md: which manifest, which run, where the state is, does coverage match,
-and then which kind of trouble it is: duplicate, gap, drift, or no trace at all. The first step that is not in order
-gives the command.
+Which run and which manifest, where the state is, does coverage match, and then which kind of trouble it is: duplicate,
+gap, drift, or no trace at all (docs/reliability_checklist.md). The run comes first: a dead one explains what follows.
+The first step that is not in order gives the command; a run that only failed its checks, where nothing else does.
 """
 
 from __future__ import annotations
@@ -48,6 +48,9 @@ where ruleset.ruleset_sha256 <> %(sha256)s
 """
 
 
+_LOOK_AGAIN = "make dry-run   (judges files and lines again without loading; then mend what it names)"
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One question of the triage, its answer in a sentence or two, and whether that is in order."""
@@ -88,6 +91,7 @@ def diagnose(world: World, partition: date | None = None) -> Diagnosis:
         ("which rules?", _rules),
     ):
         add(question, *look(world))
+    commands.sort(key=_LOOK_AGAIN.__eq__)
     return Diagnosis(tuple(walked), commands[0] if commands else "make build SELECT=ticket_fact+")
 
 
@@ -108,7 +112,7 @@ def _run(world: World) -> tuple[str, str | None]:
     if run["status"] == "failed" and run["stage"] == "finished" and run["exit_code"] == 1:
         return (
             f"{name} failed its checks: {_short(run['failure'])}",
-            "make dry-run   (judges files and lines again without loading; then mend what it names)",
+            _LOOK_AGAIN,
         )
     if run["ruleset_sha256"] != world.ruleset.sha256:
         return f"{ended}; the contract has changed since", f"loader replay --run {run['run_id']} --mode execute"

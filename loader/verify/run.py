@@ -13,7 +13,7 @@ from typing import Any
 
 from loader.bronze import AssetToRead
 from loader.contract.ruleset import Ruleset
-from loader.errors import CheckFailedError, LoaderError
+from loader.errors import CheckFailedError
 from loader.evidence.facts import fetch_rows
 from loader.raw_zone import RawZone
 from loader.reader import ContentChangedError
@@ -182,7 +182,10 @@ def verify_assets(
     window: tuple[date, date] | None,
     progress: Callable[[int, int], None] = lambda lines, content_bytes: None,
 ) -> Verification:
-    """Compare each claim's lines; events are asked for within the window only: others may not have been taken."""
+    """Compare each claim's lines; events are asked for within the window only: others may not have been taken.
+
+    An archived object that is gone or has other bytes is in the answer; a fault of the disk raises InfrastructureError.
+    """
     found = Verification()
     for claim in claims:
         found.asset_count += 1
@@ -191,7 +194,7 @@ def verify_assets(
             cursor.execute("set local work_mem = '64MB'; set local jit = off; set local random_page_cost = 1.1")
             try:
                 _verify_asset(cursor, claim, window, found, progress)
-            except (LoaderError, ContentChangedError, OSError) as error:
+            except ContentChangedError as error:
                 found.unreadable[claim.asset.asset_id] = str(error)
     return found
 

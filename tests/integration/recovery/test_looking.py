@@ -213,3 +213,20 @@ class TestDiagnose:
         found = _diagnosed(database)
         assert _wrong(found) == ["duplicate, gap, drift, or no trace?"]
         assert found.next_command.startswith("make build SELECT=reconcile")
+
+    def test_a_run_that_failed_its_checks(
+        self, database: Warehouse, exports: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Its reason is told; what else is wrong says better what to do."""
+        monkeypatch.setenv("LOADER_REJECT_LIMIT", "0")
+        assert run(exports).exit_code == 1
+        found = _diagnosed(database)
+        assert _wrong(found) == ["which run?"]
+        assert "lines rejected, allowed 0%" in found.steps[0].answer
+        assert found.next_command.startswith("make dry-run")
+        rows(
+            database,
+            "update ops.asset_partition set taken_by_run_id = null, taken_at = null where partition_key < '2026-04-16'",
+        )
+        found = _diagnosed(database)
+        assert found.next_command == "loader backfill --partition 2026-04-15 --mode execute"

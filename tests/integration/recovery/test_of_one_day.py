@@ -14,7 +14,7 @@ from loader.errors import CheckFailedError, RefusedError
 from loader.recovery import apply_plan, make_plan
 from loader.warehouse import Warehouse
 from tests.ingests import DAY, rows, run, settings
-from tests.recoveries import DAYS, backfill_window, daily_exports, planned, recover
+from tests.recoveries import DAYS, backfill_window, daily_exports, latest_run, planned, recover
 from tests.shared_warehouse import Kept, fresh_database, kept, loader_variables
 
 
@@ -67,6 +67,9 @@ class TestBackfill:
         assert whole == rows(
             database, "select count(*) from bronze.raw_ticket_event where partition_key = '2026-04-17'"
         )
+        for _ in range(2):
+            assert recover("rerun", run_id=latest_run(database)).exit_code == 0
+        assert rows(database, "select * from ops.ingest_state order by 1, 2, 3") == state
         evidence = settings().report_dir / "run_evidence"
         for day in DAYS[:2]:
             (file,) = [
