@@ -29,7 +29,7 @@ _EXPECTED = """
 create temporary table expected_line (
     line_number integer not null, byte_offset bigint not null, byte_length bigint not null, is_blank boolean not null,
     body_sha256 bytea not null, kept_sha256 bytea not null, fingerprint bytea, kind text, partition_key date,
-    reason_codes text[], message text, json_path text, warning_codes text[], ingest_batch_id text
+    reason_codes text[], message text, json_path text, warning_codes text[], ingest_batch_id text, columns_md5 bytea
 ) on commit drop
 """
 
@@ -47,7 +47,13 @@ held as (
 events as (
     select event.event_id, event.record_fingerprint, event.asset_id, event.line_number, event.warning_codes,
         event.ingest_batch_id,
-        sha256(convert_to(event.raw_payload, 'UTF8')) = event.record_fingerprint as is_authentic
+        sha256(convert_to(event.raw_payload, 'UTF8')) = event.record_fingerprint as is_authentic,
+        decode(md5(
+            ops.instant_text(event.created_at) || ops.instant_text(event.updated_at)
+            || ops.instant_text(event.resolved_at) || ops.instant_text(event.sla_due_at)
+            || concat_ws(chr(31), event.source_id, event.ticket_id, event.customer_id)
+        ), 'hex') as columns_md5,
+        event.partition_key
     from bronze.raw_ticket_event as event
     inner join ops.completed_load as load
         on load.load_id = event._dlt_load_id and load.table_name = 'raw_ticket_event'
@@ -80,6 +86,9 @@ judged as (
                 and held.partition_key < %(end)s then 'event_missing'
             when held.kind = 'record' and events.record_fingerprint <> expected.fingerprint then 'event_differs'
             when held.kind = 'record' and not events.is_authentic then 'payload_differs'
+            when held.kind = 'record' and (
+                events.columns_md5 <> expected.columns_md5 or events.partition_key <> expected.partition_key
+            ) then 'columns_differ'
             when (events.asset_id, events.line_number) = (%(asset)s, expected.line_number)
                 and (events.warning_codes, events.ingest_batch_id)
                 <> (expected.warning_codes, expected.ingest_batch_id) then 'delivery_differs'
@@ -245,15 +254,20 @@ def _copy(cursor: Any, stretch: Sequence[RereadLine]) -> None:
     for line in stretch:
         message, path = (_escaped(word) for word in line.words) if line.words else (_NULL, _NULL)
         warnings, batch = (_listed(line.delivery[0]), _escaped(line.delivery[1])) if line.delivery else (_NULL, _NULL)
-        fingerprint = _NULL if line.fingerprint is None else "\\\\x" + line.fingerprint.hex()
+        fingerprint, columns = (_hex(value) for value in (line.fingerprint, line.columns_md5))
         write(
             f"{line.number}\t{line.offset}\t{line.length}\t{'t' if line.is_blank else 'f'}\t"
             f"\\\\x{line.body_sha256.hex()}\t\\\\x{line.kept_sha256.hex()}\t{fingerprint}\t{line.kind or _NULL}\t"
-            f"{line.partition_key or _NULL}\t{_listed(line.reason_codes)}\t{message}\t{path}\t{warnings}\t{batch}\n"
+            f"{line.partition_key or _NULL}\t{_listed(line.reason_codes)}\t{message}\t{path}\t{warnings}\t{batch}\t"
+            f"{columns}\n"
         )
     text.seek(0)
     cursor.copy_expert("copy expected_line from stdin", text)
     cursor.execute("analyze expected_line")
+
+
+def _hex(value: bytes | None) -> str:
+    return _NULL if value is None else "\\\\x" + value.hex()
 
 
 def _listed(codes: Sequence[str] | None) -> str:

@@ -88,6 +88,24 @@ class TestVerify:
         assert dict(found.differences) == {difference: 1}
         assert [each.difference for each in found.shown] == [difference]
 
+    @pytest.mark.parametrize(
+        "change",
+        [
+            "source_id = 'elsewhere'",
+            "ticket_id = ticket_id || '0'",
+            "customer_id = 'CUST-9'",
+            "created_at = created_at + interval '1 microsecond'",
+            "updated_at = created_at",
+            "resolved_at = created_at",
+            "sla_due_at = '1999-12-31 23:59:59Z'",
+            "partition_key = partition_key + 1",
+        ],
+    )
+    def test_an_edited_column(self, change: str, database: Warehouse) -> None:
+        """The payload is as it was, and what stands beside it is not."""
+        rows(database, f"{BEHIND}update bronze.raw_ticket_event set {change} where asset_id = 1 and line_number = 2")
+        assert dict(_verified(database).differences) == {"columns_differ": 1}
+
     def test_an_edited_payload_that_keeps_its_fingerprint(self, database: Warehouse) -> None:
         """Fingerprint and payload agree with each other, and not with the archive."""
         rows(
