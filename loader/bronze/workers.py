@@ -19,8 +19,8 @@ from loader.bronze.landing import Landed, Progress, land
 from loader.bronze.load import BronzeLoader
 from loader.bronze.reading import AssetToRead, Terms, read_assets
 from loader.companion import Companion
-from loader.contract.ruleset import load_ruleset
-from loader.errors import InfrastructureError, LoaderError, RefusedError
+from loader.contract.ruleset import load_same_ruleset
+from loader.errors import InfrastructureError, LoaderError
 
 if TYPE_CHECKING:
     from loader.config import FileFormat
@@ -146,13 +146,7 @@ def work(connection: Connection) -> None:
 
 
 def _work(connection: Connection, number: int, order: Order) -> Landed:
-    ruleset = load_ruleset(order.contracts)
-    if ruleset.sha256 != order.terms.ruleset_sha256:
-        raise RefusedError(
-            f"{order.contracts}: the contract changed since this run began (SHA-256 {ruleset.sha256}, expected"
-            f" {order.terms.ruleset_sha256}). The attempt's rows stay invisible and the next command removes them.",
-            next_command="make ingest",
-        )
+    ruleset = load_same_ruleset(order.contracts, order.terms.ruleset_sha256)
 
     def ask() -> AssetToRead | None:
         connection.send(_NextAsset())

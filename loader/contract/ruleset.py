@@ -23,7 +23,7 @@ from loader.contract.ticket import (
     warnings_of,
 )
 from loader.contract.timestamps import TimestampError, parse_instant
-from loader.errors import CommandUsageError
+from loader.errors import CommandUsageError, RefusedError
 
 CONTRACT_REF = "ticket_v1"
 CONTRACT_FILE = "data/ticket_v1.schema.json"
@@ -96,6 +96,21 @@ def too_long(length: int) -> RejectedRecord:
     """The fate of a line of `length` bytes that the reader did not keep whole."""
     message = f"the line has {length} bytes, more than a line may have"
     return RejectedRecord(("line_too_long",), message, "$", None)
+
+
+def load_same_ruleset(contracts_folder: Path, sha256: str) -> Ruleset:
+    """The ruleset of a contracts folder, for a process beside the one that read it first.
+
+    Raises RefusedError when it is another one by now; else as load_ruleset.
+    """
+    ruleset = load_ruleset(contracts_folder)
+    if ruleset.sha256 != sha256:
+        raise RefusedError(
+            f"{contracts_folder}: the contract changed since this command began (SHA-256 {ruleset.sha256}, expected"
+            f" {sha256}). Rows that were loaded stay invisible and the next command removes them.",
+            next_command="make ingest",
+        )
+    return ruleset
 
 
 def load_ruleset(contracts_folder: Path) -> Ruleset:

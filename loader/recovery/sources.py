@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from loader.config import Settings
 from loader.contract.ruleset import Ruleset
-from loader.gate import AssetRefusedError, allowed_roots, base_folder, inspect, locate, open_within
+from loader.gate import AssetRefusedError, allowed_roots, base_folder, locate, open_within
 from loader.manifest import Asset, Manifest
-from loader.reader import ContentChangedError
 from loader.reader.regular_file import read_chunks
 from loader.recovery.plan import PlannedAsset
 from loader.recovery.world import World
+
+if TYPE_CHECKING:
+    from loader.recovery.counting import Days
 
 MISSING = "asset_missing"
 
@@ -82,18 +82,25 @@ def with_days(
         for asset in manifest.assets
         if manifest.is_landed
     }
+
+    def is_due(asset: PlannedAsset) -> bool:
+        key = (asset.manifest_id, asset.source_id)
+        return asset.asset_id not in indexed and key in declared and asset.reads_from == "source"
+
+    due = {
+        asset.found: declared[asset.manifest_id, asset.source_id] for asset in assets if is_due(asset) and asset.found
+    }
+    known |= _counted(world, {found: entry for found, entry in due.items() if found not in known})
     unread: dict[date, tuple[int, int, int]] = {}
     dated = []
     counted = set()
     for asset in assets:
-        key = (asset.manifest_id, asset.source_id)
         if asset.asset_id in indexed:
             dated.append(_dated(asset, indexed[asset.asset_id], None))
-        elif key not in declared or asset.reads_from != "source" or asset.found is None:
+        elif not is_due(asset):
             dated.append(asset)
         else:
-            if asset.found not in known:
-                known[asset.found] = _days(world.settings, *declared[key], world.ruleset)
+            assert asset.found is not None
             days = known[asset.found]
             dated.append(_dated(asset, (min(days, default=None), max(days, default=None)), days))
             for day, (records, rejects) in days.items() if asset.found not in counted else ():
@@ -103,7 +110,23 @@ def with_days(
     return tuple(dated), unread
 
 
-def _read_for(plan: Mapping[str, Any] | None, ruleset: Ruleset) -> dict[str, dict[date, tuple[int, int]]]:
+def _counted(world: World, due: Mapping[str, tuple[Manifest, Asset]]) -> dict[str, Days]:
+    """Days by fingerprint, counted now."""
+    if not due:
+        return {}
+    # What reads and judges is imported where it is needed: planning takes a fraction of a second.
+    from loader.recovery.counting import Source, counted_days
+
+    settings = world.settings
+    sources = [
+        Source(asset.source_url_or_path, base_folder(manifest), roots_of(settings, manifest))
+        for manifest, asset in due.values()
+    ]
+    found = counted_days(sources, world.ruleset, settings.project_root / "contracts", settings.workers)
+    return dict(zip(due, found, strict=True))
+
+
+def _read_for(plan: Mapping[str, Any] | None, ruleset: Ruleset) -> dict[str, Days]:
     """Days by fingerprint, as a plan under the same ruleset has them."""
     if plan is None or plan["ruleset_sha256"] != ruleset.sha256:
         return {}
@@ -114,9 +137,7 @@ def _read_for(plan: Mapping[str, Any] | None, ruleset: Ruleset) -> dict[str, dic
     }
 
 
-def _dated(
-    asset: PlannedAsset, reach: tuple[date | None, date | None], days: Mapping[date, tuple[int, int]] | None
-) -> PlannedAsset:
+def _dated(asset: PlannedAsset, reach: tuple[date | None, date | None], days: Days | None) -> PlannedAsset:
     first, last = reach
     return replace(
         asset,
@@ -124,26 +145,6 @@ def _dated(
         last_partition=last.isoformat() if last else None,
         unindexed_days=None if days is None else {day.isoformat(): days[day] for day in sorted(days)},
     )
-
-
-def _days(settings: Settings, manifest: Manifest, asset: Asset, ruleset: Ruleset) -> dict[date, tuple[int, int]]:
-    from loader.bronze import judged_lines
-    from loader.contract.ticket import AcceptedRecord
-
-    records: Counter[date] = Counter()
-    rejects: Counter[date] = Counter()
-    roots = roots_of(settings, manifest)
-    with suppress(AssetRefusedError, ContentChangedError):
-        path = locate(asset.source_url_or_path, base_folder(manifest), roots)
-        open_within(path, roots).close()
-        found = inspect(path)
-        if found.defect is None:
-            for _, judged in judged_lines(path, found.content_encoding, found.fingerprint, ruleset):
-                if isinstance(judged, AcceptedRecord):
-                    records[judged.partition_key] += 1
-                elif judged is not None and judged.partition_key is not None:
-                    rejects[judged.partition_key] += 1
-    return {day: (records[day], rejects[day]) for day in records.keys() | rejects.keys()}
 
 
 def _indexed_days(world: World) -> dict[int | None, tuple[date | None, date | None]]:
