@@ -72,11 +72,13 @@ create index if not exists manifest_asset_by_asset on ops.manifest_asset (asset_
 
 create table if not exists ops.ruleset (
     ruleset_id integer generated always as identity primary key,
-    ruleset_sha256 text not null unique check (ruleset_sha256 ~ '^[0-9a-f]{64}$'),
+    ruleset_sha256 text not null check (ruleset_sha256 ~ '^[0-9a-f]{64}$'),
     contract_ref text not null,
     components jsonb not null,
     registered_at timestamptz not null default now()
 );
+-- A ruleset that is reverted to takes effect anew, under a new number.
+alter table ops.ruleset drop constraint if exists ruleset_ruleset_sha256_key;
 
 -- One row per run and attempt, written before work starts and at each stage boundary.
 create table if not exists ops.ingest_run (

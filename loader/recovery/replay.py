@@ -213,7 +213,9 @@ def _entries(world: World, request: Mapping[str, Any]) -> tuple[dict[str, Any] |
         rows = fetch_rows(world.cursor, _OF_BATCH, {"batch_id": request["batch_id"]})
         entries = [RegisteredAsset(**{**row, "reason_codes": tuple(row["reason_codes"])}) for row in rows]
     if not any(entry.asset_id is not None for entry in entries):
-        what = f"batch {request['batch_id']}" if run is None else f"run {run['run_id']} (ended in {run['stage']})"
+        what = (
+            f"batch {request['batch_id']}" if run is None else f"run {run['run_id']} (last stage done: {run['stage']})"
+        )
         raise RefusedError(
             f"{what} has archived nothing that could be replayed; nothing was started",
             next_command="make status" if run is None else f"loader retry {run['run_id']}",

@@ -18,12 +18,17 @@ from loader.manifest import Manifest, ManifestRefusedError, Violation, parse_man
 from loader.manifest.implicit import implicit_manifest
 from loader.recovery.plan import GapReason, PartitionState, PlannedAsset
 from loader.runs.lock import LOCK_CLASS, LOCK_WRITER
-from loader.runs.registry import RegisteredAsset
+from loader.runs.registry import RegisteredAsset, ruleset_in_effect
 from loader.warehouse import Warehouse
 
 _RUN = """
 select
-    run.run_id::text, run.attempt, run.trace_id, first.mode, first.plan, run.status, run.stage, run.batch_id,
+    run.run_id::text, run.attempt, run.trace_id, first.mode, first.plan, run.status, run.batch_id,
+    -- The last that was done before the end.
+    coalesce((
+        select ended.key from jsonb_each_text(run.stage_ended_at) as ended where ended.key <> 'finished'
+        order by ended.value::timestamptz desc limit 1
+    ), 'started') as stage,
     run.manifest_ids, run.declared_manifests, run.refused_manifests, run.window_start, run.window_end, run.line_limit,
     ruleset.ruleset_sha256, run.host, run.process_id, run.exit_code,
     run.failure,
@@ -230,11 +235,11 @@ class World:
         self.cursor.execute(
             "select manifest.batch_id, count(distinct latest.asset_id) from ("
             "  select asset_id, max(ruleset_id) as ruleset_id from ops.asset_index where is_complete group by asset_id"
-            ") as latest inner join ops.ruleset as ruleset using (ruleset_id)"
-            " inner join ops.manifest_asset as entry using (asset_id)"
+            ") as latest inner join ops.manifest_asset as entry using (asset_id)"
             " inner join ops.manifest as manifest using (manifest_id)"
-            " where latest.asset_id = any(%s) and ruleset.ruleset_sha256 <> %s group by manifest.batch_id order by 1",
-            (list(asset_ids), self.ruleset.sha256),
+            " where latest.asset_id = any(%s) and latest.ruleset_id is distinct from %s"
+            " group by manifest.batch_id order by 1",
+            (list(asset_ids), ruleset_in_effect(self.cursor, self.ruleset)),
         )
         older = self.cursor.fetchall()
         if older:

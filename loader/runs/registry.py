@@ -31,16 +31,23 @@ class RegisteredAsset:
 
 
 def register_ruleset(cursor: Any, ruleset: Ruleset) -> int:
-    """The number of this ruleset, given at its first use. Numbers grow with time."""
-    cursor.execute("select ruleset_id from ops.ruleset where ruleset_sha256 = %s", (ruleset.sha256,))
-    known = cursor.fetchone()
-    if known:
-        return int(known[0])
+    """The number of this ruleset, given when it takes effect: one that is reverted to gets a new number, since the
+    greatest number under which an asset was read is the one that counts."""
+    known = ruleset_in_effect(cursor, ruleset)
+    if known is not None:
+        return known
     cursor.execute(
         "insert into ops.ruleset (ruleset_sha256, contract_ref, components) values (%s, %s, %s) returning ruleset_id",
         (ruleset.sha256, ruleset.contract_ref, json.dumps(ruleset.components)),
     )
     return int(cursor.fetchone()[0])
+
+
+def ruleset_in_effect(cursor: Any, ruleset: Ruleset) -> int | None:
+    """Its number; None when no run has used it since another one was used."""
+    cursor.execute("select ruleset_id, ruleset_sha256 from ops.ruleset order by ruleset_id desc limit 1")
+    latest = cursor.fetchone()
+    return int(latest[0]) if latest and latest[1] == ruleset.sha256 else None
 
 
 def refuse_changed_manifests(cursor: Any, manifests: Iterable[Manifest]) -> None:

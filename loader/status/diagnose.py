@@ -15,6 +15,7 @@ from typing import Any
 from loader.evidence.facts import fetch_rows
 from loader.recovery.plan import PartitionState
 from loader.recovery.world import World
+from loader.runs.registry import ruleset_in_effect
 
 _MANIFESTS = """
 select manifest.manifest_id, manifest.declared_asset_count,
@@ -37,14 +38,24 @@ select table_name, check_name, sum(finding_count)::bigint as finding_count, min(
 from reconcile.reconcile_finding group by table_name, check_name order by table_name, check_name
 """
 
-# Rejects that an older ruleset made: today's may take them.
+# Rejects that an older ruleset made, today's may take them: by the batch that declared their asset first.
 _OLD_REJECTS = """
-select count(*) from bronze.rejected_record as reject
+with declared as (
+    select distinct on (entry.asset_id) entry.asset_id, manifest.batch_id
+    from ops.manifest_asset as entry
+    inner join ops.manifest as manifest using (manifest_id)
+    where entry.asset_id is not null
+    order by entry.asset_id, manifest.registered_at, manifest.manifest_id
+)
+select declared.batch_id, count(*) as reject_count
+from bronze.rejected_record as reject
+inner join ops.completed_load as load on load.load_id = reject._dlt_load_id and load.table_name = 'rejected_record'
 inner join (
     select asset_id, max(ruleset_id) as ruleset_id from ops.asset_index group by asset_id
 ) as latest using (asset_id, ruleset_id)
-inner join ops.ruleset as ruleset using (ruleset_id)
-where ruleset.ruleset_sha256 <> %(sha256)s
+inner join declared using (asset_id)
+where latest.ruleset_id is distinct from %(in_effect)s
+group by declared.batch_id order by reject_count desc, declared.batch_id
 """
 
 
@@ -103,13 +114,14 @@ def _run(world: World) -> tuple[str, str | None]:
     name = f"{run['mode']} {run['run_id']} attempt {run['attempt']}"
     if run["is_alive"]:
         return (
-            f"{name} is at work, stage {run['stage']}, process {run['process_id']} on {run['host']}",
+            f"{name} is at work, last stage done {run['stage']}, process {run['process_id']} on {run['host']}",
             "make status   (again when it has ended)",
         )
     if run["status"] in ("success", "warning"):
         return f"{name} ended with {run['status']}", None
-    ended = f"{name} ended in stage {run['stage']}: {'dead' if run['status'] == 'running' else run['status']}"
-    if run["status"] == "failed" and run["stage"] == "finished" and run["exit_code"] == 1:
+    fate = "dead" if run["status"] == "running" else run["status"]
+    ended = f"{name} is {fate}; last stage done: {run['stage']}"
+    if run["status"] == "failed" and run["exit_code"] == 1:
         return (
             f"{name} failed its checks: {_short(run['failure'])}",
             _LOOK_AGAIN,
@@ -191,13 +203,13 @@ def _kind(world: World) -> tuple[str, str | None]:
 
 
 def _rules(world: World) -> tuple[str, str | None]:
-    world.cursor.execute(_OLD_REJECTS, {"sha256": world.ruleset.sha256})
-    (count,) = world.cursor.fetchone()
-    if count == 0:
+    in_effect = ruleset_in_effect(world.cursor, world.ruleset)
+    batches = fetch_rows(world.cursor, _OLD_REJECTS, {"in_effect": in_effect})
+    if not batches:
         return "every reject was judged by today's ruleset", None
-    last = world.last_run()
-    run = f"--run {last['run_id']}" if last else "--batch <batch>"
+    count = sum(batch["reject_count"] for batch in batches)
+    where = f"batch {batches[0]['batch_id']}" if len(batches) == 1 else f"{len(batches)} batches"
     return (
-        f"{count} reject(s) were judged by an older ruleset than today's",
-        f"loader replay {run} --rejected-only --mode execute",
+        f"{count} reject(s) of {where} were judged by an older ruleset than today's",
+        f"loader replay --batch {batches[0]['batch_id']} --rejected-only --mode execute",
     )

@@ -14,6 +14,7 @@ from loader.warehouse import Warehouse
 from tests.ingests import rows, run, silver
 from tests.recoveries import (
     DAYS,
+    backfill_window,
     daily_exports,
     latest_run,
     left_by_runs,
@@ -137,6 +138,24 @@ class TestReplay:
         kinds = rows(database, "select ruleset_id, kind, count(*) from bronze.asset_line group by 1, 2 order by 1, 2")
         assert kinds == [(1, "record", 16), (1, "rejected", 2), (2, "record", 13), (2, "rejected", 5)]
         assert rows(database, "select * from ops.ingest_state order by 1, 2, 3") == state
+
+    def test_a_ruleset_that_is_reverted_to_takes_effect_again(
+        self, database: Warehouse, exports: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        before = silver(database)
+        with monkeypatch.context() as patch:
+            stricter_contract(patch, "2", lambda ticket_id: ticket_id.endswith("000002"))
+            assert recover("replay", run_id=None).exit_code == 0
+            assert len(silver(database)) == len(before) - len(DAYS)
+        with pytest.raises(RefusedError, match="read under another ruleset than today's"):
+            planned("backfill", **backfill_window(DAYS[0], DAYS[1], exports))
+        verdict = recover("replay", run_id=None)
+        assert verdict.exit_code == 0, verdict.problems
+        assert verdict.notes[0].startswith(f"{len(DAYS)} changed: {len(DAYS)} newly valid, 0 newly rejected")
+        assert silver(database) == before
+        assert rows(database, "select ruleset_id from ops.ruleset order by 1") == [(1,), (2,), (3,)]
+        assert run(exports).facts.total == 18
+        assert rows(database, "select count(*) from ops.ruleset") == [(3,)]
 
     def test_rejects_alone_refuses_to_reject_more(
         self, database: Warehouse, exports: Path, monkeypatch: pytest.MonkeyPatch
