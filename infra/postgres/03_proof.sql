@@ -97,14 +97,17 @@ begin
     end loop;
 end $$;
 
--- How each asset counts: its latest ruleset, its smallest place in upstream's order, how much of it has been taken.
+-- How each asset counts: the latest ruleset under which it was read whole, or else at all, its smallest place in upstream's order, how much of it has been taken.
 create or replace view ops.asset_reading as
 select
     latest.asset_id,
     latest.ruleset_id,
     coalesce(place.sequence, 0) as sequence,
     coalesce(taken.partition_count, 0) as taken_partition_count
-from (select asset_id, max(ruleset_id) as ruleset_id from ops.asset_index group by asset_id) as latest
+from (
+    select distinct on (asset_id) asset_id, ruleset_id from ops.asset_index
+    order by asset_id, is_complete desc, ruleset_id desc
+) as latest
 left join (
     select asset_id, min(sequence) as sequence from ops.manifest_asset where asset_id is not null group by asset_id
 ) as place using (asset_id)

@@ -34,7 +34,7 @@ latest_indexes as (
 
     select distinct on (asset_id) *
     from indexes
-    order by asset_id asc, ruleset_id desc
+    order by asset_id asc, is_complete desc, ruleset_id desc
 
 ),
 

@@ -128,11 +128,11 @@ pending as (
 
 latest_rulesets as (
 
-    select
+    select distinct on (asset_id)
         asset_id,
-        max(ruleset_id) as ruleset_id
+        ruleset_id
     from asset_indexes
-    group by asset_id
+    order by asset_id asc, is_complete desc, ruleset_id desc
 
 ),
 

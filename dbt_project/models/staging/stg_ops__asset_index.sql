@@ -8,4 +8,4 @@ select distinct on (asset_id)
     attempt,
     indexed_at
 from {{ source('ops', 'asset_index') }}
-order by asset_id asc, ruleset_id desc
+order by asset_id asc, is_complete desc, ruleset_id desc

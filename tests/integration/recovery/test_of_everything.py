@@ -57,6 +57,24 @@ def exports(ingested: tuple[Kept, Path], database: Warehouse) -> Path:
     return root / "given" / "m.json"
 
 
+def test_a_look_under_a_new_contract_takes_nothing_out_of_silver(
+    database: Warehouse, exports: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The look reads two lines of a file that was read whole before: the whole reading counts."""
+    before = silver(database)
+    monkeypatch.setattr("loader.contract.ruleset.BUSINESS_RULES_VERSION", "2")
+    look = run(
+        input_path=exports.parent / "e" / f"tickets-{DAYS[0]}.jsonl", batch_id="batch-20260415-001", line_limit=2
+    )
+    assert (look.exit_code, look.facts.total) == (0, 4), look.problems
+    assert rows(database, "select ruleset_id, is_complete from ops.asset_index where asset_id = 1 order by 1") == [
+        (1, True),
+        (2, False),
+    ]
+    assert silver(database) == before
+    assert rows(database, "select count(*) from reconcile.reconcile_partition where not is_complete") == [(0,)]
+
+
 class TestRetry:
     def test_a_run_that_succeeded_is_refused(self, database: Warehouse, exports: Path) -> None:
         with pytest.raises(RefusedError, match="there is nothing to retry") as refused:
@@ -147,7 +165,7 @@ class TestReplay:
             stricter_contract(patch, "2", lambda ticket_id: ticket_id.endswith("000002"))
             assert recover("replay", run_id=None).exit_code == 0
             assert len(silver(database)) == len(before) - len(DAYS)
-        with pytest.raises(RefusedError, match="read under another ruleset than today's"):
+        with pytest.raises(RefusedError, match="last read before today's ruleset"):
             planned("backfill", **backfill_window(DAYS[0], DAYS[1], exports))
         verdict = recover("replay", run_id=None)
         assert verdict.exit_code == 0, verdict.problems

@@ -126,11 +126,11 @@ listed_loads as (
 
 readings as (
 
-    select
+    select distinct on (asset_indexes.asset_id)
         asset_indexes.asset_id,
-        max(asset_indexes.ruleset_id) as ruleset_id
+        asset_indexes.ruleset_id
     from asset_indexes
-    group by asset_indexes.asset_id
+    order by asset_indexes.asset_id asc, asset_indexes.is_complete desc, asset_indexes.ruleset_id desc
 
 ),
 
