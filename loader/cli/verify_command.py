@@ -58,6 +58,6 @@ def verify(run_id: str, as_json: bool) -> int:
     for each in found.shown:
         click.echo(f"asset {each.asset_id} line {each.line_number}: {each.difference}")
     for asset_id, reason in found.unreadable.items():
-        click.echo(f"asset {asset_id}: not proved, the archive cannot be read: {reason}")
+        click.echo(f"asset {asset_id}: not proved: {reason}")
     click.echo(f"next: {next_command}", err=not found.is_proved)
     return 0 if found.is_proved else 1

@@ -21,6 +21,7 @@ from loader.verify.reread import RereadLine, reread
 from loader.warehouse import Warehouse
 
 _STRIDE = 50_000
+_NO_LINE_BEYOND = 2**31 - 1
 _SHOWN = 20
 _NULL = "\\N"
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
@@ -107,18 +108,25 @@ judged as (
 select line_number, difference from judged where difference is not null order by line_number
 """
 
+# Each asset as the run left it: the reading that counted when its landing ended, whoever made it. (One that was limited
+# then, and whole later, is one reading.)
 _CLAIMS = """
+with landed as (
+    select run_id, max(ruleset_id) as ruleset_id, max((stage_ended_at ->> 'landed')::timestamptz) as landed_at
+    from ops.ingest_run where run_id = %(run_id)s group by run_id
+)
 select distinct on (entry.asset_id)
-    entry.asset_id, run.ruleset_id, ruleset.ruleset_sha256, coalesce(indexed.is_complete, false) as is_complete,
+    entry.asset_id, indexed.ruleset_id, ruleset.ruleset_sha256, indexed.indexed_line_count,
     asset.source_fingerprint, asset.raw_zone_key, asset.content_encoding, asset.content_bytes
-from ops.run_asset as entry
-inner join ops.ingest_run as run on run.run_id = entry.run_id and run.attempt = entry.attempt
-left join ops.asset_index as indexed
-    on indexed.asset_id = entry.asset_id and indexed.ruleset_id = run.ruleset_id
-inner join ops.ruleset as ruleset on ruleset.ruleset_id = run.ruleset_id
+from landed
+inner join ops.run_asset as entry on entry.run_id = landed.run_id and entry.action in ('parsed', 'unchanged')
 inner join ops.source_asset as asset on asset.asset_id = entry.asset_id
-where entry.run_id = %(run_id)s and entry.action in ('parsed', 'unchanged')
-order by entry.asset_id, indexed.is_complete desc nulls last
+left join ops.asset_index as indexed
+    on indexed.asset_id = entry.asset_id
+    and (indexed.indexed_at <= landed.landed_at or indexed.ruleset_id = landed.ruleset_id)
+left join ops.ruleset as ruleset on ruleset.ruleset_id = indexed.ruleset_id
+where landed.landed_at is not null
+order by entry.asset_id, indexed.is_complete desc nulls last, indexed.ruleset_id desc
 """
 
 
@@ -152,11 +160,13 @@ class Verification:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """An asset as a run says that it has been indexed; `ruleset` None: an older one, whose judge is gone."""
+    """An asset as a run says that it has been indexed; `ruleset` None: an older one, whose judge is gone; `line_count`:
+    how many of its lines, if not all."""
 
     asset: AssetToRead
     ruleset_id: int
     ruleset: Ruleset | None
+    line_count: int | None = None
 
 
 def verify_run(
@@ -169,15 +179,15 @@ def verify_run(
     """Read every asset of a run from the raw zone and compare each line with what the run left in Bronze.
 
     Works for runs of any age: where the ruleset is an older one, what no ruleset decides is compared (bytes, blank
-    lines, fingerprints, payloads, the bytes of rejects). Writes nothing. Raises CheckFailedError for a run without an
-    index to verify.
+    lines, fingerprints, payloads, the bytes of rejects). Of a run with a line limit the lines that it read. Writes
+    nothing. Raises CheckFailedError for a run that landed nothing.
     """
     with closing(warehouse.connect(application_name="omnisupport-verify")) as connection:
         with connection, connection.cursor() as cursor:
             claims, unindexed = _claims(cursor, raw_zone, ruleset, run_id)
             if not claims:
                 raise CheckFailedError(
-                    f"run {run_id} indexed no asset: there is nothing to verify", next_command="make status"
+                    f"run {run_id} landed no line: there is nothing to verify", next_command=f"loader retry {run_id}"
                 )
             window = _window(cursor, run_id)
         found = verify_assets(connection, claims, window, progress)
@@ -215,15 +225,16 @@ def _verify_asset(
     found: Verification,
     progress: Callable[[int, int], None],
 ) -> None:
-    lines = reread(claim.asset, claim.ruleset)
+    lines = islice(reread(claim.asset, claim.ruleset), claim.line_count)
     first = 1
     start, end = window or (None, None)
     while True:
         stretch = list(islice(lines, _STRIDE))
         is_last = len(stretch) < _STRIDE
         _copy(cursor, stretch)
-        # Beyond the last line nothing may be.
-        last = 2**31 - 1 if is_last else stretch[-1].number
+        last = stretch[-1].number if stretch else first - 1
+        if is_last and claim.line_count is None:
+            last = _NO_LINE_BEYOND
         cursor.execute(
             _COMPARE,
             {
@@ -280,6 +291,8 @@ def _escaped(text: str) -> str:
 
 def _claims(cursor: Any, raw_zone: RawZone, ruleset: Ruleset, run_id: str) -> tuple[list[Claim], list[int]]:
     """What a run claims of its assets, and the assets of which nothing can be claimed."""
+    cursor.execute("select max(line_limit) from ops.ingest_run where run_id = %s", (run_id,))
+    (line_limit,) = cursor.fetchone()
     rows = fetch_rows(cursor, _CLAIMS, {"run_id": run_id})
     claims = [
         Claim(
@@ -294,11 +307,12 @@ def _claims(cursor: Any, raw_zone: RawZone, ruleset: Ruleset, run_id: str) -> tu
             ),
             row["ruleset_id"],
             ruleset if row["ruleset_sha256"] == ruleset.sha256 else None,
+            None if line_limit is None else min(line_limit, row["indexed_line_count"]),
         )
         for row in rows
-        if row["is_complete"]
+        if row["ruleset_id"] is not None
     ]
-    return claims, [row["asset_id"] for row in rows if not row["is_complete"]]
+    return claims, [row["asset_id"] for row in rows if row["ruleset_id"] is None]
 
 
 def _window(cursor: Any, run_id: str) -> tuple[date, date] | None:
