@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import click
 
-from loader.cli.options import json_option
+from loader.cli.options import json_option, lock_option, settings_of
 from loader.cli.output import print_json
 
 
@@ -12,23 +14,28 @@ from loader.cli.output import print_json
 @click.option("--select", default=None, help="dbt node selection, e.g. ticket_fact+.")
 @click.option("--full-refresh", is_flag=True, help="Rebuild incremental models from nothing.")
 @click.option("--partition", metavar="YYYY-MM-DD", help="Rebuild this day of Silver.")
+@lock_option
 @json_option
-def build(select: str | None, full_refresh: bool, partition: str | None, as_json: bool) -> int:
-    """dbt build; reads completed loads only, so it is safe during an ingest. Without --select it proves everything."""
-    from loader.config import load_settings, parse_partition
-    from loader.silver import WholeBuild, run_dbt
+def build(
+    select: str | None, full_refresh: bool, partition: str | None, lock_timeout: float | None, as_json: bool
+) -> int:
+    """dbt build under the ingest lock: what a run proves is not replaced meanwhile. Without --select it proves all."""
+    from loader.config import parse_partition
+    from loader.runs import IngestLock
+    from loader.silver import project_sha256, record_whole_build, run_dbt
     from loader.warehouse import open_warehouse
 
-    settings = load_settings()
+    settings = settings_of(lock_timeout)
     arguments = ["build", *(["--select", *select.split()] if select else [])]
     arguments += ["--full-refresh"] if full_refresh else []
     if partition is not None:
         arguments += ["--vars", f"{{partition: {parse_partition(partition)}}}"]
     warehouse = open_warehouse(settings)
-    whole = WholeBuild(warehouse, settings.project_root) if select is None else None
-    result = run_dbt(warehouse, settings.project_root, arguments, is_quiet=as_json)
-    if whole is not None:
-        whole.record(result)
+    with closing(IngestLock.acquire(warehouse, wait_seconds=settings.lock_timeout)) as lock:
+        sha256 = project_sha256(settings.project_root)
+        result = run_dbt(warehouse, settings.project_root, arguments, is_quiet=as_json)
+        if select is None:
+            record_whole_build(lock, result, sha256)
     next_command = (
         "make status" if result.is_ok else f"make build SELECT={result.failed[0].name if result.failed else ''}"
     )

@@ -5,8 +5,6 @@ Layout: `<reports>/<mode>/<mode>_plan_<what>.json`; schema contracts/recovery/re
 
 from __future__ import annotations
 
-import getpass
-import socket
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -20,6 +18,8 @@ from loader.config import Settings
 from loader.contract.schema import load_schema, schema_faults
 from loader.errors import CommandUsageError, RefusedError
 from loader.evidence.files import write_json
+from loader.reader import open_regular
+from loader.runs.operator import acting_operator
 
 SCHEMA_VERSION = "recovery_plan_v1"
 Verb = Literal["retry", "rerun", "replay", "backfill", "restore"]
@@ -27,6 +27,8 @@ VERBS: tuple[str, ...] = get_args(Verb)
 GapReason = Literal[
     "source_changed", "missing_partition", "partial_partition", "output_lag", "rejected_only", "no_gap_detected"
 ]
+# Reasons for which a backfill has something to do.
+DUE = ("source_changed", "missing_partition", "partial_partition", "output_lag")
 TARGET_ASSETS = (
     "bronze/raw_ticket_event",
     "silver/ticket_fact",
@@ -57,7 +59,7 @@ class PartitionState:
 
     @property
     def is_due(self) -> bool:
-        return self.gap_reason not in ("no_gap_detected", "rejected_only")
+        return self.gap_reason in DUE
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +103,15 @@ class Plan:
     last_run: Mapping[str, Any] | None
     plan_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     timestamp: str = field(default_factory=lambda: datetime.now(UTC).isoformat())
-    operator: str = field(default_factory=lambda: f"{getpass.getuser()}@{socket.gethostname()}")
+    operator: str = field(default_factory=acting_operator)
 
     @property
     def gap_reason(self) -> GapReason:
-        """The gravest of the partitions'."""
+        """The gravest of the partitions'; where no line of any is known, all of them are missing."""
         found = {partition.gap_reason for partition in self.partitions}
-        return next((reason for reason in get_args(GapReason) if reason in found), "no_gap_detected")
+        if not found:
+            return "missing_partition"
+        return next(reason for reason in get_args(GapReason) if reason in found)
 
     @property
     def slug(self) -> str:
@@ -170,17 +174,19 @@ def read_plan(settings: Settings, path: Path) -> dict[str, Any]:
     Raises CommandUsageError when it cannot be read or breaks its schema: an edited plan is no plan.
     """
     try:
-        record = orjson.loads(path.read_bytes())
+        # A pipe would block for ever.
+        with open_regular(path) as file:
+            record = orjson.loads(file.read())
     except (OSError, orjson.JSONDecodeError) as error:
         raise CommandUsageError(
-            f"plan {path} cannot be read: {error}; nothing was started", next_command="make plan MODE=<verb> …"
+            f"plan {path} cannot be read: {error}; nothing was started", next_command="loader plan --help"
         ) from error
     schema = load_schema(settings.project_root / "contracts" / "recovery" / "recovery_plan_v1.schema.json")
     faults = schema_faults(schema, record)
     if faults:
         raise CommandUsageError(
             f"plan {path}: {faults[0].json_path}: {faults[0].message}; nothing was started",
-            next_command="make plan MODE=<verb> …",
+            next_command="loader plan --help",
         )
     assert isinstance(record, dict)
     return record

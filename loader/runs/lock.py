@@ -23,10 +23,13 @@ if TYPE_CHECKING:
 
 LOCK_CLASS = 1869442665
 LOCK_WRITER = 1
+_APPLICATION = "omnisupport-lock"
+# PostgreSQL cuts longer names.
+_NAME_BYTES = 63
 
 _HOLDER = """
 select activity.pid, run.run_id::text, run.attempt, run.host, run.process_id,
-       extract(epoch from now() - activity.backend_start)::bigint
+       extract(epoch from now() - activity.backend_start)::bigint, activity.application_name
 from pg_locks as held
 inner join pg_stat_activity as activity on activity.pid = held.pid
 left join ops.ingest_run as run on run.lock_pid = held.pid and run.status = 'running'
@@ -47,7 +50,8 @@ class IngestLock:
     @classmethod
     def acquire(cls, warehouse: Warehouse, *, wait_seconds: float = 0.0) -> IngestLock:
         """Take the lock, or raise RefusedError naming its holder after `wait_seconds`; nothing is written."""
-        session = warehouse.connect(application_name="omnisupport-lock")
+        name = f"{_APPLICATION} {os.getpid()}@{socket.gethostname()}"
+        session = warehouse.connect(application_name=name[:_NAME_BYTES])
         deadline = time.monotonic() + wait_seconds
         while True:
             with session, session.cursor() as cursor:
@@ -80,9 +84,9 @@ class IngestLock:
                 ) from error
             raise InfrastructureError(
                 f"the session that held the ingest lock (backend {self.backend_pid}) is gone: "
-                f"{str(error).strip() or type(error).__name__}. Nothing further was recorded; loads of this "
-                "attempt stay invisible and the next command removes them.",
-                next_command="make status",
+                f"{str(error).strip() or type(error).__name__}. Nothing further was recorded; loads that are not "
+                "completed stay invisible and the next command removes them.",
+                next_command="make diagnose",
             ) from error
 
     def close(self) -> None:
@@ -92,6 +96,8 @@ class IngestLock:
 def _refusal(holder: tuple[Any, ...] | None) -> str:
     if holder is None:
         return "another command held the ingest lock a moment ago; nothing was started"
-    pid, run_id, attempt, host, process_id, age = holder
-    who = f"run {run_id} attempt {attempt} on {host}, process {process_id}" if run_id else "a command without a run yet"
+    pid, run_id, attempt, host, process_id, age, name = holder
+    who = f"run {run_id} attempt {attempt} on {host}, process {process_id}"
+    if run_id is None:
+        who = f"a command without a run (yet), process {name.removeprefix(_APPLICATION).strip() or 'unknown'}"
     return f"another command writes this warehouse: {who} (database session {pid}, {age} s old); nothing was started"

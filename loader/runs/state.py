@@ -5,8 +5,6 @@ Runs move them (Ledger.finish), forwards only; the table itself refuses anything
 
 from __future__ import annotations
 
-import getpass
-import socket
 from contextlib import closing
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -14,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from loader.errors import CommandUsageError
 from loader.runs.ledger import DATASET
 from loader.runs.lock import IngestLock
+from loader.runs.operator import acting_operator
 
 if TYPE_CHECKING:
     from loader.warehouse import Warehouse
@@ -50,7 +49,7 @@ def reset_state(
     with closing(IngestLock.acquire(warehouse, wait_seconds=wait_seconds)) as lock, lock.transaction() as cursor:
         cursor.execute(
             "select set_config('omni.reason', %s, true), set_config('omni.operator', %s, true)",
-            (reason.strip(), f"{getpass.getuser()}@{socket.gethostname()}"),
+            (reason.strip(), acting_operator()),
         )
         cursor.execute(
             "update ops.ingest_state set value_at = %s, updated_at = now()"

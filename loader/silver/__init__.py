@@ -5,11 +5,11 @@ from __future__ import annotations
 from loader.silver.dbt import parse_project, run_dbt, start_dbt
 from loader.silver.proof import (
     ProofScope,
-    WholeBuild,
     choose_scope,
     is_closed,
     project_sha256,
     record_proof,
+    record_whole_build,
     unwatched_table,
 )
 from loader.silver.results import BuildResult, NodeResult
@@ -18,12 +18,12 @@ __all__ = [
     "BuildResult",
     "NodeResult",
     "ProofScope",
-    "WholeBuild",
     "choose_scope",
     "is_closed",
     "parse_project",
     "project_sha256",
     "record_proof",
+    "record_whole_build",
     "run_dbt",
     "start_dbt",
     "unwatched_table",

@@ -8,19 +8,14 @@ is found then is not believed: everything is proved at once, and that answer cou
 from __future__ import annotations
 
 import hashlib
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from loader.errors import RefusedError
 from loader.runs.anchors import Attempt
 from loader.runs.lock import IngestLock
 from loader.silver.results import BuildResult
-
-if TYPE_CHECKING:
-    from loader.warehouse import Warehouse
 
 # Tables that a proof of changes adds to.
 _KEPT = (
@@ -127,32 +122,13 @@ def record_proof(cursor: Any, scope: ProofScope, build: BuildResult, attempt: At
     )
 
 
-class WholeBuild:
-    """A build of everything outside an ingest; made before dbt starts."""
-
-    def __init__(self, warehouse: Warehouse, project_root: Path) -> None:
-        self._warehouse = warehouse
-        self._scope = ProofScope("all", "a build of everything", project_sha256(project_root))
-        with closing(warehouse.connect(application_name="omnisupport-build")) as session, session.cursor() as cursor:
-            cursor.execute("select clock_timestamp()")
-            (self._began_at,) = cursor.fetchone()
-
-    def record(self, build: BuildResult) -> None:
-        """Note it as a proof if it closed. Not, and nothing is lost by it, when an ingest was at work meanwhile: the
-        build may have seen half of that."""
-        if not build.is_ok:
-            return
-        try:
-            lock = IngestLock.acquire(self._warehouse)
-        except RefusedError:
-            return
-        with closing(lock), lock.transaction() as cursor:
-            cursor.execute(
-                "select exists (select from ops.ingest_run where finished_at is null or finished_at >= %s)",
-                (self._began_at,),
-            )
-            if not cursor.fetchone()[0] and is_closed(cursor, self._scope, build):
-                record_proof(cursor, self._scope, build, None)
+def record_whole_build(lock: IngestLock, build: BuildResult, sha256: str) -> None:
+    """Note a build of everything outside a run as a proof, if it closed; the lock was held since before dbt started.
+    `sha256`: of the project as it was then."""
+    scope = ProofScope("all", "a build of everything", sha256)
+    with lock.transaction() as cursor:
+        if is_closed(cursor, scope, build):
+            record_proof(cursor, scope, build, None)
 
 
 def project_sha256(project_root: Path) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -18,7 +20,7 @@ from loader.contract.ticket import AcceptedRecord, RejectedRecord
 from loader.errors import CommandUsageError
 from loader.ingest import execution
 from loader.runs.lock import IngestLock
-from loader.silver import BuildResult, WholeBuild, run_dbt
+from loader.silver import BuildResult
 from loader.warehouse import Warehouse
 from tests.checkouts import ROOT
 from tests.ingests import declare, rows, run, settings, ticket, write_export
@@ -283,25 +285,23 @@ def test_a_collision_that_a_later_day_brings_is_found_among_proved_days(tmp_path
     assert {finding.check_name for finding in verdict.facts.findings} == {"ticket_id_collision"}
 
 
-def test_a_build_of_everything_is_a_proof_unless_an_ingest_was_at_work(
-    manifests: list[Path], database: Warehouse
-) -> None:
+def test_a_build_of_everything_is_a_proof_and_waits_for_the_lock(manifests: list[Path], database: Warehouse) -> None:
     """`make build` at night: status tells when all was proved, and nobody counts half of an ingest."""
-    whole = WholeBuild(database, ROOT)
     rows(database, "update silver.ticket_fact set owner = owner")
     assert rows(database, "select count(*) > 0 from ops.unproved_change") == [(True,)]
-    build = run_dbt(database, ROOT, ["build", "--exclude-resource-type", "unit_test"])
-    holder = IngestLock.acquire(database)
-    whole.record(build)
-    assert rows(database, "select count(*) from ops.proof where run_id is null") == [(0,)]
-    holder.close()
-    whole.record(build)
+    with closing(IngestLock.acquire(database)) as holder:
+        refused = _built("--select", "ticket_fact")
+    assert refused.returncode == 4, refused
+    assert f"process {holder.process_id}@{holder.host}" in refused.stderr
+    built = _built()
+    assert built.returncode == 0, built
     assert rows(database, "select scope from ops.proof where run_id is null") == [("all",)]
     assert rows(database, "select count(*) from ops.unproved_change") == [(0,)]
 
-    run(manifests[2])
-    whole.record(build)
-    assert rows(database, "select count(*) from ops.proof where run_id is null") == [(1,)]
+
+def _built(*options: str) -> subprocess.CompletedProcess[str]:
+    loader = Path(sys.executable).parent / "loader"
+    return subprocess.run([loader, "build", *options], cwd=ROOT, capture_output=True, text=True, check=False)
 
 
 def test_a_change_that_was_not_committed_when_a_proof_began_is_not_covered_by_it(
