@@ -167,6 +167,6 @@ def parse_partition(text: str) -> date:
     except ValueError:
         pass
     raise CommandUsageError(
-        f"PARTITION: got {text!r}, expected {EXPECTED['default_partition']}; nothing was started",
-        next_command="make ingest PARTITION=2026-04-17",
+        f"partition: got {text!r}, expected {EXPECTED['default_partition']}; nothing was started",
+        next_command="make status PARTITION=2026-04-17",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -80,6 +81,10 @@ def cli() -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point: runs a command and ends the process with DESIGN's exit codes."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    for signal_number in (signal.SIGTERM, signal.SIGHUP):
+        # As Ctrl-C, if nobody has decided that it is to be ignored.
+        if signal.getsignal(signal_number) is signal.SIG_DFL:
+            signal.signal(signal_number, signal.default_int_handler)
     as_json = "--json" in words
     collect_rarely()
     try:

@@ -15,10 +15,21 @@ if TYPE_CHECKING:
     from loader.config import Settings
     from loader.ingest import IngestRequest
 
+
+class Seconds(click.FloatRange):
+    """A number: every comparison with nan is false, and no range keeps it out."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        seconds = super().convert(value, param, ctx)
+        if seconds != seconds:
+            self.fail(f"{value!r} is not a number of seconds.", param, ctx)
+        return seconds
+
+
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 lock_option = click.option(
     "--lock-timeout",
-    type=click.FloatRange(min=0, max=86400),
+    type=Seconds(min=0, max=86400),
     metavar="SECONDS",
     help="How long to wait for another writer before exit code 4 (default: LOADER_LOCK_TIMEOUT, else 0).",
 )

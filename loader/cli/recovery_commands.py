@@ -39,7 +39,7 @@ mode_option = click.option(
 
 
 def _run_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    command = click.option("--latest", is_flag=True, help="The run that was started last.")(command)
+    command = click.option("--latest", is_flag=True, help="The run that was started last (the default).")(command)
     return click.argument("run_id", metavar="[RUN]", required=False)(command)
 
 
@@ -70,11 +70,10 @@ def _backfill_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _of_run(run_id: str | None, latest: bool, verb: str) -> dict[str, Any]:
-    if (run_id is None) != latest:
+    if run_id is not None and latest:
         raise CommandUsageError(
-            f"{verb}: got {'both RUN and --latest' if latest else 'neither RUN nor --latest'}, expected one of them;"
-            " nothing was started",
-            next_command=f"loader {verb} --latest   (or a run_id from make status)",
+            f"{verb}: got both RUN and --latest, expected one of them; nothing was started",
+            next_command=f"loader {verb} --latest",
         )
     return {"run_id": run_id}
 
@@ -100,7 +99,13 @@ def _of_window(verb: str, partition: str | None, first: str | None, last: str | 
         )
     start = parse_partition(partition or first or "")
     end = parse_partition(partition or last or "")
-    if end < start or end == date.max:
+    if end == date.max:
+        raise CommandUsageError(
+            f"{verb}: got the window {start} to {end}: its last day has no next one that could end it; nothing was"
+            " started",
+            next_command=f"loader {verb} --from {min(start, end - timedelta(days=1))} --to {end - timedelta(days=1)}",
+        )
+    if end < start:
         raise CommandUsageError(
             f"{verb}: got the window {start} to {end}, expected --to on or after --from; nothing was started",
             next_command=f"loader {verb} --from {end} --to {start}",
@@ -127,7 +132,7 @@ def retry(run_id: str | None, latest: bool, mode: str, lock_timeout: float | Non
 
 @click.command()
 @click.option("--run", "run_id", metavar="RUN", help="The run whose job is done again.")
-@click.option("--latest", is_flag=True, help="The run that was started last.")
+@click.option("--latest", is_flag=True, help="The run that was started last (the default).")
 @mode_option
 @lock_option
 @json_option
@@ -180,7 +185,7 @@ def restore(
     return _in_one_step("restore", _of_window("restore", partition, first, last), mode, lock_timeout, as_json)
 
 
-@click.group()
+@click.group(no_args_is_help=False)
 def plan() -> None:
     """Write and print the plan of a recovery verb; nothing else is written."""
 
@@ -195,7 +200,7 @@ def plan_retry(run_id: str | None, latest: bool, as_json: bool) -> int:
 
 @plan.command("rerun")
 @click.option("--run", "run_id", metavar="RUN", help="The run whose job is done again.")
-@click.option("--latest", is_flag=True, help="The run that was started last.")
+@click.option("--latest", is_flag=True, help="The run that was started last (the default).")
 @json_option
 def plan_rerun(run_id: str | None, latest: bool, as_json: bool) -> int:
     """The same job as a new run; reads and hashes the sources."""
@@ -276,7 +281,7 @@ def _print(made: Plan, record: Mapping[str, Any], path: Path, settings: Settings
     reaching = [asset for asset in made.assets if _reaches(asset, made)]
     shown = reaching[:_ASSETS_SHOWN]
     print_table(
-        f"reads ({len(reaching)} of {len(made.assets)} asset(s) hold lines of it"
+        f"reads ({len(reaching)} of {len(made.assets)} asset(s) may hold lines of it"
         + (f", the first {_ASSETS_SHOWN})" if len(reaching) > len(shown) else ")"),
         ["manifest", "source", "from", "registered", "found"],
         [
@@ -300,7 +305,7 @@ def _print(made: Plan, record: Mapping[str, Any], path: Path, settings: Settings
 
 def _reaches(asset: PlannedAsset, made: Plan) -> bool:
     """Whether some line of an asset may lie in the plan's window; unknown days may."""
-    if made.mode != "backfill" or made.window is None:
+    if made.window is None:
         return True
     if asset.first_partition is None or asset.last_partition is None:
         return asset.asset_id is not None or asset.reads_from == "nowhere"

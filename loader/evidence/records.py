@@ -59,7 +59,16 @@ class Evidence:
 
     def _partition(self, run: Mapping[str, Any], partition: PartitionFacts) -> dict[str, Any]:
         day = partition.partition_key.isoformat()
-        return self._part(run, day, day, partition.fates, partition.fingerprints, partition.reconcile)
+        record = self._part(run, day, day, partition.fates, partition.fingerprints, partition.reconcile)
+        status, codes = self._verdict.of_partition(partition)
+        if status != "failed" and day in _finished_before(run):
+            status = "skipped"
+        record.update(
+            status=status,
+            reason_codes=list(codes),
+            downstream_decision="hold_downstream" if status == "failed" else "manual_review_required",
+        )
+        return record
 
     def _part(
         self,
@@ -142,6 +151,12 @@ class Evidence:
             status = "pass" if unexplained == 0 else "fail"
             checks.insert(0, {"name": "unexplained_count", "status": status, "failures": unexplained})
         return checks
+
+
+def _finished_before(run: Mapping[str, Any]) -> set[str]:
+    """The partitions that a backfill's plan found complete."""
+    days = run["plan"]["partitions"] if run["plan"] and run["plan"]["mode"] == "backfill" else ()
+    return {day["partition_key"] for day in days if day["gap_reason"] == "no_gap_detected"}
 
 
 def write_crash_evidence(settings: Settings, lock: IngestLock, attempts: Iterable[tuple[str, int]]) -> tuple[Path, ...]:

@@ -29,11 +29,11 @@ from loader.bronze import (
 from loader.config import Settings
 from loader.contract.ruleset import Ruleset
 from loader.errors import CheckFailedError, LoaderError
-from loader.evidence import Evidence, read_facts, write_crash_evidence
+from loader.evidence import Evidence, PartitionFacts, read_facts, write_crash_evidence
 from loader.gate import GateReport, inspect_manifest, withhold
 from loader.ingest.plan import plan_reading
 from loader.ingest.request import DeclaredInput
-from loader.ingest.verdict import Problem, Verdict, judge_run, shown
+from loader.ingest.verdict import Problem, Verdict, judge_run, shown, too_many_rejects
 from loader.progress import Meter, Report, Step
 from loader.raw_zone import RawZone, SourceChangedError
 from loader.runs import Attempt, IngestLock, Job, Ledger, drop_working_state, repair
@@ -227,18 +227,24 @@ class Execution:
             meter.add(judged.inspection.size_bytes)
         return gate_report
 
-    def land(self, to_read: Sequence[AssetToRead]) -> None:
-        """Read the assets, load their rows, make them visible in one transaction. May be called again, with others."""
+    def land(self, to_read: Sequence[AssetToRead], *, until: date | None = None) -> None:
+        """Read the assets, load their rows, make them visible in one transaction. May be called again, with others.
+
+        `until`: of the task's window, only events of days before it land.
+        """
+        window = self._task.window
+        if window is not None and until is not None:
+            window = (window[0], min(window[1], until))
         if self._has_landed:
             self._ledger.begin_landing()
-        landed = self._read_and_load(to_read) if to_read else Landed((), ())
+        landed = self._read_and_load(to_read, window) if to_read else Landed((), ())
         with self._ledger.boundary("landed") as cursor:
             complete(
                 cursor,
                 self.attempt,
                 landed,
                 ruleset_id=self.ruleset_id,
-                window=self._task.window,
+                window=window,
                 is_limited=self._task.line_limit is not None,
             )
         self._has_landed = True
@@ -246,9 +252,9 @@ class Execution:
             self._report(f"bronze: {len(landed.load_ids)} load(s) completed")
             drop_working_state(self._lock, self.attempt, self._working_root)
 
-    def _read_and_load(self, to_read: Sequence[AssetToRead]) -> Landed:
+    def _read_and_load(self, to_read: Sequence[AssetToRead], window: tuple[date, date] | None) -> Landed:
         """In processes of their own when that is worth their start. A line limit needs one order of reading."""
-        terms = Terms(self.ruleset_id, self._ruleset.sha256, self._task.window)
+        terms = Terms(self.ruleset_id, self._ruleset.sha256, window)
         meter = Meter(self._report, "bronze", "bytes", sum(asset.content_bytes for asset in to_read))
 
         def progressed(progress: Progress) -> None:
@@ -315,18 +321,26 @@ class Execution:
             )
         return build
 
-    def review(self, build: BuildResult, scope: ProofScope, *, pending: Sequence[tuple[date, date]]) -> list[date]:
+    def review(self, build: BuildResult, scope: ProofScope, *, pending: Mapping[int, tuple[date, date]]) -> list[date]:
         """Write the evidence of the partitions that no pending asset reaches (first and last day of each); returns
         those that failed, in their order. The attempt goes on."""
         verdict, evidence = self._judge(build, scope)
+        over_limit = [
+            asset.asset_id
+            for asset in verdict.facts.assets
+            if asset.asset_id not in pending
+            and too_many_rejects(asset.source_id, asset.record_count, asset.rejected_count, self._settings.reject_limit)
+        ]
         finished = [
             part
             for part in verdict.facts.partitions
-            if not any(first <= part.partition_key <= last for first, last in pending)
+            if not any(first <= part.partition_key <= last for first, last in pending.values())
         ]
         with self._ledger.boundary("reconciled") as cursor:
             evidence.write_partitions(cursor, [part.partition_key for part in finished])
-        failed = [part.partition_key for part in finished if _has_failed(part.reconcile)]
+            cursor.execute("select partition_key from ops.asset_partition where asset_id = any(%s)", (over_limit,))
+            rejected = {day for (day,) in cursor.fetchall()}
+        failed = [part.partition_key for part in finished if part.partition_key in rejected or _has_failed(part)]
         self._report(f"evidence: {len(finished)} partition(s) finished, {len(failed)} failed")
         return failed
 
@@ -402,19 +416,15 @@ class Execution:
             self._report(f"this end was not recorded: {second.message}")
 
 
-def _has_failed(partition: Mapping[str, Any]) -> bool:
-    """Not complete, for another reason than assets that this run has still to read (they make no day complete)."""
-    absent = (
-        "withheld_asset_count",
-        "missing_asset_count",
-        "out_of_partition_count",
-        "collided_count",
-        "pending_count",
-    )
+def _has_failed(partition: PartitionFacts) -> bool:
+    """Whether its proof does not close, or lines of this run's own assets are not where they belong. What other
+    manifests owe the day makes it incomplete, and is no failure of this run."""
+    reconcile = partition.reconcile
     return (
-        not partition
-        or any(partition[name] for name in ("unexplained_count", *absent))
-        or partition["bronze_digest"] != partition["silver_digest"]
+        not reconcile
+        or any(partition.fates[fate] for fate in ("gap", "out_of_partition"))
+        or any(reconcile[name] for name in ("unexplained_count", "collided_count", "pending_count"))
+        or reconcile["bronze_digest"] != reconcile["silver_digest"]
     )
 
 

@@ -8,13 +8,16 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from loader.evidence.facts import RunFacts
+from loader.evidence.facts import PartitionFacts, RunFacts
 from loader.manifest import ManifestRefusedError
 from loader.silver import BuildResult, ProofScope
 
 PROBLEMS_SHOWN = 20
 # Tests over reconcile's models: where there are findings, these say the same with fewer words.
 _SAYS_AGAIN = re.compile(r"\b(?:no_finding_|\w*reconcile_|ticket_fact_has_each_winner\b)")
+
+# What went wrong with a run and is not about one partition more than about another.
+_OF_ALL_PARTITIONS = {"dbt_check_failed", "manifest_refused", "replay_differs"}
 
 
 def shown(separator: str, problems: Sequence[str]) -> str:
@@ -47,6 +50,23 @@ class Verdict:
     proof: ProofScope
     report_paths: tuple[Path, ...] = ()
     notes: tuple[str, ...] = ()
+
+    def of_partition(self, partition: PartitionFacts) -> tuple[str, tuple[str, ...]]:
+        """Status and reason codes of one partition: what it shares with the whole run, and what is its own."""
+        row = partition.reconcile
+        codes = _OF_ALL_PARTITIONS.intersection(self.reason_codes)
+        if any(finding.partition_key in (None, partition.partition_key) for finding in self.facts.findings):
+            codes.add("reconcile_finding")
+        if row.get("unexplained_count") or partition.fates["gap"]:
+            codes.add("unexplained_gap")
+        codes |= {f"asset_{kind}" for kind in ("withheld", "missing") if row.get(f"{kind}_asset_count")}
+        if "reject_limit_exceeded" in self.reason_codes and partition.fates["rejected"]:
+            codes.add("reject_limit_exceeded")
+        if codes or not row.get("is_complete"):
+            return "failed", tuple(sorted(codes))
+        if partition.fates["rejected"]:
+            return "warning", ("lines_rejected",)
+        return "success", ()
 
     @property
     def downstream_decision(self) -> str:
@@ -88,16 +108,26 @@ def judge_run(
 
 
 def _gate_problems(facts: RunFacts) -> list[Problem]:
-    """Withheld and missing assets of the manifests that reach into the run's window."""
-    return [
-        Problem(
-            "asset_missing" if asset.action == "missing" else "asset_withheld",
-            f"asset {asset.source_id} of {asset.manifest_id} is {asset.action} ({', '.join(asset.reason_codes)});"
-            " its siblings went on, and no partition that it may belong to is complete",
+    """Withheld and missing assets that reach into the run's window: by their lines where their bytes were archived
+    earlier, else by their manifest's window."""
+    problems = []
+    for asset in facts.assets:
+        is_archived = asset.asset_id is not None
+        if asset.action not in ("withheld", "missing") or not (
+            asset.is_in_window if is_archived else asset.is_covering
+        ):
+            continue
+        what = "its siblings went on, and no partition that it may belong to is complete"
+        if is_archived:
+            what = "what was archived of it earlier stays, the bytes that lie there now were not read"
+        problems.append(
+            Problem(
+                "asset_missing" if asset.action == "missing" else "asset_withheld",
+                f"asset {asset.source_id} of {asset.manifest_id} is {asset.action} ({', '.join(asset.reason_codes)});"
+                f" {what}",
+            )
         )
-        for asset in facts.assets
-        if asset.action in ("withheld", "missing") and asset.is_covering
-    ]
+    return problems
 
 
 def _build_problems(facts: RunFacts, build: BuildResult) -> list[Problem]:

@@ -14,7 +14,7 @@ from loader.contract.ruleset import load_ruleset
 from loader.errors import RefusedError
 from loader.evidence.files import require_writable
 from loader.progress import Report, Silent
-from loader.recovery.plan import VERBS, Plan, refuse_moved
+from loader.recovery.plan import DUE, VERBS, Plan, refuse_moved
 from loader.recovery.sources import found_now, roots_of
 from loader.recovery.verbs import RecoveryVerb, Workplace
 from loader.recovery.world import World, looking_at
@@ -78,26 +78,31 @@ def _refuse_applied(cursor: Any, plan: Mapping[str, Any]) -> None:
 
 
 def _refuse_changed_sources(world: World, plan: Mapping[str, Any]) -> None:
-    """Hash what a backfill is about to read: its plan knows registered assets by their size only."""
+    """Hash what a backfill is about to read: its plan knows registered assets by size and time of writing only."""
     if plan["mode"] != "backfill":
         return
-    planned = {
-        (asset["manifest_id"], asset["source_id"]): asset for asset in plan["assets"] if asset["reads_from"] == "source"
+    due = [day["partition_key"] for day in plan["partitions"] if day["gap_reason"] in DUE]
+    about_to_read = {
+        (asset["manifest_id"], asset["source_id"]): asset
+        for asset in plan["assets"]
+        if asset["reads_from"] == "source"
+        and asset["found"] == asset["source_fingerprint"]
+        and any((asset["first_partition"] or "") <= day <= (asset["last_partition"] or "") for day in due)
     }
     from loader.recovery import backfill
 
     for manifest in backfill.declared(world, plan["request"]).manifests:
         roots = roots_of(world.settings, manifest)
         for asset in manifest.assets:
-            known = planned.get((manifest.manifest_id, asset.source_id))
-            if known is None or known["found"].startswith("size "):
-                continue
-            found = found_now(roots, manifest, asset)
-            if found != known["found"]:
+            known = about_to_read.get((manifest.manifest_id, asset.source_id))
+            found = None if known is None else found_now(roots, manifest, asset)
+            if known is not None and found != known["found"]:
                 raise RefusedError(
-                    f"plan {plan['plan_id']} is stale, nothing was started; what moved: source {asset.source_id} of"
-                    f" {manifest.manifest_id} was planned as {known['found']}, now {found}",
-                    next_command=_plan_again(plan),
+                    f"source {asset.source_id} of {manifest.manifest_id} is not what was registered"
+                    f" ({known['found'][:12]}…, now {found[:12] if found else found}…), though its size and time of"
+                    " writing say so; nothing was started. Its archived bytes are whole; other bytes need a new"
+                    " manifest.",
+                    next_command=f"touch {shlex.quote(asset.source_url_or_path)}   (then plan again: source_changed)",
                 )
 
 

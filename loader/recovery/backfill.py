@@ -2,20 +2,21 @@
 
 Input: the declared manifests; of their assets, those with lines in the window that are not taken. State: one run per
 plan; cursor, watermark and checkpoint stay where they are. Boundary: events of the window only. Work goes in steps of
-whole assets; a partition is finished when every asset that reaches into it has been read, and its evidence is written
-then. A partition that is complete already is skipped with its proof; the first that fails ends the run, unless it is
-told to keep going.
+whole assets, by their first day; a partition is finished when every asset that reaches into it has been read, and its
+evidence is written then. A partition that is complete already is skipped with its proof; the first that fails ends the
+run, unless it is told to keep going: of an asset that is absent that is known before anything lands, of a check after
+the step.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from loader.recovery.plan import Plan
-from loader.recovery.sources import changed_assets, planned_sources, with_days
+from loader.recovery.plan import DUE, Plan
+from loader.recovery.sources import changed_assets, declared_places, planned_sources, with_days
 from loader.recovery.verbs import Workplace
 from loader.recovery.world import World, as_manifests
 from loader.runs import Attempt, new_run_id, trace_id_of_caller
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 # Decompressed bytes that are landed and proved together: dbt has a fixed cost per step.
 STEP_BYTES = 1024**3
+_ALWAYS = (date.min, date.max)
 
 
 def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | None = None) -> Plan:
@@ -39,11 +41,11 @@ def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | 
     window = (date.fromisoformat(request["window_start"]), date.fromisoformat(request["window_end"]))
     declaration = declared(world, request)
     assets = planned_sources(world, declaration.manifests, is_hashed=False)
-    assets, unread = with_days(world, declaration.manifests, assets, earlier)
+    assets, unread = with_days(world, assets, declared_places(world, declaration.manifests), earlier)
     known = sorted({asset.asset_id for asset in assets if asset.asset_id is not None})
     world.refuse_older_rules(known)
     partitions = world.partitions(window, changed_assets(assets), unread, known)
-    world.refuse_no_input(window, partitions)
+    world.refuse_no_input(window, partitions, unread)
     due = [partition for partition in partitions if partition.is_due]
     return Plan(
         mode="backfill",
@@ -92,14 +94,26 @@ def carry_out(
     with executing(work.settings, work.warehouse, work.lock, attempt, task, work.ruleset, work.report) as execution:
         entries = recorded[1] if recorded else ()
         to_read = execution.recall(entries) if entries else execution.archive(execution.gate())
-        steps = list(_steps(to_read))
+        with work.lock.transaction() as cursor:
+            reach = _reach(cursor, plan)
+            stop = None if plan["request"]["keep_going"] else _first_absent(cursor, plan, attempt, reach)
+        problems = []
+        until = None
+        if stop is not None:
+            until = stop + timedelta(days=1)
+            work.report(f"backfill: {stop} cannot be complete, an asset of it is absent: later days are not begun")
+            problems = [Problem("backfill_stopped", f"stopped at partition {stop}: later days were not begun")]
+            to_read = [asset for asset in to_read if reach.get(asset.asset_id, (stop, stop))[0] <= stop]
+        steps = list(_steps(sorted(to_read, key=lambda asset: reach.get(asset.asset_id, _ALWAYS)[0])))
         for number, step in enumerate(steps, start=1):
-            execution.land(step)
+            execution.land(step, until=until)
             build = execution.build()
             if number == len(steps):
-                return execution.conclude(*build, moves_state=False)
-            pending = {asset.asset_id for later in steps[number:] for asset in later}
-            failed = execution.review(*build, pending=_reach(work, plan, pending))
+                return execution.conclude(*build, moves_state=False, problems=problems)
+            pending = {
+                asset.asset_id: reach.get(asset.asset_id, _ALWAYS) for later in steps[number:] for asset in later
+            }
+            failed = execution.review(*build, pending=pending)
             if failed and not plan["request"]["keep_going"]:
                 left = sum(len(later) for later in steps[number:])
                 message = f"stopped at partition {failed[0]}: {left} asset(s) were not begun"
@@ -107,8 +121,8 @@ def carry_out(
         raise AssertionError("there is always a last step")
 
 
-def _reach(work: Workplace, plan: Mapping[str, Any], asset_ids: set[int]) -> list[tuple[date, date]]:
-    """First and last day of each asset, as planned."""
+def _reach(cursor: Any, plan: Mapping[str, Any]) -> dict[int, tuple[date, date]]:
+    """First and last day of each asset, as planned; an asset that the plan could not read has none."""
     days = {
         (asset["manifest_id"], asset["source_id"]): (
             date.fromisoformat(asset["first_partition"]),
@@ -117,11 +131,29 @@ def _reach(work: Workplace, plan: Mapping[str, Any], asset_ids: set[int]) -> lis
         for asset in plan["assets"]
         if asset["first_partition"]
     }
-    with work.lock.transaction() as cursor:
-        cursor.execute(
-            "select manifest_id, source_id from ops.manifest_asset where asset_id = any(%s)", (sorted(asset_ids),)
-        )
-        return [days[entry] for entry in cursor.fetchall() if entry in days]
+    cursor.execute("select manifest_id, source_id, asset_id from ops.manifest_asset where asset_id is not null")
+    return {asset_id: days[key] for *entry, asset_id in cursor.fetchall() if (key := tuple(entry)) in days}
+
+
+def _first_absent(
+    cursor: Any, plan: Mapping[str, Any], attempt: Attempt, reach: Mapping[int, tuple[date, date]]
+) -> date | None:
+    """The first due day of the plan to which an asset may belong that this attempt could not admit: the days that it
+    was read to have; else every day of its manifest's window over created_at, or without one any."""
+    cursor.execute(
+        "select entry.asset_id, case when manifest.window_field = 'created_at'"
+        " then (manifest.window_start at time zone 'UTC')::date end, case when manifest.window_field = 'created_at'"
+        " then ((manifest.window_end - interval '1 microsecond') at time zone 'UTC')::date end"
+        " from ops.run_asset as entry inner join ops.manifest as manifest using (manifest_id)"
+        " where entry.run_id = %s and entry.attempt = %s and entry.action in ('withheld', 'missing')",
+        (str(attempt.run_id), attempt.number),
+    )
+    absent = [reach.get(asset_id, days) for asset_id, *days in cursor.fetchall()]
+    due = [date.fromisoformat(day["partition_key"]) for day in plan["partitions"] if day["gap_reason"] in DUE]
+    return min(
+        (day for day in due for first, last in absent if (first or day) <= day <= (last or day)),
+        default=None,
+    )
 
 
 def _steps(to_read: Sequence[AssetToRead]) -> Iterator[list[AssetToRead]]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import date
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -18,26 +17,12 @@ from loader.companion import Companion
 from loader.contract.ruleset import Ruleset, load_same_ruleset
 from loader.contract.ticket import AcceptedRecord
 from loader.errors import InfrastructureError, LoaderError
-from loader.gate import AssetRefusedError, inspect, locate, open_within
+from loader.gate import AssetRefusedError, inspect, open_within
 from loader.reader import ContentChangedError
-
-# Day -> (records, rejects).
-Days = dict[date, tuple[int, int]]
+from loader.recovery.sources import Days, Source
 
 # Bytes on disk from which starting processes (a second of imports) is worth it.
 SHARED_FROM = 64 * 1024**2
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A declared path, the folder that it is relative to, and where it may lead."""
-
-    declared_path: str
-    base_folder: Path
-    roots: tuple[Path, ...]
-
-    def located(self) -> Path:
-        return locate(self.declared_path, self.base_folder, self.roots)
 
 
 def counted_days(sources: Sequence[Source], ruleset: Ruleset, contracts: Path, process_count: int) -> list[Days]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any
 
 from loader.bronze import AssetToRead
@@ -22,6 +23,7 @@ from loader.ingest.verdict import Problem, Verdict
 from loader.progress import Meter
 from loader.raw_zone import RawZone
 from loader.recovery.plan import Plan
+from loader.recovery.sources import archived_places, with_days
 from loader.recovery.verbs import Workplace
 from loader.recovery.world import World, as_manifests, as_run, planned_archived, window_of
 from loader.runs import Attempt, new_run_id, trace_id_of_caller
@@ -49,7 +51,8 @@ where indexed.asset_id = any(%(assets)s) and indexed.is_complete and indexed.run
 group by indexed.asset_id
 """
 
-# How a line's kind and reasons went from one ruleset to another; a line that stayed as it was has no row.
+# How the kind and the reasons of a window's lines went from one ruleset to another; a line that stayed as it was has no
+# row, a line without a day belongs to every window.
 _CHANGES = """
 select
     old.kind as old_kind, new.kind as new_kind,
@@ -68,6 +71,8 @@ left join bronze.rejected_record as new_reject
         and new_reject.ruleset_id = new.ruleset_id
 where (old.kind, old.event_id, old_reject.reason_codes)
     is distinct from (new.kind, new.event_id, new_reject.reason_codes)
+    and coalesce(new.partition_key, old.partition_key, %(start)s) >= %(start)s
+    and coalesce(new.partition_key, old.partition_key, %(start)s) < %(end)s
 group by 1, 2, 3, 4 order by line_count desc, 1, 2, 3, 4
 """
 
@@ -120,10 +125,12 @@ def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | 
     CommandUsageError for a run with a line limit.
     """
     run, entries = _entries(world, request)
-    if run is not None and run["line_limit"] is not None:
+    is_limited = _was_only_looked_at(world, entries) if run is None else run["line_limit"] is not None
+    if is_limited:
+        what = f"batch {request['batch_id']} was" if run is None else f"run {run['run_id']} was"
         raise CommandUsageError(
-            f"run {run['run_id']} read {run['line_limit']} lines of an ad-hoc file and took nothing; a replay would"
-            " take all of it; nothing was started",
+            f"{what} a look at some lines of an ad-hoc file (LIMIT); a replay would take all of it;"
+            " nothing was started",
             next_command="make ingest INPUT=<file.jsonl> BATCH=<its batch>",
         )
     window = None if run is None else window_of(run)
@@ -133,6 +140,8 @@ def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | 
     if request["rejected_only"]:
         only, note = _with_rejects(world, entries)
         entries = [entry for entry in entries if entry.asset_id in only]
+    assets, unread = with_days(world, planned_archived(entries), archived_places(world, entries), earlier)
+    known = [asset.asset_id for asset in assets if asset.asset_id is not None]
     return Plan(
         mode="replay",
         request={**request, "run_id": None if run is None else run["run_id"]},
@@ -141,11 +150,12 @@ def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | 
         manifests=as_manifests(manifests),
         window=window,
         ruleset_sha256=world.ruleset.sha256,
-        partitions=tuple(world.partitions(window)),
-        assets=planned_archived(entries),
+        partitions=tuple(world.partitions(window, unread=unread, only=known)),
+        assets=assets,
         proposed_action=f"a new run over {note}, from the raw zone, under today's ruleset",
         idempotency_guard="insert-only; an asset indexed under today's ruleset is compared, not written",
-        downstream_impact="lines that are newly valid land, newly rejected ones leave Silver; otherwise none",
+        downstream_impact="lines that are newly valid land, newly rejected ones leave Silver; otherwise none"
+        + world.judged_beside(known, window),
         last_run=world.last_run(),
     )
 
@@ -223,6 +233,17 @@ def _entries(world: World, request: Mapping[str, Any]) -> tuple[dict[str, Any] |
     return run, entries
 
 
+def _was_only_looked_at(world: World, entries: Sequence[RegisteredAsset]) -> bool:
+    """Whether only runs with a line limit have read these entries."""
+    world.cursor.execute(
+        "select coalesce(bool_and(run.line_limit is not null), false) from ops.run_asset as entry"
+        " inner join ops.ingest_run as run using (run_id, attempt)"
+        " where entry.action in ('parsed', 'unchanged') and entry.asset_id = any(%s)",
+        ([entry.asset_id for entry in entries if entry.asset_id is not None],),
+    )
+    return bool(world.cursor.fetchone()[0])
+
+
 def _readings(cursor: Any, entries: Sequence[RegisteredAsset], run_id: str) -> dict[int, int]:
     parameters = {
         "assets": sorted({entry.asset_id for entry in entries if entry.asset_id is not None}),
@@ -236,15 +257,24 @@ def _changes(
     entries: Sequence[RegisteredAsset],
     before: Mapping[int, int],
     ruleset_id: int,
-    window: Any,
+    window: tuple[date, date] | None,
 ) -> Changes:
     """Assets read under a ruleset that is new to them are compared with their old reading, in SQL; the others with the
     archive, by reading them again."""
     ours = {entry.asset_id for entry in entries}
     anew = {asset_id: old for asset_id, old in before.items() if old != ruleset_id and asset_id in ours}
     with work.lock.transaction() as cursor:
+        start, end = window or (date.min, date.max)
         transitions = fetch_rows(
-            cursor, _CHANGES, {"assets": list(anew), "rulesets": list(anew.values()), "ruleset": ruleset_id}
+            cursor,
+            _CHANGES,
+            {
+                "assets": list(anew),
+                "rulesets": list(anew.values()),
+                "ruleset": ruleset_id,
+                "start": start,
+                "end": end,
+            },
         )
         cursor.execute(
             "select asset_id, content_bytes from ops.source_asset where asset_id = any(%s)", (sorted(before),)
@@ -279,8 +309,10 @@ def _changes(
         )
     if found.unreadable:
         raise CheckFailedError(
-            f"the raw zone does not give asset {next(iter(found.unreadable.items()))}; what was landed stays",
-            next_command="loader verify",
+            "the raw zone does not give "
+            + "; ".join(f"asset {asset_id}: {reason}" for asset_id, reason in list(found.unreadable.items())[:3])
+            + ". What was landed stays.",
+            next_command="make diagnose",
         )
     return Changes(tuple(transitions), found.line_count, dict(found.differences))
 
@@ -317,7 +349,7 @@ def _with_rejects(world: World, entries: Sequence[RegisteredAsset], run_id: str 
         raise RefusedError(
             f"today's ruleset rejects {newly_rejected} line(s) that are valid now: rejects cannot be replayed alone,"
             " nothing was started",
-            next_command="loader replay --run <run>   (the whole run under today's ruleset)",
+            next_command="make build   (Silver stays as it is; mend the contract, then replay again)",
         )
     return frozenset(rejected), (
         f"{len(rejected)} asset(s) with rejects: {newly_valid} newly valid, {still_rejected} still rejected, no other"

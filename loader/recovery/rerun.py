@@ -14,7 +14,7 @@ from loader.errors import CommandUsageError
 from loader.ingest.execution import Task, executing
 from loader.ingest.verdict import Verdict
 from loader.recovery.plan import Plan
-from loader.recovery.sources import changed_assets, planned_sources
+from loader.recovery.sources import changed_assets, declared_places, planned_sources, with_days
 from loader.recovery.verbs import Workplace
 from loader.recovery.world import World, as_manifests, as_run, window_of
 from loader.runs import Attempt, new_run_id, trace_id_of_caller
@@ -32,7 +32,7 @@ def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | 
     run = world.run(request["run_id"])
     if run["line_limit"] is not None:
         raise CommandUsageError(
-            f"run {run['run_id']} read {run['line_limit']} lines of an ad-hoc file and took nothing; nothing was"
+            f"run {run['run_id']} was a look at {run['line_limit']} lines of an ad-hoc file (LIMIT); nothing was"
             " started",
             next_command="make ingest INPUT=<file.jsonl> BATCH=<its batch>",
         )
@@ -40,6 +40,9 @@ def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | 
     window = window_of(run)
     assets = planned_sources(world, manifests, is_hashed=True)
     changed = changed_assets(assets)
+    gone = [asset.source_id for asset in assets if asset.reads_from == "raw_zone"]
+    assets, unread = with_days(world, assets, declared_places(world, manifests), earlier)
+    known = [asset.asset_id for asset in assets if asset.asset_id is not None]
     return Plan(
         mode="rerun",
         request={"run_id": run["run_id"]},
@@ -48,12 +51,14 @@ def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | 
         manifests=as_manifests(manifests),
         window=window,
         ruleset_sha256=world.ruleset.sha256,
-        partitions=tuple(world.partitions(window, changed)),
+        partitions=tuple(world.partitions(window, changed, unread, known)),
         assets=assets,
         proposed_action=f"a new run of the same job: {len(assets)} source(s) gated and parsed again,"
-        f" {len(changed)} of them changed",
+        f" {len(changed)} of them changed"
+        + (f"; gone, and read from the raw zone: {', '.join(gone[:5])}" if gone else ""),
         idempotency_guard="insert-only by event_id and by (asset, line, ruleset): what is there is not written again",
-        downstream_impact="none where nothing changed; a changed source is withheld and holds its partitions",
+        downstream_impact="none where nothing changed; a changed source is withheld and holds its partitions"
+        + world.judged_beside(known, window),
         last_run=world.last_run(),
     )
 
@@ -70,4 +75,9 @@ def carry_out(work: Workplace, plan: Mapping[str, Any], attempt: Attempt) -> Ver
     task = Task("rerun", declared, window_of(run), plan=plan)
     with executing(work.settings, work.warehouse, work.lock, attempt, task, work.ruleset, work.report) as execution:
         execution.land(execution.archive(execution.gate(), is_read_again=True))
-        return execution.conclude(*execution.build(), moves_state=job_mode(run) == "ingest")
+        gone = [asset["source_id"] for asset in plan["assets"] if asset["reads_from"] == "raw_zone"]
+        return execution.conclude(
+            *execution.build(),
+            moves_state=job_mode(run) == "ingest",
+            notes=[f"source {source_id} is gone: its archived bytes were read" for source_id in gone],
+        )

@@ -17,6 +17,7 @@ from loader.ingest.execution import Task, executing
 from loader.ingest.verdict import Verdict
 from loader.recovery import backfill, replay, rerun
 from loader.recovery.plan import Plan
+from loader.recovery.sources import archived_places, declared_places, planned_sources, with_days
 from loader.recovery.verbs import Workplace
 from loader.recovery.world import World, as_manifests, as_run, planned_archived, window_of
 from loader.runs import Attempt
@@ -31,6 +32,12 @@ def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | 
     entries = world.entries_of_run(run["run_id"])
     manifests = world.manifests_of_run(run)
     window = window_of(run)
+    if entries:
+        assets, unread = with_days(world, planned_archived(entries), archived_places(world, entries), earlier)
+    else:
+        found = planned_sources(world, manifests, is_hashed=True)
+        assets, unread = with_days(world, found, declared_places(world, manifests), earlier)
+    known = [asset.asset_id for asset in assets if asset.asset_id is not None]
     inputs = f"{len(entries)} recorded entries, from the raw zone" if entries else "its manifests, gated again"
     return Plan(
         mode="retry",
@@ -40,8 +47,8 @@ def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | 
         manifests=as_manifests(manifests),
         window=window,
         ruleset_sha256=world.ruleset.sha256,
-        partitions=tuple(world.partitions(window)),
-        assets=planned_archived(entries),
+        partitions=tuple(world.partitions(window, unread=unread, only=known)),
+        assets=assets,
         proposed_action=f"attempt {run['attempt'] + 1} of run {run['run_id']} ({run['mode']}): {inputs}",
         idempotency_guard="rows of loads that never completed are removed first; completed ones stay, insert-only",
         downstream_impact="the partitions of the window become complete; others keep their rows",
@@ -81,7 +88,9 @@ def _refuse(world: World, run: Mapping[str, Any]) -> None:
     if run["status"] in _ENDED_WELL:
         raise RefusedError(
             f"{name} ended with {run['status']}; there is nothing to retry, nothing was started",
-            next_command=f"loader rerun --run {run['run_id']}   (reads the sources again, as a new run)",
+            next_command="make ingest INPUT=<the whole file> BATCH=<its batch>"
+            if run["line_limit"] is not None
+            else f"loader rerun --run {run['run_id']}   (reads the sources again, as a new run)",
         )
     if run["is_alive"]:
         raise RefusedError(

@@ -4,30 +4,45 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from datetime import date
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from loader.config import Settings
 from loader.contract.ruleset import Ruleset
 from loader.gate import AssetRefusedError, allowed_roots, base_folder, locate, open_within
 from loader.manifest import Asset, Manifest
+from loader.raw_zone import RawZone
 from loader.reader.regular_file import read_chunks
 from loader.recovery.plan import PlannedAsset
-from loader.recovery.world import World
-
-if TYPE_CHECKING:
-    from loader.recovery.counting import Days
+from loader.recovery.world import Unread, World
+from loader.runs.registry import RegisteredAsset
 
 MISSING = "asset_missing"
+# Day -> (records, rejects), in one file.
+Days = dict[date, tuple[int, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A declared path, the folder that it is relative to, and where it may lead."""
+
+    declared_path: str
+    base_folder: Path
+    roots: tuple[Path, ...]
+
+    def located(self) -> Path:
+        """The real path; opens nothing. Raises AssetRefusedError as locate."""
+        return locate(self.declared_path, self.base_folder, self.roots)
 
 
 def planned_sources(world: World, manifests: Sequence[Manifest], *, is_hashed: bool) -> tuple[PlannedAsset, ...]:
     """Every declared asset, and what lies at its place now.
 
-    `found` is the SHA-256 of the bytes if `is_hashed`; else the registered one while the size is the same (no byte is
-    read), and `size <n>` otherwise. Where nothing can be read it is the gate's reason code.
+    `found` is the SHA-256 of the bytes if `is_hashed`, or if the file was written after it was registered; else the
+    registered one while the size is the same (no byte is read), and `size <n>` otherwise. Where nothing can be read it
+    is the gate's reason code. Bytes that another manifest brought are known by their SHA-256.
     """
     registered = _registered(world, [manifest.manifest_id for manifest in manifests])
     planned = []
@@ -36,7 +51,22 @@ def planned_sources(world: World, manifests: Sequence[Manifest], *, is_hashed: b
         for asset in manifest.assets:
             known = registered.get((manifest.manifest_id, asset.source_id))
             planned.append(_planned(roots, manifest, asset, known, is_hashed))
-    return tuple(planned)
+    return _by_content(world, planned)
+
+
+def _by_content(world: World, planned: Sequence[PlannedAsset]) -> tuple[PlannedAsset, ...]:
+    """The assets, those that no entry knows by the bytes that another manifest brought."""
+    unknown = [asset.found for asset in planned if asset.asset_id is None]
+    world.cursor.execute(
+        "select source_fingerprint, asset_id from ops.source_asset where source_fingerprint = any(%s)", (unknown,)
+    )
+    known = dict(world.cursor.fetchall())
+    return tuple(
+        replace(asset, asset_id=known[asset.found], source_fingerprint=asset.found)
+        if asset.asset_id is None and asset.found in known
+        else asset
+        for asset in planned
+    )
 
 
 def roots_of(settings: Settings, manifest: Manifest) -> tuple[Path, ...]:
@@ -45,12 +75,19 @@ def roots_of(settings: Settings, manifest: Manifest) -> tuple[Path, ...]:
 
 
 def changed_assets(assets: Sequence[PlannedAsset]) -> frozenset[int]:
-    """Registered assets whose source has other bytes now; one that is gone is read from the raw zone."""
-    return frozenset(
-        asset.asset_id
-        for asset in assets
-        if asset.asset_id is not None and asset.found not in (asset.source_fingerprint, MISSING)
-    )
+    """Registered assets whose source has other bytes now. One that is gone, or that cannot be read, has not changed:
+    the gate says what it is."""
+    return frozenset(asset.asset_id for asset in assets if asset.asset_id is not None and _has_changed(asset))
+
+
+def _has_changed(asset: PlannedAsset) -> bool:
+    found = asset.found or ""
+    return found != asset.source_fingerprint and _is_there(found)
+
+
+def _is_there(found: str) -> bool:
+    """Whether bytes lie at a place, by what was found there: a SHA-256, or a size where only that was looked at."""
+    return len(found) == 64 or found.startswith("size ")
 
 
 def found_now(roots: tuple[Path, ...], manifest: Manifest, asset: Asset) -> str:
@@ -66,31 +103,29 @@ def found_now(roots: tuple[Path, ...], manifest: Manifest, asset: Asset) -> str:
 
 
 def with_days(
-    world: World, manifests: Sequence[Manifest], assets: Sequence[PlannedAsset], earlier: Mapping[str, Any] | None
-) -> tuple[tuple[PlannedAsset, ...], dict[date, tuple[int, int, int]]]:
-    """The assets with the days of their lines; and records, rejects and assets by day of those that no run has indexed:
-    these are read, once.
+    world: World,
+    assets: Sequence[PlannedAsset],
+    places: Mapping[tuple[str, str], Source],
+    earlier: Mapping[str, Any] | None,
+) -> tuple[tuple[PlannedAsset, ...], Unread]:
+    """The assets with the days of their lines; and records, rejects and assets by day of those that no run has indexed
+    whole: these are read once, at the place of their entry (manifest_id, source_id).
 
     `earlier`: a plan (its record) that has read them already; the same bytes under the same ruleset are not read again.
-    A source that cannot be read counts nothing; the gate will say why.
+    What cannot be read counts nothing; the gate will say why.
     """
     indexed = _indexed_days(world)
     known = _read_for(earlier, world.ruleset)
-    declared = {
-        (manifest.manifest_id, asset.source_id): (manifest, asset)
-        for manifest in manifests
-        for asset in manifest.assets
-        if manifest.is_landed
-    }
 
     def is_due(asset: PlannedAsset) -> bool:
-        key = (asset.manifest_id, asset.source_id)
-        return asset.asset_id not in indexed and key in declared and asset.reads_from == "source"
+        return (
+            asset.asset_id not in indexed
+            and (asset.manifest_id, asset.source_id) in places
+            and asset.reads_from != "nowhere"
+        )
 
-    due = {
-        asset.found: declared[asset.manifest_id, asset.source_id] for asset in assets if is_due(asset) and asset.found
-    }
-    known |= _counted(world, {found: entry for found, entry in due.items() if found not in known})
+    due = {asset.found: places[asset.manifest_id, asset.source_id] for asset in assets if is_due(asset) and asset.found}
+    known |= _counted(world, {found: place for found, place in due.items() if found not in known})
     unread: dict[date, tuple[int, int, int]] = {}
     dated = []
     counted = set()
@@ -110,19 +145,39 @@ def with_days(
     return tuple(dated), unread
 
 
-def _counted(world: World, due: Mapping[str, tuple[Manifest, Asset]]) -> dict[str, Days]:
+def declared_places(world: World, manifests: Sequence[Manifest]) -> dict[tuple[str, str], Source]:
+    """Where the declared assets of kinds that land lie."""
+    return {
+        (manifest.manifest_id, asset.source_id): Source(
+            asset.source_url_or_path, base_folder(manifest), roots_of(world.settings, manifest)
+        )
+        for manifest in manifests
+        if manifest.is_landed
+        for asset in manifest.assets
+    }
+
+
+def archived_places(world: World, entries: Sequence[RegisteredAsset]) -> dict[tuple[str, str], Source]:
+    """Where the bytes of recorded entries lie in the raw zone."""
+    folder = world.settings.raw_zone
+    return {
+        (entry.manifest_id, entry.source_id): Source(
+            str(RawZone(folder).path_of(entry.raw_zone_key)), folder, (folder.resolve(),)
+        )
+        for entry in entries
+        if entry.raw_zone_key
+    }
+
+
+def _counted(world: World, due: Mapping[str, Source]) -> dict[str, Days]:
     """Days by fingerprint, counted now."""
     if not due:
         return {}
     # What reads and judges is imported where it is needed: planning takes a fraction of a second.
-    from loader.recovery.counting import Source, counted_days
+    from loader.recovery.counting import counted_days
 
     settings = world.settings
-    sources = [
-        Source(asset.source_url_or_path, base_folder(manifest), roots_of(settings, manifest))
-        for manifest, asset in due.values()
-    ]
-    found = counted_days(sources, world.ruleset, settings.project_root / "contracts", settings.workers)
+    found = counted_days(list(due.values()), world.ruleset, settings.project_root / "contracts", settings.workers)
     return dict(zip(due, found, strict=True))
 
 
@@ -148,17 +203,23 @@ def _dated(asset: PlannedAsset, reach: tuple[date | None, date | None], days: Da
 
 
 def _indexed_days(world: World) -> dict[int | None, tuple[date | None, date | None]]:
-    """First and last day of every asset that has been indexed, under whatever ruleset."""
+    """First and last day of every asset that has been indexed whole, under whatever ruleset."""
     world.cursor.execute(
         "select indexed.asset_id, min(part.partition_key), max(part.partition_key) from ops.asset_index as indexed"
-        " left join ops.asset_partition as part using (asset_id, ruleset_id) group by indexed.asset_id"
+        " left join ops.asset_partition as part using (asset_id, ruleset_id)"
+        " where indexed.is_complete group by indexed.asset_id"
     )
     return {asset_id: (first, last) for asset_id, first, last in world.cursor.fetchall()}
 
 
-def _registered(world: World, manifest_ids: Sequence[str]) -> Mapping[tuple[str, str], tuple[int, str, int]]:
+Known = tuple[int, str, int, datetime]
+
+
+def _registered(world: World, manifest_ids: Sequence[str]) -> Mapping[tuple[str, str], Known]:
+    """asset_id, fingerprint, size in bytes and time of registration of each entry that has bytes."""
     world.cursor.execute(
-        "select entry.manifest_id, entry.source_id, asset.asset_id, asset.source_fingerprint, asset.size_bytes"
+        "select entry.manifest_id, entry.source_id, asset.asset_id, asset.source_fingerprint, asset.size_bytes,"
+        " asset.registered_at"
         " from ops.manifest_asset as entry inner join ops.source_asset as asset on asset.asset_id = entry.asset_id"
         " where entry.manifest_id = any(%s)",
         (list(manifest_ids),),
@@ -167,14 +228,13 @@ def _registered(world: World, manifest_ids: Sequence[str]) -> Mapping[tuple[str,
 
 
 def _planned(
-    roots: tuple[Path, ...], manifest: Manifest, asset: Asset, known: tuple[int, str, int] | None, is_hashed: bool
+    roots: tuple[Path, ...], manifest: Manifest, asset: Asset, known: Known | None, is_hashed: bool
 ) -> PlannedAsset:
-    asset_id, fingerprint, size = known or (None, None, None)
-    if is_hashed or fingerprint is None or size is None:
+    asset_id, fingerprint, size = known[:3] if known else (None, None, None)
+    if is_hashed or known is None:
         found = found_now(roots, manifest, asset)
     else:
-        found = _same_or_size(roots, manifest, asset, fingerprint, size)
-    is_there = len(found) == 64 or found.startswith("size ")
+        found = _same_or_size(roots, manifest, asset, known)
     return PlannedAsset(
         manifest.manifest_id,
         asset.source_id,
@@ -182,15 +242,18 @@ def _planned(
         fingerprint,
         found,
         asset.size_bytes if size is None else size,
-        "source" if is_there else "nowhere" if asset_id is None else "raw_zone",
+        "source" if _is_there(found) else "nowhere" if asset_id is None else "raw_zone",
     )
 
 
-def _same_or_size(roots: tuple[Path, ...], manifest: Manifest, asset: Asset, fingerprint: str, size: int) -> str:
+def _same_or_size(roots: tuple[Path, ...], manifest: Manifest, asset: Asset, known: Known) -> str:
+    _, fingerprint, size, registered_at = known
     try:
-        now = locate(asset.source_url_or_path, base_folder(manifest), roots).stat().st_size
+        now = locate(asset.source_url_or_path, base_folder(manifest), roots).stat()
     except AssetRefusedError as error:
         return error.reason_code
     except OSError:
         return MISSING
-    return fingerprint if now == size else f"size {now}"
+    if now.st_size != size:
+        return f"size {now.st_size}"
+    return fingerprint if now.st_mtime <= registered_at.timestamp() else found_now(roots, manifest, asset)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -34,7 +34,7 @@ select
     run.failure,
     exists (
         select from pg_locks as held
-        where held.pid = run.lock_pid and held.locktype = 'advisory' and held.granted
+        where held.pid = run.lock_pid and held.pid <> pg_backend_pid() and held.locktype = 'advisory' and held.granted
             and held.classid = %(class)s and held.objid = %(writer)s and held.objsubid = 2
             and held.database = (select oid from pg_database where datname = current_database())
     ) and run.status = 'running' as is_alive
@@ -43,14 +43,20 @@ inner join ops.ingest_run as first on first.run_id = run.run_id and first.attemp
 inner join ops.ruleset as ruleset on ruleset.ruleset_id = run.ruleset_id
 """
 
+# Lines that are in: of a day that was taken all; else as many as the last reconcile saw landed (under a ruleset that is
+# new to an asset, no day of it has been taken yet, and most lines have landed long ago).
 _PARTITIONS = """
 with reading as (
     select part.partition_key, part.asset_id, part.record_line_count, part.rejected_line_count,
-        part.taken_by_run_id is not null as is_taken
+        case
+            when part.taken_by_run_id is not null then part.record_line_count
+            else least(part.record_line_count, coalesce(fate.line_count, 0))
+        end as current_line_count
     from ops.asset_partition as part
     inner join (
         select asset_id, max(ruleset_id) as ruleset_id from ops.asset_index where is_complete group by asset_id
-    ) as latest using (asset_id, ruleset_id)
+    ) as latest on latest.asset_id = part.asset_id and latest.ruleset_id = part.ruleset_id
+    left join {fates} as fate on fate.asset_id = part.asset_id and fate.partition_key = part.partition_key
     where (%(assets)s::int[] is null or part.asset_id = any(%(assets)s))
         and part.partition_key >= coalesce(%(start)s, '-infinity'::date)
         and part.partition_key < coalesce(%(end)s, 'infinity'::date)
@@ -59,11 +65,17 @@ select
     partition_key,
     sum(record_line_count)::bigint as expected_input_count,
     sum(rejected_line_count)::bigint as rejected_count,
-    coalesce(sum(record_line_count) filter (where is_taken), 0)::bigint as current_input_count,
+    sum(current_line_count)::bigint as current_input_count,
     count(*) as asset_count,
     array_agg(asset_id) as asset_ids
 from reading group by partition_key order by partition_key
 """
+
+_FATES = """(
+    select asset_id, partition_key, sum(line_count)::bigint as line_count from reconcile.reconcile_fate
+    where fate in ('landed', 'duplicate') group by asset_id, partition_key
+)"""
+_NO_FATES = "(select null::integer as asset_id, null::date as partition_key, 0::bigint as line_count)"
 
 _ENTRIES = """
 select entry.manifest_id, entry.source_id, entry.action, entry.judgement, entry.reason_codes, entry.asset_id,
@@ -76,6 +88,10 @@ order by entry.manifest_id, entry.source_id
 """
 
 
+# Day -> (records, rejects, assets), of what no run has indexed.
+Unread = Mapping[date, tuple[int, int, int]]
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """The warehouse at one moment, and today's contract."""
@@ -85,14 +101,14 @@ class World:
     ruleset: Ruleset
 
     def run(self, run_id: str | None) -> dict[str, Any]:
-        """The last attempt of a run (its `mode` and `plan` are the first attempt's), or of the latest run.
+        """The last attempt of a run (its `mode` and `plan` are the first attempt's), or the attempt started last.
 
         Raises CommandUsageError when there is no such run.
         """
         condition = "run.run_id::text = %(run_id)s" if run_id else "true"
         rows = fetch_rows(
             self.cursor,
-            f"{_RUN} where {condition} order by first.started_at desc, run.attempt desc limit 1",
+            f"{_RUN} where {condition} order by run.started_at desc, run.attempt desc limit 1",
             {"class": LOCK_CLASS, "writer": LOCK_WRITER, "run_id": run_id},
         )
         if not rows:
@@ -170,7 +186,7 @@ class World:
         self,
         window: tuple[date, date] | None,
         changed_assets: frozenset[int] = frozenset(),
-        unread: Mapping[date, tuple[int, int, int]] | None = None,
+        unread: Unread | None = None,
         only: Sequence[int] | None = None,
     ) -> list[PartitionState]:
         """Every partition of the window of which the index knows a line; `changed_assets`: whose source differs.
@@ -180,18 +196,23 @@ class World:
         start, end = window or (None, None)
         parameter = None if only is None else list(only)
         found = _with_unread(
-            fetch_rows(self.cursor, _PARTITIONS, {"start": start, "end": end, "assets": parameter}),
+            fetch_rows(
+                self.cursor,
+                _PARTITIONS.format(fates=_FATES if self._has("reconcile.reconcile_fate") else _NO_FATES),
+                {"start": start, "end": end, "assets": parameter},
+            ),
             unread or {},
             window,
         )
         proved = self._reconciled()
+        held = self._silver_rows(window)
         lagging = self._lagging_assets()
         states = []
         for row in found:
             asset_ids = frozenset(row.pop("asset_ids"))
             day = row["partition_key"]
-            has_lag = bool(lagging & asset_ids) or day not in proved
-            output = proved.get(day, 0)
+            output = held.get(day, 0)
+            has_lag = bool(lagging & asset_ids) or proved.get(day) != output
             reason = _gap_reason(row, is_changed=bool(asset_ids & changed_assets), has_lag=has_lag)
             states.append(
                 PartitionState(
@@ -200,23 +221,37 @@ class World:
             )
         return states
 
+    def _has(self, table: str) -> bool:
+        self.cursor.execute("select to_regclass(%s) is not null", (table,))
+        return bool(self.cursor.fetchone()[0])
+
     def _reconciled(self) -> dict[date, int]:
         """Rows of ticket_fact by partition, as the last reconcile counted them."""
-        self.cursor.execute("select to_regclass('reconcile.reconcile_partition') is not null")
-        if not self.cursor.fetchone()[0]:
+        if not self._has("reconcile.reconcile_partition"):
             return {}
         self.cursor.execute("select partition_key, silver_row_count from reconcile.reconcile_partition")
         return {day: int(count) for day, count in self.cursor.fetchall()}
 
+    def _silver_rows(self, window: tuple[date, date] | None) -> dict[date, int]:
+        """Rows of ticket_fact by partition, counted now."""
+        if not self._has("silver.ticket_fact"):
+            return {}
+        self.cursor.execute(
+            "select partition_key, count(*) from silver.ticket_fact"
+            " where partition_key >= coalesce(%s, '-infinity'::date) and partition_key < coalesce(%s, 'infinity'::date)"
+            " group by partition_key",
+            window or (None, None),
+        )
+        return dict(self.cursor.fetchall())
+
     def _lagging_assets(self) -> frozenset[int]:
         """Assets with a load that is completed and not in Silver yet."""
-        self.cursor.execute("select to_regclass('silver.built_load') is not null")
-        if not self.cursor.fetchone()[0]:
+        if not self._has("silver.built_load"):
             return frozenset()
         self.cursor.execute(
             "select distinct mine.asset_id from ops.completed_load as load"
             " inner join ops.run_asset as mine on mine.run_id = load.run_id and mine.attempt = load.attempt"
-            " where mine.asset_id is not null and load.load_id not in (select load_id from silver.built_load)"
+            " where mine.action = 'parsed' and load.load_id not in (select load_id from silver.built_load)"
         )
         return frozenset(int(asset_id) for (asset_id,) in self.cursor.fetchall())
 
@@ -229,42 +264,75 @@ class World:
         )
         return int(self.cursor.fetchone()[0])
 
+    def read_under_older_rules(self, asset_ids: Sequence[int]) -> list[int]:
+        """Those of the assets whose last whole reading was made before today's ruleset took effect."""
+        self.cursor.execute(
+            "select asset_id from ops.asset_index where is_complete and asset_id = any(%s)"
+            " group by asset_id having max(ruleset_id) is distinct from %s order by asset_id",
+            (list(asset_ids), ruleset_in_effect(self.cursor, self.ruleset)),
+        )
+        return [asset_id for (asset_id,) in self.cursor.fetchall()]
+
     def refuse_older_rules(self, asset_ids: Sequence[int]) -> None:
         """Raise RefusedError where assets were read under another ruleset than today's: what is taken was counted under
         that one, and reading them again would change days that nobody asked for."""
+        older = self.read_under_older_rules(asset_ids)
+        if not older:
+            return
         self.cursor.execute(
-            "select manifest.batch_id, count(distinct latest.asset_id) from ("
-            "  select asset_id, max(ruleset_id) as ruleset_id from ops.asset_index where is_complete group by asset_id"
-            ") as latest inner join ops.manifest_asset as entry using (asset_id)"
-            " inner join ops.manifest as manifest using (manifest_id)"
-            " where latest.asset_id = any(%s) and latest.ruleset_id is distinct from %s"
-            " group by manifest.batch_id order by 1",
-            (list(asset_ids), ruleset_in_effect(self.cursor, self.ruleset)),
+            "select min(manifest.batch_id) from ops.manifest_asset as entry"
+            " inner join ops.manifest as manifest using (manifest_id) where entry.asset_id = any(%s)",
+            (older,),
         )
-        older = self.cursor.fetchall()
-        if older:
-            raise RefusedError(
-                f"{sum(count for _, count in older)} asset(s) were read under another ruleset than today's"
-                f" ({self.ruleset.sha256[:12]}…); nothing was started",
-                next_command=f"loader replay --batch {older[0][0]}   (validates under today's ruleset, all days)",
-            )
+        (batch_id,) = self.cursor.fetchone()
+        raise RefusedError(
+            f"{len(older)} asset(s) were last read before today's ruleset ({self.ruleset.sha256[:12]}…) took effect;"
+            " nothing was started",
+            next_command=f"loader replay --batch {batch_id}   (validates under today's ruleset, all days)",
+        )
 
-    def nearest(self, window: tuple[date, date]) -> list[date]:
-        """The closest partitions with lines before and after a window."""
+    def judged_beside(self, asset_ids: Sequence[int], window: tuple[date, date] | None) -> str:
+        """What else a run over `window` changes when today's ruleset is new to its assets: a sentence, or nothing.
+
+        An asset is judged whole. Of its other days, lines that are newly rejected leave Silver at once, and lines that
+        are newly valid wait for their own day.
+        """
+        older = self.read_under_older_rules(asset_ids)
+        if window is None or not older:
+            return ""
         self.cursor.execute(
-            "select max(partition_key) filter (where partition_key < %s),"
-            " min(partition_key) filter (where partition_key >= %s) from ops.asset_partition",
-            window,
+            "select distinct partition_key from ops.asset_partition where asset_id = any(%s)"
+            " and not (partition_key >= %s and partition_key < %s) order by partition_key",
+            (older, *window),
+        )
+        days = [str(day) for (day,) in self.cursor.fetchall()]
+        if not days:
+            return ""
+        shown = ", ".join(days[:5]) + (f" and {len(days) - 5} more" if len(days) > 5 else "")
+        return (
+            f"; the same files are judged anew for {shown} too: lines newly rejected leave Silver, lines newly valid"
+            " wait for a backfill of their day"
+        )
+
+    def nearest(self, window: tuple[date, date], unread: Iterable[date] = ()) -> list[date]:
+        """The closest partitions with lines before and after a window; `unread`: days that no run has indexed."""
+        self.cursor.execute(
+            "select max(day) filter (where day < %(start)s), min(day) filter (where day >= %(end)s)"
+            " from (select partition_key from ops.asset_partition"
+            "  union select unnest(%(unread)s::date[])) as known (day)",
+            {"start": window[0], "end": window[1], "unread": list(unread)},
         )
         return [day for day in self.cursor.fetchone() if day is not None]
 
-    def refuse_no_input(self, window: tuple[date, date], partitions: Sequence[PartitionState]) -> None:
+    def refuse_no_input(
+        self, window: tuple[date, date], partitions: Sequence[PartitionState], unread: Iterable[date] = ()
+    ) -> None:
         """Raise CheckFailedError, naming the nearest data, when no line belongs to the window."""
         if any(partition.expected_input_count or partition.rejected_count for partition in partitions):
             return
-        nearest = " and ".join(map(str, self.nearest(window))) or "none"
+        nearest = " and ".join(map(str, self.nearest(window, unread))) or "none"
         raise CheckFailedError(
-            f"expected input 0: no indexed line belongs to {window[0]} (up to, not including, {window[1]}); nearest"
+            f"expected input 0: no line belongs to {window[0]} (up to, not including, {window[1]}); nearest"
             f" data: {nearest}; nothing was started",
             next_command="make status   (or make ingest, for assets that were never read)",
         )
@@ -322,9 +390,7 @@ def window_of(run: Mapping[str, Any]) -> tuple[date, date] | None:
     return None if run["window_start"] is None else (run["window_start"], run["window_end"])
 
 
-def _with_unread(
-    rows: list[dict[str, Any]], unread: Mapping[date, tuple[int, int, int]], window: tuple[date, date] | None
-) -> list[dict[str, Any]]:
+def _with_unread(rows: list[dict[str, Any]], unread: Unread, window: tuple[date, date] | None) -> list[dict[str, Any]]:
     by_day = {row["partition_key"]: row for row in rows}
     for day, (records, rejects, assets) in unread.items():
         if window is not None and not window[0] <= day < window[1]:

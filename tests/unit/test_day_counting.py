@@ -13,7 +13,8 @@ import pytest
 from loader.contract.ruleset import Ruleset, load_ruleset
 from loader.errors import InfrastructureError, RefusedError
 from loader.recovery import counting
-from loader.recovery.counting import Source, counted_days
+from loader.recovery.counting import counted_days
+from loader.recovery.sources import Source
 from tests.checkouts import ROOT
 from tests.ingests import ticket, write_export
 

@@ -160,17 +160,22 @@ class TestBackfill:
     def test_each_step_ends_partitions_and_a_failed_one_stops_it(
         self, database: Warehouse, exports: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """One asset a step. The second export vanished before anything was read: its day cannot be complete."""
+        """One asset a step. The second holds one line in seven that is refused."""
         monkeypatch.setattr(backfill_verb, "STEP_BYTES", 1)
+        monkeypatch.setenv("LOADER_REJECT_LIMIT", "0.1")
+        verdict = recover("backfill", **backfill_window(DAYS[0], "2026-04-18", exports))
+        assert verdict.problems[0] == f"stopped at partition {DAYS[0]}: 1 asset(s) were not begun"
+        assert rows(database, "select asset_id from ops.asset_index order by 1") == [(1,), (2,)]
+
+    def test_an_asset_that_is_absent_stops_it_before_later_days_land(self, database: Warehouse, exports: Path) -> None:
+        """The first export vanished before anything was read, and may hold lines of any day."""
         (exports.parent / "e" / f"tickets-{DAYS[0]}.jsonl").unlink()
         verdict = recover("backfill", **backfill_window(DAYS[0], "2026-04-18", exports))
         assert verdict.exit_code == 1
-        assert verdict.problems[0] == f"stopped at partition {DAYS[0]}: 1 asset(s) were not begun"
-        assert rows(database, "select source_id from ops.run_asset where action = 'parsed' order by 1") == [
-            (f"tickets-{day}.jsonl",) for day in DAYS[1:]
-        ]
+        assert verdict.problems[0] == f"stopped at partition {DAYS[0]}: later days were not begun"
         taken = "select distinct partition_key::text from ops.asset_partition where taken_by_run_id is not null"
-        assert sorted(rows(database, taken)) == [(DAYS[0],), (DAYS[1],)]
+        assert rows(database, taken) == [(DAYS[0],)]
+        assert rows(database, "select distinct partition_key::text from bronze.raw_ticket_event") == [(DAYS[0],)]
         verdict = recover("backfill", **backfill_window(DAYS[0], "2026-04-18", exports, keep_going=True))
         assert verdict.exit_code == 1
         assert sorted(rows(database, taken)) == [(day,) for day in DAYS]

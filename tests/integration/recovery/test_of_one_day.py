@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -115,9 +116,22 @@ class TestPlans:
     def test_a_source_with_other_bytes_of_the_same_size(self, database: Warehouse, exports: Path) -> None:
         plan = self._plan(exports)
         source = exports.parent / "e" / f"tickets-{DAYS[0]}.jsonl"
+        before = source.stat()
         source.write_bytes(source.read_bytes().replace(b"p3_medium", b"p2_mediux", 1))
-        assert f"what moved: source {source.name}" in self._refused(plan)
+        assert 'planned "missing_partition", now "source_changed"' in self._refused(plan)
+        again = self._plan(exports)
+        assert again["gap_reason"] == "source_changed"
+        os.utime(source, ns=(before.st_atime_ns, before.st_mtime_ns))
+        assert "is not what was registered" in self._refused(plan)
         assert rows(database, "select count(*) from ops.ingest_run") == [(1,)]
+
+    def test_a_changed_source_of_another_day_keeps_no_day_back(self, exports: Path) -> None:
+        source = exports.parent / "e" / f"tickets-{DAYS[2]}.jsonl"
+        before = source.stat()
+        source.write_bytes(source.read_bytes().replace(b"p3_medium", b"p2_mediux", 1))
+        os.utime(source, ns=(before.st_atime_ns, before.st_mtime_ns))
+        plan = planned("backfill", **backfill_window(DAYS[0], DAYS[1], exports))
+        assert apply_plan(settings(), plan).exit_code == 0
 
     def test_a_count(self, database: Warehouse, exports: Path) -> None:
         plan = self._plan(exports)
@@ -131,7 +145,7 @@ class TestPlans:
     def test_the_contract(self, exports: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         plan = self._plan(exports)
         monkeypatch.setattr("loader.contract.ruleset.BUSINESS_RULES_VERSION", "2")
-        assert "were read under another ruleset than today's" in self._refused(plan)
+        assert "were last read before today's ruleset" in self._refused(plan)
 
     def test_an_edited_plan(self, exports: Path) -> None:
         plan = self._plan(exports)
