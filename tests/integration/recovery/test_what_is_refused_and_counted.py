@@ -232,3 +232,21 @@ class TestTheStateStays:
         moved = {kind: (value_at.isoformat(), run_id) for _, kind, value_at, run_id in rows(database, STATE)}
         assert moved["cursor"] == ("2026-04-18T09:00:00+00:00", str(clean.facts.run["run_id"]))
         assert moved["checkpoint"][1] == str(clean.facts.run["run_id"])
+
+    @pytest.mark.xfail(
+        strict=True,
+        raises=AssertionError,
+        reason="Ledger._advance_state counts all loads of a run that landed one of the assets, other assets' too",
+    )
+    def test_after_a_clean_run_beside_a_delivery_that_was_not_clean(self, database: Warehouse, tmp_path: Path) -> None:
+        """Prevents a cursor that a clean run moves past lines of a file that it was not asked for, and that failed."""
+        write_export(tmp_path / "clean" / "tickets-2026-04-17.jsonl", [ticket(1), ticket(2)])
+        rejected = [ticket(3, updated_at="2026-04-18T09:00:00Z"), b"{broken", b"{broken too"]
+        write_export(tmp_path / "over" / "tickets-2026-04-18.jsonl", rejected)
+        clean, over = (declare(tmp_path / name, name) for name in ("clean", "over"))
+        assert run(clean, over).exit_code == 1
+        assert rows(database, STATE) == []
+        verdict = run(clean)
+        assert verdict.exit_code == 0, verdict.problems
+        ((cursor,),) = rows(database, "select value_at from ops.ingest_state where state_kind = 'cursor'")
+        assert cursor.isoformat() == "2026-04-17T08:00:00+00:00"
