@@ -21,7 +21,9 @@ left join (
     select partition_key, sum(record_line_count)::bigint as expected_count
     from ops.asset_partition
     inner join (
-        select asset_id, max(ruleset_id) as ruleset_id from ops.asset_index group by asset_id
+        -- What was read whole counts before a newer ruleset's reading of a part.
+        select distinct on (asset_id) asset_id, ruleset_id
+        from ops.asset_index order by asset_id, is_complete desc, ruleset_id desc
     ) as latest using (asset_id, ruleset_id)
     group by partition_key
 ) as indexed on indexed.partition_key = part.partition_key

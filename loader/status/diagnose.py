@@ -51,7 +51,9 @@ select declared.batch_id, count(*) as reject_count
 from bronze.rejected_record as reject
 inner join ops.completed_load as load on load.load_id = reject._dlt_load_id and load.table_name = 'rejected_record'
 inner join (
-    select asset_id, max(ruleset_id) as ruleset_id from ops.asset_index group by asset_id
+    -- Under a limit, or cut off, a newer ruleset has read a part only: what was read whole counts first.
+    select distinct on (asset_id) asset_id, ruleset_id
+    from ops.asset_index order by asset_id, is_complete desc, ruleset_id desc
 ) as latest using (asset_id, ruleset_id)
 inner join declared using (asset_id)
 where latest.ruleset_id is distinct from %(in_effect)s

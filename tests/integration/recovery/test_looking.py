@@ -15,6 +15,7 @@ from loader.errors import CheckFailedError, CommandUsageError
 from loader.raw_zone import RawZone
 from loader.recovery.world import looking_at
 from loader.runs.state import read_state, reset_state
+from loader.status import read_status
 from loader.status.diagnose import Diagnosis, diagnose
 from loader.verify import Verification, verify_run
 from loader.warehouse import Warehouse
@@ -248,3 +249,20 @@ class TestDiagnose:
         )
         found = _diagnosed(database)
         assert found.next_command == "loader backfill --partition 2026-04-15 --mode execute"
+
+    def test_a_newer_reading_of_a_part_does_not_stand_for_the_whole(self, database: Warehouse) -> None:
+        """A look at some lines under tomorrow's rules changes neither what is expected nor what was rejected."""
+        expected = [row["expected_count"] for row in read_status(database, None).partitions]
+        rows(
+            database,
+            "insert into ops.ruleset (ruleset_sha256, contract_ref, components)"
+            " select repeat('a', 64), contract_ref, components from ops.ruleset;"
+            " insert into ops.asset_index (asset_id, ruleset_id, line_count, indexed_line_count, is_complete, run_id,"
+            " attempt) select asset_id, ruleset_id + 1, line_count, 1, false, run_id, attempt from ops.asset_index"
+            " where asset_id = 2;"
+            " insert into ops.asset_partition (asset_id, ruleset_id, partition_key, record_line_count,"
+            " rejected_line_count) select asset_id, ruleset_id + 1, partition_key, 1, 0 from ops.asset_partition"
+            " where asset_id = 2 limit 1",
+        )
+        assert [row["expected_count"] for row in read_status(database, None).partitions] == expected
+        assert _diagnosed(database).steps[-1].answer.startswith("2 reject(s) of batch ")
