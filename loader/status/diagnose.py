@@ -7,15 +7,15 @@ The first step that is not in order gives the command; a run that only failed it
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 from loader.evidence.facts import fetch_rows
-from loader.recovery.plan import PartitionState
 from loader.recovery.world import World
 from loader.runs.registry import ruleset_in_effect
+from loader.status.advice import for_gaps, for_run, for_unread
 
 _MANIFESTS = """
 select manifest.manifest_id, manifest.declared_asset_count,
@@ -122,15 +122,8 @@ def _run(world: World) -> tuple[str, str | None]:
     if run["status"] in ("success", "warning"):
         return f"{name} ended with {run['status']}", None
     fate = "dead" if run["status"] == "running" else run["status"]
-    ended = f"{name} is {fate}; last stage done: {run['stage']}"
-    if run["status"] == "failed" and run["exit_code"] == 1:
-        return (
-            f"{name} failed its checks: {_short(run['failure'])}",
-            _LOOK_AGAIN,
-        )
-    if run["ruleset_sha256"] != world.ruleset.sha256:
-        return f"{ended}; the contract has changed since", f"loader replay --run {run['run_id']} --mode execute"
-    return ended, f"loader retry {run['run_id']} --mode execute"
+    changed = "" if run["ruleset_sha256"] == world.ruleset.sha256 else "; the contract has changed since"
+    return f"{name} is {fate}; last stage done: {run['stage']}{changed}", for_run(world, run)
 
 
 def _short(text: str | None) -> str:
@@ -177,19 +170,14 @@ def _coverage(world: World, partition: date | None) -> tuple[str, str | None]:
     expected = sum(each.expected_input_count for each in partitions)
     taken = sum(each.current_input_count for each in partitions)
     answer = f"{taken} of {expected} expected lines are taken, in {len(partitions)} partition(s)"
+    unread = for_unread(world)
+    if unread is not None:
+        answer += f"; {unread[0]} admitted file(s) no run has read whole"
     if not due:
-        return answer, None
+        return answer, unread[1] if unread else None
     reasons = ", ".join(f"{each.partition_key} {each.gap_reason}" for each in due[:5])
     more = f" and {len(due) - 5} more" if len(due) > 5 else ""
-    return f"{answer}; with a gap: {reasons}{more}", _for_gaps(due)
-
-
-def _for_gaps(due: Sequence[PartitionState]) -> str:
-    if {each.gap_reason for each in due} == {"output_lag"}:
-        return "make build   (Silver and reconcile do not show yet what has landed)"
-    first, last = due[0].partition_key, due[-1].partition_key
-    days = f"--partition {first}" if first == last else f"--from {first} --to {last}"
-    return f"loader backfill {days} --mode execute"
+    return f"{answer}; with a gap: {reasons}{more}", for_gaps(world, due)
 
 
 def _kind(world: World) -> tuple[str, str | None]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import Any
 import psycopg2
 import pytest
 
+from loader.config import load_settings
 from loader.contract.ruleset import load_ruleset
 from loader.errors import CheckFailedError, CommandUsageError
 from loader.raw_zone import RawZone
@@ -19,8 +22,9 @@ from loader.status import read_status
 from loader.status.diagnose import Diagnosis, diagnose
 from loader.verify import Verification, verify_run
 from loader.warehouse import Warehouse
-from tests.ingests import rows, run, settings
-from tests.recoveries import daily_exports, failing, latest_run
+from tests.checkouts import make_checkout
+from tests.ingests import rows, run, settings, ticket, write_export
+from tests.recoveries import daily_exports, failing, latest_run, recover
 from tests.shared_warehouse import Kept, fresh_database, kept, loader_variables
 
 BEHIND = "set session_replication_role = replica; "
@@ -182,8 +186,18 @@ class TestState:
             reset_state(database, "cursor", "nobody", datetime.now(UTC), "why", wait_seconds=0)
 
 
-def _diagnosed(database: Warehouse, partition: Any = None) -> Diagnosis:
-    with looking_at(settings(), database) as world:
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A checkout whose default folder of manifests is empty; only looked at."""
+    root = tmp_path / "project"
+    make_checkout(root)
+    (root / "data").unlink()
+    (root / "data" / "seed_manifests").mkdir(parents=True)
+    return root
+
+
+def _diagnosed(database: Warehouse, checkout: Path, partition: Any = None) -> Diagnosis:
+    with looking_at(load_settings(project_root=checkout), database) as world:
         return diagnose(world, partition)
 
 
@@ -191,66 +205,104 @@ def _wrong(found: Diagnosis) -> list[str]:
     return [step.question for step in found.steps if not step.is_in_order]
 
 
+def _answer(found: Diagnosis, question: str) -> str:
+    (answer,) = [step.answer for step in found.steps if step.question == question]
+    return answer
+
+
+RUN = "which run?"
+KIND = "duplicate, gap, drift, or no trace?"
+NOT_TAKEN = "update ops.asset_partition set taken_by_run_id = null, taken_at = null where "
+
+
 class TestDiagnose:
-    def test_all_is_in_order(self, database: Warehouse) -> None:
-        found = _diagnosed(database)
+    def test_all_is_in_order(self, database: Warehouse, checkout: Path) -> None:
+        found = _diagnosed(database, checkout)
         assert _wrong(found) == []
         assert found.next_command == "make build SELECT=ticket_fact+"
 
-    def test_a_dead_run(self, database: Warehouse, exports: Path) -> None:
+    def test_a_dead_run(self, database: Warehouse, exports: Path, checkout: Path) -> None:
+        """It recorded its own fault, as on a full disk."""
         with failing("gate"), pytest.raises(OSError, match="No space"):
             run(exports)
-        found = _diagnosed(database)
-        assert _wrong(found) == ["which run?"]
+        found = _diagnosed(database, checkout)
+        assert _wrong(found) == [RUN]
         assert found.next_command == f"loader retry {latest_run(database)} --mode execute"
 
     def test_a_dead_run_under_another_contract(
-        self, database: Warehouse, exports: Path, monkeypatch: pytest.MonkeyPatch
+        self, database: Warehouse, exports: Path, checkout: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         with failing("dbt"), pytest.raises(OSError, match="No space"):
             run(exports)
         monkeypatch.setattr("loader.contract.ruleset.BUSINESS_RULES_VERSION", "2")
-        found = _diagnosed(database)
+        found = _diagnosed(database, checkout)
         assert found.next_command == f"loader replay --run {latest_run(database)} --mode execute"
-        assert _wrong(found) == ["which run?", "which rules?"]
+        assert _wrong(found) == [RUN, "which rules?"]
 
-    def test_days_that_are_not_taken(self, database: Warehouse) -> None:
-        rows(
-            database,
-            "update ops.asset_partition set taken_by_run_id = null, taken_at = null where partition_key < '2026-04-17'",
-        )
-        found = _diagnosed(database)
+    def test_days_that_are_not_taken(self, database: Warehouse, exports: Path, checkout: Path) -> None:
+        """Their manifest lies in no folder that is searched: without its name, the backfill would read others."""
+        rows(database, NOT_TAKEN + "partition_key < '2026-04-17'")
+        found = _diagnosed(database, checkout)
         assert _wrong(found) == ["does coverage match?"]
-        assert found.next_command == "loader backfill --from 2026-04-15 --to 2026-04-16 --mode execute"
+        days = "--from 2026-04-15 --to 2026-04-16"
+        assert found.next_command == f"loader backfill {days} --manifest {exports} --mode execute"
+        default = checkout / "data" / "seed_manifests" / "m.json"
+        shutil.copy(exports, default)
+        rows(database, "update ops.manifest set manifest_path = %s", str(default))
+        assert _diagnosed(database, checkout).next_command == f"loader backfill {days} --mode execute"
 
-    def test_a_finding(self, database: Warehouse) -> None:
+    def test_days_of_a_manifest_that_is_gone_or_other(
+        self, database: Warehouse, exports: Path, checkout: Path, tmp_path: Path
+    ) -> None:
+        """A backfill would read nothing, or be refused; the raw zone has every byte."""
+        batch = json.loads(exports.read_bytes())["batch_id"]
+        rows(database, NOT_TAKEN + "partition_key < '2026-04-17'")
+        for path in (tmp_path / "gone.json", tmp_path / "other.json"):
+            (tmp_path / "other.json").write_text("{}")
+            rows(database, "update ops.manifest set manifest_path = %s", str(path))
+            assert _diagnosed(database, checkout).next_command.startswith(
+                f"loader replay --batch {batch} --mode execute"
+            )
+        assert recover("replay", batch_id=batch).exit_code == 0
+        assert _wrong(_diagnosed(database, checkout)) == []
+
+    def test_days_that_were_read_under_other_rules(
+        self, database: Warehouse, exports: Path, checkout: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A backfill would be refused."""
+        batch = json.loads(exports.read_bytes())["batch_id"]
+        rows(database, NOT_TAKEN + "partition_key < '2026-04-17'")
+        monkeypatch.setattr("loader.contract.ruleset.BUSINESS_RULES_VERSION", "2")
+        found = _diagnosed(database, checkout)
+        assert found.next_command.startswith(f"loader replay --batch {batch} --mode execute")
+
+    def test_an_ad_hoc_file(self, database: Warehouse, checkout: Path, tmp_path: Path) -> None:
+        """Its manifest was never a file: it is named by INPUT and BATCH, whether it was looked at or read whole."""
+        path = write_export(tmp_path / "ad hoc.jsonl", [ticket(number) for number in (901, 902)])
+        command = f"make ingest INPUT='{path.resolve()}' BATCH=batch-20260417-007"
+        asked = {"input_path": path, "batch_id": "batch-20260417-007"}
+        assert run(**asked, line_limit=1).exit_code == 0
+        found = _diagnosed(database, checkout)
+        assert _wrong(found) == ["does coverage match?"]
+        assert "1 admitted file(s) no run has read whole" in _answer(found, "does coverage match?")
+        assert found.next_command == command
+        assert run(**asked).exit_code == 0
+        assert _wrong(_diagnosed(database, checkout)) == []
+        rows(database, NOT_TAKEN + "asset_id = (select max(asset_id) from ops.source_asset)")
+        found = _diagnosed(database, checkout)
+        assert (_wrong(found), found.next_command) == (["does coverage match?"], command)
+
+    def test_a_finding(self, database: Warehouse, checkout: Path) -> None:
         rows(
             database,
             "insert into reconcile.reconcile_finding (table_name, check_name, finding_count, detail)"
             " values ('silver.ticket_fact', 'ticket_differs', 1, 'one')",
         )
-        found = _diagnosed(database)
-        assert _wrong(found) == ["duplicate, gap, drift, or no trace?"]
+        found = _diagnosed(database, checkout)
+        assert _wrong(found) == [KIND]
         assert found.next_command.startswith("make build SELECT=reconcile")
 
-    def test_a_run_that_failed_its_checks(
-        self, database: Warehouse, exports: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """Its reason is told; what else is wrong says better what to do."""
-        monkeypatch.setenv("LOADER_REJECT_LIMIT", "0")
-        assert run(exports).exit_code == 1
-        found = _diagnosed(database)
-        assert _wrong(found) == ["which run?"]
-        assert "lines rejected, allowed 0%" in found.steps[0].answer
-        assert found.next_command.startswith("make dry-run")
-        rows(
-            database,
-            "update ops.asset_partition set taken_by_run_id = null, taken_at = null where partition_key < '2026-04-16'",
-        )
-        found = _diagnosed(database)
-        assert found.next_command == "loader backfill --partition 2026-04-15 --mode execute"
-
-    def test_a_newer_reading_of_a_part_does_not_stand_for_the_whole(self, database: Warehouse) -> None:
+    def test_a_newer_reading_of_a_part_does_not_stand_for_the_whole(self, database: Warehouse, checkout: Path) -> None:
         """A look at some lines under tomorrow's rules changes neither what is expected nor what was rejected."""
         expected = [row["expected_count"] for row in read_status(database, None).partitions]
         rows(
@@ -265,4 +317,18 @@ class TestDiagnose:
             " where asset_id = 2 limit 1",
         )
         assert [row["expected_count"] for row in read_status(database, None).partitions] == expected
-        assert _diagnosed(database).steps[-1].answer.startswith("2 reject(s) of batch ")
+        assert _answer(_diagnosed(database, checkout), "which rules?").startswith("2 reject(s) of batch ")
+
+    def test_a_run_that_failed_its_checks(
+        self, database: Warehouse, exports: Path, checkout: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Its reason is told; what else is wrong says better what to do."""
+        monkeypatch.setenv("LOADER_REJECT_LIMIT", "0")
+        assert run(exports).exit_code == 1
+        found = _diagnosed(database, checkout)
+        assert _wrong(found) == [RUN]
+        assert "lines rejected, allowed 0%" in _answer(found, RUN)
+        assert found.next_command.startswith("make dry-run")
+        rows(database, NOT_TAKEN + "partition_key < '2026-04-16'")
+        found = _diagnosed(database, checkout)
+        assert found.next_command == f"loader backfill --partition 2026-04-15 --manifest {exports} --mode execute"
