@@ -1,21 +1,25 @@
 """`loader diagnose`: the triage order, walked over facts, to one recommended command.
 
-Which run and which manifest, where the state is, does coverage match, and then which kind of trouble it is: duplicate,
-gap, drift, or no trace at all (docs/reliability_checklist.md). The run comes first: a dead one explains what follows.
-The first step that is not in order gives the command; a run that only failed its checks, where nothing else does.
+Which manifest and which run, where the state is, does coverage match, and then which kind of trouble it is: duplicate,
+gap, drift, or no trace at all (docs/reliability_checklist.md). The first step that is not in order gives the command,
+but that of a run comes before all others: one that is at work or dead explains them. What a run that only failed its
+checks asks for comes last.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from typing import Any
 
 from loader.evidence.facts import fetch_rows
 from loader.recovery.world import World
 from loader.runs.registry import ruleset_in_effect
 from loader.status.advice import for_gaps, for_run, for_unread
+from loader.status.kinds import KINDS, Kind, kind_of
+from loader.status.trace import traceless_manifests, traceless_runs
 
 _MANIFESTS = """
 select manifest.manifest_id, manifest.declared_asset_count,
@@ -60,8 +64,17 @@ where latest.ruleset_id is distinct from %(in_effect)s
 group by declared.batch_id order by reject_count desc, declared.batch_id
 """
 
+# Lines that reconcile explains with nothing, and days whose two sides differ.
+_DAYS = """
+select coalesce(sum(unexplained_count), 0)::bigint as unexplained_count,
+    count(*) filter (where bronze_digest is distinct from silver_digest) as differing_count
+from reconcile.reconcile_partition
+"""
 
 _LOOK_AGAIN = "make dry-run   (judges files and lines again without loading; then mend what it names)"
+_PROVE_AGAIN = "make build SELECT=reconcile   (proves it again and names table and asset)"
+_WHICH_RUN = "which run?"
+_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,42 +98,45 @@ class Diagnosis:
         return all(step.is_in_order for step in self.steps)
 
 
-def diagnose(world: World, partition: date | None = None) -> Diagnosis:
-    """Walk the triage over one snapshot; `partition` narrows the question of coverage. Writes nothing."""
-    walked: list[Step] = []
-    commands: list[str] = []
+def diagnose(world: World, partition: date | None = None, *, is_folder_searched: bool = True) -> Diagnosis:
+    """Walk the triage over one snapshot; `partition` narrows the question of coverage. Writes nothing.
 
-    def add(question: str, answer: str, command: str | None) -> None:
-        walked.append(Step(question, answer, command is None))
-        if command is not None:
-            commands.append(command)
-
+    `is_folder_searched`: whether a manifest of the default folder that no run was asked to read is out of order.
+    """
+    suffix = f" PARTITION={partition}" if partition else ""
+    steps, commands = [], []
     for question, look in (
-        ("which run?", _run),
-        ("which manifest?", _manifest),
+        ("which manifest?", partial(_manifest, suffix=suffix)),
+        (_WHICH_RUN, partial(_run, suffix=suffix)),
         ("where is the state?", _state),
-        ("does coverage match?", lambda world: _coverage(world, partition)),
-        ("duplicate, gap, drift, or no trace?", _kind),
+        ("does coverage match?", partial(_coverage, partition=partition, suffix=suffix)),
+        ("duplicate, gap, drift, or no trace?", partial(_kind, is_folder_searched=is_folder_searched)),
         ("which rules?", _rules),
     ):
-        add(question, *look(world))
-    commands.sort(key=_LOOK_AGAIN.__eq__)
-    return Diagnosis(tuple(walked), commands[0] if commands else "make build SELECT=ticket_fact+")
+        answer, command = look(world)
+        steps.append(Step(question, answer, command is None))
+        if command is not None:
+            commands.append((command == _LOOK_AGAIN, question != _WHICH_RUN, command))
+    # Stable: of the same rank, in the order of the questions.
+    commands.sort(key=lambda found: found[:2])
+    return Diagnosis(tuple(steps), commands[0][2] if commands else "make build SELECT=ticket_fact+")
 
 
-def _run(world: World) -> tuple[str, str | None]:
+def _run(world: World, suffix: str) -> tuple[str, str | None]:
     last = world.last_run()
     if last is None:
-        return "none has been started", "make ingest"
+        return "none has been started", f"make ingest{suffix}"
     run = world.run(last["run_id"])
     name = f"{run['mode']} {run['run_id']} attempt {run['attempt']}"
     if run["is_alive"]:
         return (
             f"{name} is at work, last stage done {run['stage']}, process {run['process_id']} on {run['host']}",
-            "make status   (again when it has ended)",
+            f"make status{suffix}   (again when it has ended)",
         )
     if run["status"] in ("success", "warning"):
         return f"{name} ended with {run['status']}", None
+    if run["status"] == "failed" and run["exit_code"] == 1:
+        return f"{name} failed its checks: {_short(run['failure'])}", _LOOK_AGAIN
     fate = "dead" if run["status"] == "running" else run["status"]
     changed = "" if run["ruleset_sha256"] == world.ruleset.sha256 else "; the contract has changed since"
     return f"{name} is {fate}; last stage done: {run['stage']}{changed}", for_run(world, run)
@@ -131,10 +147,10 @@ def _short(text: str | None) -> str:
     return words if len(words) <= 200 else f"{words[:197]}…"
 
 
-def _manifest(world: World) -> tuple[str, str | None]:
+def _manifest(world: World, suffix: str) -> tuple[str, str | None]:
     manifests = fetch_rows(world.cursor, _MANIFESTS, None)
     if not manifests:
-        return "none has been registered", "make ingest"
+        return "none has been registered", f"make ingest{suffix}"
     declared = sum(manifest["declared_asset_count"] for manifest in manifests)
     admitted = sum(manifest["admitted_count"] for manifest in manifests)
     answer = f"{len(manifests)} registered, {admitted} of {declared} declared assets admitted"
@@ -142,7 +158,10 @@ def _manifest(world: World) -> tuple[str, str | None]:
     if not absent:
         return answer, None
     more = f" and {len(absent) - 5} more" if len(absent) > 5 else ""
-    return f"{answer}; absent: {', '.join(absent[:5])}{more}", "make dry-run   (judges them again without loading)"
+    return (
+        f"{answer}; absent: {', '.join(absent[:5])}{more}",
+        f"make dry-run{suffix}   (judges them again without loading)",
+    )
 
 
 def _state(world: World) -> tuple[str, str | None]:
@@ -159,13 +178,16 @@ def _state(world: World) -> tuple[str, str | None]:
     return f"{', '.join(words)}; they classify, no line is dropped by them", None
 
 
-def _coverage(world: World, partition: date | None) -> tuple[str, str | None]:
+def _coverage(world: World, partition: date | None, suffix: str) -> tuple[str, str | None]:
     window = None if partition is None else (partition, date.fromordinal(partition.toordinal() + 1))
     partitions = world.partitions(window)
     if not partitions:
         nearest = world.nearest(window) if window else []
         days = " and ".join(map(str, nearest)) or "none"
-        return f"no indexed line belongs to {partition or 'any partition'}; nearest data: {days}", "make ingest"
+        return (
+            f"no indexed line belongs to {partition or 'any partition'}; nearest data: {days}",
+            f"make ingest{suffix}",
+        )
     due = [each for each in partitions if each.is_due]
     expected = sum(each.expected_input_count for each in partitions)
     taken = sum(each.current_input_count for each in partitions)
@@ -180,16 +202,44 @@ def _coverage(world: World, partition: date | None) -> tuple[str, str | None]:
     return f"{answer}; with a gap: {reasons}{more}", for_gaps(world, due)
 
 
-def _kind(world: World) -> tuple[str, str | None]:
-    world.cursor.execute("select to_regclass('reconcile.reconcile_finding') is not null")
-    if not world.cursor.fetchone()[0]:
-        return "reconcile has not been built", "make build"
-    findings = fetch_rows(world.cursor, _FINDINGS, None)
-    if not findings:
-        return "none of them: the last reconcile has no finding", None
-    words = [f"{row['table_name']}: {row['check_name']} ({row['finding_count']}; {row['detail']})" for row in findings]
-    more = f" and {len(words) - 5} more" if len(words) > 5 else ""
-    return "; ".join(words[:5]) + more, "make build SELECT=reconcile   (proves it again and names table and asset)"
+def _kind(world: World, is_folder_searched: bool) -> tuple[str, str | None]:
+    """Each kind that was met, with what it was met in. A finding is looked at first: nothing more should be loaded into
+    tables that are damaged; then what left no trace."""
+    world.cursor.execute(
+        "select num_nulls(to_regclass('reconcile.reconcile_partition'), to_regclass('reconcile.reconcile_finding')) = 0"
+    )
+    is_built = bool(world.cursor.fetchone()[0])
+    found = _findings(world) if is_built else {kind: [] for kind in KINDS}
+    command = _PROVE_AGAIN if any(found.values()) else None
+    runs, declared = traceless_runs(world)
+    traceless = [*runs, *(traceless_manifests(world, declared) if is_folder_searched else ())]
+    found["no trace"] += [each.words for each in traceless]
+    if command is None and not is_built:
+        command = "make build"
+    if traceless and command != _PROVE_AGAIN:
+        command = traceless[0].command
+    answers = [f"{kind}: {_first(words)}" for kind, words in found.items() if words]
+    if not is_built:
+        answers.append("reconcile has not been built")
+    return "; ".join(answers) or "none of them: the last reconcile has no finding", command
+
+
+def _findings(world: World) -> dict[Kind, list[str]]:
+    found: dict[Kind, list[str]] = {kind: [] for kind in KINDS}
+    for row in fetch_rows(world.cursor, _FINDINGS, None):
+        words = f"{row['table_name']}: {row['check_name']} ({row['finding_count']}; {row['detail']})"
+        found[kind_of(row["check_name"])].append(words)
+    days = fetch_rows(world.cursor, _DAYS, None)[0]
+    if days["unexplained_count"] and not found["gap"]:
+        found["gap"].append(f"{days['unexplained_count']} line(s) or row(s) that nothing explains")
+    if days["differing_count"] and not any(found.values()):
+        found["drift"].append(f"Bronze and Silver differ on {days['differing_count']} day(s)")
+    return found
+
+
+def _first(words: Sequence[str]) -> str:
+    more = f" and {len(words) - _SHOWN} more" if len(words) > _SHOWN else ""
+    return "; ".join(words[:_SHOWN]) + more
 
 
 def _rules(world: World) -> tuple[str, str | None]:

@@ -23,8 +23,8 @@ from loader.status.diagnose import Diagnosis, diagnose
 from loader.verify import Verification, verify_run
 from loader.warehouse import Warehouse
 from tests.checkouts import make_checkout
-from tests.ingests import rows, run, settings, ticket, write_export
-from tests.recoveries import daily_exports, failing, latest_run, recover
+from tests.ingests import declare, rows, run, settings, ticket, write_export
+from tests.recoveries import DAYS, daily_exports, failing, latest_run, recover
 from tests.shared_warehouse import Kept, fresh_database, kept, loader_variables
 
 BEHIND = "set session_replication_role = replica; "
@@ -218,6 +218,14 @@ NOT_TAKEN = "update ops.asset_partition set taken_by_run_id = null, taken_at = n
 class TestDiagnose:
     def test_all_is_in_order(self, database: Warehouse, checkout: Path) -> None:
         found = _diagnosed(database, checkout)
+        assert [step.question for step in found.steps] == [
+            "which manifest?",
+            RUN,
+            "where is the state?",
+            "does coverage match?",
+            KIND,
+            "which rules?",
+        ]
         assert _wrong(found) == []
         assert found.next_command == "make build SELECT=ticket_fact+"
 
@@ -227,6 +235,22 @@ class TestDiagnose:
             run(exports)
         found = _diagnosed(database, checkout)
         assert _wrong(found) == [RUN]
+        assert found.next_command == f"loader retry {latest_run(database)} --mode execute"
+
+    def test_a_dead_run_comes_before_what_it_left_undone(
+        self, database: Warehouse, exports: Path, checkout: Path
+    ) -> None:
+        """An asset that is absent and days that are not taken may be that run's doing."""
+        with failing("gate"), pytest.raises(OSError, match="No space"):
+            run(exports)
+        rows(
+            database,
+            "update ops.manifest_asset set disposition = 'missing', judgement = 'reject', asset_id = null"
+            " where asset_id = 3",
+        )
+        rows(database, NOT_TAKEN + "true")
+        found = _diagnosed(database, checkout)
+        assert {"which manifest?", RUN, "does coverage match?"} <= set(_wrong(found))
         assert found.next_command == f"loader retry {latest_run(database)} --mode execute"
 
     def test_a_dead_run_under_another_contract(
@@ -292,15 +316,85 @@ class TestDiagnose:
         found = _diagnosed(database, checkout)
         assert (_wrong(found), found.next_command) == (["does coverage match?"], command)
 
-    def test_a_finding(self, database: Warehouse, checkout: Path) -> None:
+    @pytest.mark.parametrize(
+        ("check_name", "kind"),
+        [
+            ("event_doubled", "duplicate"),
+            ("event_missing", "gap"),
+            ("ticket_differs_from_bronze", "drift"),
+            ("a_check_of_tomorrow", "drift"),
+            ("run_missing", "no trace"),
+        ],
+    )
+    def test_a_finding_is_one_of_four_kinds(
+        self, check_name: str, kind: str, database: Warehouse, checkout: Path
+    ) -> None:
         rows(
             database,
             "insert into reconcile.reconcile_finding (table_name, check_name, finding_count, detail)"
-            " values ('silver.ticket_fact', 'ticket_differs', 1, 'one')",
+            " values ('silver.ticket_fact', %s, 1, 'one')",
+            check_name,
         )
         found = _diagnosed(database, checkout)
         assert _wrong(found) == [KIND]
+        assert _answer(found, KIND) == f"{kind}: silver.ticket_fact: {check_name} (1; one)"
         assert found.next_command.startswith("make build SELECT=reconcile")
+
+    def test_what_nothing_explains_is_a_gap(self, database: Warehouse, checkout: Path) -> None:
+        """The number is not 0 and no check says why: status has always stopped there."""
+        rows(
+            database, "update reconcile.reconcile_partition set unexplained_count = 2 where partition_key = %s", DAYS[0]
+        )
+        found = _diagnosed(database, checkout)
+        assert (_wrong(found), _answer(found, KIND)[:7]) == ([KIND], "gap: 2 ")
+        assert found.next_command.startswith("make build SELECT=reconcile")
+
+    def test_a_run_that_left_no_trace_of_its_manifest(
+        self,
+        database: Warehouse,
+        exports: Path,
+        checkout: Path,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """It died before it had registered anything, and the next night's run ended well."""
+        write_export(tmp_path / "f" / "lost.jsonl", [ticket(900)])
+        lost = declare(tmp_path / "f", "lost")
+        with failing("gate"), pytest.raises(OSError, match="No space"):
+            run(lost)
+        dead = latest_run(database)
+        assert run(exports).exit_code == 0
+        found = _diagnosed(database, checkout)
+        assert _wrong(found) == [KIND]
+        named = json.loads(lost.read_bytes())["manifest_id"]
+        assert _answer(found, KIND) == f"no trace: run {dead} ended before it had registered {named}"
+        assert found.next_command == f"loader retry {dead} --mode execute"
+        with monkeypatch.context() as patch:
+            patch.setattr("loader.contract.ruleset.BUSINESS_RULES_VERSION", "2")
+            found = _diagnosed(database, checkout)
+            assert found.next_command == f"loader rerun --run {dead} --mode execute"
+        aside = lost.rename(tmp_path / "aside.json")
+        assert _diagnosed(database, checkout).next_command.startswith(f"make ingest MANIFEST={lost}   (")
+        aside.rename(lost)
+        assert recover("retry", run_id=dead).exit_code == 0
+        assert _wrong(_diagnosed(database, checkout)) == []
+
+    def test_a_manifest_that_no_run_was_asked_to_read(self, database: Warehouse, checkout: Path) -> None:
+        """Nothing in the warehouse can know of it. What is no manifest beside it is named after, and ends nothing."""
+        folder = checkout / "data" / "seed_manifests"
+        (folder / "broken.json").write_text("{")
+        (folder / "folder.json").mkdir()
+        (folder / "gone.json").symlink_to("nowhere")
+        found = _diagnosed(database, checkout)
+        assert _wrong(found) == [KIND]
+        assert "no trace: data/seed_manifests/broken.json cannot be read as a manifest; " in _answer(found, KIND)
+        assert found.next_command.startswith("make dry-run MANIFEST=data/seed_manifests/broken.json   (")
+        write_export(folder / "e" / "never.jsonl", [ticket(900)])
+        never = declare(folder / "e", "never")
+        found = _diagnosed(database, checkout)
+        named = json.loads(never.read_bytes())["manifest_id"]
+        assert _answer(found, KIND).startswith(f"no trace: no run was ever asked to read {named}, in ")
+        assert found.next_command == "make ingest MANIFEST=data/seed_manifests/never.json"
 
     def test_a_newer_reading_of_a_part_does_not_stand_for_the_whole(self, database: Warehouse, checkout: Path) -> None:
         """A look at some lines under tomorrow's rules changes neither what is expected nor what was rejected."""
