@@ -22,7 +22,8 @@ def status(partition: str | None, as_json: bool) -> int:
     from loader.warehouse import open_warehouse
 
     settings = load_settings()
-    answer = read_status(open_warehouse(settings), None if partition is None else parse_partition(partition))
+    day = None if partition is None else parse_partition(partition)
+    answer = read_status(open_warehouse(settings), day, settings=settings)
     if as_json:
         print_json(asdict(answer))
         return 0

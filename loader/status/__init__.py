@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from loader.config import Settings, load_settings
+from loader.contract.ruleset import load_ruleset
 from loader.evidence.facts import fetch_rows, json_value
-from loader.runs.lock import LOCK_CLASS, LOCK_WRITER
+from loader.recovery.world import World
+from loader.status.diagnose import diagnose
 from loader.warehouse import Warehouse
 
 _PARTITIONS = """
@@ -66,17 +70,6 @@ from reconcile.reconcile_finding order by table_name, check_name, partition_key,
 """
 
 
-# A running attempt whose session still holds the ingest lock; without it, it is dead.
-_WORKING = """
-select exists (
-    select from ops.ingest_run as run inner join pg_locks as held on held.pid = run.lock_pid
-    where run.status = 'running' and held.locktype = 'advisory' and held.granted
-        and held.classid = %(class)s and held.objid = %(writer)s and held.objsubid = 2
-        and held.database = (select oid from pg_database where datname = current_database())
-)
-"""
-
-
 @dataclass(frozen=True, slots=True)
 class Status:
     """Rows as name → JSON-ready value; `partitions` and `findings` stand as the last reconcile left them.
@@ -95,11 +88,18 @@ class Status:
     next_command: str
 
 
-def read_status(warehouse: Warehouse, partition: date | None, run_limit: int = 10) -> Status:
-    """Read everything in one snapshot (repeatable read); writes nothing."""
+def read_status(
+    warehouse: Warehouse, partition: date | None, run_limit: int = 10, *, settings: Settings | None = None
+) -> Status:
+    """Read everything in one snapshot (repeatable read); writes nothing. The next command is that of diagnose.
+
+    Without `settings`, today's are taken and the folder of manifests is not searched for some that no run has read.
+    """
+    today = settings or load_settings()
+    ruleset = load_ruleset(today.project_root / "contracts")
     connection = warehouse.connect(application_name="omnisupport-status")
     connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
-    with connection, connection.cursor() as cursor:
+    with closing(connection), connection, connection.cursor() as cursor:
         # Both: a build of one model alone leaves the other out.
         cursor.execute(
             "select num_nulls(to_regclass('reconcile.reconcile_partition'),"
@@ -110,42 +110,12 @@ def read_status(warehouse: Warehouse, partition: date | None, run_limit: int = 1
         partitions = _rows(cursor, _PARTITIONS, day) if is_reconciled else []
         findings = _rows(cursor, _FINDINGS, {}) if is_reconciled else []
         runs = _rows(cursor, _RUNS, day)
-        cursor.execute(_WORKING, {"class": LOCK_CLASS, "writer": LOCK_WRITER})
-        is_working = bool(cursor.fetchone()[0])
         state = _rows(cursor, _STATE, {})
         proofs = _rows(cursor, _PROOFS, {})
         absent = _rows(cursor, _ABSENT, {})
         nearest = _nearest(cursor, partition) if partition and not partitions else []
-    connection.close()
-    next_command = _next_command(partition, partitions, runs, findings, absent)
-    if is_working:
-        next_command = f"make status{_suffix(partition)}   (again when the running ingest has ended)"
-    return Status(partitions, runs, state, proofs, absent, findings, is_reconciled, nearest, next_command)
-
-
-def _next_command(
-    partition: date | None,
-    partitions: Sequence[Mapping[str, Any]],
-    runs: Sequence[Mapping[str, Any]],
-    findings: Sequence[Mapping[str, Any]],
-    absent: Sequence[Mapping[str, Any]],
-) -> str:
-    suffix = _suffix(partition)
-    if not runs:
-        return f"make ingest{suffix}"
-    if findings or any(row["unexplained_count"] for row in partitions):
-        return "make build SELECT=reconcile   (proves it again and names every damaged row's table and asset)"
-    if runs[0]["status"] in ("crashed", "interrupted", "running"):
-        return f"loader retry {runs[0]['run_id']} --mode execute   (what the dead attempt left is removed first)"
-    if absent:
-        return f"make dry-run{suffix}   (judges the absent assets again without loading)"
-    if any(not row["is_complete"] for row in partitions) or not partitions:
-        return f"make ingest{suffix}"
-    return "make build SELECT=ticket_fact+"
-
-
-def _suffix(partition: date | None) -> str:
-    return f" PARTITION={partition}" if partition else ""
+        found = diagnose(World(today, cursor, ruleset), partition, is_folder_searched=settings is not None)
+    return Status(partitions, runs, state, proofs, absent, findings, is_reconciled, nearest, found.next_command)
 
 
 def _nearest(cursor: Any, partition: date) -> list[str]:

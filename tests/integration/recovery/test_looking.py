@@ -197,8 +197,12 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def _diagnosed(database: Warehouse, checkout: Path, partition: Any = None) -> Diagnosis:
-    with looking_at(load_settings(project_root=checkout), database) as world:
-        return diagnose(world, partition)
+    """What diagnose says; status ends with the same command."""
+    here = load_settings(project_root=checkout)
+    with looking_at(here, database) as world:
+        found = diagnose(world, partition)
+    assert read_status(database, partition, settings=here).next_command == found.next_command
+    return found
 
 
 def _wrong(found: Diagnosis) -> list[str]:
@@ -230,7 +234,7 @@ class TestDiagnose:
         assert found.next_command == "make build SELECT=ticket_fact+"
 
     def test_a_dead_run(self, database: Warehouse, exports: Path, checkout: Path) -> None:
-        """It recorded its own fault, as on a full disk."""
+        """It recorded its own fault, as on a full disk; status says the same of it."""
         with failing("gate"), pytest.raises(OSError, match="No space"):
             run(exports)
         found = _diagnosed(database, checkout)
