@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -24,6 +25,12 @@ from loader.warehouse import Warehouse, open_warehouse
 
 _LOADER = (sys.executable, "-c", "from loader.cli import main; main()")
 _SECONDS = 600
+_SESSION = "omnisupport-drill"
+# The name of a scratch database: the warehouse's, this mark, and a token that its folder has too.
+_MARK = "_drill_"
+_TOKEN_LENGTH = 12
+_FOLDER = "omnisupport-drill-"
+_LOCK_CLASS = 1869442666
 _IS_STOPPED = "select 1 from pg_locks where not granted and relation = 'bronze.raw_ticket_event'::regclass"
 
 
@@ -43,6 +50,7 @@ class Scratch:
     folder: Path
     environment: Mapping[str, str]
     project_root: Path
+    working_root: Path
 
     @property
     def exports(self) -> Path:
@@ -78,7 +86,7 @@ class Scratch:
 
         A lock holds the load where it would write, so that the moment is always met.
         """
-        holder = self.warehouse.connect(application_name="omnisupport-drill")
+        holder = self.warehouse.connect(application_name=_SESSION)
         process = None
         try:
             with holder, holder.cursor() as cursor:
@@ -105,7 +113,7 @@ class Scratch:
 
     def rows(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """Run one statement in its own transaction; its rows, if it has any."""
-        connection = self.warehouse.connect(application_name="omnisupport-drill")
+        connection = self.warehouse.connect(application_name=_SESSION)
         with closing(connection), connection, connection.cursor() as cursor:
             cursor.execute(statement, parameters or None)
             return list(cursor.fetchall()) if cursor.description else []
@@ -115,40 +123,102 @@ class Scratch:
 def scratch(settings: Settings, samples: tuple[str, ...]) -> Iterator[Scratch]:
     """A database beside the warehouse's, and a folder, both removed at the end; `samples`: exports to copy there.
 
-    Raises InfrastructureError where no database may be created.
+    What drills that were killed left behind is removed first. A drill is alive as long as its session holds the lock
+    of its database's name, so one at work elsewhere is let be. Raises InfrastructureError where no database may be
+    created.
     """
     warehouse = open_warehouse(settings)
-    name = f"{warehouse.dbname}_drill_{os.getpid()}"
-    folder = Path(tempfile.mkdtemp(prefix="omnisupport-drill-"))
-    try:
-        _in_maintenance(
-            warehouse, "create database {} template template0 encoding 'UTF8' lc_collate 'C' lc_ctype 'C'", name
-        )
-        (folder / "exports").mkdir()
-        for sample in samples:
-            shutil.copy(settings.project_root / "data" / "canonization" / "tickets" / sample, folder / "exports")
-        beside = warehouse.in_database(name)
-        environment = {
-            **os.environ,
-            **beside.libpq_environment(),
-            "LOADER_PROJECT_ROOT": str(settings.project_root),
-            "LOADER_RAW_ZONE": str(folder / "raw_zone"),
-            "LOADER_REPORT_DIR": str(folder / "reports"),
-            "LOADER_ALLOWED_ROOTS": str(folder),
-            "LOADER_REJECT_LIMIT": "0.05",
-        }
-        yield Scratch(beside, folder, environment, settings.project_root)
-    finally:
-        _in_maintenance(warehouse, "drop database if exists {} with (force)", name)
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _in_maintenance(warehouse: Warehouse, statement: str, name: str) -> None:
-    with closing(warehouse.connect(application_name="omnisupport-drill", autocommit=True)) as connection:
+    token = uuid.uuid4().hex[:_TOKEN_LENGTH]
+    name = f"{warehouse.dbname}{_MARK}{token}"
+    folder = Path(tempfile.gettempdir()).resolve() / f"{_FOLDER}{token}"
+    with closing(warehouse.connect(application_name=_SESSION, autocommit=True)) as session:
+        _remove_dead(session, warehouse, settings)
+        _lock(session, name)
         try:
-            connection.cursor().execute(sql.SQL(statement).format(sql.Identifier(name)))
-        except psycopg2.Error as error:
-            raise InfrastructureError(
-                f"scratch database {name}: {str(error).strip()}; the drill needs one, nothing else was touched",
-                next_command="make drill   (as a role that may create databases, or on the embedded server)",
-            ) from error
+            # In this order, a folder always has a database that names it.
+            _in_maintenance(
+                session, "create database {} template template0 encoding 'UTF8' lc_collate 'C' lc_ctype 'C'", name
+            )
+            session.cursor().execute(
+                sql.SQL("comment on database {} is {}").format(sql.Identifier(name), sql.Literal(str(folder)))
+            )
+            folder.mkdir(mode=0o700)
+            (folder / "exports").mkdir()
+            for sample in samples:
+                shutil.copy(settings.project_root / "data" / "canonization" / "tickets" / sample, folder / "exports")
+            beside = warehouse.in_database(name)
+            environment = {
+                **os.environ,
+                **beside.libpq_environment(),
+                "LOADER_PROJECT_ROOT": str(settings.project_root),
+                "LOADER_RAW_ZONE": str(folder / "raw_zone"),
+                "LOADER_REPORT_DIR": str(folder / "reports"),
+                "LOADER_ALLOWED_ROOTS": str(folder),
+                "LOADER_REJECT_LIMIT": "0.05",
+            }
+            yield Scratch(beside, folder, environment, settings.project_root, working_root(settings))
+        finally:
+            _remove(session, warehouse, settings, name, str(folder))
+
+
+def working_root(settings: Settings) -> Path:
+    """Where the loads of every warehouse of a checkout work, each attempt in a folder of its own."""
+    return settings.state_folder / "dlt"
+
+
+def labels(warehouse: Warehouse) -> frozenset[str]:
+    """What the working folders and staging schemas of a warehouse's attempts are named after."""
+    with closing(warehouse.connect(application_name=_SESSION)) as connection, connection.cursor() as cursor:
+        cursor.execute("select to_regclass('ops.ingest_run') is not null")
+        if not cursor.fetchone()[0]:
+            return frozenset()
+        cursor.execute("select replace(run_id::text, '-', '') || '_' || attempt from ops.ingest_run")
+        return frozenset(str(label) for (label,) in cursor.fetchall())
+
+
+def _lock(session: Any, name: str) -> bool:
+    """Until the session ends; false where another session holds it."""
+    cursor = session.cursor()
+    cursor.execute("select pg_try_advisory_lock(%s, hashtext(%s))", (_LOCK_CLASS, name))
+    return bool(cursor.fetchone()[0])
+
+
+def _remove_dead(session: Any, warehouse: Warehouse, settings: Settings) -> None:
+    cursor = session.cursor()
+    cursor.execute(
+        "select datname, coalesce(shobj_description(oid, 'pg_database'), '') from pg_database"
+        " where starts_with(datname, %s) and substr(datname, length(%s) + 1) ~ %s",
+        (warehouse.dbname + _MARK, warehouse.dbname + _MARK, f"^[0-9a-f]{{{_TOKEN_LENGTH}}}$"),
+    )
+    for name, folder in cursor.fetchall():
+        if _lock(session, name):
+            _remove(session, warehouse, settings, name, folder)
+            cursor.execute("select pg_advisory_unlock(%s, hashtext(%s))", (_LOCK_CLASS, name))
+
+
+def _remove(session: Any, warehouse: Warehouse, settings: Settings, name: str, folder: str) -> None:
+    """The database, its folder, and the working folders of its attempts; may be killed at any point, and called again.
+
+    Commands of a drill that was killed may be at work still: their sessions are ended first. The database goes last,
+    as it knows the rest.
+    """
+    cursor = session.cursor()
+    cursor.execute("select count(*) from pg_database where datname = %s", (name,))
+    if cursor.fetchone()[0]:
+        cursor.execute("select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = %s", (name,))
+        for label in labels(warehouse.in_database(name)):
+            shutil.rmtree(working_root(settings) / label, ignore_errors=True)
+    # Only what a drill can have named so: the comment of a database is free text.
+    if Path(folder).name == f"{_FOLDER}{name[-_TOKEN_LENGTH:]}":
+        shutil.rmtree(folder, ignore_errors=True)
+    _in_maintenance(session, "drop database if exists {} with (force)", name)
+
+
+def _in_maintenance(session: Any, statement: str, name: str) -> None:
+    try:
+        session.cursor().execute(sql.SQL(statement).format(sql.Identifier(name)))
+    except psycopg2.Error as error:
+        raise InfrastructureError(
+            f"scratch database {name}: {str(error).strip()}; the drill needs one, nothing else was touched",
+            next_command="make drill   (as a role that may create databases, or on the embedded server)",
+        ) from error

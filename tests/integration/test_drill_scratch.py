@@ -1,0 +1,104 @@
+"""What a drill that was killed leaves behind, and what the next one makes of it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from loader.drill.scratch import scratch
+from loader.warehouse import Warehouse
+from tests.checkouts import ROOT
+from tests.ingests import rows, settings
+from tests.shared_warehouse import execute
+
+# A drill's scratch place with an attempt's row and its working folder, held until it is told to end, or killed.
+_HOLDS = """
+import sys, uuid, json
+from loader.config import load_settings
+from loader.drill.scratch import scratch, working_root
+from loader.warehouse.ddl import ensure_schema
+settings = load_settings()
+with scratch(settings, ()) as place:
+    connection = place.warehouse.connect()
+    ensure_schema(connection, settings.project_root / "infra" / "postgres")
+    run_id = uuid.uuid4()
+    with connection, connection.cursor() as cursor:
+        cursor.execute(
+            "insert into ops.ruleset (ruleset_sha256, contract_ref, components) values (repeat('a', 64), 't', '{}');"
+            "insert into ops.ingest_run (run_id, attempt, trace_id, mode, status, stage, batch_id, manifest_ids,"
+            " ruleset_id, lock_pid, process_id, host, loader_version) select %s, 1, repeat('a', 32), 'ingest',"
+            " 'running', 'started', 'b', '{}', ruleset_id, 1, 1, 'h', 'v' from ops.ruleset", (str(run_id),))
+    work = working_root(settings) / f"{run_id.hex}_1"
+    work.mkdir(parents=True)
+    print(json.dumps([place.warehouse.dbname, str(place.folder), str(work)]), flush=True)
+    sys.stdin.readline()
+"""
+
+
+@dataclass(frozen=True)
+class Held:
+    process: subprocess.Popen[str]
+    dbname: str
+    folder: Path
+    work: Path
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+@contextmanager
+def _held(environment: dict[str, str]) -> Iterator[Held]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", _HOLDS],
+        cwd=ROOT,
+        env={**environment, "PYTHONPATH": str(ROOT)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        dbname, folder, work = json.loads(process.stdout.readline())
+        yield Held(process, dbname, Path(folder), Path(work))
+    finally:
+        process.communicate("end\n")
+
+
+def _is_there(database: Warehouse, held: Held) -> list[bool]:
+    ((count,),) = rows(database, "select count(*) from pg_database where datname = %s", held.dbname)
+    return [bool(count), held.folder.exists(), held.work.exists()]
+
+
+def test_the_next_drill_removes_what_a_killed_one_left_and_nothing_of_one_at_work(
+    database: Warehouse, loader_environment: dict[str, str]
+) -> None:
+    """Else databases, folders and dlt's working folders pile up, or a drill in the next terminal loses its own."""
+    with _held(loader_environment) as alive, _held(loader_environment) as dead:
+        dead.kill()
+        assert _is_there(database, dead) == [True, True, True]
+        with scratch(settings(), ()) as place:
+            assert _is_there(database, dead) == [False, False, False]
+            assert _is_there(database, alive) == [True, True, True]
+            assert place.folder.exists()
+        assert not place.folder.exists()
+    assert _is_there(database, alive) == [False, False, False]
+
+
+def test_a_database_that_only_looks_like_one_of_a_drill_stays(
+    server: Warehouse, database: Warehouse, loader_environment: dict[str, str]
+) -> None:
+    """An operator may have named a database so."""
+    name = f"{database.dbname}_drill_notes"
+    execute(server, f"create database {name}")
+    try:
+        with scratch(settings(), ()):
+            pass
+        assert rows(database, "select count(*) from pg_database where datname = %s", name) == [(1,)]
+    finally:
+        execute(server, f"drop database {name}")
