@@ -36,7 +36,7 @@ def drill(as_json: bool) -> int:
                 outcome.seen,
                 outcome.verb,
                 outcome.command,
-                "yes" if outcome.is_recovered else "NO",
+                "yes" if outcome.is_recovered else f"NO: not true: {'; '.join(outcome.not_true)}",
                 f"{outcome.seconds:.1f}",
             ]
             for outcome in outcomes

@@ -34,6 +34,8 @@ def test_every_incident_is_recovered_and_nothing_else_touched(
         ("rebuild", True),
         ("retry", True),
     ]
+    assert [len(outcome["facts"]) for outcome in outcomes] == [4, 4, 4, 5, 8]
+    assert all(holds is True for outcome in outcomes for holds in outcome["facts"].values())
     assert outcomes[0]["seen"].endswith(", 0 partitions in the warehouse")
     assert outcomes[-1]["seen"] == "killed while it loaded; diagnose: retry"
     assert rows(database, "select count(*) from ops.ingest_run") == [(0,)]

@@ -10,7 +10,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from loader.drill.scratch import scratch
+import pytest
+
+from loader.drill import incidents
+from loader.drill.scratch import Said, Scratch, scratch
 from loader.warehouse import Warehouse
 from tests.checkouts import ROOT
 from tests.ingests import rows, settings
@@ -102,3 +105,21 @@ def test_a_database_that_only_looks_like_one_of_a_drill_stays(
         assert rows(database, "select count(*) from pg_database where datname = %s", name) == [(1,)]
     finally:
         execute(server, f"drop database {name}")
+
+
+def test_a_recovery_that_does_nothing_recovers_nothing(
+    database: Warehouse, loader_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Commands that end well are no proof: the report that was removed must be there again."""
+    first, second = incidents._INCIDENTS[:2]
+    loader = Scratch.loader
+
+    def idle(place: Scratch, *words: str) -> Said:
+        return loader(place, *(("status",) if words[0] == "rerun" else words))
+
+    monkeypatch.setattr(Scratch, "loader", idle)
+    monkeypatch.setattr(incidents, "_INCIDENTS", (first, second))
+    found = list(incidents.run_drill(settings(), lambda line: None))
+    assert [outcome.is_recovered for outcome in found] == [True, False]
+    assert found[0].not_true == ()
+    assert found[1].not_true == ("a report of the day is there again", "it says of the day what the removed one said")
