@@ -36,9 +36,7 @@ def build(
         result = run_dbt(warehouse, settings.project_root, arguments, is_quiet=as_json)
         if select is None:
             record_whole_build(lock, result, sha256)
-    next_command = (
-        "make status" if result.is_ok else f"make build SELECT={result.failed[0].name if result.failed else ''}"
-    )
+    next_command = "make status" if result.is_ok else "make diagnose"
     if as_json:
         nodes = [{"name": node.name, "status": node.status, "failures": node.failures} for node in result.nodes]
         print_json({"dbt_invocation_id": result.invocation_id, "nodes": nodes, "next_command": next_command})

@@ -144,7 +144,8 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
 
     table = Table(title=title, title_justify="left")
     for column in columns:
-        table.add_column(column, overflow="fold")
+        # An id that is cut into lines cannot be copied.
+        table.add_column(column, overflow="fold", no_wrap=column.endswith("run_id"))
     for row in rows:
         table.add_row(*("" if value is None else str(value) for value in row))
     Console().print(table)

@@ -31,7 +31,7 @@ select
     ), 'started') as stage,
     run.manifest_ids, run.declared_manifests, run.refused_manifests, run.window_start, run.window_end, run.line_limit,
     ruleset.ruleset_sha256, run.host, run.process_id, run.exit_code,
-    run.failure,
+    run.failure, run.finished_at,
     exists (
         select from pg_locks as held
         where held.pid = run.lock_pid and held.pid <> pg_backend_pid() and held.locktype = 'advisory' and held.granted

@@ -46,7 +46,13 @@ order by part.partition_key
 """
 
 _RUNS = """
-select run_id::text, attempt, mode, status, stage, window_start, window_end, started_at,
+select run_id::text, attempt, mode, status,
+    -- The last that was done: of a run that failed, `finished` would say nothing.
+    case when status in ('success', 'warning') then stage else coalesce((
+        select ended.key from jsonb_each_text(stage_ended_at) as ended where ended.key <> 'finished'
+        order by ended.value::timestamptz desc limit 1
+    ), 'started') end as stage,
+    window_start, window_end, started_at,
     round(extract(epoch from coalesce(finished_at, now()) - started_at), 1) as seconds, failure
 from ops.ingest_run
 where %(day)s::date is null or window_start is null or (window_start <= %(day)s and %(day)s < window_end)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +156,11 @@ def _rank(world: World, row: Mapping[str, Any]) -> int:
 
 def _is_default(world: World, row: Mapping[str, Any]) -> bool:
     return Path(row["manifest_path"]).parent.resolve() == manifests_folder(world.settings).resolve()
+
+
+def named(world: World, paths: Iterable[str]) -> str:
+    """The option of make that names these manifests; nothing where all of them are taken without it."""
+    return _named(world, [{"manifest_path": path} for path in paths], " MANIFEST=")
 
 
 def _named(world: World, manifests: Sequence[Mapping[str, Any]], option: str) -> str:

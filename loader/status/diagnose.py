@@ -17,18 +17,18 @@ from typing import Any
 from loader.evidence.facts import fetch_rows
 from loader.recovery.world import World
 from loader.runs.registry import ruleset_in_effect
-from loader.status.advice import for_gaps, for_run, for_unread
+from loader.status.advice import for_gaps, for_run, for_unread, named
 from loader.status.kinds import KINDS, Kind, kind_of
 from loader.status.trace import traceless_manifests, traceless_runs
 
 _MANIFESTS = """
-select manifest.manifest_id, manifest.declared_asset_count,
+select manifest.manifest_id, manifest.manifest_path, manifest.declared_asset_count,
     count(*) filter (where entry.disposition = 'admitted') as admitted_count,
     array_agg(entry.source_id || ' (' || array_to_string(entry.reason_codes, ', ') || ')' order by entry.ordinal)
         filter (where entry.disposition in ('withheld', 'missing')) as absent
 from ops.manifest as manifest
 inner join ops.manifest_asset as entry using (manifest_id)
-group by manifest.manifest_id, manifest.declared_asset_count order by manifest.manifest_id
+group by manifest.manifest_id, manifest.manifest_path, manifest.declared_asset_count order by manifest.manifest_id
 """
 
 _STATE = """
@@ -38,9 +38,26 @@ from ops.ingest_state order by record_source, state_kind
 """
 
 _FINDINGS = """
-select table_name, check_name, sum(finding_count)::bigint as finding_count, min(detail) as detail
+select table_name, check_name, sum(finding_count)::bigint as finding_count, min(detail) as detail,
+    min(partition_key)::text as partition_key
 from reconcile.reconcile_finding group by table_name, check_name order by table_name, check_name
 """
+
+# Admitted entries whose source was not what it was when a run last looked.
+_CHANGED = """
+select distinct on (seen.manifest_id, seen.source_id)
+    seen.manifest_id, seen.source_id, seen.action, array_to_string(seen.reason_codes, ', ') as reasons,
+    manifest.manifest_path
+from ops.run_asset as seen
+inner join ops.ingest_run as run using (run_id, attempt)
+inner join ops.manifest_asset as entry
+    on entry.manifest_id = seen.manifest_id and entry.source_id = seen.source_id and entry.disposition = 'admitted'
+inner join ops.manifest as manifest on manifest.manifest_id = seen.manifest_id
+order by seen.manifest_id, seen.source_id, run.started_at desc
+"""
+
+# A proof of everything since a run ended: what the run's checks found is not there any more.
+_PROVED_SINCE = "select max(proved_at) from ops.proof where scope = 'all' and proved_at > %s"
 
 # Rejects that an older ruleset made, today's may take them: by the batch that declared their asset first.
 _OLD_REJECTS = """
@@ -136,10 +153,21 @@ def _run(world: World, suffix: str) -> tuple[str, str | None]:
     if run["status"] in ("success", "warning"):
         return f"{name} ended with {run['status']}", None
     if run["status"] == "failed" and run["exit_code"] == 1:
-        return f"{name} failed its checks: {_short(run['failure'])}", _LOOK_AGAIN
+        answer = f"{name} failed its checks: {_short(run['failure'])}"
+        world.cursor.execute(_PROVED_SINCE, (run["finished_at"],))
+        (proved_at,) = world.cursor.fetchone()
+        if proved_at is not None and _was_of_proof(run["failure"]):
+            return f"{answer}; everything was proved since, at {proved_at:%Y-%m-%d %H:%M:%S %Z}", None
+        return answer, _LOOK_AGAIN
     fate = "dead" if run["status"] == "running" else run["status"]
     changed = "" if run["ruleset_sha256"] == world.ruleset.sha256 else "; the contract has changed since"
     return f"{name} is {fate}; last stage done: {run['stage']}{changed}", for_run(world, run)
+
+
+def _was_of_proof(failure: str | None) -> bool:
+    """Whether a run failed by what a later proof may take back: findings and tests, not its files or their lines."""
+    text = failure or ""
+    return text.startswith(("reconcile: ", "dbt: ")) and "lines rejected" not in text
 
 
 def _short(text: str | None) -> str:
@@ -154,14 +182,18 @@ def _manifest(world: World, suffix: str) -> tuple[str, str | None]:
     declared = sum(manifest["declared_asset_count"] for manifest in manifests)
     admitted = sum(manifest["admitted_count"] for manifest in manifests)
     answer = f"{len(manifests)} registered, {admitted} of {declared} declared assets admitted"
-    absent = [name for manifest in manifests for name in manifest["absent"] or ()]
-    if not absent:
+    absent = [(manifest, f"{entry}") for manifest in manifests for entry in manifest["absent"] or ()]
+    changed = [row for row in fetch_rows(world.cursor, _CHANGED, None) if row["action"] in ("withheld", "missing")]
+    for words, names in (
+        ("absent", [entry for _, entry in absent]),
+        ("archived, and changed since", [f"{row['source_id']} ({row['reasons']})" for row in changed]),
+    ):
+        if names:
+            answer += f"; {words}: {', '.join(names[:5])}" + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    if not absent and not changed:
         return answer, None
-    more = f" and {len(absent) - 5} more" if len(absent) > 5 else ""
-    return (
-        f"{answer}; absent: {', '.join(absent[:5])}{more}",
-        f"make dry-run{suffix}   (judges them again without loading)",
-    )
+    looked_at = {row["manifest_path"] for row in (*(manifest for manifest, _ in absent), *changed)}
+    return answer, f"make dry-run{named(world, looked_at)}{suffix}   (judges them again without loading)"
 
 
 def _state(world: World) -> tuple[str, str | None]:
@@ -210,18 +242,27 @@ def _kind(world: World, is_folder_searched: bool) -> tuple[str, str | None]:
     )
     is_built = bool(world.cursor.fetchone()[0])
     found = _findings(world) if is_built else {kind: [] for kind in KINDS}
-    command = _PROVE_AGAIN if any(found.values()) else None
+    command = _for_findings(world) if any(found.values()) else None
     runs, declared = traceless_runs(world)
     traceless = [*runs, *(traceless_manifests(world, declared) if is_folder_searched else ())]
     found["no trace"] += [each.words for each in traceless]
     if command is None and not is_built:
         command = "make build"
-    if traceless and command != _PROVE_AGAIN:
+    if traceless and not any(words for kind, words in found.items() if kind != "no trace"):
         command = traceless[0].command
     answers = [f"{kind}: {_first(words)}" for kind, words in found.items() if words]
     if not is_built:
         answers.append("reconcile has not been built")
     return "; ".join(answers) or "none of them: the last reconcile has no finding", command
+
+
+def _for_findings(world: World) -> str:
+    """Damage in Silver alone is mended by building its day anew; anything else is looked at first."""
+    rows = fetch_rows(world.cursor, _FINDINGS, None)
+    days = sorted({row["partition_key"] for row in rows if row["partition_key"]})
+    if rows and days and all(row["table_name"].startswith("silver.") for row in rows):
+        return f"loader build --partition {days[0]}   (Silver's rows of the day anew, from Bronze; then make build)"
+    return _PROVE_AGAIN
 
 
 def _findings(world: World) -> dict[Kind, list[str]]:

@@ -78,11 +78,6 @@ def test_what_is_no_plan_at_all_is_refused(content: bytes, tmp_path: Path) -> No
         read_plan(load_settings(), path)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=pytest.fail.Exception,
-    reason="the schema lets any object be a request: `loader apply` then ends with a KeyError and exit code 3",
-)
 @pytest.mark.parametrize("case", VALID)
 def test_a_request_without_the_verb_s_arguments_is_refused(case: dict[str, Any], tmp_path: Path) -> None:
     """Prevents a plan that passes its schema and cannot be made again."""

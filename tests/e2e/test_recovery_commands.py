@@ -139,10 +139,6 @@ def test_a_plan_is_applied_once(story: Story) -> None:
     assert (refusal["exit_code"], refusal["next_command"]) == (4, "make status")
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="a plan's request has no schema: KeyError in the verb, told as a defect of the loader, exit code 3",
-)
 def test_a_plan_whose_request_was_emptied_is_exit_2(story: Story) -> None:
     """Prevents a traceback for an edited plan, and the exit code that a script takes for trouble with the database."""
     plan = json.loads((story.checkout.root / PLAN).read_bytes())
