@@ -48,7 +48,7 @@ def find_project_root() -> Path:
     raise CommandUsageError(
         f"no checkout found: got the current folder {current}, expected pyproject.toml and infra/postgres "
         "in it or above it; nothing was started",
-        next_command="cd <the checkout>   (or export LOADER_PROJECT_ROOT=<the checkout>)",
+        next_command="cd <the checkout>   # or export LOADER_PROJECT_ROOT=<the checkout>",
     )
 
 
@@ -152,7 +152,7 @@ def load_settings(**overrides: Any) -> Settings:
         got = overrides.get(field, os.environ.get(variable, first.get("input")))
         raise CommandUsageError(
             f"{variable}: got {str(got)!r}, expected {EXPECTED.get(field, 'no such setting')}; nothing was started",
-            next_command=f"unset {variable}   (or set it as in infra/env/.env.example)",
+            next_command=f"unset {variable}   # or set it as in infra/env/.env.example",
         ) from error
 
 

@@ -121,7 +121,7 @@ def _confirm_index(cursor: Any, ruleset_id: int, reading: AssetReading) -> None:
         f"asset {reading.asset_id} reads otherwise than when it was indexed under this ruleset: {now[0]} lines, then"
         f" {then[0]}; days that differ: {', '.join(map(str, differing[:5])) or 'none'}. Nothing of this attempt is"
         " visible; the index, the archive or the reader is damaged.",
-        next_command="make build SELECT=reconcile   (says whether the index still adds up)",
+        next_command="make build SELECT=reconcile   # says whether the index still adds up",
     )
 
 

@@ -116,4 +116,4 @@ def _unforeseen(error: Exception) -> tuple[str, str]:
     if isinstance(error, OSError | psycopg2.Error):
         return f"{type(error).__name__}: {reason}; {end}", "make status"
     traceback.print_exc()
-    return f"a defect of the loader itself, {type(error).__name__}: {reason}; {end}", "make status   (and report this)"
+    return f"a defect of the loader itself, {type(error).__name__}: {reason}; {end}", "make status   # and report this"

@@ -35,7 +35,7 @@ def dry_run(
     words = [f"{name}={shlex.quote(value)}" for name, value in given.items() if value]
     next_command = " ".join(["make", "dry-run" if exit_code else "ingest", *words])
     if exit_code:
-        next_command += "   (once what failed is settled)"
+        next_command += "   # once what failed is settled"
     if as_json:
         report_path = str(forecast.report_path)
         print_json({**as_record(forecast, request), "report_path": report_path, "next_command": next_command})

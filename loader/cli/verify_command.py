@@ -35,7 +35,7 @@ def verify(run_id: str, as_json: bool) -> int:
             run_id,
             lambda lines, content_bytes: meter.add(content_bytes, lines),
         )
-    next_command = "make status" if found.is_proved else "make build SELECT=reconcile   (names what SQL can name)"
+    next_command = "make status" if found.is_proved else "make build SELECT=reconcile   # names what SQL can name"
     if as_json:
         print_json(
             {

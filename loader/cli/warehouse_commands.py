@@ -26,7 +26,7 @@ def up(as_json: bool) -> int:
         print_json({**warehouse.libpq_environment(), "is_embedded": warehouse.is_embedded})
     else:
         click.echo(f"PostgreSQL is up at {warehouse.address}")
-        click.echo('next: make ingest PARTITION=2026-04-17   (other clients first: eval "$(make -s env)")')
+        click.echo('next: make ingest PARTITION=2026-04-17   # other clients first: eval "$(make -s env)"')
     return 0
 
 
@@ -79,7 +79,7 @@ def psql(arguments: tuple[str, ...]) -> int:
     if program is None:
         raise InfrastructureError(
             "psql: got none in this environment nor on the PATH, expected one; the warehouse is up",
-            next_command='eval "$(make -s env)"   (then use any other client)',
+            next_command='eval "$(make -s env)"   # then use any other client',
         )
     sys.stdout.flush()
     os.execve(program, [program, *arguments], os.environ | warehouse.libpq_environment())

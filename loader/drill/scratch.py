@@ -220,5 +220,5 @@ def _in_maintenance(session: Any, statement: str, name: str) -> None:
     except psycopg2.Error as error:
         raise InfrastructureError(
             f"scratch database {name}: {str(error).strip()}; the drill needs one, nothing else was touched",
-            next_command="make drill   (as a role that may create databases, or on the embedded server)",
+            next_command="make drill   # as a role that may create databases, or on the embedded server",
         ) from error

@@ -65,5 +65,5 @@ def _unwritable(path: Path, error: OSError, consequence: str) -> InfrastructureE
     is_full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
     return InfrastructureError(
         f"cannot write {os.fspath(path)!r}: {error.strerror}; {consequence}",
-        next_command=f"{'df -h' if is_full else 'ls -ld'} {folder}   (or set LOADER_REPORT_DIR)",
+        next_command=f"{'df -h' if is_full else 'ls -ld'} {folder}   # or set LOADER_REPORT_DIR",
     )

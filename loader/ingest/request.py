@@ -62,7 +62,7 @@ def declared_input(settings: Settings, request: IngestRequest) -> DeclaredInput:
     if request.partition == date.max:
         raise CommandUsageError(
             f"PARTITION={request.partition}: the day has no next one that could end it; nothing was started",
-            next_command="make ingest   (without PARTITION it is taken with all others)",
+            next_command="make ingest   # without PARTITION it is taken with all others",
         )
     if request.batch_id is not None and request.input_path is None:
         raise CommandUsageError(
@@ -104,7 +104,7 @@ def _require_storable(path: Path) -> None:
     except UnicodeEncodeError as error:
         raise CommandUsageError(
             f"{os.fspath(path)!a}: no text can hold this path, expected UTF-8; nothing was started",
-            next_command="mv <the file> <a plain name>   (then the same command again)",
+            next_command="mv <the file> <a plain name>   # then the same command again",
         ) from error
 
 

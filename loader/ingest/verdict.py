@@ -182,4 +182,4 @@ def no_line_belongs(partition: date | None, nearest: Iterable[date]) -> str:
 
 def _next_command(partition: date | None, problems: Sequence[Problem]) -> str:
     suffix = f" PARTITION={partition}" if partition else ""
-    return f"make status{suffix}" if problems else f"make build SELECT=ticket_fact+   (readers: make status{suffix})"
+    return f"make status{suffix}" if problems else f"make build SELECT=ticket_fact+   # readers: make status{suffix}"

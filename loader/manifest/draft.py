@@ -55,7 +55,7 @@ def require_storable(text: str, path: Path) -> str:
     raise CommandUsageError(
         f"{os.fspath(path)!r}: no manifest can hold this name, expected UTF-8 without control characters; "
         "nothing was written",
-        next_command="mv <the file> <a plain name>   (then the same command again)",
+        next_command="mv <the file> <a plain name>   # then the same command again",
     )
 
 
@@ -65,6 +65,6 @@ def require_source_id(source_id: str, path: Path) -> str:
         raise CommandUsageError(
             f"{os.fspath(path)!r}: its name below the folder has {len(source_id)} characters, "
             f"expected at most {_LONGEST_SOURCE_ID}; nothing was written",
-            next_command="mv <the file> <a shorter name>   (then the same command again)",
+            next_command="mv <the file> <a shorter name>   # then the same command again",
         )
     return require_storable(source_id, path)

@@ -102,7 +102,7 @@ def _refuse_changed_sources(world: World, plan: Mapping[str, Any]) -> None:
                     f" ({known['found'][:12]}…, now {found[:12] if found else found}…), though its size and time of"
                     " writing say so; nothing was started. Its archived bytes are whole; other bytes need a new"
                     " manifest.",
-                    next_command=f"touch {shlex.quote(asset.source_url_or_path)}   (then plan again: source_changed)",
+                    next_command=f"touch {shlex.quote(asset.source_url_or_path)}   # then plan again: source_changed",
                 )
 
 

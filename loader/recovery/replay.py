@@ -349,7 +349,7 @@ def _with_rejects(world: World, entries: Sequence[RegisteredAsset], run_id: str 
         raise RefusedError(
             f"today's ruleset rejects {newly_rejected} line(s) that are valid now: rejects cannot be replayed alone,"
             " nothing was started",
-            next_command="make build   (Silver stays as it is; mend the contract, then replay again)",
+            next_command="make build   # Silver stays as it is; mend the contract, then replay again",
         )
     return frozenset(rejected), (
         f"{len(rejected)} asset(s) with rejects: {newly_valid} newly valid, {still_rejected} still rejected, no other"

@@ -90,17 +90,17 @@ def _refuse(world: World, run: Mapping[str, Any]) -> None:
             f"{name} ended with {run['status']}; there is nothing to retry, nothing was started",
             next_command="make ingest INPUT=<the whole file> BATCH=<its batch>"
             if run["line_limit"] is not None
-            else f"loader rerun --run {run['run_id']}   (reads the sources again, as a new run)",
+            else f"loader rerun --run {run['run_id']}   # reads the sources again, as a new run",
         )
     if run["is_alive"]:
         raise RefusedError(
             f"{name} is alive: process {run['process_id']} on {run['host']} holds the ingest lock, in stage"
             f" {run['stage']}; nothing was started",
-            next_command="make status   (again when it has ended)",
+            next_command="make status   # again when it has ended",
         )
     if run["ruleset_sha256"] != world.ruleset.sha256:
         raise RefusedError(
             f"{name} judged under ruleset {run['ruleset_sha256'][:12]}…, today's is {world.ruleset.sha256[:12]}…: a"
             " retry changes nothing else; nothing was started",
-            next_command=f"loader replay --run {run['run_id']}   (validates under today's ruleset)",
+            next_command=f"loader replay --run {run['run_id']}   # validates under today's ruleset",
         )

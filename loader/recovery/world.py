@@ -155,7 +155,7 @@ class World:
             raise RefusedError(
                 f"manifest {declared['manifest_id']} ({path}) was not registered by the run, which ended too early, and"
                 " its file is gone or has other bytes now; nothing was started",
-                next_command="make ingest   (the declared manifests, as they are now)",
+                next_command="make ingest   # the declared manifests, as they are now",
             )
         return manifest
 
@@ -288,7 +288,7 @@ class World:
         raise RefusedError(
             f"{len(older)} asset(s) were last read before today's ruleset ({self.ruleset.sha256[:12]}…) took effect;"
             " nothing was started",
-            next_command=f"loader replay --batch {batch_id}   (validates under today's ruleset, all days)",
+            next_command=f"loader replay --batch {batch_id}   # validates under today's ruleset, all days",
         )
 
     def judged_beside(self, asset_ids: Sequence[int], window: tuple[date, date] | None) -> str:
@@ -334,7 +334,7 @@ class World:
         raise CheckFailedError(
             f"expected input 0: no line belongs to {window[0]} (up to, not including, {window[1]}); nearest"
             f" data: {nearest}; nothing was started",
-            next_command="make status   (or make ingest, for assets that were never read)",
+            next_command="make status   # or make ingest, for assets that were never read",
         )
 
 

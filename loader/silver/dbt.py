@@ -144,7 +144,7 @@ def _did_not_run(command: str, reason: str, project_root: Path) -> Infrastructur
     log = project_root / ".local" / "dbt" / "logs" / "dbt.log"
     return InfrastructureError(
         f"dbt {command} did not run: {reason}. Silver and reconcile keep what earlier builds made.",
-        next_command=f"make build SELECT=ticket_fact+   (log: {log})",
+        next_command=f"make build SELECT=ticket_fact+   # log: {log}",
     )
 
 

@@ -64,7 +64,7 @@ def for_run(world: World, run: Mapping[str, Any]) -> str:
     try:
         world.manifests_of_run(run)
     except LoaderError:
-        return _ingest_of(run, "   (what it declares now: it has changed since, or is gone and must be put back)")
+        return _ingest_of(run, "   # what it declares now: it has changed since, or is gone and must be put back")
     if is_same_contract:
         return f"loader retry {run_id} --mode execute"
     if run["line_limit"] is None:
@@ -92,7 +92,7 @@ def for_gaps(world: World, due: Sequence[PartitionState]) -> str:
     a file is gone or the rules have changed, the raw zone is replayed.
     """
     if {each.gap_reason for each in due} == {"output_lag"}:
-        return "make build   (Silver and reconcile do not show yet what has landed)"
+        return "make build   # Silver and reconcile do not show yet what has landed"
     found = fetch_rows(world.cursor, _OF_DAYS, {"days": [each.partition_key for each in due]})
     written, implicit, gone = _sorted_out(world, found)
     if written:
@@ -105,7 +105,7 @@ def for_gaps(world: World, due: Sequence[PartitionState]) -> str:
         return f"loader backfill {days}{_named(world, written, ' --manifest ')} --mode execute"
     if implicit:
         return _ad_hoc(implicit[0])
-    return f"loader replay --batch {gone[0]['batch_id']} --mode execute   (its file is gone; the raw zone has it)"
+    return f"loader replay --batch {gone[0]['batch_id']} --mode execute   # its file is gone; the raw zone has it"
 
 
 def for_unread(world: World) -> tuple[int, str] | None:
@@ -121,7 +121,7 @@ def for_unread(world: World) -> tuple[int, str] | None:
         return count, _ad_hoc(implicit[0])
     return (
         count,
-        f"loader replay --batch {gone[0]['batch_id']} --mode execute   (its file is gone; the raw zone has it)",
+        f"loader replay --batch {gone[0]['batch_id']} --mode execute   # its file is gone; the raw zone has it",
     )
 
 
@@ -180,6 +180,6 @@ def _older_rules(world: World, manifests: Sequence[Mapping[str, Any]]) -> str | 
     try:
         world.refuse_older_rules([asset_id for (asset_id,) in world.cursor.fetchall()])
     except RefusedError as error:
-        command = error.next_command.split("   (")[0]
-        return f"{command} --mode execute   (under today's rules; a backfill would be refused)"
+        command = error.next_command.split("   # ")[0]
+        return f"{command} --mode execute   # under today's rules; a backfill would be refused"
     return None

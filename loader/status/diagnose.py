@@ -88,8 +88,8 @@ select coalesce(sum(unexplained_count), 0)::bigint as unexplained_count,
 from reconcile.reconcile_partition
 """
 
-_LOOK_AGAIN = "make dry-run   (judges files and lines again without loading; then mend what it names)"
-_PROVE_AGAIN = "make build SELECT=reconcile   (proves it again and names table and asset)"
+_LOOK_AGAIN = "make dry-run   # judges files and lines again without loading; then mend what it names"
+_PROVE_AGAIN = "make build SELECT=reconcile   # proves it again and names table and asset"
 _WHICH_RUN = "which run?"
 _SHOWN = 5
 
@@ -148,7 +148,7 @@ def _run(world: World, suffix: str) -> tuple[str, str | None]:
     if run["is_alive"]:
         return (
             f"{name} is at work, last stage done {run['stage']}, process {run['process_id']} on {run['host']}",
-            f"make status{suffix}   (again when it has ended)",
+            f"make status{suffix}   # again when it has ended",
         )
     if run["status"] in ("success", "warning"):
         return f"{name} ended with {run['status']}", None
@@ -193,7 +193,7 @@ def _manifest(world: World, suffix: str) -> tuple[str, str | None]:
     if not absent and not changed:
         return answer, None
     looked_at = {row["manifest_path"] for row in (*(manifest for manifest, _ in absent), *changed)}
-    return answer, f"make dry-run{named(world, looked_at)}{suffix}   (judges them again without loading)"
+    return answer, f"make dry-run{named(world, looked_at)}{suffix}   # judges them again without loading"
 
 
 def _state(world: World) -> tuple[str, str | None]:
@@ -261,7 +261,7 @@ def _for_findings(world: World) -> str:
     rows = fetch_rows(world.cursor, _FINDINGS, None)
     days = sorted({row["partition_key"] for row in rows if row["partition_key"]})
     if rows and days and all(row["table_name"].startswith("silver.") for row in rows):
-        return f"loader build --partition {days[0]}   (Silver's rows of the day anew, from Bronze; then make build)"
+        return f"loader build --partition {days[0]}   # Silver's rows of the day anew, from Bronze; then make build"
     return _PROVE_AGAIN
 
 

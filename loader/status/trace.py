@@ -109,7 +109,7 @@ def _unreadable(world: World, broken: list[Path]) -> Iterator[Traceless]:
         name = _shown(world, path)
         yield Traceless(
             f"{name} cannot be read as a manifest",
-            f"make dry-run MANIFEST={shlex.quote(name)}   (says why, without loading)",
+            f"make dry-run MANIFEST={shlex.quote(name)}   # says why, without loading",
         )
 
 

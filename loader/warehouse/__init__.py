@@ -115,5 +115,5 @@ def _require_version(warehouse: Warehouse, found: int) -> None:
         raise InfrastructureError(
             f"PostgreSQL at {warehouse.address}: got version {found // 10000}, expected "
             f"{OLDEST_SERVER_VERSION // 10000} or newer; no table was created or read",
-            next_command="make up   (with PGHOST unset: the embedded PostgreSQL)",
+            next_command="make up   # with PGHOST unset: the embedded PostgreSQL",
         )

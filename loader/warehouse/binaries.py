@@ -70,7 +70,7 @@ def find_binaries() -> Path:
             return max(found, key=lambda folder: int(folder.parent.name.removeprefix("pginstall") or 0))
     raise InfrastructureError(
         f"no PostgreSQL binaries in this environment: expected the package {WHEEL}; no server was started",
-        next_command="rm -f .venv/.stamp && make up   (or export PGHOST=<a PostgreSQL 15 or newer>)",
+        next_command="rm -f .venv/.stamp && make up   # or export PGHOST=<a PostgreSQL 15 or newer>",
     )
 
 

@@ -90,7 +90,7 @@ class Warehouse:
             raise CommandUsageError(
                 f"PGUSER or password for {self.host}: got one with a blank, expected none: dlt can't carry it; "
                 "nothing was started",
-                next_command=f"psql -h {self.host} -p {self.port} -c '\\password'   (a new password)",
+                next_command=f"psql -h {self.host} -p {self.port} -c '\\password'   # a new password",
             )
         query = {
             "application_name": application_name,
@@ -151,7 +151,7 @@ def given_warehouse(environment: Mapping[str, str]) -> Warehouse | None:
     if not re.fullmatch(r"[0-9]{1,5}", port) or not 1 <= int(port) <= 65535:
         raise CommandUsageError(
             f"PGPORT: got {port!r}, expected a number from 1 to 65535; nothing was started",
-            next_command="unset PGPORT   (5432 is the default)",
+            next_command="unset PGPORT   # 5432 is the default",
         )
     passfile = Path(environment.get("PGPASSFILE") or "~/.pgpass").expanduser()
     return Warehouse(

@@ -95,5 +95,5 @@ def _not_applied(connection: Connection, error: psycopg2.Error, expected: str) -
         "no table was created or changed",
         next_command=f"psql -d {database} -c 'grant create on database {database} to {user}'"
         if isinstance(error, errors.InsufficientPrivilege)
-        else "git status infra/postgres   (edited files?)",
+        else "git status infra/postgres   # edited files?",
     )

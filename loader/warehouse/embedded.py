@@ -94,7 +94,7 @@ def start(state_folder: Path, announce: Announce) -> None:
         raise InfrastructureError(
             f"embedded PostgreSQL of {state_folder}: got {error.strerror} on {error.filename}, expected "
             "to read, write and run programs there; the server was not started",
-            next_command=f"ls -la {state_folder}   (or export PGHOST=<a PostgreSQL 15 or newer>)",
+            next_command=f"ls -la {state_folder}   # or export PGHOST=<a PostgreSQL 15 or newer>",
         ) from error
 
 
@@ -111,7 +111,7 @@ def stop(state_folder: Path) -> bool:
             raise InfrastructureError(
                 f"embedded PostgreSQL: process {pid} still runs {STOP_TIMEOUT_SECONDS:.0f} s after it was "
                 "asked to stop, expected it gone; no data is lost",
-                next_command="make down   (again)",
+                next_command="make down   # again",
             )
         time.sleep(0.02)
     return True
@@ -174,7 +174,7 @@ def _probe(state_folder: Path) -> tuple[Answer, str | None]:
         raise InfrastructureError(
             f"the server at {address(state_folder).host} serves {served}, expected {data_folder}; "
             "nothing was read or written",
-            next_command="make down   (in the checkout that owns that server)",
+            next_command="make down   # in the checkout that owns that server",
         )
     return Answer.READY, str(row[1]) if row else None
 

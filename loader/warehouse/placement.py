@@ -90,7 +90,7 @@ def prepare(state_folder: Path) -> Placement:
             raise InfrastructureError(
                 f"user {run_as.name} can't run {binaries / 'initdb'} either, expected a folder that allows "
                 "programs; the server was not started",
-                next_command="make up   (as a user other than root, or with PGHOST set)",
+                next_command="make up   # as a user other than root, or with PGHOST set",
             )
     _make_private(socket_base / "run", run_as)
     _point(run_link, socket_base / "run")
@@ -136,7 +136,7 @@ def server_user(data_link: Path) -> ServerUser | None:
     raise InfrastructureError(
         f"root may not run PostgreSQL: got no user {' or '.join(SERVER_ACCOUNTS)}, expected one to run "
         "it as; the server was not started",
-        next_command="make up   (as a user other than root, or with PGHOST set)",
+        next_command="make up   # as a user other than root, or with PGHOST set",
     )
 
 
@@ -153,12 +153,12 @@ def _require_own(data_link: Path, outside: Path) -> None:
         raise InfrastructureError(
             f"{data_link}: got a link to {data_link.readlink()}, expected {expected}: this checkout was "
             "moved or copied, and that data is of its former place; the server was not started",
-            next_command=f"rm {data_link} {data_link.parent / 'run'} && make up   (starts empty)",
+            next_command=f"rm {data_link} {data_link.parent / 'run'} && make up   # starts empty",
         )
     if data_link.is_dir() and not data_link.is_symlink():
         raise InfrastructureError(
             f"{data_link}: its owner can't enter that folder any more; the server was not started",
-            next_command=f"chmod o+x {data_link.parents[1]}   (and the folders above it), then make up",
+            next_command=f"chmod o+x {data_link.parents[1]}   # and the folders above it, then make up",
         )
 
 
@@ -177,7 +177,7 @@ def _make_private(folder: Path, run_as: ServerUser | None) -> None:
         raise InfrastructureError(
             f"{folder}: got {stat.filemode(found.st_mode)} of user {_account_name(found.st_uid)}, expected a "
             f"folder that only {_account_name(uid)} may enter; the server was not started",
-            next_command=f"ls -ld {folder}   (remove it if it is not needed, then make up)",
+            next_command=f"ls -ld {folder}   # remove it if it is not needed, then make up",
         )
 
 

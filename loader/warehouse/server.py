@@ -97,7 +97,7 @@ def initialise(placement: Placement) -> None:
         said = (done.stderr or done.stdout).strip().splitlines()
         raise InfrastructureError(
             f"initdb: got {said[-1] if said else done.returncode!r}, expected a new data directory; nothing was left",
-            next_command="make up   (when that is mended; or export PGHOST=<a PostgreSQL 15 or newer>)",
+            next_command="make up   # when that is mended; or export PGHOST=<a PostgreSQL 15 or newer>",
         )
     temporary.rename(placement.data_folder)
     folder = os.open(parent, os.O_RDONLY)

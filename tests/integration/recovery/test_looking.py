@@ -378,7 +378,7 @@ class TestDiagnose:
             found = _diagnosed(database, checkout)
             assert found.next_command == f"loader rerun --run {dead} --mode execute"
         aside = lost.rename(tmp_path / "aside.json")
-        assert _diagnosed(database, checkout).next_command.startswith(f"make ingest MANIFEST={lost}   (")
+        assert _diagnosed(database, checkout).next_command.startswith(f"make ingest MANIFEST={lost}   # ")
         aside.rename(lost)
         assert recover("retry", run_id=dead).exit_code == 0
         assert _wrong(_diagnosed(database, checkout)) == []
@@ -392,7 +392,7 @@ class TestDiagnose:
         found = _diagnosed(database, checkout)
         assert _wrong(found) == [KIND]
         assert "no trace: data/seed_manifests/broken.json cannot be read as a manifest; " in _answer(found, KIND)
-        assert found.next_command.startswith("make dry-run MANIFEST=data/seed_manifests/broken.json   (")
+        assert found.next_command.startswith("make dry-run MANIFEST=data/seed_manifests/broken.json   # ")
         write_export(folder / "e" / "never.jsonl", [ticket(900)])
         never = declare(folder / "e", "never")
         found = _diagnosed(database, checkout)

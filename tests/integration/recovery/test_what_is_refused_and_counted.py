@@ -52,7 +52,7 @@ class TestBesideALiveWriter:
                 f"run {run_id} attempt 1 is alive: process {lock.process_id} on {lock.host} holds the ingest lock, in"
                 " stage started; nothing was started"
             )
-            assert refused.value.next_command == "make status   (again when it has ended)"
+            assert refused.value.next_command == "make status   # again when it has ended"
             assert len(before) == 1 and _ledger(database) == before
             assert not (settings().report_dir / "retry").exists()
         # Its session has ended: the same row is that of a dead run now, and it may be retried.
