@@ -8,10 +8,10 @@ from pathlib import Path
 
 import click
 
-from bench.exports import Exports, make_exports
+from bench.exports import Exports, make_exports, split_exports
 from bench.measure import BenchError
 from bench.report import Route, as_record, as_table, plot
-from bench.routes import backfill, by_hand, product, read_jsonl
+from bench.routes import backfill, by_hand, planning, product, read_jsonl
 from loader.config import Settings, load_settings
 from loader.errors import LoaderError
 
@@ -23,7 +23,11 @@ _FAR_OFF = {
     "rerun / product": 1.5,
     "backfill / product": 2.0,
     "product / dbt build": 2.0,
+    "plan backfill / select 1": 4.0,
 }
+_PLANNED_PARTITIONS = 60
+_LINES_PER_FILE = 5
+_PLANS = 5
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -31,12 +35,21 @@ _FAR_OFF = {
 @click.option("--partitions", type=click.IntRange(1, 365), default=30, show_default=True, help="Days, a file each.")
 @click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True, help="Medians are over these.")
 @click.option("--plain-lines", type=int, default=200_000, show_default=True, help="Lines for dlt's route; 0: not.")
+@click.option("--plan-files", type=int, default=1_000, show_default=True, help="Files to plan over; 0: not.")
 @click.option("--sizes", default="", help="Further sizes for the plot, one round each: 100000,300000.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("reports/bench"), show_default=True)
 @click.option("--work", type=click.Path(path_type=Path), help="Where exports are kept.  [default: .local/bench]")
 @click.option("--check", is_flag=True, help="Exit 1 when a ratio is far off what was ever seen.")
 def main(
-    lines: int, partitions: int, rounds: int, plain_lines: int, sizes: str, out: Path, work: Path | None, check: bool
+    lines: int,
+    partitions: int,
+    rounds: int,
+    plain_lines: int,
+    plan_files: int,
+    sizes: str,
+    out: Path,
+    work: Path | None,
+    check: bool,
 ) -> int:
     """Compare the whole chain with the floor, dlt's own route, and dbt alone."""
     settings = load_settings()
@@ -48,6 +61,8 @@ def main(
         exports = make_exports(place, settings.project_root, lines=lines, partitions=partitions)
         measured, count = read_jsonl(settings, exports, place / "work", line_limit=plain_lines)
         routes.append(Route("dlt read_jsonl", count, [measured]))
+    if plan_files:
+        routes += _measure_planning(settings, place, plan_files)
     further = [_measure(settings, place, int(size), partitions, 1) for size in sizes.split(",") if size]
 
     ratios = _ratios({route.name: route for route in routes})
@@ -59,7 +74,7 @@ def main(
     click.echo(f"{out / 'bench.json'}, {out / 'bench.svg'}", err=True)
     complaints = far_off(ratios) if check else []
     if complaints:
-        click.echo(f"far off: {', '.join(complaints)}\nnext: make bench   (which stage? see the table)", err=True)
+        click.echo(f"far off: {', '.join(complaints)}\nnext: make bench   # which stage? see the table", err=True)
     return int(bool(complaints))
 
 
@@ -87,6 +102,15 @@ def _measure(settings: Settings, place: Path, lines: int, partitions: int, round
     ]
 
 
+def _measure_planning(settings: Settings, place: Path, files: int) -> list[Route]:
+    """A backfill of 60 partitions is planned over files of five lines that are indexed."""
+    click.echo(f"plan over {files} files …", err=True)
+    whole = make_exports(place, settings.project_root, lines=files * _LINES_PER_FILE, partitions=_PLANNED_PARTITIONS)
+    exports = split_exports(whole, settings.project_root, lines_per_file=_LINES_PER_FILE)
+    plans, selects = planning(settings, exports, place / "work", rounds=_PLANS)
+    return [Route("plan backfill", whole.line_count, plans), Route("select 1", 1, selects)]
+
+
 def far_off(ratios: dict[str, float]) -> list[str]:
     """The ratios beyond what was ever seen, with their limits."""
     return [
@@ -106,6 +130,8 @@ def _ratios(routes: dict[str, Route]) -> dict[str, float]:
         "backfill / product": routes["backfill"].seconds / chain.seconds,
         "product / dbt build": chain.seconds / routes["dbt build"].seconds,
     }
+    if "plan backfill" in routes:
+        ratios["plan backfill / select 1"] = routes["plan backfill"].seconds / routes["select 1"].seconds
     if "dlt read_jsonl" in routes:
         ratios["rate of product / dlt read_jsonl"] = chain.lines_per_second / routes["dlt read_jsonl"].lines_per_second
     return ratios
@@ -115,7 +141,7 @@ if __name__ == "__main__":
     try:
         sys.exit(main(standalone_mode=False))
     except BenchError as error:
-        sys.exit(f"bench: {error}\nnext: make bench   (when that is mended)")
+        sys.exit(f"bench: {error}\nnext: make bench   # when that is mended")
     except LoaderError as error:
         sys.exit(f"bench: {error.message}\nnext: {error.next_command}")
     except click.ClickException as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from loader.contract.ruleset import load_ruleset
 from loader.contract.ticket import AcceptedRecord
 from loader.manifest.build import BatchTerms, build_manifest
 from loader.manifest.write import write_manifest
-from loader.reader import is_blank, iter_lines, open_content
+from loader.reader import ContentEncoding, is_blank, iter_lines, open_content
 
 FIRST_DAY = date(2026, 3, 1)
 
@@ -67,6 +67,27 @@ def make_exports(root: Path, project_root: Path, *, lines: int, partitions: int)
     return Exports(
         days, folder, manifest, totals["lines"], totals["content_bytes"], totals["events"], totals["silver_rows"]
     )
+
+
+def split_exports(exports: Exports, project_root: Path, *, lines_per_file: int) -> Exports:
+    """The same lines in many small files, beside the exports."""
+    folder = exports.folder.with_name(f"{exports.folder.name}-by-{lines_per_file}")
+    manifest = folder.with_suffix(".json")
+    if not manifest.exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        for path in exports.files:
+            encoding: ContentEncoding = "gzip" if path.suffix == ".gz" else "identity"
+            lines = [line.body + b"\n" for line in iter_lines(open_content(path, encoding))]
+            day = path.name.split(".")[0]
+            for number, first in enumerate(range(0, len(lines), lines_per_file)):
+                piece = b"".join(lines[first : first + lines_per_file])
+                (folder / f"{day}-{number:05d}.jsonl").write_bytes(piece)
+        terms = BatchTerms(
+            owner="bench", license="CC0-1.0", pii_scan_status="clean", is_canonized=True, name=folder.name
+        )
+        write_manifest(build_manifest(folder, manifest, project_root=project_root, terms=terms).manifest)
+    return replace(exports, folder=folder, manifest=manifest)
 
 
 def accepted_lines(exports: Exports, contracts: Path, out: Path, *, limit: int) -> int:

@@ -72,6 +72,24 @@ def backfill(settings: Settings, exports: Exports, work: Path) -> Measurement:
         return measured
 
 
+def planning(settings: Settings, exports: Exports, work: Path, *, rounds: int) -> tuple[list[Measurement], ...]:
+    """Plans of a backfill of all days of exports that are indexed, and `select 1` through the same command line."""
+    with fresh_warehouse(settings, "planning") as warehouse:
+        environment = {**_environment(warehouse, exports, work), "LOADER_REJECT_LIMIT": "1"}
+        first, last = exports.days
+        ingest = (*_LOADER, "ingest", "--manifest", str(exports.manifest), "--partition", first.isoformat())
+        window = ("--from", first.isoformat(), "--to", last.isoformat())
+        plan = (*_LOADER, "plan", "backfill", *window, "--manifest", str(exports.manifest))
+        select = (*_LOADER, "psql", "--", "-c", "select 1")
+        measure_python(ingest, environment=environment, root=settings.project_root)
+        plans, selects = [], []
+        for _ in range(rounds):
+            plans.append(measure_python(plan, environment=environment, root=settings.project_root))
+            selects.append(measure_python(select, environment=environment, root=settings.project_root))
+        shutil.rmtree(work, ignore_errors=True)
+        return plans, selects
+
+
 def by_hand(settings: Settings, exports: Exports) -> Measurement:
     """The floor. Its memory is not measured: it is no program to be run."""
     with fresh_warehouse(settings, "floor") as warehouse:

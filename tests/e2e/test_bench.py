@@ -26,7 +26,7 @@ def bench(environment: dict[str, str], tmp_path: Path, *arguments: str) -> subpr
 def test_a_small_bench_measures_every_route_and_none_is_far_off(
     loader_environment: dict[str, str], tmp_path: Path
 ) -> None:
-    size = ("--lines", "3000", "--partitions", "3", "--rounds", "1", "--plain-lines", "500")
+    size = ("--lines", "3000", "--partitions", "3", "--rounds", "1", "--plain-lines", "500", "--plan-files", "60")
     done = bench(loader_environment, tmp_path, *size, "--check")
     assert done.returncode == 0, done.stderr
     record = json.loads((tmp_path / "out" / "bench.json").read_text())
@@ -37,6 +37,8 @@ def test_a_small_bench_measures_every_route_and_none_is_far_off(
         "verify",
         "rerun",
         "backfill",
+        "plan backfill",
+        "select 1",
         "floor",
         "dbt build",
         "dlt read_jsonl",
