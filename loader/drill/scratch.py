@@ -23,7 +23,17 @@ from loader.config import Settings
 from loader.errors import InfrastructureError
 from loader.warehouse import Warehouse, open_warehouse
 
-_LOADER = (sys.executable, "-c", "from loader.cli import main; main()")
+# A command ends with its drill, also with one that is killed: it would write on where the next drill has cleaned up.
+# (prctl's PR_SET_PDEATHSIG; where there is none, its database sessions are ended by the next drill.)
+_BOUND = """
+import ctypes, os, signal, sys
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+    if os.getppid() != {drill}:
+        sys.exit(3)
+from loader.cli import main
+main()
+"""
 _SECONDS = 600
 _SESSION = "omnisupport-drill"
 # The name of a scratch database: the warehouse's, this mark, and a token that its folder has too.
@@ -63,7 +73,7 @@ class Scratch:
     def loader(self, *words: str) -> Said:
         """Run a command to its end; raises InfrastructureError for one that answers no JSON."""
         done = subprocess.run(
-            [*_LOADER, *words, "--json"],
+            [*_loader(), *words, "--json"],
             cwd=self.project_root,
             env=dict(self.environment),
             stdin=subprocess.DEVNULL,
@@ -92,7 +102,7 @@ class Scratch:
             with holder, holder.cursor() as cursor:
                 cursor.execute("lock table bronze.raw_ticket_event in share mode")
                 process = subprocess.Popen(
-                    [*_LOADER, *words],
+                    [*_loader(), *words],
                     cwd=self.project_root,
                     env=dict(self.environment),
                     stdin=subprocess.DEVNULL,
@@ -117,6 +127,10 @@ class Scratch:
         with closing(connection), connection, connection.cursor() as cursor:
             cursor.execute(statement, parameters or None)
             return list(cursor.fetchall()) if cursor.description else []
+
+
+def _loader() -> tuple[str, ...]:
+    return (sys.executable, "-c", _BOUND.format(drill=os.getpid()))
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from loader.drill import incidents
-from loader.drill.scratch import Said, Scratch, scratch
+from loader.drill.scratch import Said, Scratch, labels, scratch, working_root
 from loader.warehouse import Warehouse
 from tests.checkouts import ROOT
 from tests.ingests import rows, settings
@@ -91,6 +92,41 @@ def test_the_next_drill_removes_what_a_killed_one_left_and_nothing_of_one_at_wor
             assert place.folder.exists()
         assert not place.folder.exists()
     assert _is_there(database, alive) == [False, False, False]
+
+
+def test_a_command_ends_with_the_drill_that_started_it(database: Warehouse, loader_environment: dict[str, str]) -> None:
+    """A drill is killed while its backfill loads: the command would make its working folder anew after the clean-up."""
+    root = working_root(settings())
+    root.mkdir(parents=True, exist_ok=True)
+    before = set(root.iterdir())
+    drill = subprocess.Popen(
+        [sys.executable, "-c", "from loader.cli import main; main(['drill', '--json'])"],
+        cwd=ROOT,
+        env={**loader_environment, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    found = "select shobj_description(oid, 'pg_database') from pg_database where starts_with(datname, %s)"
+    mark = f"{database.dbname}_drill_"
+    mine: set[str] = set()
+    try:
+        deadline = time.monotonic() + 120
+        while not mine and time.monotonic() < deadline:
+            time.sleep(0.05)
+            new = {path.name for path in set(root.iterdir()) - before}
+            names = rows(database, "select datname from pg_database where starts_with(datname, %s)", mark)
+            mine = new & {label for (name,) in names for label in labels(database.in_database(name))}
+    finally:
+        drill.kill()
+        drill.wait()
+    assert mine
+    ((folder,),) = rows(database, found, mark)
+    assert Path(folder).is_dir()
+    with scratch(settings(), ()):
+        time.sleep(3)
+    assert rows(database, found, mark) == []
+    assert not Path(folder).exists()
+    assert [name for name in mine if (root / name).exists()] == []
 
 
 def test_a_database_that_only_looks_like_one_of_a_drill_stays(
