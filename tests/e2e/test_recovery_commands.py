@@ -212,7 +212,7 @@ def test_diagnose_ends_with_one_command(story: Story) -> None:
         ({"question", "answer", "is_in_order"}, True)
     ] * 6
     replay = story.replayed.record["run_id"]
-    assert record["steps"][0]["answer"] == f"replay {replay} attempt 1 ended with success"
+    assert record["steps"][1]["answer"] == f"replay {replay} attempt 1 ended with success"
     assert (record["is_in_order"], record["next_command"]) == (True, "make build SELECT=ticket_fact+")
 
 
@@ -243,7 +243,7 @@ def test_the_last_line_of_a_plan_is_the_next_command(story: Story) -> None:
         (RESET, "Missing option '--reason'."),
         ([*RESET, "--reason", "  "], "--reason: got nothing, expected why the state is reset; nothing was changed"),
         (["state", "reset", *RESET[2:6], "--to", "yesterday", "--reason", "why"], "--to: got 'yesterday'"),
-        (["rerun"], "rerun: got neither RUN nor --latest"),
+        (["rerun", "--latest", "--run", "x"], "rerun: got both RUN and --latest"),
         (["backfill"], "a window is never guessed; nothing was started"),
         (["apply", "nowhere.json"], "plan nowhere.json cannot be read"),
         (["verify"], "Missing option '--run'."),

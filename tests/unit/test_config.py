@@ -110,5 +110,5 @@ def test_a_package_away_from_its_checkout_takes_the_one_around_the_current_folde
 def test_a_partition_is_a_day_and_nothing_else() -> None:
     assert parse_partition("2026-04-17") == date(2026, 4, 17)
     for text in ("2026-04-31", "2026-4-7", "20260417", " 2026-04-17", "2026-04-17\n", "", "٢٠٢٦-٠٤-١٧"):
-        with pytest.raises(CommandUsageError, match="PARTITION: got"):
+        with pytest.raises(CommandUsageError, match="partition: got"):
             parse_partition(text)

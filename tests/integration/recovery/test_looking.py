@@ -216,7 +216,12 @@ def _answer(found: Diagnosis, question: str) -> str:
 
 RUN = "which run?"
 KIND = "duplicate, gap, drift, or no trace?"
-NOT_TAKEN = "update ops.asset_partition set taken_by_run_id = null, taken_at = null where "
+
+
+def untake(database: Warehouse, which: str) -> None:
+    """As if the lines of these days had been indexed, and their events had not landed yet."""
+    rows(database, f"update ops.asset_partition set taken_by_run_id = null, taken_at = null where {which}")
+    rows(database, f"update reconcile.reconcile_fate set fate = 'out_of_partition' where {which}")
 
 
 class TestDiagnose:
@@ -252,7 +257,7 @@ class TestDiagnose:
             "update ops.manifest_asset set disposition = 'missing', judgement = 'reject', asset_id = null"
             " where asset_id = 3",
         )
-        rows(database, NOT_TAKEN + "true")
+        untake(database, "true")
         found = _diagnosed(database, checkout)
         assert {"which manifest?", RUN, "does coverage match?"} <= set(_wrong(found))
         assert found.next_command == f"loader retry {latest_run(database)} --mode execute"
@@ -269,7 +274,7 @@ class TestDiagnose:
 
     def test_days_that_are_not_taken(self, database: Warehouse, exports: Path, checkout: Path) -> None:
         """Their manifest lies in no folder that is searched: without its name, the backfill would read others."""
-        rows(database, NOT_TAKEN + "partition_key < '2026-04-17'")
+        untake(database, "partition_key < '2026-04-17'")
         found = _diagnosed(database, checkout)
         assert _wrong(found) == ["does coverage match?"]
         days = "--from 2026-04-15 --to 2026-04-16"
@@ -284,7 +289,7 @@ class TestDiagnose:
     ) -> None:
         """A backfill would read nothing, or be refused; the raw zone has every byte."""
         batch = json.loads(exports.read_bytes())["batch_id"]
-        rows(database, NOT_TAKEN + "partition_key < '2026-04-17'")
+        untake(database, "partition_key < '2026-04-17'")
         for path in (tmp_path / "gone.json", tmp_path / "other.json"):
             (tmp_path / "other.json").write_text("{}")
             rows(database, "update ops.manifest set manifest_path = %s", str(path))
@@ -299,7 +304,7 @@ class TestDiagnose:
     ) -> None:
         """A backfill would be refused."""
         batch = json.loads(exports.read_bytes())["batch_id"]
-        rows(database, NOT_TAKEN + "partition_key < '2026-04-17'")
+        untake(database, "partition_key < '2026-04-17'")
         monkeypatch.setattr("loader.contract.ruleset.BUSINESS_RULES_VERSION", "2")
         found = _diagnosed(database, checkout)
         assert found.next_command.startswith(f"loader replay --batch {batch} --mode execute")
@@ -316,7 +321,7 @@ class TestDiagnose:
         assert found.next_command == command
         assert run(**asked).exit_code == 0
         assert _wrong(_diagnosed(database, checkout)) == []
-        rows(database, NOT_TAKEN + "asset_id = (select max(asset_id) from ops.source_asset)")
+        untake(database, "asset_id = (select max(asset_id) from ops.source_asset)")
         found = _diagnosed(database, checkout)
         assert (_wrong(found), found.next_command) == (["does coverage match?"], command)
 
@@ -427,6 +432,6 @@ class TestDiagnose:
         assert _wrong(found) == [RUN]
         assert "lines rejected, allowed 0%" in _answer(found, RUN)
         assert found.next_command.startswith("make dry-run")
-        rows(database, NOT_TAKEN + "partition_key < '2026-04-16'")
+        untake(database, "partition_key < '2026-04-16'")
         found = _diagnosed(database, checkout)
         assert found.next_command == f"loader backfill --partition 2026-04-15 --manifest {exports} --mode execute"
