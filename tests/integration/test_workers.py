@@ -184,7 +184,7 @@ def test_a_damaged_archive_is_the_same_refusal_as_in_this_process(scene: Scene, 
 
 def test_a_contract_that_changed_since_the_run_began_is_refused(scene: Scene, assets: list[AssetToRead]) -> None:
     """Lines would be judged by one ruleset and recorded under another."""
-    with pytest.raises(RefusedError, match="the contract changed since this run began"):
+    with pytest.raises(RefusedError, match="the contract changed since this command began"):
         scene.land(assets, terms=replace(TERMS, ruleset_sha256="0" * 64))
 
 
