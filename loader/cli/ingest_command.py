@@ -81,6 +81,8 @@ def _print(verdict: Verdict, root: Path) -> None:
     if verdict.problems:
         click.echo(click.style("failed: ", fg="red") + shown("\nfailed: ", verdict.problems), err=True)
     click.echo(f"evidence: {_relative(verdict.report_paths[0], root)}")
+    if verdict.release is not None:
+        click.echo(f"readers: {verdict.release.sentence}")
     click.echo(f"decision: {verdict.downstream_decision}")
     click.echo(f"next: {verdict.next_command}", err=bool(verdict.exit_code))
 
@@ -104,6 +106,7 @@ def _record(verdict: Verdict, root: Path) -> dict[str, Any]:
             {name: json_value(value) for name, value in partition.reconcile.items()} for partition in facts.partitions
         ],
         "downstream_decision": verdict.downstream_decision,
+        "release": None if verdict.release is None else verdict.release.as_record(),
         "report_paths": [_relative(path, root) for path in verdict.report_paths],
         "next_command": verdict.next_command,
     }

@@ -20,6 +20,7 @@ from loader.silver import BuildResult
 
 if TYPE_CHECKING:
     from loader.ingest.verdict import Verdict
+    from loader.release import Published
 
 SCHEMA_VERSION = "run_evidence_v1"
 ASSET_KEY = "bronze/raw_ticket_event"
@@ -37,9 +38,14 @@ class Evidence:
         self._facts = facts
         self._verdict = verdict
         self._build = build
+        self._published: Published | None = None
 
-    def write(self, cursor: Any) -> tuple[Path, ...]:
-        """Write every record, each atomically; the `_run` record last. Returns the paths, `_run` first."""
+    def write(self, cursor: Any, published: Published) -> tuple[Path, ...]:
+        """Write every record, each atomically; the `_run` record last. Returns the paths, `_run` first.
+
+        `published`: what the gate did, in the same transaction.
+        """
+        self._published = published
         run = read_run(cursor, (str(self._attempt.run_id), self._attempt.number))
         parts = [self._partition(run, partition) for partition in self._facts.partitions]
         if any(self._facts.unassigned.values()):
@@ -66,7 +72,7 @@ class Evidence:
         record.update(
             status=status,
             reason_codes=list(codes),
-            downstream_decision="hold_downstream" if status == "failed" else "manual_review_required",
+            downstream_decision=self._decision([partition.partition_key]),
         )
         return record
 
@@ -100,10 +106,16 @@ class Evidence:
                 "reason": self._verdict.proof.reason,
                 "last_proof_of_all_at": json_value(self._facts.last_proof_of_all_at),
             },
-            downstream_decision=self._verdict.downstream_decision,
+            downstream_decision=self._decision([part.partition_key for part in self._facts.partitions]),
             reconcile={name: json_value(value) for name, value in reconcile.items()},
         )
         return record
+
+    def _decision(self, days: Sequence[date]) -> str:
+        """What the gate did of these partitions together; while the attempt goes on, nothing yet."""
+        if self._published is None or not days:
+            return "hold_downstream"
+        return "proceed" if self._published.shows(days) else "hold_downstream"
 
     def _whole(self, run: Mapping[str, Any], parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         fates = {fate: sum(part["fates"][fate] for part in parts) for fate in FATES}

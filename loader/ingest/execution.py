@@ -36,7 +36,9 @@ from loader.ingest.request import DeclaredInput
 from loader.ingest.verdict import Problem, Verdict, judge_run, shown, too_many_rejects
 from loader.progress import Meter, Report, Step
 from loader.raw_zone import RawZone, SourceChangedError
+from loader.release import Act, publish
 from loader.runs import Attempt, IngestLock, Job, Ledger, drop_working_state, repair
+from loader.runs.operator import acting_operator
 from loader.runs.registry import RegisteredAsset, refuse_changed_manifests, register, register_ruleset
 from loader.silver import (
     BuildResult,
@@ -324,7 +326,7 @@ class Execution:
     def review(self, build: BuildResult, scope: ProofScope, *, pending: Mapping[int, tuple[date, date]]) -> list[date]:
         """Write the evidence of the partitions that no pending asset reaches (first and last day of each); returns
         those that failed, in their order. The attempt goes on."""
-        verdict, evidence = self._judge(build, scope)
+        verdict, evidence, _ = self._judge(build, scope)
         over_limit = [
             asset.asset_id
             for asset in verdict.facts.assets
@@ -358,7 +360,7 @@ class Execution:
         `moves_state`: whether checkpoint, cursor and watermark may advance; they do in a clean run only. `problems` and
         `notes`: what its verb has to say.
         """
-        verdict, evidence = self._judge(build, scope, problems)
+        verdict, evidence, is_proved = self._judge(build, scope, problems)
         is_clean = verdict.exit_code == 0 and self._task.line_limit is None
         with self._ledger.finish(
             "failed" if verdict.exit_code else verdict.status,
@@ -366,14 +368,33 @@ class Execution:
             failure=shown("; ", verdict.problems) or None,
             lateness=self._settings.allowed_lateness if moves_state and is_clean else None,
         ) as cursor:
-            paths = evidence.write(cursor)
-        return replace(verdict, report_paths=paths, notes=tuple(notes))
+            published = publish(
+                cursor,
+                self._act(build),
+                reject_limit=self._settings.reject_limit,
+                blocked_by=_blocked_by(verdict, is_proved),
+            )
+            verdict = replace(verdict, notes=tuple(notes), release=published)
+            paths = evidence.write(cursor, published)
+        return replace(verdict, report_paths=paths)
+
+    def _act(self, build: BuildResult) -> Act:
+        return Act(
+            "publish",
+            acting_operator(),
+            self.attempt.trace_id,
+            run_id=str(self.attempt.run_id),
+            attempt=self.attempt.number,
+            dbt_invocation_id=build.invocation_id,
+        )
 
     def _judge(
         self, build: BuildResult, scope: ProofScope, problems: Sequence[Problem] = ()
-    ) -> tuple[Verdict, Evidence]:
+    ) -> tuple[Verdict, Evidence, bool]:
+        """The verdict, its evidence, and whether the proof closed."""
         with self._ledger.boundary("reconciled") as cursor:
-            if is_closed(cursor, scope, build):
+            is_proved = is_closed(cursor, scope, build)
+            if is_proved:
                 record_proof(cursor, scope, build, self.attempt)
             facts = read_facts(cursor, self.attempt, self._task.window)
         verdict = judge_run(
@@ -385,7 +406,7 @@ class Execution:
             self._task.partition,
             problems,
         )
-        return verdict, Evidence(self._settings, self.attempt, facts, verdict, build)
+        return verdict, Evidence(self._settings, self.attempt, facts, verdict, build), is_proved
 
     def _job(self) -> Job:
         return Job(
@@ -414,6 +435,15 @@ class Execution:
             write_crash_evidence(self._settings, self._lock, ((str(self.attempt.run_id), self.attempt.number),))
         except LoaderError as second:
             self._report(f"this end was not recorded: {second.message}")
+
+
+# Problems of a run that let nothing of it through; others keep back the partitions that they are about.
+_BLOCKING = {"dbt_check_failed", "manifest_refused", "reconcile_finding", "replay_differs", "unexplained_gap"}
+
+
+def _blocked_by(verdict: Verdict, is_proved: bool) -> list[str]:
+    found = sorted(_BLOCKING.intersection(verdict.reason_codes))
+    return [f"the run failed: {', '.join(found)}"] if found else [] if is_proved else ["the proof did not close"]
 
 
 def _has_failed(partition: PartitionFacts) -> bool:

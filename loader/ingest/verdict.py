@@ -10,6 +10,7 @@ from pathlib import Path
 
 from loader.evidence.facts import PartitionFacts, RunFacts
 from loader.manifest import ManifestRefusedError
+from loader.release import Published
 from loader.silver import BuildResult, ProofScope
 
 PROBLEMS_SHOWN = 20
@@ -50,6 +51,7 @@ class Verdict:
     proof: ProofScope
     report_paths: tuple[Path, ...] = ()
     notes: tuple[str, ...] = ()
+    release: Published | None = None
 
     def of_partition(self, partition: PartitionFacts) -> tuple[str, tuple[str, ...]]:
         """Status and reason codes of one partition: what it shares with the whole run, and what is its own."""
@@ -70,8 +72,10 @@ class Verdict:
 
     @property
     def downstream_decision(self) -> str:
-        """Never above manual_review_required until a release gate exists."""
-        return "hold_downstream" if self.exit_code else "manual_review_required"
+        """What the gate did: proceed where readers see all of the run's partitions as they are proved."""
+        days = [partition.partition_key for partition in self.facts.partitions]
+        is_shown = self.release is not None and bool(days) and self.release.shows(days)
+        return "proceed" if is_shown else "hold_downstream"
 
 
 def judge_run(

@@ -96,8 +96,13 @@ def record_proof(cursor: Any, scope: ProofScope, build: BuildResult, attempt: At
 
     Under the ingest lock: no load can have completed, and no asset been read, since dbt looked.
     """
+    # What was changed is proved, and waits for its release.
     cursor.execute(
-        "delete from ops.unproved_change using reconcile.proof_scope where pg_visible_in_snapshot(changed_in, seen)"
+        "with proved as ("
+        "  delete from ops.unproved_change using reconcile.proof_scope where pg_visible_in_snapshot(changed_in, seen)"
+        "  returning table_name, row_key)"
+        " insert into release.pending_ticket (ticket_id)"
+        " select distinct row_key from proved where table_name = 'silver.ticket_fact' on conflict do nothing"
     )
     cursor.execute(
         "insert into ops.proved_load (load_id) select load_id from ops.completed_load on conflict do nothing"

@@ -104,6 +104,7 @@ def test_ingest_says_what_became_of_the_day(day: Day) -> None:
         "warnings",
         "reconcile",
         "downstream_decision",
+        "release",
         "report_paths",
         "next_command",
     }
@@ -111,7 +112,7 @@ def test_ingest_says_what_became_of_the_day(day: Day) -> None:
     (reconcile,) = record["reconcile"]
     assert (reconcile["partition_key"], reconcile["unexplained_count"]) == ("2026-04-17", 0)
     assert (reconcile["silver_row_count"], reconcile["superseded_count"], reconcile["is_complete"]) == (40, 10, True)
-    assert record["downstream_decision"] == "manual_review_required"
+    assert (record["downstream_decision"], record["release"]["partitions"]) == ("proceed", ["2026-04-17"])
     for path in record["report_paths"]:
         evidence = json.loads((day.checkout.root / path).read_text())
         assert (evidence["run_id"], evidence["report_path"]) == (record["run_id"], path)

@@ -115,7 +115,7 @@ def test_evidence_keeps_its_schema_and_the_run_record_is_the_sum_of_the_others(
     assert whole["input_row_count"] == sum(part["input_row_count"] for part in parts) == 10
     assert whole["fates"] == {fate: sum(part["fates"][fate] for part in parts) for fate in whole["fates"]}
     assert whole["output_row_count"] == 4
-    assert whole["downstream_decision"] == "manual_review_required"
+    assert whole["downstream_decision"] == "proceed"
     for record, path in zip((whole, *parts), verdict.report_paths, strict=True):
         assert path.is_file() and path.name == f"{record['run_id']}.1.json"
 

@@ -10,8 +10,19 @@
     {%- if existing is not none and (existing.is_table or existing.is_materialized_view) %}
         {%- do adapter.drop_relation(existing) %}
     {%- endif %}
+    {#- Replacing a view locks its readers out for a moment: those of serving are left alone while they are the same. #}
+    {%- set signature = local_md5(sql ~ model.columns) -%}
+    {%- set is_kept = config.get('meta', {}).get('is_replaced_when_changed_only', false) -%}
+    {%- set is_the_same = is_kept and existing is not none and view_signature(this) == signature -%}
     {% call statement('main') -%}
-        {{ get_create_view_as_sql(target_relation, sql) }}
+        {%- if is_the_same -%}
+select 1 as is_unchanged
+        {%- else -%}
+{{ get_create_view_as_sql(target_relation, sql) }}
+        {%- if is_kept %};
+comment on view {{ target_relation }} is '{{ signature }}'
+        {%- endif -%}
+        {%- endif -%}
     {%- endcall %}
     {%- do apply_grants(target_relation, config.get('grants'), should_revoke=should_revoke(existing)) %}
     {%- do persist_docs(target_relation, model) %}
@@ -21,6 +32,14 @@
 
     {{ return({'relations': [target_relation]}) }}
 {% endmaterialization %}
+
+{#- What the view was made from: the comment that this materialization leaves on it. -#}
+{% macro view_signature(relation) -%}
+    {%- set found = run_query(
+        "select obj_description(to_regclass('" ~ relation.include(database=false) ~ "'), 'pg_class')"
+    ) -%}
+    {{ return(found.columns[0].values()[0]) }}
+{%- endmacro %}
 
 {% macro postgres__create_view_as(relation, sql) -%}
     {%- if config.get('contract').enforced -%}

@@ -1,0 +1,146 @@
+-- Owner: the loader. What readers may see: every released version of a ticket's row, and for each partition which
+-- release it shows. (docs/decisions/0008)
+create schema if not exists release;
+
+-- One row per act that moved pointers, in one transaction. Numbers grow with time.
+create table if not exists release.data_release (
+    data_release_id bigint generated always as identity primary key,
+    -- publish: by the gate; override: against it; restore: back to what was released before.
+    kind text not null check (kind in ('publish', 'override', 'restore')),
+    -- The run whose checks opened the gate; null: a command without a run.
+    run_id uuid,
+    attempt integer,
+    trace_id text not null check (trace_id ~ '^[0-9a-f]{32}$'),
+    dbt_invocation_id text,
+    operator text not null,
+    reason text,
+    -- The recovery plan that it applied.
+    plan_id uuid unique,
+    released_at timestamptz not null default clock_timestamp(),
+    check ((run_id is null) = (attempt is null)),
+    check (kind = 'publish' or reason is not null)
+);
+
+-- What a release made of a partition: a state that pointers can show. Digest: sum of ops.digest64 over its rows.
+create table if not exists release.partition_version (
+    partition_key date not null,
+    data_release_id bigint not null references release.data_release,
+    ticket_count bigint not null,
+    ticket_digest numeric not null,
+    primary key (partition_key, data_release_id)
+);
+
+-- The version that readers see; 0: none. Moved, never deleted.
+create table if not exists release.partition_pointer (
+    partition_key date primary key,
+    data_release_id bigint not null,
+    -- The release that set it here.
+    moved_by bigint not null references release.data_release
+);
+
+-- Every place where a pointer has been.
+create table if not exists release.pointer_move (
+    moved_by bigint not null references release.data_release,
+    partition_key date not null,
+    old_data_release_id bigint not null,
+    new_data_release_id bigint not null,
+    primary key (partition_key, moved_by)
+);
+
+-- Partitions between which a release moved tickets. Both show that release or a later one, or both an earlier one:
+-- otherwise readers would see a ticket twice, or not at all.
+create table if not exists release.partition_link (
+    data_release_id bigint not null references release.data_release,
+    old_partition_key date not null,
+    new_partition_key date not null,
+    ticket_count bigint not null,
+    primary key (data_release_id, old_partition_key, new_partition_key)
+);
+
+-- A held partition stays as it is, whatever runs.
+create table if not exists release.partition_hold (
+    partition_key date primary key,
+    operator text not null,
+    reason text not null,
+    held_at timestamptz not null default clock_timestamp()
+);
+
+-- Acts of people that move no pointer: hold and its end.
+create table if not exists release.hold_change (
+    change_id bigint generated always as identity primary key,
+    partition_key date not null,
+    is_held boolean not null,
+    operator text not null,
+    reason text not null,
+    changed_at timestamptz not null default clock_timestamp()
+);
+
+-- What the gate last said of each partition: obstacles, none where it was open; pending: proved rows of it are other
+-- than those that were released last.
+create table if not exists release.partition_gate (
+    partition_key date primary key,
+    is_pending boolean not null,
+    obstacles text [] not null,
+    judged_at timestamptz not null default clock_timestamp()
+);
+
+-- Tickets that were proved to be other than released, or new; '*': any may be.
+create table if not exists release.pending_ticket (
+    ticket_id text primary key
+);
+
+-- Rows of silver.ticket_fact as they were released: shown from first_release_id up to, not including, end_release_id.
+create table if not exists release.ticket_row (
+    first_release_id bigint not null references release.data_release,
+    end_release_id bigint,
+    -- ops.digest64 of what follows (release.ticket_digest).
+    row_digest numeric not null,
+    ticket_id text not null,
+    record_source text not null,
+    schema_version text not null,
+    customer_id text not null,
+    org_id text,
+    status text not null,
+    priority text not null,
+    category text,
+    product_line text not null,
+    product_version text,
+    error_codes jsonb,
+    asset_ids jsonb,
+    assignee_id text,
+    sla_tier text,
+    sla_due_at timestamptz,
+    created_at timestamptz not null,
+    updated_at timestamptz,
+    resolved_at timestamptz,
+    pii_level text not null,
+    pii_redacted boolean,
+    quality_gate text not null,
+    owner text not null,
+    tags jsonb,
+    partition_key date not null,
+    is_open boolean not null,
+    version_count bigint not null,
+    warning_codes text [] not null,
+    record_fingerprint text not null,
+    event_id uuid not null,
+    asset_id integer not null,
+    source_fingerprint text,
+    line_number integer not null,
+    manifest_id text,
+    batch_id text,
+    ingest_batch_id text not null,
+    run_id uuid not null,
+    dlt_load_id text not null,
+    primary key (partition_key, ticket_id, first_release_id),
+    check (end_release_id > first_release_id)
+);
+-- A ticket has one newest row.
+create unique index if not exists ticket_row_newest on release.ticket_row (ticket_id) where end_release_id is null;
+create index if not exists ticket_row_by_ticket on release.ticket_row (ticket_id);
+create index if not exists ticket_row_by_customer on release.ticket_row (customer_id);
+
+-- Cutting off empty pages at a table's end would lock readers out.
+alter table release.ticket_row set (vacuum_truncate = false);
+alter table release.partition_pointer set (vacuum_truncate = false);
+alter table release.partition_hold set (vacuum_truncate = false);

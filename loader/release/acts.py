@@ -1,0 +1,146 @@
+"""Acts of people on the gate: hold, release, and the question whether a partition is ready."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from loader.config import Settings
+from loader.errors import CommandUsageError, RefusedError
+from loader.evidence.facts import fetch_rows, json_value
+from loader.evidence.files import require_writable, write_json
+from loader.progress import Report
+from loader.release import store
+from loader.release.publish import Published, publish
+from loader.release.store import Act
+from loader.runs import IngestLock, trace_id_of_caller
+from loader.runs.operator import acting_operator
+from loader.silver import choose_scope, is_closed, project_sha256, record_proof, run_dbt, start_dbt
+from loader.warehouse import open_warehouse
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """What a release came to, and its evidence; `report_path` None: nothing moved."""
+
+    published: Published
+    report_path: Path | None
+
+
+def hold(settings: Settings, days: Sequence[date], reason: str) -> None:
+    """Keep these partitions as readers see them, whatever runs. Takes no ingest lock: a run at work obeys it, too."""
+    session = open_warehouse(settings).connect(application_name="omnisupport-hold")
+    with closing(session), session, session.cursor() as cursor:
+        store.hold(cursor, days, acting_operator(), reason)
+
+
+def release(
+    settings: Settings, days: Sequence[date], *, override_reason: str | None = None, report: Report
+) -> Released:
+    """Prove Silver as it stands, and let readers see these partitions; ends their holds.
+
+    With `override_reason` also where checks fail: the act is recorded with it. Raises RefusedError, with nothing moved,
+    where a partition stays back; CommandUsageError where none was given.
+    """
+    if not days:
+        raise CommandUsageError(
+            "release: expected --partition; nothing was released", next_command="loader release --partition 2026-04-17"
+        )
+    require_writable(settings.report_dir)
+    start_dbt()
+    warehouse = open_warehouse(settings)
+    trace_id = trace_id_of_caller()
+    with closing(IngestLock.acquire(warehouse, wait_seconds=settings.lock_timeout)) as lock:
+        with lock.transaction() as cursor:
+            sha256 = project_sha256(settings.project_root)
+            scope = choose_scope(cursor, sha256, is_asked_for_all=settings.proof == "all")
+        report(f"proof: {scope.name}, {scope.reason}")
+        build = run_dbt(
+            warehouse,
+            settings.project_root,
+            ["build", "--exclude-resource-type", "unit_test", "--vars", scope.variables],
+            is_quiet=True,
+        )
+        act = Act(
+            "publish" if override_reason is None else "override",
+            acting_operator(),
+            trace_id,
+            reason=override_reason,
+            dbt_invocation_id=build.invocation_id,
+        )
+        with lock.transaction() as cursor:
+            is_proved = is_closed(cursor, scope, build)
+            if is_proved:
+                record_proof(cursor, scope, build, None)
+            elif override_reason is not None:
+                # Nothing says what differs from what is released.
+                store.await_everything(cursor)
+            published = publish(
+                cursor,
+                act,
+                reject_limit=settings.reject_limit,
+                only=days,
+                frees=True,
+                blocked_by=[] if is_proved else ["the proof did not close"],
+            )
+            closed = [decision for decision in published.decisions if not decision.is_open]
+            path = _write(settings, cursor, act, published)
+    if closed:
+        raise RefusedError(
+            f"release: {'; '.join(closed[0].obstacles[:5])}; "
+            + ("the others were released" if published.partitions else "nothing was released"),
+            next_command="make diagnose   # or loader release … --override --reason <why>",
+        )
+    return Released(published, path)
+
+
+def _write(settings: Settings, cursor: Any, act: Act, published: Published) -> Path | None:
+    if published.data_release_id is None:
+        return None
+    path = settings.report_dir / "release" / f"release_{published.data_release_id:06d}.json"
+    pointers = store.pointers(cursor)
+    moved = {day: pointers[day] for day in published.partitions}
+    counts = store.recorded(cursor, moved)
+    write_json(
+        path,
+        {
+            "data_release_id": published.data_release_id,
+            "kind": act.kind,
+            "operator": act.operator,
+            "reason": act.reason,
+            "trace_id": act.trace_id,
+            "dbt_invocation_id": act.dbt_invocation_id,
+            "partitions": [
+                {
+                    "partition_key": day.isoformat(),
+                    "shown_release_id": version,
+                    "ticket_count": counts[day][0],
+                    "ticket_digest": str(counts[day][1]),
+                }
+                for day, version in sorted(moved.items())
+            ],
+        },
+    )
+    return path
+
+
+def readiness(settings: Settings, days: Sequence[date]) -> list[Mapping[str, Any]]:
+    """Per partition: what readers see, `is_ready`, and the reason where it is not; asks serving.partition_status."""
+    session = open_warehouse(settings).connect(application_name="omnisupport-ready")
+    with closing(session), session, session.cursor() as cursor:
+        cursor.execute("select to_regclass('serving.partition_status') is not null")
+        known: dict[date, dict[str, Any]] = {}
+        if cursor.fetchone()[0]:
+            rows = fetch_rows(
+                cursor, "select * from serving.partition_status where partition_key = any(%s)", (list(days),)
+            )
+            known = {row["partition_key"]: row for row in rows}
+    unknown = {"data_release_id": None, "is_ready": False, "is_held": False, "reason": "no line of it is known"}
+    return [
+        {name: json_value(value) for name, value in known.get(day, {"partition_key": day, **unknown}).items()}
+        for day in days
+    ]

@@ -1,0 +1,163 @@
+"""The gate at work: proved rows of Silver become what readers see, or stay back with a reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from loader.evidence.facts import fetch_rows
+from loader.release import store
+from loader.release.gate import Candidate, Decision, decide
+from loader.release.store import Act
+
+HELD = "held"
+_UNKNOWN = ("no line of it is known",)
+
+# Columns of a reconcile row that must be 0, and what they say when they are not.
+_MUST_BE_ZERO = {
+    "unexplained_count": "unexplained lines or events",
+    "withheld_asset_count": "withheld assets",
+    "missing_asset_count": "missing assets",
+    "not_read_asset_count": "assets not read",
+    "out_of_partition_count": "lines not taken yet",
+    "collided_count": "events of a ticket_id under two record sources",
+    "pending_count": "events that are not built yet",
+}
+
+
+# Days with lines of an asset of which more is rejected than policy allows (all of it is always too much).
+_OVER_LIMIT = """
+select part.partition_key, string_agg(distinct asset.source_id, ', ' order by asset.source_id) as source_ids
+from reconcile.reconcile_asset as asset
+inner join ops.asset_partition as part on part.asset_id = asset.asset_id and part.ruleset_id = asset.ruleset_id
+where asset.rejected_count > 0
+    and (asset.record_line_count = 0
+        or asset.rejected_count > %(limit)s * (asset.record_line_count + asset.rejected_count))
+group by part.partition_key
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What the gate did: the release, None when no partition moved, and the groups that it looked at."""
+
+    data_release_id: int | None
+    decisions: tuple[Decision, ...]
+    # Partitions of which readers see the newest proved rows, and whose checks pass.
+    current: frozenset[date] = frozenset()
+
+    def shows(self, days: Iterable[date]) -> bool:
+        return self.current.issuperset(days)
+
+    @property
+    def partitions(self) -> tuple[date, ...]:
+        return tuple(day for decision in self.decisions if decision.is_open for day in decision.partitions)
+
+    def as_record(self) -> dict[str, Any]:
+        """JSON-ready values."""
+        return {
+            "data_release_id": self.data_release_id,
+            "partitions": [day.isoformat() for day in self.partitions],
+            "kept_back": [
+                {"partitions": [day.isoformat() for day in decision.partitions], "obstacles": list(decision.obstacles)}
+                for decision in self.decisions
+                if not decision.is_open
+            ],
+        }
+
+    @property
+    def sentence(self) -> str:
+        kept_back = [decision for decision in self.decisions if not decision.is_open]
+        words = [f"release {self.data_release_id}: {len(self.partitions)} partition(s)"] if self.data_release_id else []
+        if kept_back:
+            days = sum(len(decision.partitions) for decision in kept_back)
+            words.append(f"{days} partition(s) kept back: {kept_back[0].obstacles[0]}")
+        return "; ".join(words) or "nothing to release"
+
+
+def publish(
+    cursor: Any,
+    act: Act,
+    *,
+    reject_limit: float,
+    only: Sequence[date] | None = None,
+    frees: bool = False,
+    blocked_by: Sequence[str] = (),
+) -> Published:
+    """Judge every partition that waits, and let readers see those whose checks passed; all in the caller's transaction.
+
+    After reconcile, under the ingest lock. `reject_limit`: the greatest share of an asset's lines that may be rejected;
+    beyond it the days of the asset stay back. `only`: of these partitions; `frees`: a hold on them does not keep them
+    back, and ends when they move. `blocked_by`: why nothing of this run may be released, whatever its partitions say.
+    An `act` of kind override moves `only` against the checks. Raises CheckFailedError as release_changes.
+    """
+    held = store.lock_holds(cursor)
+    days, links = store.find_changes(cursor)
+    asked = None if only is None else set(only)
+    obstacles = {
+        row["partition_key"]: [*_obstacles(row), *blocked_by]
+        for row in fetch_rows(cursor, "select * from reconcile.reconcile_partition", None)
+    }
+    for row in fetch_rows(cursor, _OVER_LIMIT, {"limit": reject_limit}):
+        obstacles.setdefault(row["partition_key"], []).append(f"too many rejects in {row['source_ids']}")
+    pointers = store.pointers(cursor)
+    newest = store.newest_versions(cursor)
+    # Changed, never shown, or behind what was released of them.
+    waiting = days | {day for day in obstacles if pointers.get(day, 0) == 0} | _behind(pointers, newest)
+    if asked is not None:
+        waiting |= asked
+    candidates = [
+        Candidate(day, tuple(_all_obstacles(day, obstacles.get(day, _UNKNOWN), held, asked, frees, act)))
+        for day in waiting
+    ]
+    decisions = tuple(
+        decision for decision in decide(candidates, links) if asked is None or asked.intersection(decision.partitions)
+    )
+    moving = sorted(day for decision in decisions if decision.is_open for day in decision.partitions)
+    release = None
+    if moving and _is_moving(moving, days, pointers, newest):
+        release = store.add_release(cursor, act)
+        store.release_changes(cursor, release, moving)
+    store.keep_waiting(cursor, moving)
+    freed = held & set(moving) if frees else set()
+    store.free(cursor, freed, act)
+    store.note_gate(cursor, {day: obstacles.get(day, []) for day in {*obstacles, *days}}, days - set(moving))
+    pointers, newest = store.pointers(cursor), store.newest_versions(cursor)
+    current = {
+        day
+        for day, reasons in obstacles.items()
+        if not reasons and day not in days - set(moving) and newest.get(day) == pointers.get(day)
+    }
+    return Published(release, decisions, frozenset(current))
+
+
+def _behind(pointers: Mapping[date, int], newest: Mapping[date, int]) -> set[date]:
+    return {day for day, version in newest.items() if pointers.get(day, 0) < version}
+
+
+def _is_moving(
+    moving: Sequence[date], days: set[date], pointers: Mapping[date, int], newest: Mapping[date, int]
+) -> bool:
+    """Whether anything would change for readers; a release without that would only be noise."""
+    return any(day in days or day not in newest or pointers.get(day, 0) < newest[day] for day in moving)
+
+
+def _all_obstacles(
+    day: date, of_checks: Sequence[str], held: set[date], asked: set[date] | None, frees: bool, act: Act
+) -> list[str]:
+    found = [] if act.kind == "override" else list(of_checks)
+    if asked is not None and day not in asked:
+        found.append("was not asked for")
+    elif day in held and not frees:
+        found.append(HELD)
+    return found
+
+
+def _obstacles(row: Mapping[str, Any]) -> list[str]:
+    """Why a reconcile row keeps its partition back."""
+    found = [f"{row[name]} {words}" for name, words in _MUST_BE_ZERO.items() if row[name]]
+    if row["bronze_digest"] != row["silver_digest"]:
+        found.append("Silver's content is not Bronze's")
+    return found or ([] if row["is_complete"] else ["not complete"])

@@ -1,0 +1,364 @@
+"""Released rows and the pointers to them. Every function works in the caller's transaction.
+
+A row of a ticket is kept once per content: from the release that first had it up to the one that replaced it. What a
+partition shows is decided by its pointer alone, so a release writes what changed, and a step back writes no row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from loader.errors import CheckFailedError
+from loader.release.gate import Link, broken_links
+
+EVERYTHING = "*"
+_OWN_COLUMNS = ("first_release_id", "end_release_id", "row_digest")
+
+_COLUMNS = """
+select attname, format_type(atttypid, atttypmod) from pg_attribute
+where attrelid = 'release.ticket_row'::regclass and attnum > 0 and not attisdropped and attname <> all(%s)
+order by attnum
+"""
+
+# What Silver has of the tickets that are waiting, beside the newest row that was released of each. A ticket is in one
+# partition on either side.
+_FIND_CHANGES = """
+create temporary table release_change on commit drop as
+with
+waiting as (select ticket_id from release.pending_ticket),
+silver as (
+    select fact.ticket_id, fact.partition_key, {digest} as row_digest
+    from silver.ticket_fact as fact
+    where %(everything)s or fact.ticket_id in (select ticket_id from waiting)
+),
+newest as (
+    select ticket_id, partition_key, row_digest
+    from release.ticket_row
+    where end_release_id is null and (%(everything)s or ticket_id in (select ticket_id from waiting))
+)
+select
+    coalesce(silver.ticket_id, newest.ticket_id) as ticket_id,
+    newest.partition_key as old_partition_key,
+    newest.row_digest as old_digest,
+    silver.partition_key as new_partition_key,
+    silver.row_digest as new_digest
+from silver
+full join newest on silver.ticket_id = newest.ticket_id
+where (silver.partition_key, silver.row_digest) is distinct from (newest.partition_key, newest.row_digest)
+"""
+
+_CLOSE_ROWS = """
+update release.ticket_row as held
+set end_release_id = %(release)s
+from release_change as change
+where held.ticket_id = change.ticket_id and held.end_release_id is null
+    and change.old_partition_key = any(%(days)s)
+"""
+
+_ADD_ROWS = """
+insert into release.ticket_row (first_release_id, row_digest, {columns})
+select %(release)s, change.new_digest, {fact_columns}
+from release_change as change
+inner join silver.ticket_fact as fact on fact.ticket_id = change.ticket_id
+where change.new_partition_key = any(%(days)s)
+"""
+
+# A partition's version: the one before, without the rows that left, with those that came.
+_ADD_VERSIONS = """
+insert into release.partition_version (partition_key, data_release_id, ticket_count, ticket_digest)
+select
+    wanted.partition_key,
+    %(release)s,
+    coalesce(latest.ticket_count, 0) + coalesce(change.ticket_count, 0),
+    coalesce(latest.ticket_digest, 0) + coalesce(change.ticket_digest, 0)
+from unnest(%(days)s) as wanted (partition_key)
+left join (
+    select partition_key, sum(ticket_count) as ticket_count, sum(ticket_digest) as ticket_digest
+    from (
+        select new_partition_key as partition_key, 1 as ticket_count, new_digest as ticket_digest from release_change
+        union all
+        select old_partition_key, -1, -old_digest from release_change
+    ) as sides
+    where partition_key is not null
+    group by partition_key
+) as change using (partition_key)
+left join (
+    select distinct on (partition_key) partition_key, ticket_count, ticket_digest
+    from release.partition_version order by partition_key, data_release_id desc
+) as latest using (partition_key)
+where change.partition_key is not null or latest.partition_key is null
+"""
+
+_ADD_LINKS = """
+insert into release.partition_link (data_release_id, old_partition_key, new_partition_key, ticket_count)
+select %(release)s, old_partition_key, new_partition_key, count(*)
+from release_change
+where old_partition_key <> new_partition_key and old_partition_key = any(%(days)s)
+group by old_partition_key, new_partition_key
+"""
+
+# Each partition of `days` to the version that `targets` names beside it.
+_MOVE_POINTERS = """
+with
+wanted as (
+    select partition_key, target from unnest(%(days)s::date[], %(targets)s::bigint[]) as wanted (partition_key, target)
+),
+noted as (
+    insert into release.pointer_move (moved_by, partition_key, old_data_release_id, new_data_release_id)
+    select %(release)s, wanted.partition_key, coalesce(pointer.data_release_id, 0), wanted.target
+    from wanted
+    left join release.partition_pointer as pointer using (partition_key)
+    where pointer.data_release_id is distinct from wanted.target
+    returning partition_key, new_data_release_id
+)
+insert into release.partition_pointer (partition_key, data_release_id, moved_by)
+select partition_key, new_data_release_id, %(release)s from noted
+on conflict (partition_key) do update set data_release_id = excluded.data_release_id, moved_by = excluded.moved_by
+"""
+
+_SHOWN = """
+select row.partition_key, count(*), coalesce(sum(row.row_digest), 0)
+from release.ticket_row as row
+inner join release.partition_pointer as pointer using (partition_key)
+where row.partition_key = any(%(days)s) and row.first_release_id <= pointer.data_release_id
+    and (row.end_release_id is null or row.end_release_id > pointer.data_release_id)
+group by row.partition_key
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """Who moves pointers, why, and on the strength of which run; a command without a run has none."""
+
+    kind: str
+    operator: str
+    trace_id: str
+    reason: str | None = None
+    run_id: str | None = None
+    attempt: int | None = None
+    dbt_invocation_id: str | None = None
+    plan_id: str | None = None
+
+
+def lock_holds(cursor: Any) -> set[date]:
+    """The partitions that are held; nobody holds or frees one until the transaction ends."""
+    cursor.execute("lock table release.partition_hold in share row exclusive mode")
+    cursor.execute("select partition_key from release.partition_hold")
+    return {day for (day,) in cursor.fetchall()}
+
+
+def await_everything(cursor: Any) -> None:
+    """Any ticket may differ from what is released."""
+    cursor.execute("insert into release.pending_ticket (ticket_id) values (%s) on conflict do nothing", (EVERYTHING,))
+
+
+def find_changes(cursor: Any) -> tuple[set[date], set[Link]]:
+    """Compare what waits with what was released last; the differences stay in release_change until the transaction
+    ends. Returns the partitions that would change, and between which of them tickets move or have moved unseen."""
+    # Before the first release nothing has waited for one.
+    cursor.execute(
+        "select exists (select from release.pending_ticket where ticket_id = %s)"
+        " or not exists (select from release.data_release)",
+        (EVERYTHING,),
+    )
+    (everything,) = cursor.fetchone()
+    cursor.execute(_FIND_CHANGES.format(digest=_digest(cursor, "fact")), {"everything": everything})
+    cursor.execute("analyze release_change")
+    cursor.execute(
+        "select old_partition_key, new_partition_key from release_change group by old_partition_key, new_partition_key"
+    )
+    sides = cursor.fetchall()
+    days = {day for pair in sides for day in pair if day is not None}
+    links = {(old, new) for old, new in sides if old is not None and new is not None and old != new}
+    return days, links | unseen_links(cursor)
+
+
+def unseen_links(cursor: Any) -> set[Link]:
+    """Links of releases that one of their partitions does not show."""
+    cursor.execute(
+        "select distinct link.old_partition_key, link.new_partition_key from release.partition_link as link"
+        " left join release.partition_pointer as old on old.partition_key = link.old_partition_key"
+        " left join release.partition_pointer as new on new.partition_key = link.new_partition_key"
+        " where link.data_release_id > least(coalesce(old.data_release_id, 0), coalesce(new.data_release_id, 0))"
+    )
+    return set(cursor.fetchall())
+
+
+def add_release(cursor: Any, act: Act) -> int:
+    """A new release; its number."""
+    cursor.execute(
+        "insert into release.data_release"
+        " (kind, run_id, attempt, trace_id, dbt_invocation_id, operator, reason, plan_id)"
+        " values (%s, %s, %s, %s, %s, %s, %s, %s) returning data_release_id",
+        (
+            act.kind,
+            act.run_id,
+            act.attempt,
+            act.trace_id,
+            act.dbt_invocation_id,
+            act.operator,
+            act.reason,
+            act.plan_id,
+        ),
+    )
+    return int(cursor.fetchone()[0])
+
+
+def release_changes(cursor: Any, release: int, days: Sequence[date]) -> None:
+    """After find_changes: keep what changed in `days`, and let each of them show its newest version.
+
+    `days` holds both sides of every link, or neither. Raises CheckFailedError, and the transaction must not commit,
+    where readers would see a ticket twice or not at all.
+    """
+    parameters = {"release": release, "days": list(days)}
+    columns = [name for name, _ in _columns(cursor)]
+    cursor.execute(_CLOSE_ROWS, parameters)
+    cursor.execute(
+        _ADD_ROWS.format(columns=", ".join(columns), fact_columns=", ".join(f"fact.{name}" for name in columns)),
+        parameters,
+    )
+    cursor.execute(_ADD_VERSIONS, parameters)
+    cursor.execute(_ADD_LINKS, parameters)
+    cursor.execute(
+        "select partition_key, max(data_release_id) from release.partition_version where partition_key = any(%s)"
+        " group by partition_key",
+        (list(days),),
+    )
+    move_pointers(cursor, release, dict(cursor.fetchall()))
+
+
+def keep_waiting(cursor: Any, released: Sequence[date]) -> None:
+    """After find_changes: of what waits, keep the tickets that differ and are not of the partitions released."""
+    cursor.execute(
+        "delete from release.pending_ticket as waiting where waiting.ticket_id = %s or not exists ("
+        "  select from release_change as change where change.ticket_id = waiting.ticket_id"
+        "  and not coalesce(change.new_partition_key, change.old_partition_key) = any(%s))",
+        (EVERYTHING, list(released)),
+    )
+    cursor.execute(
+        "insert into release.pending_ticket (ticket_id) select ticket_id from release_change"
+        " where not coalesce(new_partition_key, old_partition_key) = any(%s) on conflict do nothing",
+        (list(released),),
+    )
+
+
+def note_gate(cursor: Any, obstacles: Mapping[date, Sequence[str]], pending: set[date]) -> None:
+    """What the gate says of each partition now; one that is not named stays as it was."""
+    cursor.executemany(
+        "insert into release.partition_gate as gate (partition_key, is_pending, obstacles) values (%s, %s, %s)"
+        " on conflict (partition_key) do update set is_pending = excluded.is_pending, obstacles = excluded.obstacles,"
+        " judged_at = excluded.judged_at"
+        " where (gate.is_pending, gate.obstacles) is distinct from (excluded.is_pending, excluded.obstacles)",
+        [(day, day in pending, list(reasons)) for day, reasons in obstacles.items()],
+    )
+
+
+def move_pointers(cursor: Any, release: int, targets: Mapping[date, int]) -> None:
+    """Let each partition show the version beside it; 0: nothing. Raises CheckFailedError as release_changes."""
+    cursor.execute(_MOVE_POINTERS, {"release": release, "days": list(targets), "targets": list(targets.values())})
+    broken = broken_links(all_links(cursor), pointers(cursor))
+    if broken:
+        raise CheckFailedError(
+            f"tickets moved between {broken[0][0]} and {broken[0][1]}: readers would see them twice or not at all;"
+            " nothing was released",
+            next_command="make status",
+        )
+
+
+def pointers(cursor: Any) -> dict[date, int]:
+    """Which version each partition shows; 0: none."""
+    cursor.execute("select partition_key, data_release_id from release.partition_pointer")
+    return dict(cursor.fetchall())
+
+
+def newest_versions(cursor: Any) -> dict[date, int]:
+    """The newest version that was released of each partition."""
+    cursor.execute("select partition_key, max(data_release_id) from release.partition_version group by partition_key")
+    return dict(cursor.fetchall())
+
+
+def versions(cursor: Any) -> dict[date, list[int]]:
+    """The versions that were released of each partition, oldest first."""
+    cursor.execute(
+        "select partition_key, array_agg(data_release_id order by data_release_id) from release.partition_version"
+        " group by partition_key"
+    )
+    return dict(cursor.fetchall())
+
+
+def release_at(cursor: Any, instant: datetime) -> int:
+    """The last release at or before an instant; 0: none."""
+    cursor.execute(
+        "select coalesce(max(data_release_id), 0) from release.data_release where released_at <= %s", (instant,)
+    )
+    return int(cursor.fetchone()[0])
+
+
+def hold(cursor: Any, days: Iterable[date], operator: str, reason: str) -> None:
+    """Keep each partition as it is shown, whatever runs; one that is held keeps its first reason."""
+    for day in days:
+        cursor.execute(
+            "insert into release.partition_hold (partition_key, operator, reason) values (%s, %s, %s)"
+            " on conflict do nothing",
+            (day, operator, reason),
+        )
+        if cursor.rowcount:
+            _note_hold(cursor, day, True, operator, reason)
+
+
+def free(cursor: Any, days: Iterable[date], act: Act) -> None:
+    """End the holds of these partitions."""
+    for day in days:
+        cursor.execute("delete from release.partition_hold where partition_key = %s", (day,))
+        _note_hold(cursor, day, False, act.operator, act.reason or "released")
+
+
+def _note_hold(cursor: Any, day: date, is_held: bool, operator: str, reason: str) -> None:
+    cursor.execute(
+        "insert into release.hold_change (partition_key, is_held, operator, reason) values (%s, %s, %s, %s)",
+        (day, is_held, operator, reason),
+    )
+
+
+def all_links(cursor: Any) -> list[tuple[int, date, date]]:
+    """Every link: the release that moved tickets, and the partitions that they moved between."""
+    cursor.execute("select data_release_id, old_partition_key, new_partition_key from release.partition_link")
+    return list(cursor.fetchall())
+
+
+def shown(cursor: Any, days: Sequence[date]) -> dict[date, tuple[int, int]]:
+    """Rows that readers see of each partition, and the digest of these rows; counted now."""
+    cursor.execute(_SHOWN, {"days": list(days)})
+    seen = {day: (count, int(digest)) for day, count, digest in cursor.fetchall()}
+    return {day: seen.get(day, (0, 0)) for day in days}
+
+
+def recorded(cursor: Any, targets: Mapping[date, int]) -> dict[date, tuple[int, int]]:
+    """Rows and digest of each partition's version, as its release recorded them; none for 0."""
+    cursor.execute(
+        "select partition_key, ticket_count, ticket_digest from release.partition_version"
+        " inner join unnest(%s::date[], %s::bigint[]) as wanted (partition_key, data_release_id)"
+        " using (partition_key, data_release_id)",
+        (list(targets), list(targets.values())),
+    )
+    found = {day: (count, int(digest)) for day, count, digest in cursor.fetchall()}
+    return {day: found.get(day, (0, 0)) for day in targets}
+
+
+def _columns(cursor: Any) -> list[tuple[str, str]]:
+    """Name and type of the columns that readers see."""
+    cursor.execute(_COLUMNS, (list(_OWN_COLUMNS),))
+    return [(name, kind) for name, kind in cursor.fetchall()]
+
+
+def _digest(cursor: Any, alias: str) -> str:
+    """SQL of a row's digest: of its text, in which instants and days follow no setting of the session."""
+    values = {
+        "timestamp with time zone": "ops.instant_text({})",
+        "date": "({} - date '2000-01-01')",
+    }
+    row = ", ".join(values.get(kind, "{}").format(f"{alias}.{name}") for name, kind in _columns(cursor))
+    return f"ops.digest64(row({row})::text)"

@@ -1,0 +1,140 @@
+"""Random histories of releases and restores against a plain model; Silver is a table that the test writes."""
+
+from __future__ import annotations
+
+import random
+from contextlib import closing
+from datetime import date
+from typing import Any
+
+import pytest
+
+from loader.release import Act, store
+from loader.release.gate import connected
+from loader.release.targets import restore_targets, version_at
+from loader.warehouse import Warehouse
+
+DAYS = [date(2026, 4, day) for day in (14, 15, 16, 17)]
+ACT = Act("publish", "tests", "a" * 32)
+RESTORE = Act("restore", "tests", "a" * 32, reason="tests")
+
+SILVER = """
+create schema silver;
+create table silver.ticket_fact as select * from release.ticket_row with no data;
+alter table silver.ticket_fact drop column first_release_id, drop column end_release_id, drop column row_digest;
+alter table silver.ticket_fact add primary key (ticket_id);
+"""
+
+PUT = """
+insert into silver.ticket_fact
+select * from jsonb_populate_record(null::silver.ticket_fact, jsonb_build_object(
+    'ticket_id', %(ticket)s::text, 'partition_key', %(day)s::date, 'status', %(status)s::text,
+    'created_at', %(day)s::date, 'record_source', 's', 'schema_version', 'ticket_v1', 'customer_id', 'c',
+    'priority', 'p', 'product_line', 'l', 'pii_level', 'none', 'quality_gate', 'pass', 'owner', 'o', 'is_open', true,
+    'version_count', 1, 'warning_codes', '[]'::jsonb, 'record_fingerprint', 'f', 'asset_id', 1, 'line_number', 1,
+    'event_id', gen_random_uuid(), 'ingest_batch_id', 'b', 'run_id', gen_random_uuid(), 'dlt_load_id', 'l'))
+on conflict (ticket_id) do update set partition_key = excluded.partition_key, status = excluded.status
+"""
+
+READERS = """
+select row.ticket_id, row.partition_key, row.status from release.ticket_row as row
+inner join release.partition_pointer as pointer using (partition_key)
+where row.first_release_id <= pointer.data_release_id
+    and (row.end_release_id is null or row.end_release_id > pointer.data_release_id)
+"""
+
+Content = dict[str, tuple[date, str]]
+
+
+class History:
+    """The store, and beside it what each version of each partition held."""
+
+    def __init__(self, cursor: Any, seed: int) -> None:
+        self.cursor = cursor
+        self.random = random.Random(seed)
+        self.silver: Content = {}
+        self.released: dict[date, dict[int, set[tuple[str, str]]]] = {day: {} for day in DAYS}
+        self.shown: dict[date, set[tuple[str, str]]] = {}
+        self.held: set[date] = set()
+
+    def change_silver(self) -> None:
+        """Some tickets are new, updated, or moved to another day."""
+        for _ in range(self.random.randint(1, 6)):
+            ticket = f"t{self.random.randint(1, 12)}"
+            day, status = self.random.choice(DAYS), f"s{self.random.randint(1, 9)}"
+            self.silver[ticket] = (day, status)
+            self.cursor.execute(PUT, {"ticket": ticket, "day": day, "status": status})
+            self.cursor.execute("insert into release.pending_ticket values (%s) on conflict do nothing", (ticket,))
+
+    def publish(self, *, frees: bool) -> None:
+        """Every group of changed days of which none is held, or none is held any more."""
+        if frees:
+            self.held.clear()
+            self.cursor.execute("delete from release.partition_hold")
+        days, links = store.find_changes(self.cursor)
+        behind = {day for day in DAYS if self.released[day] and max(self.released[day]) > self._pointer(day)}
+        groups = [group for group in connected(days | behind, links) if not self.held.intersection(group)]
+        moving = sorted(day for group in groups for day in group)
+        if moving:
+            release = store.add_release(self.cursor, ACT)
+            store.release_changes(self.cursor, release, moving)
+            for day in moving:
+                content = {(ticket, status) for ticket, (where, status) in self.silver.items() if where == day}
+                self.shown[day] = content
+                if self._is_version(day, release):
+                    self.released[day][release] = content
+        store.keep_waiting(self.cursor, moving)
+        self.cursor.execute("drop table release_change")
+
+    def restore(self) -> None:
+        """A day that was released goes back to some earlier release, with what it is linked to."""
+        known = [day for day in DAYS if self.released[day]]
+        if not known:
+            return
+        day = self.random.choice(known)
+        versions = store.versions(self.cursor)
+        wanted = {day: version_at(versions, day, self.random.choice(versions[day]))}
+        if wanted[day] >= self._pointer(day):
+            return
+        targets = restore_targets(versions, store.pointers(self.cursor), store.all_links(self.cursor), wanted)
+        release = store.add_release(self.cursor, RESTORE)
+        store.move_pointers(self.cursor, release, targets)
+        store.hold(self.cursor, targets, "tests", "restored")
+        assert store.shown(self.cursor, list(targets)) == store.recorded(self.cursor, targets)
+        self.held |= set(targets)
+        for one, version in targets.items():
+            self.shown[one] = self.released[one].get(version, set())
+
+    def check(self) -> None:
+        """Readers see what the model says, and no ticket twice."""
+        self.cursor.execute(READERS)
+        seen = self.cursor.fetchall()
+        assert len({ticket for ticket, *_ in seen}) == len(seen)
+        by_day = {day: {(ticket, status) for ticket, where, status in seen if where == day} for day in DAYS}
+        assert by_day == {day: self.shown.get(day, set()) for day in DAYS}
+
+    def _pointer(self, day: date) -> int:
+        return store.pointers(self.cursor).get(day, 0)
+
+    def _is_version(self, day: date, release: int) -> bool:
+        return store.versions(self.cursor).get(day, [0])[-1] == release
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_readers_see_exactly_what_was_released(seed: int, database: Warehouse) -> None:
+    """Restore, then release, then restore: each shows the recorded rows; what shares a moved ticket goes together."""
+    with closing(database.connect(application_name="tests")) as session, session.cursor() as cursor:
+        cursor.execute(SILVER)
+        history = History(cursor, seed)
+        for _ in range(30):
+            step = history.random.random()
+            if step < 0.6:
+                history.change_silver()
+                history.publish(frees=False)
+            elif step < 0.85:
+                history.restore()
+            else:
+                history.publish(frees=True)
+            history.check()
+        cursor.execute("select count(*) from release.data_release")
+        assert cursor.fetchone()[0] > 3

@@ -1,0 +1,71 @@
+"""Which partitions move together, and where a restore must reach; no database."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from loader.release.gate import Candidate, broken_links, connected, decide
+from loader.release.targets import LinkedError, restore_targets, version_at
+
+A, B, C, D = (date(2026, 4, day) for day in (14, 15, 16, 17))
+
+
+def test_partitions_that_share_a_moved_ticket_form_one_group() -> None:
+    assert connected([D, A, C, B], [(C, A), (D, C)]) == [[A, C, D], [B]]
+
+
+def test_one_that_fails_keeps_its_group_back_and_no_other() -> None:
+    found = decide([Candidate(A, ()), Candidate(B, ("held",)), Candidate(C, ()), Candidate(D, ())], [(A, B)])
+    assert [(decision.partitions, decision.obstacles) for decision in found] == [
+        ((A, B), (f"{B}: held",)),
+        ((C,), ()),
+        ((D,), ()),
+    ]
+
+
+def test_a_link_to_a_partition_that_does_not_move_keeps_its_group_back() -> None:
+    """Prevents a ticket that readers see in neither of two days, or in both."""
+    (found,) = decide([Candidate(A, ())], [(A, B)])
+    assert (found.partitions, found.is_open) == ((A, B), False)
+
+
+@pytest.mark.parametrize(
+    ("pointers", "broken"),
+    [
+        ({A: 1, B: 1}, []),
+        ({A: 2, B: 3}, []),
+        ({A: 1, B: 2}, [(A, B)]),
+        ({A: 2}, [(A, B)]),
+        ({}, []),
+    ],
+)
+def test_both_sides_of_a_link_show_it_or_neither_does(pointers: dict[date, int], broken: list[object]) -> None:
+    assert broken_links([(2, A, B)], pointers) == broken
+
+
+VERSIONS = {A: [1, 3, 5], B: [2, 3], C: [4]}
+
+
+class TestRestore:
+    def test_the_version_at_a_release(self) -> None:
+        assert [version_at(VERSIONS, A, release) for release in (0, 1, 2, 4, 9)] == [0, 1, 1, 3, 5]
+        assert version_at(VERSIONS, D, 9) == 0
+
+    def test_a_partition_goes_back_alone_where_nothing_moved_since(self) -> None:
+        pointers = {A: 5, B: 3, C: 4}
+        assert restore_targets(VERSIONS, pointers, [(3, A, B)], {A: 3}) == {A: 3}
+
+    def test_what_shares_a_moved_ticket_goes_back_with_it(self) -> None:
+        pointers = {A: 5, B: 3, C: 4}
+        assert restore_targets(VERSIONS, pointers, [(3, A, B)], {A: 1}) == {A: 1, B: 2}
+
+    def test_and_what_that_one_shares_too(self) -> None:
+        versions = {A: [1, 3], B: [1, 3, 4], C: [2, 4]}
+        pointers = {A: 3, B: 4, C: 4}
+        assert restore_targets(versions, pointers, [(3, A, B), (4, B, C)], {A: 1}) == {A: 1, B: 1, C: 2}
+
+    def test_two_that_were_asked_for_may_not_contradict_each_other(self) -> None:
+        with pytest.raises(LinkedError, match="share tickets that release 3 moved"):
+            restore_targets(VERSIONS, {A: 5, B: 3}, [(3, A, B)], {A: 1, B: 3})
