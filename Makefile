@@ -20,7 +20,8 @@ arguments_retry = $(if $(strip $(RUN)),'$(RUN)') $(latest)
 arguments_rerun = $(call option,--run,RUN) $(latest)
 arguments_replay = $(call option,--run,RUN) $(call option,--batch,BATCH) $(if $(REJECTED_ONLY),--rejected-only)
 arguments_backfill = $(window) $(call option,--manifest,MANIFEST) $(if $(KEEP_GOING),--keep-going)
-arguments_restore = $(window)
+arguments_restore = $(window) $(if $(ALL),--all) $(call option,--release,RELEASE) $(call option,--as-of,AS_OF) \
+	$(call option,--reason,REASON)
 json = $(if $(JSON),--json)
 need = $(if $(strip $($(1))),,$(error $(1) is missing, nothing was started. Example: $(2)))
 
@@ -43,7 +44,7 @@ $(call need,BATCH,make ingest INPUT=f.jsonl BATCH=batch-20260417-001)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help ingest dry-run manifest status diagnose plan apply retry rerun replay backfill verify state drill completeness smoke build env docs test test-long soak bench lint lock up down psql clean
+.PHONY: help ingest dry-run manifest status diagnose plan apply retry rerun replay backfill restore ready hold release verify state drill completeness smoke build env docs test test-long soak bench lint lock up down psql clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -75,8 +76,18 @@ plan: $(STAMP) ## Plan a recovery verb: MODE=backfill PARTITION=2026-04-17, MODE
 apply: $(STAMP) ## Carry out a reviewed plan: PLAN=reports/backfill/backfill_plan_2026-04-17.json [LOCK_TIMEOUT=60]
 	@$(LOADER) apply '$(PLAN)' $(lock) $(json)
 
-retry rerun replay backfill: $(STAMP) ## A verb in one step: plan, and with MODE=execute apply [RUN= BATCH= PARTITION= FROM= TO=]
+retry rerun replay backfill restore: $(STAMP) ## A verb in one step: plan, and with MODE=execute apply [RUN= BATCH= PARTITION= FROM= TO=]
 	@$(LOADER) $@ $(arguments_$@) $(call option,--mode,MODE) $(lock) $(json)
+
+ready: $(STAMP) ## Exit 0 when a partition is released and unchanged since: PARTITION=2026-04-17
+	@$(LOADER) ready $(call option,--partition,PARTITION) $(json)
+
+hold: $(STAMP) ## Keep a partition as readers see it, whatever runs: PARTITION=2026-04-17 REASON='under review'
+	@$(LOADER) hold $(call option,--partition,PARTITION) $(call option,--reason,REASON) $(json)
+
+release: $(STAMP) ## Prove Silver and let readers see a partition of it; ends its hold [OVERRIDE=1 REASON='why']
+	@$(LOADER) release $(call option,--partition,PARTITION) $(if $(OVERRIDE),--override) $(call option,--reason,REASON) \
+		$(lock) $(json)
 
 verify: $(STAMP) ## Read the raw zone again and compare Bronze line by line: RUN=<run_id>
 	@$(LOADER) verify --run '$(RUN)' $(json)

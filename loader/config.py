@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -154,6 +154,20 @@ def load_settings(**overrides: Any) -> Settings:
             f"{variable}: got {str(got)!r}, expected {EXPECTED.get(field, 'no such setting')}; nothing was started",
             next_command=f"unset {variable}   # or set it as in infra/env/.env.example",
         ) from error
+
+
+def parse_instant(text: str) -> datetime:
+    """An instant as an operator writes it: ISO 8601 with its offset or Z. Raises CommandUsageError."""
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        instant = None
+    if instant is None or instant.tzinfo is None:
+        raise CommandUsageError(
+            f"got the time {text!r}, expected for example 2026-04-18T09:00:00Z; nothing was started",
+            next_command="make status",
+        )
+    return instant.astimezone(UTC)
 
 
 def parse_partition(text: str) -> date:

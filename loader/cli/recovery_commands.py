@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from loader.config import Settings
     from loader.recovery import Plan
     from loader.recovery.plan import PlannedAsset
+    from loader.recovery.verbs import Restored
 
 _PARTITION_COLUMNS = (
     ("partition", "partition_key"),
@@ -67,6 +68,51 @@ def _backfill_options(command: Callable[..., Any]) -> Callable[..., Any]:
     command = click.option("--keep-going", is_flag=True, help="Do not stop at the first partition that fails.")(command)
     command = click.option("--manifest", metavar="PATH[,PATH…]", help="Only these manifests.")(command)
     return _window_options(command)
+
+
+def _restore_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in (
+        click.option("--reason", help="Why; readers' owners will ask."),
+        click.option("--as-of", metavar="INSTANT", help="As it was shown at this time: 2026-04-18T09:00:00Z."),
+        click.option("--release", type=click.IntRange(min=1), help="As of this data_release_id."),
+        click.option("--all", "is_everything", is_flag=True, help="Every partition; needs --release or --as-of."),
+    ):
+        command = option(command)
+    return _window_options(command)
+
+
+def _of_restore(
+    verb: str,
+    partition: str | None,
+    first: str | None,
+    last: str | None,
+    is_everything: bool,
+    release: int | None,
+    as_of: str | None,
+    reason: str | None,
+) -> dict[str, Any]:
+    from loader.config import parse_instant
+
+    if release is not None and as_of is not None:
+        raise CommandUsageError(
+            f"{verb}: got both --release and --as-of, expected one of them; nothing was changed",
+            next_command=f"loader {verb} --partition 2026-04-17 --release {release} --reason 'why'",
+        )
+    if not (reason or "").strip():
+        raise CommandUsageError(
+            f"{verb}: expected --reason, and that it says something; nothing was changed",
+            next_command=f"loader {verb} --partition 2026-04-17 --reason 'why'",
+        )
+    window: dict[str, Any] = {"window_start": None, "window_end": None}
+    if not is_everything:
+        window = _of_window(verb, partition, first, last)
+    elif partition or first or last or (release is None and as_of is None):
+        raise CommandUsageError(
+            f"{verb}: --all needs --release or --as-of, and no partition; nothing was changed",
+            next_command=f"loader {verb} --all --release 1 --reason 'why'",
+        )
+    instant = None if as_of is None else parse_instant(as_of).isoformat()
+    return {**window, "release": release, "as_of": instant, "reason": (reason or "").strip()}
 
 
 def _of_run(run_id: str | None, latest: bool, verb: str) -> dict[str, Any]:
@@ -174,15 +220,25 @@ def backfill(
 
 
 @click.command()
-@_window_options
+@_restore_options
 @mode_option
 @lock_option
 @json_option
 def restore(
-    partition: str | None, first: str | None, last: str | None, mode: str, lock_timeout: float | None, as_json: bool
+    partition: str | None,
+    first: str | None,
+    last: str | None,
+    is_everything: bool,
+    release: int | None,
+    as_of: str | None,
+    reason: str | None,
+    mode: str,
+    lock_timeout: float | None,
+    as_json: bool,
 ) -> int:
-    """An earlier released state of a partition; refused until a release exists."""
-    return _in_one_step("restore", _of_window("restore", partition, first, last), mode, lock_timeout, as_json)
+    """Readers see an earlier released state of partitions again, and these are held; nothing is deleted."""
+    request = _of_restore("restore", partition, first, last, is_everything, release, as_of, reason)
+    return _in_one_step("restore", request, mode, lock_timeout, as_json)
 
 
 @click.group(no_args_is_help=False)
@@ -228,11 +284,21 @@ def plan_backfill(
 
 
 @plan.command("restore")
-@_window_options
+@_restore_options
 @json_option
-def plan_restore(partition: str | None, first: str | None, last: str | None, as_json: bool) -> int:
-    """An earlier released state of a partition."""
-    return _in_one_step("restore", _of_window("plan restore", partition, first, last), "dry-run", None, as_json)
+def plan_restore(
+    partition: str | None,
+    first: str | None,
+    last: str | None,
+    is_everything: bool,
+    release: int | None,
+    as_of: str | None,
+    reason: str | None,
+    as_json: bool,
+) -> int:
+    """An earlier released state of partitions."""
+    request = _of_restore("plan restore", partition, first, last, is_everything, release, as_of, reason)
+    return _in_one_step("restore", request, "dry-run", None, as_json)
 
 
 @click.command()
@@ -266,15 +332,40 @@ def _in_one_step(verb: str, request: Mapping[str, Any], mode: str, lock_timeout:
 def _apply(settings: Settings, record: Mapping[str, Any], as_json: bool) -> int:
     from loader.cli.ingest_command import print_verdict
     from loader.recovery import apply_plan
+    from loader.recovery.verbs import Restored
 
     with progress() as report:
-        verdict = apply_plan(settings, record, report)
-    print_verdict(verdict, settings.project_root, as_json=as_json)
-    return verdict.exit_code
+        done = apply_plan(settings, record, report)
+    if isinstance(done, Restored):
+        _print_restored(done, as_json)
+        return 0
+    print_verdict(done, settings.project_root, as_json=as_json)
+    return done.exit_code
+
+
+def _print_restored(restored: Restored, as_json: bool) -> None:
+    days = [day.isoformat() for day in sorted(restored.targets)]
+    next_command = f"loader release --partition {days[0]}"
+    if as_json:
+        print_json(
+            {
+                "data_release_id": restored.data_release_id,
+                "partitions": {day.isoformat(): version for day, version in sorted(restored.targets.items())},
+                "report_path": str(restored.report_path),
+                "next_command": next_command,
+            }
+        )
+        return
+    click.echo(f"restored by release {restored.data_release_id}, and held: {', '.join(days)}")
+    click.echo(f"evidence: {restored.report_path}")
+    click.echo(f"next: {next_command}   # when readers may see the newest rows again")
 
 
 def _print(made: Plan, record: Mapping[str, Any], path: Path, settings: Settings) -> None:
     window = "every partition" if made.window is None else f"[{made.window[0]}, {made.window[1]})"
+    if made.pointers:
+        _print_pointers(made, path, settings)
+        return
     click.echo(f"plan {made.plan_id}: {made.mode}, {window}, by {made.operator}")
     rows = [[getattr(partition, name) for _, name in _PARTITION_COLUMNS] for partition in made.partitions]
     print_table("partitions", [title for title, _ in _PARTITION_COLUMNS], rows)
@@ -300,6 +391,27 @@ def _print(made: Plan, record: Mapping[str, Any], path: Path, settings: Settings
     for name in ("proposed_action", "idempotency_guard", "downstream_impact"):
         click.echo(f"{name.replace('_', ' ')}: {record[name]}")
     click.echo(f"writes: {', '.join(record['target_assets'])}")
+    click.echo(f"next: {_next_command(path, settings)}")
+
+
+def _print_pointers(made: Plan, path: Path, settings: Settings) -> None:
+    click.echo(f"plan {made.plan_id}: {made.mode}, by {made.operator}")
+    print_table(
+        "readers would see",
+        ["partition", "release now", "release then", "tickets", "because"],
+        [
+            [
+                pointer.partition_key,
+                pointer.shown_release_id,
+                pointer.target_release_id,
+                pointer.ticket_count,
+                "shares a moved ticket" if pointer.is_linked else "asked for",
+            ]
+            for pointer in made.pointers
+        ],
+    )
+    for name in ("proposed_action", "idempotency_guard", "downstream_impact"):
+        click.echo(f"{name.replace('_', ' ')}: {getattr(made, name)}")
     click.echo(f"next: {_next_command(path, settings)}")
 
 

@@ -16,7 +16,7 @@ from loader.evidence.files import require_writable
 from loader.progress import Report, Silent
 from loader.recovery.plan import DUE, VERBS, Plan, refuse_moved
 from loader.recovery.sources import found_now, roots_of
-from loader.recovery.verbs import RecoveryVerb, Workplace
+from loader.recovery.verbs import RecoveryVerb, Restored, Workplace
 from loader.recovery.world import World, looking_at
 from loader.runs import IngestLock
 from loader.silver import start_dbt
@@ -38,7 +38,7 @@ def make_plan(settings: Settings, verb: str, request: Mapping[str, Any]) -> Plan
         return _verb(verb).plan(world, request)
 
 
-def apply_plan(settings: Settings, plan: Mapping[str, Any], report: Report | None = None) -> Verdict:
+def apply_plan(settings: Settings, plan: Mapping[str, Any], report: Report | None = None) -> Verdict | Restored:
     """Carry out a plan (its record) as one attempt, if the world is still the one that it was made for.
 
     Raises RefusedError, with nothing started, when anything that the plan rests on moved: a source's bytes, a count, a
@@ -46,7 +46,8 @@ def apply_plan(settings: Settings, plan: Mapping[str, Any], report: Report | Non
     """
     require_writable(settings.report_dir)
     verb = _verb(plan["mode"])
-    start_dbt()
+    if plan["mode"] != "restore":
+        start_dbt()
     ruleset = load_ruleset(settings.project_root / "contracts")
     warehouse = open_warehouse(settings)
     with closing(IngestLock.acquire(warehouse, wait_seconds=settings.lock_timeout)) as lock:
@@ -67,6 +68,13 @@ def _refuse_applied(cursor: Any, plan: Mapping[str, Any]) -> None:
         (plan["plan_id"],),
     )
     applied = cursor.fetchone()
+    cursor.execute("select data_release_id from release.data_release where plan_id = %s", (plan["plan_id"],))
+    released = cursor.fetchone()
+    if released:
+        raise RefusedError(
+            f"plan {plan['plan_id']} was applied already: release {released[0]}; nothing was changed",
+            next_command="make status",
+        )
     if applied:
         run_id, attempt, status = applied
         has_ended_well = status in ("success", "warning")
@@ -114,8 +122,12 @@ def _plan_again(plan: Mapping[str, Any]) -> str:
         words += [request["run_id"]]
     elif plan["mode"] in ("rerun", "replay"):
         words += ["--run", request["run_id"]] if request["run_id"] else ["--batch", request["batch_id"]]
+    elif request["window_start"] is None:
+        words += ["--all"]
     else:
         words += ["--from", request["window_start"], "--to", _last_day(request)]
+    for name in ("release", "as_of", "reason"):
+        words += [f"--{name.replace('_', '-')}", str(request[name])] if request.get(name) else []
     words += ["--manifest", ",".join(request["manifest_paths"])] if request.get("manifest_paths") else []
     words += [f"--{name.replace('_', '-')}" for name in ("rejected_only", "keep_going") if request.get(name)]
     return shlex.join(words)

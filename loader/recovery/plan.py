@@ -85,6 +85,19 @@ class PlannedAsset:
 
 
 @dataclass(frozen=True, slots=True)
+class PlannedPointer:
+    """What a partition would show: the release now, the release then (0: none), that version's rows and their digest;
+    `is_linked`: it must go back with another that shares a moved ticket."""
+
+    partition_key: str
+    shown_release_id: int
+    target_release_id: int
+    ticket_count: int
+    ticket_digest: str
+    is_linked: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """See the schema for every field. `request` holds the verb's own arguments: the same plan can be made again."""
 
@@ -101,6 +114,8 @@ class Plan:
     idempotency_guard: str
     downstream_impact: str
     last_run: Mapping[str, Any] | None
+    pointers: tuple[PlannedPointer, ...] = ()
+    target_assets: tuple[str, ...] = TARGET_ASSETS
     plan_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     timestamp: str = field(default_factory=lambda: datetime.now(UTC).isoformat())
     operator: str = field(default_factory=acting_operator)
@@ -154,7 +169,8 @@ class Plan:
             "proposed_action": self.proposed_action,
             "idempotency_guard": self.idempotency_guard,
             "downstream_impact": self.downstream_impact,
-            "target_assets": list(TARGET_ASSETS),
+            "pointers": [_as_dict(pointer) for pointer in self.pointers],
+            "target_assets": list(self.target_assets),
             "last_run": None if self.last_run is None else dict(self.last_run),
             "report_path": str(
                 path.relative_to(settings.project_root) if path.is_relative_to(settings.project_root) else path

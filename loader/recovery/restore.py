@@ -1,27 +1,35 @@
 """restore: the release pointer of a partition moves back to a state that was released before; deletes nothing.
 
-Nothing has been released by this version: there is no pointer to move. The plan says what it would be about, and
-carrying it out is refused.
+Input: the versions that were released, of a window of partitions or of all: as of a release, as of a time, or else the
+one before what is shown. State: pointers, and the partitions are held then: no run moves them until `loader release`.
+Boundary: no row is written or removed, Bronze and Silver stay as they are. Partitions that share a ticket which moved
+since go back together.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
-from typing import Any, NoReturn
+from datetime import date, datetime
+from typing import Any
 
-from loader.errors import RefusedError
-from loader.recovery.plan import Plan
-from loader.recovery.verbs import Workplace
+from loader.errors import CheckFailedError, RefusedError
+from loader.evidence.files import write_json
+from loader.recovery.plan import Plan, PlannedPointer
+from loader.recovery.verbs import Restored, Workplace
 from loader.recovery.world import World
+from loader.release import store
+from loader.release.targets import LinkedError, restore_targets, version_at
 from loader.runs import Attempt, new_run_id, trace_id_of_caller
 
 
 def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | None = None) -> Plan:
-    """Of the partitions `[window_start, window_end)`. Raises CheckFailedError when no line belongs to them."""
-    window = (date.fromisoformat(request["window_start"]), date.fromisoformat(request["window_end"]))
-    partitions = world.partitions(window)
-    world.refuse_no_input(window, partitions)
+    """Of the partitions `[window_start, window_end)`, or of all. Raises RefusedError where nothing was released that
+    could be shown again."""
+    window = None
+    if request["window_start"] is not None:
+        window = (date.fromisoformat(request["window_start"]), date.fromisoformat(request["window_end"]))
+    pointers = _planned(world, request, window)
+    days = [date.fromisoformat(pointer.partition_key) for pointer in pointers]
     return Plan(
         mode="restore",
         request=dict(request),
@@ -30,11 +38,13 @@ def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | 
         manifests=(),
         window=window,
         ruleset_sha256=world.ruleset.sha256,
-        partitions=tuple(partitions),
+        partitions=tuple(world.partitions((days[0], date.fromordinal(days[-1].toordinal() + 1)))),
         assets=(),
-        proposed_action="move the release pointer back; refused until a release exists: none has been made",
-        idempotency_guard="a pointer is set, no row is written or removed",
-        downstream_impact="readers would see the older state, and the partition would be held",
+        pointers=pointers,
+        target_assets=("release/partition_pointer",),
+        proposed_action=f"{len(pointers)} partition(s) show an earlier released state, and are held",
+        idempotency_guard="pointers are set, no row is written or removed",
+        downstream_impact="readers see the older rows until `loader release`; the digest proves which",
         last_run=world.last_run(),
     )
 
@@ -43,9 +53,85 @@ def attempt(plan: Mapping[str, Any]) -> Attempt:
     return Attempt(new_run_id(), 1, trace_id_of_caller())
 
 
-def carry_out(work: Workplace, plan: Mapping[str, Any], attempt: Attempt) -> NoReturn:
-    raise RefusedError(
-        f"restore of {plan['window_start']}: nothing has been released, so there is no state to go back to; nothing was"
-        " changed",
-        next_command=f"make status PARTITION={plan['window_start']}",
+def carry_out(work: Workplace, plan: Mapping[str, Any], attempt: Attempt) -> Restored:
+    """Move the pointers, hold the partitions, and prove by digest that readers see the rows that were released then:
+    one transaction, rolled back where they are not."""
+    targets = {date.fromisoformat(each["partition_key"]): each["target_release_id"] for each in plan["pointers"]}
+    act = store.Act(
+        "restore",
+        plan["operator"],
+        attempt.trace_id,
+        reason=plan["request"]["reason"],
+        plan_id=plan["plan_id"],
     )
+    with work.lock.transaction() as cursor:
+        store.lock_holds(cursor)
+        release = store.add_release(cursor, act)
+        store.move_pointers(cursor, release, targets)
+        store.hold(cursor, targets, act.operator, f"restored by release {release}: {act.reason}")
+        seen, recorded = store.shown(cursor, list(targets)), store.recorded(cursor, targets)
+        if seen != recorded:
+            differing = sorted(day for day in targets if seen[day] != recorded[day])
+            raise CheckFailedError(
+                f"restore: the rows of {differing[0]} are not those that were released then ({seen[differing[0]]},"
+                f" recorded {recorded[differing[0]]}); nothing was moved",
+                next_command="make diagnose",
+            )
+        path = work.settings.report_dir / "release" / f"release_{release:06d}.json"
+        write_json(
+            path,
+            {
+                "data_release_id": release,
+                "kind": act.kind,
+                "operator": act.operator,
+                "reason": act.reason,
+                "trace_id": act.trace_id,
+                "plan_id": act.plan_id,
+                "partitions": [
+                    {**each, "ticket_count": seen[day][0], "ticket_digest": str(seen[day][1])}
+                    for each in plan["pointers"]
+                    if (day := date.fromisoformat(each["partition_key"]))
+                ],
+            },
+        )
+    return Restored(release, targets, path)
+
+
+def _planned(world: World, request: Mapping[str, Any], window: tuple[date, date] | None) -> tuple[PlannedPointer, ...]:
+    cursor = world.cursor
+    versions, shown = store.versions(cursor), store.pointers(cursor)
+    wanted = {}
+    for day in shown if window is None else [day for day in versions if window[0] <= day < window[1]]:
+        wanted[day] = version_at(versions, day, _asked(cursor, request, shown.get(day, 0)))
+    missing = [] if window is None else sorted(day for day, target in wanted.items() if target == 0)
+    if missing or not wanted:
+        what = f"{missing[0]} was not released then" if missing else "nothing was released of it"
+        raise RefusedError(
+            f"restore: {what}, so there is no state to go back to; nothing was changed", next_command="make status"
+        )
+    try:
+        targets = restore_targets(versions, shown, store.all_links(cursor), wanted)
+    except LinkedError as error:
+        raise RefusedError(
+            f"restore: {error}: they go back together; nothing was changed",
+            next_command="loader plan restore --help",
+        ) from error
+    moved = {day: target for day, target in sorted(targets.items()) if target != shown.get(day, 0)}
+    if not moved:
+        raise RefusedError("restore: readers see that state already; nothing was changed", next_command="make status")
+    counts = store.recorded(cursor, moved)
+    return tuple(
+        PlannedPointer(
+            day.isoformat(), shown.get(day, 0), target, counts[day][0], str(counts[day][1]), day not in wanted
+        )
+        for day, target in moved.items()
+    )
+
+
+def _asked(cursor: Any, request: Mapping[str, Any], shown: int) -> int:
+    """The release as of which a partition is asked for."""
+    if request["release"] is not None:
+        return int(request["release"])
+    if request["as_of"] is not None:
+        return store.release_at(cursor, datetime.fromisoformat(request["as_of"]))
+    return shown - 1

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from loader.config import Settings
@@ -29,6 +31,15 @@ class Workplace:
     report: Report
 
 
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What a restore did: its release, the version that each partition shows now, and the evidence of it."""
+
+    data_release_id: int
+    targets: Mapping[date, int]
+    report_path: Path
+
+
 class RecoveryVerb(Protocol):
     """A verb. `plan` reads only, and gives the same for the same world and request; raises what refuses the request. It
     may trust `earlier`, the record of a plan of the same request, in what follows from bytes that are still the same.
@@ -41,4 +52,4 @@ class RecoveryVerb(Protocol):
 
     def attempt(self, plan: Mapping[str, Any]) -> Attempt: ...
 
-    def carry_out(self, work: Workplace, plan: Mapping[str, Any], attempt: Attempt) -> Verdict: ...
+    def carry_out(self, work: Workplace, plan: Mapping[str, Any], attempt: Attempt) -> Verdict | Restored: ...

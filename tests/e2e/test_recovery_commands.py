@@ -265,9 +265,9 @@ def test_what_cannot_be_understood_is_exit_2_and_changes_nothing(story: Story, w
     ("words", "told", "next_command"),
     [
         (
-            ["restore", "--partition", "2026-04-17", "--mode", "execute"],
-            "restore of 2026-04-17: nothing has been released, so there is no state to go back to; nothing was changed",
-            "make status PARTITION=2026-04-17",
+            ["restore", "--partition", "2026-04-17", "--reason", "tests", "--mode", "execute"],
+            "restore: 2026-04-17 was not released then, so there is no state to go back to; nothing was changed",
+            "make status",
         ),
         (["retry", "--latest"], "there is nothing to retry, nothing was started", "loader rerun --run "),
     ],

@@ -265,9 +265,8 @@ class TestRestore:
     def test_it_is_refused_and_leaves_everything(self, database: Warehouse) -> None:
         """Prevents a refusal that has begun its work: not even a run is written."""
         before = held(database)
-        plan = planned("restore", window_start=DAYS[2], window_end="2026-04-18")
-        with pytest.raises(RefusedError, match="nothing has been released"):
-            apply_plan(settings(), plan)
+        with pytest.raises(RefusedError, match="was not released then, so there is no state to go back to"):
+            planned("restore", window_start=DAYS[2], window_end="2026-04-18", release=None, as_of=None, reason="tests")
         assert_same(before, held(database))
 
 

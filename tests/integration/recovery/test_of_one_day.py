@@ -151,7 +151,7 @@ class TestPlans:
         plan = self._plan(exports)
         assert "expected_input_count: planned 12, now 11" in self._refused({**plan, "expected_input_count": 12})
 
-    def test_a_restore_has_a_plan_and_is_refused(self, exports: Path) -> None:
-        plan = make_plan(settings(), "restore", {"window_start": DAYS[0], "window_end": DAYS[1]})
-        record = plan.as_record(settings())
-        assert "nothing has been released" in self._refused(record)
+    def test_a_restore_of_what_was_never_released_is_refused(self, exports: Path) -> None:
+        request = {"window_start": DAYS[0], "window_end": DAYS[1], "release": None, "as_of": None, "reason": "tests"}
+        with pytest.raises(RefusedError, match="nothing was released of it"):
+            make_plan(settings(), "restore", request)

@@ -1,0 +1,113 @@
+"""`loader release`, `loader hold`, `loader ready`: the gate between what is proved and what readers see."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import date
+from typing import Any
+
+import click
+
+from loader.cli.options import json_option, lock_option, settings_of
+from loader.cli.output import print_json, print_table, progress
+from loader.errors import CommandUsageError
+
+
+def _partitions_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "--partition", "partitions", metavar="YYYY-MM-DD", multiple=True, help="A UTC day; may be given again."
+    )(command)
+
+
+def _days(partitions: Sequence[str], verb: str) -> list[date]:
+    from loader.config import parse_partition
+
+    if not partitions:
+        raise CommandUsageError(
+            f"{verb}: expected --partition; nothing was done", next_command=f"loader {verb} --partition 2026-04-17"
+        )
+    return sorted({parse_partition(text) for text in partitions})
+
+
+def _reason(reason: str | None, verb: str) -> str:
+    if not (reason or "").strip():
+        raise CommandUsageError(
+            f"{verb}: expected --reason, and that it says something; nothing was done",
+            next_command=f"loader {verb} --partition 2026-04-17 --reason 'why'",
+        )
+    assert reason is not None
+    return reason.strip()
+
+
+@click.command()
+@_partitions_option
+@click.option("--override", is_flag=True, help="Also where checks fail; needs --reason, and is recorded.")
+@click.option("--reason", help="Why.")
+@lock_option
+@json_option
+def release(
+    partitions: Sequence[str], override: bool, reason: str | None, lock_timeout: float | None, as_json: bool
+) -> int:
+    """Prove Silver as it stands and let readers see these partitions; ends their holds."""
+    from loader.release.acts import release as release_days
+
+    days = _days(partitions, "release")
+    why = _reason(reason, "release --override") if override else None
+    settings = settings_of(lock_timeout)
+    with progress() as report:
+        released = release_days(settings, days, override_reason=why, report=report)
+    found = released.published
+    if as_json:
+        print_json(
+            {
+                "data_release_id": found.data_release_id,
+                "partitions": [day.isoformat() for day in found.partitions],
+                "report_path": None if released.report_path is None else str(released.report_path),
+                "next_command": f"loader ready --partition {days[0]}",
+            }
+        )
+        return 0
+    click.echo(f"release: {found.sentence}")
+    click.echo(f"next: loader ready --partition {days[0]}")
+    return 0
+
+
+@click.command()
+@_partitions_option
+@click.option("--reason", help="Why.")
+@json_option
+def hold(partitions: Sequence[str], reason: str | None, as_json: bool) -> int:
+    """Keep these partitions as readers see them now, whatever runs, until `loader release`."""
+    from loader.config import load_settings
+    from loader.release.acts import hold as hold_days
+
+    days = _days(partitions, "hold")
+    hold_days(load_settings(), days, _reason(reason, "hold"))
+    next_command = f"loader release --partition {days[0]}"
+    if as_json:
+        print_json({"held": [day.isoformat() for day in days], "next_command": next_command})
+    else:
+        click.echo(f"held: {', '.join(map(str, days))}")
+        click.echo(f"next: {next_command}   # when readers may see the newest rows again")
+    return 0
+
+
+@click.command()
+@_partitions_option
+@json_option
+def ready(partitions: Sequence[str], as_json: bool) -> int:
+    """Exit 0 only when every partition is released and unchanged since; for schedulers."""
+    from loader.config import load_settings
+    from loader.release.acts import readiness
+
+    days = _days(partitions, "ready")
+    found = readiness(load_settings(), days)
+    is_ready = all(row["is_ready"] for row in found)
+    next_command = "make build SELECT=ticket_fact+" if is_ready else f"make status PARTITION={days[0]}"
+    if as_json:
+        print_json({"is_ready": is_ready, "partitions": found, "next_command": next_command})
+    else:
+        columns = ("partition_key", "is_ready", "data_release_id", "is_held", "reason")
+        print_table("readers", columns, [[row.get(name) for name in columns] for row in found])
+        click.echo(f"next: {next_command}", err=not is_ready)
+    return 0 if is_ready else 1

@@ -1,0 +1,213 @@
+"""What readers see, through ingests, late updates, moved tickets, failed checks, holds, overrides and restores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from loader.errors import RefusedError
+from loader.ingest import Verdict
+from loader.progress import Silent
+from loader.recovery import apply_plan
+from loader.recovery.verbs import Restored
+from loader.release.acts import hold, readiness, release
+from loader.warehouse import Warehouse
+from tests.ingests import declare, rows, run, settings, ticket, write_export
+from tests.recoveries import of_day, planned
+
+MONDAY, TUESDAY, WEDNESDAY = (date(2026, 4, day) for day in (13, 14, 15))
+A, B, C = (day.isoformat() for day in (MONDAY, TUESDAY, WEDNESDAY))
+
+SERVED = "select ticket_id, partition_key::text, status from serving.ticket_fact order by 1"
+WHOLE = "select md5(string_agg(row::text, chr(10) order by ticket_id)) from serving.ticket_fact as row"
+STORED = "select count(*) from release.ticket_row"
+EDIT = "update silver.ticket_fact set status = 'closed' where ticket_id = 'TKT-20260413-000002'"
+
+
+def deliver(root: Path, name: str, *records: Mapping[str, Any] | bytes, **options: Any) -> Verdict:
+    write_export(root / name / f"tickets-{B}.jsonl", records)
+    return run(declare(root / name, name), **options)
+
+
+def ready(*days: date) -> list[tuple[bool, str | None]]:
+    return [(row["is_ready"], row["reason"]) for row in readiness(settings(), days)]
+
+
+def decision(verdict: Verdict, day: str) -> str:
+    (path,) = [path for path in verdict.report_paths if path.parent.name == day]
+    return str(orjson.loads(path.read_bytes())["downstream_decision"])
+
+
+def restored(**request: Any) -> Restored:
+    window = {"window_start": None, "window_end": None, "release": None, "as_of": None, "reason": "tests"}
+    done = apply_plan(settings(), planned("restore", **{**window, **request}))
+    assert isinstance(done, Restored)
+    return done
+
+
+@pytest.fixture
+def first(loader_environment: dict[str, str], tmp_path: Path) -> Verdict:
+    """Two tickets of Monday and one of Tuesday, released."""
+    verdict = deliver(tmp_path, "first", of_day(A, 1), of_day(A, 2), of_day(B, 1))
+    assert verdict.exit_code == 0, verdict.problems
+    return verdict
+
+
+def test_a_day_is_shown_when_it_is_proved_and_no_other(
+    loader_environment: dict[str, str], database: Warehouse, tmp_path: Path
+) -> None:
+    verdict = deliver(tmp_path, "first", of_day(A, 1), of_day(B, 1), partition=MONDAY)
+    assert rows(database, SERVED) == [("TKT-20260413-000001", A, "open")]
+    assert ready(MONDAY, TUESDAY, WEDNESDAY) == [
+        (True, None),
+        (False, "not released; 1 lines not taken yet"),
+        (False, "no line of it is known"),
+    ]
+    assert (verdict.downstream_decision, decision(verdict, A)) == ("proceed", "proceed")
+    assert rows(database, "select count(*) from serving.customer_dim") == [(1,)]
+
+
+def test_a_late_update_and_a_moved_ticket_cost_their_own_rows(
+    first: Verdict, database: Warehouse, tmp_path: Path
+) -> None:
+    late = of_day(A, 1, status="closed", updated_at=f"{C}T09:00:00Z")
+    moved = {**of_day(A, 2, updated_at=f"{C}T09:00:00Z"), "created_at": f"{B}T08:00:00Z"}
+    verdict = deliver(tmp_path, "second", late, moved, of_day(C, 1))
+    assert verdict.exit_code == 0, verdict.problems
+    assert rows(database, SERVED) == [
+        ("TKT-20260413-000001", A, "closed"),
+        ("TKT-20260413-000002", B, "open"),
+        ("TKT-20260414-000001", B, "open"),
+        ("TKT-20260415-000001", C, "open"),
+    ]
+    # Three rows of the first release, three of the second: what did not change is not there again.
+    assert rows(database, STORED) == [(6,)]
+    assert rows(
+        database, "select old_partition_key::text, new_partition_key::text, ticket_count from release.partition_link"
+    ) == [(A, B, 1)]
+    assert ready(MONDAY, TUESDAY, WEDNESDAY) == [(True, None)] * 3
+
+
+def test_an_ingest_that_brings_nothing_releases_nothing(first: Verdict, database: Warehouse, tmp_path: Path) -> None:
+    whole = rows(database, WHOLE)
+    assert run(tmp_path / "first.json").exit_code == 0
+    assert rows(database, "select count(*) from release.data_release") == [(1,)]
+    assert rows(database, WHOLE) == whole
+
+
+def test_a_failed_check_leaves_readers_with_what_they_had(first: Verdict, database: Warehouse, tmp_path: Path) -> None:
+    """And nothing of that run reaches them, whatever its other days say; the next proof lets all of it through."""
+    whole = rows(database, WHOLE)
+    rows(database, EDIT)
+    assert ready(MONDAY) == [(False, "Silver changed since")]
+    verdict = deliver(tmp_path, "second", of_day(B, 2))
+    assert verdict.exit_code == 1
+    assert rows(database, WHOLE) == whole
+    assert decision(verdict, B) == "hold_downstream"
+    (monday, tuesday) = ready(MONDAY, TUESDAY)
+    assert not monday[0] and "the run failed: " in str(monday[1])
+    assert not tuesday[0]
+    rows(database, "update silver.ticket_fact set status = 'open' where ticket_id = 'TKT-20260413-000002'")
+    assert deliver(tmp_path, "third", of_day(C, 1)).exit_code == 0
+    assert ready(MONDAY, TUESDAY, WEDNESDAY) == [(True, None)] * 3
+    assert [day for _, day, _ in rows(database, SERVED)] == [A, A, B, B, C]
+
+
+def test_too_many_rejects_keep_the_days_of_the_file_back(first: Verdict, database: Warehouse, tmp_path: Path) -> None:
+    whole = rows(database, WHOLE)
+    assert deliver(tmp_path, "second", of_day(B, 2), b"{broken", b"{broken").exit_code == 1
+    assert deliver(tmp_path, "third", of_day(C, 1)).exit_code == 0
+    assert [day for _, day, _ in rows(database, SERVED)] == [A, A, B, C]
+    assert ready(TUESDAY) == [(False, f"proved rows wait for their release; too many rejects in tickets-{B}.jsonl")]
+    assert rows(database, WHOLE) != whole
+
+
+def test_a_held_day_stays_and_what_moved_out_of_it_waits_with_it(
+    first: Verdict, database: Warehouse, tmp_path: Path
+) -> None:
+    hold(settings(), [MONDAY], "under review")
+    moved = {**of_day(A, 2, updated_at=f"{C}T09:00:00Z"), "created_at": f"{B}T08:00:00Z"}
+    verdict = deliver(tmp_path, "second", moved, of_day(C, 1))
+    assert verdict.exit_code == 0, verdict.problems
+    assert [(name, day) for name, day, _ in rows(database, SERVED)] == [
+        ("TKT-20260413-000001", A),
+        ("TKT-20260413-000002", A),
+        ("TKT-20260414-000001", B),
+        ("TKT-20260415-000001", C),
+    ]
+    assert ready(MONDAY) == [(False, "held (under review) while newer rows wait")]
+    assert ready(TUESDAY)[0][0] is False
+    with pytest.raises(RefusedError, match="2026-04-13: was not asked for"):
+        release(settings(), [TUESDAY], report=Silent())
+    done = release(settings(), [MONDAY, TUESDAY], report=Silent())
+    assert done.published.partitions == (MONDAY, TUESDAY)
+    assert rows(database, "select count(*) from serving.ticket_fact where partition_key = '2026-04-14'") == [(2,)]
+    assert ready(MONDAY, TUESDAY) == [(True, None)] * 2
+    assert rows(database, "select is_held from release.hold_change order by change_id") == [(True,), (False,)]
+
+
+def test_an_override_is_recorded_with_its_reason(first: Verdict, database: Warehouse) -> None:
+    rows(database, EDIT)
+    with pytest.raises(RefusedError, match="the proof did not close"):
+        release(settings(), [MONDAY], report=Silent())
+    assert rows(database, "select count(*) from serving.ticket_fact where status = 'closed'") == [(0,)]
+    done = release(settings(), [MONDAY], override_reason="the source says so", report=Silent())
+    assert rows(database, "select count(*) from serving.ticket_fact where status = 'closed'") == [(1,)]
+    assert rows(database, "select kind, reason from release.data_release order by 1") == [
+        ("override", "the source says so"),
+        ("publish", None),
+    ]
+    assert done.report_path is not None
+    assert orjson.loads(done.report_path.read_bytes())["reason"] == "the source says so"
+    assert ready(MONDAY)[0][0] is False
+
+
+def test_restore_shows_the_rows_of_then_until_release(first: Verdict, database: Warehouse, tmp_path: Path) -> None:
+    whole, stored = rows(database, WHOLE), rows(database, STORED)
+    late = of_day(A, 1, status="closed", updated_at=f"{C}T09:00:00Z")
+    moved = {**of_day(A, 2, updated_at=f"{C}T09:00:00Z"), "created_at": f"{B}T08:00:00Z"}
+    assert deliver(tmp_path, "second", late, moved).exit_code == 0
+    newest, grown = rows(database, WHOLE), rows(database, STORED)
+    assert grown != stored
+    done = restored(window_start=A, window_end=B)
+    # Tuesday has the moved ticket: they go back together.
+    assert done.targets == {MONDAY: 1, TUESDAY: 1}
+    assert (rows(database, WHOLE), rows(database, STORED)) == (whole, grown)
+    assert ready(MONDAY) == [(False, "restored to an earlier version")]
+    # Whatever runs, they are held.
+    assert deliver(tmp_path, "third", of_day(A, 1, status="pending", updated_at=f"{C}T10:00:00Z")).exit_code == 0
+    assert rows(database, WHOLE) == whole
+    release(settings(), [MONDAY, TUESDAY], report=Silent())
+    assert rows(database, "select status from serving.ticket_fact where ticket_id like '%13-000001'") == [("pending",)]
+    assert restored(release=2).targets == {MONDAY: 2}
+    assert rows(database, WHOLE) == newest
+    with pytest.raises(RefusedError, match="readers see that state already"):
+        restored(release=2)
+    ((instant,),) = rows(database, "select released_at::text from release.data_release where data_release_id = 1")
+    assert restored(as_of=f"{instant.replace(' ', 'T')}:00").targets == {MONDAY: 1, TUESDAY: 1}
+    assert rows(database, WHOLE) == whole
+
+
+def test_a_restore_of_what_was_never_released_is_refused(first: Verdict) -> None:
+    with pytest.raises(RefusedError, match="there is no state to go back to"):
+        restored(window_start=A, window_end=B)
+    with pytest.raises(RefusedError, match="nothing was released of it"):
+        restored(window_start=C, window_end="2026-04-16")
+
+
+def test_silver_made_anew_changes_nothing_for_readers(first: Verdict, database: Warehouse, tmp_path: Path) -> None:
+    """A full refresh, or a day built anew: the same rows are not released again."""
+    whole = rows(database, WHOLE)
+    rows(database, "drop table silver.ticket_fact, silver.customer_dim cascade")
+    assert rows(database, WHOLE) == whole
+    assert deliver(tmp_path, "second", ticket(9, created_at=f"{C}T08:00:00Z")).exit_code == 0
+    assert rows(database, "select partition_key::text, data_release_id from release.partition_version order by 1") == [
+        (A, 1),
+        (B, 1),
+        (C, 2),
+    ]
