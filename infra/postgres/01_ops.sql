@@ -239,3 +239,30 @@ end $$;
 
 create or replace trigger note_state_change after insert or update or delete on ops.ingest_state
 for each row execute function ops.note_state_change();
+
+-- Every evidence record as it was written, each with the SHA-256 of the one before it in its dataset. Append-only.
+create table if not exists ops.run_evidence (
+    evidence_id bigint generated always as identity primary key,
+    dataset text not null,
+    run_id uuid not null,
+    attempt integer not null,
+    report_path text not null,
+    content bytea not null,
+    content_sha256 text not null check (content_sha256 ~ '^[0-9a-f]{64}$'),
+    predecessor_sha256 text check (predecessor_sha256 ~ '^[0-9a-f]{64}$'),
+    written_at timestamptz not null default now(),
+    foreign key (run_id, attempt) references ops.ingest_run
+);
+create index if not exists run_evidence_by_path on ops.run_evidence (report_path, evidence_id);
+
+create or replace function ops.refuse_change_of_evidence() returns trigger
+language plpgsql as $$
+begin
+    raise exception '% on ops.run_evidence refused: evidence is added, never changed', tg_op
+        using hint = 'loader verify --evidence tells what was changed all the same.';
+end $$;
+
+create or replace trigger refuse_change before update or delete on ops.run_evidence
+for each row execute function ops.refuse_change_of_evidence();
+create or replace trigger refuse_truncate before truncate on ops.run_evidence
+for each statement execute function ops.refuse_change_of_evidence();

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import click
 
 from loader.cli.options import json_option
@@ -9,10 +11,48 @@ from loader.cli.output import print_json, print_table, progress
 
 
 @click.command()
-@click.option("--run", "run_id", metavar="RUN", required=True, help="The run whose claims are verified.")
+@click.option("--run", "run_id", metavar="RUN", help="The run whose claims are verified.")
+@click.option("--evidence", "is_evidence", is_flag=True, help="The chain of evidence records, instead of a run.")
 @json_option
-def verify(run_id: str, as_json: bool) -> int:
-    """Read the raw zone again and prove line by line that Bronze holds what a run claims; writes nothing."""
+def verify(run_id: str | None, is_evidence: bool, as_json: bool) -> int:
+    """Read the raw zone again and prove line by line that Bronze holds what a run claims; or prove that no evidence
+    was edited, removed or put elsewhere. Writes nothing."""
+    if (run_id is None) != is_evidence:
+        raise click.UsageError("expected one of --run and --evidence.")
+    if run_id is None:
+        return _verify_evidence(as_json)
+    return _verify_run(run_id, as_json)
+
+
+def _verify_evidence(as_json: bool) -> int:
+    from loader.config import load_settings
+    from loader.evidence.chain import verify_evidence
+    from loader.warehouse import open_warehouse
+
+    settings = load_settings()
+    session = open_warehouse(settings).connect(application_name="omnisupport-verify")
+    session.set_session(isolation_level="REPEATABLE READ", readonly=True)
+    with closing(session), session, session.cursor() as cursor:
+        count, faults = verify_evidence(cursor, settings)
+    next_command = "make diagnose" if faults else "make status"
+    if as_json:
+        print_json(
+            {
+                "is_proved": not faults,
+                "record_count": count,
+                "faults": [[fault.report_path, fault.fault] for fault in faults],
+                "next_command": next_command,
+            }
+        )
+        return int(bool(faults))
+    print_table("verify evidence", ["records", "faults"], [[count, len(faults)]])
+    for fault in faults:
+        click.echo(f"{fault.report_path}: {fault.fault}")
+    click.echo(f"next: {next_command}", err=bool(faults))
+    return int(bool(faults))
+
+
+def _verify_run(run_id: str, as_json: bool) -> int:
     from loader.config import load_settings
     from loader.contract.ruleset import load_ruleset
     from loader.progress import Meter

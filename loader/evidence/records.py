@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loader.config import Settings
+from loader.evidence.chain import append, forget_unrecorded
 from loader.evidence.facts import FATES, PartitionFacts, RunFacts, json_value, read_run
-from loader.evidence.files import write_json
 from loader.runs.anchors import Attempt
 from loader.runs.lock import IngestLock
 from loader.silver import BuildResult
@@ -51,17 +51,15 @@ class Evidence:
         if any(self._facts.unassigned.values()):
             parts.append(self._part(run, "unassigned", None, self._facts.unassigned, self._facts.fingerprints, {}))
         whole = self._whole(run, parts)
-        for record in (*parts, whole):
-            write_json(self._settings.project_root / record["report_path"], record)
-        return tuple(self._settings.project_root / record["report_path"] for record in (whole, *parts))
+        paths = [append(cursor, self._settings, record) for record in (*parts, whole)]
+        return (paths[-1], *paths[:-1])
 
     def write_partitions(self, cursor: Any, days: Sequence[date]) -> None:
         """Write the records of these partitions, while the attempt goes on."""
         run = read_run(cursor, (str(self._attempt.run_id), self._attempt.number))
         for partition in self._facts.partitions:
             if partition.partition_key in days:
-                record = self._partition(run, partition)
-                write_json(self._settings.project_root / record["report_path"], record)
+                append(cursor, self._settings, self._partition(run, partition))
 
     def _partition(self, run: Mapping[str, Any], partition: PartitionFacts) -> dict[str, Any]:
         day = partition.partition_key.isoformat()
@@ -191,9 +189,9 @@ def write_crash_evidence(settings: Settings, lock: IngestLock, attempts: Iterabl
             downstream_decision="hold_downstream",
             problems=[run["failure"] or f"ended in stage {run['stage']}"],
         )
-        path = settings.project_root / record["report_path"]
-        write_json(path, record)
-        paths.append(path)
+        with lock.transaction() as cursor:
+            forget_unrecorded(cursor, settings, *key)
+            paths.append(append(cursor, settings, record))
     return tuple(paths)
 
 

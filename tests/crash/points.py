@@ -44,7 +44,7 @@ POINTS = {
     "proof: all but committed": f"{_EXECUTION}:record_proof:after:1",
     "facts are read": f"{_EXECUTION}:read_facts:after:1",
     "state has moved, not committed": f"{_LEDGER}:Ledger._advance_state:after:1",
-    "evidence: one of five files is written": "loader.evidence.records:write_json:after:1",
+    "evidence: one of five files is written": "loader.evidence.chain:write_file:after:1",
     "evidence: all written, not committed": "loader.evidence.records:Evidence.write:after:1",
     "the run has ended, nobody was told": f"{_EXECUTION}:Execution.conclude:after:1",
 }
