@@ -246,7 +246,7 @@ def test_the_last_line_of_a_plan_is_the_next_command(story: Story) -> None:
         (["rerun", "--latest", "--run", "x"], "rerun: got both RUN and --latest"),
         (["backfill"], "a window is never guessed; nothing was started"),
         (["apply", "nowhere.json"], "plan nowhere.json cannot be read"),
-        (["verify"], "Missing option '--run'."),
+        (["verify"], "expected one of --run and --evidence."),
         (["verify", "--run", "nobody"], "no run 'nobody' in this warehouse; nothing was started"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
