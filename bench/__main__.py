@@ -27,7 +27,6 @@ _FAR_OFF = {
 }
 _PLANNED_PARTITIONS = 60
 _LINES_PER_FILE = 5
-_PLANS = 5
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -62,7 +61,7 @@ def main(
         measured, count = read_jsonl(settings, exports, place / "work", line_limit=plain_lines)
         routes.append(Route("dlt read_jsonl", count, [measured]))
     if plan_files:
-        routes += _measure_planning(settings, place, plan_files)
+        routes += _measure_planning(settings, place, plan_files, 2 * rounds - 1)
     further = [_measure(settings, place, int(size), partitions, 1) for size in sizes.split(",") if size]
 
     ratios = _ratios({route.name: route for route in routes})
@@ -102,12 +101,12 @@ def _measure(settings: Settings, place: Path, lines: int, partitions: int, round
     ]
 
 
-def _measure_planning(settings: Settings, place: Path, files: int) -> list[Route]:
+def _measure_planning(settings: Settings, place: Path, files: int, rounds: int) -> list[Route]:
     """A backfill of 60 partitions is planned over files of five lines that are indexed."""
     click.echo(f"plan over {files} files …", err=True)
     whole = make_exports(place, settings.project_root, lines=files * _LINES_PER_FILE, partitions=_PLANNED_PARTITIONS)
     exports = split_exports(whole, settings.project_root, lines_per_file=_LINES_PER_FILE)
-    plans, selects = planning(settings, exports, place / "work", rounds=_PLANS)
+    plans, selects = planning(settings, exports, place / "work", rounds=rounds)
     return [Route("plan backfill", whole.line_count, plans), Route("select 1", 1, selects)]
 
 

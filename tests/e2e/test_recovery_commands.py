@@ -34,6 +34,7 @@ VERDICT = {
     "warnings",
     "reconcile",
     "downstream_decision",
+    "release",
     "report_paths",
     "next_command",
 }
