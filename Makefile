@@ -6,7 +6,7 @@ LOADER := $(BIN)/loader
 STAMP := .venv/.stamp
 # Each worker has a PostgreSQL of its own, or databases of its own in the given one.
 WORKERS ?= 2
-PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 # An option is passed only when its variable is set.
 option = $(if $(strip $($(2))),$(1) '$($(2))')

@@ -250,8 +250,7 @@ create table if not exists ops.run_evidence (
     content bytea not null,
     content_sha256 text not null check (content_sha256 ~ '^[0-9a-f]{64}$'),
     predecessor_sha256 text check (predecessor_sha256 ~ '^[0-9a-f]{64}$'),
-    written_at timestamptz not null default now(),
-    foreign key (run_id, attempt) references ops.ingest_run
+    written_at timestamptz not null default now()
 );
 create index if not exists run_evidence_by_path on ops.run_evidence (report_path, evidence_id);
 

@@ -23,6 +23,7 @@ def bench(environment: dict[str, str], tmp_path: Path, *arguments: str) -> subpr
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.long
 def test_a_small_bench_measures_every_route_and_none_is_far_off(
     loader_environment: dict[str, str], tmp_path: Path
 ) -> None:

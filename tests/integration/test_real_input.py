@@ -57,6 +57,7 @@ def test_three_days_give_every_incident_at_its_last_event(tmp_path: Path, databa
 
 
 @pytest.mark.usefixtures("allowed")
+@pytest.mark.long
 def test_the_order_of_files_does_not_matter(tmp_path: Path, database: Warehouse) -> None:
     """473 pairs of events share an update minute: only upstream's order may decide, never the order of arrival.
 
