@@ -372,7 +372,8 @@ class Execution:
                 cursor,
                 self._act(build),
                 reject_limit=self._settings.reject_limit,
-                blocked_by=_blocked_by(verdict, is_proved),
+                is_proved=is_proved,
+                blocked_by=_blocked_by(verdict),
             )
             verdict = replace(verdict, notes=tuple(notes), release=published)
             paths = evidence.write(cursor, published)
@@ -441,9 +442,9 @@ class Execution:
 _BLOCKING = {"dbt_check_failed", "manifest_refused", "reconcile_finding", "replay_differs", "unexplained_gap"}
 
 
-def _blocked_by(verdict: Verdict, is_proved: bool) -> list[str]:
+def _blocked_by(verdict: Verdict) -> list[str]:
     found = sorted(_BLOCKING.intersection(verdict.reason_codes))
-    return [f"the run failed: {', '.join(found)}"] if found else [] if is_proved else ["the proof did not close"]
+    return [f"the run failed: {', '.join(found)}"] if found else []
 
 
 def _has_failed(partition: PartitionFacts) -> bool:

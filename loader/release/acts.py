@@ -85,7 +85,7 @@ def release(
                 reject_limit=settings.reject_limit,
                 only=days,
                 frees=True,
-                blocked_by=[] if is_proved else ["the proof did not close"],
+                is_proved=is_proved,
             )
             closed = [decision for decision in published.decisions if not decision.is_open]
             path = _write(settings, cursor, act, published)

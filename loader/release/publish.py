@@ -13,6 +13,7 @@ from loader.release.gate import Candidate, Decision, decide
 from loader.release.store import Act
 
 HELD = "held"
+_UNPROVED = "the proof did not close"
 _UNKNOWN = ("no line of it is known",)
 
 # Columns of a reconcile row that must be 0, and what they say when they are not.
@@ -82,6 +83,7 @@ def publish(
     act: Act,
     *,
     reject_limit: float,
+    is_proved: bool,
     only: Sequence[date] | None = None,
     frees: bool = False,
     blocked_by: Sequence[str] = (),
@@ -90,14 +92,19 @@ def publish(
 
     After reconcile, under the ingest lock. `reject_limit`: the greatest share of an asset's lines that may be rejected;
     beyond it the days of the asset stay back. `only`: of these partitions; `frees`: a hold on them does not keep them
-    back, and ends when they move. `blocked_by`: why nothing of this run may be released, whatever its partitions say.
+    back, and ends when they move. `is_proved`: the build closed; if not, no partition is proved, since a failing test
+    does not say which it is about. `blocked_by`: why nothing that waits may be released, whatever its partition says.
     An `act` of kind override moves `only` against the checks. Raises CheckFailedError as release_changes.
     """
     held = store.lock_holds(cursor)
     days, links = store.find_changes(cursor)
     asked = None if only is None else set(only)
     obstacles = {
-        row["partition_key"]: [*_obstacles(row), *blocked_by]
+        row["partition_key"]: [
+            *_obstacles(row),
+            *([] if is_proved else [_UNPROVED]),
+            *(blocked_by if row["partition_key"] in days else ()),
+        ]
         for row in fetch_rows(cursor, "select * from reconcile.reconcile_partition", None)
     }
     for row in fetch_rows(cursor, _OVER_LIMIT, {"limit": reject_limit}):

@@ -110,12 +110,29 @@ def test_a_failed_check_leaves_readers_with_what_they_had(first: Verdict, databa
     assert rows(database, WHOLE) == whole
     assert decision(verdict, B) == "hold_downstream"
     (monday, tuesday) = ready(MONDAY, TUESDAY)
-    assert not monday[0] and "the run failed: " in str(monday[1])
+    assert not monday[0] and "the proof did not close" in str(monday[1])
     assert not tuesday[0]
     rows(database, "update silver.ticket_fact set status = 'open' where ticket_id = 'TKT-20260413-000002'")
     assert deliver(tmp_path, "third", of_day(C, 1)).exit_code == 0
     assert ready(MONDAY, TUESDAY, WEDNESDAY) == [(True, None)] * 3
     assert [day for _, day, _ in rows(database, SERVED)] == [A, A, B, B, C]
+
+
+def test_a_manifest_that_cannot_be_read_keeps_back_what_came_with_it_and_nothing_else(
+    first: Verdict, database: Warehouse, tmp_path: Path
+) -> None:
+    """Nobody knows what it declared; the next run without it lets the rest through."""
+    broken = tmp_path / "broken.json"
+    broken.write_text("{}")
+    write_export(tmp_path / "second" / f"tickets-{B}.jsonl", [of_day(B, 2)])
+    second = declare(tmp_path / "second", "second")
+    assert run(second, broken).exit_code == 1
+    assert ready(MONDAY, TUESDAY) == [
+        (True, None),
+        (False, "proved rows wait for their release; the run failed: manifest_refused"),
+    ]
+    assert run(second).exit_code == 0
+    assert ready(MONDAY, TUESDAY) == [(True, None)] * 2
 
 
 def test_too_many_rejects_keep_the_days_of_the_file_back(first: Verdict, database: Warehouse, tmp_path: Path) -> None:
