@@ -86,7 +86,9 @@ create table if not exists release.partition_gate (
 
 -- Tickets that were proved to be other than released, or new; '*': any may be.
 create table if not exists release.pending_ticket (
-    ticket_id text primary key
+    ticket_id text primary key,
+    -- The gate has seen it since: partition_gate says of which partition it is.
+    is_assessed boolean not null default false
 );
 
 -- Rows of silver.ticket_fact as they were released: shown from first_release_id up to, not including, end_release_id.

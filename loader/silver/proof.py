@@ -102,7 +102,8 @@ def record_proof(cursor: Any, scope: ProofScope, build: BuildResult, attempt: At
         "  delete from ops.unproved_change using reconcile.proof_scope where pg_visible_in_snapshot(changed_in, seen)"
         "  returning table_name, row_key)"
         " insert into release.pending_ticket (ticket_id)"
-        " select distinct row_key from proved where table_name = 'silver.ticket_fact' on conflict do nothing"
+        " select distinct row_key from proved where table_name = 'silver.ticket_fact'"
+        " on conflict (ticket_id) do update set is_assessed = false"
     )
     cursor.execute(
         "insert into ops.proved_load (load_id) select load_id from ops.completed_load on conflict do nothing"

@@ -70,7 +70,6 @@ IN_REPAIR = {
 QUICK = (
     "dlt: between two tables' merges",
     "completion: all but committed",
-    "dbt: silver is built",
     "workers: one has loaded",
     "repair: rows are removed, not committed",
 )

@@ -143,6 +143,7 @@ def test_a_database_that_only_looks_like_one_of_a_drill_stays(
         execute(server, f"drop database {name}")
 
 
+@pytest.mark.long
 def test_a_recovery_that_does_nothing_recovers_nothing(
     database: Warehouse, loader_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

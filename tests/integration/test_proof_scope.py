@@ -209,6 +209,7 @@ def test_what_an_ingest_did_not_do_is_found_by_the_next_one(
         assert table in named, verdict.facts.findings
 
 
+@pytest.mark.long
 def test_while_anything_is_unexplained_every_ingest_proves_everything(
     manifests: list[Path], database: Warehouse
 ) -> None:
@@ -235,6 +236,7 @@ def test_tickets_that_another_build_rewrote_are_proved_by_the_next_ingest(
     assert reconciled(database) == proved_whole(database)
 
 
+@pytest.mark.long
 def test_a_proof_that_did_not_close_covers_nothing(
     manifests: list[Path], database: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -304,6 +306,7 @@ def _built(*options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([loader, "build", *options], cwd=ROOT, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.long
 def test_a_change_that_was_not_committed_when_a_proof_began_is_not_covered_by_it(
     manifests: list[Path], database: Warehouse
 ) -> None:
@@ -319,6 +322,7 @@ def test_a_change_that_was_not_committed_when_a_proof_began_is_not_covered_by_it
     assert {finding.check_name for finding in verdict.facts.findings} == {"ticket_differs_from_bronze"}
 
 
+@pytest.mark.long
 def test_a_proof_whose_scope_another_build_made_anew_is_not_recorded(
     manifests: list[Path], database: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -26,6 +26,7 @@ def manifest(tmp_path: Path) -> Path:
     return declare(tmp_path / "exports")
 
 
+@pytest.mark.long
 def test_completeness_answers_for_a_day_and_for_everything(manifest: Path, database: Warehouse) -> None:
     """A proved day is complete; its neighbour, declared and not asked for, is not; a day nobody knows is unknown."""
     assert read_completeness(database, None).answer == "every known partition: nothing is known of it"

@@ -103,7 +103,7 @@ def folder() -> Iterator[Path]:
 
 
 @hypothesis_settings(
-    max_examples=int(os.environ.get("HISTORIES", "2")),
+    max_examples=int(os.environ.get("HISTORIES", "1")),
     deadline=None,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],

@@ -30,9 +30,11 @@ gates as (
 
 ),
 
+-- What the gate has assessed since stands in its row of the partition.
 pending_tickets as (
 
     select ticket_id from {{ source('release', 'pending_ticket') }}
+    where not is_assessed
     union
     select row_key from {{ source('ops', 'unproved_change') }}
     where table_name = 'silver.ticket_fact'

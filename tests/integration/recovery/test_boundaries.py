@@ -272,6 +272,7 @@ class TestRestore:
 
 class TestPlanning:
     @pytest.mark.parametrize("verb", ["rerun", "replay", "backfill"])
+    @pytest.mark.long
     def test_a_plan_writes_nothing_but_its_file(self, verb: str, database: Warehouse, exports: Path) -> None:
         """Prevents a dry run that is none."""
         request = backfill_window(DAYS[0], DAYS[1], exports) if verb == "backfill" else {"run_id": None}

@@ -201,6 +201,7 @@ CHANGES = "select count(*) from ops.ingest_state_change"
 
 @pytest.mark.usefixtures("loader_environment")
 class TestTheStateStays:
+    @pytest.mark.long
     def test_after_too_many_rejects_and_after_a_limited_look(
         self, database: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -217,6 +217,7 @@ def test_a_restore_of_what_was_never_released_is_refused(first: Verdict) -> None
         restored(window_start=C, window_end="2026-04-16")
 
 
+@pytest.mark.long
 def test_silver_made_anew_changes_nothing_for_readers(first: Verdict, database: Warehouse, tmp_path: Path) -> None:
     """A full refresh, or a day built anew: the same rows are not released again."""
     whole = rows(database, WHOLE)
