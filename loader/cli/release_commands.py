@@ -52,10 +52,10 @@ def release(
     from loader.release.acts import release as release_days
 
     days = _days(partitions, "release")
-    why = _reason(reason, "release --override") if override else None
+    why = _reason(reason, "release --override") if override else reason
     settings = settings_of(lock_timeout)
     with progress() as report:
-        released = release_days(settings, days, override_reason=why, report=report)
+        released = release_days(settings, days, reason=why, is_override=override, report=report)
     found = released.published
     if as_json:
         print_json(

@@ -101,8 +101,10 @@ def _planned(world: World, request: Mapping[str, Any], window: tuple[date, date]
     cursor = world.cursor
     versions, shown = store.versions(cursor), store.pointers(cursor)
     wanted = {}
+    then = _shown_then(cursor, request)
     for day in shown if window is None else [day for day in versions if window[0] <= day < window[1]]:
-        wanted[day] = version_at(versions, day, _asked(cursor, request, shown.get(day, 0)))
+        before = version_at(versions, day, shown.get(day, 0) - 1)
+        wanted[day] = before if then is None else then.get(day, 0)
     missing = [] if window is None else sorted(day for day, target in wanted.items() if target == 0)
     if missing or not wanted:
         what = f"{missing[0]} was not released then" if missing else "nothing was released of it"
@@ -128,10 +130,10 @@ def _planned(world: World, request: Mapping[str, Any], window: tuple[date, date]
     )
 
 
-def _asked(cursor: Any, request: Mapping[str, Any], shown: int) -> int:
-    """The release as of which a partition is asked for."""
+def _shown_then(cursor: Any, request: Mapping[str, Any]) -> dict[date, int] | None:
+    """What readers saw of each partition at the release or time that is asked for; None where neither is."""
     if request["release"] is not None:
-        return int(request["release"])
+        return store.shown_after(cursor, request["release"])
     if request["as_of"] is not None:
-        return store.release_at(cursor, datetime.fromisoformat(request["as_of"]))
-    return shown - 1
+        return store.shown_after(cursor, store.release_at(cursor, datetime.fromisoformat(request["as_of"])))
+    return None

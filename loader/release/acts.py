@@ -39,12 +39,12 @@ def hold(settings: Settings, days: Sequence[date], reason: str) -> None:
 
 
 def release(
-    settings: Settings, days: Sequence[date], *, override_reason: str | None = None, report: Report
+    settings: Settings, days: Sequence[date], *, reason: str | None = None, is_override: bool = False, report: Report
 ) -> Released:
     """Prove Silver as it stands, and let readers see these partitions; ends their holds.
 
-    With `override_reason` also where checks fail: the act is recorded with it. Raises RefusedError, with nothing moved,
-    where a partition stays back; CommandUsageError where none was given.
+    `is_override`, with a reason: also where checks fail. The act is recorded with its reason. Raises RefusedError, with
+    nothing moved, where a partition stays back; CommandUsageError where none was given.
     """
     if not days:
         raise CommandUsageError(
@@ -66,17 +66,17 @@ def release(
             is_quiet=True,
         )
         act = Act(
-            "publish" if override_reason is None else "override",
+            "override" if is_override else "publish",
             acting_operator(),
             trace_id,
-            reason=override_reason,
+            reason=reason,
             dbt_invocation_id=build.invocation_id,
         )
         with lock.transaction() as cursor:
             is_proved = is_closed(cursor, scope, build)
             if is_proved:
                 record_proof(cursor, scope, build, None)
-            elif override_reason is not None:
+            elif is_override:
                 # Nothing says what differs from what is released.
                 store.await_everything(cursor)
             published = publish(

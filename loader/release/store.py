@@ -292,6 +292,16 @@ def versions(cursor: Any) -> dict[date, list[int]]:
     return dict(cursor.fetchall())
 
 
+def shown_after(cursor: Any, release: int) -> dict[date, int]:
+    """Which version each partition showed when a release had moved its pointers, restores included."""
+    cursor.execute(
+        "select distinct on (partition_key) partition_key, new_data_release_id from release.pointer_move"
+        " where moved_by <= %s order by partition_key, moved_by desc",
+        (release,),
+    )
+    return dict(cursor.fetchall())
+
+
 def release_at(cursor: Any, instant: datetime) -> int:
     """The last release at or before an instant; 0: none."""
     cursor.execute(

@@ -173,7 +173,7 @@ def test_an_override_is_recorded_with_its_reason(first: Verdict, database: Wareh
     with pytest.raises(RefusedError, match="the proof did not close"):
         release(settings(), [MONDAY], report=Silent())
     assert rows(database, "select count(*) from serving.ticket_fact where status = 'closed'") == [(0,)]
-    done = release(settings(), [MONDAY], override_reason="the source says so", report=Silent())
+    done = release(settings(), [MONDAY], reason="the source says so", is_override=True, report=Silent())
     assert rows(database, "select count(*) from serving.ticket_fact where status = 'closed'") == [(1,)]
     assert rows(database, "select kind, reason from release.data_release order by 1") == [
         ("override", "the source says so"),
@@ -206,6 +206,10 @@ def test_restore_shows_the_rows_of_then_until_release(first: Verdict, database: 
     with pytest.raises(RefusedError, match="readers see that state already"):
         restored(release=2)
     ((instant,),) = rows(database, "select released_at::text from release.data_release where data_release_id = 1")
+    # Of a restore: what it showed, not what had been released by then.
+    assert restored(release=3).targets == {MONDAY: 1, TUESDAY: 1}
+    assert rows(database, WHOLE) == whole
+    assert restored(release=2).targets == {MONDAY: 2, TUESDAY: 2}
     assert restored(as_of=f"{instant.replace(' ', 'T')}:00").targets == {MONDAY: 1, TUESDAY: 1}
     assert rows(database, WHOLE) == whole
 
