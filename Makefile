@@ -107,8 +107,8 @@ smoke: $(STAMP) ## Is the set-up sound? Packages, folders, contract, manifests, 
 build: $(STAMP) ## dbt build in the same warehouse [SELECT=ticket_fact+]
 	@$(LOADER) build $(call option,--select,SELECT) $(json)
 
-env: $(STAMP) ## The connection for any client: eval "$(make -s env)"
-	@$(LOADER) env $(json)
+env: $(STAMP) ## A role's connection for any client: eval "$(make -s env)" [ROLE=transform, loader, reader or auditor]
+	@$(LOADER) env $(call option,--role,ROLE) $(json)
 
 docs: $(STAMP) ## dbt documentation as one page: reports/dbt_docs/index.html
 	@$(LOADER) docs
@@ -139,8 +139,8 @@ up: $(STAMP) ## Start the embedded PostgreSQL, or check the one that PGHOST name
 down: $(STAMP) ## Stop the embedded PostgreSQL; its data stays
 	@$(LOADER) down $(json)
 
-psql: $(STAMP) ## psql on the warehouse [ARGS="-c 'select 1'"]
-	@$(LOADER) psql $(ARGS)
+psql: $(STAMP) ## psql on the warehouse [ARGS="-c 'select 1'"] [ROLE=transform]
+	@$(LOADER) psql $(call option,--role,ROLE) $(ARGS)
 
 clean: $(STAMP) ## Remove .local (embedded database, raw zone) and reports; asks first [YES=1]
 	@$(LOADER) clean $(if $(YES),--yes) $(json)

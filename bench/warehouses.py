@@ -8,8 +8,7 @@ from contextlib import closing, contextmanager
 from typing import Any
 
 from loader.config import Settings
-from loader.warehouse import Warehouse, open_warehouse
-from loader.warehouse.ddl import ensure_schema
+from loader.warehouse import Warehouse, open_warehouse, set_up
 
 
 @contextmanager
@@ -21,8 +20,7 @@ def fresh_warehouse(settings: Settings, purpose: str) -> Iterator[Warehouse]:
     _execute(server, f"create database {name} template template0 encoding 'UTF8' lc_collate 'C' lc_ctype 'C'")
     try:
         warehouse = server.in_database(name)
-        with closing(warehouse.connect()) as connection:
-            ensure_schema(connection, settings.project_root / "infra" / "postgres")
+        set_up(warehouse, settings.project_root / "infra" / "postgres")
         _execute(server, "checkpoint")
         yield warehouse
     finally:
@@ -30,11 +28,11 @@ def fresh_warehouse(settings: Settings, purpose: str) -> Iterator[Warehouse]:
 
 
 def query(warehouse: Warehouse, statement: str) -> list[tuple[Any, ...]]:
-    with closing(warehouse.connect(autocommit=True)) as connection, connection.cursor() as cursor:
+    with closing(warehouse.as_administrator().connect(autocommit=True)) as connection, connection.cursor() as cursor:
         cursor.execute(statement)
         return list(cursor.fetchall()) if cursor.description else []
 
 
 def _execute(warehouse: Warehouse, statement: str) -> None:
-    with closing(warehouse.connect(autocommit=True)) as connection:
+    with closing(warehouse.as_administrator().connect(autocommit=True)) as connection:
         connection.cursor().execute(statement)

@@ -1,7 +1,7 @@
 """What tests of this project share. Fixtures for the other test files:
 
 server             one PostgreSQL for the whole run: its own embedded one, or the one that PGHOST names
-database           a fresh database with the loader's tables, as a Warehouse; dropped afterwards (about 0.1 s)
+database           a fresh database with the loader's tables, as its superuser; dropped afterwards (about 0.1 s)
 loader_environment the environment in which `loader` (in this process or a child) works on `database`
 reachable_tmp_path like tmp_path, but other users can enter it: as root, PostgreSQL runs as another user
 project            a small checkout of its own (contracts, SQL, dbt project) with its own .local
@@ -16,16 +16,17 @@ import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from loader.config import Settings, load_settings
-from loader.warehouse import Warehouse, embedded, placement
+from loader.warehouse import Role, Warehouse, embedded, placement, set_up
 from loader.warehouse.connection import given_warehouse
-from loader.warehouse.ddl import ensure_schema
 from tests.checkouts import ROOT, make_checkout, make_reachable_folder, remove_server
+from tests.shared_warehouse import GRANT
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -90,7 +91,8 @@ def server() -> Iterator[Warehouse]:
     folder = make_reachable_folder()
     state_folder = folder / ".local"
     embedded.start(state_folder, lambda line: None)
-    yield embedded.address(state_folder, "postgres")
+    # As a given server whose login is its superuser: tests look at, and damage, what no role may.
+    yield replace(embedded.address(state_folder, "postgres").as_administrator(), is_embedded=False)
     embedded.stop(state_folder)
     placement.remove_folders(state_folder)
     shutil.rmtree(folder)
@@ -102,8 +104,7 @@ def _template(server: Warehouse) -> Iterator[str]:
     name = f"omni_template_{os.getpid()}"
     _execute(server, f"create database {name} template template0 encoding 'UTF8' lc_collate 'C' lc_ctype 'C'")
     try:
-        with closing(server.in_database(name).connect()) as connection:
-            ensure_schema(connection, ROOT / "infra" / "postgres")
+        set_up(server.in_database(name).acting_as(Role.LOADER), ROOT / "infra" / "postgres")
         _execute(server, f"alter database {name} allow_connections false")
         yield name
     finally:
@@ -116,6 +117,7 @@ def database(server: Warehouse, _template: str) -> Iterator[Warehouse]:
     # One name for all tests of this process: dbt keeps its parsed project while the connection is the same.
     name = f"omni_test_{os.getpid()}"
     _execute(server, f"create database {name} template {_template}")
+    _execute(server, GRANT.format(name))
     yield server.in_database(name)
     _execute(server, f"drop database {name} with (force)")
 

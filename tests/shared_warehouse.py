@@ -14,6 +14,9 @@ from pathlib import Path
 
 from loader.warehouse import Warehouse
 
+# A copy of a database has none of the rights on it.
+GRANT = "grant create on database {} to omni_loader, omni_transform"
+
 
 @contextmanager
 def fresh_database(server: Warehouse, template: str) -> Iterator[Warehouse]:
@@ -26,6 +29,7 @@ def fresh_database(server: Warehouse, template: str) -> Iterator[Warehouse]:
     with closing(server.connect(application_name="tests", autocommit=True)) as connection:
         cursor = connection.cursor()
         cursor.execute(f"create database {name} template {template}")
+        cursor.execute(GRANT.format(name))
         try:
             yield server.in_database(name)
         finally:
@@ -66,6 +70,7 @@ class Kept:
             self.server,
             f"drop database if exists {name} with (force)",
             f"create database {name} template {self.copy}",
+            GRANT.format(name),
         )
         return self.database
 

@@ -6,6 +6,7 @@ import os
 import shlex
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -45,17 +46,29 @@ def down(as_json: bool) -> int:
     return 0
 
 
+def role_option(command: Callable[..., int]) -> Callable[..., int]:
+    """--role, by default the one that dbt works as."""
+    return click.option(
+        "--role",
+        type=click.Choice(["loader", "transform", "reader", "auditor"]),
+        default="transform",
+        show_default=True,
+        help="Whose rights the connection has (docs/access.md).",
+    )(command)
+
+
 @click.command()
+@role_option
 @json_option
-def env(as_json: bool) -> int:
-    """Print the connection as one line of shell exports, for eval; starts the server if needed.
+def env(role: str, as_json: bool) -> int:
+    """Print a role's connection as one line of shell exports, for eval; starts the server if needed.
 
     A password is never printed.
     """
     from loader.config import load_settings
-    from loader.warehouse import open_warehouse
+    from loader.warehouse import Role, open_warehouse
 
-    variables = open_warehouse(load_settings()).libpq_environment()
+    variables = open_warehouse(load_settings()).acting_as(Role[role.upper()]).libpq_environment()
     if as_json:
         print_json(variables)
     else:
@@ -64,15 +77,16 @@ def env(as_json: bool) -> int:
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
+@role_option
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def psql(arguments: tuple[str, ...]) -> int:
+def psql(role: str, arguments: tuple[str, ...]) -> int:
     """Open psql on the warehouse; further words go to psql, e.g. -c 'select 1'."""
     from loader.config import load_settings
     from loader.errors import InfrastructureError
-    from loader.warehouse import open_warehouse
+    from loader.warehouse import Role, open_warehouse
     from loader.warehouse.binaries import find_binaries
 
-    warehouse = open_warehouse(load_settings())
+    warehouse = open_warehouse(load_settings()).acting_as(Role[role.upper()])
     program: str | None = str(find_binaries() / "psql")
     if not os.access(str(program), os.X_OK):
         program = shutil.which("psql")

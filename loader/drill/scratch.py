@@ -122,8 +122,8 @@ class Scratch:
             holder.close()
 
     def rows(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
-        """Run one statement in its own transaction; its rows, if it has any."""
-        connection = self.warehouse.connect(application_name=_SESSION)
+        """Run one statement as the administrator, in its own transaction; its rows, if it has any."""
+        connection = self.warehouse.as_administrator().connect(application_name=_SESSION)
         with closing(connection), connection, connection.cursor() as cursor:
             cursor.execute(statement, parameters or None)
             return list(cursor.fetchall()) if cursor.description else []
@@ -145,7 +145,8 @@ def scratch(settings: Settings, samples: tuple[str, ...]) -> Iterator[Scratch]:
     token = uuid.uuid4().hex[:_TOKEN_LENGTH]
     name = f"{warehouse.dbname}{_MARK}{token}"
     folder = Path(tempfile.gettempdir()).resolve() / f"{_FOLDER}{token}"
-    with closing(warehouse.connect(application_name=_SESSION, autocommit=True)) as session:
+    administrator = warehouse.as_administrator()
+    with closing(administrator.connect(application_name=_SESSION, autocommit=True)) as session:
         _remove_dead(session, warehouse, settings)
         _lock(session, name)
         try:

@@ -28,13 +28,14 @@ _APPLICATION = "omnisupport-lock"
 _NAME_BYTES = 63
 
 _HOLDER = """
-select activity.pid, run.run_id::text, run.attempt, run.host, run.process_id,
-       extract(epoch from now() - activity.backend_start)::bigint, activity.application_name
+select held.pid, run.run_id::text, run.attempt, run.host, run.process_id
 from pg_locks as held
-inner join pg_stat_activity as activity on activity.pid = held.pid
 left join ops.ingest_run as run on run.lock_pid = held.pid and run.status = 'running'
 where held.locktype = 'advisory' and held.classid = %s and held.objid = %s and held.objsubid = 2
     and held.granted and held.database = (select oid from pg_database where datname = current_database())
+"""
+_SESSION = """
+select extract(epoch from now() - backend_start)::bigint, application_name from pg_stat_activity where pid = %s
 """
 
 
@@ -58,8 +59,7 @@ class IngestLock:
                 cursor.execute("select pg_try_advisory_lock(%s, %s)", (LOCK_CLASS, LOCK_WRITER))
                 if cursor.fetchone()[0]:
                     return cls(session)
-                cursor.execute(_HOLDER, (LOCK_CLASS, LOCK_WRITER))
-                holder = cursor.fetchone()
+                holder = _holder(cursor)
             if time.monotonic() >= deadline:
                 session.close()
                 raise RefusedError(_refusal(holder), next_command="make status")
@@ -91,6 +91,19 @@ class IngestLock:
 
     def close(self) -> None:
         self._session.close()
+
+
+def _holder(cursor: Any) -> tuple[Any, ...] | None:
+    """Who holds the lock; None when nobody does any more."""
+    cursor.execute(_HOLDER, (LOCK_CLASS, LOCK_WRITER))
+    held = cursor.fetchone()
+    if held is None:
+        return None
+    # Names of sessions are shown to who logged in as theirs did.
+    cursor.execute("set local role none")
+    cursor.execute(_SESSION, held[:1])
+    session = cursor.fetchone()
+    return None if session is None else (*held, *session)
 
 
 def _refusal(holder: tuple[Any, ...] | None) -> str:

@@ -45,7 +45,10 @@ def repair(lock: IngestLock, working_root: Path) -> Repair:
         )
         crashed = tuple((str(run_id), int(attempt)) for run_id, attempt in cursor.fetchall())
     with lock.transaction() as cursor:
+        # Only who logged in as they did sees their names and may end them.
+        cursor.execute("set local role none")
         have_ended = _end_sessions(cursor, lock.backend_pid)
+    with lock.transaction() as cursor:
         removed = _remove_uncompleted_rows(cursor, is_final=have_ended)
         staging = _drop_staging(cursor)
         dead = _known_attempts(cursor)

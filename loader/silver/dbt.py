@@ -1,4 +1,4 @@
-"""dbt by its programmatic door (dbtRunner), in a process beside this one, with the warehouse's own connection.
+"""dbt by its programmatic door (dbtRunner), in a process beside this one, as omni_transform.
 
 A dbt command costs seconds of imports and parsing before its first SQL: the process is started early, keeps what it
 parsed, and is used again by later calls. The loader keeps dbt's artifacts in a folder of its own, so a plain
@@ -20,6 +20,7 @@ from loader.companion import Companion
 from loader.errors import InfrastructureError
 from loader.silver.results import BuildResult
 from loader.silver.worker import Done, Ended, Parse, Run, serve
+from loader.warehouse.connection import Role
 
 if TYPE_CHECKING:
     from loader.warehouse import Warehouse
@@ -153,7 +154,7 @@ def _key(warehouse: Warehouse, project_root: Path) -> str:
 
 
 def _environment(warehouse: Warehouse) -> dict[str, str]:
-    return {**os.environ, **warehouse.libpq_environment()}
+    return {**os.environ, **warehouse.acting_as(Role.TRANSFORM).libpq_environment()}
 
 
 def _flags(is_quiet: bool) -> list[str]:

@@ -12,19 +12,22 @@ import psycopg2
 from loader.config import Settings
 from loader.errors import CommandUsageError, InfrastructureError
 from loader.warehouse import embedded
-from loader.warehouse.connection import DEFAULT_DATABASE, Warehouse, given_warehouse
-from loader.warehouse.ddl import ensure_schema, recorded_sha256
+from loader.warehouse.connection import DEFAULT_DATABASE, Role, Warehouse, given_warehouse
+from loader.warehouse.ddl import ensure_roles, ensure_schema, is_current, recorded_sha256
 from loader.warehouse.embedded import Announce, EmbeddedStatus
+from loader.warehouse.passwords import verifiers
 from loader.warehouse.placement import outside_folder, remove_folders
 
 __all__ = [
     "EmbeddedStatus",
+    "Role",
     "Warehouse",
     "answering_warehouse",
     "embedded_status",
     "find_warehouse",
     "open_warehouse",
     "remove_embedded",
+    "set_up",
     "stop_embedded",
 ]
 
@@ -32,7 +35,7 @@ OLDEST_SERVER_VERSION = 150000
 
 
 def find_warehouse(settings: Settings) -> Warehouse:
-    """Where the warehouse is, by PGHOST or else embedded; starts and checks nothing.
+    """Where the warehouse is, by PGHOST or else embedded, for omni_loader; starts and checks nothing.
 
     PGHOST may also name the embedded server, as after `eval "$(make -s env)"`. Raises CommandUsageError
     on libpq variables that can't be used.
@@ -40,7 +43,8 @@ def find_warehouse(settings: Settings) -> Warehouse:
     given = given_warehouse(os.environ)
     own = embedded.address(settings.state_folder, os.environ.get("PGDATABASE") or DEFAULT_DATABASE)
     own_hosts = (own.host, str(outside_folder(settings.state_folder) / "run"))
-    return own if given is None or os.path.realpath(given.host) in own_hosts else given
+    is_own = given is None or os.path.realpath(given.host) in own_hosts
+    return own if is_own or given is None else given.acting_as(Role.LOADER)
 
 
 def to_standard_error(line: str) -> None:
@@ -61,14 +65,40 @@ def open_warehouse(settings: Settings, *, announce: Announce = to_standard_error
         embedded.ensure_database(warehouse)
     # Here and now rather than in the middle of a run: an address that dlt can't carry is refused.
     warehouse.dsn_url()
-    with closing(warehouse.connect(application_name="loader schema")) as connection:
-        _require_version(warehouse, connection.server_version)
-        try:
-            if ensure_schema(connection, settings.project_root / "infra" / "postgres"):
-                announce(f"tables of database {warehouse.dbname} are up to date now")
-        except psycopg2.OperationalError as error:
-            raise warehouse.unreachable(error) from error
+    if set_up(warehouse, settings.project_root / "infra" / "postgres"):
+        announce(f"roles and tables of database {warehouse.dbname} are up to date now")
     return warehouse
+
+
+def set_up(warehouse: Warehouse, files: Path) -> bool:
+    """Make `warehouse` (as omni_loader) hold the roles and tables of `files`; true when something was applied.
+
+    One short query when it does. An administrator's session is opened only when it does not, or when omni_loader is not
+    let in; the roles of the embedded server get their passwords then. Raises InfrastructureError.
+    """
+    try:
+        with closing(warehouse.connect(application_name="loader schema")) as connection:
+            _require_version(warehouse, connection.server_version)
+            if is_current(connection, files):
+                return False
+    except psycopg2.errors.InsufficientPrivilege:
+        # Made by an earlier version, which had one owner for everything.
+        pass
+    except InfrastructureError as refused:
+        try:
+            warehouse.as_administrator().connect().close()
+        except InfrastructureError:
+            raise refused from None
+    administrator = warehouse.as_administrator()
+    try:
+        with closing(administrator.connect(application_name="loader roles")) as connection:
+            _require_version(warehouse, connection.server_version)
+            ensure_roles(connection, files, verifiers(connection, warehouse) if warehouse.is_embedded else {})
+        with closing(warehouse.connect(application_name="loader schema")) as connection:
+            ensure_schema(connection, files)
+            return True
+    except psycopg2.OperationalError as error:
+        raise warehouse.unreachable(error) from error
 
 
 def answering_warehouse(settings: Settings) -> Warehouse | None:
@@ -80,7 +110,7 @@ def answering_warehouse(settings: Settings) -> Warehouse | None:
     try:
         with closing(warehouse.connect(application_name="loader probe")) as connection:
             return warehouse if recorded_sha256(connection) else None
-    except InfrastructureError:
+    except (InfrastructureError, psycopg2.errors.InsufficientPrivilege):
         return None
 
 

@@ -7,6 +7,7 @@ import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -19,18 +20,29 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
 DEFAULT_PORT = 5432
-DEFAULT_USER = "omni"
+# Of the embedded server: its superuser, which sets up and does nothing else.
+ADMINISTRATOR = "omni"
 DEFAULT_DATABASE = "omnisupport"
 CONNECT_TIMEOUT_SECONDS = 10
 # dlt refuses an address without a password, also where the server asks for none.
 PASSWORD_WHERE_NONE_IS_ASKED = "none"
 
 
+class Role(StrEnum):
+    """The four roles of infra/postgres/roles.sql, as PostgreSQL knows them; people type the member's name."""
+
+    LOADER = "omni_loader"
+    TRANSFORM = "omni_transform"
+    READER = "omni_reader"
+    AUDITOR = "omni_auditor"
+
+
 @dataclass(frozen=True, slots=True)
 class Warehouse:
     """A reachable database. Holds no password: `passfile` names the file that libpq reads it from.
 
-    `host` is a host name or the absolute folder of a unix socket.
+    `host` is a host name or the absolute folder of a unix socket; `user` logs in, and acts as `role` where one is named
+    (by `set role`, from the first statement on).
     """
 
     host: str
@@ -39,10 +51,22 @@ class Warehouse:
     dbname: str
     passfile: Path | None = None
     is_embedded: bool = False
+    role: Role | None = None
 
     @property
     def address(self) -> str:
-        return f"{self.host}:{self.port}, database {self.dbname}, user {self.user}"
+        acting = f" as {self.role}" if self.role else ""
+        return f"{self.host}:{self.port}, database {self.dbname}, user {self.user}{acting}"
+
+    def acting_as(self, role: Role) -> Warehouse:
+        """The same database for another role: a login of its own, or by the given login, which must be a member."""
+        if self.is_embedded or self.user in set(Role):
+            return replace(self, user=role.value, role=None)
+        return replace(self, role=role)
+
+    def as_administrator(self) -> Warehouse:
+        """The same database for who sets it up: the embedded server's superuser, or the given login itself."""
+        return replace(self, user=ADMINISTRATOR if self.is_embedded else self.user, role=None)
 
     def in_database(self, dbname: str) -> Warehouse:
         """The same server, another database."""
@@ -68,7 +92,7 @@ class Warehouse:
                 dbname=self.dbname,
                 application_name=application_name,
                 connect_timeout=CONNECT_TIMEOUT_SECONDS,
-                options=_session_options(settings, separator=" "),
+                options=self._session_options(settings, separator=" "),
                 **({"passfile": str(self.passfile)} if self.passfile else {}),
             )
         except psycopg2.OperationalError as error:
@@ -95,7 +119,7 @@ class Warehouse:
         query = {
             "application_name": application_name,
             "connect_timeout": str(CONNECT_TIMEOUT_SECONDS),
-            "options": _session_options(settings, separator="\t"),
+            "options": self._session_options(settings, separator="\t"),
         }
         is_socket = self.host.startswith("/")
         if is_socket:
@@ -115,7 +139,16 @@ class Warehouse:
             "PGUSER": self.user,
             "PGDATABASE": self.dbname,
         }
+        variables |= {"PGOPTIONS": f"-c role={self.role}"} if self.role else {}
         return variables | ({"PGPASSFILE": str(self.passfile)} if self.passfile else {})
+
+    def _session_options(self, settings: Mapping[str, str] | None, *, separator: str) -> str:
+        acting = {"role": self.role.value} if self.role else {}
+        options = {"TimeZone": "UTC", **acting, **(settings or {})}
+        for name, value in options.items():
+            if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.]*", name) or not re.fullmatch(r"[!-\[\]-~]*", value):
+                raise ValueError(f"session setting {name}={value!r}: blanks and backslashes do not fit an option")
+        return separator.join(f"-c{name}={value}" for name, value in options.items())
 
     def unreachable(self, error: psycopg2.Error) -> InfrastructureError:
         """What an operator reads when this server is lost or refuses; libpq's text holds no password."""
@@ -133,7 +166,7 @@ class Warehouse:
 
 
 def given_warehouse(environment: Mapping[str, str]) -> Warehouse | None:
-    """The server that libpq variables name, or None when PGHOST is unset.
+    """The server that libpq variables name, or None when PGHOST is unset; without PGUSER, roles log in themselves.
 
     Raises CommandUsageError on variables that would lead libpq elsewhere behind our back.
     """
@@ -157,7 +190,7 @@ def given_warehouse(environment: Mapping[str, str]) -> Warehouse | None:
     return Warehouse(
         host=host,
         port=int(port),
-        user=environment.get("PGUSER") or DEFAULT_USER,
+        user=environment.get("PGUSER") or Role.LOADER.value,
         dbname=environment.get("PGDATABASE") or DEFAULT_DATABASE,
         passfile=passfile if passfile.is_file() else None,
     )
@@ -187,11 +220,3 @@ def passfile_line(warehouse: Warehouse, password: str) -> str:
     """A line of a libpq password file for exactly this server and user, any database."""
     host, user = (re.sub(r"([:\\])", r"\\\1", text) for text in (warehouse.host, warehouse.user))
     return f"{host}:{warehouse.port}:*:{user}:{password}\n"
-
-
-def _session_options(settings: Mapping[str, str] | None, *, separator: str) -> str:
-    options = {"TimeZone": "UTC", **(settings or {})}
-    for name, value in options.items():
-        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.]*", name) or not re.fullmatch(r"[!-\[\]-~]*", value):
-            raise ValueError(f"session setting {name}={value!r}: blanks and backslashes do not fit an option")
-    return separator.join(f"-c{name}={value}" for name, value in options.items())

@@ -1,16 +1,22 @@
-"""The loader's own tables: infra/postgres/*.sql, applied in name order in one transaction."""
+"""The warehouse's roles and the loader's own tables: infra/postgres/*.sql, applied when they are other than recorded.
+
+roles.sql is the administrator's; the numbered files are omni_loader's, in the order of their names, in one transaction.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg2
-from psycopg2 import errors
+from psycopg2 import errors, sql
 
 from loader import __version__
 from loader.errors import InfrastructureError
+from loader.warehouse.connection import Role
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
@@ -18,10 +24,13 @@ if TYPE_CHECKING:
 # Advisory locks of this project: (1869442665, 1) ingest, (…, 2) the Silver build, (…, 3) these files.
 LOCK_CLASS = 1869442665
 LOCK_OBJECT = 3
+ROLES_FILE = "roles.sql"
+# Roles are the server's, not a database's: another database may be set up at the same moment.
+_ATTEMPTS_AT_ROLES = 5
 
 
 def schema_files(folder: Path) -> list[Path]:
-    """The SQL files in the order of their names.
+    """The SQL files in the order of their names, roles.sql last.
 
     Raises InfrastructureError when the folder holds none: an empty list would pass as "up to date".
     """
@@ -43,12 +52,52 @@ def content_sha256(files: list[Path]) -> str:
     return digest.hexdigest()
 
 
-def ensure_schema(connection: Connection, folder: Path) -> bool:
-    """Bring the database to the version of the files in `folder`; true when something was applied.
+def ensure_roles(administrator: Connection, folder: Path, verifiers: Mapping[Role, str]) -> None:
+    """Apply roles.sql: roles, what they may do to this database, owners of what an earlier version made. `verifiers`:
+    of passwords that roles get.
 
-    One short query when the version is current. Idempotent, and safe when several processes start at
-    once: they queue on an advisory lock. Leaves the connection outside a transaction. Raises
-    InfrastructureError, after a rollback of all files: the database is as it was.
+    A login that may not create roles changes nothing, and is enough where they are as they should be. Raises
+    InfrastructureError: an administrator has to do it.
+    """
+    with administrator, administrator.cursor() as cursor:
+        cursor.execute(
+            "select rolsuper or rolcreaterole,"
+            " (select count(*) filter (where pg_has_role(oid, 'member')) >= 2 from pg_roles where rolname = any(%s))"
+            " from pg_roles where rolname = current_user",
+            ([role.value for role in (Role.LOADER, Role.TRANSFORM)],),
+        )
+        is_able, has_roles = cursor.fetchone()
+    for left in reversed(range(_ATTEMPTS_AT_ROLES if is_able else 0)):
+        try:
+            with administrator, administrator.cursor() as cursor:
+                cursor.execute("select pg_advisory_xact_lock(%s, %s)", (LOCK_CLASS, LOCK_OBJECT))
+                cursor.execute((folder / ROLES_FILE).read_text(encoding="utf-8"))
+                for role, verifier in verifiers.items():
+                    statement = sql.SQL("alter role {} password {}")
+                    cursor.execute(statement.format(sql.Identifier(role.value), sql.Literal(verifier)))
+                return
+        except (errors.UniqueViolation, errors.DuplicateObject, errors.InternalError_):
+            if not left:
+                raise
+            time.sleep(0.1)
+        except errors.InsufficientPrivilege:
+            break
+    if not has_roles:
+        parameters = administrator.get_dsn_parameters()
+        database, user = parameters["dbname"], parameters["user"]
+        raise InfrastructureError(
+            f"database {database}: user {user} is not in the roles omni_loader and omni_transform and can't create "
+            "them, expected one or the other; nothing was created or changed",
+            next_command=_set_up_command(database, user),
+        )
+
+
+def ensure_schema(connection: Connection, folder: Path) -> bool:
+    """Bring the loader's tables to the version of the files in `folder`; true when something was applied.
+
+    `connection` is omni_loader's, who then owns them. One short query when the version is current. Idempotent, and safe
+    when several processes start at once: they queue on an advisory lock. Leaves the connection outside a transaction.
+    Raises InfrastructureError, after a rollback of all files: the database is as it was.
     """
     files = schema_files(folder)
     expected = content_sha256(files)
@@ -58,6 +107,8 @@ def ensure_schema(connection: Connection, folder: Path) -> bool:
         with connection, connection.cursor() as cursor:
             cursor.execute("select pg_advisory_xact_lock(%s, %s)", (LOCK_CLASS, LOCK_OBJECT))
             for file in files:
+                if file.name == ROLES_FILE:
+                    continue
                 cursor.execute(file.read_text(encoding="utf-8"))
             cursor.execute(
                 """
@@ -76,6 +127,20 @@ def ensure_schema(connection: Connection, folder: Path) -> bool:
     return True
 
 
+def is_current(connection: Connection, folder: Path) -> bool:
+    """Whether the database holds the files of `folder`, as its own record says, and lets its roles work: a copy or a
+    restored dump has the tables, and none of the rights on the database."""
+    if recorded_sha256(connection) != content_sha256(schema_files(folder)):
+        return False
+    with connection, connection.cursor() as cursor:
+        cursor.execute(
+            "select bool_and(has_database_privilege(rolname, current_database(), 'create')) from pg_roles"
+            " where rolname = any(%s)",
+            ([role.value for role in (Role.LOADER, Role.TRANSFORM)],),
+        )
+        return bool(cursor.fetchone()[0])
+
+
 def recorded_sha256(connection: Connection) -> str | None:
     """The version of the files that the database holds; None before the first."""
     with connection, connection.cursor() as cursor:
@@ -87,13 +152,20 @@ def recorded_sha256(connection: Connection) -> str | None:
     return str(row[0]) if row else None
 
 
+def _set_up_command(database: str, user: str) -> str:
+    return (
+        f"psql -d {database} -f infra/postgres/roles.sql -c 'grant omni_loader, omni_transform to \"{user}\"'"
+        "   # as an administrator"
+    )
+
+
 def _not_applied(connection: Connection, error: psycopg2.Error, expected: str) -> InfrastructureError:
     parameters = connection.get_dsn_parameters()
     database, user = parameters["dbname"], parameters["user"]
     return InfrastructureError(
         f"database {database}: got {str(error).splitlines()[0]!r}, expected {expected}; "
         "no table was created or changed",
-        next_command=f"psql -d {database} -c 'grant create on database {database} to {user}'"
+        next_command=_set_up_command(database, user)
         if isinstance(error, errors.InsufficientPrivilege)
         else "git status infra/postgres   # edited files?",
     )

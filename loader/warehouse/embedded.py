@@ -22,11 +22,10 @@ from loader.warehouse import postmaster, server
 from loader.warehouse.connection import (
     DEFAULT_DATABASE,
     DEFAULT_PORT,
-    DEFAULT_USER,
-    PASSWORD_WHERE_NONE_IS_ASKED,
+    Role,
     Warehouse,
-    passfile_line,
 )
+from loader.warehouse.passwords import write_passfile
 from loader.warehouse.server import Started
 
 Announce = Callable[[str], None]
@@ -57,12 +56,12 @@ class EmbeddedStatus:
 
 
 def address(state_folder: Path, dbname: str = DEFAULT_DATABASE) -> Warehouse:
-    """Where the embedded server is or would be; starts nothing."""
+    """Where the embedded server is or would be, for the role that loads; starts nothing."""
     passfile = state_folder / "pgpass"
     return Warehouse(
         host=str(places.present_folders(state_folder)[1]),
         port=DEFAULT_PORT,
-        user=DEFAULT_USER,
+        user=Role.LOADER.value,
         dbname=dbname,
         passfile=passfile if passfile.is_file() else None,
         is_embedded=True,
@@ -75,17 +74,20 @@ def start(state_folder: Path, announce: Announce) -> None:
     Recovers from a killed server, a zombie and a stale or foreign lock file. Raises InfrastructureError:
     a half-made data directory is never left under its final name, an existing one is never touched.
     """
-    if _probe(state_folder)[0] is Answer.READY:
+    passfile = state_folder / "pgpass"
+    if passfile.is_file() and _probe(state_folder)[0] is Answer.READY:
         return
     try:
         state_folder.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
         with _start_lock(state_folder):
             if _await_answer(state_folder) is Answer.READY:
+                write_passfile(address(state_folder), passfile)
                 return
             placement = places.prepare(state_folder)
             for note in placement.notes:
                 announce(note)
-            _write_passfile(state_folder)
+            # Its lines name the socket's folder as it is now.
+            write_passfile(address(state_folder), passfile)
             if not placement.data_folder.joinpath("PG_VERSION").exists():
                 announce(f"initialising PostgreSQL in {placement.data_folder}")
                 server.initialise(placement)
@@ -134,7 +136,7 @@ def status(state_folder: Path) -> EmbeddedStatus:
 
 def ensure_database(warehouse: Warehouse) -> bool:
     """Create the database of `warehouse` on its server if it is missing; true when it was."""
-    connection = warehouse.in_database("postgres").connect(autocommit=True)
+    connection = warehouse.in_database("postgres").as_administrator().connect(autocommit=True)
     try:
         with connection.cursor() as cursor:
             cursor.execute("select 1 from pg_database where datname = %s", (warehouse.dbname,))
@@ -154,7 +156,7 @@ def _probe(state_folder: Path) -> tuple[Answer, str | None]:
     """Ask the server at the socket; with its version when it is ours and ready."""
     data_folder, _ = places.present_folders(state_folder)
     try:
-        connection = address(state_folder, "postgres").connect(autocommit=True)
+        connection = address(state_folder, "postgres").as_administrator().connect(autocommit=True)
     except InfrastructureError as error:
         # The server's own words, in English whatever the locale here (initdb --no-locale).
         if re.search(r"too many clients|remaining connection slots", error.message):
@@ -219,17 +221,6 @@ def _await_start(state_folder: Path, started: Started, announce: Announce) -> No
             announce(f"PostgreSQL recovers from its last end; its log: {started.log_file}")
             has_announced = True
         time.sleep(0.01)
-
-
-def _write_passfile(state_folder: Path) -> None:
-    """For clients that insist on a password; the server asks for none."""
-    passfile = state_folder / "pgpass"
-    temporary = passfile.with_name("pgpass.new")
-    temporary.unlink(missing_ok=True)
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with open(descriptor, "w", encoding="utf-8") as file:
-        file.write(passfile_line(address(state_folder), PASSWORD_WHERE_NONE_IS_ASKED))
-    temporary.replace(passfile)
 
 
 @contextmanager

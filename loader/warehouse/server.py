@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 from loader.errors import InfrastructureError
 from loader.warehouse import postmaster
 from loader.warehouse.binaries import run_program
-from loader.warehouse.connection import DEFAULT_PORT, DEFAULT_USER
+from loader.warehouse.connection import ADMINISTRATOR, DEFAULT_PORT, Role
 from loader.warehouse.placement import SOCKET_NAME, Placement
 
 ORPHAN_TIMEOUT_SECONDS = 30.0
@@ -88,9 +89,8 @@ def initialise(placement: Placement) -> None:
     temporary.mkdir(mode=0o700)
     if placement.run_as:
         os.chown(temporary, placement.run_as.uid, placement.run_as.gid)
-    command = [str(placement.binaries / "initdb"), "-D", str(temporary), "-U", DEFAULT_USER]
-    # The socket lies in a folder that only the server's user and root may enter. No other way in.
-    command += ["--auth-local=trust", "--auth-host=reject", "-E", "UTF8", "--no-locale", "--data-checksums"]
+    command = [str(placement.binaries / "initdb"), "-D", str(temporary), "-U", ADMINISTRATOR]
+    command += ["--auth-local=reject", "--auth-host=reject", "-E", "UTF8", "--no-locale", "--data-checksums"]
     done = run_program(command, placement.run_as)
     if done.returncode != 0:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -105,6 +105,23 @@ def initialise(placement: Placement) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def _write_doors(placement: Placement) -> None:
+    """Who may log in, written at each start: roles by password, and this checkout's own user without one as the
+    administrator, who sets up, and as omni_transform, for a plain dbt. No way in but the socket."""
+    accounts = {pwd.getpwuid(os.geteuid()).pw_name, *([placement.run_as.name] if placement.run_as else [])}
+    own = (ADMINISTRATOR, Role.TRANSFORM.value)
+    doors = [*(f"local all {name} peer map=checkout" for name in own), "local all all scram-sha-256"]
+    users = [f'checkout "{account}" {name}' for account in sorted(accounts) for name in own]
+    for name, lines in (("pg_hba.conf", doors), ("pg_ident.conf", users)):
+        file = placement.data_folder / name
+        temporary = file.with_name(f"{name}.new")
+        temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        temporary.chmod(0o600)
+        if placement.run_as:
+            os.chown(temporary, placement.run_as.uid, placement.run_as.gid)
+        temporary.replace(file)
 
 
 def launch(placement: Placement) -> Started:
@@ -123,6 +140,7 @@ def launch(placement: Placement) -> Started:
         )
     for lock_file in (data_folder / "postmaster.pid", placement.socket_folder / f"{SOCKET_NAME}.lock"):
         postmaster.remove_stale_lock(lock_file)
+    _write_doors(placement)
     quoted_folder = '"' + str(placement.socket_folder).replace('"', '""') + '"'
     settings = SERVER_SETTINGS | {"unix_socket_directories": quoted_folder}
     command = [str(placement.binaries / "postgres"), "-D", str(data_folder)]

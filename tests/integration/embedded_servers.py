@@ -24,7 +24,7 @@ OPEN = (
 # Connect to argv[1], write a row without a commit, then keep the session busy for about a second.
 WORK = (
     "import psycopg2, sys; cursor = psycopg2.connect(sys.argv[1]).cursor();"
-    "cursor.execute('insert into public.kept values (2)');"
+    "cursor.execute('insert into ops.kept values (2)');"
     "cursor.execute('select sum(sqrt(n)) from generate_series(1, 10000000) as n')"
 )
 
@@ -36,13 +36,13 @@ def checkout(root: Path) -> Settings:
 
 def write_row(warehouse: Warehouse) -> None:
     with closing(warehouse.connect(autocommit=True)) as connection, connection.cursor() as cursor:
-        cursor.execute("create table if not exists public.kept (number integer)")
-        cursor.execute("insert into public.kept values (1)")
+        cursor.execute("create table if not exists ops.kept (number integer)")
+        cursor.execute("insert into ops.kept values (1)")
 
 
 def rows(warehouse: Warehouse) -> int:
     with closing(warehouse.connect()) as connection, connection.cursor() as cursor:
-        cursor.execute("select count(*) from public.kept")
+        cursor.execute("select count(*) from ops.kept")
         return int(cursor.fetchone()[0])
 
 

@@ -48,15 +48,18 @@ def test_first_start_makes_a_server_with_the_tables_and_the_second_changes_nothi
 
 
 def test_nobody_else_can_reach_the_socket_or_the_files(shared: Settings) -> None:
-    """Trust authentication is only as good as the folder around the socket."""
+    """The doors without a password are only as good as the folder around the socket."""
     warehouse = open_warehouse(shared, announce=lambda line: None)
     for path in (Path(warehouse.host), embedded_status(shared).data_folder):
         assert path.stat().st_mode & 0o077 == 0, path
     assert shared.state_folder.joinpath("pgpass").stat().st_mode & 0o077 == 0
     assert embedded_status(shared).data_folder.with_name("postgres.log").stat().st_mode & 0o077 == 0
     hba = embedded_status(shared).data_folder.joinpath("pg_hba.conf").read_text()
-    methods = {line.split()[0]: line.split()[-1] for line in hba.splitlines() if line[:1].isalpha()}
-    assert methods == {"local": "trust", "host": "reject"}
+    assert hba.splitlines() == [
+        "local all omni peer map=checkout",
+        "local all omni_transform peer map=checkout",
+        "local all all scram-sha-256",
+    ]
 
 
 def test_rows_stay_over_stop_and_start(shared: Settings) -> None:
@@ -214,7 +217,7 @@ def test_another_database_on_the_embedded_server_is_made_when_named(
     monkeypatch.setenv("PGDATABASE", "scratch")
     assert open_warehouse(shared, announce=lambda line: None).dbname == "scratch"
     monkeypatch.setenv("PGUSER", "somebody_else")
-    assert open_warehouse(shared, announce=lambda line: None).user == "omni"
+    assert open_warehouse(shared, announce=lambda line: None).user == "omni_loader"
 
 
 def test_down_does_not_stop_a_given_server(shared: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -49,7 +49,7 @@ def test_the_commands_of_a_day(project: Settings) -> None:
     assert variables == {
         "PGHOST": str(project.state_folder / "run"),
         "PGPORT": "5432",
-        "PGUSER": "omni",
+        "PGUSER": "omni_transform",
         "PGDATABASE": "omnisupport",
         "PGPASSFILE": str(project.state_folder / "pgpass"),
     }
@@ -60,7 +60,7 @@ def test_the_commands_of_a_day(project: Settings) -> None:
     assert _run(project, shell=line).stdout == "omnisupport\n"
 
     psql = _run(project, "psql", "-X", "-At", "-c", "select current_user, 'two words'")
-    assert (psql.stdout, psql.returncode) == ("omni|two words\n", 0), psql.stderr
+    assert (psql.stdout, psql.returncode) == ("omni_transform|two words\n", 0), psql.stderr
 
     down = _run(project, "down", "--json")
     assert json.loads(down.stdout) == {"was_running": True}

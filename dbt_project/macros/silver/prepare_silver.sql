@@ -53,14 +53,42 @@ begin
         is_collided boolean,
         is_winner boolean
     );
+    -- The loader copies released tickets, and reads what it has to report.
+    if not has_table_privilege('omni_loader', '{{ source('silver_ledger', 'built_load') }}', 'select') then
+        grant select on
+            {{ source('silver_ledger', 'built_load') }},
+            {{ source('silver_ledger', 'built_asset') }},
+            {{ source('silver_ledger', 'stale_ticket') }}
+        to omni_loader;
+    end if;
+    {%- for schema, grantees in readers_of_schemas().items() %}
+    {%- for grantee in grantees %}
+    if to_regnamespace('{{ schema }}') is not null
+        and not has_schema_privilege('{{ grantee }}', '{{ schema }}', 'usage')
+    then
+        grant usage on schema {{ schema }} to {{ grantee }};
+    end if;
+    {%- endfor %}
+    {%- endfor %}
     {%- for view in views if execute %}
     {#- The model's own text: there is no second definition that could differ. #}
     if to_regclass('{{ view.schema }}.{{ view.identifier }}') is null then
         execute $view$create view {{ view }} as
 {{ render(graph.nodes['model.omnisupport.' ~ view.identifier].raw_code) }}$view$;
+        grant select on {{ view }} to omni_loader;
     end if;
     {%- endfor %}
 end $prepare$
+{%- endmacro %}
+
+{#- Who may look into each schema; at what in it, the models' grants say. (docs/access.md) -#}
+{% macro readers_of_schemas() -%}
+    {{ return({
+        'staging': ['omni_loader'],
+        'silver': ['omni_loader'],
+        'reconcile': ['omni_loader', 'omni_auditor'],
+        'serving': ['omni_loader', 'omni_reader'],
+    }) }}
 {%- endmacro %}
 
 {#- Arguments of the advisory lock under which Silver's state changes: one build at a time. -#}

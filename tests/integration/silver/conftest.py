@@ -10,6 +10,7 @@ import pytest
 from loader.warehouse import Warehouse
 from tests.integration.silver.dbt_runs import Dbt
 from tests.integration.silver.scene import Scene
+from tests.shared_warehouse import GRANT
 
 
 @pytest.fixture(scope="module")
@@ -18,6 +19,7 @@ def one_database(server: Warehouse, _template: str) -> Iterator[Warehouse]:
     name = f"{_template}_silver"
     with closing(server.connect(autocommit=True)) as connection, connection.cursor() as cursor:
         cursor.execute(f"create database {name} template {_template}")
+        cursor.execute(GRANT.format(name))
         yield server.in_database(name)
         cursor.execute(f"drop database {name} with (force)")
 

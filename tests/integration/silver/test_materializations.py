@@ -18,6 +18,7 @@ SILVER = Path("dbt_project/models/silver")
 NOT_NULL = "select attname from pg_attribute where attrelid = %s::regclass and attnum > 0 and attnotnull"
 PRIMARY_KEY = "select pg_get_constraintdef(oid) from pg_constraint where conrelid = %s::regclass and contype = 'p'"
 RUN_ASSET = "staging.stg_ops__run_asset"
+AS_OWNER = "set local role omni_transform;"
 COLUMNS = "select attname from pg_attribute where attrelid = %s::regclass and attnum > 0 and not attisdropped"
 
 
@@ -33,14 +34,14 @@ def test_changed_columns_are_taken_over(scene: Scene, dbt: Dbt) -> None:
     """After an upgrade the old view has columns that the model no longer has, or of another type."""
     assert dbt.run(select=ALL)
     expected = scene.execute(COLUMNS, RUN_ASSET)
-    scene.execute(f"drop view {RUN_ASSET}; create view {RUN_ASSET} as select 1 as odd, 2 as asset_id")
+    scene.execute(f"{AS_OWNER} drop view {RUN_ASSET}; create view {RUN_ASSET} as select 1 as odd, 2 as asset_id")
     assert dbt.run(select=ALL)
     assert scene.execute(COLUMNS, RUN_ASSET) == expected
 
 
 def test_a_table_in_the_place_of_a_view_gives_way(scene: Scene, dbt: Dbt) -> None:
     """A model whose kind changed between versions must not stop the build."""
-    scene.execute(f"create schema staging; create table {RUN_ASSET} (odd integer)")
+    scene.execute(f"{AS_OWNER} create schema staging; create table {RUN_ASSET} (odd integer)")
     assert dbt.run(select=ALL)
     assert scene.execute("select relkind from pg_class where oid = %s::regclass", RUN_ASSET) == [("v",)]
 
