@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -42,6 +43,11 @@ def _odd_lines() -> Iterator[OddLine]:
     yield from _no_ticket()
     yield from _timestamps()
     yield from _good_but_odd()
+
+
+def incompressible(length: int) -> str:
+    """Text that PostgreSQL cannot make shorter, as it does with repetitions before it looks at an index's limit."""
+    return "".join(hashlib.sha256(b"%d" % part).hexdigest() for part in range(length // 64 + 1))[:length]
 
 
 def _without(number: int, owner: bytes) -> bytes:
@@ -92,6 +98,9 @@ def _no_ticket() -> Iterator[OddLine]:
     yield OddLine("unknown status", as_line(ticket(48, status="Open")), reason_codes=("invalid_enum_value",))
     yield OddLine("other contract", as_line(ticket(49, schema_version="v2")), reason_codes=("schema_version_mismatch",))
     yield OddLine("long subject", as_line(ticket(50, subject="x" * 513)), reason_codes=("value_too_long",))
+    for number, name in enumerate(("source_id", "customer_id"), start=54):
+        line = as_line(ticket(number, **{name: incompressible(20_000)}))
+        yield OddLine(f"{name} that fits into no index", line, reason_codes=("value_too_long",))
     yield OddLine("unredacted", as_line(ticket(51, pii_level="high")), reason_codes=("pii_not_redacted",))
     newline = as_line(ticket(52, ticket_id="TKT-20260417-000052\n"))
     yield OddLine("newline in ticket_id", newline, reason_codes=("pattern_mismatch",))
@@ -166,4 +175,7 @@ def _good_but_odd() -> Iterator[OddLine]:
     ancient = ticket(314, source_id="structured:tickets:ancient", created_at="0001-01-01T00:00:00Z")
     yield OddLine("the newest of its source is of year 1", as_line(ancient), "landed", partition="0001-01-01")
     endless = '𝔵é\\"/' * 20_000
-    yield OddLine("long texts", as_line(ticket(315, owner=endless, customer_id=endless, tags=[endless])), "landed")
+    longest = "\U0001f600" * 255
+    yield OddLine("longest keys", as_line(ticket(316, source_id=longest, customer_id=longest)), "landed")
+    long = ticket(315, owner=endless, org_id=incompressible(20_000), tags=[endless])
+    yield OddLine("long texts", as_line(long), "landed")

@@ -93,7 +93,7 @@ def naive_record(body: bytes) -> dict[str, Any]:
         raise Refusal("schema_version_mismatch")
     if not re.fullmatch(r"TKT-[0-9]{8}-[0-9]{6}", record["ticket_id"]):
         raise Refusal("pattern_mismatch")
-    if len(record.get("subject", "")) > 512:
+    if len(record.get("subject", "")) > 512 or any(len(record[name]) > 255 for name in ("source_id", "customer_id")):
         raise Refusal("value_too_long")
     for name in ("created_at", "updated_at", "resolved_at", "sla_due_at"):
         if record.get(name) is not None:
