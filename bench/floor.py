@@ -17,7 +17,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from loader.bronze.rows import KEPT_REJECT_BYTES
+from loader.bounds import KEPT_LINE_BYTES
 from loader.contract.ruleset import load_ruleset
 from loader.contract.ticket import AcceptedRecord, RejectedRecord
 from loader.reader import Line, is_blank, iter_lines, open_content
@@ -176,7 +176,7 @@ class _Rows:
     def _reject(self, asset_id: int, line: Line, reject: RejectedRecord, partition: str) -> bytes:
         codes = ",".join(reject.reason_codes)
         texts = _escaped(reject.message, reject.json_path)
-        kept = line.body[:KEPT_REJECT_BYTES].hex()
+        kept = line.body[:KEPT_LINE_BYTES].hex()
         sha256 = hashlib.sha256(line.body).hexdigest()
         return (
             f"{asset_id}\t{line.number}\t1\t{partition}\t{{{codes}}}\t{texts}\t\\\\x{kept}\t\\\\x{sha256}\t"

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from loader.bounds import KEPT_LINE_BYTES
 from loader.bronze.columns import ASSET_LINE, BRONZE, RAW_TICKET_EVENT, REJECTED_RECORD
 from loader.contract.ticket import AcceptedRecord, RejectedRecord
 from loader.reader import Line
 
-KEPT_REJECT_BYTES = 65536
 CHUNK_LINES = 10_000
 CHUNK_BYTES = 16 * 1024 * 1024
 
@@ -92,7 +92,7 @@ class Rows:
         )
 
     def _add_reject(self, asset_id: int, line: Line, reject: RejectedRecord) -> None:
-        kept = line.body[:KEPT_REJECT_BYTES]
+        kept = line.body[:KEPT_LINE_BYTES]
         self._bytes += len(kept)
         self._rows[REJECTED_RECORD.name].append(
             (

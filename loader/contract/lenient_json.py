@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-# A valid ticket nests two deep; beyond this no reason but the depth itself is looked for.
-MAX_DEPTH = 64
+from loader.bounds import MAX_DEPTH
 
 _BRACKET_OR_STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
 _QUOTE_AND_SPACE = (b'" ', b'"\t', b'"\n', b'"\r')

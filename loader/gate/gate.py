@@ -7,7 +7,7 @@ from pathlib import Path
 
 from loader.gate.inspection import Inspection, inspect_file
 from loader.gate.judgement import AssetJudgement, Finding, GateReport, judge_asset
-from loader.gate.location import AssetRefusedError, allowed_roots, locate, open_within
+from loader.gate.location import AssetRefusedError, allowed_roots, locate, open_within, refuse_scheme
 from loader.manifest.model import Asset, Manifest
 
 
@@ -38,6 +38,7 @@ def _judge(manifest: Manifest, asset: Asset, roots: tuple[Path, ...]) -> AssetJu
     inspection: Inspection | None = None
     refusal: Finding | None = None
     try:
+        refuse_scheme(manifest.root or "")
         path = locate(asset.source_url_or_path, base_folder(manifest), roots)
         with open_within(path, roots) as file:
             inspection = inspect_file(file, path)

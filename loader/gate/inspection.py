@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 
-from loader.gate.location import open_asset, unreadable_disk
+from loader.bounds import FREE_CONTENT_BYTES, FREE_LINES, MAX_CONTENT_BYTES, MAX_EXPANSION_RATIO, MAX_LINES
+from loader.gate.location import AssetRefusedError, open_asset, unreadable_disk
 from loader.reader import ContentEncoding, GzipDefectError, iter_gzip, read_chunks
 from loader.reader.gzip_members import COMPRESSED_CHUNK_BYTES, GZIP_MAGIC
 from loader.reader.regular_file import CHUNK_BYTES
@@ -17,18 +18,21 @@ from loader.reader.regular_file import CHUNK_BYTES
 
 @dataclass(frozen=True, slots=True)
 class ExpansionLimits:
-    """How far a gzip file may expand. Memory is constant either way: the limits bound time, later also rows.
+    """How much may come out of a file. Memory is constant either way: the limits bound time, later also rows."""
 
-    Exports shrink 5 to 40 times, gzip can shrink 1,032 times; a file may always expand to `free_bytes`.
-    """
-
-    max_content_bytes: int = 256 * 2**30
-    max_ratio: int = 200
-    free_bytes: int = 2**30
+    max_content_bytes: int = MAX_CONTENT_BYTES
+    max_ratio: int = MAX_EXPANSION_RATIO
+    free_bytes: int = FREE_CONTENT_BYTES
+    max_lines: int = MAX_LINES
+    free_lines: int = FREE_LINES
 
     def content_bytes(self, size_bytes: int) -> int:
         """Return the greatest content that a file of this size may have."""
         return min(self.max_content_bytes, max(self.free_bytes, self.max_ratio * size_bytes))
+
+    def lines(self, size_bytes: int) -> int:
+        """Return how often a file of this size may end a line."""
+        return min(self.max_lines, max(self.free_lines, size_bytes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +58,24 @@ def inspect_file(file: FileIO, path: Path, *, limits: ExpansionLimits | None = N
 
     Encoding is decided by the gzip magic, not by a name. All bytes are hashed, also after a defect, so the
     fingerprint is always that of the whole file. Defects: truncated_gzip, corrupt_gzip, trailing_garbage,
-    decompression_limit, source_changed_while_reading (size or time stamp moved during the pass, which
-    makes every other finding doubtful). Raises InfrastructureError for a fault of the disk.
+    decompression_limit, too_many_lines, source_changed_while_reading (size or time stamp moved during the pass, which
+    makes every other finding doubtful). Raises AssetRefusedError (asset_too_large, before anything is read),
+    InfrastructureError for a fault of the disk.
     """
+    limits = limits or ExpansionLimits()
     try:
         before = os.fstat(file.fileno())
+        if before.st_size > limits.max_content_bytes:
+            raise AssetRefusedError(
+                "asset_too_large", f"the file has {before.st_size} bytes, at most {limits.max_content_bytes} are read"
+            )
         measured = _MeasuredFile(file)
         if os.pread(file.fileno(), len(GZIP_MAGIC), 0) == GZIP_MAGIC:
-            limit = (limits or ExpansionLimits()).content_bytes(before.st_size)
-            inspection = _inspect_gzip(measured, limit)
+            chunks = measured.chunks(COMPRESSED_CHUNK_BYTES)
+            inspection = _inspect(measured, "gzip", chunks, iter_gzip(chunks), limits, before.st_size)
         else:
-            content_bytes = sum(map(len, measured.chunks(CHUNK_BYTES)))
-            inspection = measured.inspection("identity", content_bytes)
+            chunks = measured.chunks(CHUNK_BYTES)
+            inspection = _inspect(measured, "identity", chunks, chunks, limits, before.st_size)
         after = os.fstat(file.fileno())
     except OSError as error:
         raise unreadable_disk(path, error) from error
@@ -81,23 +91,36 @@ def inspect_file(file: FileIO, path: Path, *, limits: ExpansionLimits | None = N
     )
 
 
-def _inspect_gzip(measured: _MeasuredFile, limit: int) -> Inspection:
-    content_bytes = 0
-    compressed = measured.chunks(COMPRESSED_CHUNK_BYTES)
+def _inspect(
+    measured: _MeasuredFile,
+    content_encoding: ContentEncoding,
+    delivered: Iterator[bytes],
+    content: Iterator[bytes],
+    limits: ExpansionLimits,
+    size_bytes: int,
+) -> Inspection:
+    """`content` comes out of `delivered`, which is read to its end whatever is found."""
+    content_bytes = line_ends = 0
+    most_bytes, most_lines = limits.content_bytes(size_bytes), limits.lines(size_bytes)
     defect: str | None = None
     message = ""
     try:
-        for piece in iter_gzip(compressed):
+        for piece in content:
             content_bytes += len(piece)
-            if content_bytes > limit:
+            line_ends += piece.count(b"\n")
+            if content_bytes > most_bytes:
                 defect = "decompression_limit"
-                message = f"the file expands to more than {limit} bytes, the limit for its size"
+                message = f"the file expands to more than {most_bytes} bytes, the limit for its size"
+                break
+            if line_ends > most_lines:
+                defect = "too_many_lines"
+                message = f"the file has more than {most_lines} lines, the limit for its size"
                 break
     except GzipDefectError as error:
         defect, message = error.reason_code, error.message
-    for _ in compressed:
+    for _ in delivered:
         pass
-    return measured.inspection("gzip", content_bytes, defect, message)
+    return measured.inspection(content_encoding, content_bytes, defect, message)
 
 
 class _MeasuredFile:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from io import FileIO
 from pathlib import Path
 
 from loader.errors import InfrastructureError
-from loader.reader import NotARegularFileError, open_regular
+from loader.reader import LinkInTheWayError, NotARegularFileError, open_beneath, open_regular
 
 # A name with a colon in its first part reads as a scheme, as in RFC 3986; `./` in front makes it a path.
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
@@ -36,12 +36,7 @@ def locate(source_url_or_path: str, base_folder: Path, roots: Iterable[Path]) ->
 
     Raises AssetRefusedError: invalid_path, scheme_not_allowed, path_outside_roots.
     """
-    if _SCHEME.match(source_url_or_path):
-        raise AssetRefusedError(
-            "scheme_not_allowed",
-            f"{source_url_or_path!r} names a scheme, expected a path of this machine "
-            "(a file name with a colon is written ./name)",
-        )
+    refuse_scheme(source_url_or_path)
     if "\0" in source_url_or_path or not _is_encodable(source_url_or_path):
         raise AssetRefusedError(
             "invalid_path", f"{source_url_or_path!r} can name no file: it holds NUL or a lone surrogate"
@@ -51,31 +46,47 @@ def locate(source_url_or_path: str, base_folder: Path, roots: Iterable[Path]) ->
     return real_path
 
 
-def open_within(real_path: Path, roots: Iterable[Path]) -> FileIO:
-    """Open a located file once, and prove that the open file is one inside the roots.
+def refuse_scheme(source_url_or_path: str) -> None:
+    """Raises AssetRefusedError (scheme_not_allowed): nothing is ever fetched."""
+    if _SCHEME.match(source_url_or_path):
+        raise AssetRefusedError(
+            "scheme_not_allowed",
+            f"{source_url_or_path!r} names a scheme, expected a path of this machine "
+            "(a file name with a colon is written ./name)",
+        )
 
-    A link swapped in between locate and open is found by comparing the descriptor with what the path
-    leads to now. Raises AssetRefusedError (asset_missing, asset_unreadable, not_a_file, invalid_path,
-    path_outside_roots, source_changed_while_reading) or InfrastructureError.
+
+def open_within(real_path: Path, roots: Iterable[Path]) -> FileIO:
+    """Open a located file inside the roots, following no link: a located path has none.
+
+    A link swapped in since locate, for the file or for a folder above it, is refused, whenever it is swapped back.
+    Raises AssetRefusedError (asset_missing, asset_unreadable, not_a_file, invalid_path, path_outside_roots,
+    source_changed_while_reading) or InfrastructureError.
     """
-    file = open_asset(real_path)
+    allowed = tuple(roots)
+    root = _require_within(real_path, allowed)
     try:
+        return _opened(real_path, lambda: open_beneath(root, real_path.relative_to(root).parts))
+    except LinkInTheWayError as error:
         path_now = Path(os.path.realpath(real_path))
-        _require_within(path_now, roots)
-        if not _is_same_file(file, path_now):
-            raise AssetRefusedError(
-                "source_changed_while_reading", f"{os.fspath(real_path)!r} was replaced while it was opened"
-            )
-        return file
-    except BaseException:
-        file.close()
-        raise
+        if path_now == real_path:
+            raise AssetRefusedError("invalid_path", f"{os.fspath(real_path)!r} is a link to itself") from error
+        _require_within(path_now, allowed)
+        raise AssetRefusedError(
+            "source_changed_while_reading", f"{os.fspath(real_path)!r} was replaced by a link while it was opened"
+        ) from error
 
 
 def open_asset(path: Path) -> FileIO:
     """Open a regular file without blocking; the reasons are those of open_within, but for the roots."""
+    return _opened(path, lambda: open_regular(path))
+
+
+def _opened(path: Path, open_file: Callable[[], FileIO]) -> FileIO:
     try:
-        return open_regular(path)
+        return open_file()
+    except LinkInTheWayError:
+        raise
     except NotARegularFileError as error:
         raise AssetRefusedError("not_a_file", str(error)) from error
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -97,15 +108,20 @@ def unreadable_disk(path: Path, error: OSError) -> InfrastructureError:
     )
 
 
-def _require_within(real_path: Path, roots: Iterable[Path]) -> None:
+def _require_within(real_path: Path, roots: Iterable[Path]) -> Path:
+    """The first root that holds the path, and not in a hidden folder: there lie .git, .env, the raw zone of everybody's
+    records and the server's own files, and no export."""
     allowed = tuple(roots)
-    if not any(real_path.is_relative_to(root) for root in allowed):
-        expected = ", ".join(os.fspath(root) for root in allowed)
-        raise AssetRefusedError(
-            "path_outside_roots",
-            f"{os.fspath(real_path)!r} lies outside the allowed roots ({expected}); "
-            "LOADER_ALLOWED_ROOTS allows further folders",
-        )
+    around = [root for root in allowed if real_path.is_relative_to(root)]
+    for root in around:
+        if not any(part.startswith(".") for part in real_path.relative_to(root).parts):
+            return root
+    expected = ", ".join(os.fspath(root) for root in allowed)
+    where = "is hidden below" if around else "lies outside"
+    raise AssetRefusedError(
+        "path_outside_roots",
+        f"{os.fspath(real_path)!r} {where} the allowed roots ({expected}); LOADER_ALLOWED_ROOTS allows further folders",
+    )
 
 
 def _is_encodable(text: str) -> bool:
@@ -114,10 +130,3 @@ def _is_encodable(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _is_same_file(file: FileIO, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(file.fileno()), os.stat(path))
-    except OSError:
-        return False

@@ -1,23 +1,36 @@
 """Bytes to lines: streaming, tiling, constant memory. Knows nothing of tickets."""
 
+from loader.bounds import KEPT_LINE_BYTES, MAX_LINE_BYTES
 from loader.reader.content import ContentChangedError, ContentEncoding, open_content
 from loader.reader.gzip_members import GzipDefectError, iter_gzip
-from loader.reader.lines import KEPT_LINE_BYTES, MAX_LINE_BYTES, Line, count_lines, is_blank, iter_lines
-from loader.reader.regular_file import NotARegularFileError, open_regular, read_chunks
+from loader.reader.lines import Line, count_lines, is_blank, iter_lines
+from loader.reader.regular_file import (
+    DocumentTooLargeError,
+    LinkInTheWayError,
+    NotARegularFileError,
+    open_beneath,
+    open_regular,
+    read_chunks,
+    read_document,
+)
 
 __all__ = [
     "KEPT_LINE_BYTES",
     "MAX_LINE_BYTES",
     "ContentChangedError",
     "ContentEncoding",
+    "DocumentTooLargeError",
     "GzipDefectError",
     "Line",
+    "LinkInTheWayError",
     "NotARegularFileError",
     "count_lines",
     "is_blank",
     "iter_gzip",
     "iter_lines",
+    "open_beneath",
     "open_content",
     "open_regular",
     "read_chunks",
+    "read_document",
 ]

@@ -6,9 +6,7 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-MAX_LINE_BYTES = 10 * 1024 * 1024
-# Of a longer line this much is kept; the rest is read back by offset from the raw zone.
-KEPT_LINE_BYTES = 65_536
+from loader.bounds import KEPT_LINE_BYTES, MAX_LINE_BYTES
 
 
 class Line(NamedTuple):

@@ -17,7 +17,7 @@ from loader.companion import Companion
 from loader.contract.ruleset import Ruleset, load_same_ruleset
 from loader.contract.ticket import AcceptedRecord
 from loader.errors import InfrastructureError, LoaderError
-from loader.gate import AssetRefusedError, inspect, open_within
+from loader.gate import AssetRefusedError, inspect_file, open_within
 from loader.reader import ContentChangedError
 from loader.recovery.sources import Days, Source
 
@@ -100,8 +100,8 @@ def _days(source: Source, ruleset: Ruleset) -> Days:
     rejects: Counter[date] = Counter()
     with suppress(AssetRefusedError, ContentChangedError):
         path = source.located()
-        open_within(path, source.roots).close()
-        found = inspect(path)
+        with open_within(path, source.roots) as file:
+            found = inspect_file(file, path)
         if found.defect is None:
             for _, judged in judged_lines(path, found.content_encoding, found.fingerprint, ruleset):
                 if isinstance(judged, AcceptedRecord):

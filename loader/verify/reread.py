@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import orjson
 
+from loader.bounds import KEPT_LINE_BYTES
 from loader.bronze import AssetToRead
-from loader.bronze.rows import KEPT_REJECT_BYTES
 from loader.contract.ruleset import Ruleset, too_long
 from loader.contract.ticket import AcceptedRecord
 from loader.reader import Line, is_blank, iter_lines, open_content
@@ -108,6 +108,6 @@ def _fingerprint(body: bytes) -> bytes | None:
 
 
 def _hashes(line: Line) -> tuple[bytes, bytes]:
-    kept = hashlib.sha256(line.body[:KEPT_REJECT_BYTES]).digest()
-    whole = line.body_sha256 or (kept if len(line.body) <= KEPT_REJECT_BYTES else hashlib.sha256(line.body).digest())
+    kept = hashlib.sha256(line.body[:KEPT_LINE_BYTES]).digest()
+    whole = line.body_sha256 or (kept if len(line.body) <= KEPT_LINE_BYTES else hashlib.sha256(line.body).digest())
     return whole, kept

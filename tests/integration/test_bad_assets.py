@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from loader.bounds import FREE_CONTENT_BYTES, FREE_LINES, MAX_CONTENT_BYTES
 from loader.ingest import IngestRequest, Verdict
 from loader.ingest.dry_run import Forecast, dry_run
 from loader.warehouse import Warehouse
@@ -47,6 +48,13 @@ EXPECTED = {
     "pipe": ("reject", "withheld", ["not_a_file"]),
     "with-scheme": ("reject", "withheld", ["scheme_not_allowed"]),
     "below-a-file": ("reject", "missing", ["asset_missing"]),
+    "in-a-bucket": ("reject", "withheld", ["scheme_not_allowed"]),
+    "to-be-fetched": ("reject", "withheld", ["scheme_not_allowed"]),
+    "hidden": ("reject", "withheld", ["path_outside_roots"]),
+    "of-the-process": ("reject", "withheld", ["path_outside_roots"]),
+    "sparse": ("reject", "withheld", ["asset_too_large"]),
+    "newlines": ("reject", "withheld", ["too_many_lines"]),
+    "bomb": ("reject", "withheld", ["decompression_limit"]),
     "endless-name": ("reject", "withheld", ["invalid_path"]),
 }
 ADMITTED = [name for name, (_, disposition, _) in EXPECTED.items() if disposition == "admitted"]
@@ -105,18 +113,33 @@ def _deliver(exports: Path) -> Path:
     (exports / "link-to-itself").symlink_to(exports / "link-to-itself")
     (exports / "folder").mkdir()
     os.mkfifo(exports / "pipe")
+    write_export(exports / ".hidden.jsonl", [ticket(21)])
+    with (exports / "sparse").open("wb") as file:
+        file.truncate(MAX_CONTENT_BYTES + 1)
+    (exports / "newlines").write_bytes(gzip.compress(b"\n" * (FREE_LINES + 1)))
+    (exports / "bomb").write_bytes(gzip.compress(bytes(2**20)) * (FREE_CONTENT_BYTES // 2**20 + 1))
     body = json.loads(manifest.read_text())
     paths = {
         "above": "exports/../../outside.jsonl",
         "absolute": str(outside),
         "with-scheme": f"file://{outside}",
         "below-a-file": "exports/good-2026-04-17.jsonl/more.jsonl",
+        "in-a-bucket": "S3://bucket/tickets.jsonl",
+        "to-be-fetched": "http://127.0.0.1:9/tickets.jsonl",
+        "hidden": "exports/.hidden.jsonl",
+        "of-the-process": "/proc/self/environ",
         "endless-name": f"exports/{'n' * 300}.jsonl",
     }
-    paths |= {name: f"exports/{name}" for name in ("link-out", "link-to-nowhere", "link-to-itself", "folder", "pipe")}
+    below = ("link-out", "link-to-nowhere", "link-to-itself", "folder", "pipe", "sparse", "newlines", "bomb")
+    paths |= {name: f"exports/{name}" for name in below}
     declared = dict(body["assets"][0], checksum_sha256=hashlib.sha256(outside.read_bytes()).hexdigest())
     declared |= {"size_bytes": outside.stat().st_size, "record_count": 1}
     body["assets"] += [dict(declared, source_id=name, source_url_or_path=path) for name, path in paths.items()]
+    for entry in body["assets"]:
+        if entry["source_id"] in ("newlines", "bomb"):
+            content = (exports / entry["source_id"]).read_bytes()
+            entry |= {"asset_type": "jsonl_gz", "checksum_sha256": hashlib.sha256(content).hexdigest()}
+            entry["size_bytes"] = len(content)
     manifest.write_text(json.dumps(body))
     return manifest
 

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from loader.bounds import MAX_CONTENT_BYTES
 from loader.errors import InfrastructureError
 from loader.gate import AssetRefusedError, ExpansionLimits, Inspection, inspect, inspect_file
 from loader.reader import iter_lines, open_content, open_regular
@@ -87,6 +88,40 @@ def test_a_bomb_is_stopped_at_the_limit(tmp_path: Path) -> None:
 def test_the_limit_depends_on_the_file_size_only(size_bytes: int, content_bytes: int) -> None:
     """Prevents a judgement that changes with chunk sizes or timing."""
     assert ExpansionLimits().content_bytes(size_bytes) == content_bytes
+
+
+@pytest.mark.parametrize("is_gzip", [False, True])
+@pytest.mark.parametrize(("line_ends", "defect"), [(100, None), (101, "too_many_lines")])
+def test_a_file_of_line_ends_is_stopped_at_the_limit(
+    tmp_path: Path, is_gzip: bool, line_ends: int, defect: str | None
+) -> None:
+    """Prevents an upload of a megabyte that becomes a billion rows of the line index."""
+    content = b"\n" * line_ends
+    delivered = gzip.compress(content) if is_gzip else content
+    assert len(gzip.compress(content)) < 100
+    inspection = inspect_bytes(tmp_path, delivered, ExpansionLimits(free_lines=100, max_lines=100))
+    assert inspection.defect == defect
+    assert inspection.fingerprint == hashlib.sha256(delivered).hexdigest()
+
+
+@pytest.mark.parametrize(("size_bytes", "lines"), [(0, 10**6), (10**6 + 1, 10**6 + 1), (1 << 38, 2 * 10**9)])
+def test_a_file_may_have_a_line_for_each_byte_as_delivered(size_bytes: int, lines: int) -> None:
+    """Prevents a line number that Bronze's column cannot hold, and a limit that a file of many short lines meets."""
+    assert ExpansionLimits().lines(size_bytes) == lines < 2**31
+
+
+def test_a_file_larger_than_any_export_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prevents a sparse file, which costs its author nothing, from keeping the gate busy for hours."""
+    with (tmp_path / "sparse").open("wb") as file:
+        file.truncate(MAX_CONTENT_BYTES + 1)
+
+    def fail(*arguments: object, **options: object) -> None:
+        raise AssertionError("the file was read")
+
+    monkeypatch.setattr("loader.gate.inspection.read_chunks", fail)
+    with pytest.raises(AssetRefusedError) as caught:
+        inspect(tmp_path / "sparse")
+    assert caught.value.reason_code == "asset_too_large"
 
 
 @given(st.lists(st.binary(max_size=40), max_size=4), st.booleans())

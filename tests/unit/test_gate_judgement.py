@@ -157,7 +157,12 @@ def test_each_required_metadata_key_is_asked_for(absent: str, blank: Any) -> Non
             ({"asset_type": "jsonl_gz", "source_url_or_path": "a.gz"}, inspection, inspection.defect)
             for inspection in (
                 replace(INSPECTED, content_encoding="gzip", defect=code, defect_message="what is wrong")
-                for code in (*get_args(GzipDefect), "decompression_limit", "source_changed_while_reading")
+                for code in (
+                    *get_args(GzipDefect),
+                    "decompression_limit",
+                    "too_many_lines",
+                    "source_changed_while_reading",
+                )
             )
         ],
         ({}, None, "asset_missing"),
@@ -338,6 +343,8 @@ def test_what_the_gate_admits_the_raw_zone_takes(tmp_path: Path) -> None:
 GATE_CODES = {
     *POLICY_CASES,
     *get_args(GzipDefect),
+    "asset_too_large",
+    "too_many_lines",
     "asset_missing",
     "asset_unreadable",
     "checksum_mismatch",

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -55,6 +56,9 @@ def test_paths_resolve_against_the_base_folder(house: Path) -> None:
         ("../../project-evil/x.jsonl", "path_outside_roots"),
         ("absent.jsonl", "asset_missing"),
         ("export.jsonl/below", "asset_missing"),
+        (".hidden/export.jsonl", "path_outside_roots"),
+        ("../.git/config", "path_outside_roots"),
+        (".export.jsonl", "path_outside_roots"),
         ("", "not_a_file"),
         (".", "not_a_file"),
         ("~/export.jsonl", "asset_missing"),
@@ -68,7 +72,18 @@ def test_paths_resolve_against_the_base_folder(house: Path) -> None:
         ("file:///etc/passwd", "scheme_not_allowed"),
         ("FILE:export.jsonl", "scheme_not_allowed"),
         ("C:\\export.jsonl", "scheme_not_allowed"),
+        ("hTtPs://example.com/export.jsonl", "scheme_not_allowed"),
+        ("gopher:x", "scheme_not_allowed"),
+        ("data:,x", "scheme_not_allowed"),
+        ("git+ssh://host/x", "scheme_not_allowed"),
         ("a:b.jsonl", "scheme_not_allowed"),
+        ("//host/share/export.jsonl", "path_outside_roots"),
+        (" http://example.com/export.jsonl", "asset_missing"),
+        ("/proc/self/environ", "path_outside_roots"),
+        ("/proc/self/cwd/../outside/secret.jsonl", "path_outside_roots"),
+        ("../" * 1000 + "etc/passwd", "path_outside_roots"),
+        ("x/" * 2000, "asset_missing"),
+        ("x/" * 3000, "asset_missing"),
         ("./a:b.jsonl", "asset_missing"),
     ],
 )
@@ -107,6 +122,26 @@ def test_roots_are_the_project_the_manifest_folder_and_the_allowed_ones(house: P
     )
 
 
+def test_a_hidden_folder_is_read_when_it_is_itself_allowed(house: Path) -> None:
+    """Prevents that exports below a folder like ~/.cache can never be read: who runs the loader may say so."""
+    export = house / "project" / ".local" / "exports" / "export.jsonl"
+    export.parent.mkdir(parents=True)
+    export.write_bytes(b"{}\n")
+    manifest = house / "project" / "manifests" / "manifest.json"
+    declared = "../.local/exports/export.jsonl"
+    project = house / "project"
+    assert reason_of(declared, manifest.parent, allowed_roots(project, manifest)) == "path_outside_roots"
+    allowed = allowed_roots(project, manifest, [project / ".local" / "exports"])
+    assert reason_of(declared, manifest.parent, allowed) is None
+    assert reason_of("exports/export.jsonl", project / ".local", allowed_roots(house, project / ".local" / "m")) is None
+
+
+def test_a_hard_link_is_the_file_itself(house: Path) -> None:
+    """Documents the one way that no path check can see; the system's protected_hardlinks is what forbids it."""
+    os.link(house / "outside" / "secret.jsonl", house / "project" / "manifests" / "hard.jsonl")
+    assert reason_of("hard.jsonl", house / "project" / "manifests", (house / "project",)) is None
+
+
 def test_devices_and_pipes_inside_the_roots_are_not_opened(house: Path) -> None:
     """Prevents a dry run that hangs, or that reads a device for ever."""
     os.mkfifo(house / "pipe")
@@ -137,16 +172,42 @@ def test_a_link_swapped_in_between_check_and_open_is_found(
     assert caught.value.reason_code == reason_code
 
 
-def test_a_link_swapped_out_again_after_the_open_is_found(house: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Prevents the double swap: outside while it is opened, back inside while it is checked."""
-    export = house / "project" / "manifests" / "export.jsonl"
+@pytest.mark.parametrize("exchanged", ["folder", "file"])
+def test_a_link_that_is_there_whenever_it_helps_its_author_is_never_followed(
+    house: Path, monkeypatch: pytest.MonkeyPatch, exchanged: str
+) -> None:
+    """Prevents the race that a check after the open loses: outside while it is opened, inside while its real path is
+    taken, outside again while that is compared with what was opened."""
+    folder = house / "project" / "manifests"
+    (house / "outside" / "export.jsonl").write_bytes(b"secret\n")
+    name = folder if exchanged == "folder" else folder / "export.jsonl"
+    target = house / "outside" if exchanged == "folder" else house / "outside" / "export.jsonl"
+    aside = house / "aside"
     roots = (house / "project",)
-    located = locate("export.jsonl", export.parent, roots)
-    real_open = os.open
-    monkeypatch.setattr(os, "open", lambda path, flags: real_open(house / "outside" / "secret.jsonl", flags))
-    with pytest.raises(AssetRefusedError) as caught:
-        open_within(located, roots)
-    assert caught.value.reason_code == "source_changed_while_reading"
+    located = locate("export.jsonl", folder, roots)
+    is_out = False
+
+    def exchanging(call: Callable[..., Any], to_outside: bool) -> Callable[..., Any]:
+        def exchanged_call(*arguments: Any, **options: Any) -> Any:
+            nonlocal is_out
+            if to_outside and not is_out:
+                os.rename(name, aside)
+                os.symlink(target, name)
+            elif is_out and not to_outside:
+                os.unlink(name)
+                os.rename(aside, name)
+            is_out = to_outside
+            return call(*arguments, **options)
+
+        return exchanged_call
+
+    with monkeypatch.context() as patch, pytest.raises(AssetRefusedError) as caught:
+        for module, function, to_outside in ((os, "open", True), (os.path, "realpath", False), (os, "stat", True)):
+            patch.setattr(module, function, exchanging(getattr(module, function), to_outside))
+        with open_within(located, roots) as file:
+            assert file.read() != b"secret\n"
+    # By then the file lies where it should, or is behind the link again.
+    assert caught.value.reason_code in ("invalid_path", "source_changed_while_reading", "path_outside_roots")
 
 
 @contextmanager

@@ -17,12 +17,15 @@ from loader.errors import InfrastructureError
 from loader.reader import (
     ContentChangedError,
     GzipDefectError,
+    LinkInTheWayError,
     NotARegularFileError,
     count_lines,
     iter_gzip,
     iter_lines,
+    open_beneath,
     open_content,
     open_regular,
+    read_chunks,
 )
 
 LINES = b"".join(b'{"n":%d}\n' % number for number in range(20_000))
@@ -221,3 +224,38 @@ def test_zlib_refuses_a_bad_header_checksum() -> None:
     stream[3] |= 2
     stream[10:10] = b"\0\0"
     assert defect_of(bytes(stream)) == "corrupt_gzip"
+
+
+def test_a_file_that_grows_as_fast_as_it_is_read_has_an_end(tmp_path: Path) -> None:
+    """Prevents a writer who appends for ever from keeping a reader for ever."""
+    path = tmp_path / "growing"
+    path.write_bytes(b"a" * 100)
+    with open_regular(path) as file, path.open("ab") as writer:
+        read = b""
+        for chunk in read_chunks(file, chunk_bytes=10):
+            read += chunk
+            assert len(read) < 1000
+            writer.write(b"b" * 10)
+            writer.flush()
+    assert read == b"a" * 100 + b"b"
+
+
+def test_a_link_below_the_root_is_not_followed(tmp_path: Path) -> None:
+    """Prevents what no check of a path can: a link put there after the check."""
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "file").write_bytes(b"content")
+    (tmp_path / "link").symlink_to("real")
+    (tmp_path / "real" / "link").symlink_to("file")
+    os.mkfifo(tmp_path / "real" / "pipe")
+    with open_beneath(tmp_path, ("real", "file")) as file:
+        assert file.read() == b"content"
+    for parts in (("link", "file"), ("real", "link"), ("link",)):
+        with pytest.raises(LinkInTheWayError):
+            open_beneath(tmp_path, parts)
+    for parts in (("real", "pipe"), ("real",), ()):
+        with pytest.raises(NotARegularFileError):
+            open_beneath(tmp_path, parts)
+    with pytest.raises(NotADirectoryError):
+        open_beneath(tmp_path, ("real", "file", "below"))
+    with pytest.raises(FileNotFoundError):
+        open_beneath(tmp_path, ("nowhere", "file"))
