@@ -26,7 +26,11 @@ MAX_LINES = 2_000_000_000
 
 # A manifest, a plan: read into memory, and parsed there.
 MAX_DOCUMENT_BYTES = 16 * 2**20
-# Of a manifest; the schema says the same. A folder with more is more than one batch.
+# Files of a manifest; the schema says the same. A folder with more is more than one batch.
 MAX_ASSETS = 20_000
-# Violations of one manifest that are looked for; the validator needs 2 KB for each.
+# Values of a manifest, counted by its commas and brackets before it is parsed: 25 a file, where 15 are needed.
+MAX_MANIFEST_VALUES = 500_000
+# Names of one object of a manifest; the schema knows 13.
+MAX_MANIFEST_NAMES = 100
+# Violations of one manifest that are looked for.
 MAX_VIOLATIONS = 1_000

@@ -24,13 +24,15 @@ class UnreadableError(ValueError):
 class LenientValue:
     """What json.loads makes of a text; every number is read as 0, so that no digit count can hurt.
 
-    `duplicate_names` are those of the outermost object only; `constant` is a NaN or Infinity that was met.
+    `duplicate_names` are those of the outermost object only; `constant` is a NaN or Infinity that was met; `widest`
+    counts the names of the object that has most.
     """
 
     value: Any = None
     has_duplicate_key: bool = False
     duplicate_names: list[str] = field(default_factory=list)
     constant: str | None = None
+    widest: int = 0
 
 
 def read_leniently(text: str) -> LenientValue:
@@ -44,6 +46,7 @@ def read_leniently(text: str) -> LenientValue:
 
     def collect(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         record = dict(pairs)
+        result.widest = max(result.widest, len(pairs))
         result.duplicate_names = []  # the outermost object is collected last
         if len(record) != len(pairs):
             result.has_duplicate_key = True

@@ -12,7 +12,7 @@ from loader.gate.judgement import (
     judgement_of,
     withhold,
 )
-from loader.gate.location import AssetRefusedError, allowed_roots, locate, open_within
+from loader.gate.location import AssetRefusedError, allowed_roots, locate, open_within, read_manifest
 
 __all__ = [
     "REQUIRED_METADATA",
@@ -32,5 +32,6 @@ __all__ = [
     "judgement_of",
     "locate",
     "open_within",
+    "read_manifest",
     "withhold",
 ]

@@ -10,7 +10,7 @@ from io import FileIO
 from pathlib import Path
 
 from loader.errors import InfrastructureError
-from loader.reader import LinkInTheWayError, NotARegularFileError, open_beneath, open_regular
+from loader.reader import LinkInTheWayError, NotARegularFileError, open_beneath, open_regular, read_document
 
 # A name with a colon in its first part reads as a scheme, as in RFC 3986; `./` in front makes it a path.
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
@@ -64,7 +64,10 @@ def open_within(real_path: Path, roots: Iterable[Path]) -> FileIO:
     source_changed_while_reading) or InfrastructureError.
     """
     allowed = tuple(roots)
-    root = _require_within(real_path, allowed)
+    return _open_located(real_path, _require_within(real_path, allowed), allowed)
+
+
+def _open_located(real_path: Path, root: Path, allowed: tuple[Path, ...]) -> FileIO:
     try:
         return _opened(real_path, lambda: open_beneath(root, real_path.relative_to(root).parts))
     except LinkInTheWayError as error:
@@ -75,6 +78,18 @@ def open_within(real_path: Path, roots: Iterable[Path]) -> FileIO:
         raise AssetRefusedError(
             "source_changed_while_reading", f"{os.fspath(real_path)!r} was replaced by a link while it was opened"
         ) from error
+
+
+def read_manifest(path: Path, roots: Iterable[Path]) -> bytes:
+    """The content of a manifest, wherever it lies: whoever runs the loader named it, or its folder.
+
+    If it is a link, it must lead into the roots: who may write into a folder of manifests must not choose what is read
+    elsewhere. Raises DocumentTooLargeError, AssetRefusedError or InfrastructureError as open_within.
+    """
+    folder, real_path = Path(os.path.realpath(path.parent)), Path(os.path.realpath(path))
+    allowed = tuple(roots)
+    root = folder if real_path.parent == folder else _require_within(real_path, allowed)
+    return read_document(_open_located(real_path, root, allowed))
 
 
 def open_asset(path: Path) -> FileIO:

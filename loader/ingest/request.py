@@ -10,9 +10,11 @@ from pathlib import Path
 
 from loader.config import Settings
 from loader.errors import CommandUsageError
-from loader.manifest import Manifest, ManifestRefusedError, parse_manifest
+from loader.gate import AssetRefusedError, allowed_roots, read_manifest
+from loader.manifest import Manifest, ManifestRefusedError, Violation, parse_manifest
 from loader.manifest.implicit import implicit_manifest
-from loader.reader import open_regular
+from loader.manifest.parse import MANIFEST_TOO_LARGE
+from loader.reader import DocumentTooLargeError
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,7 @@ def declared_input(settings: Settings, request: IngestRequest) -> DeclaredInput:
         _require_storable(request.input_path)
         return DeclaredInput((implicit_manifest(request.input_path, request.batch_id, contracts),), ())
     paths = request.manifest_paths or _seed_manifests(settings)
-    return _read(paths, contracts)
+    return _read(settings, paths, contracts)
 
 
 def _seed_manifests(settings: Settings) -> Sequence[Path]:
@@ -108,22 +110,26 @@ def _require_storable(path: Path) -> None:
         ) from error
 
 
-def _read(paths: Sequence[Path], contracts: Path) -> DeclaredInput:
+def content_of_manifest(settings: Settings, path: Path) -> bytes:
+    """The bytes of a manifest file, at most MAX_DOCUMENT_BYTES; errors as read_manifest."""
+    return read_manifest(path, allowed_roots(settings.project_root, path, settings.allowed_roots))
+
+
+def _read(settings: Settings, paths: Sequence[Path], contracts: Path) -> DeclaredInput:
     manifests: dict[str, Manifest] = {}
     refused = []
     for path in paths:
         _require_storable(path)
         try:
-            # A pipe would block for ever.
-            with open_regular(path) as file:
-                content = file.read()
-        except OSError as error:
+            manifest = parse_manifest(content_of_manifest(settings, path), path, contracts)
+        except DocumentTooLargeError as error:
+            refused.append(ManifestRefusedError(path, [Violation(MANIFEST_TOO_LARGE, "$", str(error))]))
+            continue
+        except AssetRefusedError as error:
             raise CommandUsageError(
-                f"manifest {path} cannot be read: {error.strerror or error}; nothing was started",
+                f"manifest {os.fspath(path)!r} cannot be read: {error.message}; nothing was started",
                 next_command="make ingest MANIFEST=<path>[,<path>]",
             ) from error
-        try:
-            manifest = parse_manifest(content, path, contracts)
         except ManifestRefusedError as error:
             refused.append(error)
             continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ GATE_POLICY = {
     "license_unknown": "warn",
 }
 _LONGEST_SOURCE_ID = 255
+_UNSTORABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def manifest_bytes(manifest_id: str, body: dict[str, Any]) -> bytes:
@@ -46,11 +48,12 @@ def instant_text(instant: datetime) -> str:
 
 
 def require_storable(text: str, path: Path) -> str:
-    """`text`, a name or path, unless no manifest can hold it: it is UTF-8 and has no control characters.
+    """`text`, a name or path, unless no manifest can hold it: it is UTF-8 and has no character that commands a
+    terminal, ends a line or turns the direction of writing.
 
     Raises CommandUsageError: a file left out silently would be a hole.
     """
-    if all(" " <= character != "\x7f" and not "\ud800" <= character <= "\udfff" for character in text):
+    if _UNSTORABLE.search(text) is None:
         return text
     raise CommandUsageError(
         f"{os.fspath(path)!r}: no manifest can hold this name, expected UTF-8 without control characters; "

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
 import orjson
 
+from loader.bounds import MAX_ASSETS, MAX_DOCUMENT_BYTES, MAX_MANIFEST_NAMES, MAX_MANIFEST_VALUES, MAX_VIOLATIONS
 from loader.config import find_project_root
 from loader.contract.lenient_json import UnreadableError, has_surrogate, read_leniently, strings_of
-from loader.contract.schema import json_path, load_schema, schema_faults
+from loader.contract.schema import SchemaFault, json_path, load_schema, schema_faults
 from loader.contract.timestamps import TimestampError, parse_instant
 from loader.errors import CheckFailedError
 from loader.manifest.model import Asset, GatePolicy, Manifest, SelectionWindow, Violation
@@ -23,14 +25,17 @@ from loader.manifest.sequence import SequenceError, sequence_of
 
 _CODE_OF_KEYWORD = {"required": "manifest_missing_field", "additionalProperties": "manifest_unknown_field"}
 _INVALID_VALUE = "manifest_invalid_value"
+MANIFEST_TOO_LARGE = "manifest_too_large"
 # Violations told in the error's message; all are in its list.
 _TOLD = 10
+# The validator lists all faults of what it is shown at once.
+_ASSETS_AT_A_TIME = 100
 
 
 class ManifestRefusedError(CheckFailedError):
     """A manifest breaks its schema or a rule; it is refused as a whole, no asset was opened or recorded.
 
-    `violations` is never empty, in the order of the manifest; its codes are of scope manifest.
+    `violations` is never empty, in the order of the manifest, at most MAX_VIOLATIONS; its codes are of scope manifest.
     """
 
     def __init__(self, path: Path, violations: Sequence[Violation]) -> None:
@@ -68,7 +73,7 @@ def parse_manifest(
         raise ManifestRefusedError(
             path, [Violation("sequence_not_derivable", "$.assets", f"{error}; declare sequence for each")]
         ) from error
-    violations = [*violations_of(manifest, registry)]
+    violations = [*violations_of(manifest, registry)][:MAX_VIOLATIONS]
     if violations:
         raise ManifestRefusedError(path, violations)
     return replace(manifest, is_landed=registry.contracts[manifest.contract_ref].is_landed)
@@ -82,6 +87,11 @@ def _manifest_contract(contracts_folder: Path) -> tuple[jsonschema_rs.Draft20201
 
 def _violations_of_text(content: bytes) -> list[Violation]:
     """Why these bytes are not JSON that PostgreSQL can store and everyone reads alike."""
+    value_count = content.count(b",") + content.count(b"[") + content.count(b"{")
+    if len(content) > MAX_DOCUMENT_BYTES or value_count > MAX_MANIFEST_VALUES:
+        got = f"{len(content)} bytes, {value_count} commas and brackets"
+        expected = f"at most {MAX_DOCUMENT_BYTES} and {MAX_MANIFEST_VALUES}"
+        return [Violation(MANIFEST_TOO_LARGE, "$", f"got {got}, expected {expected}: declare fewer files in one batch")]
     try:
         text = content.decode()
     except UnicodeDecodeError as error:
@@ -95,10 +105,15 @@ def _violations_of_text(content: bytes) -> list[Violation]:
     if reading.constant is not None:
         return [Violation("manifest_not_json", "$", f"{reading.constant} is no JSON value")]
     violations = []
+    if reading.widest > MAX_MANIFEST_NAMES:
+        got = f"got an object of {reading.widest} fields, expected at most {MAX_MANIFEST_NAMES}"
+        violations.append(Violation("manifest_unknown_field", "$", got))
     if reading.has_duplicate_key:
-        names = ", ".join(ascii(name) for name in reading.duplicate_names) or "in an inner object"
+        names = ", ".join(json_path([name]) for name in reading.duplicate_names[:_TOLD]) or "in an inner object"
         violations.append(Violation("manifest_duplicate_key", "$", f"the same key twice: {names}"))
     for place, string in strings_of(reading.value):
+        if len(violations) == MAX_VIOLATIONS:
+            break
         if "\0" in string or has_surrogate(string):
             violations.append(
                 Violation(
@@ -118,7 +133,7 @@ def _violations_of_text(content: bytes) -> list[Violation]:
 def _violations_of_schema(declared: Any, schema: jsonschema_rs.Draft202012Validator) -> list[Violation]:
     violations = [
         Violation(_CODE_OF_KEYWORD.get(fault.keyword, _INVALID_VALUE), fault.json_path, fault.message)
-        for fault in schema_faults(schema, declared)
+        for fault in islice(_faults_of_parts(declared, schema), MAX_VIOLATIONS)
     ]
     if violations:
         return violations
@@ -137,6 +152,32 @@ def _violations_of_schema(declared: Any, schema: jsonschema_rs.Draft202012Valida
         except TimestampError as error:
             violations.append(Violation(_INVALID_VALUE, instant_path, f"got {text!r}: {error.message}"))
     return violations
+
+
+def _faults_of_parts(declared: Any, schema: jsonschema_rs.Draft202012Validator) -> Iterator[SchemaFault]:
+    """Faults of the manifest with some of its assets at a time, until one part has a fault: a manifest that is refused
+    costs no more than one that is not."""
+    assets = declared.get("assets") if isinstance(declared, dict) else None
+    if not isinstance(assets, list):
+        yield from schema_faults(schema, declared)
+        return
+    if len(assets) > MAX_ASSETS:
+        yield SchemaFault("maxItems", "$.assets", f"got {len(assets)} assets, expected at most {MAX_ASSETS}")
+        return
+    for first in range(0, max(len(assets), 1), _ASSETS_AT_A_TIME):
+        part = {**declared, "assets": assets[first : first + _ASSETS_AT_A_TIME]}
+        if not schema.is_valid(part):
+            yield from schema_faults(schema, part, placed=partial(_shifted, first))
+            return
+
+
+def _shifted(first: int, place: list[str | int]) -> list[str | int]:
+    """The place in the manifest of a place in its part that begins with the asset of index `first`."""
+    match place:
+        case ["assets", int(index), *rest]:
+            return ["assets", first + index, *rest]
+        case _:
+            return place
 
 
 def _manifest(declared: dict[str, Any], content: bytes, path: Path, is_implicit: bool) -> Manifest:

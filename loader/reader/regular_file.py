@@ -84,12 +84,12 @@ def read_chunks(file: FileIO, *, chunk_bytes: int = CHUNK_BYTES) -> Iterator[byt
         yield chunk
 
 
-def read_document(path: Path) -> bytes:
-    """The content of a file of at most MAX_DOCUMENT_BYTES, which is to be parsed whole.
+def read_document(file: FileIO) -> bytes:
+    """The content of an open file of at most MAX_DOCUMENT_BYTES, which is to be parsed whole; closes it.
 
-    Raises DocumentTooLargeError, of which nothing was read; else as open_regular.
+    Raises DocumentTooLargeError, of which nothing was read.
     """
-    with open_regular(path) as file:
+    with file:
         size = os.fstat(file.fileno()).st_size
         if size > MAX_DOCUMENT_BYTES:
             raise DocumentTooLargeError(f"it has {size} bytes, expected at most {MAX_DOCUMENT_BYTES}")

@@ -18,7 +18,7 @@ from loader.config import Settings
 from loader.contract.schema import load_schema, schema_faults
 from loader.errors import CommandUsageError, RefusedError
 from loader.evidence.files import write_json
-from loader.reader import open_regular
+from loader.reader import open_regular, read_document
 from loader.runs.operator import acting_operator
 
 SCHEMA_VERSION = "recovery_plan_v1"
@@ -191,8 +191,7 @@ def read_plan(settings: Settings, path: Path) -> dict[str, Any]:
     """
     try:
         # A pipe would block for ever.
-        with open_regular(path) as file:
-            record = orjson.loads(file.read())
+        record = orjson.loads(read_document(open_regular(path)))
     except (OSError, orjson.JSONDecodeError) as error:
         raise CommandUsageError(
             f"plan {path} cannot be read: {error}; nothing was started", next_command="loader plan --help"

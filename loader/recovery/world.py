@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -13,7 +13,8 @@ from loader.config import Settings
 from loader.contract.ruleset import Ruleset, load_ruleset
 from loader.errors import CheckFailedError, CommandUsageError, RefusedError
 from loader.evidence.facts import fetch_rows
-from loader.ingest.request import DeclaredInput
+from loader.gate import AssetRefusedError
+from loader.ingest.request import DeclaredInput, content_of_manifest
 from loader.manifest import Manifest, ManifestRefusedError, Violation, parse_manifest
 from loader.manifest.implicit import implicit_manifest
 from loader.recovery.plan import GapReason, PartitionState, PlannedAsset
@@ -150,7 +151,8 @@ class World:
         if path.is_file() and declared["is_implicit"]:
             manifest = implicit_manifest(path, batch_id, contracts)
         elif path.is_file():
-            manifest = parse_manifest(path.read_bytes(), path, contracts)
+            with suppress(OSError, AssetRefusedError):
+                manifest = parse_manifest(content_of_manifest(self.settings, path), path, contracts)
         if manifest is None or manifest.sha256 != declared["manifest_sha256"]:
             raise RefusedError(
                 f"manifest {declared['manifest_id']} ({path}) was not registered by the run, which ended too early, and"

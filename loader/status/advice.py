@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from loader.config import Settings
-from loader.errors import LoaderError, RefusedError
+from loader.errors import InfrastructureError, LoaderError, RefusedError
 from loader.evidence.facts import fetch_rows
+from loader.gate import AssetRefusedError
+from loader.ingest.request import content_of_manifest
 from loader.recovery.plan import PartitionState
 from loader.recovery.world import World
 
@@ -149,7 +151,11 @@ def _rank(world: World, row: Mapping[str, Any]) -> int:
         return 3
     if row["is_implicit"]:
         return 2
-    if hashlib.sha256(path.read_bytes()).hexdigest() != row["manifest_sha256"]:
+    try:
+        content = content_of_manifest(world.settings, path)
+    except (OSError, AssetRefusedError, InfrastructureError):
+        return 3
+    if hashlib.sha256(content).hexdigest() != row["manifest_sha256"]:
         return 3
     return 0 if _is_default(world, row) else 1
 

@@ -8,10 +8,11 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from loader.errors import CheckFailedError
+from loader.errors import CheckFailedError, InfrastructureError
 from loader.evidence.facts import fetch_rows
+from loader.gate import AssetRefusedError
+from loader.ingest.request import content_of_manifest
 from loader.manifest import parse_manifest
-from loader.reader import open_regular
 from loader.recovery.world import World
 from loader.status.advice import for_run, manifests_folder
 
@@ -79,9 +80,8 @@ def traceless_manifests(world: World, excluded: Collection[str]) -> list[Tracele
 def _manifest_id(world: World, path: Path, by_sha256: Mapping[str, str]) -> str | None:
     """None for a file that is no manifest. One with the bytes of a registered one is not parsed."""
     try:
-        with open_regular(path) as file:
-            content = file.read()
-    except OSError:
+        content = content_of_manifest(world.settings, path)
+    except (OSError, AssetRefusedError, InfrastructureError):
         return None
     known = by_sha256.get(hashlib.sha256(content).hexdigest())
     if known is not None:
