@@ -8,15 +8,19 @@ STAMP := .venv/.stamp
 WORKERS ?= 2
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
+# What an operator gives, or pastes, is text: make expands nothing in it, and the shell gets it as one word.
+GIVEN := PARTITION MANIFEST INPUT BATCH LIMIT LOCK_TIMEOUT FROM TO RUN OUT PLAN RELEASE AS_OF REASON SELECT K
+$(foreach name,$(GIVEN),$(if $(value $(name)),$(eval override $(name) := $$(value $(name)))))
+quoted = '$(subst ','\'',$($(1)))'
 # An option is passed only when its variable is set.
-option = $(if $(strip $($(2))),$(1) '$($(2))')
+option = $(if $(strip $($(2))),$(1) $(call quoted,$(2)))
 inputs = $(call option,--partition,PARTITION) $(call option,--manifest,MANIFEST) $(call option,--input,INPUT) \
 	$(call option,--batch,BATCH) $(call option,--limit,LIMIT) $(lock) $(json)
 lock = $(call option,--lock-timeout,LOCK_TIMEOUT)
 # A recovery verb's own arguments, and whether it only plans. MODE is the verb for `make plan`, else dry-run or execute.
 window = $(call option,--partition,PARTITION) $(call option,--from,FROM) $(call option,--to,TO)
 latest = $(if $(strip $(RUN)),,--latest)
-arguments_retry = $(if $(strip $(RUN)),'$(RUN)') $(latest)
+arguments_retry = $(if $(strip $(RUN)),$(call quoted,RUN)) $(latest)
 arguments_rerun = $(call option,--run,RUN) $(latest)
 arguments_replay = $(call option,--run,RUN) $(call option,--batch,BATCH) $(if $(REJECTED_ONLY),--rejected-only)
 arguments_backfill = $(window) $(call option,--manifest,MANIFEST) $(if $(KEEP_GOING),--keep-going)
@@ -44,7 +48,7 @@ $(call need,BATCH,make ingest INPUT=f.jsonl BATCH=batch-20260417-001)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help ingest dry-run manifest status diagnose plan apply retry rerun replay backfill restore ready hold release verify state drill completeness smoke build env docs test test-long soak bench lint lock up down psql clean
+.PHONY: help ingest dry-run manifest status diagnose plan apply retry rerun replay backfill restore ready hold release verify state drill completeness smoke build env docs test test-long soak fuzz bench lint lock up down psql clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -74,7 +78,7 @@ plan: $(STAMP) ## Plan a recovery verb: MODE=backfill PARTITION=2026-04-17, MODE
 	@$(LOADER) plan $(MODE) $(arguments_$(MODE)) $(json)
 
 apply: $(STAMP) ## Carry out a reviewed plan: PLAN=reports/backfill/backfill_plan_2026-04-17.json [LOCK_TIMEOUT=60]
-	@$(LOADER) apply '$(PLAN)' $(lock) $(json)
+	@$(LOADER) apply $(call quoted,PLAN) $(lock) $(json)
 
 retry rerun replay backfill restore: $(STAMP) ## A verb in one step: plan, and with MODE=execute apply [RUN= BATCH= PARTITION= FROM= TO=]
 	@$(LOADER) $@ $(arguments_$@) $(call option,--mode,MODE) $(lock) $(json)
@@ -90,7 +94,7 @@ release: $(STAMP) ## Prove Silver and let readers see a partition of it; ends it
 		$(lock) $(json)
 
 verify: $(STAMP) ## Read the raw zone again and compare Bronze line by line: RUN=<run_id>
-	@$(LOADER) verify --run '$(RUN)' $(json)
+	@$(LOADER) verify --run $(call quoted,RUN) $(json)
 
 state: $(STAMP) ## Checkpoint, cursor and watermark, and their history
 	@$(LOADER) state $(json)
@@ -121,6 +125,9 @@ test-long: $(STAMP) ## The same with every sabotage and more histories; about an
 
 soak: $(STAMP) ## Commands killed at random, for long: MINUTES=60 [SEED=<of a run that failed>]
 	SOAK_MINUTES=$(or $(MINUTES),60) $(if $(SEED),SOAK_SEED=$(SEED)) $(BIN)/python -m pytest --long -q -s -k killed_at_random tests/crash
+
+fuzz: $(STAMP) ## Odd exports through gate, reader and contract against a recount, for long: MINUTES=60 [SEED=<of a run that failed>]
+	FUZZ_MINUTES=$(or $(MINUTES),60) $(if $(SEED),FUZZ_SEED=$(SEED)) $(BIN)/python -m pytest -q -s -p no:cacheprovider tests/property/test_fuzz_exports.py
 
 bench: $(STAMP) ## The whole chain against a hand-written floor and dlt's own route: reports/bench [ARGS="--lines 100000 --rounds 1"]
 	@$(BIN)/python -m bench $(ARGS)

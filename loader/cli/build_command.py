@@ -7,7 +7,7 @@ from contextlib import closing
 import click
 
 from loader.cli.options import json_option, lock_option, settings_of
-from loader.cli.output import print_json
+from loader.cli.output import echo, print_json
 
 
 @click.command()
@@ -41,7 +41,7 @@ def build(
         nodes = [{"name": node.name, "status": node.status, "failures": node.failures} for node in result.nodes]
         print_json({"dbt_invocation_id": result.invocation_id, "nodes": nodes, "next_command": next_command})
     else:
-        click.echo(f"next: {next_command}", err=not result.is_ok)
+        echo(f"next: {next_command}", err=not result.is_ok)
     return 0 if result.is_ok else 1
 
 
@@ -59,5 +59,5 @@ def docs() -> int:
     page = settings.report_dir / "dbt_docs" / "index.html"
     page.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(settings.state_folder / "dbt" / "target" / "static_index.html", page)
-    click.echo(f"dbt docs: {page}")
+    echo(f"dbt docs: {page}")
     return 0

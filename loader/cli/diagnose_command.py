@@ -7,7 +7,7 @@ from dataclasses import asdict
 import click
 
 from loader.cli.options import json_option, partition_option
-from loader.cli.output import print_json, print_table
+from loader.cli.output import echo, print_json, print_table
 
 
 @click.command()
@@ -29,5 +29,5 @@ def diagnose(partition: str | None, as_json: bool) -> int:
     else:
         rows = [["ok" if step.is_in_order else "!!", step.question, step.answer] for step in found.steps]
         print_table("diagnosis", ["", "question", "answer"], rows)
-        click.echo(f"next: {found.next_command}")
+        echo(f"next: {found.next_command}")
     return 0 if found.is_in_order else 1

@@ -7,7 +7,7 @@ from dataclasses import asdict
 import click
 
 from loader.cli.options import json_option
-from loader.cli.output import print_json, print_table, progress
+from loader.cli.output import echo, print_json, print_table, progress
 
 
 @click.command()
@@ -42,5 +42,5 @@ def drill(as_json: bool) -> int:
             for outcome in outcomes
         ],
     )
-    click.echo(f"next: {next_command}", err=bool(failed))
+    echo(f"next: {next_command}", err=bool(failed))
     return 1 if failed else 0

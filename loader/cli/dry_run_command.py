@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
-
 import click
 
 from loader.cli.options import input_options, json_option, partition_option, request_of
-from loader.cli.output import print_json, print_table, progress
+from loader.cli.output import echo, print_json, print_table, progress
+from loader.printable import in_one_line, pasted
 
 
 @click.command("dry-run")
@@ -32,7 +31,7 @@ def dry_run(
     forecast = run_dry(settings, request, progress())
     exit_code = 1 if forecast.problems else 0
     given = {"PARTITION": partition, "MANIFEST": manifest, "INPUT": input_file, "BATCH": batch}
-    words = [f"{name}={shlex.quote(value)}" for name, value in given.items() if value]
+    words = [f"{name}={pasted(value)}" for name, value in given.items() if value]
     next_command = " ".join(["make", "dry-run" if exit_code else "ingest", *words])
     if exit_code:
         next_command += "   # once what failed is settled"
@@ -48,11 +47,11 @@ def dry_run(
     print_table("assets", ("asset", "outcome", "judgement", "reasons", "fates"), rows)
     reasons = sum((asset.reject_reasons for asset in forecast.assets), type(forecast.fates)())
     print_table("rejects by reason", ("reason", "lines"), sorted(reasons.items()))
-    click.echo(f"fates: {_counts(forecast.fates)}")
+    echo(f"fates: {_counts(forecast.fates)}")
     for problem in forecast.problems:
-        click.echo(click.style("failed: ", fg="red") + problem, err=True)
-    click.echo(f"report: {forecast.report_path}\ndecision: dry_run_only")
-    click.echo(f"next: {next_command}", err=bool(exit_code))
+        click.echo(click.style("failed: ", fg="red") + in_one_line(problem), err=True)
+    echo(f"report: {forecast.report_path}\ndecision: dry_run_only")
+    echo(f"next: {next_command}", err=bool(exit_code))
     return exit_code
 
 

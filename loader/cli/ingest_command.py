@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from loader.cli.options import input_options, json_option, lock_option, partition_option, request_of, settings_of
-from loader.cli.output import print_json, print_table, progress
+from loader.cli.output import echo, print_json, print_table, progress
+from loader.printable import in_one_line
 
 if TYPE_CHECKING:
     from loader.ingest import Verdict
@@ -75,16 +76,17 @@ def _print(verdict: Verdict, root: Path) -> None:
     rows = [[partition.reconcile.get(field) for _, field in _RECONCILE] for partition in facts.partitions]
     print_table("reconcile", [title for title, _ in _RECONCILE], rows)
     for code, count in sorted(facts.warnings.items()):
-        click.echo(f"warning: {code}: {count} event(s)")
+        echo(f"warning: {code}: {count} event(s)")
     for note in verdict.notes:
-        click.echo(f"note: {note}")
+        echo(f"note: {note}")
     if verdict.problems:
-        click.echo(click.style("failed: ", fg="red") + shown("\nfailed: ", verdict.problems), err=True)
-    click.echo(f"evidence: {_relative(verdict.report_paths[0], root)}")
+        problems = shown("\nfailed: ", [in_one_line(problem) for problem in verdict.problems])
+        click.echo(click.style("failed: ", fg="red") + problems, err=True)
+    echo(f"evidence: {_relative(verdict.report_paths[0], root)}")
     if verdict.release is not None:
-        click.echo(f"readers: {verdict.release.sentence}")
-    click.echo(f"decision: {verdict.downstream_decision}")
-    click.echo(f"next: {verdict.next_command}", err=bool(verdict.exit_code))
+        echo(f"readers: {verdict.release.sentence}")
+    echo(f"decision: {verdict.downstream_decision}")
+    echo(f"next: {verdict.next_command}", err=bool(verdict.exit_code))
 
 
 def _record(verdict: Verdict, root: Path) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from loader.cli.options import json_option
-from loader.cli.output import print_json, print_table
+from loader.cli.output import echo, print_json, print_table
 from loader.errors import CommandUsageError
+from loader.printable import pasted
 
 if TYPE_CHECKING:
     from loader.manifest.build import BuiltManifest
@@ -103,9 +103,9 @@ def _window(start: str | None, end: str | None) -> tuple[datetime, datetime] | N
 
 def _record(built: BuiltManifest, out: Path, is_written: bool) -> dict[str, Any]:
     manifest = built.manifest
-    dry_run = f"make dry-run MANIFEST={shlex.quote(os.fspath(out))}"
+    dry_run = f"make dry-run MANIFEST={pasted(out)}"
     if built.roots_to_allow:
-        roots = shlex.quote(os.pathsep.join(map(str, built.roots_to_allow)))
+        roots = pasted(os.pathsep.join(map(str, built.roots_to_allow)))
         dry_run = f"LOADER_ALLOWED_ROOTS={roots} {dry_run}"
     return {
         "manifest_path": os.fspath(out),
@@ -127,13 +127,13 @@ def _print(record: dict[str, Any]) -> None:
     state = "written" if record["is_written"] else "unchanged"
     print_table(f"{record['manifest_path']}: {state}", columns, [[record[column] for column in columns]])
     for note in record["notes"]:
-        click.echo(f"note: {note}")
+        echo(f"note: {note}")
     by_reason: dict[str, list[str]] = {}
     for file in record["ignored"]:
         by_reason.setdefault(file["reason"], []).append(file["name"])
     for reason, names in by_reason.items():
         more = f" and {len(names) - _NAMES_SHOWN} more (see --json)" if len(names) > _NAMES_SHOWN else ""
-        click.echo(f"ignored, {reason}: {', '.join(map(ascii, names[:_NAMES_SHOWN]))}{more}")
+        echo(f"ignored, {reason}: {', '.join(map(ascii, names[:_NAMES_SHOWN]))}{more}")
     for root in record["roots_to_allow"]:
-        click.echo(f"outside the project: {root} must be allowed by LOADER_ALLOWED_ROOTS")
-    click.echo(f"next: {record['next_command']}")
+        echo(f"outside the project: {root} must be allowed by LOADER_ALLOWED_ROOTS")
+    echo(f"next: {record['next_command']}")

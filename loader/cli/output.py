@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -10,10 +11,13 @@ from typing import TYPE_CHECKING, Any, Self
 
 import click
 
+from loader.printable import in_one_line, visible
+
 if TYPE_CHECKING:
     from loader.progress import Step
 
 _SECONDS_BETWEEN_LINES = 10.0
+_COMMANDING = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 
 class Lines:
@@ -35,7 +39,7 @@ class Lines:
 
     def __call__(self, line: str, /) -> None:
         self._heard = time.monotonic()
-        click.echo(f"[{self._heard - self._began:6.1f}s] {line}", err=True)
+        echo(f"[{self._heard - self._began:6.1f}s] {line}", err=True)
 
     def _seconds_of(self, step: Step) -> float:
         """Since the stage began: when the last word before its first step was heard."""
@@ -93,7 +97,8 @@ class Bars(Lines):
     def __call__(self, line: str, /) -> None:
         self._bar.update(self._task, visible=False)
         self._heard = time.monotonic()
-        self._bar.console.print(f"[{self._heard - self._began:6.1f}s] {line}", markup=False, highlight=False)
+        shown = f"[{self._heard - self._began:6.1f}s] {visible(line)}"
+        self._bar.console.print(shown, markup=False, highlight=False, emoji=False)
 
     def step(self, step: Step, /) -> None:
         if step.stage != self._stage:
@@ -110,6 +115,11 @@ def progress() -> Lines:
     return Bars() if sys.stderr.isatty() else Lines()
 
 
+def echo(text: str, *, err: bool = False) -> None:
+    """One or more lines in plain words; what a value could make a terminal do is shown, not done."""
+    click.echo(visible(text), err=err)
+
+
 def print_json(record: Mapping[str, Any]) -> None:
     import json
 
@@ -120,7 +130,8 @@ def print_json(record: Mapping[str, Any]) -> None:
     except orjson.JSONEncodeError:
         # A path that is no UTF-8: its odd bytes are escaped.
         text = json.dumps(record, indent=2, default=str)
-    click.echo(text)
+    # A terminal that shows it obeys also what JSON need not escape.
+    click.echo(_COMMANDING.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
 
 
 def print_error(message: str, next_command: str, exit_code: int, *, as_json: bool) -> None:
@@ -128,24 +139,27 @@ def print_error(message: str, next_command: str, exit_code: int, *, as_json: boo
     if as_json:
         print_json({"error": message, "exit_code": exit_code, "next_command": next_command})
         return
-    click.echo(click.style("error: ", fg="red", bold=True) + message, err=True)
-    click.echo(f"next: {next_command}", err=True)
+    click.echo(click.style("error: ", fg="red", bold=True) + visible(message), err=True)
+    echo(f"next: {next_command}", err=True)
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """A table: drawn on a terminal, tab-separated otherwise so that `cut` and `awk` work."""
+    cells = [["" if value is None else in_one_line(str(value)) for value in row] for row in rows]
     if not sys.stdout.isatty():
-        click.echo(f"# {title}")
-        for row in (columns, *rows):
-            click.echo("\t".join("" if value is None else str(value) for value in row))
+        echo(f"# {title}")
+        for row in (columns, *cells):
+            click.echo("\t".join(row))
         return
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(title=title, title_justify="left")
+    # As Text, so that nothing in a value is markup of rich's.
+    table = Table(title=Text(visible(title)), title_justify="left")
     for column in columns:
         # An id that is cut into lines cannot be copied.
         table.add_column(column, overflow="fold", no_wrap=column.endswith("run_id"))
-    for row in rows:
-        table.add_row(*("" if value is None else str(value) for value in row))
+    for row in cells:
+        table.add_row(*map(Text, row))
     Console().print(table)

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from loader.cli.options import json_option, lock_option, settings_of
-from loader.cli.output import print_json, print_table, progress
+from loader.cli.output import echo, print_json, print_table, progress
 from loader.errors import CommandUsageError
+from loader.printable import pasted
 
 if TYPE_CHECKING:
     from loader.config import Settings
@@ -356,9 +357,9 @@ def _print_restored(restored: Restored, as_json: bool) -> None:
             }
         )
         return
-    click.echo(f"restored by release {restored.data_release_id}, and held: {', '.join(days)}")
-    click.echo(f"evidence: {restored.report_path}")
-    click.echo(f"next: {next_command}   # when readers may see the newest rows again")
+    echo(f"restored by release {restored.data_release_id}, and held: {', '.join(days)}")
+    echo(f"evidence: {restored.report_path}")
+    echo(f"next: {next_command}   # when readers may see the newest rows again")
 
 
 def _print(made: Plan, record: Mapping[str, Any], path: Path, settings: Settings) -> None:
@@ -366,7 +367,7 @@ def _print(made: Plan, record: Mapping[str, Any], path: Path, settings: Settings
     if made.pointers:
         _print_pointers(made, path, settings)
         return
-    click.echo(f"plan {made.plan_id}: {made.mode}, {window}, by {made.operator}")
+    echo(f"plan {made.plan_id}: {made.mode}, {window}, by {made.operator}")
     rows = [[getattr(partition, name) for _, name in _PARTITION_COLUMNS] for partition in made.partitions]
     print_table("partitions", [title for title, _ in _PARTITION_COLUMNS], rows)
     reaching = [asset for asset in made.assets if _reaches(asset, made)]
@@ -387,15 +388,15 @@ def _print(made: Plan, record: Mapping[str, Any], path: Path, settings: Settings
         ],
     )
     for name in ("expected_input_count", "current_output_count", "gap_reason"):
-        click.echo(f"{name.replace('_', ' ')}: {record[name]}")
+        echo(f"{name.replace('_', ' ')}: {record[name]}")
     for name in ("proposed_action", "idempotency_guard", "downstream_impact"):
-        click.echo(f"{name.replace('_', ' ')}: {record[name]}")
-    click.echo(f"writes: {', '.join(record['target_assets'])}")
-    click.echo(f"next: {_next_command(path, settings)}")
+        echo(f"{name.replace('_', ' ')}: {record[name]}")
+    echo(f"writes: {', '.join(record['target_assets'])}")
+    echo(f"next: {_next_command(path, settings)}")
 
 
 def _print_pointers(made: Plan, path: Path, settings: Settings) -> None:
-    click.echo(f"plan {made.plan_id}: {made.mode}, by {made.operator}")
+    echo(f"plan {made.plan_id}: {made.mode}, by {made.operator}")
     print_table(
         "readers would see",
         ["partition", "release now", "release then", "tickets", "because"],
@@ -411,8 +412,8 @@ def _print_pointers(made: Plan, path: Path, settings: Settings) -> None:
         ],
     )
     for name in ("proposed_action", "idempotency_guard", "downstream_impact"):
-        click.echo(f"{name.replace('_', ' ')}: {getattr(made, name)}")
-    click.echo(f"next: {_next_command(path, settings)}")
+        echo(f"{name.replace('_', ' ')}: {getattr(made, name)}")
+    echo(f"next: {_next_command(path, settings)}")
 
 
 def _reaches(asset: PlannedAsset, made: Plan) -> bool:
@@ -427,4 +428,4 @@ def _reaches(asset: PlannedAsset, made: Plan) -> bool:
 
 def _next_command(path: Path, settings: Settings) -> str:
     root = settings.project_root
-    return f"make apply PLAN={path.relative_to(root) if path.is_relative_to(root) else path}"
+    return f"make apply PLAN={pasted(path.relative_to(root) if path.is_relative_to(root) else path)}"

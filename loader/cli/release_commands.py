@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from loader.cli.options import json_option, lock_option, settings_of
-from loader.cli.output import print_json, print_table, progress
+from loader.cli.output import echo, print_json, print_table, progress
 from loader.errors import CommandUsageError
 
 
@@ -67,8 +67,8 @@ def release(
             }
         )
         return 0
-    click.echo(f"release: {found.sentence}")
-    click.echo(f"next: loader ready --partition {days[0]}")
+    echo(f"release: {found.sentence}")
+    echo(f"next: loader ready --partition {days[0]}")
     return 0
 
 
@@ -87,8 +87,8 @@ def hold(partitions: Sequence[str], reason: str | None, as_json: bool) -> int:
     if as_json:
         print_json({"held": [day.isoformat() for day in days], "next_command": next_command})
     else:
-        click.echo(f"held: {', '.join(map(str, days))}")
-        click.echo(f"next: {next_command}   # when readers may see the newest rows again")
+        echo(f"held: {', '.join(map(str, days))}")
+        echo(f"next: {next_command}   # when readers may see the newest rows again")
     return 0
 
 
@@ -109,5 +109,5 @@ def ready(partitions: Sequence[str], as_json: bool) -> int:
     else:
         columns = ("partition_key", "is_ready", "data_release_id", "is_held", "reason")
         print_table("readers", columns, [[row.get(name) for name in columns] for row in found])
-        click.echo(f"next: {next_command}", err=not is_ready)
+        echo(f"next: {next_command}", err=not is_ready)
     return 0 if is_ready else 1

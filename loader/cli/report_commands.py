@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import click
 
 from loader.cli.options import json_option, partition_option
-from loader.cli.output import print_json, print_table
+from loader.cli.output import echo, print_json, print_table
 
 
 @click.command()
@@ -41,8 +41,8 @@ def completeness(partition: str | None, as_json: bool) -> int:
         for title, rows in (("partitions", answer.partitions), ("findings", answer.findings)):
             if rows:
                 print_table(title, list(rows[0]), [list(row.values()) for row in rows])
-        click.echo(f"{answer.answer}\nreport: {text}")
-        click.echo(f"next: {next_command}", err=not answer.is_complete)
+        echo(f"{answer.answer}\nreport: {text}")
+        echo(f"next: {next_command}", err=not answer.is_complete)
     return 0 if answer.is_complete else 1
 
 
@@ -71,8 +71,8 @@ def smoke(as_json: bool) -> int:
         print_json({**record, "report_paths": [str(text), str(data)]})
     else:
         print_table("smoke", ("check", "ok", "seconds", "detail"), [_row(row) for row in rows])
-        click.echo(f"{answer}\nreport: {text}")
-        click.echo(f"next: {next_command}", err=bool(failed))
+        echo(f"{answer}\nreport: {text}")
+        echo(f"next: {next_command}", err=bool(failed))
     return 3 if failed else 0
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from loader.cli.options import json_option, lock_option, settings_of
-from loader.cli.output import print_json, print_table
+from loader.cli.output import echo, print_json, print_table
 
 
 @click.group(invoke_without_command=True)
@@ -29,7 +29,7 @@ def state(context: click.Context, changes: int, as_json: bool) -> int:
         return 0
     _table("state", current)
     _table(f"last changes (at most {changes})", history)
-    click.echo("next: make status")
+    echo("next: make status")
     return 0
 
 
@@ -59,7 +59,7 @@ def reset(kind: str, record_source: str, value: str, reason: str, lock_timeout: 
         print_json({**change, "next_command": "loader state"})
     else:
         _table("reset", [change])
-        click.echo("next: loader state")
+        echo("next: loader state")
     return 0
 
 
@@ -80,4 +80,4 @@ def _table(title: str, rows: list[dict[str, Any]]) -> None:
     if rows:
         print_table(title, list(rows[0]), [list(row.values()) for row in rows])
     else:
-        click.echo(f"{title}: none")
+        echo(f"{title}: none")

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from loader.cli.options import json_option, partition_option
-from loader.cli.output import print_json, print_table
+from loader.cli.output import echo, print_json, print_table
 
 
 @click.command()
@@ -29,13 +29,13 @@ def status(partition: str | None, as_json: bool) -> int:
         return 0
     _table("partitions (as of the last reconcile)", answer.partitions)
     if partition and not answer.partitions:
-        click.echo(f"no line of partition {partition} is known; nearest data: {' and '.join(answer.nearest) or 'none'}")
+        echo(f"no line of partition {partition} is known; nearest data: {' and '.join(answer.nearest) or 'none'}")
     _table("latest runs", answer.runs)
     _table("state", answer.state)
     _table("last proofs", answer.proofs)
     _table("withheld or missing assets", answer.absent_assets)
     _table("findings", answer.findings)
-    click.echo(f"next: {answer.next_command}")
+    echo(f"next: {answer.next_command}")
     return 0
 
 
@@ -43,4 +43,4 @@ def _table(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
     if rows:
         print_table(title, list(rows[0]), [list(row.values()) for row in rows])
     else:
-        click.echo(f"{title}: none")
+        echo(f"{title}: none")

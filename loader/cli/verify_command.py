@@ -7,7 +7,7 @@ from contextlib import closing
 import click
 
 from loader.cli.options import json_option
-from loader.cli.output import print_json, print_table, progress
+from loader.cli.output import echo, print_json, print_table, progress
 
 
 @click.command()
@@ -47,8 +47,8 @@ def _verify_evidence(as_json: bool) -> int:
         return int(bool(faults))
     print_table("verify evidence", ["records", "faults"], [[count, len(faults)]])
     for fault in faults:
-        click.echo(f"{fault.report_path}: {fault.fault}")
-    click.echo(f"next: {next_command}", err=bool(faults))
+        echo(f"{fault.report_path}: {fault.fault}")
+    echo(f"next: {next_command}", err=bool(faults))
     return int(bool(faults))
 
 
@@ -96,8 +96,8 @@ def _verify_run(run_id: str, as_json: bool) -> int:
         [[found.asset_count, found.line_count, sum(found.differences.values()), len(found.unreadable)]],
     )
     for each in found.shown:
-        click.echo(f"asset {each.asset_id} line {each.line_number}: {each.difference}")
+        echo(f"asset {each.asset_id} line {each.line_number}: {each.difference}")
     for asset_id, reason in found.unreadable.items():
-        click.echo(f"asset {asset_id}: not proved: {reason}")
-    click.echo(f"next: {next_command}", err=not found.is_proved)
+        echo(f"asset {asset_id}: not proved: {reason}")
+    echo(f"next: {next_command}", err=not found.is_proved)
     return 0 if found.is_proved else 1

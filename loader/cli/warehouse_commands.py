@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from loader.cli.options import json_option
-from loader.cli.output import print_json, progress
+from loader.cli.output import echo, print_json, progress
 
 
 @click.command()
@@ -26,8 +26,8 @@ def up(as_json: bool) -> int:
     if as_json:
         print_json({**warehouse.libpq_environment(), "is_embedded": warehouse.is_embedded})
     else:
-        click.echo(f"PostgreSQL is up at {warehouse.address}")
-        click.echo('next: make ingest PARTITION=2026-04-17   # other clients first: eval "$(make -s env)"')
+        echo(f"PostgreSQL is up at {warehouse.address}")
+        echo('next: make ingest PARTITION=2026-04-17   # other clients first: eval "$(make -s env)"')
     return 0
 
 
@@ -42,7 +42,7 @@ def down(as_json: bool) -> int:
     if as_json:
         print_json({"was_running": was_running})
     else:
-        click.echo("PostgreSQL is stopped, its data stays" if was_running else "PostgreSQL was not running")
+        echo("PostgreSQL is stopped, its data stays" if was_running else "PostgreSQL was not running")
     return 0
 
 
@@ -129,5 +129,5 @@ def clean(yes: bool, as_json: bool) -> int:
     if as_json:
         print_json({"removed": [str(folder) for folder in removed]})
     else:
-        click.echo(f"removed: {', '.join(map(str, removed)) or 'nothing'}")
+        echo(f"removed: {', '.join(map(str, removed)) or 'nothing'}")
     return 0

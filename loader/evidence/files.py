@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shlex
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 import orjson
 
 from loader.errors import CommandUsageError, InfrastructureError
+from loader.printable import pasted
 
 
 def require_writable(report_dir: Path) -> None:
@@ -61,7 +61,7 @@ def write_file(path: Path, content: bytes) -> None:
 
 
 def _unwritable(path: Path, error: OSError, consequence: str) -> InfrastructureError:
-    folder = shlex.quote(os.fspath(path if path.is_dir() else path.parent))
+    folder = pasted(path if path.is_dir() else path.parent)
     is_full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
     return InfrastructureError(
         f"cannot write {os.fspath(path)!r}: {error.strerror}; {consequence}",

@@ -14,6 +14,7 @@ from loader.gate import AssetRefusedError, allowed_roots, read_manifest
 from loader.manifest import Manifest, ManifestRefusedError, Violation, parse_manifest
 from loader.manifest.implicit import implicit_manifest
 from loader.manifest.parse import MANIFEST_TOO_LARGE
+from loader.printable import pasted
 from loader.reader import DocumentTooLargeError
 
 
@@ -69,7 +70,7 @@ def declared_input(settings: Settings, request: IngestRequest) -> DeclaredInput:
     if request.batch_id is not None and request.input_path is None:
         raise CommandUsageError(
             f"BATCH={request.batch_id} names the batch of one ad-hoc file, got no INPUT; nothing was started",
-            next_command=f"make ingest INPUT=<file.jsonl> BATCH={request.batch_id}",
+            next_command=f"make ingest INPUT=<file.jsonl> BATCH={pasted(request.batch_id)}",
         )
     if request.input_path is not None:
         if request.manifest_paths:
@@ -80,7 +81,7 @@ def declared_input(settings: Settings, request: IngestRequest) -> DeclaredInput:
         if request.batch_id is None:
             raise CommandUsageError(
                 f"INPUT={request.input_path} needs a BATCH to belong to; nothing was started",
-                next_command=f"make ingest INPUT={request.input_path} BATCH=batch-20260417-001",
+                next_command=f"make ingest INPUT={pasted(request.input_path)} BATCH=batch-20260417-001",
             )
         _require_storable(request.input_path)
         return DeclaredInput((implicit_manifest(request.input_path, request.batch_id, contracts),), ())
@@ -94,7 +95,7 @@ def _seed_manifests(settings: Settings) -> Sequence[Path]:
     if not paths:
         raise CommandUsageError(
             f"no manifest in {folder}; nothing was started",
-            next_command=f"make manifest FROM=<folder of exports> OUT={folder}/<name>.json",
+            next_command=f"make manifest FROM=<folder of exports> OUT={pasted(folder)}/<name>.json",
         )
     return paths
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shlex
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from loader.errors import InfrastructureError
+from loader.printable import pasted
 from loader.reader import (
     GzipDefectError,
     NotARegularFileError,
@@ -73,7 +73,7 @@ def read_facts(path: Path, *, counts_records: bool) -> FileFacts:
     except OSError as error:
         raise InfrastructureError(
             f"cannot read {os.fspath(path)!r}: {error.strerror}; no manifest was made",
-            next_command=f"ls -l {shlex.quote(os.fspath(path))}",
+            next_command=f"ls -l {pasted(path)}",
         ) from error
     return FileFacts(digest.hexdigest(), size_bytes, is_gzip, record_count, int(status.st_mtime), defect)
 

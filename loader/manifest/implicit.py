@@ -14,6 +14,7 @@ from loader.manifest.facts import read_facts
 from loader.manifest.model import Manifest
 from loader.manifest.parse import parse_manifest
 from loader.manifest.sequence import ASSETS_PER_DATE, sequence_of
+from loader.printable import pasted
 from loader.reader import NotARegularFileError
 
 _BATCH = re.compile(r"batch-([0-9]{8})-([0-9]{3,50})", re.ASCII)
@@ -31,7 +32,7 @@ def implicit_manifest(input_path: Path, batch_id: str, contracts_folder: Path | 
     if batch is None:
         raise CommandUsageError(
             f"BATCH: got {batch_id!r}, expected batch-YYYYMMDD-NNN; nothing was started",
-            next_command=f"make ingest INPUT={os.fspath(input_path)} BATCH=batch-20260417-001",
+            next_command=f"make ingest INPUT={pasted(input_path)} BATCH=batch-20260417-001",
         )
     path = Path(os.path.realpath(input_path))
     name = require_source_id(path.name, path)

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from loader.errors import CommandUsageError, InfrastructureError, RefusedError
 from loader.manifest.model import Manifest
+from loader.printable import pasted
 
 
 def write_manifest(manifest: Manifest) -> bool:
@@ -22,7 +23,7 @@ def write_manifest(manifest: Manifest) -> bool:
     if path.is_dir():
         raise CommandUsageError(
             f"--out: {os.fspath(path)!r} is a folder, expected a file name; no manifest was written",
-            next_command=f"make manifest FROM=<folder of exports> OUT={path / 'manifest.json'}",
+            next_command=f"make manifest FROM=<folder of exports> OUT={pasted(path / 'manifest.json')}",
         )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -6,13 +6,13 @@ import errno
 import hashlib
 import os
 import re
-import shlex
 import stat
 from pathlib import Path
 from typing import Literal
 
 from loader.errors import CheckFailedError, InfrastructureError, RefusedError
 from loader.gate.inspection import Inspection
+from loader.printable import pasted
 from loader.raw_zone.durable import PartFile, make_folders, sweep_parts, sync_folders
 from loader.reader import ContentEncoding, NotARegularFileError, open_regular, read_chunks
 
@@ -98,7 +98,7 @@ class RawZone:
         except OSError as error:
             raise InfrastructureError(
                 f"cannot read the archived object {os.fspath(path)!r}: {error}; it was not verified",
-                next_command=f"ls -l {shlex.quote(os.fspath(path))}",
+                next_command=f"ls -l {pasted(path)}",
             ) from error
         return "sound" if digest.hexdigest() == self._fingerprint_in(key) else "damaged"
 
@@ -109,7 +109,7 @@ class RawZone:
         except OSError as error:
             raise InfrastructureError(
                 f"cannot clear {os.fspath(self._incoming)!r}: {error}; archived objects are untouched",
-                next_command=f"ls -la {shlex.quote(os.fspath(self._incoming))}",
+                next_command=f"ls -la {pasted(self._incoming)}",
             ) from error
 
     def _copy(self, source: Path, inspected: Inspection, target: Path) -> None:
@@ -146,7 +146,7 @@ class RawZone:
         except OSError as error:
             raise InfrastructureError(
                 f"cannot look for the archived object {os.fspath(path)!r}: {error}; nothing was archived",
-                next_command=f"ls -ld {shlex.quote(os.fspath(self.root))}",
+                next_command=f"ls -ld {pasted(self.root)}",
             ) from error
         if not stat.S_ISREG(status.st_mode):
             raise self._damaged(key, "it is not a regular file")
@@ -159,7 +159,7 @@ class RawZone:
         return match[3]
 
     def _damaged(self, key: str, got: str) -> ArchiveDamagedError:
-        path = shlex.quote(os.fspath(self.root / key))
+        path = pasted(self.root / key)
         return ArchiveDamagedError(
             f"archived object {key}: {got}; nothing was archived. Put it aside and ingest again",
             next_command=f"mv -- {path} {path}.damaged",
@@ -169,7 +169,7 @@ class RawZone:
         is_full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         return InfrastructureError(
             f"cannot archive {os.fspath(source)!r} under {os.fspath(self.root)!r}: {error}; nothing of it was kept",
-            next_command=f"{'df -h' if is_full else 'ls -ld'} {shlex.quote(os.fspath(self.root))}",
+            next_command=f"{'df -h' if is_full else 'ls -ld'} {pasted(self.root)}",
         )
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shlex
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal, get_args
 
 from loader.errors import InfrastructureError, RefusedError
+from loader.printable import pasted
 from loader.reader.gzip_members import COMPRESSED_CHUNK_BYTES, GzipDefectError, iter_gzip
 from loader.reader.regular_file import CHUNK_BYTES, NotARegularFileError, open_regular, read_chunks
 
@@ -51,7 +51,7 @@ def open_content(path: Path, content_encoding: str, *, fingerprint: str | None =
     except OSError as error:
         raise InfrastructureError(
             f"cannot read {os.fspath(path)!r}: {error}; none of its lines is completed",
-            next_command=f"ls -l {shlex.quote(os.fspath(path))}",
+            next_command=f"ls -l {pasted(path)}",
         ) from error
     if digest is not None and digest.hexdigest() != fingerprint:
         raise _changed(path, f"its SHA-256 is now {digest.hexdigest()}", fingerprint)
@@ -68,5 +68,5 @@ def _changed(path: Path, got: str, fingerprint: str | None) -> ContentChangedErr
     expected = f"the bytes with SHA-256 {fingerprint}" if fingerprint else "the bytes that the gate checked"
     return ContentChangedError(
         f"{os.fspath(path)!r} changed since the gate: {got}; expected {expected}; none of its lines is completed",
-        next_command=f"sha256sum -- {shlex.quote(os.fspath(path))}",
+        next_command=f"sha256sum -- {pasted(path)}",
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from loader.errors import InfrastructureError, LoaderError, RefusedError
 from loader.evidence.facts import fetch_rows
 from loader.gate import AssetRefusedError
 from loader.ingest.request import content_of_manifest
+from loader.printable import pasted
 from loader.recovery.plan import PartitionState
 from loader.recovery.world import World
 
@@ -80,7 +80,7 @@ def _replay_again(request: Mapping[str, Any]) -> str:
 
 
 def _ingest_of(run: Mapping[str, Any], why: str = "") -> str:
-    paths = [shlex.quote(declared["manifest_path"]) for declared in run["declared_manifests"]]
+    paths = [pasted(declared["manifest_path"]) for declared in run["declared_manifests"]]
     if any(declared["is_implicit"] for declared in run["declared_manifests"]):
         limit = "" if run["line_limit"] is None else f" LIMIT={run['line_limit']}"
         return f"make ingest INPUT={paths[0]} BATCH={run['batch_id']}{limit}{why}"
@@ -173,11 +173,11 @@ def _named(world: World, manifests: Sequence[Mapping[str, Any]], option: str) ->
     """The option that names manifests; nothing where all of them are taken without it."""
     if all(_is_default(world, row) for row in manifests):
         return ""
-    return option + shlex.quote(",".join(sorted(row["manifest_path"] for row in manifests)))
+    return option + pasted(",".join(sorted(row["manifest_path"] for row in manifests)))
 
 
 def _ad_hoc(row: Mapping[str, Any]) -> str:
-    return f"make ingest INPUT={shlex.quote(row['manifest_path'])} BATCH={row['batch_id']}"
+    return f"make ingest INPUT={pasted(row['manifest_path'])} BATCH={row['batch_id']}"
 
 
 def _older_rules(world: World, manifests: Sequence[Mapping[str, Any]]) -> str | None:

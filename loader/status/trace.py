@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shlex
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from loader.evidence.facts import fetch_rows
 from loader.gate import AssetRefusedError
 from loader.ingest.request import content_of_manifest
 from loader.manifest import parse_manifest
+from loader.printable import pasted
 from loader.recovery.world import World
 from loader.status.advice import for_run, manifests_folder
 
@@ -100,7 +100,7 @@ def _never_ingested(world: World, new: list[tuple[Path, str]]) -> Iterator[Trace
     paths = ",".join(_shown(world, path) for path, _ in new)
     yield Traceless(
         f"no run was ever asked to read {names}{more}, in {_shown(world, new[0][0].parent)}",
-        f"make ingest MANIFEST={shlex.quote(paths)}",
+        f"make ingest MANIFEST={pasted(paths)}",
     )
 
 
@@ -109,7 +109,7 @@ def _unreadable(world: World, broken: list[Path]) -> Iterator[Traceless]:
         name = _shown(world, path)
         yield Traceless(
             f"{name} cannot be read as a manifest",
-            f"make dry-run MANIFEST={shlex.quote(name)}   # says why, without loading",
+            f"make dry-run MANIFEST={pasted(name)}   # says why, without loading",
         )
 
 

@@ -63,3 +63,34 @@ def test_every_locked_package_has_hashes_and_no_address() -> None:
     packages = re.findall(r"^[a-z0-9].*==(?:.*\\\n)(?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+", text, re.MULTILINE)
     assert len(packages) == len(re.findall(r"^[a-z0-9]", text, re.MULTILINE)) > 100
     assert not re.search(r"://|--index|--find-links|--extra-index", text)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "$(shell touch PWNED)x",
+        "a'b",
+        "';touch PWNED;'",
+        "`touch PWNED`",
+        "$(touch PWNED)",
+        "${HOME}",
+        "$$",
+        "a#b",
+        "x) y",
+    ],
+)
+def test_a_name_that_is_pasted_is_never_a_command(tmp_path: Path, name: str) -> None:
+    """Prevents a file name, told in the next command and pasted by an operator, from being run by make or the shell."""
+    mark = tmp_path / "pwned"
+    name = name.replace("PWNED", str(mark))
+    done = _make("-n", "dry-run", f"MANIFEST={name}")
+    command = done.stdout.splitlines()[-1]
+    assert command.startswith(".venv/bin/loader dry-run")
+    words = subprocess.run(
+        ["sh", "-c", f"set -- {command.removeprefix('.venv/bin/loader')}; printf '%s\\n' \"$@\""],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+    assert words == ["dry-run", "--manifest", name]
+    assert not mark.exists()

@@ -1,0 +1,39 @@
+"""Text from outside, made safe to look at and to paste: names of files, values of records, paths.
+
+A terminal obeys what it is shown, and an operator pastes the line that begins with `next:`.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+
+
+def visible(text: str) -> str:
+    """The text with what does not print, but for the ends of lines, as escapes: `\\x1b`, `\\u202e`."""
+    if text.isprintable():
+        return text
+    return "".join(each if each == "\n" or each.isprintable() else _escape(each) for each in text)
+
+
+def in_one_line(text: str) -> str:
+    """The same for a text that must not begin a new line or column: a cell, a line of a log."""
+    return visible(text).replace("\n", "\\n")
+
+
+def pasted(text: str | os.PathLike[str]) -> str:
+    """The text as one word of a shell's command; what does not print is written as bash and zsh read it, `$'\\x1b'`."""
+    word = os.fspath(text)
+    if word.isprintable():
+        return shlex.quote(word)
+    return "$'" + "".join(map(_escaped_byte_by_byte, word)) + "'"
+
+
+def _escaped_byte_by_byte(character: str) -> str:
+    if character.isprintable() and character not in "\\'":
+        return character
+    return "".join(f"\\x{byte:02x}" for byte in os.fsencode(character))
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape").decode()
