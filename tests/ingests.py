@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from contextlib import closing
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import orjson
 
 from loader.config import Settings, load_settings
+from loader.evidence.audit import Fault, verify_evidence
 from loader.ingest import IngestRequest, Verdict, ingest
 from loader.manifest.build import BatchTerms, build_manifest
 from loader.manifest.write import write_manifest
@@ -88,6 +90,12 @@ def rows(warehouse: Warehouse, statement: str, *parameters: Any) -> list[tuple[A
             return list(cursor.fetchall()) if cursor.description else []
     finally:
         connection.close()
+
+
+def evidence_faults(warehouse: Warehouse) -> list[Fault]:
+    """What `loader verify --evidence` finds."""
+    with closing(warehouse.connect(application_name="test")) as session, session.cursor() as cursor:
+        return verify_evidence(cursor, settings())[1]
 
 
 SILVER = """

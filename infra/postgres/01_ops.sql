@@ -244,15 +244,24 @@ for each row execute function ops.note_state_change();
 create table if not exists ops.run_evidence (
     evidence_id bigint generated always as identity primary key,
     dataset text not null,
-    run_id uuid not null,
-    attempt integer not null,
+    -- Null: of an act that belongs to no run.
+    run_id uuid,
+    attempt integer,
     report_path text not null,
     content bytea not null,
     content_sha256 text not null check (content_sha256 ~ '^[0-9a-f]{64}$'),
     predecessor_sha256 text check (predecessor_sha256 ~ '^[0-9a-f]{64}$'),
     written_at timestamptz not null default now()
 );
+alter table ops.run_evidence alter column run_id drop not null, alter column attempt drop not null;
 create index if not exists run_evidence_by_path on ops.run_evidence (report_path, evidence_id);
+create index if not exists run_evidence_by_dataset on ops.run_evidence (dataset, evidence_id);
+
+-- Records that stand and whose file may not: their transaction has committed, the file is written after it. Emptied by
+-- whoever writes the files, at the latest by the next command that writes.
+create table if not exists ops.unwritten_evidence (
+    evidence_id bigint primary key
+);
 
 create or replace function ops.refuse_change_of_evidence() returns trigger
 language plpgsql as $$

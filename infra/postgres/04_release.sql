@@ -21,6 +21,22 @@ create table if not exists release.data_release (
     check (kind = 'publish' or reason is not null)
 );
 
+-- One row per act that removed versions of partitions that readers have not seen for long.
+create table if not exists release.expiry (
+    expiry_id bigint generated always as identity primary key,
+    -- Versions that were last shown before this instant, and are not among the newest of their partition, so many of
+    -- which were kept.
+    older_than timestamptz not null,
+    kept_count integer not null check (kept_count >= 1),
+    removed_row_count bigint not null,
+    trace_id text not null check (trace_id ~ '^[0-9a-f]{32}$'),
+    operator text not null,
+    reason text not null,
+    -- The plan that it applied.
+    plan_id uuid not null unique,
+    expired_at timestamptz not null default clock_timestamp()
+);
+
 -- What a release made of a partition: a state that pointers can show. Digest: sum of ops.digest64 over its rows.
 create table if not exists release.partition_version (
     partition_key date not null,
@@ -29,6 +45,8 @@ create table if not exists release.partition_version (
     ticket_digest numeric not null,
     primary key (partition_key, data_release_id)
 );
+-- Its rows are gone, as far as no other version shows them: no pointer goes there again. What it was stays.
+alter table release.partition_version add column if not exists expired_by bigint references release.expiry;
 
 -- The version that readers see; 0: none. Moved, never deleted.
 create table if not exists release.partition_pointer (
@@ -46,6 +64,7 @@ create table if not exists release.pointer_move (
     new_data_release_id bigint not null,
     primary key (partition_key, moved_by)
 );
+create index if not exists pointer_move_by_release on release.pointer_move (moved_by);
 
 -- Partitions between which a release moved tickets. Both show that release or a later one, or both an earlier one:
 -- otherwise readers would see a ticket twice, or not at all.
@@ -74,6 +93,7 @@ create table if not exists release.hold_change (
     reason text not null,
     changed_at timestamptz not null default clock_timestamp()
 );
+alter table release.hold_change add column if not exists trace_id text check (trace_id ~ '^[0-9a-f]{32}$');
 
 -- What the gate last said of each partition: obstacles, none where it was open; pending: proved rows of it are other
 -- than those that were released last.
@@ -146,3 +166,8 @@ create index if not exists ticket_row_by_customer on release.ticket_row (custome
 alter table release.ticket_row set (vacuum_truncate = false);
 alter table release.partition_pointer set (vacuum_truncate = false);
 alter table release.partition_hold set (vacuum_truncate = false);
+alter table release.partition_version set (vacuum_truncate = false);
+alter table release.partition_gate set (vacuum_truncate = false);
+alter table release.pending_ticket set (vacuum_truncate = false);
+alter table ops.unproved_change set (vacuum_truncate = false);
+alter table ops.proved_load set (vacuum_truncate = false);

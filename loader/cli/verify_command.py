@@ -16,7 +16,7 @@ from loader.cli.output import echo, print_json, print_table, progress
 @json_option
 def verify(run_id: str | None, is_evidence: bool, as_json: bool) -> int:
     """Read the raw zone again and prove line by line that Bronze holds what a run claims; or prove that no evidence
-    was edited, removed or put elsewhere. Writes nothing."""
+    was edited, removed or put elsewhere, and that the warehouse holds what it says. Writes nothing."""
     if (run_id is None) != is_evidence:
         raise click.UsageError("expected one of --run and --evidence.")
     if run_id is None:
@@ -26,7 +26,7 @@ def verify(run_id: str | None, is_evidence: bool, as_json: bool) -> int:
 
 def _verify_evidence(as_json: bool) -> int:
     from loader.config import load_settings
-    from loader.evidence.chain import verify_evidence
+    from loader.evidence.audit import verify_evidence
     from loader.warehouse import open_warehouse
 
     settings = load_settings()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from loader.evidence.facts import AssetFacts, Finding, PartitionFacts, RunFacts, read_facts
 from loader.evidence.files import require_writable
-from loader.evidence.records import Evidence, write_crash_evidence
+from loader.evidence.records import Evidence, record_crashes
 
 __all__ = [
     "AssetFacts",
@@ -13,6 +13,6 @@ __all__ = [
     "PartitionFacts",
     "RunFacts",
     "read_facts",
+    "record_crashes",
     "require_writable",
-    "write_crash_evidence",
 ]

@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loader.config import Settings
-from loader.evidence.chain import append, forget_unrecorded
+from loader.evidence.chain import append, append_unwritten, forget_unrecorded
 from loader.evidence.facts import FATES, PartitionFacts, RunFacts, json_value, read_run
 from loader.runs.anchors import Attempt
-from loader.runs.lock import IngestLock
 from loader.silver import BuildResult
 
 if TYPE_CHECKING:
@@ -169,12 +168,14 @@ def _finished_before(run: Mapping[str, Any]) -> set[str]:
     return {day["partition_key"] for day in days if day["gap_reason"] == "no_gap_detected"}
 
 
-def write_crash_evidence(settings: Settings, lock: IngestLock, attempts: Iterable[tuple[str, int]]) -> tuple[Path, ...]:
-    """The `_run` record of attempts that did not conclude, from the ledger alone: no count is claimed."""
-    paths = []
+def record_crashes(cursor: Any, settings: Settings, attempts: Iterable[tuple[str, int]]) -> None:
+    """The `_run` record of attempts that did not conclude, from the ledger alone: no count is claimed.
+
+    In the transaction that ends them: an attempt has not ended without its evidence. Files are written after it
+    (write_waiting).
+    """
     for key in attempts:
-        with lock.transaction() as cursor:
-            run = read_run(cursor, key)
+        run = read_run(cursor, key)
         record = _base(settings, run, "_run", None, {"input": 0, "output": 0})
         record.update(
             manifest_ids=list(run["manifest_ids"]),
@@ -189,10 +190,8 @@ def write_crash_evidence(settings: Settings, lock: IngestLock, attempts: Iterabl
             downstream_decision="hold_downstream",
             problems=[run["failure"] or f"ended in stage {run['stage']}"],
         )
-        with lock.transaction() as cursor:
-            forget_unrecorded(cursor, settings, *key)
-            paths.append(append(cursor, settings, record))
-    return tuple(paths)
+        forget_unrecorded(cursor, settings, *key)
+        append_unwritten(cursor, settings, record)
 
 
 def _base(

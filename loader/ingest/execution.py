@@ -28,15 +28,16 @@ from loader.bronze import (
 )
 from loader.config import Settings
 from loader.contract.ruleset import Ruleset
-from loader.errors import CheckFailedError, LoaderError
-from loader.evidence import Evidence, PartitionFacts, read_facts, write_crash_evidence
+from loader.errors import CheckFailedError, InfrastructureError, LoaderError
+from loader.evidence import Evidence, PartitionFacts, read_facts, record_crashes
+from loader.evidence.chain import write_waiting
 from loader.gate import GateReport, inspect_manifest, withhold
 from loader.ingest.plan import plan_reading
 from loader.ingest.request import DeclaredInput
 from loader.ingest.verdict import Problem, Verdict, judge_run, shown, too_many_rejects
 from loader.progress import Meter, Report, Step
 from loader.raw_zone import RawZone, SourceChangedError
-from loader.release import Act, publish
+from loader.release import Act, publish, record_published
 from loader.runs import Attempt, IngestLock, Job, Ledger, drop_working_state, repair
 from loader.runs.operator import acting_operator
 from loader.runs.registry import RegisteredAsset, refuse_changed_manifests, register, register_ruleset
@@ -130,14 +131,18 @@ class Execution:
 
     def start(self) -> None:
         """Remove what dead attempts left, and write this attempt's row."""
-        repaired = repair(self._lock, self._working_root)
+        repaired = repair(
+            self._lock,
+            self._working_root,
+            lambda cursor, attempts: record_crashes(cursor, self._settings, attempts),
+        )
+        self._write_waiting()
         self._raw_zone.sweep()
         if repaired.crashed_attempts or repaired.row_count:
             self._report(
                 f"repair: {len(repaired.crashed_attempts)} dead attempt(s), {repaired.row_count} row(s) of loads that"
                 f" never completed removed, {len(repaired.staging_schemas)} staging schema(s) dropped"
             )
-            write_crash_evidence(self._settings, self._lock, repaired.crashed_attempts)
         with self._lock.transaction() as cursor:
             refuse_changed_manifests(cursor, self._task.declared.manifests)
             self.ruleset_id = register_ruleset(cursor, self._ruleset)
@@ -375,9 +380,19 @@ class Execution:
                 is_proved=is_proved,
                 blocked_by=_blocked_by(verdict),
             )
+            record_published(cursor, self._settings, "publish", published)
             verdict = replace(verdict, notes=tuple(notes), release=published)
             paths = evidence.write(cursor, published)
+        self._write_waiting()
         return replace(verdict, report_paths=paths)
+
+    def _write_waiting(self) -> None:
+        """Files of records that stand; a fault of the disk leaves them to the next command."""
+        try:
+            with self._lock.transaction() as cursor:
+                write_waiting(cursor, self._settings)
+        except InfrastructureError as error:
+            self._report(f"evidence: {error.message}; its record stands, the next command writes the file")
 
     def _act(self, build: BuildResult) -> Act:
         return Act(
@@ -431,9 +446,9 @@ class Execution:
         exit_code = error.exit_code if isinstance(error, LoaderError) else 3
         failure = str(error) or type(error).__name__
         try:
-            with self._ledger.finish(status, exit_code=exit_code, failure=failure, lateness=None):
-                pass
-            write_crash_evidence(self._settings, self._lock, ((str(self.attempt.run_id), self.attempt.number),))
+            with self._ledger.finish(status, exit_code=exit_code, failure=failure, lateness=None) as cursor:
+                record_crashes(cursor, self._settings, ((str(self.attempt.run_id), self.attempt.number),))
+            self._write_waiting()
         except LoaderError as second:
             self._report(f"this end was not recorded: {second.message}")
 

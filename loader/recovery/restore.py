@@ -13,7 +13,7 @@ from datetime import date, datetime
 from typing import Any
 
 from loader.errors import CheckFailedError, RefusedError
-from loader.evidence.files import write_json
+from loader.evidence.acts import record_act, write_files
 from loader.recovery.plan import Plan, PlannedPointer
 from loader.recovery.verbs import Restored, Workplace
 from loader.recovery.world import World
@@ -55,7 +55,8 @@ def attempt(plan: Mapping[str, Any]) -> Attempt:
 
 def carry_out(work: Workplace, plan: Mapping[str, Any], attempt: Attempt) -> Restored:
     """Move the pointers, hold the partitions, and prove by digest that readers see the rows that were released then:
-    one transaction, rolled back where they are not."""
+    one transaction, rolled back where they are not. Raises CheckFailedError then; InfrastructureError, with the restore
+    made, where its evidence file cannot be written."""
     targets = {date.fromisoformat(each["partition_key"]): each["target_release_id"] for each in plan["pointers"]}
     act = store.Act(
         "restore",
@@ -68,7 +69,7 @@ def carry_out(work: Workplace, plan: Mapping[str, Any], attempt: Attempt) -> Res
         store.lock_holds(cursor)
         release = store.add_release(cursor, act)
         store.move_pointers(cursor, release, targets)
-        store.hold(cursor, targets, act.operator, f"restored by release {release}: {act.reason}")
+        holds = store.hold(cursor, targets, act.operator, f"restored by release {release}: {act.reason}", act.trace_id)
         seen, recorded = store.shown(cursor, list(targets)), store.recorded(cursor, targets)
         if seen != recorded:
             differing = sorted(day for day in targets if seen[day] != recorded[day])
@@ -77,23 +78,9 @@ def carry_out(work: Workplace, plan: Mapping[str, Any], attempt: Attempt) -> Res
                 f" recorded {recorded[differing[0]]}); nothing was moved",
                 next_command="make diagnose",
             )
-        path = work.settings.report_dir / "release" / f"release_{release:06d}.json"
-        write_json(
-            path,
-            {
-                "data_release_id": release,
-                "kind": act.kind,
-                "operator": act.operator,
-                "reason": act.reason,
-                "trace_id": act.trace_id,
-                "plan_id": act.plan_id,
-                "partitions": [
-                    {**each, "ticket_count": seen[day][0], "ticket_digest": str(seen[day][1])}
-                    for each in plan["pointers"]
-                    if (day := date.fromisoformat(each["partition_key"]))
-                ],
-            },
-        )
+        path = record_act(cursor, work.settings, act.kind, release=release, changes=holds)
+    with work.lock.transaction() as cursor:
+        write_files(cursor, work.settings, f"release {release}, a restore,")
     return Restored(release, targets, path)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from loader.release.publish import Published, publish
+from loader.release.publish import Published, publish, record_published
 from loader.release.store import Act
 
-__all__ = ["Act", "Published", "publish"]
+__all__ = ["Act", "Published", "publish", "record_published"]

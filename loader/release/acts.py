@@ -11,11 +11,12 @@ from typing import Any
 
 from loader.config import Settings
 from loader.errors import CommandUsageError, RefusedError
+from loader.evidence.acts import record_act, write_files
 from loader.evidence.facts import fetch_rows, json_value
-from loader.evidence.files import require_writable, write_json
+from loader.evidence.files import require_writable
 from loader.progress import Report
 from loader.release import store
-from loader.release.publish import Published, publish
+from loader.release.publish import Published, publish, record_published
 from loader.release.store import Act
 from loader.runs import IngestLock, trace_id_of_caller
 from loader.runs.operator import acting_operator
@@ -32,10 +33,19 @@ class Released:
 
 
 def hold(settings: Settings, days: Sequence[date], reason: str) -> None:
-    """Keep these partitions as readers see them, whatever runs. Takes no ingest lock: a run at work obeys it, too."""
+    """Keep these partitions as readers see them, whatever runs. Takes no ingest lock: a run at work obeys it, too.
+
+    Raises InfrastructureError, with the hold made, where its evidence file cannot be written.
+    """
+    require_writable(settings.report_dir)
     session = open_warehouse(settings).connect(application_name="omnisupport-hold")
-    with closing(session), session, session.cursor() as cursor:
-        store.hold(cursor, days, acting_operator(), reason)
+    with closing(session):
+        with session, session.cursor() as cursor:
+            changes = store.hold(cursor, days, acting_operator(), reason, trace_id_of_caller())
+            if changes:
+                record_act(cursor, settings, "hold", changes=changes)
+        with session, session.cursor() as cursor:
+            write_files(cursor, settings, f"the hold of {', '.join(map(str, days))}")
 
 
 def release(
@@ -44,7 +54,8 @@ def release(
     """Prove Silver as it stands, and let readers see these partitions; ends their holds.
 
     `is_override`, with a reason: also where checks fail. The act is recorded with its reason. Raises RefusedError, with
-    nothing moved, where a partition stays back; CommandUsageError where none was given.
+    nothing moved of it, where a partition stays back; CommandUsageError where none was given; InfrastructureError, with
+    the release made, where its evidence file cannot be written.
     """
     if not days:
         raise CommandUsageError(
@@ -88,7 +99,9 @@ def release(
                 is_proved=is_proved,
             )
             closed = [decision for decision in published.decisions if not decision.is_open]
-            path = _write(settings, cursor, act, published)
+            path = record_published(cursor, settings, act.kind, published)
+        with lock.transaction() as cursor:
+            write_files(cursor, settings, published.sentence)
     if closed:
         raise RefusedError(
             f"release: {'; '.join(closed[0].obstacles[:5])}; "
@@ -96,36 +109,6 @@ def release(
             next_command="make diagnose   # or loader release … --override --reason <why>",
         )
     return Released(published, path)
-
-
-def _write(settings: Settings, cursor: Any, act: Act, published: Published) -> Path | None:
-    if published.data_release_id is None:
-        return None
-    path = settings.report_dir / "release" / f"release_{published.data_release_id:06d}.json"
-    pointers = store.pointers(cursor)
-    moved = {day: pointers[day] for day in published.partitions}
-    counts = store.recorded(cursor, moved)
-    write_json(
-        path,
-        {
-            "data_release_id": published.data_release_id,
-            "kind": act.kind,
-            "operator": act.operator,
-            "reason": act.reason,
-            "trace_id": act.trace_id,
-            "dbt_invocation_id": act.dbt_invocation_id,
-            "partitions": [
-                {
-                    "partition_key": day.isoformat(),
-                    "shown_release_id": version,
-                    "ticket_count": counts[day][0],
-                    "ticket_digest": str(counts[day][1]),
-                }
-                for day, version in sorted(moved.items())
-            ],
-        },
-    )
-    return path
 
 
 def readiness(settings: Settings, days: Sequence[date]) -> list[Mapping[str, Any]]:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from typing import Any
 
+from loader.config import Settings
+from loader.evidence.acts import record_act
 from loader.evidence.facts import fetch_rows
 from loader.release import store
 from loader.release.gate import Candidate, Decision, decide
@@ -48,6 +51,8 @@ class Published:
     decisions: tuple[Decision, ...]
     # Partitions of which readers see the newest proved rows, and whose checks pass.
     current: frozenset[date] = frozenset()
+    # Holds that ended (release.hold_change).
+    hold_changes: tuple[int, ...] = ()
 
     def shows(self, days: Iterable[date]) -> bool:
         return self.current.issuperset(days)
@@ -129,7 +134,7 @@ def publish(
         store.release_changes(cursor, release, moving)
     store.keep_waiting(cursor, moving)
     freed = held & set(moving) if frees else set()
-    store.free(cursor, freed, act)
+    ended = store.free(cursor, sorted(freed), act)
     store.note_gate(cursor, {day: obstacles.get(day, []) for day in {*obstacles, *days}}, days - set(moving))
     pointers, newest = store.pointers(cursor), store.newest_versions(cursor)
     current = {
@@ -137,7 +142,16 @@ def publish(
         for day, reasons in obstacles.items()
         if not reasons and day not in days - set(moving) and newest.get(day) == pointers.get(day)
     }
-    return Published(release, decisions, frozenset(current))
+    return Published(release, decisions, frozenset(current), tuple(ended))
+
+
+def record_published(cursor: Any, settings: Settings, kind: str, published: Published) -> Path | None:
+    """Add the record of what the gate did to the chain, in the same transaction; None where it did nothing. The file is
+    written after the commit, where this says."""
+    if published.data_release_id is None and not published.hold_changes:
+        return None
+    act = "free" if published.data_release_id is None else kind
+    return record_act(cursor, settings, act, release=published.data_release_id, changes=published.hold_changes)
 
 
 def _behind(pointers: Mapping[date, int], newest: Mapping[date, int]) -> set[date]:

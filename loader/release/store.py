@@ -118,6 +118,21 @@ select partition_key, new_data_release_id, %(release)s from noted
 on conflict (partition_key) do update set data_release_id = excluded.data_release_id, moved_by = excluded.moved_by
 """
 
+# Versions whose rows are not those that were released: rows that went or came.
+_UNLIKE = """
+select version.partition_key, version.data_release_id,
+    version.ticket_count, version.ticket_digest, count(row.ticket_id), coalesce(sum(row.row_digest), 0)
+from release.partition_version as version
+left join release.ticket_row as row
+    on row.partition_key = version.partition_key and row.first_release_id <= version.data_release_id
+    and (row.end_release_id is null or row.end_release_id > version.data_release_id)
+where version.expired_by is null
+    and (%(days)s::date[] is null or version.partition_key = any(%(days)s))
+group by version.partition_key, version.data_release_id
+having (version.ticket_count, version.ticket_digest) <> (count(row.ticket_id), coalesce(sum(row.row_digest), 0))
+order by 1, 2
+"""
+
 _SHOWN = """
 select row.partition_key, count(*), coalesce(sum(row.row_digest), 0)
 from release.ticket_row as row
@@ -310,8 +325,10 @@ def release_at(cursor: Any, instant: datetime) -> int:
     return int(cursor.fetchone()[0])
 
 
-def hold(cursor: Any, days: Iterable[date], operator: str, reason: str) -> None:
-    """Keep each partition as it is shown, whatever runs; one that is held keeps its first reason."""
+def hold(cursor: Any, days: Iterable[date], operator: str, reason: str, trace_id: str | None = None) -> list[int]:
+    """Keep each partition as it is shown, whatever runs; one that is held keeps its first reason. Returns the numbers
+    of the changes (release.hold_change)."""
+    changes = []
     for day in days:
         cursor.execute(
             "insert into release.partition_hold (partition_key, operator, reason) values (%s, %s, %s)"
@@ -319,21 +336,26 @@ def hold(cursor: Any, days: Iterable[date], operator: str, reason: str) -> None:
             (day, operator, reason),
         )
         if cursor.rowcount:
-            _note_hold(cursor, day, True, operator, reason)
+            changes.append(_note_hold(cursor, day, True, operator, reason, trace_id))
+    return changes
 
 
-def free(cursor: Any, days: Iterable[date], act: Act) -> None:
-    """End the holds of these partitions."""
+def free(cursor: Any, days: Iterable[date], act: Act) -> list[int]:
+    """End the holds of these partitions; returns the numbers of the changes."""
+    changes = []
     for day in days:
         cursor.execute("delete from release.partition_hold where partition_key = %s", (day,))
-        _note_hold(cursor, day, False, act.operator, act.reason or "released")
+        changes.append(_note_hold(cursor, day, False, act.operator, act.reason or "released", act.trace_id))
+    return changes
 
 
-def _note_hold(cursor: Any, day: date, is_held: bool, operator: str, reason: str) -> None:
+def _note_hold(cursor: Any, day: date, is_held: bool, operator: str, reason: str, trace_id: str | None) -> int:
     cursor.execute(
-        "insert into release.hold_change (partition_key, is_held, operator, reason) values (%s, %s, %s, %s)",
-        (day, is_held, operator, reason),
+        "insert into release.hold_change (partition_key, is_held, operator, reason, trace_id)"
+        " values (%s, %s, %s, %s, %s) returning change_id",
+        (day, is_held, operator, reason, trace_id),
     )
+    return int(cursor.fetchone()[0])
 
 
 def all_links(cursor: Any) -> list[tuple[int, date, date]]:
@@ -347,6 +369,25 @@ def shown(cursor: Any, days: Sequence[date]) -> dict[date, tuple[int, int]]:
     cursor.execute(_SHOWN, {"days": list(days)})
     seen = {day: (count, int(digest)) for day, count, digest in cursor.fetchall()}
     return {day: seen.get(day, (0, 0)) for day in days}
+
+
+def unlike(cursor: Any, days: Sequence[date] | None = None) -> list[tuple[date, int, tuple[int, int], tuple[int, int]]]:
+    """Versions, of these partitions or of all, that cannot be shown as they were released: partition, version, its
+    rows and their digest as recorded, and as they are. Expired ones are not asked."""
+    cursor.execute(_UNLIKE, {"days": None if days is None else list(days)})
+    return [
+        (day, version, (count, int(digest)), (held, int(held_digest)))
+        for day, version, count, digest, held, held_digest in cursor.fetchall()
+    ]
+
+
+def edited_rows(cursor: Any) -> dict[date, int]:
+    """Rows of each partition, of any version, whose content is not that of their digest; every row is read."""
+    cursor.execute(
+        f"select partition_key, count(*) from release.ticket_row as fact where row_digest <> {_digest(cursor, 'fact')}"
+        " group by partition_key"
+    )
+    return dict(cursor.fetchall())
 
 
 def recorded(cursor: Any, targets: Mapping[date, int]) -> dict[date, tuple[int, int]]:

@@ -7,6 +7,7 @@ same events again. So they go first. Only the holder of the ingest lock may call
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,10 +33,18 @@ class Repair:
     crashed_attempts: tuple[tuple[str, int], ...]
 
 
-def repair(lock: IngestLock, working_root: Path) -> Repair:
+Attempts = Sequence[tuple[str, int]]
+
+
+def _nothing(cursor: Any, attempts: Attempts) -> None:
+    pass
+
+
+def repair(lock: IngestLock, working_root: Path, on_crashed: Callable[[Any, Attempts], object] = _nothing) -> Repair:
     """Mark attempts without a live holder as crashed, end their sessions, remove what they left.
 
-    Idempotent, and safe to kill at any point: a later call finishes it.
+    `on_crashed` is called in the transaction that marks them: none is marked without its evidence. Idempotent, and safe
+    to kill at any point: a later call finishes it.
     """
     with lock.transaction() as cursor:
         cursor.execute(
@@ -44,6 +53,7 @@ def repair(lock: IngestLock, working_root: Path) -> Repair:
             " where status = 'running' returning run_id::text, attempt"
         )
         crashed = tuple((str(run_id), int(attempt)) for run_id, attempt in cursor.fetchall())
+        on_crashed(cursor, crashed)
     with lock.transaction() as cursor:
         # Only who logged in as they did sees their names and may end them.
         cursor.execute("set local role none")

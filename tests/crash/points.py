@@ -46,6 +46,7 @@ POINTS = {
     "state has moved, not committed": f"{_LEDGER}:Ledger._advance_state:after:1",
     "evidence: one of five files is written": "loader.evidence.chain:write_file:after:1",
     "evidence: all written, not committed": "loader.evidence.records:Evidence.write:after:1",
+    "the run has ended, the file of its release is not written": f"{_EXECUTION}:write_waiting:before:2",
     "the run has ended, nobody was told": f"{_EXECUTION}:Execution.conclude:after:1",
 }
 
@@ -59,10 +60,12 @@ IN_WORKERS = {
 
 # Killed while it repairs what a command left that was killed when a load was merged.
 IN_REPAIR = {
+    "repair: dead attempts have their evidence, not committed": f"{_EXECUTION}:record_crashes:after:1",
     "repair: dead attempts are marked": "loader.runs.repair:_end_sessions:before:1",
     "repair: rows are removed, not committed": "loader.runs.repair:_remove_uncompleted_rows:after:1",
     "repair: staging is dropped, not committed": "loader.runs.repair:_drop_staging:after:1",
     "repair: folders are still there": "loader.runs.repair:_remove_folders:before:1",
+    "repair: files of the evidence are not written": f"{_EXECUTION}:write_waiting:before:1",
     "repair: done": f"{_EXECUTION}:repair:after:1",
 }
 

@@ -24,7 +24,7 @@ from loader.warehouse.connection import DEFAULT_DATABASE
 from tests.checkouts import ROOT
 from tests.crash.points import IN_REPAIR, IN_WORKERS, POINTS, QUICK
 from tests.e2e.commands import LOADER
-from tests.ingests import declare, rows, run, ticket, write_export
+from tests.ingests import declare, evidence_faults, rows, run, ticket, write_export
 from tests.recoveries import left_by_runs, recover
 from tests.shared_warehouse import fresh_database, loader_variables
 
@@ -127,6 +127,7 @@ def _nothing_is_left(database: Warehouse, folder: Path) -> None:
     assert rows(database, "select coalesce(sum(unexplained_count), 0)::int from reconcile.reconcile_partition") == [
         (0,)
     ]
+    assert evidence_faults(database) == []
     attempts = rows(database, "select replace(run_id::text, '-', '') || '_' || attempt from ops.ingest_run")
     working = ROOT / ".local" / "dlt"
     assert not {path.name for path in working.iterdir()} & {label for (label,) in attempts}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,15 @@ import orjson
 import psycopg2
 import pytest
 
+from loader.contract.schema import load_schema, schema_faults
+from loader.errors import CheckFailedError, InfrastructureError
 from loader.evidence import Evidence
-from loader.evidence.chain import Fault, verify_evidence
+from loader.recovery import apply_plan
+from loader.release.acts import hold
 from loader.warehouse import Warehouse
-from tests.ingests import declare, rows, run, settings, ticket, write_export
+from tests.checkouts import ROOT
+from tests.ingests import declare, evidence_faults, rows, run, settings, ticket, write_export
+from tests.recoveries import failing, planned
 from tests.shared_warehouse import Kept, fresh_database, kept, loader_variables
 
 BEHIND = "set session_replication_role = replica; "
@@ -25,7 +30,7 @@ DAY = "2026-04-17"
 def ingested(
     server: Warehouse, _template: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Kept, dict[Path, bytes]]]:
-    """Two runs, and the files that they left."""
+    """Two runs, a hold and a restore, and the files that they left."""
     root = tmp_path_factory.mktemp("ingested")
     with fresh_database(server, _template) as database, pytest.MonkeyPatch.context() as patch:
         for name, value in loader_variables(database, root).items():
@@ -33,7 +38,10 @@ def ingested(
         for name, number in (("first", 1), ("second", 2)):
             write_export(root / name / f"tickets-{DAY}.jsonl", [ticket(number)])
             assert run(declare(root / name, name)).exit_code == 0
-        files = {path: path.read_bytes() for path in settings().report_dir.rglob("run_evidence/*/*.json")}
+        hold(settings(), [date(2026, 4, 18)], "under review")
+        window = {"window_start": DAY, "window_end": "2026-04-18", "release": None, "as_of": None}
+        apply_plan(settings(), planned("restore", **window, reason="tests"))
+        files = {path: path.read_bytes() for path in reports()}
         with kept(server, database) as whole:
             yield whole, files
 
@@ -42,26 +50,63 @@ def ingested(
 def database(ingested: tuple[Kept, dict[Path, bytes]]) -> Warehouse:
     """As it was after the two runs, the files too."""
     whole, files = ingested
-    for path in settings().report_dir.rglob("run_evidence/*/*.json"):
+    for path in reports():
         path.unlink()
     for path, content in files.items():
         path.write_bytes(content)
     return whole.fresh()
 
 
-def faults(database: Warehouse) -> list[Fault]:
-    with closing(database.connect(application_name="tests")) as session, session.cursor() as cursor:
-        return verify_evidence(cursor, settings())[1]
+def reports() -> list[Path]:
+    return sorted([*settings().report_dir.glob("run_evidence/*/*.json"), *settings().report_dir.glob("release/*.json")])
 
 
 def test_each_record_holds_the_hash_of_the_one_before(database: Warehouse) -> None:
-    assert faults(database) == []
-    chain = rows(
-        database, "select content, content_sha256, predecessor_sha256 from ops.run_evidence order by evidence_id"
-    )
-    assert len(chain) == 4
-    assert [row[2] for row in chain] == [None, *(row[1] for row in chain[:-1])]
-    assert [orjson.loads(bytes(row[0]))["predecessor_sha256"] for row in chain] == [row[2] for row in chain]
+    assert evidence_faults(database) == []
+    for dataset in ("bronze/raw_ticket_event", "release/partition_pointer"):
+        chain = rows(
+            database,
+            "select content, content_sha256, predecessor_sha256 from ops.run_evidence where dataset = %s"
+            " order by evidence_id",
+            dataset,
+        )
+        assert len(chain) == 4
+        assert [row[2] for row in chain] == [None, *(row[1] for row in chain[:-1])]
+        assert [orjson.loads(bytes(row[0]))["predecessor_sha256"] for row in chain] == [row[2] for row in chain]
+
+
+def test_each_act_has_a_record_with_its_anchors_and_what_it_showed(database: Warehouse) -> None:
+    """Prevents a release, a hold or a restore of which nobody can say who made it and what readers saw then."""
+    schema = load_schema(ROOT / "contracts" / "release_evidence" / "release_evidence_v1.schema.json")
+    records = [orjson.loads(path.read_bytes()) for path in reports() if path.parent.name == "release"]
+    assert [fault for record in records for fault in schema_faults(schema, record)] == []
+    versions = {
+        number: (count, str(digest))
+        for number, count, digest in rows(
+            database, "select data_release_id, ticket_count, ticket_digest from release.partition_version"
+        )
+    }
+    told = [
+        (
+            record["act"],
+            record["data_release_id"],
+            [(each["old_release_id"], each["new_release_id"]) for each in record["pointers"]],
+            [(each["partition_key"], each["is_held"]) for each in record["holds"]],
+        )
+        for record in records
+    ]
+    assert told == [
+        ("hold", None, [], [("2026-04-18", True)]),
+        ("publish", 1, [(0, 1)], []),
+        ("publish", 2, [(1, 2)], []),
+        ("restore", 3, [(2, 1)], [(DAY, True)]),
+    ]
+    for record in records[1:]:
+        (pointer,) = record["pointers"]
+        assert (pointer["ticket_count"], pointer["ticket_digest"]) == versions[pointer["new_release_id"]]
+    runs = rows(database, "select run_id::text, attempt, trace_id from ops.ingest_run order by started_at")
+    assert [(record["run_id"], record["attempt"], record["trace_id"]) for record in records[1:3]] == runs
+    assert (records[3]["run_id"], records[3]["plan_id"]) == (None, rows(database, PLAN)[0][0])
 
 
 @pytest.mark.parametrize("statement", ["update ops.run_evidence set attempt = 1", "truncate ops.run_evidence"])
@@ -70,28 +115,31 @@ def test_the_table_takes_no_change(database: Warehouse, statement: str) -> None:
         rows(database, statement)
 
 
+RUNS = "from ops.run_evidence where dataset = 'bronze/raw_ticket_event'"
 SAID = "convert_to(replace(convert_from(content, 'UTF8'), 'success', 'warning'), 'UTF8')"
+PLAN = "select plan_id::text from release.data_release where data_release_id = 3"
+ACT = "dataset = 'release/partition_pointer'"
 DAMAGES = {
     "edited": (
-        f"update ops.run_evidence set content = {SAID} where evidence_id = 2",
+        f"update ops.run_evidence set content = {SAID} where evidence_id = (select min(evidence_id) + 1 {RUNS})",
         "edited: its content is not that of its SHA-256",
     ),
     "edited with its hash": (
         (
             f"update ops.run_evidence set content = {SAID}, content_sha256 = encode(sha256({SAID}), 'hex')"
-            " where evidence_id = 2"
+            f" where evidence_id = (select min(evidence_id) {RUNS})"
         ),
         "its predecessor was removed, edited or put elsewhere",
     ),
     "removed": (
-        "delete from ops.run_evidence where evidence_id = 3",
+        f"delete from ops.run_evidence where evidence_id = (select min(evidence_id) {RUNS})",
         "its predecessor was removed, edited or put elsewhere",
     ),
-    "the last removed": ("delete from ops.run_evidence where evidence_id >= 3", "the record of the run was removed"),
+    "the last removed": (f"delete {RUNS} and evidence_id >= 3", "the record of the run was removed"),
     "changed places": (
         (
             "alter table ops.run_evidence alter evidence_id drop identity;"
-            " update ops.run_evidence set evidence_id = 100 where evidence_id = 2"
+            f" update ops.run_evidence set evidence_id = 100 where evidence_id = (select min(evidence_id) {RUNS})"
         ),
         "its predecessor was removed, edited or put elsewhere",
     ),
@@ -99,28 +147,136 @@ DAMAGES = {
         "update silver.ticket_fact set partition_key = '2026-04-16' where ticket_id like '%1'",
         "silver_row_count: it says 2, the warehouse 1",
     ),
+    "a row of Silver edited": (
+        "update silver.ticket_fact set status = 'closed' where ticket_id like '%1'",
+        "silver_digest",
+    ),
+    "a payload of Bronze edited": (
+        "update bronze.raw_ticket_event set raw_payload = replace(raw_payload, 'open', 'shut') where asset_id = 1",
+        "1 event(s) whose payload is not that of their fingerprint",
+    ),
+    "a line of Bronze removed": ("delete from bronze.asset_line where asset_id = 1", "line_count: it says 2"),
+    "a released row edited": (
+        "update release.ticket_row set status = 'closed' where first_release_id = 1",
+        "1 row(s) whose content is not that of their digest",
+    ),
+    "a released row removed": (
+        "delete from release.ticket_row where first_release_id = 2",
+        "rows and digest: released 2",
+    ),
+    "a released row shown longer": (
+        """insert into release.ticket_row select (jsonb_populate_record(row, '{"ticket_id": "x"}')).*
+        from release.ticket_row as row where first_release_id = 2""",
+        "rows and digest: released 2",
+    ),
+    "a pointer moved": (
+        "update release.partition_pointer set data_release_id = 2",
+        "2026-04-17: it says version 1, readers see 2",
+    ),
+    "a version edited": (
+        "update release.partition_version set ticket_digest = 0 where data_release_id = 1",
+        "pointers: it says",
+    ),
+    "a reason edited": (
+        "update release.data_release set reason = 'another' where data_release_id = 3",
+        "reason: it says tests, the warehouse another",
+    ),
+    "an act removed": (
+        "delete from release.data_release where data_release_id = 2",
+        "the act that it tells of was removed",
+    ),
+    "a hold removed": ("delete from release.hold_change where change_id = 1", "the act that it tells of was removed"),
+    "an act invented": (
+        "insert into release.data_release (kind, trace_id, operator) values ('publish', repeat('a', 32), 'nobody')",
+        "its record was removed, or never written",
+    ),
+    "a hold invented": (
+        "insert into release.hold_change (partition_key, is_held, operator, reason) values (now(), true, 'x', 'x')",
+        "its record was removed, or never written",
+    ),
+    "the last record of an act removed": (
+        f"delete from ops.run_evidence where evidence_id = (select max(evidence_id) from ops.run_evidence where {ACT})",
+        "its record was removed, or never written",
+    ),
+    "a record of an act edited to nonsense": (
+        (
+            "update ops.run_evidence set content = '{}', content_sha256 = encode(sha256('{}'), 'hex')"
+            f" where evidence_id = (select max(evidence_id) from ops.run_evidence where {ACT})"
+        ),
+        "edited: it is no record any more",
+    ),
 }
 
 
 @pytest.mark.parametrize(("damage", "fault"), DAMAGES.values(), ids=DAMAGES)
 def test_damage_in_the_warehouse_is_found(database: Warehouse, damage: str, fault: str) -> None:
     rows(database, BEHIND + damage)
-    found = faults(database)
+    found = evidence_faults(database)
     assert any(each.fault.startswith(fault) for each in found), found
 
 
 def test_files_are_compared_too(database: Warehouse) -> None:
-    edited, gone, *_ = sorted(settings().report_dir.glob("run_evidence/*/*.json"))
-    edited.write_bytes(edited.read_bytes().replace(b"success", b"warning"))
-    gone.unlink()
-    invented = gone.with_name("00000000-0000-7000-8000-000000000000.1.json")
-    invented.write_text("{}")
-    assert sorted(each.fault for each in faults(database)) == [
+    of_acts, of_runs = (
+        sorted(settings().report_dir.glob(pattern)) for pattern in ("release/*.json", "run_evidence/*/*.json")
+    )
+    of_runs[0].write_bytes(of_runs[0].read_bytes().replace(b"success", b"warning"))
+    of_runs[1].unlink()
+    of_acts[0].unlink()
+    invented = [
+        of_runs[0].with_name("00000000-0000-7000-8000-000000000000.1.json"),
+        of_acts[0].with_name("release_000099.json"),
+    ]
+    for path in invented:
+        path.write_text("{}")
+    assert sorted(each.fault for each in evidence_faults(database)) == [
         "a file that no record knows",
+        "a file that no record knows",
+        "its file is gone",
         "its file is gone",
         "its file was edited",
     ]
-    invented.unlink()
+    for path in invented:
+        path.unlink()
+
+
+def test_a_file_that_was_not_written_after_the_commit_is_written_by_the_next_command(
+    database: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk, or a kill, between the commit of an act and its file: the act and its record stand."""
+    path = settings().report_dir / "release" / "hold_000003.json"
+    with failing("evidence"), pytest.raises(OSError, match="No space"):
+        hold(settings(), [date(2026, 4, 19)], "under review")
+    assert rows(database, "select count(*) from release.hold_change where partition_key = '2026-04-19'") == [(1,)]
+    assert (path.exists(), evidence_faults(database)) == (False, [])
+    hold(settings(), [date(2026, 4, 20)], "under review")
+    assert orjson.loads(path.read_bytes())["holds"][0]["partition_key"] == "2026-04-19"
+    assert evidence_faults(database) == []
+    assert rows(database, "select count(*) from ops.unwritten_evidence") == [(0,)]
+
+
+def test_a_disk_that_is_full_after_the_commit_says_that_the_act_stands(database: Warehouse) -> None:
+    """Prevents an operator who holds again what is held, or believes that it is not."""
+    folder = settings().report_dir / "release"
+    kept = folder.rename(folder.with_name("kept"))
+    folder.write_text("not a folder")
+    with pytest.raises(InfrastructureError, match=r"the hold of 2026-04-19 stands, and so does its record"):
+        hold(settings(), [date(2026, 4, 19)], "under review")
+    assert rows(database, "select count(*) from release.partition_hold where partition_key = '2026-04-19'") == [(1,)]
+    folder.unlink()
+    kept.rename(folder)
+
+
+def test_an_act_that_does_not_commit_leaves_no_record_and_no_file(
+    database: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Prevents evidence of a restore that never was."""
+    before = reports()
+    rows(database, BEHIND + "delete from release.ticket_row where first_release_id = 2")
+    window = {"window_start": DAY, "window_end": "2026-04-18", "as_of": None, "reason": "tests"}
+    with pytest.raises(CheckFailedError, match="nothing was moved"):
+        apply_plan(settings(), planned("restore", **window, release=2))
+    assert reports() == before
+    assert rows(database, f"select count(*) from ops.run_evidence where {ACT}") == [(4,)]
 
 
 def test_a_run_that_fails_at_its_end_leaves_a_record_and_no_other_claim(
@@ -137,6 +293,6 @@ def test_a_run_that_fails_at_its_end_leaves_a_record_and_no_other_claim(
     monkeypatch.setattr(Evidence, "write", dies)
     with pytest.raises(OSError, match="No space"):
         run(declare(tmp_path / "third", "third"))
-    assert faults(database) == []
+    assert evidence_faults(database) == []
     ((record,),) = rows(database, "select content from ops.run_evidence order by evidence_id desc limit 1")
     assert orjson.loads(bytes(record))["status"] == "failed"

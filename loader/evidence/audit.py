@@ -1,0 +1,276 @@
+"""Is the evidence what it was, and does the warehouse still hold what it says? Reads only, a record at a time."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from loader.config import Settings
+from loader.contract.schema import load_schema, schema_faults
+from loader.evidence.acts import ACTS, ASSET_KEY, Told, compose, read_told
+from loader.evidence.chain import named
+from loader.evidence.facts import fetch_rows
+from loader.release import store
+
+_BATCH = 500
+_SCHEMAS = ("run_evidence", "release_evidence")
+
+_CHAIN = """
+select evidence_id, dataset, report_path, content, content_sha256, predecessor_sha256
+from ops.run_evidence order by dataset, evidence_id
+"""
+
+# Every attempt that has ended has a record of its whole; one without had its last record taken away.
+_WITHOUT = """
+select run.run_id::text, run.attempt
+from ops.ingest_run as run
+where run.finished_at is not null and not exists (
+    select from ops.run_evidence as evidence
+    where evidence.run_id = run.run_id and evidence.attempt = run.attempt and evidence.report_path like '%%/_run/%%')
+order by run.started_at
+"""
+
+# The last record of each file; `is_waiting`: the next command that writes makes it.
+_FILES = """
+select distinct on (report_path) report_path, content_sha256,
+    evidence_id in (select evidence_id from ops.unwritten_evidence) as is_waiting
+from ops.run_evidence order by report_path, evidence_id desc
+"""
+
+# Each day as the warehouse holds it: lines and payloads of Bronze and rows of Silver counted now, the digest of Bronze
+# as the last proof found it.
+_TODAY = """
+select proof.partition_key::text, coalesce(line.line_count, 0) as line_count, proof.bronze_digest::text,
+    coalesce(measure.row_count, 0) as silver_row_count, coalesce(measure.content_digest, 0)::text as silver_digest,
+    coalesce(event.forged_count, 0) as forged_count
+from reconcile.reconcile_partition as proof
+left join reconcile.silver_measure as measure using (partition_key)
+left join (
+    select held.partition_key, count(*) as line_count
+    from bronze.asset_line as held
+    inner join ops.completed_load as load on load.load_id = held._dlt_load_id and load.table_name = 'asset_line'
+    inner join ops.asset_reading as reading
+        on reading.asset_id = held.asset_id and reading.ruleset_id = held.ruleset_id
+    group by held.partition_key
+) as line using (partition_key)
+left join (
+    select partition_key, count(*) as forged_count
+    from bronze.raw_ticket_event
+    where sha256(convert_to(raw_payload, 'UTF8')) <> record_fingerprint
+    group by partition_key
+) as event using (partition_key)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A record that is not what it was, and what is wrong with it."""
+
+    report_path: str
+    fault: str
+
+
+@dataclass(slots=True)
+class _Walk:
+    """What a walk along the chain keeps: counts, numbers, and of each day the newest record alone."""
+
+    record_count: int = 0
+    days: dict[str, tuple[str, dict[str, Any]]] = field(default_factory=dict)
+    shown: dict[str, tuple[str, dict[str, Any]]] = field(default_factory=dict)
+    told: dict[str, set[int]] = field(default_factory=lambda: {name: set() for name in ACTS})
+
+
+def verify_evidence(cursor: Any, settings: Settings) -> tuple[int, list[Fault]]:
+    """How many records there are, and every fault: of the chain, of the files, of acts and their records, and of what
+    the newest record of each day says beside what the warehouse holds now. Writes nothing.
+
+    One snapshot, if the caller's transaction has one (repeatable read): otherwise a command at work looks like a fault.
+    """
+    walk = _Walk()
+    contracts = settings.project_root / "contracts"
+    faults = list(_faults_of_chain(cursor, contracts, walk))
+    faults += [
+        Fault(f"run {row['run_id']} attempt {row['attempt']}", "the record of the run was removed")
+        for row in fetch_rows(cursor, _WITHOUT, None)
+    ]
+    faults += _acts_without_record(cursor, walk.told)
+    faults += _faults_of_files(cursor, settings)
+    faults += _faults_of_counts(cursor, walk.days)
+    faults += _faults_of_shown(cursor, walk.shown)
+    return walk.record_count, faults
+
+
+def _faults_of_chain(cursor: Any, contracts: Path, walk: _Walk) -> Iterator[Fault]:
+    schemas = {name: load_schema(contracts / name / f"{name}_v1.schema.json") for name in _SCHEMAS}
+    before: dict[str, str | None] = {}
+    with _streamed(cursor, _CHAIN) as rows:
+        while batch := list(islice(rows, _BATCH)):
+            acts = []
+            for _, dataset, report_path, held, content_sha256, predecessor in batch:
+                walk.record_count += 1
+                content = bytes(held)
+                if hashlib.sha256(content).hexdigest() != content_sha256:
+                    yield Fault(report_path, "edited: its content is not that of its SHA-256")
+                if predecessor != before.get(dataset):
+                    yield Fault(report_path, "its predecessor was removed, edited or put elsewhere")
+                before[dataset] = content_sha256
+                record = _parsed(content)
+                schema = schemas["release_evidence" if dataset == ASSET_KEY else "run_evidence"]
+                if record is None or schema_faults(schema, record):
+                    yield Fault(report_path, "edited: it is no record any more")
+                    continue
+                if record.get("predecessor_sha256") != predecessor:
+                    yield Fault(report_path, "edited: it names another predecessor than its row")
+                if dataset == ASSET_KEY:
+                    acts.append((report_path, record))
+                else:
+                    _keep_newest(walk.days, report_path, record)
+            yield from _faults_of_acts(cursor, acts, walk)
+
+
+def _parsed(content: bytes) -> dict[str, Any] | None:
+    try:
+        record = orjson.loads(content)
+    except orjson.JSONDecodeError:
+        return None
+    return record if isinstance(record, dict) else None
+
+
+def _keep_newest(days: dict[str, tuple[str, dict[str, Any]]], report_path: str, record: dict[str, Any]) -> None:
+    """The newest record of each day that has a reconcile row."""
+    day = record.get("partition_key")
+    if (
+        day
+        and record.get("reconcile")
+        and record["finished_at"]
+        and (day not in days or record["finished_at"] >= days[day][1]["finished_at"])
+    ):
+        days[day] = (report_path, record)
+
+
+def _faults_of_acts(cursor: Any, acts: list[tuple[str, dict[str, Any]]], walk: _Walk) -> Iterator[Fault]:
+    """Each record of an act beside the rows that the act left, read again."""
+    if not acts:
+        return
+    told = read_told(cursor, *(sorted({number for _, act in acts for number in _numbers(act, name)}) for name in ACTS))
+    for report_path, record in acts:
+        for name in ACTS:
+            numbers = _numbers(record, name)
+            if numbers & walk.told[name]:
+                yield Fault(report_path, f"{name} {min(numbers & walk.told[name])} has another record already")
+            walk.told[name] |= numbers
+        yield from _faults_of_act(report_path, record, told)
+        for pointer in record.get("pointers", ()):
+            walk.shown[pointer["partition_key"]] = (report_path, pointer)
+
+
+def _numbers(record: Mapping[str, Any], name: str) -> set[int]:
+    """The acts of a kind that a record says it is of."""
+    if name == "hold_change":
+        return {change["change_id"] for change in record.get("holds", ())}
+    number = record.get(f"{name}_id")
+    return set() if number is None else {number}
+
+
+def _faults_of_act(report_path: str, record: Mapping[str, Any], told: Told) -> Iterator[Fault]:
+    again = compose(
+        told, record["act"], record["data_release_id"], _numbers(record, "hold_change"), record["expiry_id"]
+    )
+    if again is None:
+        yield Fault(report_path, "the act that it tells of was removed")
+        return
+    for name, value in again.items():
+        if record.get(name) != value:
+            yield Fault(report_path, f"{name}: it says {_short(record.get(name))}, the warehouse {_short(value)}")
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 120 else f"{text[:117]}…"
+
+
+def _acts_without_record(cursor: Any, told: Mapping[str, set[int]]) -> Iterator[Fault]:
+    for name, (table, key) in ACTS.items():
+        cursor.execute(f"select {key} from {table} where not {key} = any(%s) order by {key}", (list(told[name]),))
+        for (number,) in cursor.fetchall():
+            yield Fault(f"{table} {number}", "its record was removed, or never written")
+
+
+def _faults_of_files(cursor: Any, settings: Settings) -> Iterator[Fault]:
+    with _streamed(cursor, _FILES) as rows:
+        for report_path, content_sha256, is_waiting in rows:
+            try:
+                held = (settings.project_root / report_path).read_bytes()
+            except OSError:
+                if not is_waiting:
+                    yield Fault(report_path, "its file is gone")
+                continue
+            if hashlib.sha256(held).hexdigest() != content_sha256 and not is_waiting:
+                yield Fault(report_path, "its file was edited")
+    files = _files(settings)
+    while batch := {named(settings, path) for path in islice(files, _BATCH)}:
+        cursor.execute("select report_path from ops.run_evidence where report_path = any(%s)", (list(batch),))
+        for stranger in sorted(batch - {report_path for (report_path,) in cursor.fetchall()}):
+            yield Fault(stranger, "a file that no record knows")
+
+
+def _files(settings: Settings) -> Iterator[Path]:
+    yield from (settings.report_dir / "run_evidence").glob("*/*.json")
+    yield from (settings.report_dir / "release").glob("*.json")
+
+
+def _faults_of_counts(cursor: Any, days: Mapping[str, tuple[str, dict[str, Any]]]) -> Iterator[Fault]:
+    cursor.execute(
+        "select num_nulls(to_regclass('reconcile.reconcile_partition'), to_regclass('reconcile.silver_measure'),"
+        " to_regclass('silver.ticket_fact')) = 0"
+    )
+    if not days or not cursor.fetchone()[0]:
+        return
+    cursor.execute("select max(completed_at) from ops.completed_load")
+    (landed_at,) = cursor.fetchone()
+    today = {row["partition_key"]: row for row in fetch_rows(cursor, _TODAY, None)}
+    for report_path, record in sorted(days.values(), key=lambda kept: kept[0]):
+        # What landed since may have changed days of which its run wrote no record.
+        if landed_at is not None and datetime.fromisoformat(record["finished_at"]) < landed_at:
+            continue
+        said, now = record["reconcile"], today.get(record["partition_key"], {})
+        for name in ("line_count", "silver_row_count", "bronze_digest", "silver_digest"):
+            if str(said.get(name)) != str(now.get(name)):
+                yield Fault(report_path, f"{name}: it says {said.get(name)}, the warehouse {now.get(name)}")
+        if now.get("forged_count"):
+            yield Fault(report_path, f"{now['forged_count']} event(s) whose payload is not that of their fingerprint")
+
+
+def _faults_of_shown(cursor: Any, said: Mapping[str, tuple[str, dict[str, Any]]]) -> Iterator[Fault]:
+    """What readers see of each day beside its newest record, and every version beside its own rows."""
+    shown = store.pointers(cursor)
+    for day in sorted(shown.keys() | {date.fromisoformat(text) for text in said}):
+        report_path, pointer = said.get(day.isoformat(), (f"release.partition_pointer {day}", {"new_release_id": 0}))
+        if pointer["new_release_id"] != shown.get(day, 0):
+            yield Fault(
+                report_path, f"{day}: it says version {pointer['new_release_id']}, readers see {shown.get(day)}"
+            )
+    for day, version, recorded, held in store.unlike(cursor):
+        yield Fault(
+            f"release.partition_version {day} {version}",
+            f"rows and digest: released {recorded[0]}, {recorded[1]}; now {held[0]}, {held[1]}",
+        )
+    for day, count in sorted(store.edited_rows(cursor).items()):
+        yield Fault(f"release.ticket_row {day}", f"{count} row(s) whose content is not that of their digest")
+
+
+@contextmanager
+def _streamed(cursor: Any, query: str) -> Iterator[Iterator[Any]]:
+    """The rows of a query, a batch of them in memory at a time: a cursor on the server, in the same transaction."""
+    with closing(cursor.connection.cursor(name="omnisupport_evidence")) as server:
+        server.itersize = _BATCH
+        server.execute(query)
+        yield iter(server)
