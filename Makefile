@@ -26,6 +26,7 @@ arguments_replay = $(call option,--run,RUN) $(call option,--batch,BATCH) $(if $(
 arguments_backfill = $(window) $(call option,--manifest,MANIFEST) $(if $(KEEP_GOING),--keep-going)
 arguments_restore = $(window) $(if $(ALL),--all) $(call option,--release,RELEASE) $(call option,--as-of,AS_OF) \
 	$(call option,--reason,REASON)
+arguments_expire = $(call option,--older-than,OLDER_THAN) $(call option,--keep,KEEP) $(call option,--reason,REASON)
 json = $(if $(JSON),--json)
 need = $(if $(strip $($(1))),,$(error $(1) is missing, nothing was started. Example: $(2)))
 
@@ -48,7 +49,7 @@ $(call need,BATCH,make ingest INPUT=f.jsonl BATCH=batch-20260417-001)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help ingest dry-run manifest status diagnose plan apply retry rerun replay backfill restore ready hold release verify state drill completeness smoke build env docs test test-long soak fuzz bench lint lock up down psql clean
+.PHONY: help ingest dry-run manifest status diagnose plan apply retry rerun replay backfill restore expire ready hold release verify state drill completeness smoke build env docs test test-long soak fuzz bench lint lock up down psql clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -82,6 +83,9 @@ apply: $(STAMP) ## Carry out a reviewed plan: PLAN=reports/backfill/backfill_pla
 
 retry rerun replay backfill restore: $(STAMP) ## A verb in one step: plan, and with MODE=execute apply [RUN= BATCH= PARTITION= FROM= TO=]
 	@$(LOADER) $@ $(arguments_$@) $(call option,--mode,MODE) $(lock) $(json)
+
+expire: $(STAMP) ## Remove versions that readers have not seen for long: OLDER_THAN=30 REASON='why' [KEEP=3] [MODE=execute]
+	@$(LOADER) expire $(arguments_expire) $(call option,--mode,MODE) $(lock) $(json)
 
 ready: $(STAMP) ## Exit 0 when a partition is released and unchanged since: PARTITION=2026-04-17
 	@$(LOADER) ready $(call option,--partition,PARTITION) $(json)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from loader.config import Settings
     from loader.recovery import Plan
     from loader.recovery.plan import PlannedAsset
-    from loader.recovery.verbs import Restored
+    from loader.recovery.verbs import Expired, Restored
 
 _PARTITION_COLUMNS = (
     ("partition", "partition_key"),
@@ -114,6 +114,48 @@ def _of_restore(
         )
     instant = None if as_of is None else parse_instant(as_of).isoformat()
     return {**window, "release": release, "as_of": instant, "reason": (reason or "").strip()}
+
+
+def _expire_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in (
+        click.option("--reason", help="Why; recorded."),
+        click.option("--keep", type=click.IntRange(min=1), metavar="N", help="The N newest of each partition stay."),
+        click.option(
+            "--older-than", metavar="DAYS|DATE", help="What readers have seen in so many days, or since, stays."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def _of_expire(verb: str, older_than: str | None, keep: int | None, reason: str | None) -> dict[str, Any]:
+    from loader.config import parse_instant, parse_partition
+
+    example = f"loader {verb} --older-than 30 --reason 'why'"
+    if older_than is None and keep is None:
+        raise CommandUsageError(
+            f"{verb}: expected --older-than or --keep: what may go is never guessed; nothing was removed",
+            next_command=example,
+        )
+    if not (reason or "").strip():
+        raise CommandUsageError(
+            f"{verb}: expected --reason, and that it says something; nothing was removed", next_command=example
+        )
+    now = datetime.now(UTC)
+    if older_than is None:
+        instant = now
+    elif older_than.isdecimal() and len(older_than) <= 6:
+        instant = now - timedelta(days=int(older_than))
+    elif "T" in older_than:
+        instant = parse_instant(older_than)
+    else:
+        instant = datetime.combine(parse_partition(older_than), time(), UTC)
+    if instant > now:
+        raise CommandUsageError(
+            f"{verb}: got --older-than {older_than}, expected a time that has passed; nothing was removed",
+            next_command=example,
+        )
+    return {"older_than": instant.isoformat(), "keep": keep or 1, "reason": (reason or "").strip()}
 
 
 def _of_run(run_id: str | None, latest: bool, verb: str) -> dict[str, Any]:
@@ -242,6 +284,24 @@ def restore(
     return _in_one_step("restore", request, mode, lock_timeout, as_json)
 
 
+@click.command()
+@_expire_options
+@mode_option
+@lock_option
+@json_option
+def expire(
+    older_than: str | None,
+    keep: int | None,
+    reason: str | None,
+    mode: str,
+    lock_timeout: float | None,
+    as_json: bool,
+) -> int:
+    """Remove versions of partitions that readers have not seen for long; never one that a pointer, a hold or a moved
+    ticket needs. There is no way back."""
+    return _in_one_step("expire", _of_expire("expire", older_than, keep, reason), mode, lock_timeout, as_json)
+
+
 @click.group(no_args_is_help=False)
 def plan() -> None:
     """Write and print the plan of a recovery verb; nothing else is written."""
@@ -302,6 +362,14 @@ def plan_restore(
     return _in_one_step("restore", request, "dry-run", None, as_json)
 
 
+@plan.command("expire")
+@_expire_options
+@json_option
+def plan_expire(older_than: str | None, keep: int | None, reason: str | None, as_json: bool) -> int:
+    """Versions of partitions that readers have not seen for long."""
+    return _in_one_step("expire", _of_expire("plan expire", older_than, keep, reason), "dry-run", None, as_json)
+
+
 @click.command()
 @click.argument("plan_file", metavar="PLAN", type=click.Path(path_type=Path))
 @lock_option
@@ -333,12 +401,15 @@ def _in_one_step(verb: str, request: Mapping[str, Any], mode: str, lock_timeout:
 def _apply(settings: Settings, record: Mapping[str, Any], as_json: bool) -> int:
     from loader.cli.ingest_command import print_verdict
     from loader.recovery import apply_plan
-    from loader.recovery.verbs import Restored
+    from loader.recovery.verbs import Expired, Restored
 
     with progress() as report:
         done = apply_plan(settings, record, report)
     if isinstance(done, Restored):
         _print_restored(done, as_json)
+        return 0
+    if isinstance(done, Expired):
+        _print_expired(done, as_json)
         return 0
     print_verdict(done, settings.project_root, as_json=as_json)
     return done.exit_code
@@ -362,10 +433,36 @@ def _print_restored(restored: Restored, as_json: bool) -> None:
     echo(f"next: {next_command}   # when readers may see the newest rows again")
 
 
+def _print_expired(expired: Expired, as_json: bool) -> None:
+    next_command = "loader verify --evidence"
+    if as_json:
+        print_json(
+            {
+                "expiry_id": expired.expiry_id,
+                "versions": [[day.isoformat(), version] for day, version in expired.versions],
+                "removed_row_count": expired.row_count,
+                "report_path": None if expired.report_path is None else str(expired.report_path),
+                "next_command": next_command,
+            }
+        )
+        return
+    if expired.expiry_id is None:
+        echo("expired: nothing; every version is needed, or was seen since")
+    else:
+        echo(
+            f"expired by expiry {expired.expiry_id}: {len(expired.versions)} version(s), {expired.row_count} row(s)"
+        )
+        echo(f"evidence: {expired.report_path}")
+    echo(f"next: {next_command}")
+
+
 def _print(made: Plan, record: Mapping[str, Any], path: Path, settings: Settings) -> None:
     window = "every partition" if made.window is None else f"[{made.window[0]}, {made.window[1]})"
     if made.pointers:
         _print_pointers(made, path, settings)
+        return
+    if made.mode == "expire":
+        _print_versions(made, path, settings)
         return
     echo(f"plan {made.plan_id}: {made.mode}, {window}, by {made.operator}")
     rows = [[getattr(partition, name) for _, name in _PARTITION_COLUMNS] for partition in made.partitions]
@@ -409,6 +506,21 @@ def _print_pointers(made: Plan, path: Path, settings: Settings) -> None:
                 "shares a moved ticket" if pointer.is_linked else "asked for",
             ]
             for pointer in made.pointers
+        ],
+    )
+    for name in ("proposed_action", "idempotency_guard", "downstream_impact"):
+        echo(f"{name.replace('_', ' ')}: {getattr(made, name)}")
+    echo(f"next: {_next_command(path, settings)}")
+
+
+def _print_versions(made: Plan, path: Path, settings: Settings) -> None:
+    echo(f"plan {made.plan_id}: {made.mode}, by {made.operator}")
+    print_table(
+        "would be removed",
+        ["partition", "release", "tickets", "readers saw it until"],
+        [
+            [version.partition_key, version.data_release_id, version.ticket_count, version.left_at]
+            for version in made.versions
         ],
     )
     for name in ("proposed_action", "idempotency_guard", "downstream_impact"):

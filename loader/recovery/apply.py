@@ -17,7 +17,7 @@ from loader.printable import pasted
 from loader.progress import Report, Silent
 from loader.recovery.plan import DUE, VERBS, Plan, refuse_moved
 from loader.recovery.sources import found_now, roots_of
-from loader.recovery.verbs import RecoveryVerb, Restored, Workplace
+from loader.recovery.verbs import Expired, RecoveryVerb, Restored, Workplace
 from loader.recovery.world import World, looking_at
 from loader.runs import IngestLock
 from loader.silver import start_dbt
@@ -39,7 +39,9 @@ def make_plan(settings: Settings, verb: str, request: Mapping[str, Any]) -> Plan
         return _verb(verb).plan(world, request)
 
 
-def apply_plan(settings: Settings, plan: Mapping[str, Any], report: Report | None = None) -> Verdict | Restored:
+def apply_plan(
+    settings: Settings, plan: Mapping[str, Any], report: Report | None = None
+) -> Verdict | Restored | Expired:
     """Carry out a plan (its record) as one attempt, if the world is still the one that it was made for.
 
     Raises RefusedError, with nothing started, when anything that the plan rests on moved: a source's bytes, a count, a
@@ -47,7 +49,7 @@ def apply_plan(settings: Settings, plan: Mapping[str, Any], report: Report | Non
     """
     require_writable(settings.report_dir)
     verb = _verb(plan["mode"])
-    if plan["mode"] != "restore":
+    if plan["mode"] not in ("restore", "expire"):
         start_dbt()
     ruleset = load_ruleset(settings.project_root / "contracts")
     warehouse = open_warehouse(settings)
@@ -71,6 +73,13 @@ def _refuse_applied(cursor: Any, plan: Mapping[str, Any]) -> None:
     applied = cursor.fetchone()
     cursor.execute("select data_release_id from release.data_release where plan_id = %s", (plan["plan_id"],))
     released = cursor.fetchone()
+    cursor.execute("select expiry_id from release.expiry where plan_id = %s", (plan["plan_id"],))
+    expired = cursor.fetchone()
+    if expired:
+        raise RefusedError(
+            f"plan {plan['plan_id']} was applied already: expiry {expired[0]}; nothing was removed",
+            next_command="make status",
+        )
     if released:
         raise RefusedError(
             f"plan {plan['plan_id']} was applied already: release {released[0]}; nothing was changed",
@@ -123,6 +132,8 @@ def _plan_again(plan: Mapping[str, Any]) -> str:
         words += [request["run_id"]]
     elif plan["mode"] in ("rerun", "replay"):
         words += ["--run", request["run_id"]] if request["run_id"] else ["--batch", request["batch_id"]]
+    elif plan["mode"] == "expire":
+        words += ["--older-than", request["older_than"], "--keep", str(request["keep"])]
     elif request["window_start"] is None:
         words += ["--all"]
     else:

@@ -22,7 +22,7 @@ from loader.reader import open_regular, read_document
 from loader.runs.operator import acting_operator
 
 SCHEMA_VERSION = "recovery_plan_v1"
-Verb = Literal["retry", "rerun", "replay", "backfill", "restore"]
+Verb = Literal["retry", "rerun", "replay", "backfill", "restore", "expire"]
 VERBS: tuple[str, ...] = get_args(Verb)
 GapReason = Literal[
     "source_changed", "missing_partition", "partial_partition", "output_lag", "rejected_only", "no_gap_detected"
@@ -38,6 +38,8 @@ TARGET_ASSETS = (
 # What differs from plan to plan of the same world.
 _OF_THIS_PLAN = ("plan_id", "timestamp", "operator", "report_path")
 _MOVES_TOLD = 10
+# What names an item of a list.
+_NAMING = ("partition_key", "data_release_id", "manifest_id", "source_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,17 @@ class PlannedPointer:
 
 
 @dataclass(frozen=True, slots=True)
+class PlannedVersion:
+    """A version of a partition that would be removed: its rows and their digest, and when readers last saw it."""
+
+    partition_key: str
+    data_release_id: int
+    ticket_count: int
+    ticket_digest: str
+    left_at: str
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """See the schema for every field. `request` holds the verb's own arguments: the same plan can be made again."""
 
@@ -115,6 +128,7 @@ class Plan:
     downstream_impact: str
     last_run: Mapping[str, Any] | None
     pointers: tuple[PlannedPointer, ...] = ()
+    versions: tuple[PlannedVersion, ...] = ()
     target_assets: tuple[str, ...] = TARGET_ASSETS
     plan_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     timestamp: str = field(default_factory=lambda: datetime.now(UTC).isoformat())
@@ -125,7 +139,7 @@ class Plan:
         """The gravest of the partitions'; where no line of any is known, all of them are missing."""
         found = {partition.gap_reason for partition in self.partitions}
         if not found:
-            return "missing_partition"
+            return "no_gap_detected" if self.mode == "expire" else "missing_partition"
         return next(reason for reason in get_args(GapReason) if reason in found)
 
     @property
@@ -170,6 +184,7 @@ class Plan:
             "idempotency_guard": self.idempotency_guard,
             "downstream_impact": self.downstream_impact,
             "pointers": [_as_dict(pointer) for pointer in self.pointers],
+            "versions": [_as_dict(version) for version in self.versions],
             "target_assets": list(self.target_assets),
             "last_run": None if self.last_run is None else dict(self.last_run),
             "report_path": str(
@@ -242,7 +257,11 @@ def _named(items: Sequence[Any]) -> dict[str, Any]:
     for place, item in enumerate(items):
         name = str(place)
         if isinstance(item, Mapping):
-            known = [str(item[key]) for key in ("partition_key", "manifest_id", "source_id") if item.get(key)]
+            known = [
+                str(item[key])
+                for key in ("partition_key", "data_release_id", "manifest_id", "source_id")
+                if item.get(key)
+            ]
             name = "/".join(known) or name
         names[name] = item
     return names

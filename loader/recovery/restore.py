@@ -8,7 +8,7 @@ since go back together.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -105,6 +105,7 @@ def _planned(world: World, request: Mapping[str, Any], window: tuple[date, date]
             f"restore: {error}: they go back together; nothing was changed",
             next_command="loader plan restore --help",
         ) from error
+    refuse_expired(cursor, versions, shown, targets)
     moved = {day: target for day, target in sorted(targets.items()) if target != shown.get(day, 0)}
     if not moved:
         raise RefusedError("restore: readers see that state already; nothing was changed", next_command="make status")
@@ -115,6 +116,27 @@ def _planned(world: World, request: Mapping[str, Any], window: tuple[date, date]
         )
         for day, target in moved.items()
     )
+
+
+def refuse_expired(
+    cursor: Any, versions: Mapping[date, Sequence[int]], shown: Mapping[date, int], targets: Mapping[date, int]
+) -> None:
+    """Raise RefusedError, with what can still be shown, where a target's rows are gone."""
+    expired = store.expired(cursor)
+    for day, target in sorted(targets.items()):
+        if (day, target) not in expired:
+            continue
+        left = [version for version in versions[day] if (day, version) not in expired and version != shown.get(day, 0)]
+        still = (
+            f"what can still be shown of it: release {', '.join(map(str, left))}" if left else "nothing else is left"
+        )
+        raise RefusedError(
+            f"restore: {day} as of release {target} has expired (expiry {expired[day, target]}); {still}; nothing was"
+            " changed",
+            next_command=f"loader restore --partition {day} --release {left[-1]} --reason 'why'"
+            if left
+            else "make status",
+        )
 
 
 def _shown_then(cursor: Any, request: Mapping[str, Any]) -> dict[date, int] | None:

@@ -1,4 +1,4 @@
-"""What the five verbs have in common: how each is asked, planned and carried out. What they do is in their modules."""
+"""What the verbs have in common: how each is asked, planned and carried out. What they do is in their modules."""
 
 from __future__ import annotations
 
@@ -40,6 +40,17 @@ class Restored:
     report_path: Path
 
 
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """What an expiry removed: versions of partitions, and rows that no other version shows; `expiry_id` and
+    `report_path` None: there was nothing to remove."""
+
+    expiry_id: int | None
+    versions: tuple[tuple[date, int], ...]
+    row_count: int
+    report_path: Path | None
+
+
 class RecoveryVerb(Protocol):
     """A verb. `plan` reads only, and gives the same for the same world and request; raises what refuses the request. It
     may trust `earlier`, the record of a plan of the same request, in what follows from bytes that are still the same.
@@ -52,4 +63,4 @@ class RecoveryVerb(Protocol):
 
     def attempt(self, plan: Mapping[str, Any]) -> Attempt: ...
 
-    def carry_out(self, work: Workplace, plan: Mapping[str, Any], attempt: Attempt) -> Verdict | Restored: ...
+    def carry_out(self, work: Workplace, plan: Mapping[str, Any], attempt: Attempt) -> Verdict | Restored | Expired: ...

@@ -13,6 +13,7 @@ from typing import Any
 
 from loader.errors import CheckFailedError
 from loader.release.gate import Link, broken_links
+from loader.release.retention import Version
 
 EVERYTHING = "*"
 _OWN_COLUMNS = ("first_release_id", "end_release_id", "row_digest")
@@ -131,6 +132,21 @@ where version.expired_by is null
 group by version.partition_key, version.data_release_id
 having (version.ticket_count, version.ticket_digest) <> (count(row.ticket_id), coalesce(sum(row.row_digest), 0))
 order by 1, 2
+"""
+
+# Rows that no version shows any more, once the versions of `gone_days` and `gone_versions`, side by side, are gone.
+_UNSHOWN = """
+from release.ticket_row as row
+where row.partition_key = any(%(gone_days)s::date[]) and row.end_release_id is not null
+    and not exists (
+        select from release.partition_version as version
+        where version.partition_key = row.partition_key and version.expired_by is null
+            and version.data_release_id >= row.first_release_id and version.data_release_id < row.end_release_id
+            and (version.partition_key, version.data_release_id) not in (
+                select gone_day, gone_version
+                from unnest(%(gone_days)s::date[], %(gone_versions)s::bigint[]) as gone (gone_day, gone_version)
+            )
+    )
 """
 
 _SHOWN = """
@@ -299,12 +315,53 @@ def newest_versions(cursor: Any) -> dict[date, int]:
 
 
 def versions(cursor: Any) -> dict[date, list[int]]:
-    """The versions that were released of each partition, oldest first."""
+    """The versions that were released of each partition, oldest first; those that have expired included."""
     cursor.execute(
         "select partition_key, array_agg(data_release_id order by data_release_id) from release.partition_version"
         " group by partition_key"
     )
     return dict(cursor.fetchall())
+
+
+def expired(cursor: Any) -> dict[Version, int]:
+    """The versions that have expired: the expiry that removed each."""
+    cursor.execute(
+        "select partition_key, data_release_id, expired_by from release.partition_version where expired_by is not null"
+    )
+    return {(day, version): expiry for day, version, expiry in cursor.fetchall()}
+
+
+def left_at(cursor: Any) -> dict[Version, datetime]:
+    """When a pointer last left each version that one has left."""
+    cursor.execute(
+        "select move.partition_key, move.old_data_release_id, max(release.released_at)"
+        " from release.pointer_move as move"
+        " inner join release.data_release as release on release.data_release_id = move.moved_by"
+        " where move.old_data_release_id > 0 group by move.partition_key, move.old_data_release_id"
+    )
+    return {(day, version): instant for day, version, instant in cursor.fetchall()}
+
+
+def unshown_count(cursor: Any, versions: Sequence[Version]) -> int:
+    """Rows that no version shows once these are gone."""
+    cursor.execute(f"select count(*) {_UNSHOWN}", _gone(versions))
+    return int(cursor.fetchone()[0])
+
+
+def expire(cursor: Any, versions: Sequence[Version], expiry: int) -> None:
+    """Mark versions as gone with an expiry, and delete the rows that no other shows. Readers are not locked out."""
+    gone = _gone(versions)
+    cursor.execute(f"delete {_UNSHOWN}", gone)
+    cursor.execute(
+        "update release.partition_version as version set expired_by = %(expiry)s"
+        " from unnest(%(gone_days)s::date[], %(gone_versions)s::bigint[]) as gone (gone_day, gone_version)"
+        " where version.partition_key = gone.gone_day and version.data_release_id = gone.gone_version",
+        {**gone, "expiry": expiry},
+    )
+
+
+def _gone(versions: Sequence[Version]) -> dict[str, Any]:
+    return {"gone_days": [day for day, _ in versions], "gone_versions": [version for _, version in versions]}
 
 
 def shown_after(cursor: Any, release: int) -> dict[date, int]:
@@ -400,6 +457,17 @@ def recorded(cursor: Any, targets: Mapping[date, int]) -> dict[date, tuple[int, 
     )
     found = {day: (count, int(digest)) for day, count, digest in cursor.fetchall()}
     return {day: found.get(day, (0, 0)) for day in targets}
+
+
+def recorded_versions(cursor: Any, versions: Sequence[Version]) -> dict[Version, tuple[int, int]]:
+    """Rows and digest of versions, as their releases recorded them."""
+    cursor.execute(
+        "select partition_key, data_release_id, ticket_count, ticket_digest from release.partition_version"
+        " inner join unnest(%(gone_days)s::date[], %(gone_versions)s::bigint[])"
+        " as wanted (partition_key, data_release_id) using (partition_key, data_release_id)",
+        _gone(versions),
+    )
+    return {(day, version): (count, int(digest)) for day, version, count, digest in cursor.fetchall()}
 
 
 def _columns(cursor: Any) -> list[tuple[str, str]]:

@@ -1,17 +1,20 @@
-"""Random histories of releases and restores against a plain model; Silver is a table that the test writes."""
+"""Random histories of releases, restores and expiries against a plain model; Silver is a table that the test writes."""
 
 from __future__ import annotations
 
 import random
 from contextlib import closing
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
 
+from loader.errors import RefusedError
+from loader.recovery.restore import refuse_expired
 from loader.release import Act, store
 from loader.release.gate import connected
-from loader.release.targets import restore_targets, version_at
+from loader.release.retention import expirable
+from loader.release.targets import LinkedError, restore_targets, version_at
 from loader.warehouse import Warehouse
 
 DAYS = [date(2026, 4, day) for day in (14, 15, 16, 17)]
@@ -36,11 +39,21 @@ select * from jsonb_populate_record(null::silver.ticket_fact, jsonb_build_object
 on conflict (ticket_id) do update set partition_key = excluded.partition_key, status = excluded.status
 """
 
+LOCKS = """
+select distinct mode from pg_locks
+where pid = pg_backend_pid() and locktype = 'relation' and relation::regclass::text like 'release.%'
+"""
+
 READERS = """
 select row.ticket_id, row.partition_key, row.status from release.ticket_row as row
 inner join release.partition_pointer as pointer using (partition_key)
 where row.first_release_id <= pointer.data_release_id
     and (row.end_release_id is null or row.end_release_id > pointer.data_release_id)
+"""
+
+EXPIRY = """
+insert into release.expiry (older_than, kept_count, removed_row_count, trace_id, operator, reason, plan_id)
+values (%s, 1, %s, repeat('a', 32), 'tests', 'tests', gen_random_uuid()) returning expiry_id
 """
 
 Content = dict[str, tuple[date, str]]
@@ -56,6 +69,7 @@ class History:
         self.released: dict[date, dict[int, set[tuple[str, str]]]] = {day: {} for day in DAYS}
         self.shown: dict[date, set[tuple[str, str]]] = {}
         self.held: set[date] = set()
+        self.expired: set[tuple[date, int]] = set()
 
     def change_silver(self) -> None:
         """Some tickets are new, updated, or moved to another day."""
@@ -94,7 +108,7 @@ class History:
         day = self.random.choice(known)
         versions = store.versions(self.cursor)
         wanted = {day: version_at(versions, day, self.random.choice(versions[day]))}
-        if wanted[day] >= self._pointer(day):
+        if wanted[day] >= self._pointer(day) or (day, wanted[day]) in self.expired:
             return
         targets = restore_targets(versions, store.pointers(self.cursor), store.all_links(self.cursor), wanted)
         release = store.add_release(self.cursor, RESTORE)
@@ -104,6 +118,54 @@ class History:
         self.held |= set(targets)
         for one, version in targets.items():
             self.shown[one] = self.released[one].get(version, set())
+
+    def expire(self) -> None:
+        """What readers have not seen since some release goes; each version that is left can still be shown, row for
+        row, with what it is linked to, and one that is gone is refused."""
+        versions, links = store.versions(self.cursor), store.all_links(self.cursor)
+        self.cursor.execute("select array_agg(released_at order by released_at) from release.data_release")
+        older_than = self.random.choice(self.cursor.fetchone()[0] or [datetime.now(UTC)])
+        gone = expirable(
+            versions,
+            store.expired(self.cursor).keys(),
+            store.pointers(self.cursor),
+            links,
+            store.left_at(self.cursor),
+            older_than=older_than,
+            keep=self.random.choice([1, 1, 2]),
+        )
+        count = store.unshown_count(self.cursor, gone)
+        self.cursor.execute("select count(*) from release.ticket_row")
+        (before,) = self.cursor.fetchone()
+        self.cursor.execute(EXPIRY, (older_than, count))
+        store.expire(self.cursor, gone, self.cursor.fetchone()[0])
+        self.cursor.execute("select count(*) from release.ticket_row")
+        assert self.cursor.fetchone()[0] == before - count
+        self.expired |= set(gone)
+        assert store.expired(self.cursor).keys() == self.expired
+        assert store.unlike(self.cursor) == []
+        for day, version in ((day, version) for day, known in versions.items() for version in known):
+            self.cursor.execute("savepoint here")
+            self._show(day, version)
+            self.cursor.execute("rollback to savepoint here")
+
+    def _show(self, day: date, version: int) -> None:
+        versions, shown = store.versions(self.cursor), store.pointers(self.cursor)
+        try:
+            targets = restore_targets(versions, shown, store.all_links(self.cursor), {day: version})
+        except LinkedError:
+            return
+        if (day, version) in self.expired:
+            with pytest.raises(RefusedError, match=f"{day} as of release {version} has expired"):
+                refuse_expired(self.cursor, versions, shown, {day: version})
+            return
+        assert not self.expired.intersection(targets.items())
+        refuse_expired(self.cursor, versions, shown, targets)
+        store.move_pointers(self.cursor, store.add_release(self.cursor, RESTORE), targets)
+        assert store.shown(self.cursor, list(targets)) == store.recorded(self.cursor, targets)
+        self.cursor.execute(READERS)
+        seen = {(ticket, status) for ticket, where, status in self.cursor.fetchall() if where == day}
+        assert seen == self.released[day][version]
 
     def check(self) -> None:
         """Readers see what the model says, and no ticket twice."""
@@ -131,10 +193,37 @@ def test_readers_see_exactly_what_was_released(seed: int, database: Warehouse) -
             if step < 0.6:
                 history.change_silver()
                 history.publish(frees=False)
-            elif step < 0.85:
+            elif step < 0.8:
                 history.restore()
+            elif step < 0.9:
+                history.expire()
             else:
                 history.publish(frees=True)
             history.check()
         cursor.execute("select count(*) from release.data_release")
         assert cursor.fetchone()[0] > 3
+
+
+def test_an_expiry_locks_no_reader_out_and_takes_nothing_from_one_at_work(database: Warehouse) -> None:
+    """A reader in the middle of a transaction sees what it saw; one that comes is not kept waiting."""
+    with (
+        closing(database.connect(application_name="tests")) as session,
+        closing(database.connect(application_name="reader")) as reader,
+        session.cursor() as cursor,
+        reader.cursor() as reading,
+    ):
+        cursor.execute(SILVER)
+        history = History(cursor, 1)
+        for _ in range(10):
+            history.change_silver()
+            history.publish(frees=False)
+        session.commit()
+        reader.set_session(isolation_level="REPEATABLE READ", readonly=True)
+        reading.execute("select count(*) from release.ticket_row")
+        before = reading.fetchone()
+        history.expire()
+        cursor.execute(LOCKS)
+        assert {mode for (mode,) in cursor.fetchall()} <= {"AccessShareLock", "RowShareLock", "RowExclusiveLock"}
+        session.commit()
+        reading.execute("select count(*) from release.ticket_row")
+        assert (reading.fetchone(), history.expired != set()) == (before, True)

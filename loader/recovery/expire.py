@@ -1,0 +1,119 @@
+"""expire: versions of partitions that readers have not seen for long are removed, and with them the rows that no other
+version shows. (Iceberg's word for it: expire snapshots.)
+
+Input: an instant, and how many versions of each partition stay whatever their age. State: rows of release.ticket_row
+go; partition_version says by which expiry; releases and pointer moves stay as history. Boundary: nothing goes that a
+pointer, a hold or a link needs; no pointer moves, Bronze and Silver stay as they are. There is no way back: a restore
+to an expired version is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from typing import Any
+
+from loader.errors import CheckFailedError
+from loader.evidence.acts import record_act, write_files
+from loader.recovery.plan import Plan, PlannedVersion
+from loader.recovery.verbs import Expired, Workplace
+from loader.recovery.world import World
+from loader.release import store
+from loader.release.retention import expirable
+from loader.runs import Attempt, new_run_id, trace_id_of_caller
+
+_ADD = """
+insert into release.expiry (older_than, kept_count, removed_row_count, trace_id, operator, reason, plan_id)
+values (%s, %s, %s, %s, %s, %s, %s) returning expiry_id
+"""
+
+
+def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | None = None) -> Plan:
+    """Of every partition. Where nothing may go, a plan of nothing: a command that is run every night is no mistake."""
+    cursor = world.cursor
+    versions = store.versions(cursor)
+    left_at = store.left_at(cursor)
+    gone = expirable(
+        versions,
+        store.expired(cursor).keys(),
+        store.pointers(cursor),
+        store.all_links(cursor),
+        left_at,
+        older_than=datetime.fromisoformat(request["older_than"]),
+        keep=request["keep"],
+    )
+    days = sorted({day for day, _ in gone})
+    counts = store.recorded_versions(cursor, gone)
+    rows = store.unshown_count(cursor, gone)
+    return Plan(
+        mode="expire",
+        request=dict(request),
+        run=None,
+        batch_id="",
+        manifests=(),
+        window=None,
+        ruleset_sha256=world.ruleset.sha256,
+        partitions=tuple(world.partitions((days[0], date.fromordinal(days[-1].toordinal() + 1)))) if days else (),
+        assets=(),
+        versions=tuple(
+            PlannedVersion(
+                day.isoformat(),
+                version,
+                counts[day, version][0],
+                str(counts[day, version][1]),
+                left_at[day, version].astimezone(UTC).isoformat(),
+            )
+            for day, version in gone
+        ),
+        target_assets=("release/ticket_row", "release/partition_version"),
+        proposed_action=f"{len(gone)} version(s) of {len(days)} partition(s) and {rows} row(s) that no other version"
+        " shows are removed",
+        idempotency_guard="what a pointer, a hold or a link needs stays; what stays is proved by its digest",
+        downstream_impact="none for readers; a restore to these versions is refused from then on",
+        last_run=world.last_run(),
+    )
+
+
+def attempt(plan: Mapping[str, Any]) -> Attempt:
+    return Attempt(new_run_id(), 1, trace_id_of_caller())
+
+
+def carry_out(work: Workplace, plan: Mapping[str, Any], attempt: Attempt) -> Expired:
+    """Remove the versions of the plan, and prove by digest that each of the others can still be shown: one transaction,
+    rolled back where it cannot.
+
+    Raises CheckFailedError then; InfrastructureError, with the versions removed, where the evidence file cannot be
+    written.
+    """
+    gone = [(date.fromisoformat(each["partition_key"]), each["data_release_id"]) for each in plan["versions"]]
+    if not gone:
+        return Expired(None, (), 0, None)
+    days = sorted({day for day, _ in gone})
+    request = plan["request"]
+    with work.lock.transaction() as cursor:
+        store.lock_holds(cursor)
+        row_count = store.unshown_count(cursor, gone)
+        cursor.execute(
+            _ADD,
+            (
+                request["older_than"],
+                request["keep"],
+                row_count,
+                attempt.trace_id,
+                plan["operator"],
+                request["reason"],
+                plan["plan_id"],
+            ),
+        )
+        expiry = int(cursor.fetchone()[0])
+        store.expire(cursor, gone, expiry)
+        for day, version, recorded, held in store.unlike(cursor, days):
+            raise CheckFailedError(
+                f"expire: the rows of {day} as of release {version} are not those that were released then ({held},"
+                f" recorded {recorded}); nothing was removed",
+                next_command="loader verify --evidence",
+            )
+        path = record_act(cursor, work.settings, "expire", expiry=expiry)
+    with work.lock.transaction() as cursor:
+        write_files(cursor, work.settings, f"expiry {expiry}")
+    return Expired(expiry, tuple(gone), row_count, path)
