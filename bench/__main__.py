@@ -10,6 +10,7 @@ import click
 
 from bench.exports import Exports, make_exports, split_exports
 from bench.measure import BenchError
+from bench.releases import releases
 from bench.report import Route, as_record, as_table, plot
 from bench.routes import backfill, by_hand, planning, product, read_jsonl
 from loader.config import Settings, load_settings
@@ -24,6 +25,10 @@ _FAR_OFF = {
     "backfill / product": 2.0,
     "product / dbt build": 2.0,
     "plan backfill / select 1": 4.0,
+    # The bar itself: neither depends on the machine.
+    "release / ingest of a day": 0.15,
+    "rows stored / rows changed": 1.0,
+    "restore of all / of a day": 3.0,
 }
 _PLANNED_PARTITIONS = 60
 _LINES_PER_FILE = 5
@@ -35,6 +40,7 @@ _LINES_PER_FILE = 5
 @click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True, help="Medians are over these.")
 @click.option("--plain-lines", type=int, default=200_000, show_default=True, help="Lines for dlt's route; 0: not.")
 @click.option("--plan-files", type=int, default=1_000, show_default=True, help="Files to plan over; 0: not.")
+@click.option("--releases/--no-releases", "with_releases", default=True, help="Release, restore, ready as well.")
 @click.option("--sizes", default="", help="Further sizes for the plot, one round each: 100000,300000.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("reports/bench"), show_default=True)
 @click.option("--work", type=click.Path(path_type=Path), help="Where exports are kept.  [default: .local/bench]")
@@ -45,6 +51,7 @@ def main(
     rounds: int,
     plain_lines: int,
     plan_files: int,
+    with_releases: bool,
     sizes: str,
     out: Path,
     work: Path | None,
@@ -62,9 +69,13 @@ def main(
         routes.append(Route("dlt read_jsonl", count, [measured]))
     if plan_files:
         routes += _measure_planning(settings, place, plan_files, 2 * rounds - 1)
+    ratios = _ratios({route.name: route for route in routes})
+    if with_releases and partitions > 1:
+        of_releases, more = _measure_releases(settings, place, lines, partitions, rounds)
+        routes += of_releases
+        ratios |= more
     further = [_measure(settings, place, int(size), partitions, 1) for size in sizes.split(",") if size]
 
-    ratios = _ratios({route.name: route for route in routes})
     click.echo(as_table([*routes, *(route for group in further for route in group)], ratios))
     given = {"lines": lines, "partitions": partitions, "rounds": rounds}
     everything = [*routes, *(route for group in further for route in group)]
@@ -99,6 +110,33 @@ def _measure(settings: Settings, place: Path, lines: int, partitions: int, round
         Route("floor", lines, floors),
         Route("dbt build", lines, [measured.dbt for measured in products]),
     ]
+
+
+def _measure_releases(
+    settings: Settings, place: Path, lines: int, partitions: int, rounds: int
+) -> tuple[list[Route], dict[str, float]]:
+    """What readers see: how long they wait for it, how long a step back takes, and what a late update stores."""
+    click.echo("release, restore, ready …", err=True)
+    exports = make_exports(place, settings.project_root, lines=lines, partitions=partitions)
+    shutil.rmtree(place / "work", ignore_errors=True)
+    found = releases(settings, exports, place / "work", rounds=rounds)
+    routes = [
+        Route("ingest of a day", lines, [found.one_day]),
+        Route("ingest of a late update", found.changed_count, [found.late]),
+        Route("restore of a day", lines, found.restore_day),
+        Route("restore of all", lines, found.restore_all),
+        Route("release by hand", lines, [found.release]),
+        Route("ready", lines, found.ready),
+        Route("customer_dim by customer", lines, [found.lookup]),
+        Route("partition_status", lines, [found.status]),
+    ]
+    seconds = {route.name: route.seconds for route in routes}
+    return routes, {
+        "release / ingest of a day": found.gate_seconds / seconds["ingest of a day"],
+        "rows stored / rows changed": found.stored_count / found.changed_count,
+        "bytes stored / rows changed": found.stored_bytes / found.changed_count,
+        "restore of all / of a day": seconds["restore of all"] / seconds["restore of a day"],
+    }
 
 
 def _measure_planning(settings: Settings, place: Path, files: int, rounds: int) -> list[Route]:

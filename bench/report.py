@@ -44,7 +44,7 @@ def as_table(routes: Sequence[Route], ratios: Mapping[str, float]) -> str:
     for route in routes:
         memory = f"{route.peak_bytes / 1e6:7.0f}" if route.peak_bytes else f"{'':7}"
         lines.append(
-            f"{route.name:28} {route.line_count:9} {route.seconds:8.2f} {route.lines_per_second:9.0f} {memory}"
+            f"{route.name:28} {route.line_count:9} {route.seconds:8.3f} {route.lines_per_second:9.0f} {memory}"
         )
         lines += [f"  {name:26} {'':9} {seconds:8.2f}" for name, seconds in route.stages.items()]
     lines += [f"{name:37} {ratio:8.2f}" for name, ratio in ratios.items()]

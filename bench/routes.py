@@ -17,7 +17,7 @@ from bench.warehouses import fresh_warehouse, query
 from loader.config import Settings
 from loader.warehouse import Warehouse
 
-_LOADER = ("-c", "from loader.cli import main; main()")
+LOADER = ("-c", "from loader.cli import main; main()")
 _STAGES = ("gated", "archived", "landed", "built", "reconciled", "finished")
 
 
@@ -34,8 +34,8 @@ class Product:
 
 def product(settings: Settings, exports: Exports, work: Path) -> Product:
     with fresh_warehouse(settings, "product") as warehouse:
-        environment = _environment(warehouse, exports, work)
-        ingest = (*_LOADER, "ingest", "--manifest", str(exports.manifest))
+        environment = environment_of(warehouse, exports, work)
+        ingest = (*LOADER, "ingest", "--manifest", str(exports.manifest))
         chain = measure_python(ingest, environment=environment, root=settings.project_root)
         _require_equal(
             "product",
@@ -45,9 +45,9 @@ def product(settings: Settings, exports: Exports, work: Path) -> Product:
         chain = Measurement(chain.seconds, chain.peak_bytes, _stages(warehouse, chain.seconds))
         again = measure_python(ingest, environment=environment, root=settings.project_root)
         ((run_id,),) = query(warehouse, "select run_id::text from ops.ingest_run order by started_at limit 1")
-        verify = (*_LOADER, "verify", "--run", run_id)
+        verify = (*LOADER, "verify", "--run", run_id)
         verified = measure_python(verify, environment=environment, root=settings.project_root)
-        rerun = (*_LOADER, "rerun", "--run", run_id, "--mode", "execute")
+        rerun = (*LOADER, "rerun", "--run", run_id, "--mode", "execute")
         rerun_once = measure_python(rerun, environment=environment, root=settings.project_root)
         query(warehouse, "drop schema silver, reconcile, staging cascade")
         dbt = measure_python(_dbt_build(settings, work), environment=environment, root=settings.project_root)
@@ -58,10 +58,10 @@ def product(settings: Settings, exports: Exports, work: Path) -> Product:
 def backfill(settings: Settings, exports: Exports, work: Path) -> Measurement:
     """All days of the exports as one backfill into an empty warehouse: plan and apply."""
     with fresh_warehouse(settings, "backfill") as warehouse:
-        environment = _environment(warehouse, exports, work)
+        environment = environment_of(warehouse, exports, work)
         first, last = exports.days
         window = ("--from", first.isoformat(), "--to", last.isoformat())
-        command = (*_LOADER, "backfill", *window, "--manifest", str(exports.manifest), "--mode", "execute")
+        command = (*LOADER, "backfill", *window, "--manifest", str(exports.manifest), "--mode", "execute")
         measured = measure_python(command, environment=environment, root=settings.project_root)
         _require_equal(
             "backfill",
@@ -75,12 +75,12 @@ def backfill(settings: Settings, exports: Exports, work: Path) -> Measurement:
 def planning(settings: Settings, exports: Exports, work: Path, *, rounds: int) -> tuple[list[Measurement], ...]:
     """Plans of a backfill of all days of exports that are indexed, and `select 1` through the same command line."""
     with fresh_warehouse(settings, "planning") as warehouse:
-        environment = {**_environment(warehouse, exports, work), "LOADER_REJECT_LIMIT": "1"}
+        environment = {**environment_of(warehouse, exports, work), "LOADER_REJECT_LIMIT": "1"}
         first, last = exports.days
-        ingest = (*_LOADER, "ingest", "--manifest", str(exports.manifest), "--partition", first.isoformat())
+        ingest = (*LOADER, "ingest", "--manifest", str(exports.manifest), "--partition", first.isoformat())
         window = ("--from", first.isoformat(), "--to", last.isoformat())
-        plan = (*_LOADER, "plan", "backfill", *window, "--manifest", str(exports.manifest))
-        select = (*_LOADER, "psql", "--", "-c", "select 1")
+        plan = (*LOADER, "plan", "backfill", *window, "--manifest", str(exports.manifest))
+        select = (*LOADER, "psql", "--", "-c", "select 1")
         measure_python(ingest, environment=environment, root=settings.project_root)
         plans, selects = [], []
         for _ in range(rounds):
@@ -115,7 +115,7 @@ def read_jsonl(settings: Settings, exports: Exports, work: Path, *, line_limit: 
         contracts = settings.project_root / "contracts"
         count = accepted_lines(exports, contracts, folder / "tickets.jsonl", limit=line_limit)
         environment = {
-            **_environment(warehouse, exports, work),
+            **environment_of(warehouse, exports, work),
             "BENCH_DSN": warehouse.dsn_url(),
             "DLT_DATA_DIR": str(work / "dlt"),
             "RUNTIME__DLTHUB_TELEMETRY": "false",
@@ -129,7 +129,7 @@ def read_jsonl(settings: Settings, exports: Exports, work: Path, *, line_limit: 
     return measured, count
 
 
-def _environment(warehouse: Warehouse, exports: Exports, work: Path) -> dict[str, str]:
+def environment_of(warehouse: Warehouse, exports: Exports, work: Path) -> dict[str, str]:
     own = {name: value for name, value in os.environ.items() if not name.startswith("LOADER_")}
     return {
         **own,

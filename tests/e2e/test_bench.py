@@ -43,7 +43,17 @@ def test_a_small_bench_measures_every_route_and_none_is_far_off(
         "floor",
         "dbt build",
         "dlt read_jsonl",
+        "ingest of a day",
+        "ingest of a late update",
+        "restore of a day",
+        "restore of all",
+        "release by hand",
+        "ready",
+        "customer_dim by customer",
+        "partition_status",
     }
+    # Ten tickets of each of three days: a row each, and no row of a ticket that did not change.
+    assert record["ratios"]["rows stored / rows changed"] == 1.0
     assert min(seconds.values()) > 0
     stages = record["routes"][0]["stages"]
     assert sum(stages.values()) == pytest.approx(seconds["product"], abs=0.01)
@@ -55,6 +65,7 @@ def test_a_small_bench_measures_every_route_and_none_is_far_off(
 def test_a_ratio_beyond_its_limit_is_named() -> None:
     """Prevents a --check that cannot fail."""
     assert far_off({"product / floor": 29.0, "again / product": 1.1, "rate of product / dlt read_jsonl": 0.1}) == []
+    assert far_off({"release / ingest of a day": 0.16}) == ["release / ingest of a day 0.16, at most 0.15"]
     assert far_off({"product / floor": 31.0}) == ["product / floor 31.00, at most 30.0"]
 
 
