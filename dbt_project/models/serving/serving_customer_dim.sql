@@ -25,7 +25,9 @@ final as (
         line_number,
         manifest_id,
         batch_id,
+        ingest_batch_id,
         run_id,
+        dlt_load_id,
         data_release_id
     from tickets
     order by customer_id asc, coalesce(updated_at, created_at) desc, ticket_id desc
