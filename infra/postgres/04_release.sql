@@ -171,3 +171,15 @@ alter table release.partition_gate set (vacuum_truncate = false);
 alter table release.pending_ticket set (vacuum_truncate = false);
 alter table ops.unproved_change set (vacuum_truncate = false);
 alter table ops.proved_load set (vacuum_truncate = false);
+
+-- Drift of a partition that a person has looked at and let pass: it keeps the partition back no more.
+create table if not exists release.accepted_drift (
+    partition_key date not null,
+    -- As in reconcile.drift_finding.
+    check_name text not null,
+    subject text not null,
+    operator text not null,
+    reason text not null,
+    accepted_at timestamptz not null default clock_timestamp(),
+    primary key (partition_key, check_name, subject)
+);

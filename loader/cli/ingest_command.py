@@ -77,6 +77,8 @@ def _print(verdict: Verdict, root: Path) -> None:
     print_table("reconcile", [title for title, _ in _RECONCILE], rows)
     for code, count in sorted(facts.warnings.items()):
         echo(f"warning: {code}: {count} event(s)")
+    for drift in facts.drifts:
+        echo(f"drift: {drift.line}")
     for note in verdict.notes:
         echo(f"note: {note}")
     if verdict.problems:
@@ -104,6 +106,7 @@ def _record(verdict: Verdict, root: Path) -> dict[str, Any]:
         "notes": list(verdict.notes),
         "summary": {name: getattr(facts, name) for name in (*_TOTALS, "blank", "late", "not_read")},
         "warnings": dict(facts.warnings),
+        "drift": [drift.as_record() for drift in facts.drifts],
         "reconcile": [
             {name: json_value(value) for name, value in partition.reconcile.items()} for partition in facts.partitions
         ],

@@ -449,9 +449,7 @@ def _print_expired(expired: Expired, as_json: bool) -> None:
     if expired.expiry_id is None:
         echo("expired: nothing; every version is needed, or was seen since")
     else:
-        echo(
-            f"expired by expiry {expired.expiry_id}: {len(expired.versions)} version(s), {expired.row_count} row(s)"
-        )
+        echo(f"expired by expiry {expired.expiry_id}: {len(expired.versions)} version(s), {expired.row_count} row(s)")
         echo(f"evidence: {expired.report_path}")
     echo(f"next: {next_command}")
 

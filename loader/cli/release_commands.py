@@ -42,20 +42,32 @@ def _reason(reason: str | None, verb: str) -> str:
 @click.command()
 @_partitions_option
 @click.option("--override", is_flag=True, help="Also where checks fail; needs --reason, and is recorded.")
+@click.option(
+    "--accept-drift", is_flag=True, help="Drift that is known of them keeps them back no more; needs --reason."
+)
 @click.option("--reason", help="Why.")
 @lock_option
 @json_option
 def release(
-    partitions: Sequence[str], override: bool, reason: str | None, lock_timeout: float | None, as_json: bool
+    partitions: Sequence[str],
+    override: bool,
+    accept_drift: bool,
+    reason: str | None,
+    lock_timeout: float | None,
+    as_json: bool,
 ) -> int:
     """Prove Silver as it stands and let readers see these partitions; ends their holds."""
     from loader.release.acts import release as release_days
 
     days = _days(partitions, "release")
-    why = _reason(reason, "release --override") if override else reason
+    why = reason
+    if override or accept_drift:
+        why = _reason(reason, "release --override" if override else "release --accept-drift")
     settings = settings_of(lock_timeout)
     with progress() as report:
-        released = release_days(settings, days, reason=why, is_override=override, report=report)
+        released = release_days(
+            settings, days, reason=why, is_override=override, accepts_drift=accept_drift, report=report
+        )
     found = released.published
     if as_json:
         print_json(

@@ -35,6 +35,10 @@ def status(partition: str | None, as_json: bool) -> int:
     _table("last proofs", answer.proofs)
     _table("withheld or missing assets", answer.absent_assets)
     _table("findings", answer.findings)
+    _table("drift that nobody has accepted", answer.drift)
+    if answer.drift:
+        drifting = answer.drift[0]["partition_key"] or "<day>"
+        echo(f"to let it pass: loader release --partition {drifting} --accept-drift --reason <why>   # docs/drift.md")
     echo(f"next: {answer.next_command}")
     return 0
 

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
+from loader.evidence.drift import Drift, read_open_drift
 from loader.runs.anchors import Attempt
 from loader.runs.ledger import DATASET
 
@@ -86,6 +87,7 @@ class RunFacts:
     unassigned: Mapping[str, int] = field(default_factory=dict)
     outside_window: Mapping[str, int] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
+    drifts: tuple[Drift, ...] = ()
     warnings: Mapping[str, int] = field(default_factory=dict)
     nearest_partitions: tuple[date, ...] = ()
     state: tuple[Mapping[str, Any], ...] = ()
@@ -114,6 +116,8 @@ def read_facts(cursor: Any, attempt: Attempt, window: tuple[date, date] | None) 
     by_day = _fates(cursor, key)
     inside = {day: fates for day, fates in by_day.items() if day and _is_inside(day, window)}
     outside = _sum(fates for day, fates in by_day.items() if day and day not in inside)
+    assets = _assets(cursor, key, start, end)
+    asset_ids = {asset.asset_id for asset in assets if asset.asset_id is not None and asset.is_in_window}
     return RunFacts(
         run=run,
         **{name: int(counts.get(f"{name}_count") or 0) for name in ("total", "valid", "invalid", "blank")},
@@ -121,11 +125,12 @@ def read_facts(cursor: Any, attempt: Attempt, window: tuple[date, date] | None) 
             name: int(counts.get(f"{name}_count") or 0)
             for name in ("inserted", "skipped", "errors", "late", "not_read")
         },
-        assets=_assets(cursor, key, start, end),
+        assets=assets,
         partitions=_partitions(cursor, key, inside),
         unassigned=by_day.get(None, {}),
         outside_window=outside,
         findings=_findings(cursor),
+        drifts=tuple(drift for drift in read_open_drift(cursor) if drift.is_about(inside, asset_ids)),
         warnings=_warnings(cursor, key),
         nearest_partitions=_nearest(cursor, start) if start and not inside else (),
         state=tuple(fetch_rows(cursor, _STATE, (DATASET,))),

@@ -69,6 +69,7 @@ class Evidence:
         record.update(
             status=status,
             reason_codes=list(codes),
+            drift=[drift.as_record() for drift in self._verdict.drift_of(partition)],
             downstream_decision=self._decision([partition.partition_key]),
         )
         return record
@@ -103,16 +104,17 @@ class Evidence:
                 "reason": self._verdict.proof.reason,
                 "last_proof_of_all_at": json_value(self._facts.last_proof_of_all_at),
             },
-            downstream_decision=self._decision([part.partition_key for part in self._facts.partitions]),
+            drift=[drift.as_record() for drift in self._facts.drifts],
+            downstream_decision=self._decision(
+                [part.partition_key for part in self._facts.partitions], has_drift=bool(self._facts.drifts)
+            ),
             reconcile={name: json_value(value) for name, value in reconcile.items()},
         )
         return record
 
-    def _decision(self, days: Sequence[date]) -> str:
+    def _decision(self, days: Sequence[date], *, has_drift: bool = False) -> str:
         """What the gate did of these partitions together; while the attempt goes on, nothing yet."""
-        if self._published is None or not days:
-            return "hold_downstream"
-        return "proceed" if self._published.shows(days) else "hold_downstream"
+        return "hold_downstream" if self._published is None else self._published.decision(days, has_drift=has_drift)
 
     def _whole(self, run: Mapping[str, Any], parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         fates = {fate: sum(part["fates"][fate] for part in parts) for fate in FATES}

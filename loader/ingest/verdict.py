@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from loader.evidence.drift import Drift
 from loader.evidence.facts import PartitionFacts, RunFacts
 from loader.manifest import ManifestRefusedError
 from loader.release import Published
@@ -66,16 +67,22 @@ class Verdict:
             codes.add("reject_limit_exceeded")
         if codes or not row.get("is_complete"):
             return "failed", tuple(sorted(codes))
+        warnings = {drift.check_name for drift in self.drift_of(partition)}
         if partition.fates["rejected"]:
-            return "warning", ("lines_rejected",)
-        return "success", ()
+            warnings.add("lines_rejected")
+        return "warning" if warnings else "success", tuple(sorted(warnings))
+
+    def drift_of(self, partition: PartitionFacts) -> list[Drift]:
+        return [drift for drift in self.facts.drifts if drift.partition_key == partition.partition_key]
 
     @property
     def downstream_decision(self) -> str:
-        """What the gate did: proceed where readers see all of the run's partitions as they are proved."""
+        """What the gate did: proceed where readers see all of the run's partitions as they are proved, and nothing
+        that it touched waits for a person."""
         days = [partition.partition_key for partition in self.facts.partitions]
-        is_shown = self.release is not None and bool(days) and self.release.shows(days)
-        return "proceed" if is_shown else "hold_downstream"
+        if self.release is None:
+            return "hold_downstream"
+        return self.release.decision(days, has_drift=bool(self.facts.drifts))
 
 
 def judge_run(
@@ -105,7 +112,7 @@ def judge_run(
         exit_code=1 if problems else 0,
         problems=tuple(problem.message for problem in problems),
         reason_codes=tuple(sorted({problem.reason_code for problem in problems} | warnings)),
-        next_command=_next_command(partition, problems),
+        next_command=_next_command(partition, problems, facts.drifts),
         facts=facts,
         proof=proof,
     )
@@ -170,7 +177,7 @@ def too_many_rejects(source_id: str, record_count: int, rejected_count: int, rej
 
 
 def _warnings(facts: RunFacts) -> set[str]:
-    warnings = set(facts.warnings)
+    warnings = set(facts.warnings) | {drift.check_name for drift in facts.drifts}
     if facts.invalid:
         warnings.add("lines_rejected")
     if facts.not_read:
@@ -184,6 +191,11 @@ def no_line_belongs(partition: date | None, nearest: Iterable[date]) -> str:
     return f"no line of the declared assets belongs to partition {partition}; nearest data: {days or 'none'}"
 
 
-def _next_command(partition: date | None, problems: Sequence[Problem]) -> str:
+def _next_command(partition: date | None, problems: Sequence[Problem], drifts: Sequence[Drift]) -> str:
     suffix = f" PARTITION={partition}" if partition else ""
+    if drifts and not problems:
+        day = drifts[0].partition_key
+        return (
+            f"make status{f' PARTITION={day}' if day else ''}   # what drifted, and how to let it pass: docs/drift.md"
+        )
     return f"make status{suffix}" if problems else f"make build SELECT=ticket_fact+   # readers: make status{suffix}"

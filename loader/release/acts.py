@@ -16,6 +16,7 @@ from loader.evidence.facts import fetch_rows, json_value
 from loader.evidence.files import require_writable
 from loader.progress import Report
 from loader.release import store
+from loader.release.gate import Decision
 from loader.release.publish import Published, publish, record_published
 from loader.release.store import Act
 from loader.runs import IngestLock, trace_id_of_caller
@@ -49,13 +50,20 @@ def hold(settings: Settings, days: Sequence[date], reason: str) -> None:
 
 
 def release(
-    settings: Settings, days: Sequence[date], *, reason: str | None = None, is_override: bool = False, report: Report
+    settings: Settings,
+    days: Sequence[date],
+    *,
+    reason: str | None = None,
+    is_override: bool = False,
+    accepts_drift: bool = False,
+    report: Report,
 ) -> Released:
     """Prove Silver as it stands, and let readers see these partitions; ends their holds.
 
-    `is_override`, with a reason: also where checks fail. The act is recorded with its reason. Raises RefusedError, with
-    nothing moved of it, where a partition stays back; CommandUsageError where none was given; InfrastructureError, with
-    the release made, where its evidence file cannot be written.
+    With a reason, `is_override`: also where checks fail; `accepts_drift`: drift that is known of them is let pass. The
+    act is recorded with its reason. Raises RefusedError, with nothing moved of it, where a partition stays back;
+    CommandUsageError where none was given; InfrastructureError, with the release made, where its evidence file cannot
+    be written.
     """
     if not days:
         raise CommandUsageError(
@@ -96,6 +104,7 @@ def release(
                 reject_limit=settings.reject_limit,
                 only=days,
                 frees=True,
+                accepts_drift=accepts_drift,
                 is_proved=is_proved,
             )
             closed = [decision for decision in published.decisions if not decision.is_open]
@@ -106,9 +115,17 @@ def release(
         raise RefusedError(
             f"release: {'; '.join(closed[0].obstacles[:5])}; "
             + ("the others were released" if published.partitions else "nothing was released"),
-            next_command="make diagnose   # or loader release … --override --reason <why>",
+            next_command=_lets_pass(closed[0], published),
         )
     return Released(published, path)
+
+
+def _lets_pass(decision: Decision, published: Published) -> str:
+    """What lets partitions move that stay back: drift is accepted, anything else is mended or overridden."""
+    if published.to_review.issuperset(decision.partitions):
+        days = " ".join(f"--partition {day}" for day in decision.partitions)
+        return f"loader release {days} --accept-drift --reason <why>   # docs/drift.md"
+    return "make diagnose   # or loader release … --override --reason <why>"
 
 
 def readiness(settings: Settings, days: Sequence[date]) -> list[Mapping[str, Any]]:

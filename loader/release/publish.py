@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -10,12 +10,14 @@ from typing import Any
 
 from loader.config import Settings
 from loader.evidence.acts import record_act
+from loader.evidence.drift import MISSING_DAY, read_open_drift
 from loader.evidence.facts import fetch_rows
 from loader.release import store
 from loader.release.gate import Candidate, Decision, decide
 from loader.release.store import Act
 
 HELD = "held"
+DRIFT = "drift to review"
 _UNPROVED = "the proof did not close"
 _UNKNOWN = ("no line of it is known",)
 
@@ -53,9 +55,15 @@ class Published:
     current: frozenset[date] = frozenset()
     # Holds that ended (release.hold_change).
     hold_changes: tuple[int, ...] = ()
+    # Partitions that nothing but drift keeps back: of their own, or of one with which they share a moved ticket.
+    to_review: frozenset[date] = frozenset()
 
-    def shows(self, days: Iterable[date]) -> bool:
-        return self.current.issuperset(days)
+    def decision(self, days: Collection[date], *, has_drift: bool = False) -> str:
+        """The downstream decision on these partitions together. `has_drift`: something beside them waits for a person,
+        too."""
+        if not days or not (self.current | self.to_review).issuperset(days):
+            return "hold_downstream"
+        return "proceed" if self.current.issuperset(days) and not has_drift else "manual_review_required"
 
     @property
     def partitions(self) -> tuple[date, ...]:
@@ -91,6 +99,7 @@ def publish(
     is_proved: bool,
     only: Sequence[date] | None = None,
     frees: bool = False,
+    accepts_drift: bool = False,
     blocked_by: Sequence[str] = (),
 ) -> Published:
     """Judge every partition that waits, and let readers see those whose checks passed; all in the caller's transaction.
@@ -98,7 +107,8 @@ def publish(
     After reconcile, under the ingest lock. `reject_limit`: the greatest share of an asset's lines that may be rejected;
     beyond it the days of the asset stay back. `only`: of these partitions; `frees`: a hold on them does not keep them
     back, and ends when they move. `is_proved`: the build closed; if not, no partition is proved, since a failing test
-    does not say which it is about. `blocked_by`: why nothing that waits may be released, whatever its partition says.
+    does not say which it is about. `accepts_drift`: drift of `only` is let pass from now on, for the act's reason; an
+    override does so, too. `blocked_by`: why nothing that waits may be released, whatever its partition says.
     An `act` of kind override moves `only` against the checks. Raises CheckFailedError as release_changes.
     """
     held = store.lock_holds(cursor)
@@ -114,6 +124,10 @@ def publish(
     }
     for row in fetch_rows(cursor, _OVER_LIMIT, {"limit": reject_limit}):
         obstacles.setdefault(row["partition_key"], []).append(f"too many rejects in {row['source_ids']}")
+    if only and (accepts_drift or act.kind == "override"):
+        store.accept_drift(cursor, only, act)
+    for day, drifts in _drifts_by_day(cursor).items():
+        obstacles.get(day, []).append(f"{DRIFT}: {', '.join(drifts)}")
     pointers = store.pointers(cursor)
     newest = store.newest_versions(cursor)
     # Changed, never shown, or behind what was released of them.
@@ -142,7 +156,9 @@ def publish(
         for day, reasons in obstacles.items()
         if not reasons and day not in days - set(moving) and newest.get(day) == pointers.get(day)
     }
-    return Published(release, decisions, frozenset(current), tuple(ended))
+    return Published(
+        release, decisions, frozenset(current), to_review=_to_review(obstacles, decisions), hold_changes=tuple(ended)
+    )
 
 
 def record_published(cursor: Any, settings: Settings, kind: str, published: Published) -> Path | None:
@@ -152,6 +168,28 @@ def record_published(cursor: Any, settings: Settings, kind: str, published: Publ
         return None
     act = "free" if published.data_release_id is None else kind
     return record_act(cursor, settings, act, release=published.data_release_id, changes=published.hold_changes)
+
+
+def _drifts_by_day(cursor: Any) -> dict[date, list[str]]:
+    """What drifted in each partition. A day without tickets is none: the run that finds it missing says so."""
+    found: dict[date, list[str]] = {}
+    for drift in read_open_drift(cursor):
+        if drift.partition_key is not None and drift.check_name != MISSING_DAY:
+            found.setdefault(drift.partition_key, []).append(drift.short)
+    return found
+
+
+def _to_review(obstacles: Mapping[date, Sequence[str]], decisions: Sequence[Decision]) -> frozenset[date]:
+    drifting = {day for day, found in obstacles.items() if found and all(each.startswith(DRIFT) for each in found)}
+    kept_back = {day for decision in decisions if not decision.is_open for day in decision.partitions}
+    # As decide() words them: the day, then the obstacle.
+    waiting = {
+        day
+        for decision in decisions
+        if not decision.is_open and all(found.split(": ", 1)[1].startswith(DRIFT) for found in decision.obstacles)
+        for day in decision.partitions
+    }
+    return frozenset(waiting | (drifting - kept_back))
 
 
 def _behind(pointers: Mapping[date, int], newest: Mapping[date, int]) -> set[date]:

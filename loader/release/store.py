@@ -279,6 +279,16 @@ def keep_waiting(cursor: Any, released: Sequence[date]) -> None:
     cursor.execute("update release.pending_ticket set is_assessed = true where not is_assessed")
 
 
+def accept_drift(cursor: Any, days: Sequence[date], act: Act) -> None:
+    """Let the drift that is known of these partitions pass, whatever runs; accepted before, it keeps that reason."""
+    cursor.execute(
+        "insert into release.accepted_drift (partition_key, check_name, subject, operator, reason)"
+        " select distinct partition_key, check_name, subject, %s, %s from reconcile.drift_finding"
+        " where partition_key = any(%s) on conflict do nothing",
+        (act.operator, act.reason, list(days)),
+    )
+
+
 def note_gate(cursor: Any, obstacles: Mapping[date, Sequence[str]], pending: set[date]) -> None:
     """What the gate says of each partition now; one that is not named stays as it was."""
     cursor.executemany(

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
 
+from loader.evidence import read_open_drift
 from loader.evidence.facts import fetch_rows, json_value
 from loader.reports.markdown import table
 from loader.warehouse import Warehouse
@@ -94,6 +95,7 @@ class Completeness:
     files: Sequence[Mapping[str, Any]]
     rejects: Sequence[Mapping[str, Any]]
     findings: Sequence[Mapping[str, Any]]
+    drift: Sequence[Mapping[str, Any]]
     proofs: Sequence[Mapping[str, Any]]
     unproved_load_count: int
     running_count: int
@@ -102,7 +104,7 @@ class Completeness:
     def answer(self) -> str:
         what = self.partition or "every known partition"
         if self.is_complete:
-            return f"{what}: complete"
+            return f"{what}: complete" + (f" ({len(self.drift)} drift(s) to review)" if self.drift else "")
         if not self.partitions:
             return f"{what}: nothing is known of it"
         lacking = [str(row["partition_key"]) for row in self.partitions if not row["is_complete"]]
@@ -124,6 +126,7 @@ class Completeness:
             "Files (each whole, with all its days)": self.files,
             "Rejected lines (those without a readable day: of every file)": self.rejects,
             "Findings": self.findings,
+            "Drift that nobody has accepted": self.drift,
             "Proofs": self.proofs,
         }
         sections = [f"## {title}\n\n{table(rows)}" for title, rows in parts.items()]
@@ -148,6 +151,7 @@ def read_completeness(warehouse: Warehouse, partition: date | None) -> Completen
                 "findings": _FINDINGS,
             }.items()
         }
+        drift = [each.as_record() for each in read_open_drift(cursor) if partition in (None, each.partition_key)]
         proofs = _rows(cursor, _PROOFS, {})
         (unproved,) = _rows(cursor, _UNPROVED, {})
     partitions = found["partitions"]
@@ -159,6 +163,7 @@ def read_completeness(warehouse: Warehouse, partition: date | None) -> Completen
         and not unproved["loads"]
         and not unproved["runs"],
         **found,
+        drift=drift,
         proofs=proofs,
         unproved_load_count=unproved["loads"],
         running_count=unproved["runs"],

@@ -30,6 +30,8 @@ _KEPT = (
     "reconcile.reconcile_event",
     "reconcile.reconcile_fate",
     "reconcile.reconcile_finding",
+    "reconcile.drift_profile",
+    "reconcile.drift_reject",
 )
 # What says what a build proves; each is signed by the build that made it.
 _SCOPE = ("proof_scope", "scope_load", "scope_asset", "scope_ticket")

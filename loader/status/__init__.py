@@ -10,6 +10,7 @@ from typing import Any
 
 from loader.config import Settings, load_settings
 from loader.contract.ruleset import load_ruleset
+from loader.evidence import read_open_drift
 from loader.evidence.facts import fetch_rows, json_value
 from loader.recovery.world import World
 from loader.status.diagnose import diagnose
@@ -89,6 +90,7 @@ class Status:
     proofs: Sequence[Mapping[str, Any]]
     absent_assets: Sequence[Mapping[str, Any]]
     findings: Sequence[Mapping[str, Any]]
+    drift: Sequence[Mapping[str, Any]]
     is_reconciled: bool
     nearest: Sequence[str]
     next_command: str
@@ -119,9 +121,10 @@ def read_status(
         state = _rows(cursor, _STATE, {})
         proofs = _rows(cursor, _PROOFS, {})
         absent = _rows(cursor, _ABSENT, {})
+        drift = [each.as_record() for each in read_open_drift(cursor) if partition in (None, each.partition_key)]
         nearest = _nearest(cursor, partition) if partition and not partitions else []
         found = diagnose(World(today, cursor, ruleset), partition, is_folder_searched=settings is not None)
-    return Status(partitions, runs, state, proofs, absent, findings, is_reconciled, nearest, found.next_command)
+    return Status(partitions, runs, state, proofs, absent, findings, drift, is_reconciled, nearest, found.next_command)
 
 
 def _nearest(cursor: Any, partition: date) -> list[str]:

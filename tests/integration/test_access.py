@@ -35,7 +35,7 @@ def day(server: Warehouse, _template: str, tmp_path_factory: pytest.TempPathFact
         write_export(folder / "exports" / "a.jsonl", [ticket(1), ticket(2, description="secret words"), b"{broken"])
         patch.setenv("LOADER_ALLOWED_ROOTS", str(folder))
         verdict = run(declare(folder / "exports"), partition=DAY)
-        assert verdict.release is not None and verdict.release.shows([DAY])
+        assert verdict.release is not None and verdict.release.current
         yield database
 
 

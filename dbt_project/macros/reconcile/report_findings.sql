@@ -1,4 +1,5 @@
-{#- on-run-end: one log line per finding when reconcile_finding was built in this run, at most `line_limit`. -#}
+{#- on-run-end: one log line per finding when reconcile_finding was built in this run, and per drift when drift_finding
+    was; at most `line_limit` of each. -#}
 {% macro report_findings(results, line_limit=50) -%}
     {{ return(adapter.dispatch('report_findings')(results, line_limit)) }}
 {%- endmacro %}
@@ -10,6 +11,11 @@
             {%- set lines = finding_lines(result.node.relation_name, line_limit) -%}
             {%- for line in lines -%}
                 {%- do log("reconcile: " ~ line, info=true) -%}
+            {%- endfor -%}
+        {%- endfor -%}
+        {%- for result in results if result.node.name == 'drift_finding' and result.status == 'success' -%}
+            {%- for line in drift_lines(result.node.relation_name, line_limit) -%}
+                {%- do log("drift: " ~ line, info=true) -%}
             {%- endfor -%}
         {%- endfor -%}
     {%- endif -%}
@@ -48,4 +54,17 @@
         {%- do lines.append((found.rows[0]['all_count'] | int - line_limit) ~ ' more findings: select * from ' ~ relation_name) -%}
     {%- endif -%}
     {{ return(lines) }}
+{%- endmacro %}
+
+{#- The drifts in `relation_name` as text, the newest partitions first. -#}
+{% macro drift_lines(relation_name, line_limit=50) -%}
+    {{ return(adapter.dispatch('drift_lines')(relation_name, line_limit)) }}
+{%- endmacro %}
+
+{% macro default__drift_lines(relation_name, line_limit=50) -%}
+    {%- set found = run_query(
+        "select coalesce(partition_key::text, 'no day') || ' ' || check_name || ': ' || detail as line from "
+        ~ relation_name ~ " order by partition_key desc nulls last, check_name, subject, detail limit " ~ line_limit
+    ) -%}
+    {{ return(found.columns['line'].values() | list) }}
 {%- endmacro %}

@@ -3,7 +3,7 @@
         materialized='incremental',
         incremental_strategy='append',
         on_schema_change='fail',
-        indexes=[{'columns': ['ticket_id']}, {'columns': ['customer_id']}],
+        indexes=[{'columns': ['ticket_id']}, {'columns': ['customer_id']}, {'columns': ['partition_key']}],
         pre_hook=[
             "{{ set_reconcile_session() }}",
             "{{ subtract_event_totals(ref('scope_ticket')) }}",

@@ -1,0 +1,85 @@
+{#-
+    What of a ticket's record is watched for drift. `mixes`: fields with a closed list of values in the contract;
+    `optional_fields`: those that it does not require. A test compares both with contracts/data/ticket_v1.schema.json.
+-#}
+{% macro drift_features() -%}
+    {{ return({
+        'mixes': [
+            'status', 'priority', 'category', 'product_line', 'sla_tier', 'pii_level', 'quality_gate'
+        ],
+        'optional_fields': [
+            'org_id', 'category', 'product_version', 'subject', 'description', 'error_codes', 'asset_ids',
+            'assignee_id', 'sla_tier', 'sla_due_at', 'updated_at', 'resolved_at', 'pii_redacted', 'tags'
+        ],
+    }) }}
+{%- endmacro %}
+
+{#- Pre-hook of drift_profile: the partitions in which a ticket's opening state may be another than it was measured. An
+    update of an older ticket is none of them. -#}
+{% macro find_touched_partitions() -%}
+    {%- if is_incremental() -%}
+    {%- set scope_load = ref('scope_load') -%}
+    {%- set scope_asset = ref('scope_asset') -%}
+    {%- set scope_ticket = ref('scope_ticket') -%}
+create temporary table touched_partition on commit drop as
+with
+of_scope as (
+    select *
+    from {{ ref('reconcile_event') }}
+    where
+        event_id is not null
+        and ticket_id in (select scope_ticket.ticket_id from {{ scope_ticket }} as scope_ticket)
+),
+openings as (
+    {{ opening_events('of_scope') }}
+)
+select openings.partition_key
+from openings
+inner join {{ scope_load }} as scope_load on openings.dlt_load_id = scope_load.load_id
+union
+-- Another ruleset may accept other events.
+select of_scope.partition_key
+from of_scope
+where exists (select 1 from {{ scope_asset }} as scope_asset where scope_asset.is_order_changed);
+analyze touched_partition;
+    {%- endif -%}
+{%- endmacro %}
+
+{#- A query of one event for each partition and ticket of `events` (rows of reconcile_event): the last version of the day
+    on which the ticket was opened; where none is known, the first version at all. It stays the same as the ticket grows
+    older, so that a young partition can be compared with older ones. -#}
+{% macro opening_events(events) -%}
+select distinct on (partition_key, ticket_id) *
+from (
+    select
+        *,
+        version_at < (partition_key + 1)::timestamp at time zone 'UTC' as is_of_opening_day
+    from {{ events }}
+    where event_fate <> 'retired'
+) as versions
+order by
+    partition_key asc,
+    ticket_id asc,
+    is_of_opening_day desc,
+    case when is_of_opening_day then version_at end desc,
+    version_at asc,
+    event_id asc
+{%- endmacro %}
+
+{#- The form of an id: letters become A, digits 9, and the day's own digits YYYYMMDD. 64 characters at most. `day`: SQL
+    expression of the day as eight digits; none: no day is known. -#}
+{% macro ticket_id_shape(ticket_id, day=none) -%}
+    {{ return(adapter.dispatch('ticket_id_shape')(ticket_id, day)) }}
+{%- endmacro %}
+
+{% macro default__ticket_id_shape(ticket_id, day=none) -%}
+    {{ exceptions.raise_compiler_error("ticket_id_shape is written for PostgreSQL, not for " ~ target.type) }}
+{%- endmacro %}
+
+{% macro postgres__ticket_id_shape(ticket_id, day=none) -%}
+    {%- set short = "left(" ~ ticket_id ~ ", 64)" -%}
+    {%- set masked = short if day is none else "replace(" ~ short ~ ", " ~ day ~ ", '~')" -%}
+    replace(
+        regexp_replace(regexp_replace({{ masked }}, '[0-9]', '9', 'g'), '[A-Za-z]|[^\x01-\x7f]', 'A', 'g'), '~', 'YYYYMMDD'
+    )
+{%- endmacro %}

@@ -1,0 +1,353 @@
+{{ config(pre_hook="{{ set_reconcile_session() }}") }}
+{%- set limits = var('drift') -%}
+{%- set trailing -%}
+range between interval '{{ limits.trailing_days }} days' preceding and interval '1 day' preceding
+{%- endset %}
+
+with
+
+profiles as (
+
+    select * from {{ ref('drift_profile') }}
+    {%- if limits.baseline_start %}
+    where partition_key >= date '{{ limits.baseline_start }}'
+    {%- endif %}
+
+),
+
+rejects as (
+
+    select * from {{ ref('drift_reject') }}
+
+),
+
+asset_indexes as (
+
+    select * from {{ ref('stg_ops__asset_index') }}
+
+),
+
+asset_partitions as (
+
+    select * from {{ source('ops', 'asset_partition') }}
+
+),
+
+manifest_assets as (
+
+    select * from {{ source('ops', 'manifest_asset') }}
+
+),
+
+-- Shares: every value that a feature ever had, on every day, zeros included, and its sum over days before.
+feature_days as (
+
+    select
+        partition_key,
+        check_name,
+        subject,
+        sum(ticket_count) as ticket_count
+    from profiles
+    where check_name <> 'volume'
+    group by partition_key, check_name, subject
+
+),
+
+trailing_days as (
+
+    select
+        *,
+        coalesce(sum(ticket_count) over earlier, 0) as trailing_count,
+        count(*) over earlier as trailing_day_count
+    from feature_days
+    window earlier as (partition by check_name, subject order by partition_key asc {{ trailing }})
+
+),
+
+feature_values as (
+
+    select distinct
+        check_name,
+        subject,
+        observed_value
+    from profiles
+    where check_name <> 'volume'
+
+),
+
+counted as (
+
+    select
+        measured_day.partition_key,
+        measured_day.check_name,
+        measured_day.subject,
+        measured_day.ticket_count,
+        measured_day.trailing_count,
+        measured_day.trailing_day_count,
+        feature_values.observed_value,
+        coalesce(profiles.ticket_count, 0) as value_count,
+        coalesce(sum(profiles.ticket_count) over earlier, 0) as trailing_value_count
+    from trailing_days as measured_day
+    inner join feature_values
+        on
+            measured_day.check_name = feature_values.check_name
+            and measured_day.subject = feature_values.subject
+    left join profiles
+        on
+            measured_day.partition_key = profiles.partition_key
+            and measured_day.check_name = profiles.check_name
+            and measured_day.subject = profiles.subject
+            and feature_values.observed_value = profiles.observed_value
+    window
+        earlier as (
+            partition by measured_day.check_name, measured_day.subject, feature_values.observed_value
+            order by measured_day.partition_key asc {{ trailing }}
+        )
+
+),
+
+-- Half a ticket is added to each value, so that one that is new or gone has a finite weight.
+shares as (
+
+    select
+        *,
+        (value_count + 0.5) / (ticket_count + 0.5 * count(*) over feature) as smooth_share,
+        (trailing_value_count + 0.5)
+        / (trailing_count + 0.5 * count(*) over feature) as smooth_trailing_share,
+        count(*) over feature - 1 as freedom
+    from counted
+    where
+        ticket_count >= {{ limits.min_tickets }}
+        and trailing_count >= {{ limits.min_tickets }}
+        and trailing_day_count >= {{ limits.min_trailing_partitions }}
+        and value_count + trailing_value_count > 0
+    window feature as (partition by partition_key, check_name, subject)
+
+),
+
+-- Population stability index, and what chance alone would reach: a chi-square quantile (Wilson and Hilferty)
+-- over the numbers of tickets.
+indexes as (
+
+    select
+        *,
+        sum(
+            (smooth_share - smooth_trailing_share) * ln(smooth_share / smooth_trailing_share)
+        ) over feature as score,
+        greatest(
+            {{ limits.stability_index }},
+            (1.0 / ticket_count + 1.0 / trailing_count)
+            * freedom
+            * power(
+                1 - 2 / (9.0 * greatest(freedom, 1))
+                + {{ limits.chance_z }} * sqrt(2 / (9.0 * greatest(freedom, 1))),
+                3
+            )
+        ) as threshold
+    from shares
+    window feature as (partition by partition_key, check_name, subject)
+
+),
+
+-- The value that moved most stands for the feature.
+shifted as (
+
+    select distinct on (partition_key, check_name, subject)
+        partition_key,
+        check_name,
+        subject,
+        observed_value,
+        value_count / ticket_count as measured_value,
+        trailing_value_count / trailing_count as trailing_value,
+        score,
+        threshold,
+        ticket_count,
+        trailing_count,
+        trailing_day_count
+    from indexes
+    where score > threshold
+    order by
+        partition_key asc,
+        check_name asc,
+        subject asc,
+        abs(smooth_share - smooth_trailing_share) desc,
+        observed_value asc
+
+),
+
+-- Volume: a day against the same weekday of the four weeks before.
+volumes as (
+
+    select
+        partition_key,
+        max(ticket_count) filter (where subject = 'tickets') as ticket_count,
+        max(ticket_count) filter (where subject = 'closing tickets') as closing_count
+    from profiles
+    where check_name = 'volume'
+    group by partition_key
+
+),
+
+-- Days with tickets, and days without any that had some a week or more before.
+calendar as (
+
+    select partition_key
+    from volumes
+    union
+    select volumes.partition_key + 7 * weeks.weeks_ago as partition_key
+    from volumes
+    cross join generate_series(1, 4) as weeks (weeks_ago)
+
+),
+
+first_day as (
+
+    select min(partition_key) as partition_key
+    from volumes
+
+),
+
+-- Weeks before the first day say nothing; a weekday without tickets since then is expected to have none.
+expected as (
+
+    select
+        calendar.partition_key,
+        count(*) as week_count,
+        percentile_cont(0.5) within group (order by coalesce(earlier.ticket_count, 0)) as expected_count
+    from calendar
+    cross join first_day
+    cross join generate_series(1, 4) as weeks (weeks_ago)
+    left join volumes as earlier on calendar.partition_key - 7 * weeks.weeks_ago = earlier.partition_key
+    where calendar.partition_key - 7 * weeks.weeks_ago >= first_day.partition_key
+    group by calendar.partition_key
+
+),
+
+-- A day is over when its own export says so, or when a full enough day has followed within a week.
+judged_days as (
+
+    select
+        expected.partition_key,
+        expected.expected_count,
+        expected.week_count,
+        coalesce(volumes.ticket_count, 0) as ticket_count,
+        coalesce(volumes.closing_count > 0, false)
+        or exists (
+            select 1
+            from volumes as later
+            where
+                later.partition_key > expected.partition_key
+                and later.partition_key <= expected.partition_key + 7
+                and later.ticket_count >= {{ limits.thin_share }} * expected.expected_count
+        ) as is_over
+    from expected
+    left join volumes on expected.partition_key = volumes.partition_key
+    where
+        expected.week_count >= {{ limits.min_weeks }}
+        and expected.expected_count >= {{ limits.min_expected_tickets }}
+
+),
+
+-- Lines of a day that nobody has asked for yet are no missing measured_day.
+low_days as (
+
+    select
+        partition_key,
+        case when ticket_count = 0 then 'drift_missing_day' else 'drift_thin_day' end as check_name,
+        ticket_count,
+        expected_count,
+        week_count
+    from judged_days
+    where
+        is_over
+        and ticket_count < {{ limits.thin_share }} * expected_count
+        and ticket_count < expected_count - {{ limits.chance_z }} * sqrt(expected_count)
+        and (
+            ticket_count > 0
+            or not exists (
+                select 1
+                from asset_partitions
+                where
+                    asset_partitions.partition_key = judged_days.partition_key
+                    and asset_partitions.record_line_count > 0
+            )
+        )
+
+),
+
+-- One name per asset: manifests may name the same content differently.
+file_names as (
+
+    select
+        asset_id,
+        min(source_id) as source_id
+    from manifest_assets
+    where asset_id is not null
+    group by asset_id
+
+),
+
+repeated_rejects as (
+
+    select
+        rejects.*,
+        file_names.source_id,
+        asset_indexes.line_count as asset_line_count,
+        rejects.line_count / asset_indexes.line_count::numeric as line_share
+    from rejects
+    inner join asset_indexes on rejects.asset_id = asset_indexes.asset_id
+    left join file_names on rejects.asset_id = file_names.asset_id
+    where
+        rejects.line_count >= {{ limits.min_rejected_lines }}
+        and rejects.line_count >= {{ limits.rejected_share }} * asset_indexes.line_count
+
+),
+
+final as (
+
+    select
+        partition_key,
+        null::integer as asset_id,
+        check_name,
+        subject,
+        round(measured_value, 4) as measured_value,
+        round(trailing_value, 4) as trailing_value,
+        round(score, 4) as score,
+        round(threshold, 4) as threshold,
+        subject || ': ' || observed_value || ' is ' || round(100 * measured_value, 1) || ' % of '
+        || ticket_count || ' tickets, was ' || round(100 * trailing_value, 1) || ' % of '
+        || trailing_count || ' on ' || trailing_day_count || ' days before; stability index '
+        || round(score, 2) || ', allowed ' || round(threshold, 2) as detail
+    from shifted
+    union all
+    select
+        partition_key,
+        null as asset_id,
+        check_name,
+        'tickets' as subject,
+        ticket_count as measured_value,
+        round(expected_count::numeric, 1) as trailing_value,
+        round(ticket_count / expected_count::numeric, 4) as score,
+        {{ limits.thin_share }} as threshold,
+        case when ticket_count = 0 then 'no ticket' else ticket_count || ' ticket(s)' end
+        || ', expected about ' || round(expected_count) || ' (same weekday, ' || week_count
+        || ' weeks before); fewer than ' || round(100 * {{ limits.thin_share }}) || ' % is thin' as detail
+    from low_days
+    union all
+    select
+        partition_key,
+        asset_id,
+        check_name,
+        subject,
+        line_count as measured_value,
+        0 as trailing_value,
+        round(line_share, 4) as score,
+        {{ limits.rejected_share }} as threshold,
+        subject || ': ' || observed_value || ' in ' || line_count || ' rejected lines of '
+        || asset_line_count || ' in ' || coalesce(source_id, 'asset ' || asset_id)
+        || '; the contract does not know it' as detail
+    from repeated_rejects
+
+)
+
+select * from final

@@ -1,0 +1,96 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='append',
+        on_schema_change='fail',
+        pre_hook=[
+            "{{ set_reconcile_session() }}",
+            "{{ delete_unproved('asset_id', ref('scope_asset')) }}",
+        ],
+    )
+}}
+{%- set scope_asset = ref('scope_asset') -%}
+{%- set mixes = drift_features().mixes %}
+
+with
+
+rejects as (
+
+    select
+        asset_id,
+        line_number,
+        partition_key,
+        message,
+        -- Only ASCII is looked for, and a damaged text must hide nothing.
+        encode(raw_line, 'escape') as line_text
+    from {{ ref('stg_bronze__rejected_record') }}
+    {%- if is_incremental() %}
+    where asset_id = any(array(select scope_asset.asset_id from {{ scope_asset }} as scope_asset))
+    {%- endif %}
+
+),
+
+-- Which field the contract complained about.
+complaints (check_name, subject, complaint) as (
+
+    values
+    {%- for field in mixes %}
+    ('drift_unknown_value', '{{ field }}', '$.{{ field }}: expected one of'),
+    {%- endfor %}
+    ('drift_ticket_id_rule', 'ticket_id', '$.ticket_id: expected pattern')
+
+),
+
+-- What is found inside a text has a backslash before its quotes there, and is not taken for a field.
+found as (
+
+    select distinct
+        rejects.asset_id,
+        rejects.line_number,
+        rejects.partition_key,
+        complaints.check_name,
+        complaints.subject,
+        substring(
+            rejects.line_text from '"' || complaints.subject || '"[ \t]*:[ \t]*"([^"\\]{1,64})"'
+        ) as observed_value
+    from rejects
+    inner join complaints on position(complaints.complaint in rejects.message) > 0
+
+),
+
+unknown_values as (
+
+    select
+        asset_id,
+        line_number,
+        partition_key,
+        check_name,
+        subject,
+        case
+            when subject = 'ticket_id' then {{ ticket_id_shape('observed_value') }}
+            else observed_value
+        end as observed_value
+    from found
+    where observed_value is not null
+
+),
+
+-- A value that is no plain word might be a name, and is not shown.
+final as (
+
+    select
+        asset_id,
+        check_name,
+        subject,
+        case
+            when subject = 'ticket_id' or observed_value ~ '^[A-Za-z][A-Za-z0-9_-]{0,39}$' then observed_value
+            else '(withheld, ' || length(observed_value) || ' characters)'
+        end as observed_value,
+        mode() within group (order by partition_key) as partition_key,
+        count(*) as line_count
+    from unknown_values
+    group by asset_id, check_name, subject, observed_value
+
+)
+
+select * from final

@@ -1,0 +1,60 @@
+{#- Warns with the drifts that nobody has accepted: where only changes are proved, those of files and partitions that the
+    build touched, and of days that are missing before them. -#}
+{% test no_drift(model) %}
+{%- set scope_asset = ref('scope_asset') %}
+with
+
+findings as (
+
+    select * from {{ model }}
+
+),
+
+accepted as (
+
+    select * from {{ source('release', 'accepted_drift') }}
+
+),
+
+touched as (
+
+    select distinct asset_partition.partition_key
+    from {{ source('ops', 'asset_partition') }} as asset_partition
+    inner join {{ scope_asset }} as scope_asset on asset_partition.asset_id = scope_asset.asset_id
+
+)
+
+select
+    findings.partition_key,
+    findings.check_name,
+    findings.subject,
+    findings.measured_value,
+    findings.trailing_value,
+    findings.score,
+    findings.threshold,
+    findings.detail
+from findings
+left join accepted
+    on
+        findings.partition_key = accepted.partition_key
+        and findings.check_name = accepted.check_name
+        and findings.subject = accepted.subject
+where
+    accepted.partition_key is null
+    {%- if is_proving_changes() %}
+    and (
+        findings.asset_id in (select scope_asset.asset_id from {{ scope_asset }} as scope_asset)
+        or findings.partition_key in (select touched.partition_key from touched)
+        or (
+            findings.check_name = 'drift_missing_day'
+            and exists (
+                select 1
+                from touched
+                where
+                    touched.partition_key > findings.partition_key
+                    and touched.partition_key <= findings.partition_key + 7
+            )
+        )
+    )
+    {%- endif %}
+{% endtest %}

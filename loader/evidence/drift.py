@@ -1,0 +1,69 @@
+"""Semantic drift as dbt found it: partitions that are not like those before them, and that wait for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+MISSING_DAY = "drift_missing_day"
+# As far as a following day makes a day without tickets a missing one.
+_DAYS_AFTER = timedelta(days=7)
+
+_OPEN = """
+select drift.partition_key, drift.asset_id, drift.check_name, drift.subject, drift.detail
+from reconcile.drift_finding as drift
+where not exists (
+    select from release.accepted_drift as accepted
+    where accepted.partition_key = drift.partition_key and accepted.check_name = drift.check_name
+        and accepted.subject = drift.subject)
+order by drift.partition_key, drift.check_name, drift.subject, drift.detail
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """One row of reconcile.drift_finding. `partition_key` None: rejects without a readable day; `asset_id`: of a file's
+    rejects only."""
+
+    partition_key: date | None
+    asset_id: int | None
+    check_name: str
+    subject: str
+    detail: str
+
+    @property
+    def line(self) -> str:
+        return f"{self.partition_key or 'no day'} {self.check_name}: {self.detail}"
+
+    @property
+    def short(self) -> str:
+        return f"{self.check_name} of {self.subject}"
+
+    def as_record(self) -> dict[str, str | None]:
+        """JSON-ready values."""
+        return {
+            "partition_key": None if self.partition_key is None else self.partition_key.isoformat(),
+            "check_name": self.check_name,
+            "subject": self.subject,
+            "detail": self.detail,
+        }
+
+    def is_about(self, days: Collection[date], asset_ids: Collection[int]) -> bool:
+        """Whether it is of these partitions or assets, or of a day that is missing in the week before one of them."""
+        if self.asset_id in asset_ids or self.partition_key in days:
+            return True
+        missing = self.partition_key
+        if self.check_name != MISSING_DAY or missing is None:
+            return False
+        return any(missing < day <= missing + _DAYS_AFTER for day in days)
+
+
+def read_open_drift(cursor: Any) -> tuple[Drift, ...]:
+    """Every drift that nobody has accepted, by partition; none before drift_finding was ever built."""
+    cursor.execute("select to_regclass('reconcile.drift_finding') is not null")
+    if not cursor.fetchone()[0]:
+        return ()
+    cursor.execute(_OPEN)
+    return tuple(Drift(*row) for row in cursor.fetchall())
