@@ -93,9 +93,9 @@ ready: $(STAMP) ## Exit 0 when a partition is released and unchanged since: PART
 hold: $(STAMP) ## Keep a partition as readers see it, whatever runs: PARTITION=2026-04-17 REASON='under review'
 	@$(LOADER) hold $(call option,--partition,PARTITION) $(call option,--reason,REASON) $(json)
 
-release: $(STAMP) ## Prove Silver and let readers see a partition of it; ends its hold [OVERRIDE=1 REASON='why']
-	@$(LOADER) release $(call option,--partition,PARTITION) $(if $(OVERRIDE),--override) $(call option,--reason,REASON) \
-		$(lock) $(json)
+release: $(STAMP) ## Prove Silver and let readers see a partition of it; ends its hold [OVERRIDE=1 ACCEPT_DRIFT=1 REASON='why']
+	@$(LOADER) release $(call option,--partition,PARTITION) $(if $(OVERRIDE),--override) \
+		$(if $(ACCEPT_DRIFT),--accept-drift) $(call option,--reason,REASON) $(lock) $(json)
 
 verify: $(STAMP) ## Read the raw zone again and compare Bronze line by line: RUN=<run_id>
 	@$(LOADER) verify --run $(call quoted,RUN) $(json)

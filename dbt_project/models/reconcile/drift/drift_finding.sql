@@ -58,9 +58,15 @@ trailing_days as (
     select
         *,
         coalesce(sum(ticket_count) over earlier, 0) as trailing_count,
-        count(*) over earlier as trailing_day_count
+        count(*) over earlier as trailing_day_count,
+        coalesce(sum(ticket_count) over earlier_weekday, 0) as weekday_count
     from feature_days
-    window earlier as (partition by check_name, subject order by partition_key asc {{ trailing }})
+    window
+        earlier as (partition by check_name, subject order by partition_key asc {{ trailing }}),
+        earlier_weekday as (
+            partition by check_name, subject, extract(isodow from partition_key)
+            order by partition_key asc {{ trailing }}
+        )
 
 ),
 
@@ -84,9 +90,11 @@ counted as (
         measured_day.ticket_count,
         measured_day.trailing_count,
         measured_day.trailing_day_count,
+        measured_day.weekday_count,
         feature_values.observed_value,
         coalesce(profiles.ticket_count, 0) as value_count,
-        coalesce(sum(profiles.ticket_count) over earlier, 0) as trailing_value_count
+        coalesce(sum(profiles.ticket_count) over earlier, 0) as trailing_value_count,
+        coalesce(sum(profiles.ticket_count) over earlier_weekday, 0) as weekday_value_count
     from trailing_days as measured_day
     inner join feature_values
         on
@@ -102,6 +110,12 @@ counted as (
         earlier as (
             partition by measured_day.check_name, measured_day.subject, feature_values.observed_value
             order by measured_day.partition_key asc {{ trailing }}
+        ),
+        earlier_weekday as (
+            partition by
+                measured_day.check_name, measured_day.subject, feature_values.observed_value,
+                extract(isodow from measured_day.partition_key)
+            order by measured_day.partition_key asc {{ trailing }}
         )
 
 ),
@@ -114,6 +128,8 @@ shares as (
         (value_count + 0.5) / (ticket_count + 0.5 * count(*) over feature) as smooth_share,
         (trailing_value_count + 0.5)
         / (trailing_count + 0.5 * count(*) over feature) as smooth_trailing_share,
+        (weekday_value_count + 0.5)
+        / (weekday_count + 0.5 * count(*) over feature) as smooth_weekday_share,
         count(*) over feature - 1 as freedom
     from counted
     where
@@ -125,7 +141,7 @@ shares as (
 
 ),
 
--- Population stability index, and what chance alone would reach: a chi-square quantile (Wilson and Hilferty)
+-- Population stability index, and what chance alone lets it reach: a chi-square quantile (Wilson and Hilferty)
 -- over the numbers of tickets.
 indexes as (
 
@@ -134,44 +150,127 @@ indexes as (
         sum(
             (smooth_share - smooth_trailing_share) * ln(smooth_share / smooth_trailing_share)
         ) over feature as score,
-        greatest(
-            {{ limits.stability_index }},
-            (1.0 / ticket_count + 1.0 / trailing_count)
-            * freedom
-            * power(
-                1 - 2 / (9.0 * greatest(freedom, 1))
-                + {{ limits.chance_z }} * sqrt(2 / (9.0 * greatest(freedom, 1))),
-                3
-            )
-        ) as threshold
+        sum(
+            (smooth_share - smooth_weekday_share) * ln(smooth_share / smooth_weekday_share)
+        ) over feature as weekday_score,
+        freedom * power(
+            1 - 2 / (9.0 * greatest(freedom, 1))
+            + {{ limits.chance_z }} * sqrt(2 / (9.0 * greatest(freedom, 1))),
+            3
+        ) as chance
     from shares
     window feature as (partition by partition_key, check_name, subject)
+
+),
+
+limited as (
+
+    select
+        *,
+        greatest(
+            {{ limits.stability_index }}, chance * (1.0 / ticket_count + 1.0 / trailing_count)
+        ) as threshold,
+        greatest(
+            {{ limits.stability_index }}, chance * (1.0 / ticket_count + 1.0 / nullif(weekday_count, 0))
+        ) as weekday_threshold
+    from indexes
+
+),
+
+-- A Sunday may be unlike the week: it must be unlike the Sundays before, too, where enough is known of them.
+candidates as (
+
+    select * from limited
+    where
+        score > threshold
+        and (weekday_count < {{ limits.min_tickets }} or weekday_score > weekday_threshold)
+
+),
+
+-- How far each of the days before is from their sum: a lively mix is no drift.
+earlier_shares as (
+
+    select
+        candidates.partition_key,
+        candidates.check_name,
+        candidates.subject,
+        feature_days.partition_key as earlier_partition_key,
+        candidates.smooth_trailing_share,
+        (coalesce(profiles.ticket_count, 0) + 0.5)
+        / (feature_days.ticket_count + 0.5 * (candidates.freedom + 1)) as smooth_share
+    from candidates
+    inner join feature_days
+        on
+            candidates.check_name = feature_days.check_name
+            and candidates.subject = feature_days.subject
+            and candidates.partition_key > feature_days.partition_key
+            and candidates.partition_key <= feature_days.partition_key + {{ limits.trailing_days }}
+    left join profiles
+        on
+            feature_days.partition_key = profiles.partition_key
+            and candidates.check_name = profiles.check_name
+            and candidates.subject = profiles.subject
+            and candidates.observed_value = profiles.observed_value
+    where feature_days.ticket_count >= {{ limits.min_tickets }}
+
+),
+
+earlier_indexes as (
+
+    select
+        partition_key,
+        check_name,
+        subject,
+        earlier_partition_key,
+        sum((smooth_share - smooth_trailing_share) * ln(smooth_share / smooth_trailing_share)) as score
+    from earlier_shares
+    group by partition_key, check_name, subject, earlier_partition_key
+
+),
+
+usual as (
+
+    select
+        partition_key,
+        check_name,
+        subject,
+        {{ limits.usual_factor }}
+        * percentile_cont({{ limits.usual_quantile }}) within group (order by score)::numeric as threshold
+    from earlier_indexes
+    group by partition_key, check_name, subject
+    having count(*) >= {{ limits.min_trailing_partitions }}
 
 ),
 
 -- The value that moved most stands for the feature.
 shifted as (
 
-    select distinct on (partition_key, check_name, subject)
-        partition_key,
-        check_name,
-        subject,
-        observed_value,
-        value_count / ticket_count as measured_value,
-        trailing_value_count / trailing_count as trailing_value,
-        score,
-        threshold,
-        ticket_count,
-        trailing_count,
-        trailing_day_count
-    from indexes
-    where score > threshold
+    select distinct on (candidates.partition_key, candidates.check_name, candidates.subject)
+        candidates.partition_key,
+        candidates.check_name,
+        candidates.subject,
+        candidates.observed_value,
+        candidates.value_count / candidates.ticket_count as measured_value,
+        candidates.trailing_value_count / candidates.trailing_count as trailing_value,
+        candidates.score,
+        greatest(candidates.threshold, usual.threshold) as threshold,
+        candidates.ticket_count,
+        candidates.trailing_count,
+        candidates.trailing_day_count
+    from candidates
+    left join usual
+        on
+            candidates.partition_key = usual.partition_key
+            and candidates.check_name = usual.check_name
+            and candidates.subject = usual.subject
+    where candidates.score > coalesce(usual.threshold, 0)
     order by
-        partition_key asc,
-        check_name asc,
-        subject asc,
-        abs(smooth_share - smooth_trailing_share) desc,
-        observed_value asc
+        candidates.partition_key asc,
+        candidates.check_name asc,
+        candidates.subject asc,
+        round(abs(candidates.smooth_share - candidates.smooth_trailing_share), 6) desc,
+        candidates.smooth_share - candidates.smooth_trailing_share desc,
+        candidates.observed_value asc
 
 ),
 
@@ -293,7 +392,7 @@ repeated_rejects as (
         rejects.*,
         file_names.source_id,
         asset_indexes.line_count as asset_line_count,
-        rejects.line_count / asset_indexes.line_count::numeric as line_share
+        rejects.line_count / nullif(asset_indexes.line_count, 0)::numeric as line_share
     from rejects
     inner join asset_indexes on rejects.asset_id = asset_indexes.asset_id
     left join file_names on rejects.asset_id = file_names.asset_id

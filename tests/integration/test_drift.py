@@ -1,0 +1,323 @@
+"""Each kind of drift is found on the day on which upstream changed, and nothing is found on any other."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+import yaml
+
+from loader.ingest import Verdict
+from loader.progress import Silent
+from loader.release.acts import readiness, release
+from loader.reports import read_completeness
+from loader.silver import run_dbt
+from loader.status import read_status
+from loader.warehouse import Warehouse
+from tests.checkouts import ROOT
+from tests.ingests import declare, rows, run, settings, write_export
+from tests.integration.drift_scene import (
+    BEFORE,
+    CUSTOMER,
+    EQUAL,
+    FORMS,
+    IDS,
+    MISSING,
+    NULLS,
+    PRIORITY,
+    THIN,
+    VALUES,
+    write_exports,
+)
+from tests.proofs import reconciled
+from tests.shared_warehouse import Kept, fresh_database, kept, loader_variables
+
+DRIFTED = (PRIORITY, NULLS, IDS, EQUAL, BEFORE, CUSTOMER, THIN, VALUES, FORMS)
+LIMITS = yaml.safe_load((ROOT / "dbt_project" / "dbt_project.yml").read_text())["vars"]["drift"]
+
+
+@dataclass(frozen=True, slots=True)
+class Drifted:
+    usual: Verdict
+    changed: Verdict
+    folder: Path
+    kept: Kept
+
+
+@pytest.fixture(scope="module")
+def drifted(server: Warehouse, _template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drifted]:
+    """The committed sample, then two weeks with a change a day, each in one ingest."""
+    root = tmp_path_factory.mktemp("drifted")
+    write_exports(root / "changed")
+    with fresh_database(server, _template) as database, pytest.MonkeyPatch.context() as patch:
+        for name, value in {**loader_variables(database, root), "LOADER_REJECT_LIMIT": "0.9"}.items():
+            patch.setenv(name, value)
+        usual = run()
+        changed = run(declare(root / "changed", "changed"))
+        with kept(server, database) as copy:
+            yield Drifted(usual, changed, root, copy)
+
+
+def test_the_committed_sample_has_no_drift(drifted: Drifted) -> None:
+    """61 days, of which 39 weekdays are judged; a false alarm here would keep a usual day from its readers."""
+    assert (drifted.usual.exit_code, drifted.usual.facts.drifts) == (0, ())
+    assert drifted.usual.downstream_decision == "proceed"
+
+
+def test_each_change_is_found_on_its_day_and_nothing_else_is(drifted: Drifted) -> None:
+    verdict = drifted.changed
+    assert (verdict.exit_code, verdict.proof.name) == (0, "changes"), (verdict.problems, verdict.proof)
+    found = [(drift.partition_key, drift.check_name, drift.subject) for drift in verdict.facts.drifts]
+    assert found == [
+        (PRIORITY, "drift_value_mix", "priority"),
+        (NULLS, "drift_null_rate", "org_id"),
+        (IDS, "drift_ticket_id_rule", "ticket_id"),
+        (EQUAL, "drift_null_rate", "updated_at"),
+        (EQUAL, "drift_updated_at", "updated_at"),
+        (BEFORE, "drift_null_rate", "updated_at"),
+        (BEFORE, "drift_updated_at", "updated_at"),
+        (CUSTOMER, "drift_customer_share", "customer_id"),
+        (THIN, "drift_thin_day", "tickets"),
+        (MISSING, "drift_missing_day", "tickets"),
+        (VALUES, "drift_unknown_value", "status"),
+        (VALUES, "drift_unknown_value", "status"),
+        (FORMS, "drift_ticket_id_rule", "ticket_id"),
+    ]
+
+
+def test_a_drift_is_told_in_a_sentence_that_names_no_person(drifted: Drifted) -> None:
+    """What is no plain word may be a name; a text that looks like a field is none."""
+    assert [f"{drift.partition_key:%d} {drift.detail}"[:58] for drift in drifted.changed.facts.drifts] == [
+        "04 priority: p1_critical is 100.0 % of 58 tickets, was 2.6",
+        "05 org_id: null is 100.0 % of 55 tickets, was 7.1 % of 114",
+        "06 ticket_id: AAA-99999999-999999 is 100.0 % of 52 tickets",
+        "07 updated_at: given is 100.0 % of 50 tickets, was 52.4 % ",
+        "07 updated_at: equal to created_at is 100.0 % of 50 ticket",
+        "08 updated_at: given is 100.0 % of 50 tickets, was 55.0 % ",
+        "08 updated_at: before created_at is 100.0 % of 50 tickets,",
+        "11 customer_id: the most frequent is 67.2 % of 58 tickets,",
+        "12 2 ticket(s), expected about 52 (same weekday, 4 weeks b",
+        "13 no ticket, expected about 50 (same weekday, 4 weeks bef",
+        "14 status: (withheld, 10 characters) in 19 rejected lines ",
+        "14 status: triaged in 45 rejected lines of 126 in tickets-",
+        "15 ticket_id: AAA9999999 in 48 rejected lines of 130 in ti",
+    ]
+
+
+def test_what_drifted_waits_for_a_person_and_what_did_not_goes_on(drifted: Drifted) -> None:
+    """The run is manual_review_required, and so is each drifted day; its neighbours are released."""
+    verdict = drifted.changed
+    assert (verdict.status, verdict.downstream_decision) == ("warning", "manual_review_required")
+    assert verdict.next_command.startswith(f"make status PARTITION={PRIORITY} ")
+    records = {path.parent.name: orjson.loads(path.read_bytes()) for path in verdict.report_paths}
+    decisions = {day: record["downstream_decision"] for day, record in records.items() if day[0] == "2"}
+    assert {day for day, decision in decisions.items() if decision == "manual_review_required"} == {
+        day.isoformat() for day in DRIFTED
+    }
+    assert set(decisions.values()) == {"manual_review_required", "proceed"}
+    assert records["_run"]["downstream_decision"] == "manual_review_required"
+    assert len(records["_run"]["drift"]) == 13
+    record = records[NULLS.isoformat()]
+    assert (record["status"], record["reason_codes"]) == ("warning", ["drift_null_rate"])
+    assert [(drift["check_name"], drift["subject"]) for drift in record["drift"]] == [("drift_null_rate", "org_id")]
+    assert _check(record) == ("warn", 13)
+    shown = rows(drifted.kept.fresh(), "select distinct partition_key from serving.ticket_fact")
+    assert {day for (day,) in shown}.isdisjoint(DRIFTED)
+    assert len(shown) == 61 + 7
+
+
+def test_drift_that_a_person_lets_pass_keeps_nothing_back_any_more(drifted: Drifted, tmp_path: Path) -> None:
+    """Nor does it when later rows of the day arrive; drift of other days stays, and other checks are not overridden."""
+    database = drifted.kept.fresh()
+    assert _ready(PRIORITY) == (
+        False,
+        "not released; proved rows wait for their release; drift to review: drift_value_mix of priority",
+    )
+    done = release(settings(), [PRIORITY], reason="a campaign", accepts_drift=True, report=Silent())
+    assert done.published.partitions == (PRIORITY,)
+    assert rows(database, "select partition_key, check_name, subject, reason from release.accepted_drift") == [
+        (PRIORITY, "drift_value_mix", "priority", "a campaign")
+    ]
+    ((payload,),) = rows(
+        database,
+        "select raw_payload from bronze.raw_ticket_event where partition_key = %s order by ticket_id limit 1",
+        PRIORITY,
+    )
+    late = {**json.loads(payload), "ingest_batch_id": "batch-20260501-001", "updated_at": "2026-05-01T00:00:00Z"}
+    write_export(tmp_path / "late" / "tickets-2026-05-01.jsonl", [late])
+    verdict = run(declare(tmp_path / "late", "late"))
+    assert (verdict.facts.drifts, verdict.downstream_decision) == ((), "proceed")
+    assert verdict.release is not None and verdict.release.partitions == (PRIORITY,)
+    assert _check(orjson.loads(verdict.report_paths[0].read_bytes())) == ("pass", 0)
+    assert _ready(PRIORITY) == (True, None)
+    assert _ready(NULLS)[0] is False
+
+
+def test_status_and_completeness_say_what_drifted(drifted: Drifted) -> None:
+    database = drifted.kept.fresh()
+    assert [row["subject"] for row in read_status(database, NULLS).drift] == ["org_id"]
+    assert len(read_status(database, None).drift) == 13
+    day = read_completeness(database, NULLS)
+    assert (day.is_complete, day.answer) == (True, f"{NULLS}: complete (1 drift(s) to review)")
+    assert "org_id: null is 100.0 %" in day.markdown()
+
+
+def test_what_was_measured_as_changes_came_is_what_a_whole_build_measures(drifted: Drifted) -> None:
+    """Partitions that the second ingest did not measure again would differ otherwise."""
+    database = drifted.kept.fresh()
+    before = {table: found for table, found in reconciled(database).items() if table.startswith("drift_")}
+    assert run_dbt(database, ROOT, ["build", "--select", "tag:drift"]).is_ok
+    after = {table: found for table, found in reconciled(database).items() if table.startswith("drift_")}
+    assert sorted(before) == ["drift_finding", "drift_profile", "drift_reject"]
+    assert before == after
+
+
+def _ready(day: date) -> tuple[bool, str | None]:
+    (row,) = readiness(settings(), [day])
+    return row["is_ready"], row["reason"]
+
+
+def _check(record: Mapping[str, Any]) -> tuple[str, int]:
+    (check,) = [check for check in record["checks"] if check["name"] == "no_drift"]
+    return check["status"], check["failures"]
+
+
+# What drift_profile says, made up: check, subject, value, and tickets by day. All cases are judged in one build, the
+# mixes told apart by their subject, the volumes by their year.
+PROFILE = ("partition_key", "check_name", "subject", "observed_value", "ticket_count")
+Measured = tuple[str, str, str | None, Mapping[date, int]]
+MONDAY = date(2027, 3, 1)
+WEEKDAYS = (40, 42, 38, 41, 40, 3, 0)
+A_YEAR = timedelta(days=364)
+
+
+def _day(place: int) -> date:
+    return MONDAY + timedelta(days=place)
+
+
+def _weeks(count: int, **days: int | None) -> dict[int, int]:
+    """So many weeks of 40 tickets a weekday, few on Saturdays, none on Sundays; `d28=5`: other numbers, by place."""
+    usual = {place: WEEKDAYS[place % 7] for place in range(7 * count)}
+    changed = {**usual, **{int(name[1:]): number for name, number in days.items()}}
+    return {place: number for place, number in changed.items() if number}
+
+
+# The first year is the first that is known: what was before it is no week without tickets.
+VOLUMES: dict[str, tuple[dict[int, int], dict[int, int], list[tuple[int, str]]]] = {
+    "two weeks are too little to know a weekday": (_weeks(3, d16=8), {}, []),
+    "weekends and Sundays without tickets are usual": (_weeks(5), {}, []),
+    "a weekday between others is missing": (_weeks(5, d30=None), {}, [(30, "drift_missing_day")]),
+    "a weekday is thin": (_weeks(5, d30=8), {}, [(30, "drift_thin_day")]),
+    "a third of the usual is a poor day, not a thin one": (_weeks(5, d30=15), {}, []),
+    "the newest day has begun only": (_weeks(4, d28=8), {}, []),
+    "the newest day is over and thin": (_weeks(4, d28=8), {28: 2}, [(28, "drift_thin_day")]),
+    "two are missing": (_weeks(4, d30=40), {}, [(28, "drift_missing_day"), (29, "drift_missing_day")]),
+    "a stray ticket of a later day makes no day missing": (_weeks(4, d33=1), {}, []),
+    "nor does a day of another month": (_weeks(4, d60=40), {}, []),
+    "13 a day are too few to expect any": (
+        {place: number // 3 for place, number in _weeks(5, d30=None).items() if number > 2},
+        {},
+        [],
+    ),
+}
+
+
+def _mix(*shares: float, size: int = 200) -> tuple[list[float], int]:
+    """A day for each share: so much of `size` tickets has the first of two values."""
+    return list(shares), size
+
+
+STEADY = [0.5] * 14
+LIVELY = _mix(*[0.3, 0.75] * 7, 0.78)
+LASTING = _mix(*STEADY, *[0.95] * 10)
+MIXES: dict[str, tuple[tuple[list[float], int], list[int]]] = {
+    "a shift after two steady weeks": (_mix(*STEADY, 0.9), [14]),
+    "a small one": (_mix(*STEADY, 0.7), []),
+    "a value is gone": (_mix(*STEADY, 0.0), [14]),
+    "a value is new": (_mix(*[1.0] * 14, 0.8), [14]),
+    "of 20 tickets nothing is said": (_mix(*STEADY, 0.9, size=20), []),
+    "of 32 tickets chance may make it": (_mix(*STEADY, 0.75, size=32), []),
+    "six days before are too few": (_mix(*STEADY[:6], 0.9), []),
+    "seven are enough": (_mix(*STEADY[:7], 0.9), [7]),
+    "a mix that is lively every day": (LIVELY, []),
+    "weekends": (_mix(*([0.5] * 5 + [0.95] * 2) * 4), []),
+    "a lasting change, for five days": (LASTING, [14, 15, 16, 17, 18]),
+}
+# Under other thresholds.
+OTHERWISE: list[tuple[dict[str, Any], tuple[list[float], int], list[int]]] = [
+    ({"usual_factor": 0}, LIVELY, [7, 9, 11, 13, 14]),
+    ({"baseline_start": _day(14).isoformat()}, LASTING, []),
+    ({"stability_index": 2.0}, _mix(*STEADY, 0.9), []),
+]
+
+
+def _measured(subject: str, mix: tuple[list[float], int]) -> list[Measured]:
+    shares, size = mix
+    first = {_day(place): round(size * share) for place, share in enumerate(shares)}
+    rest = {day: size - count for day, count in first.items()}
+    return [("drift_value_mix", subject, "open", first), ("drift_value_mix", subject, "closed", rest)]
+
+
+def _judged(drifted: Drifted, measured: Iterable[Measured], **limits: Any) -> list[tuple[date, str, str]]:
+    """Partition, check and subject of each row of drift_finding over these measurements alone."""
+    database = drifted.kept.database
+    profile = [
+        dict(zip(PROFILE, (day.isoformat(), check_name, subject, value, count), strict=True))
+        for check_name, subject, value, tickets in measured
+        for day, count in tickets.items()
+        if count
+    ]
+    rows(database, "delete from reconcile.drift_reject")
+    rows(database, "delete from reconcile.drift_profile")
+    rows(
+        database,
+        "insert into reconcile.drift_profile select measured.* from jsonb_to_recordset(%s) as measured"
+        " (partition_key date, check_name text, subject text, observed_value text, ticket_count bigint)",
+        json.dumps(profile),
+    )
+    variables = json.dumps({"drift": {**LIMITS, **limits}})
+    assert run_dbt(database, ROOT, ["run", "--select", "drift_finding", "--vars", variables]).is_ok
+    return rows(database, "select partition_key, check_name, subject from reconcile.drift_finding order by 1, 2, 3")  # type: ignore[return-value]
+
+
+@pytest.fixture(scope="module")
+def judged(drifted: Drifted) -> list[tuple[date, str, str]]:
+    """All mixes and volumes, in one build."""
+    measured = [row for name, (mix, _) in MIXES.items() for row in _measured(name, mix)]
+    for year, (tickets, closing, _) in enumerate(VOLUMES.values()):
+        for subject, days in (("tickets", tickets), ("closing tickets", closing)):
+            numbers = {_day(place) + year * A_YEAR: number for place, number in days.items()}
+            measured.append(("volume", subject, None, numbers))
+    return _judged(drifted, measured)
+
+
+@pytest.mark.parametrize("name", VOLUMES)
+def test_a_missing_day_is_told_from_a_thin_one_and_from_one_that_is_not_over(
+    judged: list[tuple[date, str, str]], name: str
+) -> None:
+    start = MONDAY + list(VOLUMES).index(name) * A_YEAR
+    found = [
+        ((day - start).days, kind)
+        for day, kind, subject in judged
+        if subject == "tickets" and start <= day < start + A_YEAR
+    ]
+    assert found == VOLUMES[name][2]
+
+
+@pytest.mark.parametrize("name", MIXES)
+def test_a_mix_has_shifted_when_it_is_unlike_the_days_before(judged: list[tuple[date, str, str]], name: str) -> None:
+    assert [(day - MONDAY).days for day, _, subject in judged if subject == name] == MIXES[name][1]
+
+
+@pytest.mark.parametrize(("limits", "mix", "places"), OTHERWISE, ids=["factor", "baseline", "index"])
+def test_the_thresholds_are_those_of_the_variable(
+    drifted: Drifted, limits: dict[str, Any], mix: tuple[list[float], int], places: list[int]
+) -> None:
+    """Each case is judged otherwise above, under the thresholds of dbt_project.yml."""
+    assert [(day - MONDAY).days for day, _, _ in _judged(drifted, _measured("status", mix), **limits)] == places
