@@ -204,7 +204,7 @@ def _backfill_second(place: Scratch) -> tuple[str, ...]:
 def _failing_check(place: Scratch) -> _Made:
     """Somebody edited Silver by hand."""
     before = place.rows(_SILVER, DRILLED[1])
-    place.rows("update silver.ticket_fact set subject = 'edited' where partition_key = %s", DRILLED[1])
+    place.rows("update silver.ticket_fact set product_version = 'edited' where partition_key = %s", DRILLED[1])
     edited = place.rows(_SILVER, DRILLED[1])
     failed = place.loader("build")
     bad = [node["name"] for node in failed.record["nodes"] if node["status"] == "fail"]

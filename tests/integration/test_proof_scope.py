@@ -29,7 +29,7 @@ from tests.shared_warehouse import Kept, fresh_database, kept, loader_variables
 
 FIRST = date(2026, 4, 14)
 BEHIND_THE_TRIGGERS = "set session_replication_role = replica; "
-EDIT = "update silver.ticket_fact set subject = 'edited' where ticket_id = {ticket}"
+EDIT = "update silver.ticket_fact set product_version = 'edited' where ticket_id = {ticket}"
 THROUGH_THE_DOOR = "set local omni.maintenance = 'repair'; "
 
 
@@ -216,7 +216,7 @@ def test_while_anything_is_unexplained_every_ingest_proves_everything(
     """A finding does not go away because nobody looks at its day again."""
     rows(
         database,
-        "update silver.ticket_fact set subject = 'edited' where ticket_id in"
+        "update silver.ticket_fact set product_version = 'edited' where ticket_id in"
         " (select min(ticket_id) from silver.ticket_fact)",
     )
     assert run(manifests[2]).exit_code == 1
@@ -311,7 +311,7 @@ def test_a_change_that_was_not_committed_when_a_proof_began_is_not_covered_by_it
     manifests: list[Path], database: Warehouse
 ) -> None:
     """Another session began to write before the proof, and ends after it: its rows are proved by the next one."""
-    edit = "update silver.ticket_fact set subject = 'edited' where ticket_id in (select min(ticket_id) from {table})"
+    edit = "update silver.ticket_fact set owner = 'edited' where ticket_id in (select min(ticket_id) from {table})"
     other = database.connect(application_name="tests")
     with closing(other), other.cursor() as cursor:
         cursor.execute(edit.format(table="silver.ticket_fact"))

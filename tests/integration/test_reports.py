@@ -53,7 +53,7 @@ def test_a_day_with_a_missing_file_or_a_finding_is_not_complete(manifest: Path, 
     assert not day.is_complete
     assert [row["file"] for row in day.files if row["disposition"] == "missing"] == ["tickets-2026-04-18.jsonl"]
 
-    rows(database, "update silver.ticket_fact set subject = 'edited' where ticket_id = 'TKT-20260417-000001'")
+    rows(database, "update silver.ticket_fact set product_version = 'edited' where ticket_id = 'TKT-20260417-000001'")
     run(manifest)
     assert [row["table_name"] for row in read_completeness(database, DAY).findings] == ["silver.ticket_fact"]
     assert "1 finding(s)" in read_completeness(database, DAY).answer

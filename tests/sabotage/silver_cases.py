@@ -42,7 +42,6 @@ _TICKET_EDITS = {
     "category": "case when category is null then 'other' end",
     "product_line": "case product_line when 'cross_product' then 'northstar_studio' else 'cross_product' end",
     "product_version": "case when product_version is null then '' end",
-    "subject": "case when subject is null then '' end",
     "error_codes": "case when error_codes is null then '[]'::jsonb end",
     "asset_ids": "case when asset_ids is null then '[]'::jsonb end",
     "assignee_id": "case when assignee_id is null then '' end",

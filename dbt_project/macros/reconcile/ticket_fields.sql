@@ -1,7 +1,7 @@
 {#-
     The fields of a ticket record that Silver holds as typed columns: the one list that both sides of the
-    Bronze-to-Silver comparison use. Left out on purpose: description (free text stays in Bronze) and
-    ingest_batch_id (belongs to the delivery). A test compares this list with contracts/data/ticket_v1.schema.json.
+    Bronze-to-Silver comparison use. Left out on purpose: what contracts/privacy/field_policy_v1.json keeps out of
+    Silver, and ingest_batch_id (belongs to the delivery). A test compares this list with both.
 -#}
 {% macro ticket_fields() -%}
     {{ return([
@@ -15,7 +15,6 @@
         {'field': 'category', 'column': 'category', 'kind': 'text'},
         {'field': 'product_line', 'column': 'product_line', 'kind': 'text'},
         {'field': 'product_version', 'column': 'product_version', 'kind': 'text'},
-        {'field': 'subject', 'column': 'subject', 'kind': 'text'},
         {'field': 'error_codes', 'column': 'error_codes', 'kind': 'json'},
         {'field': 'asset_ids', 'column': 'asset_ids', 'kind': 'json'},
         {'field': 'assignee_id', 'column': 'assignee_id', 'kind': 'text'},

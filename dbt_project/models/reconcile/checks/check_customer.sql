@@ -172,7 +172,8 @@ numbered_customers as (
 found_customers as (
 
     select
-        coalesce(expected.customer_id, actual.customer_id) as customer_id,
+        -- A finding reaches reports and evidence: it names the event, never the customer.
+        coalesce(expected.event_id, actual.event_id) as event_id,
         expected.partition_key,
         coalesce(expected.asset_id, actual.asset_id) as asset_id,
         coalesce(expected.run_id, actual.run_id) as run_id,
@@ -200,7 +201,8 @@ found as (
 
     select
         {{ finding(
-            'customer_differs_from_bronze', "'silver.customer_dim'", "'customer ' || customer_id || ': ' || difference",
+            'customer_differs_from_bronze', "'silver.customer_dim'",
+            "'customer of event ' || event_id || ': ' || difference",
             partition_key='partition_key', asset_id='asset_id', run_id='run_id'
         ) }}
     from found_customers
@@ -208,7 +210,8 @@ found as (
     union all
     select
         {{ finding(
-            'lineage_differs', "'silver.customer_dim'", "'customer ' || customer_id || ': ' || lineage_difference",
+            'lineage_differs', "'silver.customer_dim'",
+            "'customer of event ' || event_id || ': ' || lineage_difference",
             partition_key='partition_key', asset_id='asset_id', run_id='run_id'
         ) }}
     from found_customers

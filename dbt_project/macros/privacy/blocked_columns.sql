@@ -1,0 +1,59 @@
+{#- A query of the columns that the field policy keeps out of their schema, one row each. `columns`: a query or CTE of
+    schema_name, relation_name, column_name, data_type. A name counts by its words: `last_subject` is `subject`. -#}
+{% macro blocked_columns(columns) -%}
+    {{ return(adapter.dispatch('blocked_columns')(columns)) }}
+{%- endmacro %}
+
+{% macro default__blocked_columns(columns) -%}
+    {{ exceptions.raise_compiler_error("blocked_columns is written for PostgreSQL, not for " ~ target.type) }}
+{%- endmacro %}
+
+{% macro postgres__blocked_columns(columns) -%}
+select
+    schema_name,
+    relation_name,
+    column_name,
+    case
+        when column_name in ('{{ record_containers() | join("', '") }}') then 'holds whole records'
+        {%- for rule in field_policy() if not (rule.silver and rule.retrieval) %}
+        when
+            column_name ~ '(^|_){{ rule.field }}(_|$)'
+            {%- if rule.silver %}
+            and schema_name = 'serving'
+            {%- endif %}
+            then '{{ rule.field }}: {{ rule.level }}'
+        {%- endfor %}
+        when
+            data_type in ('json', 'jsonb', 'bytea', 'xml')
+            and column_name !~ '_(fingerprint|sha256)$'
+            and column_name not in (
+                {%- for rule in field_policy() if rule.silver %}
+                '{{ rule.column }}'{{ "," if not loop.last }}
+                {%- endfor %}
+            )
+            then 'of type ' || data_type || ', may hold whole records'
+    end as reason
+from {{ columns }}
+{%- endmacro %}
+
+{#- Blocked fields that a model's own SQL names, also under another name in its result: a list of
+    {model, field}. Comments do not count. Needs the graph: empty while dbt parses. -#}
+{% macro blocked_fields_in_code(schemas) -%}
+    {%- set found = [] -%}
+    {%- if execute -%}
+        {%- for node in graph.nodes.values() if node.resource_type == 'model' and node.schema in schemas -%}
+            {%- set code = modules.re.sub('(?s)[{]#.*?#[}]|--[^\n]*', '', node.raw_code) -%}
+            {%- for rule in field_policy() if not (rule.silver and (rule.retrieval or node.schema != 'serving')) -%}
+                {%- if modules.re.search('\\b' ~ rule.field ~ '\\b', code) -%}
+                    {%- do found.append({'schema': node.schema, 'model': node.name, 'field': rule.field}) -%}
+                {%- endif -%}
+            {%- endfor -%}
+        {%- endfor -%}
+        {#- The list of fields that ticket_fact and reconcile type is a macro of its own. -#}
+        {%- set allowed = field_policy() | selectattr('silver') | map(attribute='field') | list -%}
+        {%- for item in ticket_fields() if item.field not in allowed -%}
+            {%- do found.append({'schema': 'reconcile', 'model': 'ticket_fields', 'field': item.field}) -%}
+        {%- endfor -%}
+    {%- endif -%}
+    {{ return(found) }}
+{%- endmacro %}

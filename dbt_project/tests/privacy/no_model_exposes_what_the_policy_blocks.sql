@@ -1,0 +1,52 @@
+{#- Fails with the columns of Silver, reconcile, serving and the stored releases that the field policy
+    (contracts/privacy) blocks, and with the models whose SQL reads a blocked field under whatever name. Bronze,
+    and staging, which is a look at it, hold whole records. -#}
+{#- After all that it looks at. -#}
+{%- do ref('ticket_version') %}
+{%- do ref('serving_ticket_fact') %}
+{%- do ref('serving_customer_dim') %}
+{%- do ref('partition_status') %}
+{%- do ref('reconcile_finding') %}
+{%- set in_code = blocked_fields_in_code(['silver', 'reconcile', 'serving']) %}
+
+with
+
+stored_columns as (
+
+    select
+        table_schema as schema_name,
+        table_name as relation_name,
+        column_name,
+        data_type
+    from information_schema.columns
+    where table_schema in ('silver', 'reconcile', 'serving', 'release')
+
+),
+
+judged as (
+
+    {{ blocked_columns('stored_columns') | indent(4) }}
+
+),
+
+found as (
+
+    select
+        schema_name,
+        relation_name,
+        column_name,
+        reason
+    from judged
+    where reason is not null
+    {%- for item in in_code %}
+    union all
+    select
+        '{{ item.schema }}' as schema_name,
+        '{{ item.model }}' as relation_name,
+        '{{ item.field }}' as column_name,
+        'read by the SQL of the model' as reason
+    {%- endfor %}
+
+)
+
+select * from found

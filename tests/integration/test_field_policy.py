@@ -1,0 +1,105 @@
+"""dbt's test of the field policy, on a warehouse that keeps it and on ones that do not."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from loader.silver import run_dbt
+from loader.warehouse import Warehouse
+from tests.checkouts import ROOT, make_checkout
+from tests.ingests import rows
+from tests.shared_warehouse import Kept, fresh_database, kept
+
+TEST = "no_model_exposes_what_the_policy_blocks"
+
+
+@pytest.fixture(scope="module")
+def built(server: Warehouse, _template: str) -> Iterator[Kept]:
+    with fresh_database(server, _template) as database:
+        build = run_dbt(database, ROOT, ["build", "--exclude-resource-type", "unit_test"])
+        assert [node.name for node in build.failed] == []
+        with kept(server, database) as copy:
+            yield copy
+
+
+def blocked(database: Warehouse, project: Path = ROOT) -> int:
+    """Columns and models that the test finds; the test itself must have run."""
+    build = run_dbt(database, project, ["test", "--select", TEST], is_parsed_anew=project != ROOT)
+    (node,) = [node for node in build.nodes if node.name == TEST]
+    return node.failures or 0
+
+
+def test_a_warehouse_as_it_is_built_keeps_the_policy(built: Kept) -> None:
+    assert blocked(built.fresh()) == 0
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "alter table silver.ticket_fact add column subject text",
+        "alter table silver.customer_dim add column last_description text",
+        "alter table reconcile.event_claim add column payload_subject text",
+        "alter table release.ticket_row add column description text",
+        "create view serving.ticket_text as select raw_payload from bronze.raw_ticket_event",
+        "create view serving.tickets as select raw_payload::jsonb as anything from bronze.raw_ticket_event",
+        "create table silver.rejects as select raw_line from bronze.rejected_record",
+        "create table silver.lines as select raw_line as content from bronze.rejected_record",
+    ],
+)
+def test_a_relation_with_a_blocked_column_is_found(statement: str, built: Kept) -> None:
+    """Prevents free text, or a whole record under whatever name, in what readers and indexes are made from."""
+    database = built.fresh()
+    rows(database, statement)
+    assert blocked(database) == 1
+
+
+def test_a_field_that_may_be_stored_but_not_served_is_found_in_serving_only(built: Kept, tmp_path: Path) -> None:
+    """The two actions of the policy are two: Silver may need what readers may not look up."""
+    database = built.fresh()
+    project = _project(tmp_path)
+    macro = project / "dbt_project" / "macros" / "privacy" / "field_policy.sql"
+    before = '{"column":"assignee_id","silver":true,"retrieval":true'
+    assert before in macro.read_text()
+    macro.write_text(macro.read_text().replace(before, before.replace('"retrieval":true', '"retrieval":false')))
+    # The view's column, and the SQL of its model.
+    assert blocked(database, project) == 2
+
+
+@pytest.mark.parametrize(
+    ("place", "before", "after"),
+    [
+        (
+            "models/silver/ticket_fact.sql",
+            "record_fields ->> 'product_version' as product_version",
+            "coalesce(record_fields ->> 'subject', '') as product_version",
+        ),
+        (
+            "macros/reconcile/ticket_fields.sql",
+            "{'field': 'tags', 'column': 'tags', 'kind': 'json'}",
+            "{'field': 'description', 'column': 'tags', 'kind': 'text'}",
+        ),
+    ],
+)
+def test_a_model_that_reads_a_blocked_field_under_another_name_is_found(
+    place: str, before: str, after: str, built: Kept, tmp_path: Path
+) -> None:
+    """Prevents `subject as title`: the result's columns alone would not tell."""
+    database = built.fresh()
+    project = _project(tmp_path)
+    model = project / "dbt_project" / place
+    assert before in model.read_text()
+    model.write_text(model.read_text().replace(before, after))
+    assert blocked(database, project) == 1
+
+
+def _project(tmp_path: Path) -> Path:
+    """A checkout with a dbt project of its own, to be changed."""
+    root = tmp_path / "project"
+    make_checkout(root)
+    (root / "dbt_project").unlink()
+    shutil.copytree(ROOT / "dbt_project", root / "dbt_project", ignore=shutil.ignore_patterns("target", "logs"))
+    return root
