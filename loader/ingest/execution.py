@@ -32,9 +32,12 @@ from loader.errors import CheckFailedError, InfrastructureError, LoaderError
 from loader.evidence import Evidence, PartitionFacts, read_facts, record_crashes
 from loader.evidence.chain import write_waiting
 from loader.gate import GateReport, inspect_manifest, withhold
+from loader.gate.inspection import Inspection
 from loader.ingest.plan import plan_reading
 from loader.ingest.request import DeclaredInput
 from loader.ingest.verdict import Problem, Verdict, judge_run, shown, too_many_rejects
+from loader.privacy.redaction import FoundLine
+from loader.privacy.tombstones import finish_redactions, known_keys, put_without, read_suppression, record_arrival
 from loader.progress import Meter, Report, Step
 from loader.raw_zone import RawZone, SourceChangedError
 from loader.release import Act, publish, record_published
@@ -138,6 +141,8 @@ class Execution:
         )
         self._write_waiting()
         self._raw_zone.sweep()
+        with self._lock.transaction() as cursor:
+            finish_redactions(cursor, self._raw_zone)
         if repaired.crashed_attempts or repaired.row_count:
             self._report(
                 f"repair: {len(repaired.crashed_attempts)} dead attempt(s), {repaired.row_count} row(s) of loads that"
@@ -180,11 +185,16 @@ class Execution:
 
         `is_read_again`: also what is indexed and taken already.
         """
-        keys: dict[str, str] = {}
         meter = Meter(self._report, "archive", "bytes", sum(gate_report.admitted_bytes for gate_report in reports))
+        with self._lock.transaction() as cursor:
+            self._suppression = read_suppression(cursor)
+            self._known_keys = known_keys(cursor)
+        keys: dict[str, str] = {}
+        self._arrived: dict[str, tuple[str, Sequence[FoundLine]]] = {}
         archived = [self._archive_manifest(gate_report, keys, meter) for gate_report in reports]
         with self._ledger.boundary("archived") as cursor:
             registered = register(cursor, self.attempt.run_id, archived, keys)
+            record_arrival(cursor, self._arrived)
             return self._choose(cursor, registered, is_read_again)
 
     def recall(
@@ -228,11 +238,30 @@ class Execution:
                 continue
             assert judged.inspection is not None and judged.path is not None
             try:
-                keys[judged.inspection.fingerprint] = self._raw_zone.put(judged.path, judged.inspection)
+                self._put(judged.path, judged.inspection, keys)
             except SourceChangedError as error:
                 gate_report = withhold(gate_report, judged.asset.source_id, error.reason_code, error.message)
             meter.add(judged.inspection.size_bytes)
         return gate_report
+
+    def _put(self, source: Path, inspected: Inspection, keys: dict[str, str]) -> None:
+        fingerprint = inspected.fingerprint
+        if fingerprint in keys:
+            return
+        known = self._known_keys.get(fingerprint)
+        is_searched = known is not None and self._raw_zone.has(known)
+        erased: list[FoundLine] = []
+        if known is not None and is_searched and self._raw_zone.fingerprint_of(known) != fingerprint:
+            # It was redacted. The source still holds what was erased, and is not copied again.
+            key = known
+        elif is_searched:
+            key = self._raw_zone.put(source, inspected)
+        else:
+            key, erased = put_without(self._raw_zone, source, inspected, self._suppression)
+        keys[fingerprint] = key
+        if erased:
+            self._arrived[fingerprint] = (key, erased)
+            self._report(f"archive: {len(erased)} line(s) of {source.name} belong to people who were erased: blanked")
 
     def land(self, to_read: Sequence[AssetToRead], *, until: date | None = None) -> None:
         """Read the assets, load their rows, make them visible in one transaction. May be called again, with others.

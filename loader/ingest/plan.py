@@ -54,7 +54,7 @@ def plan_reading(
         action = entry.action
         if action == "parsed":
             assert entry.asset_id is not None and entry.raw_zone_key
-            assert entry.content_encoding and entry.source_fingerprint
+            assert entry.content_encoding
             is_indexed, is_due, content_bytes = state[entry.asset_id]
             is_wanted = is_read_again or is_due or not is_indexed
             if not is_wanted or (only is not None and entry.asset_id not in only):
@@ -64,7 +64,7 @@ def plan_reading(
                     entry.asset_id,
                     raw_zone.path_of(entry.raw_zone_key),
                     entry.content_encoding,
-                    entry.source_fingerprint,
+                    raw_zone.fingerprint_of(entry.raw_zone_key),
                     content_bytes,
                     is_indexed,
                     offers_lines=is_read_again or not is_indexed,

@@ -7,6 +7,8 @@ import hashlib
 import os
 import re
 import stat
+import zlib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -22,6 +24,8 @@ _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 _KEY = re.compile(r"sha256/([0-9a-f]{2})/([0-9a-f]{2})/(\1\2[0-9a-f]{60})(?:\.gz)?")
 _SUFFIXES: dict[str, str] = {"identity": "", "gzip": ".gz"}
 _READ_ONLY = 0o444
+# zlib's own header: no file name, time 0.
+_GZIP_WITHOUT_NAME = 31
 # Errors that say "the source is no longer what the gate saw", not "a disk or this machine is in trouble".
 _SOURCE_GONE = (FileNotFoundError, NotADirectoryError, PermissionError, NotARegularFileError)
 
@@ -56,7 +60,7 @@ class RawZone:
 
     def path_of(self, key: str) -> Path:
         """Return where the object lies or would lie. Raises ValueError for a string that is no key."""
-        self._fingerprint_in(key)
+        self.fingerprint_of(key)
         return self.root / key
 
     def has(self, key: str) -> bool:
@@ -100,7 +104,61 @@ class RawZone:
                 f"cannot read the archived object {os.fspath(path)!r}: {error}; it was not verified",
                 next_command=f"ls -l {pasted(path)}",
             ) from error
-        return "sound" if digest.hexdigest() == self._fingerprint_in(key) else "damaged"
+        return "sound" if digest.hexdigest() == self.fingerprint_of(key) else "damaged"
+
+    def fingerprint_of(self, key: str) -> str:
+        """SHA-256 of the object's own bytes. It is its asset's source fingerprint, unless the object was redacted.
+
+        Raises ValueError for a string that is no key.
+        """
+        match = _KEY.fullmatch(key)
+        if match is None:
+            raise ValueError(f"{key!r} is no raw zone key")
+        return match[3]
+
+    def objects(self) -> Iterator[str]:
+        """Every object that is there, in the order of keys; other files are left out."""
+        for path in sorted((self.root / "sha256").glob("??/??/*")):
+            key = path.relative_to(self.root).as_posix()
+            if _KEY.fullmatch(key):
+                yield key
+
+    def put_content(self, content: Iterable[bytes], content_encoding: ContentEncoding) -> str:
+        """Archive decompressed content, compressed again where the encoding says so, and return its key. Idempotent:
+        the same content gives the same object.
+
+        What iterating `content` raises passes through; a fault of the disk is an InfrastructureError. No part is left.
+        """
+        digest = hashlib.sha256()
+        try:
+            make_folders(self._incoming)
+            with PartFile(self._incoming) as part:
+                for chunk in content if content_encoding == "identity" else _gzipped(content):
+                    digest.update(chunk)
+                    part.write(chunk)
+                key = self.key_of(digest.hexdigest(), content_encoding)
+                target = self.root / key
+                make_folders(target.parent)
+                part.publish(target, _READ_ONLY)
+            sync_folders(target.parent, self.root)
+        except OSError as error:
+            raise self._trouble(self._incoming, error) from error
+        return key
+
+    def remove(self, key: str) -> bool:
+        """Remove an object for good; false when it was not there. Raises InfrastructureError."""
+        path = self.path_of(key)
+        try:
+            path.unlink()
+            sync_folders(path.parent, self.root)
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise InfrastructureError(
+                f"cannot remove the archived object {os.fspath(path)!r}: {error}; it is still there",
+                next_command=f"ls -ld {shlex.quote(os.fspath(path.parent))}",
+            ) from error
+        return True
 
     def sweep(self) -> int:
         """Remove part files whose put is dead and return how many; those of living puts stay."""
@@ -152,12 +210,6 @@ class RawZone:
             raise self._damaged(key, "it is not a regular file")
         return status.st_size
 
-    def _fingerprint_in(self, key: str) -> str:
-        match = _KEY.fullmatch(key)
-        if match is None:
-            raise ValueError(f"{key!r} is no raw zone key")
-        return match[3]
-
     def _damaged(self, key: str, got: str) -> ArchiveDamagedError:
         path = pasted(self.root / key)
         return ArchiveDamagedError(
@@ -171,6 +223,14 @@ class RawZone:
             f"cannot archive {os.fspath(source)!r} under {os.fspath(self.root)!r}: {error}; nothing of it was kept",
             next_command=f"{'df -h' if is_full else 'ls -ld'} {pasted(self.root)}",
         )
+
+
+def _gzipped(content: Iterable[bytes]) -> Iterator[bytes]:
+    """One member without a name or a time: the same content always gives the same bytes."""
+    compressor = zlib.compressobj(wbits=_GZIP_WITHOUT_NAME)
+    for chunk in content:
+        yield compressor.compress(chunk)
+    yield compressor.flush()
 
 
 def _changed(source: Path, inspected: Inspection, got: str) -> SourceChangedError:

@@ -300,7 +300,7 @@ def _claims(cursor: Any, raw_zone: RawZone, ruleset: Ruleset, run_id: str) -> tu
                 row["asset_id"],
                 raw_zone.path_of(row["raw_zone_key"]),
                 row["content_encoding"],
-                row["source_fingerprint"],
+                raw_zone.fingerprint_of(row["raw_zone_key"]),
                 row["content_bytes"],
                 is_indexed=True,
                 offers_lines=False,

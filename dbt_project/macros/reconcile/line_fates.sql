@@ -64,6 +64,12 @@ asset_partitions as (
 
 ),
 
+erased_lines as (
+
+    select * from {{ source('ops', 'erased_line') }}
+
+),
+
 -- A key that was doubled past its constraint must not multiply lines: joined sides are made unique first.
 visible_loads as (
 
@@ -151,6 +157,8 @@ fates as (
         visible_lines.event_id,
         visible_lines.partition_key,
         case
+            -- A tombstone explains a line that holds nothing any more, and no other.
+            when erased_lines.asset_id is not null and visible_lines.event_id is null then 'erased'
             when visible_lines.kind = 'blank' then 'blank'
             when visible_rejects.asset_id is not null then 'rejected'
             when
@@ -170,6 +178,10 @@ fates as (
             and visible_lines.line_number = visible_rejects.line_number
             and visible_lines.ruleset_id = visible_rejects.ruleset_id
     left join visible_events on visible_lines.event_id = visible_events.event_id
+    left join erased_lines
+        on
+            visible_lines.asset_id = erased_lines.asset_id
+            and visible_lines.line_number = erased_lines.line_number
     left join taken
         on
             visible_lines.asset_id = taken.asset_id

@@ -60,6 +60,9 @@ touched as (
     {#- A build of everything that ended before customer_dim: it will read what is ranked now as everything. #}
     union
     select ticket_id from {{ raw_ticket_event }} where exists (select from {{ stale_ticket }} where ticket_id = '*')
+    {#- Their events went, so no load tells of them. #}
+    union
+    select ticket_id from {{ source('ops', 'unbuilt_erasure') }}
     {%- if var('partition') is not none %}
     union
     select ticket_id from {{ raw_ticket_event }} where partition_key = date '{{ partition_var() }}'

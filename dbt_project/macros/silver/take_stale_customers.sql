@@ -10,7 +10,13 @@ select customer_id from {{ raw_ticket_event }} where ticket_id in (select ticket
 union
 select customer_id from {{ stale_version }}
 union
-select customer_id from {{ this }} where exists (select from {{ stale_ticket }} where ticket_id = '*');
+select customer_id from {{ this }} where exists (select from {{ stale_ticket }} where ticket_id = '*')
+union
+-- Erased: the row is all that still names the customer.
+select dim.customer_id
+from {{ this }} as dim
+left join {{ raw_ticket_event }} as events on dim.event_id = events.event_id
+where events.event_id is null and exists (select from {{ source('ops', 'unbuilt_erasure') }});
 analyze stale_customer;
 
 -- The customer's row as it stands: its event is of a ticket that is not queued, or has been ranked again.

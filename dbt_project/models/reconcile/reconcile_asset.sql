@@ -70,6 +70,7 @@ counted as (
         asset_id,
         sum(line_count) as counted_line_count,
         coalesce(sum(line_count) filter (where kind = 'record'), 0) as record_line_count,
+        coalesce(sum(line_count) filter (where fate = 'erased'), 0) as erased_count,
         coalesce(sum(line_count) filter (where fate = 'blank'), 0) as blank_count,
         coalesce(sum(line_count) filter (where fate = 'rejected'), 0) as rejected_count,
         coalesce(sum(line_count) filter (where fate = 'landed'), 0) as landed_count,
@@ -125,6 +126,7 @@ final as (
         coalesce(latest_indexes.declared_line_count - latest_indexes.declared_indexed_line_count, 0)
             as not_read_line_count,
         coalesce(counted.record_line_count, 0) as record_line_count,
+        coalesce(counted.erased_count, 0) as erased_count,
         coalesce(counted.blank_count, 0) as blank_count,
         coalesce(counted.rejected_count, 0) as rejected_count,
         coalesce(counted.landed_count, 0) as landed_count,
@@ -147,7 +149,8 @@ final as (
         abs(
             coalesce(latest_indexes.declared_indexed_line_count, 0)
             - coalesce(
-                counted.blank_count
+                counted.erased_count
+                + counted.blank_count
                 + counted.rejected_count
                 + counted.landed_count
                 + counted.duplicate_count

@@ -100,6 +100,7 @@ line_totals as (
         worked_on.run_id,
         sum(fates.line_count) filter (where fates.kind = 'record') as valid_count,
         sum(fates.line_count) filter (where fates.fate = 'rejected') as invalid_count,
+        sum(fates.line_count) filter (where fates.fate = 'erased') as erased_count,
         sum(fates.line_count) filter (where fates.fate = 'blank') as blank_count,
         sum(fates.line_count) filter (
             where fates.fate = 'landed' and fates.landed_by_run_id = worked_on.run_id
@@ -143,6 +144,7 @@ totals as (
         coalesce(asset_totals.total_count, 0) as total_count,
         coalesce(line_totals.valid_count, 0) as valid_count,
         coalesce(line_totals.invalid_count, 0) as invalid_count,
+        coalesce(line_totals.erased_count, 0) as erased_count,
         coalesce(line_totals.blank_count, 0) as blank_count,
         coalesce(event_counts.inserted_count, 0) as inserted_count,
         coalesce(line_totals.inserted_line_count, 0) as inserted_line_count,
@@ -174,6 +176,7 @@ final as (
         totals.total_count,
         totals.valid_count,
         totals.invalid_count,
+        totals.erased_count,
         totals.blank_count,
         totals.inserted_count,
         totals.displaced_count,
@@ -192,6 +195,7 @@ final as (
                     abs(
                         totals.total_count
                         - totals.invalid_count
+                        - totals.erased_count
                         - totals.blank_count
                         - totals.inserted_line_count
                         - totals.landed_by_others_count

@@ -42,9 +42,56 @@ run_assets as (
 
 ),
 
+redactions as (
+
+    select * from {{ source('ops', 'raw_zone_redaction') }}
+
+),
+
 indexes as (
 
     select * from {{ ref('reconcile_index') }}
+
+),
+
+-- Blank since their erasure: the manifest declared them when they were not.
+erased_lines as (
+
+    select
+        lines.asset_id,
+        lines.ruleset_id,
+        count(*) as line_count
+    from {{ source('ops', 'erased_line') }} as erased
+    inner join {{ source('bronze', 'asset_line') }} as lines
+        on
+            erased.asset_id = lines.asset_id
+            and erased.line_number = lines.line_number
+            and lines.kind = 'blank'
+    group by lines.asset_id, lines.ruleset_id
+
+),
+
+counted_indexes as (
+
+    select
+        indexes.*,
+        indexes.record_line_count + indexes.rejected_line_count + coalesce(erased_lines.line_count, 0)
+            as delivered_record_count
+    from indexes
+    left join erased_lines
+        on
+            indexes.asset_id = erased_lines.asset_id
+            and indexes.ruleset_id = erased_lines.ruleset_id
+
+),
+
+latest_redactions as (
+
+    select distinct on (asset_id)
+        asset_id,
+        new_raw_zone_key
+    from redactions
+    order by asset_id asc, redaction_id desc
 
 ),
 
@@ -54,11 +101,17 @@ described as (
         source_assets.*,
         count(*) over (partition by source_assets.asset_id) as id_copy_count,
         count(*) over (partition by source_assets.source_fingerprint) as fingerprint_copy_count,
-        -- The raw zone names an object by its fingerprint and encoding: a second witness for both.
-        strpos(source_assets.raw_zone_key, source_assets.source_fingerprint) > 0 as is_key_of_fingerprint,
+        -- The raw zone names an object by its fingerprint and encoding: a second witness for both. A redacted one has
+        -- the key that its erasure recorded.
+        case
+            when latest_redactions.asset_id is null
+                then strpos(source_assets.raw_zone_key, source_assets.source_fingerprint) > 0
+            else source_assets.raw_zone_key = latest_redactions.new_raw_zone_key
+        end as is_key_of_fingerprint,
         (right(source_assets.raw_zone_key, 3) = '.gz') = (source_assets.content_encoding = 'gzip')
             as is_key_of_encoding
     from source_assets
+    left join latest_redactions on source_assets.asset_id = latest_redactions.asset_id
 
 ),
 
@@ -194,18 +247,18 @@ found as (
         {{ finding(
             'record_count_differs_from_declared', "'ops.manifest_asset'",
             "'ruleset ' || indexes.ruleset_id || ': got '
-            || (indexes.record_line_count + indexes.rejected_line_count) || ' non-blank lines, declared '
+            || indexes.delivered_record_count || ' non-blank lines, declared '
             || manifest_assets.declared_record_count",
             manifest_id='manifest_assets.manifest_id', source_id='manifest_assets.source_id',
             asset_id='manifest_assets.asset_id'
         ) }}
     from manifest_assets
-    inner join indexes on manifest_assets.asset_id = indexes.asset_id
+    inner join counted_indexes as indexes on manifest_assets.asset_id = indexes.asset_id
     where
         indexes.is_complete
         and indexes.is_load_intact
         and indexes.misplaced_line_count = 0
-        and manifest_assets.declared_record_count <> indexes.record_line_count + indexes.rejected_line_count
+        and manifest_assets.declared_record_count <> indexes.delivered_record_count
     union all
     select
         {{ finding(

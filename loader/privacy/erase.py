@@ -1,0 +1,321 @@
+"""Erasure of one customer: planned, applied in one transaction, and searched for afterwards.
+
+Objects are redacted first, beside the old ones, which changes nothing yet. One transaction then sets the tombstones,
+points to the redacted objects and takes the rows out: before it nothing is erased, after it no reader meets the person.
+What is left (old objects, Silver, empty space, files, the search) may be cut off anywhere; the same command again does
+it. An ingest that comes first removes the old objects and builds Silver.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from contextlib import closing, suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from loader.config import Settings
+from loader.errors import CheckFailedError, RefusedError
+from loader.evidence.chain import append
+from loader.evidence.facts import fetch_rows
+from loader.evidence.files import require_writable
+from loader.evidence.records import ASSET_KEY, write_crash_evidence
+from loader.privacy.plan import ErasurePlan, make_erasure_plan
+from loader.privacy.redaction import blanked
+from loader.privacy.removal import remove_rows
+from loader.privacy.search import files_of, holds, search_objects, search_rows
+from loader.privacy.tombstones import finish_redactions
+from loader.progress import Report
+from loader.raw_zone import RawZone
+from loader.reader import open_content
+from loader.recovery.plan import refuse_moved
+from loader.release import Act, publish
+from loader.runs import IngestLock, repair, trace_id_of_caller
+from loader.silver import ProofScope, is_closed, project_sha256, record_proof, run_dbt, start_dbt
+from loader.warehouse import open_warehouse
+
+if TYPE_CHECKING:
+    from loader.warehouse import Warehouse
+
+# Nobody reads them but the loader and dbt: they are written anew, so that no page keeps a dead row.
+_WRITTEN_ANEW = ("bronze.raw_ticket_event", "bronze.rejected_record")
+# Readers are on them, or they hold keys only: their empty places are used again, and nobody waits for a lock.
+_VACUUMED = (
+    "bronze.asset_line",
+    "release.ticket_row",
+    "release.partition_version",
+    "release.pending_ticket",
+    "ops.unbuilt_erasure",
+    "ops.unproved_change",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What an erasure came to. `source_paths`: files outside the warehouse that still hold the person."""
+
+    erasure_id: str
+    removed: Mapping[str, int]
+    source_paths: tuple[str, ...]
+    mention_count: int
+    report_path: Path
+
+
+def plan_erasure(settings: Settings, customer_id: str, reason: str) -> ErasurePlan:
+    """What erasing this customer would do now; writes nothing. Raises RefusedError where there is nothing to erase."""
+    session = open_warehouse(settings).connect(application_name="omnisupport-erase-plan")
+    with closing(session), session, session.cursor() as cursor:
+        plan = make_erasure_plan(cursor, settings, customer_id, reason)
+        if plan.is_empty and _unfinished(cursor, plan) is None:
+            raise RefusedError(
+                "no archived line and no row is of this customer (ids are compared to the letter); nothing was planned",
+                next_command="loader erase --help",
+            )
+    return plan
+
+
+def erase(settings: Settings, customer_id: str, plan: Mapping[str, Any], report: Report) -> Erased:
+    """Carry out a plan (its record) for the customer that it was made for; finish one that was cut off.
+
+    Raises RefusedError, with nothing changed, where the plan is stale, was applied, or is of another customer;
+    CheckFailedError where the build does not close or something of the person is left: the rows are gone then, and the
+    same command goes on from there.
+    """
+    require_writable(settings.report_dir)
+    start_dbt()
+    warehouse = open_warehouse(settings)
+    with closing(IngestLock.acquire(warehouse, wait_seconds=settings.lock_timeout)) as lock:
+        raw_zone = RawZone(settings.raw_zone)
+        repaired = repair(lock, settings.state_folder / "dlt")
+        write_crash_evidence(settings, lock, repaired.crashed_attempts)
+        raw_zone.sweep()
+        with lock.transaction() as cursor:
+            today = make_erasure_plan(cursor, settings, customer_id, plan["reason"])
+            erasure_id = _unfinished(cursor, today)
+            if erasure_id is None:
+                _refuse_applied(cursor, plan)
+                again = f"loader erase --customer {shlex.quote(customer_id)} --reason {shlex.quote(plan['reason'])}"
+                refuse_moved(plan, today.as_record(settings), again)
+        if erasure_id is None:
+            erasure_id = plan["plan_id"]
+            _remove(lock, raw_zone, customer_id, _as_planned(today, plan), report)
+        else:
+            report(f"erase: goes on with {erasure_id}, which was cut off")
+        return _finish(settings, warehouse, lock, raw_zone, customer_id, today, erasure_id, report)
+
+
+def _unfinished(cursor: Any, plan: ErasurePlan) -> str | None:
+    cursor.execute(
+        "select erasure_id::text from ops.erasure where customer_hash = %s and finished_at is null",
+        (plan.customer_hash,),
+    )
+    found = cursor.fetchone()
+    return None if found is None else str(found[0])
+
+
+def _refuse_applied(cursor: Any, plan: Mapping[str, Any]) -> None:
+    cursor.execute("select finished_at from ops.erasure where erasure_id = %s", (plan["plan_id"],))
+    if cursor.fetchone() is not None:
+        raise RefusedError(
+            f"plan {plan['plan_id']} was applied already; nothing was changed", next_command="loader verify --evidence"
+        )
+
+
+def _as_planned(today: ErasurePlan, plan: Mapping[str, Any]) -> ErasurePlan:
+    """What was found now, under the number and the operator of the plan that was reviewed."""
+    return replace(today, plan_id=plan["plan_id"], operator=plan["operator"], timestamp=plan["timestamp"])
+
+
+def _remove(lock: IngestLock, raw_zone: RawZone, customer_id: str, plan: ErasurePlan, report: Report) -> None:
+    new_keys = {}
+    for asset in plan.assets:
+        if asset.lines:
+            path, fingerprint = raw_zone.path_of(asset.raw_zone_key), raw_zone.fingerprint_of(asset.raw_zone_key)
+            content = open_content(path, asset.content_encoding, fingerprint=fingerprint)
+            new_keys[asset.asset_id] = raw_zone.put_content(blanked(content, asset.lines), asset.content_encoding)
+    report(f"erase: {len(new_keys)} archived object(s) redacted")
+    with lock.transaction() as cursor:
+        removed = remove_rows(cursor, plan, customer_id, trace_id_of_caller(), new_keys)
+    report("erase: " + ", ".join(f"{count} {place}" for place, count in removed.items()) + " removed")
+
+
+def _finish(
+    settings: Settings,
+    warehouse: Warehouse,
+    lock: IngestLock,
+    raw_zone: RawZone,
+    customer_id: str,
+    plan: ErasurePlan,
+    erasure_id: str,
+    report: Report,
+) -> Erased:
+    with lock.transaction() as cursor:
+        count = finish_redactions(cursor, raw_zone)
+        count += sum(raw_zone.remove(key) for key in plan.unregistered_keys)
+        (erasure,) = fetch_rows(cursor, "select * from ops.erasure where erasure_id = %s", (erasure_id,))
+    report(f"erase: {count} archived object(s) removed")
+    _build(settings, warehouse, lock, erasure, report)
+    _vacuum(settings, warehouse)
+    cleaned, left = _clean_files(settings, customer_id, plan)
+    report(f"erase: {len(cleaned)} file(s) that quoted the customer removed or blanked")
+    with lock.transaction() as cursor:
+        remains = search_rows(cursor, customer_id, plan.texts)
+    in_objects = search_objects(raw_zone, customer_id)
+    found = {**remains.found, **in_objects.found, **dict.fromkeys(left, 1)}
+    if found:
+        raise CheckFailedError(
+            "erasure "
+            + erasure_id
+            + ": something of the customer is left in "
+            + "; ".join(f"{place} ({count})" for place, count in list(found.items())[:5])
+            + ". The rows and objects that were planned are gone",
+            next_command=f"loader erase --customer {shlex.quote(customer_id)} --reason {shlex.quote(erasure['reason'])}"
+            " --mode execute",
+        )
+    with lock.transaction() as cursor:
+        source_paths = _source_paths(cursor, erasure_id)
+        mentions = remains.mention_count + in_objects.mention_count
+        path = _record(cursor, settings, erasure, source_paths, cleaned, mentions)
+    return Erased(erasure_id, erasure["removed"], source_paths, mentions, path)
+
+
+def _build(
+    settings: Settings, warehouse: Warehouse, lock: IngestLock, erasure: Mapping[str, Any], report: Report
+) -> None:
+    """Silver without the person, everything proved, and what readers see brought up to it."""
+    scope = ProofScope("all", "an erasure", project_sha256(settings.project_root))
+    build = run_dbt(
+        warehouse,
+        settings.project_root,
+        ["build", "--exclude-resource-type", "unit_test", "--vars", scope.variables],
+        progress=lambda done, total: None,
+    )
+    act = Act(
+        "publish",
+        erasure["operator"],
+        erasure["trace_id"],
+        reason=f"erasure {erasure['erasure_id']}",
+        dbt_invocation_id=build.invocation_id,
+    )
+    with lock.transaction() as cursor:
+        if not is_closed(cursor, scope, build):
+            raise CheckFailedError(
+                f"erasure {erasure['erasure_id']}: the proof did not close"
+                f" ({', '.join(node.name for node in build.failed[:3]) or 'another build was at work'}). The rows and"
+                " objects of the customer are gone; Silver and the search for what is left are not proved",
+                next_command="make diagnose   # then the same erase command again",
+            )
+        record_proof(cursor, scope, build, None)
+        published = publish(cursor, act, reject_limit=settings.reject_limit, is_proved=True)
+        cursor.execute("delete from ops.unbuilt_erasure")
+    report(f"erase: proved; readers: {published.sentence}")
+
+
+def _vacuum(settings: Settings, warehouse: Warehouse) -> None:
+    session = warehouse.connect(application_name="omnisupport-erase-vacuum", autocommit=True)
+    with closing(session), session.cursor() as cursor:
+        for table in _WRITTEN_ANEW:
+            cursor.execute(f"vacuum (full, analyze) {table}")
+        for table in _VACUUMED:
+            cursor.execute(f"vacuum (analyze) {table}")
+    # Silver is dbt's: it is emptied by the role that owns it.
+    run_dbt(warehouse, settings.project_root, ["run-operation", "vacuum_silver"])
+
+
+def _clean_files(settings: Settings, customer_id: str, plan: ErasurePlan) -> tuple[list[str], list[str]]:
+    """Files that quote the person: logs are blanked where they do, what can be made again is removed, and evidence,
+    which may not change, is only named. Returns the names of both kinds."""
+    cleaned, left = [], []
+    evidence = settings.report_dir / "run_evidence"
+    for path in files_of(settings):
+        if not holds(path, customer_id, plan.texts):
+            continue
+        name = str(path.relative_to(settings.project_root) if path.is_relative_to(settings.project_root) else path)
+        if path.is_relative_to(evidence):
+            left.append(name)
+            continue
+        cleaned.append(name)
+        if path.suffix == ".log":
+            _blank_lines(path, customer_id, plan)
+        else:
+            with suppress(FileNotFoundError):
+                path.unlink()
+    return cleaned, left
+
+
+def _blank_lines(path: Path, customer_id: str, plan: ErasurePlan) -> None:
+    """In place and to the byte: whoever writes the log goes on at its end."""
+    needles = [customer_id.encode(), *(text.encode() for text in plan.texts if text)]
+    with path.open("r+b") as file:
+        offset = 0
+        for line in file.read().splitlines(keepends=True):
+            if any(needle in line for needle in needles):
+                file.seek(offset)
+                file.write(b" " * len(line.rstrip(b"\r\n")))
+            offset += len(line)
+
+
+def _source_paths(cursor: Any, erasure_id: str) -> tuple[str, ...]:
+    cursor.execute(
+        "select distinct entry.source_url_or_path from ops.erased_line as line"
+        " inner join ops.manifest_asset as entry on entry.asset_id = line.asset_id"
+        " where line.erasure_id = %s order by 1",
+        (erasure_id,),
+    )
+    return tuple(path for (path,) in cursor.fetchall())
+
+
+def _record(
+    cursor: Any,
+    settings: Settings,
+    erasure: Mapping[str, Any],
+    source_paths: tuple[str, ...],
+    cleaned: list[str],
+    mention_count: int,
+) -> Path:
+    """The evidence, as the next record of the chain, and the end of the erasure, in one transaction."""
+    erasure_id = str(erasure["erasure_id"])
+    path = settings.report_dir / "erase" / f"{erasure_id}.json"
+    root = settings.project_root
+    finished_at = datetime.now(UTC)
+    redactions = fetch_rows(
+        cursor,
+        "select asset_id, old_raw_zone_key, new_raw_zone_key, line_count from ops.raw_zone_redaction"
+        " where erasure_id = %s order by redaction_id",
+        (erasure_id,),
+    )
+    versions = fetch_rows(
+        cursor,
+        "select partition_key::text, data_release_id, ticket_count, ticket_digest::text from ops.erased_version"
+        " where erasure_id = %s order by partition_key, data_release_id",
+        (erasure_id,),
+    )
+    written = append(
+        cursor,
+        settings,
+        {
+            "evidence_schema_version": "erasure_evidence_v1",
+            "run_id": erasure_id,
+            "attempt": 1,
+            "trace_id": erasure["trace_id"],
+            "mode": "erase",
+            "asset_key": ASSET_KEY,
+            "status": "success",
+            "customer_hash": bytes(erasure["customer_hash"]).hex(),
+            "operator": erasure["operator"],
+            "reason": erasure["reason"],
+            "started_at": erasure["removed_at"].astimezone(UTC).isoformat(),
+            "finished_at": finished_at.isoformat(),
+            "removed": erasure["removed"],
+            "redacted_objects": [dict(row) for row in redactions],
+            "released_versions": [dict(row) for row in versions],
+            "files_cleaned": cleaned,
+            "still_at_the_source": list(source_paths),
+            "mention_count": mention_count,
+            "report_path": str(path.relative_to(root) if path.is_relative_to(root) else path),
+        },
+    )
+    cursor.execute("update ops.erasure set finished_at = %s where erasure_id = %s", (finished_at, erasure_id))
+    return written

@@ -1,0 +1,154 @@
+"""The one transaction of an erasure: tombstones in, rows out, and every count that rested on them taken down with them.
+
+Afterwards the warehouse is what it would be if the redacted objects had been delivered, but for the fate of the lines.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+from psycopg2.extras import Json, execute_values
+
+from loader.bronze.rows import KEPT_REJECT_BYTES
+from loader.privacy.plan import ErasurePlan
+from loader.privacy.tombstones import add_tombstones
+
+_PREPARE = """
+set local omni.maintenance = 'erasure';
+create temporary table erased_here (asset_id integer, line_number integer, too_long_bytes bigint) on commit drop;
+create temporary table erased_event on commit drop as
+select event_id, ticket_id, _dlt_load_id from bronze.raw_ticket_event where customer_id = %(customer)s;
+"""
+
+# Every place where the lines stand, under whatever ruleset, before anything of it is changed.
+_MEASURE = """
+create temporary table erased_place on commit drop as
+select line.asset_id, line.line_number, line.ruleset_id, line.kind, line.partition_key, line._dlt_load_id,
+    here.too_long_bytes
+from bronze.asset_line as line
+inner join erased_here as here on here.asset_id = line.asset_id and here.line_number = line.line_number;
+create temporary table touched_load on commit drop as
+select _dlt_load_id as load_id, 'raw_ticket_event' as table_name from erased_event
+union
+select _dlt_load_id, 'asset_line' from erased_place
+union
+select reject._dlt_load_id, 'rejected_record'
+from bronze.rejected_record as reject
+inner join erased_here as here on here.asset_id = reject.asset_id and here.line_number = reject.line_number;
+insert into ops.erased_load (erasure_id, load_id, table_name, row_count, row_digest)
+select %(erasure)s, load_id, table_name, row_count, row_digest
+from ops.completed_load inner join touched_load using (load_id, table_name);
+insert into ops.unbuilt_erasure (ticket_id) select distinct ticket_id from erased_event on conflict do nothing;
+"""
+
+# A line of more than 10 MiB is rejected whatever it holds, so its reject row stays, with blanks.
+_REMOVE_FROM_BRONZE = """
+update ops.asset_partition as part
+set record_line_count = part.record_line_count - gone.record_count,
+    rejected_line_count = part.rejected_line_count - gone.rejected_count
+from (
+    select asset_id, ruleset_id, partition_key, count(*) filter (where kind = 'record') as record_count,
+        count(*) filter (where kind = 'rejected') as rejected_count
+    from erased_place where partition_key is not null group by asset_id, ruleset_id, partition_key
+) as gone
+where part.asset_id = gone.asset_id and part.ruleset_id = gone.ruleset_id and part.partition_key = gone.partition_key;
+delete from ops.asset_partition as part
+where record_line_count = 0 and rejected_line_count = 0
+    and exists (select from erased_place as place where place.asset_id = part.asset_id);
+update bronze.asset_line as line
+set kind = 'blank', event_id = null, partition_key = null
+from erased_place as place
+where line.asset_id = place.asset_id and line.line_number = place.line_number and line.ruleset_id = place.ruleset_id
+    and place.too_long_bytes is null;
+delete from bronze.rejected_record as reject
+using erased_here as here
+where reject.asset_id = here.asset_id and reject.line_number = here.line_number and here.too_long_bytes is null;
+delete from bronze.raw_ticket_event where event_id in (select event_id from erased_event);
+update ops.completed_load as load
+set row_count = coalesce(held.row_count, 0), row_digest = coalesce(held.row_digest, 0)
+from touched_load as touched
+left join ops.load_content as held
+    on held.load_id = touched.load_id and held.table_name = touched.table_name
+    and held.load_id in (select load_id from touched_load)
+where load.load_id = touched.load_id and load.table_name = touched.table_name;
+"""
+
+# Versions keep their numbers and lose what the person had in them; what that was is kept: the two add up to before.
+_REMOVE_FROM_RELEASES = """
+create temporary table erased_release on commit drop as
+select version.partition_key, version.data_release_id, count(*) as ticket_count, sum(held.row_digest) as ticket_digest
+from release.ticket_row as held
+inner join release.partition_version as version
+    on version.partition_key = held.partition_key
+    and held.first_release_id <= version.data_release_id
+    and (held.end_release_id is null or held.end_release_id > version.data_release_id)
+where held.customer_id = %(customer)s
+group by version.partition_key, version.data_release_id;
+insert into ops.erased_version (erasure_id, partition_key, data_release_id, ticket_count, ticket_digest)
+select %(erasure)s, partition_key, data_release_id, ticket_count, ticket_digest from erased_release;
+update release.partition_version as version
+set ticket_count = version.ticket_count - gone.ticket_count, ticket_digest = version.ticket_digest - gone.ticket_digest
+from erased_release as gone
+where version.partition_key = gone.partition_key and version.data_release_id = gone.data_release_id;
+insert into release.pending_ticket (ticket_id)
+select ticket_id from erased_event
+union select ticket_id from release.ticket_row where customer_id = %(customer)s
+on conflict do nothing;
+delete from release.ticket_row where customer_id = %(customer)s;
+"""
+
+
+def remove_rows(
+    cursor: Any, plan: ErasurePlan, customer_id: str, trace_id: str, new_keys: Mapping[int, str]
+) -> dict[str, int]:
+    """Carry out the plan in the caller's transaction; `new_keys`: the redacted object of each asset whose object was
+    there. Returns what was removed, by place, in rows, lines or objects."""
+    names = {"customer": customer_id, "erasure": plan.plan_id}
+    removed = {
+        "raw_ticket_event": plan.counts["event_count"],
+        "asset_line": plan.line_count,
+        "rejected_record": plan.counts["reject_count"],
+        "released_row": plan.counts["released_row_count"],
+        "raw_zone_object": len(new_keys) + len(plan.unregistered_keys),
+    }
+    cursor.execute(_PREPARE, names)
+    cursor.execute(
+        "insert into ops.erasure (erasure_id, customer_hash, operator, reason, trace_id, removed)"
+        " values (%s, %s, %s, %s, %s, %s)",
+        (plan.plan_id, plan.customer_hash, plan.operator, plan.reason, trace_id, Json(removed)),
+    )
+    for asset in plan.assets:
+        add_tombstones(cursor, asset.asset_id, plan.plan_id, asset.numbers)
+        execute_values(
+            cursor,
+            "insert into erased_here (asset_id, line_number, too_long_bytes) values %s",
+            [(asset.asset_id, number, asset.too_long.get(number)) for number in asset.numbers],
+        )
+        if asset.asset_id in new_keys:
+            _point_to(cursor, plan.plan_id, asset.asset_id, asset.raw_zone_key, new_keys[asset.asset_id], asset.lines)
+    cursor.execute(_MEASURE, names)
+    for asset in plan.assets:
+        for number, size in asset.too_long.items():
+            _blank_reject(cursor, asset.asset_id, number, size)
+    cursor.execute(_REMOVE_FROM_BRONZE)
+    cursor.execute(_REMOVE_FROM_RELEASES, names)
+    return removed
+
+
+def _point_to(cursor: Any, erasure_id: str, asset_id: int, old_key: str, new_key: str, lines: Any) -> None:
+    cursor.execute("update ops.source_asset set raw_zone_key = %s where asset_id = %s", (new_key, asset_id))
+    cursor.execute(
+        "insert into ops.raw_zone_redaction (asset_id, erasure_id, old_raw_zone_key, new_raw_zone_key, line_count)"
+        " values (%s, %s, %s, %s, %s)",
+        (asset_id, erasure_id, old_key, new_key, len(lines)),
+    )
+
+
+def _blank_reject(cursor: Any, asset_id: int, line_number: int, size: int) -> None:
+    cursor.execute(
+        "update bronze.rejected_record set raw_line = %s, raw_line_sha256 = %s"
+        " where asset_id = %s and line_number = %s",
+        (b" " * KEPT_REJECT_BYTES, hashlib.sha256(b" " * size).digest(), asset_id, line_number),
+    )

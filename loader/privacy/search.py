@@ -1,0 +1,160 @@
+"""What is left of a person after an erasure: every row, archived object and file of the project, searched once more."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from psycopg2 import sql
+
+from loader.config import Settings
+from loader.privacy.person import is_named_in, may_name, owners
+from loader.privacy.redaction import find_lines
+from loader.raw_zone import RawZone
+from loader.reader import open_content
+
+# Shorter texts say nothing of one person ("Hello", "n/a") and stand everywhere.
+_SHORTEST_TEXT = 12
+_TABLES = """
+select namespace.nspname, class.relname,
+    array_agg(attribute.attname::text order by attribute.attnum) filter (where type.typname <> 'bytea') as plain,
+    array_agg(attribute.attname::text order by attribute.attnum) filter (where type.typname = 'bytea') as binary
+from pg_class as class
+inner join pg_namespace as namespace on namespace.oid = class.relnamespace
+inner join pg_attribute as attribute on attribute.attrelid = class.oid and attribute.attnum > 0
+    and not attribute.attisdropped
+inner join pg_type as type on type.oid = attribute.atttypid
+where class.relkind in ('r', 'm') and namespace.nspname not in ('pg_catalog', 'information_schema', 'pg_toast')
+    and not pg_is_other_temp_schema(namespace.oid) and namespace.oid <> pg_my_temp_schema()
+group by namespace.nspname, class.relname order by namespace.nspname, class.relname
+"""
+
+# Rows of columns that the planner remembers.
+_STATISTICS = """
+select schemaname, tablename, concat_ws(chr(10), most_common_vals::text, histogram_bounds::text) from pg_stats
+where schemaname not in ('pg_catalog', 'information_schema')
+    and strpos(concat_ws(chr(10), most_common_vals::text, histogram_bounds::text), %s) > 0
+"""
+
+
+@dataclass(slots=True)
+class Remains:
+    """Places that still hold the person, with how often; and how many lines and rows of others mention the id, which
+    an erasure leaves alone."""
+
+    found: Counter[str] = field(default_factory=Counter)
+    mention_count: int = 0
+
+
+def search_rows(cursor: Any, customer_id: str, texts: Iterable[str]) -> Remains:
+    """Every row of every table, and the planner's statistics."""
+    remains = Remains()
+    needles = [text for text in texts if len(text) >= _SHORTEST_TEXT]
+    cursor.execute(_TABLES)
+    for schema, table, plain, binary in cursor.fetchall():
+        for row in _suspicious(cursor, schema, table, plain or [], binary or [], [customer_id, *needles]):
+            _judge(remains, f"{schema}.{table}", row, customer_id, needles)
+    cursor.execute(_STATISTICS, (customer_id,))
+    for schema, table, text in cursor.fetchall():
+        if is_named_in(text, customer_id):
+            remains.found[f"statistics of {schema}.{table}"] += 1
+    return remains
+
+
+def _suspicious(
+    cursor: Any, schema: str, table: str, plain: Sequence[str], binary: Sequence[str], needles: Sequence[str]
+) -> Iterator[tuple[str, bytes, str | None]]:
+    """Rows that hold one of the texts somewhere: their text, their bytes, and their customer_id."""
+    # In Bronze the texts of others may be the same; whose a row is, its customer_id says.
+    wanted = needles[:1] if schema == "bronze" else needles
+    text = sql.SQL("concat_ws(chr(10), {})").format(
+        sql.SQL(", ").join([sql.SQL("{}::text").format(sql.Identifier(name)) for name in plain] or [sql.SQL("''")])
+    )
+    content = sql.SQL(" || ").join(
+        [sql.SQL("coalesce({}, ''::bytea)").format(sql.Identifier(name)) for name in binary] or [sql.SQL("''::bytea")]
+    )
+    owner = sql.Identifier("customer_id") if "customer_id" in plain else sql.SQL("null::text")
+    cursor.execute(
+        sql.SQL(
+            "select row_text, row_bytes, owner from ("
+            " select {text} as row_text, {content} as row_bytes, {owner} as owner from {table} offset 0"
+            ") as row where exists (select from unnest(%s::text[]) as needle"
+            " where strpos(row_text, needle) > 0 or position(convert_to(needle, 'UTF8') in row_bytes) > 0)"
+        ).format(text=text, content=content, owner=owner, table=sql.Identifier(schema, table)),
+        (list(wanted),),
+    )
+    for row_text, row_bytes, customer in cursor:
+        yield row_text, bytes(row_bytes), customer
+
+
+def _judge(
+    remains: Remains, table: str, row: tuple[str, bytes, str | None], customer_id: str, needles: Sequence[str]
+) -> None:
+    text, content, owner = row
+    everything = f"{text}\n{content.decode(errors='replace')}"
+    is_named = is_named_in(everything, customer_id)
+    if owner == customer_id:
+        remains.found[table] += 1
+    elif table == "bronze.rejected_record":
+        if customer_id in owners(content):
+            remains.found[table] += 1
+        else:
+            remains.mention_count += is_named
+    elif owner is not None:
+        remains.mention_count += is_named
+    elif is_named or any(needle in everything for needle in needles):
+        remains.found[table] += 1
+
+
+def search_objects(raw_zone: RawZone, customer_id: str) -> Remains:
+    """Every archived object, registered or not, decompressed."""
+    remains = Remains()
+
+    def whose(body: bytes) -> str | None:
+        if not may_name(body, customer_id):
+            return None
+        if customer_id in owners(body):
+            return "found"
+        remains.mention_count += is_named_in(body.decode(errors="replace"), customer_id)
+        return None
+
+    for key in raw_zone.objects():
+        content = open_content(raw_zone.path_of(key), "gzip" if key.endswith(".gz") else "identity")
+        found = find_lines(content, whose)
+        if found:
+            remains.found[f"raw zone {key}"] += len(found)
+    return remains
+
+
+def files_of(settings: Settings) -> Iterator[Path]:
+    """Files of the project that may quote a record: reports, logs, and what dbt and dlt leave."""
+    local = settings.state_folder
+    apart = {settings.raw_zone, local / "pgdata", local / "run"}
+    dbt_project = settings.project_root / "dbt_project"
+    for folder in (settings.report_dir, local, dbt_project / "target", dbt_project / "logs"):
+        yield from _files_below(folder, apart)
+
+
+def _files_below(folder: Path, apart: set[Path]) -> Iterator[Path]:
+    if folder in apart or not folder.is_dir() or folder.is_symlink():
+        return
+    with suppress(PermissionError):
+        for path in sorted(folder.iterdir()):
+            if path.is_dir():
+                yield from _files_below(path, apart)
+            elif path.is_file() and not path.is_symlink():
+                yield path
+
+
+def holds(path: Path, customer_id: str, texts: Iterable[str]) -> bool:
+    """Whether a file quotes the person."""
+    with suppress(FileNotFoundError, PermissionError):
+        content = path.read_bytes()
+        if customer_id.encode() in content and is_named_in(content.decode(errors="replace"), customer_id):
+            return True
+        return any(text.encode() in content for text in texts if len(text) >= _SHORTEST_TEXT)
+    return False

@@ -1,0 +1,114 @@
+"""What the warehouse remembers of erasures, asked when bytes arrive: whom to keep out, and what stands for a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from psycopg2.extras import execute_values
+
+from loader.gate.inspection import Inspection
+from loader.privacy.person import Suppression
+from loader.privacy.redaction import FoundLine, blanked, find_lines
+from loader.raw_zone import RawZone, SourceChangedError
+from loader.reader import ContentChangedError, open_content
+
+
+def read_suppression(cursor: Any) -> Suppression:
+    """The key, and the newest erasure of each customer."""
+    cursor.execute("select hash_key from ops.erasure_key")
+    (key,) = cursor.fetchone()
+    cursor.execute("select customer_hash, erasure_id::text from ops.erasure order by removed_at")
+    return Suppression(bytes(key), {bytes(customer): erasure_id for customer, erasure_id in cursor.fetchall()})
+
+
+def known_keys(cursor: Any) -> dict[str, str]:
+    """Source fingerprint -> key of the object that is read for it, of every registered asset. Such an object holds
+    nobody who was erased: it was searched when it came, or by the erasure."""
+    cursor.execute("select source_fingerprint, raw_zone_key from ops.source_asset")
+    return dict(cursor.fetchall())
+
+
+def finish_redactions(cursor: Any, raw_zone: RawZone) -> int:
+    """Remove the objects that unfinished erasures have redacted and that no asset is read from any more; how many.
+
+    Under the ingest lock, at the start of every run: an erasure that died may have left them. Idempotent.
+    """
+    cursor.execute(
+        "select distinct redaction.old_raw_zone_key from ops.erasure as erasure"
+        " inner join ops.raw_zone_redaction as redaction on redaction.erasure_id = erasure.erasure_id"
+        " where erasure.finished_at is null"
+        " and redaction.old_raw_zone_key not in (select raw_zone_key from ops.source_asset)"
+    )
+    return sum(raw_zone.remove(key) for (key,) in cursor.fetchall())
+
+
+def put_without(
+    raw_zone: RawZone, source: Path, inspected: Inspection, suppression: Suppression
+) -> tuple[str, list[FoundLine]]:
+    """Archive a file without the lines of people who were erased: its object's key, and these lines.
+
+    A file without such lines is archived as it is. Raises what RawZone.put raises.
+    """
+    found: list[FoundLine] = []
+    if suppression.erasures:
+        try:
+            found = find_lines(_content(source, inspected), suppression.erasure_of)
+            if found:
+                return raw_zone.put_content(
+                    blanked(_content(source, inspected), found), inspected.content_encoding
+                ), found
+        except ContentChangedError as error:
+            raise SourceChangedError(error.message, next_command=error.next_command) from error
+    return raw_zone.put(source, inspected), found
+
+
+def _content(source: Path, inspected: Inspection) -> Iterable[bytes]:
+    return open_content(source, inspected.content_encoding, fingerprint=inspected.fingerprint)
+
+
+def record_arrival(cursor: Any, arrived: Mapping[str, tuple[str, Sequence[FoundLine]]]) -> None:
+    """Tombstones of lines that were blanked on arrival, by source fingerprint (with the key of the blanked object); in
+    the transaction that registers their assets."""
+    for fingerprint, (key, lines) in arrived.items():
+        cursor.execute(
+            "select asset_id, raw_zone_key from ops.source_asset where source_fingerprint = %s", (fingerprint,)
+        )
+        known = cursor.fetchone()
+        if known is None:
+            continue  # its manifest entry was withheld after all
+        asset_id, old_key = known
+        # Registered earlier and lost since: the object is made again, without what was erased meanwhile.
+        cursor.execute("update ops.source_asset set raw_zone_key = %s where asset_id = %s", (key, asset_id))
+        delivered_key = _key_as_delivered(fingerprint, key) if old_key == key else old_key
+        by_erasure: dict[str, list[FoundLine]] = {}
+        for line in lines:
+            by_erasure.setdefault(line.erasure_id, []).append(line)
+        for erasure_id, of_person in by_erasure.items():
+            add_tombstones(cursor, asset_id, erasure_id, [line.number for line in of_person])
+            cursor.execute(
+                "insert into ops.raw_zone_redaction"
+                " (asset_id, erasure_id, old_raw_zone_key, new_raw_zone_key, line_count) values (%s, %s, %s, %s, %s)",
+                (
+                    asset_id,
+                    erasure_id,
+                    delivered_key,
+                    key,
+                    len(of_person),
+                ),
+            )
+
+
+def _key_as_delivered(fingerprint: str, key: str) -> str:
+    suffix = ".gz" if key.endswith(".gz") else ""
+    return f"sha256/{fingerprint[:2]}/{fingerprint[2:4]}/{fingerprint}{suffix}"
+
+
+def add_tombstones(cursor: Any, asset_id: int, erasure_id: str, line_numbers: Sequence[int]) -> None:
+    """Mark lines of an asset as erased; a line that is keeps its first erasure."""
+    execute_values(
+        cursor,
+        "insert into ops.erased_line (asset_id, line_number, erasure_id) values %s on conflict do nothing",
+        [(asset_id, number, erasure_id) for number in line_numbers],
+    )

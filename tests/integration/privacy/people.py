@@ -1,0 +1,135 @@
+"""A customer who stands in several files, plain and gzip, in duplicates, old versions, rejects and releases."""
+
+from __future__ import annotations
+
+import gzip
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from loader.ingest import Verdict
+from loader.privacy.erase import Erased, erase, plan_erasure
+from loader.privacy.plan import read_erasure_plan
+from loader.progress import Silent
+from loader.warehouse import Warehouse
+from tests.ingests import declare, rows, run, settings, ticket, write_export
+
+PERSON = "cust-31337"
+NEIGHBOUR = "cust-313"
+REASON = "request 4711"
+# What the person's lines say and nobody else's: none of it may be found anywhere.
+SECRETS = (
+    "My number is 0171 5550001",
+    "Router of Maria L.",
+    "She called twice",
+    "Geräte im Schlafzimmer",
+    "broken Maria",
+)
+
+
+def lines_of_first() -> list[dict[str, Any] | bytes]:
+    return [
+        ticket(1, customer_id=PERSON, subject=SECRETS[0], description=SECRETS[1]),
+        ticket(2, customer_id=NEIGHBOUR, subject="Printer is on fire", description=f"my neighbour {PERSON} has it too"),
+        b"",
+        # The person's in its second version, in the second file.
+        ticket(3, customer_id=NEIGHBOUR, subject="Shared ticket"),
+        ticket(4, customer_id=PERSON, subject=SECRETS[3], created_at="2026-04-18T08:00:00Z"),
+        # Rejected: of the person by its field, and by its bytes.
+        ticket(5, customer_id=PERSON, status="lost", description=SECRETS[2]),
+        f'{{"customer_id": "{PERSON}", "note": "{SECRETS[4]}'.encode(),
+        ticket(6, customer_id=NEIGHBOUR, status="lost"),
+        ticket(1, customer_id=PERSON, subject=SECRETS[0], description=SECRETS[1]),
+        # Its id only begins like the person's.
+        ticket(7, customer_id=f"{PERSON}0", subject="Another customer"),
+    ]
+
+
+def lines_of_second() -> list[dict[str, Any] | bytes]:
+    escaped = orjson.dumps(ticket(8, customer_id="?", subject=SECRETS[0])).replace(b'"?"', b'"cust\\u002d31337"')
+    return [
+        ticket(1, customer_id=PERSON, subject=SECRETS[0], status="closed", updated_at="2026-04-17T12:00:00Z"),
+        ticket(3, customer_id=PERSON, subject=SECRETS[3], updated_at="2026-04-17T13:00:00Z"),
+        ticket(2, customer_id=NEIGHBOUR, subject="Printer is on fire", description=f"my neighbour {PERSON} has it too"),
+        ticket(4, customer_id=PERSON, subject=SECRETS[3], created_at="2026-04-18T08:00:00Z"),
+        escaped,
+        ticket(9, customer_id="cust-9", created_at="2026-04-18T09:00:00Z"),
+    ]
+
+
+def deliver(folder: Path, name: str, items: list[dict[str, Any] | bytes], *, is_gzip: bool = False) -> Path:
+    """The manifest of a folder with one export."""
+    path = write_export(folder / name / f"{name}.jsonl", items)
+    if is_gzip:
+        path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
+        path.unlink()
+    return declare(folder / name, name=f"{name}-manifest")
+
+
+def ingest(*manifests: Path) -> Verdict:
+    """Of files in which every third line is rejected: more than the usual policy allows."""
+    verdict = run(*manifests)
+    assert verdict.exit_code == 0, verdict.problems
+    return verdict
+
+
+def erase_person(reason: str = REASON, customer: str = PERSON) -> Erased:
+    """Planned, written, read back and applied, as an operator would."""
+    plan = plan_erasure(settings(), customer, reason)
+    return erase(settings(), customer, read_erasure_plan(settings(), plan.write(settings())), Silent())
+
+
+def dumped(database: Warehouse) -> str:
+    """Every row of every table and view as text, bytes included: what a dump of the database would hold."""
+    found = []
+    relations = rows(
+        database,
+        "select table_schema, table_name from information_schema.tables"
+        " where table_schema not in ('pg_catalog', 'information_schema') order by 1, 2",
+    )
+    for schema, table in relations:
+        columns = rows(
+            database,
+            "select column_name, data_type from information_schema.columns where table_schema = %s and table_name = %s",
+            schema,
+            table,
+        )
+        texts = [
+            f"encode(\"{name}\", 'escape')" if kind == "bytea" else f'"{name}"::text' for name, kind in columns
+        ] or ["''"]
+        for (text,) in rows(database, f'select concat_ws(chr(10), {", ".join(texts)}) from "{schema}"."{table}"'):
+            found.append(f"{schema}.{table}: {text}")
+    return "\n".join(found)
+
+
+def archived() -> str:
+    """The whole raw zone, decompressed."""
+    found = []
+    for path in sorted(settings().raw_zone.rglob("*")):
+        if path.is_file():
+            content = path.read_bytes()
+            found.append((gzip.decompress(content) if path.suffix == ".gz" else content).decode(errors="replace"))
+    return "\n".join(found)
+
+
+def reported() -> str:
+    return "\n".join(path.read_text() for path in sorted(settings().report_dir.rglob("*")) if path.is_file())
+
+
+def traces(text: str) -> list[str]:
+    """What of the person stands in a text; mentions in a neighbour's line are the neighbour's words."""
+    own = text.replace(f"my neighbour {PERSON} has it too", "")
+    escaped = [secret.encode().decode("latin-1") for secret in SECRETS if not secret.isascii()]
+    octal = [
+        "".join(c if c.isascii() else "".join(f"\\{b:03o}" for b in c.encode()) for c in secret) for secret in SECRETS
+    ]
+    found = [secret for secret in {*SECRETS, *escaped, *octal} if secret in own]
+    return found + re.findall(rf"(?<![\w-]){PERSON}(?!\w)|cust\\u002d31337", own)
+
+
+def run_cli(*words: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """`loader …` as a process of its own."""
+    return subprocess.run(["loader", *words], env=environment, capture_output=True, text=True, check=False)
