@@ -234,12 +234,14 @@ def _faults_of_counts(cursor: Any, days: Mapping[str, tuple[str, dict[str, Any]]
     )
     if not days or not cursor.fetchone()[0]:
         return
-    cursor.execute("select max(completed_at) from ops.completed_load")
-    (landed_at,) = cursor.fetchone()
+    cursor.execute(
+        "select greatest((select max(completed_at) from ops.completed_load), (select max(removed_at) from ops.erasure))"
+    )
+    (changed_at,) = cursor.fetchone()
     today = {row["partition_key"]: row for row in fetch_rows(cursor, _TODAY, None)}
     for report_path, record in sorted(days.values(), key=lambda kept: kept[0]):
-        # What landed since may have changed days of which its run wrote no record.
-        if landed_at is not None and datetime.fromisoformat(record["finished_at"]) < landed_at:
+        # What landed or was erased since may have changed days of which nobody wrote a record.
+        if changed_at is not None and datetime.fromisoformat(record["finished_at"]) < changed_at:
             continue
         said, now = record["reconcile"], today.get(record["partition_key"], {})
         for name in ("line_count", "silver_row_count", "bronze_digest", "silver_digest"):

@@ -122,12 +122,14 @@ def reported() -> str:
 def traces(text: str) -> list[str]:
     """What of the person stands in a text; mentions in a neighbour's line are the neighbour's words."""
     own = text.replace(f"my neighbour {PERSON} has it too", "")
-    escaped = [secret.encode().decode("latin-1") for secret in SECRETS if not secret.isascii()]
-    octal = [
-        "".join(c if c.isascii() else "".join(f"\\{b:03o}" for b in c.encode()) for c in secret) for secret in SECRETS
-    ]
-    found = [secret for secret in {*SECRETS, *escaped, *octal} if secret in own]
-    return found + re.findall(rf"(?<![\w-]){PERSON}(?!\w)|cust\\u002d31337", own)
+    spellings = {secret: {secret, _escaped(secret)} for secret in SECRETS}
+    found = [secret for secret, written in spellings.items() if any(word in own for word in written)]
+    return found + re.findall(rf"(?<![\w-]){PERSON}(?!\w)|cust\\+u002d31337", own)
+
+
+def _escaped(text: str) -> str:
+    """As PostgreSQL writes bytes beyond ASCII."""
+    return "".join(chr(byte) if byte < 128 else f"\\{byte:03o}" for byte in text.encode())
 
 
 def run_cli(*words: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:

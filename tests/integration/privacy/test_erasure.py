@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
+import orjson
 import pytest
 
-from loader.silver import run_dbt
+from loader.contract.ruleset import load_ruleset
+from loader.contract.schema import load_schema, schema_faults
+from loader.errors import CheckFailedError, CommandUsageError, RefusedError
+from loader.evidence.chain import verify_evidence
+from loader.privacy.erase import erase, plan_erasure
+from loader.privacy.plan import read_erasure_plan
+from loader.progress import Silent
+from loader.raw_zone import RawZone
+from loader.recovery import apply_plan
+from loader.verify import verify_run
 from loader.warehouse import Warehouse
 from tests.checkouts import ROOT
-from tests.ingests import rows
+from tests.ingests import rows, settings, ticket
 from tests.integration.privacy.people import (
+    NEIGHBOUR,
+    PERSON,
+    REASON,
+    SECRETS,
     archived,
     deliver,
     dumped,
@@ -21,31 +38,200 @@ from tests.integration.privacy.people import (
     reported,
     traces,
 )
+from tests.recoveries import planned
+from tests.shared_warehouse import fresh_database, loader_variables
+
+OTHERS = {
+    "bronze.raw_ticket_event": "customer_id <> %s",
+    "silver.ticket_fact": "customer_id <> %s and ticket_id not like '%%-000003'",
+    "silver.customer_dim": "customer_id <> %s",
+    "release.ticket_row": "customer_id <> %s",
+}
+VERSIONS = """
+select version.partition_key::text, version.data_release_id, version.ticket_count = count(held.ticket_id)
+    and version.ticket_digest = coalesce(sum(held.row_digest), 0)
+from release.partition_version as version
+left join release.ticket_row as held on held.partition_key = version.partition_key
+    and held.first_release_id <= version.data_release_id
+    and (held.end_release_id is null or held.end_release_id > version.data_release_id)
+group by version.partition_key, version.data_release_id order by 1, 2
+"""
+FATES = "select fate, count(*) from reconcile.line_fate group by fate order by fate"
 
 
-@pytest.fixture
-def warehouse(
-    database: Warehouse, loader_environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Warehouse:
-    monkeypatch.setenv("LOADER_REJECT_LIMIT", "0.5")
-    ingest(deliver(tmp_path, "first", lines_of_first()))
-    ingest(deliver(tmp_path, "second", lines_of_second(), is_gzip=True))
-    return database
+@pytest.fixture(scope="module")
+def told(server: Warehouse, _template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    """The person is delivered twice, released twice, seen as of the first release, and erased; what was before."""
+    folder = tmp_path_factory.mktemp("erasure")
+    with fresh_database(server, _template) as database, pytest.MonkeyPatch.context() as patch:
+        for name, value in {**loader_variables(database, folder), "LOADER_REJECT_LIMIT": "0.5"}.items():
+            patch.setenv(name, value)
+        manifests = [
+            deliver(folder, "first", lines_of_first()),
+            deliver(folder, "second", lines_of_second(), is_gzip=True),
+        ]
+        runs = [str(ingest(manifest).facts.run["run_id"]) for manifest in manifests]
+        request = {"window_start": "2026-04-17", "window_end": "2026-04-18", "release": 1, "as_of": None, "reason": "t"}
+        apply_plan(settings(), planned("restore", **request))
+        before = {name: _others(database, name) for name in OTHERS}
+        keys = list(RawZone(settings().raw_zone).objects())
+        held = traces(dumped(database)), traces(archived())
+        served = rows(database, "select customer_id from serving.ticket_fact where ticket_id like '%-000001'")
+        erased = erase_person()
+        yield {
+            "database": database, "folder": folder, "manifests": manifests, "runs": runs, "others": before,
+            "keys": keys, "held": held, "served": served, "erased": erased,
+        }  # fmt: skip
 
 
-def test_nothing_of_an_erased_customer_is_left_and_every_line_keeps_a_fate(warehouse: Warehouse) -> None:
-    assert traces(dumped(warehouse)) != [] and traces(archived()) != []
-    erase_person()
-    assert traces(dumped(warehouse)) == []
-    assert traces(archived()) == []
-    assert traces(reported()) == []
-    build = run_dbt(warehouse, ROOT, ["build", "--exclude-resource-type", "unit_test"])
-    assert [node.name for node in build.failed] == []
-    assert rows(warehouse, "select fate, count(*) from reconcile.line_fate group by fate order by fate") == [
-        ("blank", 1),
-        ("duplicate", 1),
-        ("erased", 9),
-        ("landed", 4),
-        ("rejected", 1),
+def _others(database: Warehouse, table: str) -> list[Any]:
+    return rows(database, f"select to_jsonb(t) from {table} as t where {OTHERS[table]} order by t::text", PERSON)
+
+
+def test_nothing_of_an_erased_customer_is_left(told: dict[str, Any]) -> None:
+    """Rows of every table and view, archived objects, reports: all of it held the person before."""
+    assert set(SECRETS[:4]) | {PERSON} <= set(told["held"][0]) and set(SECRETS) <= set(told["held"][1])
+    assert told["served"] == [(PERSON,)]
+    database = told["database"]
+    assert (traces(dumped(database)), traces(archived()), traces(reported())) == ([], [], [])
+    assert told["erased"].removed == {
+        "raw_ticket_event": 5,
+        "asset_line": 9,
+        "rejected_record": 2,
+        "released_row": 5,
+        "raw_zone_object": 2,
+    }
+    # The words of a neighbour are the neighbour's.
+    mentions = "select count(*) from bronze.raw_ticket_event where raw_payload like %s"
+    assert rows(database, mentions, f"%my neighbour {PERSON} has%") == [(1,)]
+    assert sorted(Path(path).name for path in told["erased"].source_paths) == ["first.jsonl", "second.jsonl.gz"]
+
+
+def test_every_line_keeps_its_number_and_has_one_fate(told: dict[str, Any]) -> None:
+    database = told["database"]
+    assert rows(database, FATES) == [("blank", 1), ("duplicate", 1), ("erased", 9), ("landed", 4), ("rejected", 1)]
+    assert rows(database, "select asset_id, line_number from ops.erased_line order by 1, 2") == [
+        *((1, number) for number in (1, 5, 6, 7, 9)),
+        *((2, number) for number in (1, 2, 4, 5)),
     ]
-    assert rows(warehouse, "select sum(unexplained_count) from reconcile.reconcile_asset") == [(0,)]
+    unexplained = "select (select sum(unexplained_count) from reconcile.{}), count(*) from reconcile.reconcile_finding"
+    for model in ("reconcile_asset", "reconcile_run", "reconcile_manifest", "reconcile_partition"):
+        assert rows(database, unexplained.format(model)) == [(0, 0)]
+
+
+def test_rows_of_others_are_what_they_were(told: dict[str, Any]) -> None:
+    database = told["database"]
+    for table in ("bronze.raw_ticket_event", "silver.ticket_fact", "silver.customer_dim"):
+        now, before = _others(database, table), told["others"][table]
+        if table == "silver.customer_dim":
+            # The neighbour's newest ticket is another now that the shared one is back: only that row may differ.
+            now, before = ([row for row in side if row[0]["customer_id"] != NEIGHBOUR] for side in (now, before))
+        assert now == before
+    # A ticket that the person took over is again what it was before.
+    assert rows(database, "select customer_id, updated_at from silver.ticket_fact where ticket_id like '%-000003'") == [
+        (NEIGHBOUR, None)
+    ]
+    now = [row for (row,) in _others(database, "release.ticket_row")]
+    assert [row for (row,) in told["others"]["release.ticket_row"] if row not in now] == []
+
+
+def test_released_versions_add_up_and_can_be_shown(told: dict[str, Any]) -> None:
+    """Digests of what was released are those of what is left, and a restore is proved by them."""
+    database = told["database"]
+    found = rows(database, VERSIONS)
+    assert len(found) >= 4 and all(adds_up for *_, adds_up in found)
+    request = {"window_start": "2026-04-17", "window_end": "2026-04-18", "as_of": None, "reason": "tests"}
+    shown = "select ticket_id, customer_id from serving.ticket_fact where partition_key = '2026-04-17' order by 1"
+    assert (f"{'TKT-20260417-000003'}", NEIGHBOUR) in rows(database, shown)
+    apply_plan(settings(), planned("restore", **request, release=2))
+    assert [customer for _, customer in rows(database, shown) if customer == PERSON] == []
+    apply_plan(settings(), planned("restore", **request, release=1))
+    assert [ticket_id[-1] for ticket_id, _ in rows(database, shown)] == ["2", "3", "7"]
+
+
+def test_the_evidence_says_what_was_done_and_to_nobody(told: dict[str, Any]) -> None:
+    database, erased = told["database"], told["erased"]
+    record = orjson.loads(erased.report_path.read_bytes())
+    redactions = [(each["old_raw_zone_key"], each["line_count"]) for each in record["redacted_objects"]]
+    assert [key for key, _ in redactions if key.endswith(".gz")] == [key for key in told["keys"] if ".gz" in key]
+    assert sorted(key for key, _ in redactions) == sorted(told["keys"])
+    assert [count for _, count in redactions] == [5, 4]
+    schema = load_schema(ROOT / "contracts" / "privacy" / "erasure_evidence_v1.schema.json")
+    assert schema_faults(schema, record) == []
+    with closing(database.connect()) as session, session, session.cursor() as cursor:
+        assert verify_evidence(cursor, settings())[1] == []
+
+
+def test_the_archive_still_proves_bronze(told: dict[str, Any]) -> None:
+    """verify reads the redacted objects, line by line, for runs of before the erasure."""
+    ruleset = load_ruleset(ROOT / "contracts")
+    for run_id in told["runs"]:
+        found = verify_run(told["database"], RawZone(settings().raw_zone), ruleset, run_id)
+        assert (dict(found.differences), found.unreadable, found.is_proved) == ({}, {}, True)
+
+
+def test_an_erased_customer_does_not_come_back(told: dict[str, Any]) -> None:
+    """By the same files, by other files with the same events, by a new version, or by a broken line."""
+    database = told["database"]
+    before = dumped(database).count("\nbronze.raw_ticket_event:")
+    ingest(*told["manifests"])
+    again = [
+        *lines_of_second(),
+        ticket(4, customer_id=PERSON, subject=SECRETS[3], updated_at="2026-05-01T00:00:00Z"),
+        f'{{"customer_id": "{PERSON}", "note": "{SECRETS[4]}'.encode(),
+        ticket(20, customer_id="cust-20"),
+    ]
+    verdict = ingest(deliver(told["folder"], "third", again, is_gzip=True))
+    assert (verdict.facts.inserted, verdict.facts.blank) == (1, 0)
+    assert (traces(dumped(database)), traces(archived()), traces(reported())) == ([], [], [])
+    assert dumped(database).count("\nbronze.raw_ticket_event:") == before + 1
+    assert rows(database, "select count(*) from ops.erased_line where asset_id = 3") == [(6,)]
+    found = verify_run(
+        database, RawZone(settings().raw_zone), load_ruleset(ROOT / "contracts"), str(verdict.facts.run["run_id"])
+    )
+    assert found.is_proved
+
+
+def test_a_plan_is_applied_once_for_its_customer_and_while_it_holds(told: dict[str, Any]) -> None:
+    """Prevents an erasure of somebody else, of what was not reviewed, and one that is done twice."""
+    database = told["database"]
+    customer = "cust-9"
+    plan = plan_erasure(settings(), customer, REASON)
+    record = read_erasure_plan(settings(), plan.write(settings()))
+    assert traces(orjson.dumps(record).decode()) == [] and customer not in orjson.dumps(record).decode()
+    with pytest.raises(RefusedError, match=r"is stale, nothing was started; what moved: .*customer_hash"):
+        erase(settings(), NEIGHBOUR, record, Silent())
+    with pytest.raises(RefusedError, match="event_count: planned 7, now 1"):
+        erase(settings(), customer, {**record, "event_count": 7}, Silent())
+    with pytest.raises(RefusedError, match="no archived line and no row is of this customer"):
+        plan_erasure(settings(), PERSON, REASON)
+    with pytest.raises(CommandUsageError, match="does not name the customer"):
+        plan_erasure(settings(), customer, f"{customer} asked")
+    edited = told["folder"] / "edited.json"
+    edited.write_bytes(orjson.dumps({**record, "line_count": -1}))
+    with pytest.raises(CommandUsageError, match="line_count"):
+        read_erasure_plan(settings(), edited)
+    assert rows(database, "select count(*) from ops.erasure") == [(1,)]
+    done = {**record, "plan_id": told["erased"].erasure_id}
+    with pytest.raises(RefusedError, match="was applied already; nothing was changed"):
+        erase(settings(), customer, done, Silent())
+
+
+@pytest.mark.long
+def test_what_is_left_fails_the_erasure_and_the_same_command_finishes_it(told: dict[str, Any]) -> None:
+    """Prevents an erasure that says done while a table of somebody, or a report, still holds the person."""
+    database, customer = told["database"], "cust-9"
+    rows(database, "create table public.copy as select * from silver.ticket_fact where customer_id = %s", customer)
+    notes = settings().report_dir / "notes" / "customers.txt"
+    notes.parent.mkdir(parents=True)
+    notes.write_text(f"call {customer} back")
+    stray = RawZone(settings().raw_zone).put_content([b'{"customer_id": "cust-9"'], "gzip")
+    with pytest.raises(CheckFailedError, match=r"something of the customer is left in public\.copy \(1\)"):
+        erase_person(customer=customer)
+    assert rows(database, "select count(*) from ops.erasure where finished_at is null") == [(1,)]
+    assert not notes.exists() and not RawZone(settings().raw_zone).has(stray)
+    rows(database, "drop table public.copy")
+    erased = erase_person(customer=customer)
+    assert rows(database, "select count(*) from ops.erasure where finished_at is null") == [(0,)]
+    assert erased.removed["raw_ticket_event"] == 1
+    assert customer not in reported() and customer not in dumped(database) and customer not in archived()
