@@ -1,0 +1,140 @@
+"""Whose a line is, and what is left of a content when a person's lines are blanked."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from loader.privacy.person import Suppression, customer_hash, is_named_in, may_name, owners
+from loader.privacy.redaction import blanked, find_lines
+from loader.raw_zone import RawZone
+from loader.reader import is_blank, iter_lines, open_content
+
+KEY = b"k" * 32
+
+
+@pytest.mark.parametrize(
+    ("line", "named"),
+    [
+        (b'{"customer_id":"c-1","description":"c-2 says customer_id"}', {"c-1"}),
+        (b'{"customer_id":"c-1","customer_id":"c-2"}', {"c-1", "c-2"}),
+        (b'{"\\u0063ustomer_id":"c\\u002d1"}', {"c-1"}),
+        ('{"customer_id":"Zoë"}'.encode(), {"Zoë"}),
+        (b'{"customer_id":"Zo\\u00eb"}', {"Zoë"}),
+        (b'{"customer_id":7,"owner":"c-1"}', {"customer_id", "owner", "c-1"}),
+        (b'{"kunde":"c-1"}', {"kunde", "c-1"}),
+        (b'["c-1"]', {"c-1"}),
+        (b'  {"customer_id" : "c-1" }', {"c-1"}),
+        (b"", set()),
+    ],
+)
+def test_a_json_line_belongs_to_its_customer(line: bytes, named: set[str]) -> None:
+    assert owners(line) == named
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"customer_id":"c-1","x":',
+        b"customer_id=c-1;status=open",
+        b"customer_id:c-1",
+        b'\xff\xfe{"customer_id":"c-1"',
+        b"{'customer_id': 'c-1'}",
+        b'{"customer_id":"c\\u002d1","x":',
+        b"[" * 100_000 + b'"c-1"',
+        b'{"customer_id":"c-1"}{"customer_id":"c-2"}',
+        b'{"customer_id":"c-1","n":' + b"9" * 5000 + b',"customer_id":1',
+    ],
+)
+def test_a_broken_line_is_found_by_the_letters_of_the_id(line: bytes) -> None:
+    assert "c-1" in owners(line)
+    assert may_name(line, "c-1")
+
+
+def test_an_id_is_not_found_as_a_part_of_another() -> None:
+    assert "c-1" not in owners(b"customer c-10, c-1-2, xc-1")
+    assert not any(is_named_in(text, "c-1") for text in ("c-10", "c-1-2", "xc-1", "a:c-1x"))
+    assert all(is_named_in(text, "c-1") for text in ("c-1", "for c-1.", '"c-1"', "(c-1)", "c-1,c-2"))
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1)
+
+
+@given(TEXTS, TEXTS, st.booleans())
+def test_the_quick_look_never_misses_a_line_of_the_person(customer: str, other: str, is_ascii: bool) -> None:
+    """Whatever the id is made of, and however its JSON is spelled."""
+    import json
+
+    for line in (
+        orjson.dumps({"customer_id": customer, "subject": other}),
+        json.dumps({"subject": other, "customer_id": customer}, ensure_ascii=is_ascii).encode(),
+    ):
+        assert customer in owners(line)
+        assert may_name(line, customer)
+
+
+@given(
+    st.lists(st.tuples(st.binary(max_size=40).map(lambda body: body.replace(b"\n", b"")), st.booleans()), max_size=8),
+    st.lists(st.integers(1, 50), max_size=12),
+    st.booleans(),
+)
+def test_blanks_keep_every_other_byte_and_every_offset(
+    lines: list[tuple[bytes, bool]], cuts: list[int], is_terminated: bool
+) -> None:
+    """However the content is cut into chunks: numbers, offsets and lengths stay, and only the person's bytes go."""
+    bodies = [b"\x01P" + body if is_person else body.replace(b"\x01", b"") for body, is_person in lines]
+    content = b"\n".join(bodies) + (b"\n" if is_terminated and bodies else b"")
+    chunks = []
+    rest = content
+    for cut in cuts:
+        chunks.append(rest[:cut])
+        rest = rest[cut:]
+    chunks = [chunk for chunk in (*chunks, rest) if chunk]
+    found = find_lines(chunks, lambda body: "e" if body.startswith(b"\x01P") else None)
+    after = b"".join(blanked(chunks, found))
+    before, now = list(iter_lines([content] if content else [])), list(iter_lines([after] if after else []))
+    assert [(line.number, line.offset, line.length) for line in now] == [
+        (line.number, line.offset, line.length) for line in before
+    ]
+    for old, new in zip(before, now, strict=True):
+        assert is_blank(new.body) if old.body.startswith(b"\x01P") else new.body == old.body
+    assert b"\x01P" not in after
+
+
+def test_a_redacted_object_reads_as_its_content_and_has_one_name(tmp_path: Path) -> None:
+    """Made twice, after a crash, it is the same object; gzip is gzip again."""
+    raw_zone = RawZone(tmp_path)
+    for encoding in ("identity", "gzip"):
+        key = raw_zone.put_content([b"a\n", b"  \n"], encoding)
+        assert raw_zone.put_content([b"a\n", b"  \n"], encoding) == key
+        read = open_content(raw_zone.path_of(key), encoding, fingerprint=raw_zone.fingerprint_of(key))
+        assert b"".join(read) == b"a\n  \n"
+        assert raw_zone.verify(key) == "sound"
+    assert gzip.decompress(raw_zone.path_of(key).read_bytes()) == b"a\n  \n"
+    assert list(raw_zone.objects())[-1].count("/") == 3
+    assert (raw_zone.remove(key), raw_zone.remove(key), raw_zone.has(key)) == (True, False, False)
+
+
+def test_a_broken_object_is_not_named(tmp_path: Path) -> None:
+    def content() -> object:
+        yield b"a\n"
+        raise OSError(28, "No space left on device")
+
+    raw_zone = RawZone(tmp_path)
+    with pytest.raises(Exception, match="No space left"):
+        raw_zone.put_content(content(), "identity")  # type: ignore[arg-type]
+    assert list(raw_zone.objects()) == []
+    assert list((tmp_path / "incoming").iterdir()) == []
+
+
+def test_a_person_is_recognised_by_the_keyed_hash_alone() -> None:
+    known = Suppression(KEY, {customer_hash(KEY, "c-1"): "erasure-1"})
+    assert known.erasure_of(b'{"customer_id":"c-1"}') == "erasure-1"
+    assert known.erasure_of(b"broken c-1") == "erasure-1"
+    assert known.erasure_of(b'{"customer_id":"c-10","tags":["c-1"]}') is None
+    assert Suppression(b"o" * 32, known.erasures).erasure_of(b'{"customer_id":"c-1"}') is None
