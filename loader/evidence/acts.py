@@ -28,17 +28,28 @@ ACTS = {
     "expiry": ("release.expiry", "expiry_id"),
 }
 
-_RELEASES = """
+# What an erasure took out of a version after the act: the record says how it was then.
+_ERASED = """
+select sum(gone.ticket_count)::bigint as ticket_count, sum(gone.ticket_digest) as ticket_digest
+from ops.erased_version as gone
+inner join ops.erasure as erasure on erasure.erasure_id = gone.erasure_id and erasure.removed_at > {acted_at}
+where gone.partition_key = version.partition_key and gone.data_release_id = version.data_release_id
+"""
+
+_RELEASES = f"""
 select release.data_release_id, release.run_id::text, release.attempt, release.trace_id, release.plan_id::text,
     release.dbt_invocation_id, release.operator, release.reason, release.released_at as acted_at,
     coalesce((
         select jsonb_agg(jsonb_build_object(
             'partition_key', move.partition_key, 'old_release_id', move.old_data_release_id,
-            'new_release_id', move.new_data_release_id, 'ticket_count', coalesce(version.ticket_count, 0),
-            'ticket_digest', coalesce(version.ticket_digest, 0)::text) order by move.partition_key)
+            'new_release_id', move.new_data_release_id,
+            'ticket_count', coalesce(version.ticket_count, 0) + coalesce(erased.ticket_count, 0),
+            'ticket_digest', (coalesce(version.ticket_digest, 0) + coalesce(erased.ticket_digest, 0))::text)
+            order by move.partition_key)
         from release.pointer_move as move
         left join release.partition_version as version
             on version.partition_key = move.partition_key and version.data_release_id = move.new_data_release_id
+        left join lateral ({_ERASED.format(acted_at="release.released_at")}) as erased on true
         where move.moved_by = release.data_release_id
     ), '[]') as pointers
 from release.data_release as release
@@ -50,15 +61,18 @@ select change_id, partition_key::text, is_held, operator, reason, trace_id, chan
 from release.hold_change where change_id = any(%s) order by change_id
 """
 
-_EXPIRIES = """
+_EXPIRIES = f"""
 select expiry.expiry_id, expiry.trace_id, expiry.plan_id::text, expiry.operator, expiry.reason,
     expiry.expired_at as acted_at, expiry.older_than, expiry.kept_count, expiry.removed_row_count,
     coalesce((
         select jsonb_agg(jsonb_build_object(
             'partition_key', version.partition_key, 'data_release_id', version.data_release_id,
-            'ticket_count', version.ticket_count, 'ticket_digest', version.ticket_digest::text)
+            'ticket_count', version.ticket_count + coalesce(erased.ticket_count, 0),
+            'ticket_digest', (version.ticket_digest + coalesce(erased.ticket_digest, 0))::text)
             order by version.partition_key, version.data_release_id)
-        from release.partition_version as version where version.expired_by = expiry.expiry_id
+        from release.partition_version as version
+        left join lateral ({_ERASED.format(acted_at="expiry.expired_at")}) as erased on true
+        where version.expired_by = expiry.expiry_id
     ), '[]') as versions
 from release.expiry as expiry
 where expiry.expiry_id = any(%s)

@@ -21,7 +21,12 @@ from loader.evidence.facts import fetch_rows
 from loader.release import store
 
 _BATCH = 500
-_SCHEMAS = ("run_evidence", "release_evidence")
+# What a record says it is: where its schema lies in contracts/, and whether it is of the chain of acts.
+_SCHEMAS = {
+    "run_evidence_v1": ("run_evidence/run_evidence_v1.schema.json", False),
+    "erasure_evidence_v1": ("privacy/erasure_evidence_v1.schema.json", False),
+    "release_evidence_v1": ("release_evidence/release_evidence_v1.schema.json", True),
+}
 
 _CHAIN = """
 select evidence_id, dataset, report_path, content, content_sha256, predecessor_sha256
@@ -109,7 +114,7 @@ def verify_evidence(cursor: Any, settings: Settings) -> tuple[int, list[Fault]]:
 
 
 def _faults_of_chain(cursor: Any, contracts: Path, walk: _Walk) -> Iterator[Fault]:
-    schemas = {name: load_schema(contracts / name / f"{name}_v1.schema.json") for name in _SCHEMAS}
+    schemas = {name: (load_schema(contracts / path), is_act) for name, (path, is_act) in _SCHEMAS.items()}
     before: dict[str, str | None] = {}
     with _streamed(cursor, _CHAIN) as rows:
         while batch := list(islice(rows, _BATCH)):
@@ -123,8 +128,9 @@ def _faults_of_chain(cursor: Any, contracts: Path, walk: _Walk) -> Iterator[Faul
                     yield Fault(report_path, "its predecessor was removed, edited or put elsewhere")
                 before[dataset] = content_sha256
                 record = _parsed(content)
-                schema = schemas["release_evidence" if dataset == ASSET_KEY else "run_evidence"]
-                if record is None or schema_faults(schema, record):
+                schema, is_act = schemas.get(str((record or {}).get("evidence_schema_version")), (None, False))
+                is_sound = schema is not None and is_act == (dataset == ASSET_KEY) and not schema_faults(schema, record)
+                if record is None or not is_sound:
                     yield Fault(report_path, "edited: it is no record any more")
                     continue
                 if record.get("predecessor_sha256") != predecessor:
@@ -225,6 +231,7 @@ def _faults_of_files(cursor: Any, settings: Settings) -> Iterator[Fault]:
 def _files(settings: Settings) -> Iterator[Path]:
     yield from (settings.report_dir / "run_evidence").glob("*/*.json")
     yield from (settings.report_dir / "release").glob("*.json")
+    yield from (settings.report_dir / "erase").glob("*.json")
 
 
 def _faults_of_counts(cursor: Any, days: Mapping[str, tuple[str, dict[str, Any]]]) -> Iterator[Fault]:

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 from loader.config import Settings
 from loader.errors import CheckFailedError, RefusedError
-from loader.evidence.chain import append
+from loader.evidence.chain import append_unwritten, write_waiting
 from loader.evidence.facts import fetch_rows
 from loader.evidence.files import require_writable
-from loader.evidence.records import ASSET_KEY, write_crash_evidence
+from loader.evidence.records import ASSET_KEY, record_crashes
 from loader.privacy.plan import ErasurePlan, make_erasure_plan
 from loader.privacy.redaction import blanked
 from loader.privacy.removal import remove_rows
@@ -31,7 +31,7 @@ from loader.progress import Report
 from loader.raw_zone import RawZone
 from loader.reader import open_content
 from loader.recovery.plan import refuse_moved
-from loader.release import Act, publish
+from loader.release import Act, publish, record_published
 from loader.runs import IngestLock, repair, trace_id_of_caller
 from loader.silver import ProofScope, is_closed, project_sha256, record_proof, run_dbt, start_dbt
 from loader.warehouse import open_warehouse
@@ -88,8 +88,9 @@ def erase(settings: Settings, customer_id: str, plan: Mapping[str, Any], report:
     warehouse = open_warehouse(settings)
     with closing(IngestLock.acquire(warehouse, wait_seconds=settings.lock_timeout)) as lock:
         raw_zone = RawZone(settings.raw_zone)
-        repaired = repair(lock, settings.state_folder / "dlt")
-        write_crash_evidence(settings, lock, repaired.crashed_attempts)
+        repair(lock, settings.state_folder / "dlt", lambda cursor, attempts: record_crashes(cursor, settings, attempts))
+        with lock.transaction() as cursor:
+            write_waiting(cursor, settings)
         raw_zone.sweep()
         with lock.transaction() as cursor:
             today = make_erasure_plan(cursor, settings, customer_id, plan["reason"])
@@ -178,6 +179,8 @@ def _finish(
         source_paths = _source_paths(cursor, erasure_id)
         mentions = remains.mention_count + in_objects.mention_count
         path = _record(cursor, settings, erasure, source_paths, cleaned, mentions)
+    with lock.transaction() as cursor:
+        write_waiting(cursor, settings)
     return Erased(erasure_id, erasure["removed"], source_paths, mentions, path)
 
 
@@ -209,7 +212,10 @@ def _build(
             )
         record_proof(cursor, scope, build, None)
         published = publish(cursor, act, reject_limit=settings.reject_limit, is_proved=True)
+        record_published(cursor, settings, act.kind, published)
         cursor.execute("delete from ops.unbuilt_erasure")
+    with lock.transaction() as cursor:
+        write_waiting(cursor, settings)
     report(f"erase: proved; readers: {published.sentence}")
 
 
@@ -228,12 +234,12 @@ def _clean_files(settings: Settings, customer_id: str, plan: ErasurePlan) -> tup
     """Files that quote the person: logs are blanked where they do, what can be made again is removed, and evidence,
     which may not change, is only named. Returns the names of both kinds."""
     cleaned, left = [], []
-    evidence = settings.report_dir / "run_evidence"
+    evidence = (settings.report_dir / "run_evidence", settings.report_dir / "release")
     for path in files_of(settings):
         if not holds(path, customer_id, plan.texts):
             continue
         name = str(path.relative_to(settings.project_root) if path.is_relative_to(settings.project_root) else path)
-        if path.is_relative_to(evidence):
+        if any(path.is_relative_to(folder) for folder in evidence):
             left.append(name)
             continue
         cleaned.append(name)
@@ -292,7 +298,7 @@ def _record(
         " where erasure_id = %s order by partition_key, data_release_id",
         (erasure_id,),
     )
-    written = append(
+    written = append_unwritten(
         cursor,
         settings,
         {

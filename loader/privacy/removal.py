@@ -11,7 +11,7 @@ from typing import Any
 
 from psycopg2.extras import Json, execute_values
 
-from loader.bronze.rows import KEPT_REJECT_BYTES
+from loader.bounds import KEPT_LINE_BYTES
 from loader.privacy.plan import ErasurePlan
 from loader.privacy.tombstones import add_tombstones
 
@@ -150,5 +150,5 @@ def _blank_reject(cursor: Any, asset_id: int, line_number: int, size: int) -> No
     cursor.execute(
         "update bronze.rejected_record set raw_line = %s, raw_line_sha256 = %s"
         " where asset_id = %s and line_number = %s",
-        (b" " * KEPT_REJECT_BYTES, hashlib.sha256(b" " * size).digest(), asset_id, line_number),
+        (b" " * KEPT_LINE_BYTES, hashlib.sha256(b" " * size).digest(), asset_id, line_number),
     )

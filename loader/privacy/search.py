@@ -29,6 +29,9 @@ inner join pg_attribute as attribute on attribute.attrelid = class.oid and attri
     and not attribute.attisdropped
 inner join pg_type as type on type.oid = attribute.atttypid
 where class.relkind in ('r', 'm') and namespace.nspname not in ('pg_catalog', 'information_schema', 'pg_toast')
+    -- A table of this project that cannot be read fails the search; others may have tables of their own beside it.
+    and (namespace.nspname = any('{bronze,ops,release,staging,silver,reconcile,serving}')
+        or has_schema_privilege(namespace.oid, 'usage') and has_table_privilege(class.oid, 'select'))
     and not pg_is_other_temp_schema(namespace.oid) and namespace.oid <> pg_my_temp_schema()
 group by namespace.nspname, class.relname order by namespace.nspname, class.relname
 """

@@ -156,7 +156,7 @@ class RawZone:
         except OSError as error:
             raise InfrastructureError(
                 f"cannot remove the archived object {os.fspath(path)!r}: {error}; it is still there",
-                next_command=f"ls -ld {shlex.quote(os.fspath(path.parent))}",
+                next_command=f"ls -ld {pasted(os.fspath(path.parent))}",
             ) from error
         return True
 

@@ -123,8 +123,8 @@ def _erase(point: str | None = None) -> subprocess.CompletedProcess[str]:
 
 
 def _end(database: Warehouse) -> dict[str, Any]:
-    """What stands in each table and in the archive. A release is read as its place among all: a transaction that did not
-    commit has used up a number."""
+    """What stands in each table and in the archive. A release is read as its place among all: a transaction that did
+    not commit has used up a number."""
     releases = rows(database, "select data_release_id, row_number() over (order by data_release_id)"
                     " from release.data_release")  # fmt: skip
     places = dict(releases)

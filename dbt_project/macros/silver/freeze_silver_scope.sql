@@ -84,6 +84,7 @@ create table {{ stale_version }} as
 select event_id, ticket_id, customer_id, version_at, sequence, line_number, version_count, is_collided, is_winner
 from ({{ ticket_versions(stale_ticket if is_incremental() else none) }}) as ranked;
 analyze {{ stale_version }};
+grant select on {{ stale_version }} to omni_loader;
 {%- endmacro %}
 
 {#- How each asset counts now: under its latest ruleset, at the smallest sequence that a manifest gave it.

@@ -58,7 +58,8 @@ begin
         grant select on
             {{ source('silver_ledger', 'built_load') }},
             {{ source('silver_ledger', 'built_asset') }},
-            {{ source('silver_ledger', 'stale_ticket') }}
+            {{ source('silver_ledger', 'stale_ticket') }},
+            {{ source('silver_ledger', 'stale_version') }}
         to omni_loader;
     end if;
     {%- for schema, grantees in readers_of_schemas().items() %}
