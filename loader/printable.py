@@ -6,7 +6,10 @@ A terminal obeys what it is shown, and an operator pastes the line that begins w
 from __future__ import annotations
 
 import os
+import re
 import shlex
+
+_COLOUR = re.compile("(\x1b\\[[0-9;]*m)")
 
 
 def visible(text: str) -> str:
@@ -14,6 +17,12 @@ def visible(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(each if each == "\n" or each.isprintable() else _escape(each) for each in text)
+
+
+def visible_in_colour(text: str) -> str:
+    """The same for another program's output, whose colours stay."""
+    parts = _COLOUR.split(text)
+    return "".join(part if place % 2 else visible(part) for place, part in enumerate(parts))
 
 
 def in_one_line(text: str) -> str:

@@ -29,4 +29,7 @@ def _cell(value: Any) -> str:
     text = "" if value is None else ("yes" if value else "no") if isinstance(value, bool) else str(value)
     for character in "\\`*[]<>|&":
         text = text.replace(character, "\\" + character)
+    for link in ("://", "www.", "@"):
+        # Many viewers make a link of a bare address.
+        text = text.replace(link, link[:-1] + "\\" + link[-1] if link == "www." else "\\" + link)
     return "".join(character if character.isprintable() else " " for character in text)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from loader.companion import Companion
 from loader.errors import InfrastructureError
+from loader.printable import visible_in_colour
 from loader.silver.results import BuildResult
 from loader.silver.worker import Done, Ended, Parse, Run, serve
 from loader.warehouse.connection import Role
@@ -110,7 +111,7 @@ class _DbtProcess:
             if isinstance(answer, Done):
                 progress(answer.count, answer.total)
             else:
-                (sys.stderr if is_quiet else sys.stdout).write(answer.text)
+                (sys.stderr if is_quiet else sys.stdout).write(visible_in_colour(answer.text))
         return answer
 
     def _interrupt(self) -> None:

@@ -19,8 +19,8 @@ _TOKENS = st.sampled_from(
      b"\x00", b"\x1f", b"\x7f", b"\xc2\x85", b"\xe2\x80\xa8", b"\xef\xbb\xbf", b"\xed\xa0\x80", b"\xc0\xaf",
      b"\xf4\x90\x80\x80", b"\xff", b"\t", b"\x0b", b"\x0c", b"\x1b[2J", b"\xc2\x9b2J"]
 )  # fmt: skip
-# The word must never be repeated by what is said of a line.
-CANARY = "canary"
+# What is said of a line must never repeat these words. (The name of a field is told where it is a plain identifier.)
+CANARY = "canary bird"
 _HOSTILE_TEXTS = st.sampled_from(
     ["'; drop table bronze.raw_ticket_event; --", "{{ run_query('select 1') }}", "{% raw %}", "$(id)", "`id`", "%s",
      "%(a)s", "\\N", "\\.", "a\n\\.\nb", "\t", "\r\n", '"', "\x1b]0;t\x07", "\u009b2J", "\u202e", "[/red]", "<script>",
@@ -58,7 +58,7 @@ def _with_one_oddity(draw: st.DrawFn) -> bytes:
     line = as_line(record)
     match draw(st.integers(0, 8)):
         case 0:  # a name twice, with the same value or another, close or with space between
-            again = draw(st.sampled_from([b'"owner":"canary"', b'"owner" : "other"', b'"\\u006fwner":"canary"']))
+            again = draw(st.sampled_from([b'"owner":"canary bird"', b'"owner" : "other"', b'"\\u006fwner":""']))
             return line[:-1] + draw(st.sampled_from([b",", b" , "])) + again + b"}"
         case 1:  # what no database or encoding can hold, or only looks like it
             escapes = ["\\u0000", "\\\\u0000", "\\ud83d", "\\ude00\\ud83d", "\\ud83d\\ude00"]

@@ -179,9 +179,9 @@ CORPUS: tuple[bytes, ...] = (
     b'{"owner":1e' + b"9" * 5_000 + b"}",
     b"[" * 100_000,
     b'{"a":' * 1_100 + b"1" + b"}" * 1_100,
-    b"\xff" + b'{"canary":"\\ud800"}' * 5_000,
+    b"\xff" + b'{"canary bird":"\\ud800"}' * 5_000,
     b"\n".join(json.dumps(ticket(1, created_at=text, updated_at=text)).encode() for text in BORDERS),
-    b'{"' + b"canary" * 20 + b'":"\\u0000"}',
+    b'{"' + b"canary bird" * 20 + b'":"\\u0000"}',
 )
 
 

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loader.cli import output
-from loader.printable import in_one_line, pasted, visible
+from loader.printable import in_one_line, pasted, visible, visible_in_colour
+from loader.reports.markdown import table
 
 HOSTILE = "a\x1b[2J\x1b]0;title\x07\x9b2J\u202e\u2028\r\b\x7f\x00[/red][link=http://x]y[/link]\tb\n# c"
 
@@ -24,6 +25,19 @@ def test_what_commands_a_terminal_is_shown_and_not_done() -> None:
     assert visible(HOSTILE) == f"{shown}\n# c"
     assert in_one_line(HOSTILE) == f"{shown}\\n# c"
     assert visible("Zürich 東京 🚧 'x' \\n") == "Zürich 東京 🚧 'x' \\n"
+
+
+def test_another_programs_colours_stay_and_nothing_else_does() -> None:
+    """Prevents a finding that names a hostile record source, in dbt's own output."""
+    assert visible_in_colour("\x1b[31m1 of 2\x1b[0m\n\x1b[2Jx\x1b[0;1m") == "\x1b[31m1 of 2\x1b[0m\n\\x1b[2Jx\x1b[0;1m"
+
+
+def test_a_cell_of_a_report_is_text() -> None:
+    """Prevents a file's name that is a heading, a script or a link in a report that is passed on."""
+    hostile = "a|b`c`\n# d <script>x</script> [e](http://f) ![g](h) **i** &lt; www.j.k l@m \u202e"
+    assert table([{"name": hostile}]).splitlines()[2] == (
+        r"| a\|b\`c\` # d \<script\>x\</script\> \[e\](http\://f) !\[g\](h) \*\*i\*\* \&lt; www\.j.k l\@m   |"
+    )
 
 
 @given(st.text())
