@@ -7,6 +7,8 @@ prevents, where it holds and how it was measured: docs/untrusted_input.md. A cha
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 # A longer line is rejected, never held in memory whole.
 MAX_LINE_BYTES = 10 * 2**20
 # Of such a line, and of any rejected one, this much is kept; the rest is read back by offset from the raw zone.
@@ -34,3 +36,22 @@ MAX_MANIFEST_VALUES = 500_000
 MAX_MANIFEST_NAMES = 100
 # Violations of one manifest that are looked for.
 MAX_VIOLATIONS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class ExpansionLimits:
+    """How much may come out of a file. Memory is constant either way: the limits bound time, later also rows."""
+
+    max_content_bytes: int = MAX_CONTENT_BYTES
+    max_ratio: int = MAX_EXPANSION_RATIO
+    free_bytes: int = FREE_CONTENT_BYTES
+    max_lines: int = MAX_LINES
+    free_lines: int = FREE_LINES
+
+    def content_bytes(self, size_bytes: int) -> int:
+        """Return the greatest content that a file of this size may have."""
+        return min(self.max_content_bytes, max(self.free_bytes, self.max_ratio * size_bytes))
+
+    def lines(self, size_bytes: int) -> int:
+        """Return how often a file of this size may end a line."""
+        return min(self.max_lines, max(self.free_lines, size_bytes))

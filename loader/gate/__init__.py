@@ -1,7 +1,8 @@
 """The gate: what a manifest declares against what the bytes are, one judgement per asset."""
 
+from loader.bounds import ExpansionLimits
 from loader.gate.gate import base_folder, inspect_manifest
-from loader.gate.inspection import ExpansionLimits, Inspection, inspect, inspect_file
+from loader.gate.inspection import Inspection, inspect, inspect_file
 from loader.gate.judgement import (
     REQUIRED_METADATA,
     AssetJudgement,

@@ -9,30 +9,11 @@ from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 
-from loader.bounds import FREE_CONTENT_BYTES, FREE_LINES, MAX_CONTENT_BYTES, MAX_EXPANSION_RATIO, MAX_LINES
+from loader.bounds import ExpansionLimits
 from loader.gate.location import AssetRefusedError, open_asset, unreadable_disk
 from loader.reader import ContentEncoding, GzipDefectError, iter_gzip, read_chunks
 from loader.reader.gzip_members import COMPRESSED_CHUNK_BYTES, GZIP_MAGIC
 from loader.reader.regular_file import CHUNK_BYTES
-
-
-@dataclass(frozen=True, slots=True)
-class ExpansionLimits:
-    """How much may come out of a file. Memory is constant either way: the limits bound time, later also rows."""
-
-    max_content_bytes: int = MAX_CONTENT_BYTES
-    max_ratio: int = MAX_EXPANSION_RATIO
-    free_bytes: int = FREE_CONTENT_BYTES
-    max_lines: int = MAX_LINES
-    free_lines: int = FREE_LINES
-
-    def content_bytes(self, size_bytes: int) -> int:
-        """Return the greatest content that a file of this size may have."""
-        return min(self.max_content_bytes, max(self.free_bytes, self.max_ratio * size_bytes))
-
-    def lines(self, size_bytes: int) -> int:
-        """Return how often a file of this size may end a line."""
-        return min(self.max_lines, max(self.free_lines, size_bytes))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from loader.bounds import ExpansionLimits
 from loader.errors import InfrastructureError
 from loader.printable import pasted
 from loader.reader import (
@@ -26,8 +27,8 @@ from loader.reader.gzip_members import COMPRESSED_CHUNK_BYTES, GZIP_MAGIC
 class FileFacts:
     """SHA-256 (hex), size and time stamp of a file as delivered.
 
-    `record_count` counts its lines that are not blank; None when it was not asked for, or when the file is a
-    broken gzip: `defect` then says how. `modified_at` is in whole seconds since 1970.
+    `record_count` counts its lines that are not blank; None when it was not asked for, or when the file is a broken
+    gzip, or expands further than the gate lets it: `defect` then says how. `modified_at` is in seconds since 1970.
     """
 
     fingerprint: str
@@ -63,9 +64,10 @@ def read_facts(path: Path, *, counts_records: bool) -> FileFacts:
             chunks = delivered()
             if counts_records:
                 try:
-                    record_count = _count_records(iter_gzip(chunks) if is_gzip else chunks)
-                except GzipDefectError as error:
-                    defect = error.message
+                    content = iter_gzip(chunks) if is_gzip else chunks
+                    record_count = _count_records(content, ExpansionLimits().content_bytes(status.st_size))
+                except (GzipDefectError, _TooMuchError) as error:
+                    defect = str(error)
             for _ in chunks:
                 pass
     except (FileNotFoundError, NotADirectoryError, NotARegularFileError):
@@ -78,5 +80,18 @@ def read_facts(path: Path, *, counts_records: bool) -> FileFacts:
     return FileFacts(digest.hexdigest(), size_bytes, is_gzip, record_count, int(status.st_mtime), defect)
 
 
-def _count_records(content: Iterable[bytes]) -> int:
-    return sum(line.is_too_long or not is_blank(line.body) for line in iter_lines(content))
+class _TooMuchError(Exception):
+    pass
+
+
+def _count_records(content: Iterable[bytes], most_bytes: int) -> int:
+    return sum(line.is_too_long or not is_blank(line.body) for line in iter_lines(_at_most(most_bytes, content)))
+
+
+def _at_most(most_bytes: int, content: Iterable[bytes]) -> Iterator[bytes]:
+    left = most_bytes
+    for piece in content:
+        left -= len(piece)
+        if left < 0:
+            raise _TooMuchError(f"it expands to more than {most_bytes} bytes")
+        yield piece

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from loader.bounds import ExpansionLimits
 from loader.errors import CommandUsageError, InfrastructureError
 from loader.gate import inspect_manifest
 from loader.manifest.build import BatchTerms
@@ -271,6 +272,17 @@ def test_a_broken_file_is_declared_with_a_note_and_without_a_count(exports: Path
         DAY: (),
         "wild-2026-04-21.jsonl": ("encoding_mismatch",),
     }
+
+
+def test_a_bomb_is_declared_with_a_note_and_not_read_to_its_end(exports: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prevents a small upload that keeps `make manifest` counting for hours."""
+    limits = ExpansionLimits(free_bytes=1_000, max_ratio=10)
+    monkeypatch.setattr("loader.manifest.facts.ExpansionLimits", lambda: limits)
+    (exports / "bomb-2026-04-18.jsonl.gz").write_bytes(gzip.compress(b"\n" * 10_000_000))
+    built = build(exports)
+    (note,) = built.notes
+    assert "expands to more than" in note
+    assert {asset.source_id: asset.record_count for asset in built.manifest.assets}["bomb-2026-04-18.jsonl.gz"] is None
 
 
 def test_without_terms_what_is_unknown_is_said_to_be_unknown(exports: Path) -> None:
