@@ -24,6 +24,8 @@ arguments_retry = $(if $(strip $(RUN)),$(call quoted,RUN)) $(latest)
 arguments_rerun = $(call option,--run,RUN) $(latest)
 arguments_replay = $(call option,--run,RUN) $(call option,--batch,BATCH) $(if $(REJECTED_ONLY),--rejected-only)
 arguments_backfill = $(window) $(call option,--manifest,MANIFEST) $(if $(KEEP_GOING),--keep-going)
+arguments_erase = $(call option,--customer,CUSTOMER) $(call option,--reason,REASON) $(call option,--plan,PLAN) \
+	$(call option,--mode,MODE)
 arguments_restore = $(window) $(if $(ALL),--all) $(call option,--release,RELEASE) $(call option,--as-of,AS_OF) \
 	$(call option,--reason,REASON)
 arguments_expire = $(call option,--older-than,OLDER_THAN) $(call option,--keep,KEEP) $(call option,--reason,REASON)
@@ -41,6 +43,9 @@ endif
 ifneq ($(filter apply,$(MAKECMDGOALS)),)
 $(call need,PLAN,make apply PLAN=reports/backfill/backfill_plan_2026-04-17.json)
 endif
+ifneq ($(filter erase,$(MAKECMDGOALS)),)
+$(call need,CUSTOMER,make erase CUSTOMER=<customer_id> REASON='request 4711')
+endif
 ifneq ($(filter verify,$(MAKECMDGOALS)),)
 $(call need,RUN,make verify RUN=<a run_id from make status>)
 endif
@@ -49,7 +54,7 @@ $(call need,BATCH,make ingest INPUT=f.jsonl BATCH=batch-20260417-001)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help ingest dry-run manifest status diagnose plan apply retry rerun replay backfill restore expire ready hold release verify state drill completeness smoke build env docs test test-long soak fuzz bench lint lock up down psql clean
+.PHONY: help ingest dry-run manifest status diagnose plan apply retry rerun replay backfill restore expire ready hold release erase verify state drill completeness smoke build env docs test test-long soak fuzz bench lint lock up down psql clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -96,6 +101,9 @@ hold: $(STAMP) ## Keep a partition as readers see it, whatever runs: PARTITION=2
 release: $(STAMP) ## Prove Silver and let readers see a partition of it; ends its hold [OVERRIDE=1 ACCEPT_DRIFT=1 REASON='why']
 	@$(LOADER) release $(call option,--partition,PARTITION) $(if $(OVERRIDE),--override) \
 		$(if $(ACCEPT_DRIFT),--accept-drift) $(call option,--reason,REASON) $(lock) $(json)
+
+erase: $(STAMP) ## Take a customer out of everything that is kept: CUSTOMER=… REASON=… plans, CUSTOMER=… PLAN=… applies (docs/privacy.md)
+	@$(LOADER) erase $(arguments_erase) $(lock) $(json)
 
 verify: $(STAMP) ## Read the raw zone again and compare Bronze line by line: RUN=<run_id>
 	@$(LOADER) verify --run $(call quoted,RUN) $(json)

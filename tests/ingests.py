@@ -19,7 +19,7 @@ from loader.manifest.write import write_manifest
 from loader.warehouse import Warehouse
 
 DAY = date(2026, 4, 17)
-FATES = ("landed", "duplicate", "rejected", "blank", "out_of_partition", "gap")
+FATES = ("erased", "landed", "duplicate", "rejected", "blank", "out_of_partition", "gap")
 
 
 def ticket(number: int = 1, **changes: Any) -> dict[str, Any]:

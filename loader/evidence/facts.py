@@ -12,7 +12,7 @@ from loader.evidence.drift import Drift, read_open_drift
 from loader.runs.anchors import Attempt
 from loader.runs.ledger import DATASET
 
-FATES = ("landed", "duplicate", "rejected", "blank", "out_of_partition", "gap")
+FATES = ("erased", "landed", "duplicate", "rejected", "blank", "out_of_partition", "gap")
 
 
 @dataclass(frozen=True, slots=True)

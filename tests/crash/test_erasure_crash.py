@@ -123,11 +123,10 @@ def _erase(point: str | None = None) -> subprocess.CompletedProcess[str]:
 
 
 def _end(database: Warehouse) -> dict[str, Any]:
-    """What stands in each table and in the archive. A release is read as its place among all: a transaction that did
-    not commit has used up a number."""
-    releases = rows(database, "select data_release_id, row_number() over (order by data_release_id)"
-                    " from release.data_release")  # fmt: skip
-    places = dict(releases)
+    """What stands in each table and in the archive. A release is read as its place among all: one that was rolled back
+    has used up a number."""
+    ranked = "select data_release_id, row_number() over (order by data_release_id) from release.data_release"
+    places = dict(rows(database, ranked))
     held = {name: [_placed(row, places) for row in rows(database, statement)] for name, statement in _END.items()}
     raw_zone = settings().raw_zone
     return {**held, "objects": sorted(path.name for path in raw_zone.rglob("*") if path.is_file())}

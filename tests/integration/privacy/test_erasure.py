@@ -22,7 +22,7 @@ from loader.recovery import apply_plan
 from loader.verify import verify_run
 from loader.warehouse import Warehouse
 from tests.checkouts import ROOT
-from tests.ingests import rows, settings, ticket
+from tests.ingests import fates, rows, settings, ticket
 from tests.integration.privacy.people import (
     NEIGHBOUR,
     PERSON,
@@ -183,6 +183,7 @@ def test_an_erased_customer_does_not_come_back(told: dict[str, Any]) -> None:
     ]
     verdict = ingest(deliver(told["folder"], "third", again, is_gzip=True))
     assert (verdict.facts.inserted, verdict.facts.blank) == (1, 0)
+    assert fates(verdict) == {"erased": 6, "landed": 1, "duplicate": 2}
     assert (traces(dumped(database)), traces(archived()), traces(reported())) == ([], [], [])
     assert dumped(database).count("\nbronze.raw_ticket_event:") == before + 1
     assert rows(database, "select count(*) from ops.erased_line where asset_id = 3") == [(6,)]

@@ -58,16 +58,16 @@ indexes as (
 erased_lines as (
 
     select
-        lines.asset_id,
-        lines.ruleset_id,
+        blank_line.asset_id,
+        blank_line.ruleset_id,
         count(*) as line_count
-    from {{ source('ops', 'erased_line') }} as erased
-    inner join {{ source('bronze', 'asset_line') }} as lines
+    from {{ source('ops', 'erased_line') }} as erased_line
+    inner join {{ source('bronze', 'asset_line') }} as blank_line
         on
-            erased.asset_id = lines.asset_id
-            and erased.line_number = lines.line_number
-            and lines.kind = 'blank'
-    group by lines.asset_id, lines.ruleset_id
+            erased_line.asset_id = blank_line.asset_id
+            and erased_line.line_number = blank_line.line_number
+            and blank_line.kind = 'blank'
+    group by blank_line.asset_id, blank_line.ruleset_id
 
 ),
 
@@ -101,8 +101,8 @@ described as (
         source_assets.*,
         count(*) over (partition by source_assets.asset_id) as id_copy_count,
         count(*) over (partition by source_assets.source_fingerprint) as fingerprint_copy_count,
-        -- The raw zone names an object by its fingerprint and encoding: a second witness for both. A redacted one has
-        -- the key that its erasure recorded.
+        -- The raw zone names an object by its fingerprint and encoding: a second witness for both. A redacted
+        -- one has the key that its erasure recorded.
         case
             when latest_redactions.asset_id is null
                 then strpos(source_assets.raw_zone_key, source_assets.source_fingerprint) > 0
@@ -246,19 +246,19 @@ found as (
     select
         {{ finding(
             'record_count_differs_from_declared', "'ops.manifest_asset'",
-            "'ruleset ' || indexes.ruleset_id || ': got '
-            || indexes.delivered_record_count || ' non-blank lines, declared '
+            "'ruleset ' || counted_indexes.ruleset_id || ': got '
+            || counted_indexes.delivered_record_count || ' non-blank lines, declared '
             || manifest_assets.declared_record_count",
             manifest_id='manifest_assets.manifest_id', source_id='manifest_assets.source_id',
             asset_id='manifest_assets.asset_id'
         ) }}
     from manifest_assets
-    inner join counted_indexes as indexes on manifest_assets.asset_id = indexes.asset_id
+    inner join counted_indexes on manifest_assets.asset_id = counted_indexes.asset_id
     where
-        indexes.is_complete
-        and indexes.is_load_intact
-        and indexes.misplaced_line_count = 0
-        and manifest_assets.declared_record_count <> indexes.delivered_record_count
+        counted_indexes.is_complete
+        and counted_indexes.is_load_intact
+        and counted_indexes.misplaced_line_count = 0
+        and manifest_assets.declared_record_count <> counted_indexes.delivered_record_count
     union all
     select
         {{ finding(
