@@ -135,11 +135,12 @@ def search_objects(raw_zone: RawZone, customer_id: str) -> Remains:
 
 def files_of(settings: Settings) -> Iterator[Path]:
     """Files of the project that may quote a record: reports, logs, and what dbt and dlt leave."""
-    local = settings.state_folder
-    apart = {settings.raw_zone, local / "pgdata", local / "run"}
-    dbt_project = settings.project_root / "dbt_project"
-    for folder in (settings.report_dir, local, dbt_project / "target", dbt_project / "logs"):
-        yield from _files_below(folder, apart)
+    local, dbt_project = settings.state_folder, settings.project_root / "dbt_project"
+    folders = (settings.report_dir, local / "dbt", local / "dlt", dbt_project / "target", dbt_project / "logs")
+    for folder in folders:
+        yield from _files_below(folder, {settings.raw_zone})
+    if local.is_dir():
+        yield from sorted(local.glob("*.log"))
 
 
 def _files_below(folder: Path, apart: set[Path]) -> Iterator[Path]:

@@ -28,6 +28,7 @@ def test_make_alone_lists_every_target_with_its_purpose() -> None:
     [
         (["manifest"], "FROM"),
         (["manifest", "FROM=exports"], "OUT"),
+        (["erase", "REASON=why"], "CUSTOMER"),
         (["ingest", "INPUT=f.jsonl"], "BATCH"),
         (["dry-run", "INPUT=f.jsonl"], "BATCH"),
     ],

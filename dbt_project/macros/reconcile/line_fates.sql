@@ -157,8 +157,12 @@ fates as (
         visible_lines.event_id,
         visible_lines.partition_key,
         case
-            -- A tombstone explains a line that holds nothing any more, and no other.
-            when erased_lines.asset_id is not null and visible_lines.event_id is null then 'erased'
+            -- A tombstone explains a line that holds nothing any more, and no other: blank, or of more than the
+            -- 10 MiB beyond which a line is rejected whatever it holds.
+            when
+                erased_lines.asset_id is not null
+                and (visible_lines.kind = 'blank' or visible_lines.byte_length > 10485760)
+                then 'erased'
             when visible_lines.kind = 'blank' then 'blank'
             when visible_rejects.asset_id is not null then 'rejected'
             when

@@ -38,7 +38,7 @@ from tests.integration.privacy.people import (
     reported,
     traces,
 )
-from tests.recoveries import planned
+from tests.recoveries import planned, recover
 from tests.shared_warehouse import fresh_database, loader_variables
 
 OTHERS = {
@@ -170,6 +170,20 @@ def test_the_archive_still_proves_bronze(told: dict[str, Any]) -> None:
         assert (dict(found.differences), found.unreadable, found.is_proved) == ({}, {}, True)
 
 
+def test_a_tombstone_explains_no_line_that_holds_something(told: dict[str, Any]) -> None:
+    """Prevents a gap, or a reject, that somebody explains away by a row in a table."""
+    with closing(told["database"].connect()) as session, session.cursor() as cursor:
+        cursor.execute(
+            "insert into ops.erased_line (asset_id, line_number, erasure_id)"
+            " select asset_id, line_number, %s from bronze.asset_line where kind <> 'blank'",
+            (told["erased"].erasure_id,),
+        )
+        assert cursor.rowcount == 6
+        cursor.execute(FATES)
+        assert dict(cursor.fetchall())["erased"] == 9
+        session.rollback()
+
+
 def test_an_erased_customer_does_not_come_back(told: dict[str, Any]) -> None:
     """By the same files, by other files with the same events, by a new version, or by a broken line."""
     database = told["database"]
@@ -216,6 +230,40 @@ def test_a_plan_is_applied_once_for_its_customer_and_while_it_holds(told: dict[s
     done = {**record, "plan_id": told["erased"].erasure_id}
     with pytest.raises(RefusedError, match="was applied already; nothing was changed"):
         erase(settings(), customer, done, Silent())
+
+
+@pytest.mark.long
+def test_every_recovery_verb_reads_what_was_redacted(told: dict[str, Any]) -> None:
+    """From the archive or from sources that still hold the person: nothing of the person comes of it."""
+    database = told["database"]
+    before = {name: rows(database, f"select to_jsonb(t) from {name} as t order by t::text") for name in OTHERS}
+    replayed = recover("replay", run_id=told["runs"][0])
+    rerun = recover("rerun", run_id=told["runs"][1])
+    window = {
+        "window_start": "2026-04-17",
+        "window_end": "2026-04-19",
+        "manifest_paths": list(map(str, told["manifests"])),
+    }
+    filled = recover("backfill", **window)
+    assert [verdict.exit_code for verdict in (replayed, rerun, filled)] == [0, 0, 0]
+    assert {name: rows(database, f"select to_jsonb(t) from {name} as t order by t::text") for name in OTHERS} == before
+    assert (traces(dumped(database)), traces(archived()), traces(reported())) == ([], [], [])
+    assert rows(database, "select count(*) from reconcile.reconcile_finding") == [(0,)]
+
+
+@pytest.mark.long
+def test_no_page_of_bronze_keeps_a_byte_of_the_person(told: dict[str, Any], server: Warehouse) -> None:
+    """Deleted rows lie in their pages until these are written over: the files themselves are read."""
+    database = told["database"]
+    rows(database, "checkpoint")
+    tables = ("raw_ticket_event", "rejected_record")
+    for table in tables:
+        ((place, folder),) = rows(
+            database, "select pg_relation_filepath(%s::regclass), current_setting('data_directory')", f"bronze.{table}"
+        )
+        content = Path(folder, place).read_bytes().decode("latin-1")
+        assert ("Printer is on fire" in content) == (table == "raw_ticket_event")
+        assert [secret for secret in SECRETS if secret.encode().decode("latin-1") in content] == []
 
 
 @pytest.mark.long
