@@ -177,9 +177,9 @@ create table if not exists release.accepted_drift (
     partition_key date not null,
     -- As in reconcile.drift_finding.
     check_name text not null,
-    subject text not null,
+    measure text not null,
     operator text not null,
     reason text not null,
     accepted_at timestamptz not null default clock_timestamp(),
-    primary key (partition_key, check_name, subject)
+    primary key (partition_key, check_name, measure)
 );

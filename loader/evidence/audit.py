@@ -231,7 +231,8 @@ def _faults_of_files(cursor: Any, settings: Settings) -> Iterator[Fault]:
 def _files(settings: Settings) -> Iterator[Path]:
     yield from (settings.report_dir / "run_evidence").glob("*/*.json")
     yield from (settings.report_dir / "release").glob("*.json")
-    yield from (settings.report_dir / "erase").glob("*.json")
+    # Plans lie beside the records, which are named by their number alone.
+    yield from (settings.report_dir / "erase").glob("????????-????-????-????-????????????.json")
 
 
 def _faults_of_counts(cursor: Any, days: Mapping[str, tuple[str, dict[str, Any]]]) -> Iterator[Fault]:

@@ -12,13 +12,13 @@ MISSING_DAY = "drift_missing_day"
 _DAYS_AFTER = timedelta(days=7)
 
 _OPEN = """
-select drift.partition_key, drift.asset_id, drift.check_name, drift.subject, drift.detail
+select drift.partition_key, drift.asset_id, drift.check_name, drift.measure, drift.detail
 from reconcile.drift_finding as drift
 where not exists (
     select from release.accepted_drift as accepted
     where accepted.partition_key = drift.partition_key and accepted.check_name = drift.check_name
-        and accepted.subject = drift.subject)
-order by drift.partition_key, drift.check_name, drift.subject, drift.detail
+        and accepted.measure = drift.measure)
+order by drift.partition_key, drift.check_name, drift.measure, drift.detail
 """
 
 
@@ -30,7 +30,7 @@ class Drift:
     partition_key: date | None
     asset_id: int | None
     check_name: str
-    subject: str
+    measure: str
     detail: str
 
     @property
@@ -39,14 +39,14 @@ class Drift:
 
     @property
     def short(self) -> str:
-        return f"{self.check_name} of {self.subject}"
+        return f"{self.check_name} of {self.measure}"
 
     def as_record(self) -> dict[str, str | None]:
         """JSON-ready values."""
         return {
             "partition_key": None if self.partition_key is None else self.partition_key.isoformat(),
             "check_name": self.check_name,
-            "subject": self.subject,
+            "measure": self.measure,
             "detail": self.detail,
         }
 

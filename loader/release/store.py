@@ -282,8 +282,8 @@ def keep_waiting(cursor: Any, released: Sequence[date]) -> None:
 def accept_drift(cursor: Any, days: Sequence[date], act: Act) -> None:
     """Let the drift that is known of these partitions pass, whatever runs; accepted before, it keeps that reason."""
     cursor.execute(
-        "insert into release.accepted_drift (partition_key, check_name, subject, operator, reason)"
-        " select distinct partition_key, check_name, subject, %s, %s from reconcile.drift_finding"
+        "insert into release.accepted_drift (partition_key, check_name, measure, operator, reason)"
+        " select distinct partition_key, check_name, measure, %s, %s from reconcile.drift_finding"
         " where partition_key = any(%s) on conflict do nothing",
         (act.operator, act.reason, list(days)),
     )

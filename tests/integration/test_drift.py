@@ -73,7 +73,7 @@ def test_the_committed_sample_has_no_drift(drifted: Drifted) -> None:
 def test_each_change_is_found_on_its_day_and_nothing_else_is(drifted: Drifted) -> None:
     verdict = drifted.changed
     assert (verdict.exit_code, verdict.proof.name) == (0, "changes"), (verdict.problems, verdict.proof)
-    found = [(drift.partition_key, drift.check_name, drift.subject) for drift in verdict.facts.drifts]
+    found = [(drift.partition_key, drift.check_name, drift.measure) for drift in verdict.facts.drifts]
     assert found == [
         (PRIORITY, "drift_value_mix", "priority"),
         (NULLS, "drift_null_rate", "org_id"),
@@ -125,7 +125,7 @@ def test_what_drifted_waits_for_a_person_and_what_did_not_goes_on(drifted: Drift
     assert len(records["_run"]["drift"]) == 13
     record = records[NULLS.isoformat()]
     assert (record["status"], record["reason_codes"]) == ("warning", ["drift_null_rate"])
-    assert [(drift["check_name"], drift["subject"]) for drift in record["drift"]] == [("drift_null_rate", "org_id")]
+    assert [(drift["check_name"], drift["measure"]) for drift in record["drift"]] == [("drift_null_rate", "org_id")]
     assert _check(record) == ("warn", 13)
     shown = rows(drifted.kept.fresh(), "select distinct partition_key from serving.ticket_fact")
     assert {day for (day,) in shown}.isdisjoint(DRIFTED)
@@ -141,7 +141,7 @@ def test_drift_that_a_person_lets_pass_keeps_nothing_back_any_more(drifted: Drif
     )
     done = release(settings(), [PRIORITY], reason="a campaign", accepts_drift=True, report=Silent())
     assert done.published.partitions == (PRIORITY,)
-    assert rows(database, "select partition_key, check_name, subject, reason from release.accepted_drift") == [
+    assert rows(database, "select partition_key, check_name, measure, reason from release.accepted_drift") == [
         (PRIORITY, "drift_value_mix", "priority", "a campaign")
     ]
     ((payload,),) = rows(
@@ -161,7 +161,7 @@ def test_drift_that_a_person_lets_pass_keeps_nothing_back_any_more(drifted: Drif
 
 def test_status_and_completeness_say_what_drifted(drifted: Drifted) -> None:
     database = drifted.kept.fresh()
-    assert [row["subject"] for row in read_status(database, NULLS).drift] == ["org_id"]
+    assert [row["measure"] for row in read_status(database, NULLS).drift] == ["org_id"]
     assert len(read_status(database, None).drift) == 13
     day = read_completeness(database, NULLS)
     assert (day.is_complete, day.answer) == (True, f"{NULLS}: complete (1 drift(s) to review)")
@@ -188,9 +188,9 @@ def _check(record: Mapping[str, Any]) -> tuple[str, int]:
     return check["status"], check["failures"]
 
 
-# What drift_profile says, made up: check, subject, value, and tickets by day. All cases are judged in one build, the
-# mixes told apart by their subject, the volumes by their year.
-PROFILE = ("partition_key", "check_name", "subject", "observed_value", "ticket_count")
+# What drift_profile says, made up: check, measure, value, and tickets by day. All cases are judged in one build, the
+# mixes told apart by their measure, the volumes by their year.
+PROFILE = ("partition_key", "check_name", "measure", "observed_value", "ticket_count")
 Measured = tuple[str, str, str | None, Mapping[date, int]]
 MONDAY = date(2027, 3, 1)
 WEEKDAYS = (40, 42, 38, 41, 40, 3, 0)
@@ -257,19 +257,19 @@ OTHERWISE: list[tuple[dict[str, Any], tuple[list[float], int], list[int]]] = [
 ]
 
 
-def _measured(subject: str, mix: tuple[list[float], int]) -> list[Measured]:
+def _measured(measure: str, mix: tuple[list[float], int]) -> list[Measured]:
     shares, size = mix
     first = {_day(place): round(size * share) for place, share in enumerate(shares)}
     rest = {day: size - count for day, count in first.items()}
-    return [("drift_value_mix", subject, "open", first), ("drift_value_mix", subject, "closed", rest)]
+    return [("drift_value_mix", measure, "open", first), ("drift_value_mix", measure, "closed", rest)]
 
 
 def _judged(drifted: Drifted, measured: Iterable[Measured], **limits: Any) -> list[tuple[date, str, str]]:
-    """Partition, check and subject of each row of drift_finding over these measurements alone."""
+    """Partition, check and measure of each row of drift_finding over these measurements alone."""
     database = drifted.kept.database
     profile = [
-        dict(zip(PROFILE, (day.isoformat(), check_name, subject, value, count), strict=True))
-        for check_name, subject, value, tickets in measured
+        dict(zip(PROFILE, (day.isoformat(), check_name, measure, value, count), strict=True))
+        for check_name, measure, value, tickets in measured
         for day, count in tickets.items()
         if count
     ]
@@ -278,12 +278,12 @@ def _judged(drifted: Drifted, measured: Iterable[Measured], **limits: Any) -> li
     rows(
         database,
         "insert into reconcile.drift_profile select measured.* from jsonb_to_recordset(%s) as measured"
-        " (partition_key date, check_name text, subject text, observed_value text, ticket_count bigint)",
+        " (partition_key date, check_name text, measure text, observed_value text, ticket_count bigint)",
         json.dumps(profile),
     )
     variables = json.dumps({"drift": {**LIMITS, **limits}})
     assert run_dbt(database, ROOT, ["run", "--select", "drift_finding", "--vars", variables]).is_ok
-    return rows(database, "select partition_key, check_name, subject from reconcile.drift_finding order by 1, 2, 3")  # type: ignore[return-value]
+    return rows(database, "select partition_key, check_name, measure from reconcile.drift_finding order by 1, 2, 3")  # type: ignore[return-value]
 
 
 @pytest.fixture(scope="module")
@@ -291,9 +291,9 @@ def judged(drifted: Drifted) -> list[tuple[date, str, str]]:
     """All mixes and volumes, in one build."""
     measured = [row for name, (mix, _) in MIXES.items() for row in _measured(name, mix)]
     for year, (tickets, closing, _) in enumerate(VOLUMES.values()):
-        for subject, days in (("tickets", tickets), ("closing tickets", closing)):
+        for measure, days in (("tickets", tickets), ("closing tickets", closing)):
             numbers = {_day(place) + year * A_YEAR: number for place, number in days.items()}
-            measured.append(("volume", subject, None, numbers))
+            measured.append(("volume", measure, None, numbers))
     return _judged(drifted, measured)
 
 
@@ -304,15 +304,15 @@ def test_a_missing_day_is_told_from_a_thin_one_and_from_one_that_is_not_over(
     start = MONDAY + list(VOLUMES).index(name) * A_YEAR
     found = [
         ((day - start).days, kind)
-        for day, kind, subject in judged
-        if subject == "tickets" and start <= day < start + A_YEAR
+        for day, kind, measure in judged
+        if measure == "tickets" and start <= day < start + A_YEAR
     ]
     assert found == VOLUMES[name][2]
 
 
 @pytest.mark.parametrize("name", MIXES)
 def test_a_mix_has_shifted_when_it_is_unlike_the_days_before(judged: list[tuple[date, str, str]], name: str) -> None:
-    assert [(day - MONDAY).days for day, _, subject in judged if subject == name] == MIXES[name][1]
+    assert [(day - MONDAY).days for day, _, measure in judged if measure == name] == MIXES[name][1]
 
 
 @pytest.mark.parametrize(("limits", "mix", "places"), OTHERWISE, ids=["factor", "baseline", "index"])

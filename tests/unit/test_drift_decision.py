@@ -42,5 +42,5 @@ def test_a_run_answers_for_its_days_its_files_and_the_days_missing_before_them(d
 )
 def test_drift_alone_is_a_review_and_anything_else_holds(days: list[date], has_drift: bool, decision: str) -> None:
     """A: readers see it; B: nothing but drift keeps it back; C: something else does."""
-    published = Published(1, (), frozenset({A}), frozenset({B}))
+    published = Published(1, (), frozenset({A}), to_review=frozenset({B}))
     assert published.decision(days, has_drift=has_drift) == decision

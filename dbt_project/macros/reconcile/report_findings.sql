@@ -64,7 +64,7 @@
 {% macro default__drift_lines(relation_name, line_limit=50) -%}
     {%- set found = run_query(
         "select coalesce(partition_key::text, 'no day') || ' ' || check_name || ': ' || detail as line from "
-        ~ relation_name ~ " order by partition_key desc nulls last, check_name, subject, detail limit " ~ line_limit
+        ~ relation_name ~ " order by partition_key desc nulls last, check_name, measure, detail limit " ~ line_limit
     ) -%}
     {{ return(found.columns['line'].values() | list) }}
 {%- endmacro %}

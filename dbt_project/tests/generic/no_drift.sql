@@ -27,7 +27,7 @@ touched as (
 select
     findings.partition_key,
     findings.check_name,
-    findings.subject,
+    findings.measure,
     findings.measured_value,
     findings.trailing_value,
     findings.score,
@@ -38,7 +38,7 @@ left join accepted
     on
         findings.partition_key = accepted.partition_key
         and findings.check_name = accepted.check_name
-        and findings.subject = accepted.subject
+        and findings.measure = accepted.measure
 where
     accepted.partition_key is null
     {%- if is_proving_changes() %}

@@ -7,19 +7,29 @@
 {%- do ref('serving_customer_dim') %}
 {%- do ref('partition_status') %}
 {%- do ref('reconcile_finding') %}
+{%- do ref('drift_finding') %}
 {%- set in_code = blocked_fields_in_code(['silver', 'reconcile', 'serving']) %}
 
 with
 
 stored_columns as (
 
+    -- Not from information_schema: that shows a role what it may see, and somebody else may have made a relation there.
     select
-        table_schema as schema_name,
-        table_name as relation_name,
-        column_name,
-        data_type
-    from information_schema.columns
-    where table_schema in ('silver', 'reconcile', 'serving', 'release')
+        namespaces.nspname as schema_name,
+        relations.relname as relation_name,
+        attributes.attname as column_name,
+        format_type(attributes.atttypid, null) as data_type
+    from pg_attribute as attributes
+    inner join pg_class as relations
+        on attributes.attrelid = relations.oid
+    inner join pg_namespace as namespaces
+        on relations.relnamespace = namespaces.oid
+    where
+        namespaces.nspname in ('silver', 'reconcile', 'serving', 'release')
+        and relations.relkind in ('r', 'p', 'v', 'm', 'f')
+        and attributes.attnum > 0
+        and not attributes.attisdropped
 
 ),
 

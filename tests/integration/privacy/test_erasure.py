@@ -13,7 +13,7 @@ import pytest
 from loader.contract.ruleset import load_ruleset
 from loader.contract.schema import load_schema, schema_faults
 from loader.errors import CheckFailedError, CommandUsageError, RefusedError
-from loader.evidence.chain import verify_evidence
+from loader.evidence.audit import verify_evidence
 from loader.privacy.erase import erase, plan_erasure
 from loader.privacy.plan import read_erasure_plan
 from loader.progress import Silent

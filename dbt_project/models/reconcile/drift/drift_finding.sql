@@ -45,11 +45,11 @@ feature_days as (
     select
         partition_key,
         check_name,
-        subject,
+        measure,
         sum(ticket_count) as ticket_count
     from profiles
     where check_name <> 'volume'
-    group by partition_key, check_name, subject
+    group by partition_key, check_name, measure
 
 ),
 
@@ -62,9 +62,9 @@ trailing_days as (
         coalesce(sum(ticket_count) over earlier_weekday, 0) as weekday_count
     from feature_days
     window
-        earlier as (partition by check_name, subject order by partition_key asc {{ trailing }}),
+        earlier as (partition by check_name, measure order by partition_key asc {{ trailing }}),
         earlier_weekday as (
-            partition by check_name, subject, extract(isodow from partition_key)
+            partition by check_name, measure, extract(isodow from partition_key)
             order by partition_key asc {{ trailing }}
         )
 
@@ -74,7 +74,7 @@ feature_values as (
 
     select distinct
         check_name,
-        subject,
+        measure,
         observed_value
     from profiles
     where check_name <> 'volume'
@@ -86,7 +86,7 @@ counted as (
     select
         measured_day.partition_key,
         measured_day.check_name,
-        measured_day.subject,
+        measured_day.measure,
         measured_day.ticket_count,
         measured_day.trailing_count,
         measured_day.trailing_day_count,
@@ -99,21 +99,21 @@ counted as (
     inner join feature_values
         on
             measured_day.check_name = feature_values.check_name
-            and measured_day.subject = feature_values.subject
+            and measured_day.measure = feature_values.measure
     left join profiles
         on
             measured_day.partition_key = profiles.partition_key
             and measured_day.check_name = profiles.check_name
-            and measured_day.subject = profiles.subject
+            and measured_day.measure = profiles.measure
             and feature_values.observed_value = profiles.observed_value
     window
         earlier as (
-            partition by measured_day.check_name, measured_day.subject, feature_values.observed_value
+            partition by measured_day.check_name, measured_day.measure, feature_values.observed_value
             order by measured_day.partition_key asc {{ trailing }}
         ),
         earlier_weekday as (
             partition by
-                measured_day.check_name, measured_day.subject, feature_values.observed_value,
+                measured_day.check_name, measured_day.measure, feature_values.observed_value,
                 extract(isodow from measured_day.partition_key)
             order by measured_day.partition_key asc {{ trailing }}
         )
@@ -137,7 +137,7 @@ shares as (
         and trailing_count >= {{ limits.min_tickets }}
         and trailing_day_count >= {{ limits.min_trailing_partitions }}
         and value_count + trailing_value_count > 0
-    window feature as (partition by partition_key, check_name, subject)
+    window feature as (partition by partition_key, check_name, measure)
 
 ),
 
@@ -159,7 +159,7 @@ indexes as (
             3
         ) as chance
     from shares
-    window feature as (partition by partition_key, check_name, subject)
+    window feature as (partition by partition_key, check_name, measure)
 
 ),
 
@@ -193,7 +193,7 @@ earlier_shares as (
     select
         candidates.partition_key,
         candidates.check_name,
-        candidates.subject,
+        candidates.measure,
         feature_days.partition_key as earlier_partition_key,
         candidates.smooth_trailing_share,
         (coalesce(profiles.ticket_count, 0) + 0.5)
@@ -202,14 +202,14 @@ earlier_shares as (
     inner join feature_days
         on
             candidates.check_name = feature_days.check_name
-            and candidates.subject = feature_days.subject
+            and candidates.measure = feature_days.measure
             and candidates.partition_key > feature_days.partition_key
             and candidates.partition_key <= feature_days.partition_key + {{ limits.trailing_days }}
     left join profiles
         on
             feature_days.partition_key = profiles.partition_key
             and candidates.check_name = profiles.check_name
-            and candidates.subject = profiles.subject
+            and candidates.measure = profiles.measure
             and candidates.observed_value = profiles.observed_value
     where feature_days.ticket_count >= {{ limits.min_tickets }}
 
@@ -220,11 +220,11 @@ earlier_indexes as (
     select
         partition_key,
         check_name,
-        subject,
+        measure,
         earlier_partition_key,
         sum((smooth_share - smooth_trailing_share) * ln(smooth_share / smooth_trailing_share)) as score
     from earlier_shares
-    group by partition_key, check_name, subject, earlier_partition_key
+    group by partition_key, check_name, measure, earlier_partition_key
 
 ),
 
@@ -233,11 +233,11 @@ usual as (
     select
         partition_key,
         check_name,
-        subject,
+        measure,
         {{ limits.usual_factor }}
         * percentile_cont({{ limits.usual_quantile }}) within group (order by score)::numeric as threshold
     from earlier_indexes
-    group by partition_key, check_name, subject
+    group by partition_key, check_name, measure
     having count(*) >= {{ limits.min_trailing_partitions }}
 
 ),
@@ -245,10 +245,10 @@ usual as (
 -- The value that moved most stands for the feature.
 shifted as (
 
-    select distinct on (candidates.partition_key, candidates.check_name, candidates.subject)
+    select distinct on (candidates.partition_key, candidates.check_name, candidates.measure)
         candidates.partition_key,
         candidates.check_name,
-        candidates.subject,
+        candidates.measure,
         candidates.observed_value,
         candidates.value_count / candidates.ticket_count as measured_value,
         candidates.trailing_value_count / candidates.trailing_count as trailing_value,
@@ -262,12 +262,12 @@ shifted as (
         on
             candidates.partition_key = usual.partition_key
             and candidates.check_name = usual.check_name
-            and candidates.subject = usual.subject
+            and candidates.measure = usual.measure
     where candidates.score > coalesce(usual.threshold, 0)
     order by
         candidates.partition_key asc,
         candidates.check_name asc,
-        candidates.subject asc,
+        candidates.measure asc,
         round(abs(candidates.smooth_share - candidates.smooth_trailing_share), 6) desc,
         candidates.smooth_share - candidates.smooth_trailing_share desc,
         candidates.observed_value asc
@@ -279,8 +279,8 @@ volumes as (
 
     select
         partition_key,
-        max(ticket_count) filter (where subject = 'tickets') as ticket_count,
-        max(ticket_count) filter (where subject = 'closing tickets') as closing_count
+        max(ticket_count) filter (where measure = 'tickets') as ticket_count,
+        max(ticket_count) filter (where measure = 'closing tickets') as closing_count
     from profiles
     where check_name = 'volume'
     group by partition_key
@@ -408,12 +408,12 @@ final as (
         partition_key,
         null::integer as asset_id,
         check_name,
-        subject,
+        measure,
         round(measured_value, 4) as measured_value,
         round(trailing_value, 4) as trailing_value,
         round(score, 4) as score,
         round(threshold, 4) as threshold,
-        subject || ': ' || observed_value || ' is ' || round(100 * measured_value, 1) || ' % of '
+        measure || ': ' || observed_value || ' is ' || round(100 * measured_value, 1) || ' % of '
         || ticket_count || ' tickets, was ' || round(100 * trailing_value, 1) || ' % of '
         || trailing_count || ' on ' || trailing_day_count || ' days before; stability index '
         || round(score, 2) || ', allowed ' || round(threshold, 2) as detail
@@ -423,7 +423,7 @@ final as (
         partition_key,
         null as asset_id,
         check_name,
-        'tickets' as subject,
+        'tickets' as measure,
         ticket_count as measured_value,
         round(expected_count::numeric, 1) as trailing_value,
         round(ticket_count / expected_count::numeric, 4) as score,
@@ -437,12 +437,12 @@ final as (
         partition_key,
         asset_id,
         check_name,
-        subject,
+        measure,
         line_count as measured_value,
         0 as trailing_value,
         round(line_share, 4) as score,
         {{ limits.rejected_share }} as threshold,
-        subject || ': ' || observed_value || ' in ' || line_count || ' rejected lines of '
+        measure || ': ' || observed_value || ' in ' || line_count || ' rejected lines of '
         || asset_line_count || ' in ' || coalesce(source_id, 'asset ' || asset_id)
         || '; the contract does not know it' as detail
     from repeated_rejects

@@ -89,7 +89,7 @@ sampled as (
 
 ),
 
-features (check_name, subject) as (
+features (check_name, measure) as (
 
     values
     {%- for field in features.mixes %}
@@ -108,11 +108,11 @@ featured as (
     select
         sampled.partition_key,
         features.check_name,
-        features.subject,
+        features.measure,
         case features.check_name
-            when 'drift_value_mix' then sampled.payload ->> features.subject
+            when 'drift_value_mix' then sampled.payload ->> features.measure
             when 'drift_null_rate'
-                then case when sampled.payload ->> features.subject is null then 'null' else 'given' end
+                then case when sampled.payload ->> features.measure is null then 'null' else 'given' end
             when 'drift_ticket_id_rule'
                 then {{ ticket_id_shape('sampled.ticket_id', "to_char(sampled.partition_key, 'YYYYMMDD')") }}
             when 'drift_updated_at'
@@ -170,17 +170,17 @@ final as (
     select
         partition_key,
         check_name,
-        subject,
+        measure,
         observed_value,
         count(*) as ticket_count
     from featured
     where observed_value is not null
-    group by partition_key, check_name, subject, observed_value
+    group by partition_key, check_name, measure, observed_value
     union all
     select
         partition_key,
         'drift_customer_share' as check_name,
-        'customer_id' as subject,
+        'customer_id' as measure,
         'the most frequent' as observed_value,
         ticket_count
     from largest_customers
@@ -188,7 +188,7 @@ final as (
     select
         partition_key,
         'drift_customer_share' as check_name,
-        'customer_id' as subject,
+        'customer_id' as measure,
         'any other' as observed_value,
         all_count - ticket_count as ticket_count
     from largest_customers
@@ -196,7 +196,7 @@ final as (
     select
         partition_key,
         'volume' as check_name,
-        'tickets' as subject,
+        'tickets' as measure,
         null as observed_value,
         ticket_count
     from volumes
@@ -204,7 +204,7 @@ final as (
     select
         partition_key,
         'volume' as check_name,
-        'closing tickets' as subject,
+        'closing tickets' as measure,
         null as observed_value,
         closing_count as ticket_count
     from volumes

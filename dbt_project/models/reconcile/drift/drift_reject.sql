@@ -31,7 +31,7 @@ rejects as (
 ),
 
 -- Which field the contract complained about.
-complaints (check_name, subject, complaint) as (
+complaints (check_name, measure, complaint) as (
 
     values
     {%- for field in mixes %}
@@ -49,9 +49,9 @@ found as (
         rejects.line_number,
         rejects.partition_key,
         complaints.check_name,
-        complaints.subject,
+        complaints.measure,
         substring(
-            rejects.line_text from '"' || complaints.subject || '"[ \t]*:[ \t]*"([^"\\]{1,64})"'
+            rejects.line_text from '"' || complaints.measure || '"[ \t]*:[ \t]*"([^"\\]{1,64})"'
         ) as observed_value
     from rejects
     inner join complaints on position(complaints.complaint in rejects.message) > 0
@@ -65,9 +65,9 @@ unknown_values as (
         line_number,
         partition_key,
         check_name,
-        subject,
+        measure,
         case
-            when subject = 'ticket_id' then {{ ticket_id_shape('observed_value') }}
+            when measure = 'ticket_id' then {{ ticket_id_shape('observed_value') }}
             else observed_value
         end as observed_value
     from found
@@ -81,15 +81,15 @@ final as (
     select
         asset_id,
         check_name,
-        subject,
+        measure,
         case
-            when subject = 'ticket_id' or observed_value ~ '^[A-Za-z][A-Za-z0-9_-]{0,39}$' then observed_value
+            when measure = 'ticket_id' or observed_value ~ '^[A-Za-z][A-Za-z0-9_-]{0,39}$' then observed_value
             else '(withheld, ' || length(observed_value) || ' characters)'
         end as observed_value,
         mode() within group (order by partition_key) as partition_key,
         count(*) as line_count
     from unknown_values
-    group by asset_id, check_name, subject, observed_value
+    group by asset_id, check_name, measure, observed_value
 
 )
 
