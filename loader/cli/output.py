@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from loader.progress import Step
 
 _SECONDS_BETWEEN_LINES = 10.0
-_COMMANDING = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 
 class Lines:
@@ -131,7 +129,7 @@ def print_json(record: Mapping[str, Any]) -> None:
         # A path that is no UTF-8: its odd bytes are escaped.
         text = json.dumps(record, indent=2, default=str)
     # A terminal that shows it obeys also what JSON need not escape.
-    click.echo(_COMMANDING.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
+    click.echo("".join(each if each == "\n" or each.isprintable() else json.dumps(each)[1:-1] for each in text))
 
 
 def print_error(message: str, next_command: str, exit_code: int, *, as_json: bool) -> None:
