@@ -198,7 +198,7 @@ def find_changes(cursor: Any) -> tuple[set[date], set[Link]]:
     # Two texts: with a condition that is a constant the planner would read both tables whole for one ticket.
     is_waiting = "true" if everything else "fact.ticket_id in (select ticket_id from release.pending_ticket)"
     cursor.execute("analyze release.pending_ticket")
-    cursor.execute(_FIND_CHANGES.format(digest=_digest(cursor, "fact"), is_waiting=is_waiting))
+    cursor.execute(_FIND_CHANGES.format(digest=row_digest(cursor, "fact"), is_waiting=is_waiting))
     cursor.execute("analyze release_change")
     cursor.execute(
         "select old_partition_key, new_partition_key from release_change group by old_partition_key, new_partition_key"
@@ -450,8 +450,9 @@ def unlike(cursor: Any, days: Sequence[date] | None = None) -> list[tuple[date, 
 
 def edited_rows(cursor: Any) -> dict[date, int]:
     """Rows of each partition, of any version, whose content is not that of their digest; every row is read."""
+    digest = row_digest(cursor, "fact")
     cursor.execute(
-        f"select partition_key, count(*) from release.ticket_row as fact where row_digest <> {_digest(cursor, 'fact')}"
+        f"select partition_key, count(*) from release.ticket_row as fact where row_digest <> {digest}"
         " group by partition_key"
     )
     return dict(cursor.fetchall())
@@ -486,7 +487,7 @@ def _columns(cursor: Any) -> list[tuple[str, str]]:
     return [(name, kind) for name, kind in cursor.fetchall()]
 
 
-def _digest(cursor: Any, alias: str) -> str:
+def row_digest(cursor: Any, alias: str) -> str:
     """SQL of a row's digest: of its text, in which instants and days follow no setting of the session."""
     values = {
         "timestamp with time zone": "ops.instant_text({})",

@@ -43,6 +43,7 @@ POINTS = {
     "dbt: built": f"{_EXECUTION}:run_dbt:after:1",
     "proof: all but committed": f"{_EXECUTION}:record_proof:after:1",
     "facts are read": f"{_EXECUTION}:read_facts:after:1",
+    "release: pointers have moved, not committed": f"{_EXECUTION}:publish:after:1",
     "state has moved, not committed": f"{_LEDGER}:Ledger._advance_state:after:1",
     "evidence: one of five files is written": "loader.evidence.chain:write_file:after:1",
     "evidence: all written, not committed": "loader.evidence.records:Evidence.write:after:1",

@@ -70,7 +70,7 @@ def undisturbed(server: Warehouse, _template: str, tmp_path_factory: pytest.Temp
         return left_by_runs(database, verdict.facts.run["run_id"])
 
 
-def _killed(environment: dict[str, str], point: str, *command: str) -> None:
+def killed(environment: dict[str, str], point: str, *command: str) -> None:
     """Run a command that kills itself at a point."""
     done = subprocess.run(
         [sys.executable, "-c", "from loader.cli import main; main()", *command],
@@ -85,7 +85,7 @@ def _killed(environment: dict[str, str], point: str, *command: str) -> None:
     assert done.returncode == -signal.SIGKILL, (point, done.returncode, done.stdout, done.stderr)
 
 
-def _when_the_lock_is_free(database: Warehouse) -> None:
+def when_the_lock_is_free(database: Warehouse) -> None:
     """The server takes a moment to see that its client is dead."""
     with closing(IngestLock.acquire(database, wait_seconds=30)):
         pass
@@ -94,7 +94,7 @@ def _when_the_lock_is_free(database: Warehouse) -> None:
 def _assert_recovered(
     database: Warehouse, manifest: Path, undisturbed: dict[str, list[Any]], folder: Path, attempts: int | None
 ) -> None:
-    _when_the_lock_is_free(database)
+    when_the_lock_is_free(database)
     recorded = rows(database, "select run_id::text, status from ops.ingest_run order by attempt desc limit 1")
     if not recorded:
         verdict = run(manifest)
@@ -191,7 +191,7 @@ def test_killed(
     tmp_path: Path,
 ) -> None:
     manifest = _exports(tmp_path)
-    _killed({**loader_environment, "LOADER_WORKERS": "0"}, POINTS[point], "ingest", "--manifest", str(manifest))
+    killed({**loader_environment, "LOADER_WORKERS": "0"}, POINTS[point], "ingest", "--manifest", str(manifest))
     _assert_recovered(database, manifest, undisturbed, tmp_path, attempts=2)
 
 
@@ -206,7 +206,7 @@ def test_killed_with_workers(
     """A file this small is worth no process: the hook's environment says that it is."""
     manifest = _exports(tmp_path)
     environment = {**loader_environment, "LOADER_WORKERS": "2", "CRASH_WORKERS": "1"}
-    _killed(environment, IN_WORKERS[point], "ingest", "--manifest", str(manifest))
+    killed(environment, IN_WORKERS[point], "ingest", "--manifest", str(manifest))
     _assert_recovered(database, manifest, undisturbed, tmp_path, attempts=2)
 
 
@@ -220,9 +220,9 @@ def test_killed_while_it_repairs(
 ) -> None:
     manifest = _exports(tmp_path)
     environment = {**loader_environment, "LOADER_WORKERS": "0"}
-    _killed(environment, POINTS["dlt: a load is merged"], "ingest", "--manifest", str(manifest))
-    _when_the_lock_is_free(database)
-    _killed(environment, IN_REPAIR[point], "retry", "--latest", "--mode", "execute")
+    killed(environment, POINTS["dlt: a load is merged"], "ingest", "--manifest", str(manifest))
+    when_the_lock_is_free(database)
+    killed(environment, IN_REPAIR[point], "retry", "--latest", "--mode", "execute")
     _assert_recovered(database, manifest, undisturbed, tmp_path, attempts=2)
 
 
@@ -258,7 +258,7 @@ def test_killed_at_random_for_long(
             words = ("ingest", "--manifest", str(manifest))
             for delay in delays:
                 _killed_after(environment, delay, *words)
-                _when_the_lock_is_free(database)
+                when_the_lock_is_free(database)
                 if rows(database, "select 1 from ops.ingest_run"):
                     words = ("retry", "--latest", "--mode", "execute")
             _assert_recovered(database, manifest, undisturbed, root, attempts=None)

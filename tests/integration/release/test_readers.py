@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from typing import Any
 
 import psycopg2
@@ -13,6 +11,7 @@ import psycopg2
 from loader.release import Act, store
 from loader.warehouse import Warehouse
 from tests.ingests import rows
+from tests.integration.release.reader import Seen, busy, polling
 from tests.integration.release.test_histories import DAYS, PUT, SILVER
 
 RELEASES = 50
@@ -41,41 +40,7 @@ select count(*) from pg_locks where mode = 'AccessExclusiveLock' and relation::r
 """
 
 
-@contextmanager
-def polling(database: Warehouse) -> Iterator[dict[str, Any]]:
-    """Poll a hundred times a second until the block ends; what was seen, and how long each poll took."""
-    seen: dict[str, Any] = {"states": set(), "twice": 0, "locks": 0, "seconds": [], "failure": None}
-    is_over = threading.Event()
-
-    def poll() -> None:
-        try:
-            with closing(database.connect(application_name="reader")) as session:
-                session.autocommit = True
-                while not is_over.is_set():
-                    with session.cursor() as cursor:
-                        began = time.perf_counter()
-                        cursor.execute(POLL)
-                        seen["seconds"].append(time.perf_counter() - began)
-                        seen["states"].update(cursor.fetchall())
-                        cursor.execute(TWICE)
-                        seen["twice"] += cursor.fetchone()[0]
-                        cursor.execute(LOCKS)
-                        seen["locks"] += cursor.fetchone()[0]
-                    time.sleep(0.01)
-        except Exception as error:
-            seen["failure"] = error
-
-    reader = threading.Thread(target=poll)
-    reader.start()
-    try:
-        yield seen
-    finally:
-        is_over.set()
-        reader.join()
-
-
-def _p99(seconds: list[float]) -> float:
-    return sorted(seconds)[int(len(seconds) * 0.99)]
+STATEMENTS = {"POLL": POLL, "TWICE": TWICE, "LOCKS": LOCKS}
 
 
 def test_a_reader_sees_released_states_only(database: Warehouse) -> None:
@@ -86,9 +51,9 @@ def test_a_reader_sees_released_states_only(database: Warehouse) -> None:
         for number in range(TICKETS):
             _put(cursor, number, 0)
         session.commit()
-        with polling(database) as idle:
-            time.sleep(1.0)
-        with polling(database) as seen:
+        with polling(database, STATEMENTS) as idle, busy(1):
+            time.sleep(3)
+        with polling(database, STATEMENTS) as seen:
             for number in range(RELEASES):
                 _release(cursor, number)
                 if number % 5 == 3:
@@ -101,19 +66,23 @@ def test_a_reader_sees_released_states_only(database: Warehouse) -> None:
                 if number % 5 == 4:
                     _restore(cursor)
                     session.commit()
-    assert seen["failure"] is None
-    known = {
-        (day, version, count, digest)
-        for day, version, count, digest in rows(
-            database,
-            "select partition_key, data_release_id, ticket_count, ticket_digest from release.partition_version",
-        )
-    }
-    assert len({version for _, version, *_ in seen["states"]}) > 10
-    assert seen["states"] <= known, seen["states"] - known
-    assert (seen["twice"], seen["locks"]) == (0, 0)
-    # The bar is twice an idle warehouse; both processes share two cores with whatever else runs here.
-    assert _p99(seen["seconds"]) < 20 * _p99(idle["seconds"]) + 0.05
+    _assert_released(database, seen)
+    assert len({version for _, version, *_ in seen.states}) > 10
+    # The long test has the bar, under the pipeline's own load.
+    print(f"\nidle, one processor busy: {idle.told}\nreleases: {seen.told}")
+    assert seen.p99 < 5 * idle.p99 + 0.02, (idle.told, seen.told)
+
+
+def _assert_released(database: Warehouse, seen: Seen) -> None:
+    """Every state that was ever seen is one that the ledger knows."""
+    known = rows(
+        database,
+        "select partition_key, data_release_id, ticket_count, ticket_digest from release.partition_version"
+        " union all select distinct partition_key, 0, 0, 0 from release.partition_version",
+    )
+    strange = seen.states - {tuple(map(str, row)) for row in known}
+    assert strange == set()
+    assert (seen.twice, seen.locks) == (0, 0)
 
 
 def _put(cursor: Any, ticket: int, number: int) -> None:
