@@ -158,6 +158,7 @@ def _finish(
         (erasure,) = fetch_rows(cursor, "select * from ops.erasure where erasure_id = %s", (erasure_id,))
     report(f"erase: {count} archived object(s) removed")
     _build(settings, warehouse, lock, erasure, report)
+    _forget_statistics(lock)
     _vacuum(settings, warehouse)
     cleaned, left = _clean_files(settings, customer_id, plan)
     report(f"erase: {len(cleaned)} file(s) that quoted the customer removed or blanked")
@@ -217,6 +218,15 @@ def _build(
     with lock.transaction() as cursor:
         write_waiting(cursor, settings)
     report(f"erase: proved; readers: {published.sentence}")
+
+
+def _forget_statistics(lock: IngestLock) -> None:
+    """What the planner remembers of keys that waited for a proof. An emptied table keeps its statistics when it is
+    analyzed, so it is given a row that nobody ever sees."""
+    with lock.transaction() as cursor:
+        cursor.execute("insert into ops.unproved_change (table_name, row_key) values ('', '')")
+        cursor.execute("analyze ops.unproved_change")
+        cursor.execute("delete from ops.unproved_change where (table_name, row_key) = ('', '')")
 
 
 def _vacuum(settings: Settings, warehouse: Warehouse) -> None:
