@@ -14,7 +14,7 @@ with
 
 stored_columns as (
 
-    -- Not from information_schema: that shows a role what it may see, and somebody else may have made a relation there.
+    -- Not information_schema: that shows a role what it may see, and a relation may be somebody else's.
     select
         namespaces.nspname as schema_name,
         relations.relname as relation_name,

@@ -141,8 +141,8 @@ shares as (
 
 ),
 
--- Population stability index, and what chance alone lets it reach: a chi-square quantile (Wilson and Hilferty)
--- over the numbers of tickets.
+-- Population stability index, and what chance alone lets it reach: a chi-square quantile (Wilson and
+-- Hilferty) over the numbers of tickets.
 indexes as (
 
     select
