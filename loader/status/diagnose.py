@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any
 
 from loader.evidence.facts import fetch_rows
+from loader.printable import pasted
 from loader.recovery.world import World
 from loader.runs.registry import ruleset_in_effect
 from loader.status.advice import for_gaps, for_run, for_unread, named
@@ -88,6 +89,10 @@ select coalesce(sum(unexplained_count), 0)::bigint as unexplained_count,
 from reconcile.reconcile_partition
 """
 
+_ERASURES = """
+select erasure_id::text, reason, finished_at is null as is_cut_off from ops.erasure order by removed_at
+"""
+
 _LOOK_AGAIN = "make dry-run   # judges files and lines again without loading; then mend what it names"
 _PROVE_AGAIN = "make build SELECT=reconcile   # proves it again and names table and asset"
 _WHICH_RUN = "which run?"
@@ -129,6 +134,7 @@ def diagnose(world: World, partition: date | None = None, *, is_folder_searched:
         ("does coverage match?", partial(_coverage, partition=partition, suffix=suffix)),
         ("duplicate, gap, drift, or no trace?", partial(_kind, is_folder_searched=is_folder_searched)),
         ("which rules?", _rules),
+        ("has every erasure ended?", _erasures),
     ):
         answer, command = look(world)
         steps.append(Step(question, answer, command is None))
@@ -281,6 +287,18 @@ def _findings(world: World) -> dict[Kind, list[str]]:
 def _first(words: Sequence[str]) -> str:
     more = f" and {len(words) - _SHOWN} more" if len(words) > _SHOWN else ""
     return "; ".join(words[:_SHOWN]) + more
+
+
+def _erasures(world: World) -> tuple[str, str | None]:
+    """One that was cut off has taken the rows away; what else holds the person is not searched yet."""
+    found = fetch_rows(world.cursor, _ERASURES, None)
+    cut_off = [row for row in found if row["is_cut_off"]]
+    if not cut_off:
+        return f"{len(found)} erasure(s), all searched to the end" if found else "nobody was erased", None
+    return (
+        f"erasure {cut_off[0]['erasure_id']} was cut off before its search had ended",
+        f"loader erase --customer '<the same customer>' --reason {pasted(cut_off[0]['reason'])} --mode execute",
+    )
 
 
 def _rules(world: World) -> tuple[str, str | None]:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from loader.runs import IngestLock
+from loader.status import read_status
 from loader.warehouse import Warehouse
 from tests.checkouts import ROOT
 from tests.ingests import rows, settings
@@ -157,6 +158,8 @@ def test_a_killed_erasure_is_finished_by_the_same_command(
         pass
     count = "select count(*) from bronze.raw_ticket_event where customer_id = %s"
     assert rows(warehouse, count, PERSON) == [(0 if is_removed else 5,)]
+    asks_for_it = "loader erase --customer" in read_status(warehouse, None).next_command
+    assert asks_for_it is is_removed
     again = _erase()
     assert again.returncode == 0, again.stderr
     end = _end(warehouse)

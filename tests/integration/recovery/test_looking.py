@@ -234,6 +234,7 @@ class TestDiagnose:
             "does coverage match?",
             KIND,
             "which rules?",
+            "has every erasure ended?",
         ]
         assert _wrong(found) == []
         assert found.next_command == "make build SELECT=ticket_fact+"
