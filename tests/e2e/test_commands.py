@@ -173,7 +173,7 @@ def test_a_dry_run_needs_no_database_and_starts_none(tmp_path: Path) -> None:
         (["ingest", "--batch", "batch-20260417-001"], "got no INPUT"),
         (["ingest", "--input", "nowhere.jsonl", "--batch", "batch-20260417-001"], "is no file"),
         (["ingest", "--manifest", ""], "--manifest: got ''"),
-        (["ingest", "--manifest", "nowhere.json"], "No such file"),
+        (["ingest", "--manifest", "nowhere.json"], "no file at"),
         (["ingest", "--manifest", "data"], "is a folder"),
         (["status", "--partition", "today"], "partition: got 'today'"),
         (["ingest", "--everything"], "No such option"),
