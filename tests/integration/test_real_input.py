@@ -43,6 +43,7 @@ def test_three_days_give_every_incident_at_its_last_event(tmp_path: Path, databa
     for day in reversed(DAYS):
         verdict = run(manifest, partition=day)
         assert verdict.exit_code == 0, verdict.problems
+        assert (verdict.facts.drifts, verdict.downstream_decision) == ((), "proceed")
     assert fates(verdict) == {"landed": 5998}
     assert verdict.facts.warnings == {"updated_before_created": 5}
     assert Counter(row["status"] for row in silver(database)) == {"closed": 890}

@@ -1,4 +1,5 @@
-{{ config(pre_hook="{{ set_reconcile_session() }}") }}
+{#- The planner takes what is found for one row: in nested loops, years with many drifts would cost minutes. -#}
+{{ config(pre_hook=["{{ set_reconcile_session() }}", "set local enable_nestloop = off"]) }}
 {%- set limits = var('drift') -%}
 {%- set trailing -%}
 range between interval '{{ limits.trailing_days }} days' preceding and interval '1 day' preceding
@@ -141,8 +142,8 @@ shares as (
 
 ),
 
--- Population stability index, and what chance alone lets it reach: a chi-square quantile (Wilson and
--- Hilferty) over the numbers of tickets.
+-- Population stability index, and what chance alone lets it reach over the numbers of tickets: a chi-square
+-- quantile (Wilson and Hilferty).
 indexes as (
 
     select
