@@ -7,12 +7,15 @@ import subprocess
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from loader.warehouse import Warehouse
 from tests.checkouts import ROOT
 from tests.e2e.commands import LOADER
 from tests.ingests import rows
 
 
+@pytest.mark.long
 def test_every_incident_is_recovered_and_nothing_else_touched(
     database: Warehouse, loader_environment: dict[str, str], tmp_path: Path
 ) -> None:

@@ -87,6 +87,7 @@ def test_a_second_ingest_changes_nothing_and_proves_everything_again(
         assert now == content, name
 
 
+@pytest.mark.long
 def test_days_one_by_one_end_where_one_ingest_of_everything_ends(
     exports: Path, database: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -249,6 +250,7 @@ def test_a_file_of_nothing_but_rejects_fails_whatever_the_policy(
     assert "reject_limit_exceeded" in run(declare(tmp_path / "e")).reason_codes
 
 
+@pytest.mark.long
 def test_two_manifests_may_declare_the_same_bytes(exports: Path, tmp_path: Path, database: Warehouse) -> None:
     """Each has its own equation, the content is stored and landed once."""
     first, second = declare(exports), declare(exports, "again", manifest_id="manifest-again")
@@ -273,6 +275,7 @@ def test_cursor_and_watermark_move_with_a_clean_run_and_late_records_are_counted
     assert sorted(again) == sorted(state)
 
 
+@pytest.mark.long
 def test_a_record_from_the_future_warns_and_does_not_drag_the_cursor_along(tmp_path: Path, database: Warehouse) -> None:
     """One clock gone wrong would make every later record late."""
     write_export(tmp_path / "a" / "t.jsonl", [ticket(1, updated_at="2099-01-01T00:00:00Z")])

@@ -225,6 +225,7 @@ def test_while_anything_is_unexplained_every_ingest_proves_everything(
     assert {finding.check_name for finding in again.facts.findings} == {"ticket_differs_from_bronze"}
 
 
+@pytest.mark.long
 def test_tickets_that_another_build_rewrote_are_proved_by_the_next_ingest(
     manifests: list[Path], database: Warehouse
 ) -> None:
@@ -255,6 +256,7 @@ def test_a_proof_that_did_not_close_covers_nothing(
     assert reconciled(database) == proved_whole(database)
 
 
+@pytest.mark.long
 def test_other_sql_proves_everything_again(
     manifests: list[Path], database: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -287,6 +289,7 @@ def test_a_collision_that_a_later_day_brings_is_found_among_proved_days(tmp_path
     assert {finding.check_name for finding in verdict.facts.findings} == {"ticket_id_collision"}
 
 
+@pytest.mark.long
 def test_a_build_of_everything_is_a_proof_and_waits_for_the_lock(manifests: list[Path], database: Warehouse) -> None:
     """`make build` at night: status tells when all was proved, and nobody counts half of an ingest."""
     rows(database, "update silver.ticket_fact set owner = owner")

@@ -37,6 +37,7 @@ def allowed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("allowed")
+@pytest.mark.long
 def test_three_days_give_every_incident_at_its_last_event(tmp_path: Path, database: Warehouse) -> None:
     """The figures of the source: 890 rows, all closed, 5,998 lines explained, 5 warnings; days in reverse order."""
     manifest = _manifest(EXPORTS, tmp_path / "incidents.json")

@@ -59,6 +59,7 @@ def test_a_day_with_a_missing_file_or_a_finding_is_not_complete(manifest: Path, 
     assert "1 finding(s)" in read_completeness(database, DAY).answer
 
 
+@pytest.mark.long
 def test_a_day_is_not_complete_while_anything_landed_that_no_proof_covers(manifest: Path, database: Warehouse) -> None:
     """The command died between landing and dbt: what reconcile said before is not what is there."""
     run(manifest)

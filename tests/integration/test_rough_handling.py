@@ -115,6 +115,7 @@ def test_an_archive_that_cannot_be_written_is_infrastructure_and_says_nothing_of
     assert rows(database, "select count(*) from ops.manifest_asset") == [(0,)]
 
 
+@pytest.mark.long
 def test_a_source_that_ends_in_year_1_leaves_a_state_that_can_be_read(tmp_path: Path, database: Warehouse) -> None:
     """Cursor minus lateness lies before year 1, where no later command could read it back."""
     ancient = ticket(1, source_id="structured:tickets:ancient", created_at="0001-01-01T00:00:00Z")
@@ -228,6 +229,7 @@ def test_a_checkout_without_a_commit_has_no_git_sha(tmp_path: Path) -> None:
     assert git_sha(tmp_path) is None
 
 
+@pytest.mark.long
 def test_two_ingests_at_once_are_one_ingest_and_one_refusal(exports: Path, database: Warehouse) -> None:
     """The second one starts nothing, and the first one's result is whole."""
     with closing(IngestLock.acquire(database)):

@@ -101,6 +101,7 @@ class TestRetry:
         shutil.rmtree(settings().report_dir)
         assert recover("retry", run_id=None).exit_code == 0
 
+    @pytest.mark.long
     def test_a_manifest_that_was_refused_stays_refused(self, exports: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """It was part of what the run was asked: a retry that forgot it would succeed at less."""
         monkeypatch.setenv("LOADER_REJECT_LIMIT", "0.5")
@@ -180,6 +181,7 @@ class TestBackfill:
         assert verdict.exit_code == 1
         assert sorted(rows(database, taken)) == [(day,) for day in DAYS]
 
+    @pytest.mark.long
     def test_a_dead_backfill_goes_on(self, database: Warehouse, exports: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """It died in its second step: what the first one completed stays, and is not read again."""
         monkeypatch.setattr(backfill_verb, "STEP_BYTES", 1)
@@ -206,6 +208,7 @@ class TestBackfill:
         rows_of = "select count(*), count(distinct _dlt_load_id) from bronze.asset_line"
         assert rows(database, rows_of) == [(18, 3)]
 
+    @pytest.mark.long
     def test_sixty_partitions_in_one_plan(self, database: Warehouse, tmp_path: Path) -> None:
         days = [date.fromordinal(date(2026, 3, 1).toordinal() + number).isoformat() for number in range(60)]
         write_export(tmp_path / "e" / "tickets-2026-04-30.jsonl", [of_day(day, 1) for day in days])

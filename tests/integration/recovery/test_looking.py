@@ -285,6 +285,7 @@ class TestDiagnose:
         rows(database, "update ops.manifest set manifest_path = %s", str(default))
         assert _diagnosed(database, checkout).next_command == f"loader backfill {days} --mode execute"
 
+    @pytest.mark.long
     def test_days_of_a_manifest_that_is_gone_or_other(
         self, database: Warehouse, exports: Path, checkout: Path, tmp_path: Path
     ) -> None:
@@ -310,6 +311,7 @@ class TestDiagnose:
         found = _diagnosed(database, checkout)
         assert found.next_command.startswith(f"loader replay --batch {batch} --mode execute")
 
+    @pytest.mark.long
     def test_an_ad_hoc_file(self, database: Warehouse, checkout: Path, tmp_path: Path) -> None:
         """Its manifest was never a file: it is named by INPUT and BATCH, whether it was looked at or read whole."""
         path = write_export(tmp_path / "ad hoc.jsonl", [ticket(number) for number in (901, 902)])

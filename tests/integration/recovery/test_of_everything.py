@@ -96,6 +96,7 @@ class TestRerun:
         assert after == before
         assert verdict.facts.run["run_id"] != first
 
+    @pytest.mark.long
     def test_the_plan_says_which_source_changed(self, exports: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         changed = exports.parent / "e" / f"tickets-{DAYS[2]}.jsonl"
         changed.write_bytes(changed.read_bytes().replace(b"northstar_studio", b"northstar_mobile", 1))
@@ -130,6 +131,7 @@ class TestReplay:
         assert verdict.notes == ("0 changed: 0 newly valid, 0 newly rejected; 18 line(s) compared one by one",)
         assert left_by_runs(database) == before
 
+    @pytest.mark.long
     def test_a_changed_row_is_found(self, database: Warehouse, exports: Path) -> None:
         rows(
             database,
@@ -157,6 +159,7 @@ class TestReplay:
         assert kinds == [(1, "record", 16), (1, "rejected", 2), (2, "record", 13), (2, "rejected", 5)]
         assert rows(database, "select * from ops.ingest_state order by 1, 2, 3") == state
 
+    @pytest.mark.long
     def test_a_ruleset_that_is_reverted_to_takes_effect_again(
         self, database: Warehouse, exports: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

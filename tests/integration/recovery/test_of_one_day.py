@@ -125,6 +125,7 @@ class TestPlans:
         assert "is not what was registered" in self._refused(plan)
         assert rows(database, "select count(*) from ops.ingest_run") == [(1,)]
 
+    @pytest.mark.long
     def test_a_changed_source_of_another_day_keeps_no_day_back(self, exports: Path) -> None:
         source = exports.parent / "e" / f"tickets-{DAYS[2]}.jsonl"
         before = source.stat()

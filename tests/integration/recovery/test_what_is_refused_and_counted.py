@@ -234,6 +234,7 @@ class TestTheStateStays:
         assert moved["cursor"] == ("2026-04-18T09:00:00+00:00", str(clean.facts.run["run_id"]))
         assert moved["checkpoint"][1] == str(clean.facts.run["run_id"])
 
+    @pytest.mark.long
     def test_after_a_clean_run_beside_a_delivery_that_was_not_clean(self, database: Warehouse, tmp_path: Path) -> None:
         """Prevents a cursor that a clean run moves past lines of a file that it was not asked for, and that failed."""
         write_export(tmp_path / "clean" / "tickets-2026-04-17.jsonl", [ticket(1), ticket(2)])

@@ -93,6 +93,7 @@ def test_a_late_update_and_a_moved_ticket_cost_their_own_rows(
     assert ready(MONDAY, TUESDAY, WEDNESDAY) == [(True, None)] * 3
 
 
+@pytest.mark.long
 def test_an_ingest_that_brings_nothing_releases_nothing(first: Verdict, database: Warehouse, tmp_path: Path) -> None:
     whole = rows(database, WHOLE)
     assert run(tmp_path / "first.json").exit_code == 0
@@ -118,6 +119,7 @@ def test_a_failed_check_leaves_readers_with_what_they_had(first: Verdict, databa
     assert [day for _, day, _ in rows(database, SERVED)] == [A, A, B, B, C]
 
 
+@pytest.mark.long
 def test_a_manifest_that_cannot_be_read_keeps_back_what_came_with_it_and_nothing_else(
     first: Verdict, database: Warehouse, tmp_path: Path
 ) -> None:
@@ -135,6 +137,7 @@ def test_a_manifest_that_cannot_be_read_keeps_back_what_came_with_it_and_nothing
     assert ready(MONDAY, TUESDAY) == [(True, None)] * 2
 
 
+@pytest.mark.long
 def test_too_many_rejects_keep_the_days_of_the_file_back(first: Verdict, database: Warehouse, tmp_path: Path) -> None:
     whole = rows(database, WHOLE)
     assert deliver(tmp_path, "second", of_day(B, 2), b"{broken", b"{broken").exit_code == 1
@@ -168,6 +171,7 @@ def test_a_held_day_stays_and_what_moved_out_of_it_waits_with_it(
     assert rows(database, "select is_held from release.hold_change order by change_id") == [(True,), (False,)]
 
 
+@pytest.mark.long
 def test_an_override_is_recorded_with_its_reason(first: Verdict, database: Warehouse) -> None:
     rows(database, EDIT)
     with pytest.raises(RefusedError, match="the proof did not close"):

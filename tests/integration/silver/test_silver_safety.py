@@ -115,6 +115,7 @@ def test_the_variable_partition_repairs_a_damaged_day_and_no_other(scene: Scene,
     assert {table: scene.rows(table) for table in TABLES} == good
 
 
+@pytest.mark.long
 def test_a_damaged_other_day_is_left_alone(scene: Scene, dbt: Dbt) -> None:
     """A repair of one day does not hide what happened to another."""
     scene.declare(1, 10)

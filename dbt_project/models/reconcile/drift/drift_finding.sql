@@ -1,4 +1,4 @@
-{#- The planner takes what is found for one row: in nested loops, years with many drifts would cost minutes. -#}
+{#- The planner takes what is found for one row: in nested loops, years with drifts would cost minutes. -#}
 {{ config(pre_hook=["{{ set_reconcile_session() }}", "set local enable_nestloop = off"]) }}
 {%- set limits = var('drift') -%}
 {%- set trailing -%}
