@@ -51,7 +51,7 @@ class Story:
         return by_line
 
 
-@pytest.fixture(scope="module", params=["parquet", "csv"])
+@pytest.fixture(scope="module", params=["parquet", pytest.param("csv", marks=pytest.mark.long)])
 def story(
     server: Warehouse, _template: str, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> Iterator[Story]:

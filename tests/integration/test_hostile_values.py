@@ -24,7 +24,7 @@ TEXTS = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("load_format", ["parquet", "csv"])
+@pytest.mark.parametrize("load_format", ["parquet", pytest.param("csv", marks=pytest.mark.long)])
 def test_texts_arrive_as_they_are_and_are_only_shown(
     load_format: str, database: Warehouse, loader_environment: dict[str, str], tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -148,7 +148,12 @@ def test_an_ingest_with_nothing_new_proves_nothing_again_and_says_when_all_was_p
     ("damage", "table", "reason"),
     [
         (EDIT, "silver.ticket_fact", "close"),
-        ("update silver.customer_dim set org_id = 'edited' where customer_id = {customer}", "silver.customer_dim", ""),
+        pytest.param(
+            "update silver.customer_dim set org_id = 'edited' where customer_id = {customer}",
+            "silver.customer_dim",
+            "",
+            marks=pytest.mark.long,
+        ),
         (
             THROUGH_THE_DOOR + "delete from bronze.raw_ticket_event where event_id = {event}",
             "bronze.raw_ticket_event",

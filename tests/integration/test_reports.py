@@ -92,7 +92,12 @@ def test_smoke_is_sound_on_a_fresh_warehouse_and_leaves_nothing(database: Wareho
     ("damage", "name", "detail"),
     [
         ("alter table bronze.asset_line disable trigger all", "bronze guards", "Bronze let pass: update bronze"),
-        ("drop trigger require_live_attempt on bronze.asset_line", "bronze guards", "Bronze let pass: insert into"),
+        pytest.param(
+            "drop trigger require_live_attempt on bronze.asset_line",
+            "bronze guards",
+            "Bronze let pass: insert into",
+            marks=pytest.mark.long,
+        ),
         ("drop trigger note_delete on silver.ticket_fact", "change notes", "changes of silver.ticket_fact are not"),
     ],
 )

@@ -97,7 +97,7 @@ class Scene:
         return land_in_processes(assets, order, process_count=process_count, progress=self.progress.append)
 
 
-@pytest.fixture(params=["parquet", "csv"])
+@pytest.fixture(params=["parquet", pytest.param("csv", marks=pytest.mark.long)])
 def scene(database: Warehouse, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Scene]:
     """By both routes into Bronze."""
     with running_attempt(database) as attempt:

@@ -42,7 +42,7 @@ def _contents() -> list[bytes]:
     return [b"".join(ended[:LINE_COUNT]), b"".join([*ended[LINE_COUNT:], *ended[:10], b"{\r"])]
 
 
-@pytest.mark.parametrize("load_format", ["parquet", "csv"])
+@pytest.mark.parametrize("load_format", ["parquet", pytest.param("csv", marks=pytest.mark.long)])
 def test_each_odd_line_has_the_fate_of_the_recount_and_none_is_unexplained(
     load_format: str, database: Warehouse, loader_environment: dict[str, str], tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
