@@ -11,10 +11,12 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import psycopg2
 
 from loader.companion import Companion
 from loader.errors import InfrastructureError
@@ -51,21 +53,22 @@ def run_dbt(
     variables count where SQL is written, not where the project is configured. Unless `is_parsed_anew`.
     """
     keeps_project = not is_parsed_anew and arguments[0] != "docs"
-    ended = _process().run(
-        Run(
-            project=_key(warehouse, project_root) if keeps_project else None,
-            parse_arguments=_parse_arguments(project_root),
-            arguments=(*_flags(is_quiet), *arguments, *_places(project_root)),
-            environment={
-                **_environment(warehouse),
-                **{f"DBT_ENV_CUSTOM_ENV_{name.upper()}": value for name, value in (anchors or {}).items()},
-            },
-        ),
-        is_quiet=is_quiet,
-        progress=progress,
+    request = Run(
+        project=_key(warehouse, project_root) if keeps_project else None,
+        parse_arguments=_parse_arguments(project_root),
+        arguments=(*_flags(is_quiet), *arguments, *_places(project_root)),
+        environment={
+            **_environment(warehouse),
+            **{f"DBT_ENV_CUSTOM_ENV_{name.upper()}": value for name, value in (anchors or {}).items()},
+        },
     )
-    if ended.is_interrupted:
-        raise KeyboardInterrupt
+    try:
+        ended = _process().run(request, is_quiet=is_quiet, progress=progress)
+        if ended.is_interrupted:
+            raise KeyboardInterrupt
+    except KeyboardInterrupt:
+        _end_sessions(warehouse)
+        raise
     if ended.error is not None:
         raise _did_not_run(arguments[0], ended.error, project_root)
     return BuildResult(ended.invocation_id, ended.nodes)
@@ -142,6 +145,27 @@ def _process() -> _DbtProcess:
     return _DbtProcess()
 
 
+def _end_sessions(warehouse: Warehouse) -> None:
+    """What an interrupted dbt could not cancel: where a login acts as omni_transform, only the login itself may end its
+    sessions."""
+    if warehouse.acting_as(Role.TRANSFORM).role is None:
+        return
+    # The interrupt is what is told, whatever became of the server meanwhile.
+    with (
+        suppress(InfrastructureError, psycopg2.Error),
+        closing(warehouse.as_administrator().connect(autocommit=True)) as connection,
+    ):
+        connection.cursor().execute(
+            "select pg_terminate_backend(pid, 5000) from pg_stat_activity"
+            " where datname = current_database() and application_name = %s",
+            (_session_name(),),
+        )
+
+
+def _session_name() -> str:
+    return f"dbt-{os.getpid()}"
+
+
 def _did_not_run(command: str, reason: str, project_root: Path) -> InfrastructureError:
     log = project_root / ".local" / "dbt" / "logs" / "dbt.log"
     return InfrastructureError(
@@ -155,7 +179,8 @@ def _key(warehouse: Warehouse, project_root: Path) -> str:
 
 
 def _environment(warehouse: Warehouse) -> dict[str, str]:
-    return {**os.environ, **warehouse.acting_as(Role.TRANSFORM).libpq_environment()}
+    own = {"OMNI_DBT_SESSIONS": _session_name()}
+    return {**os.environ, **warehouse.acting_as(Role.TRANSFORM).libpq_environment(), **own}
 
 
 def _flags(is_quiet: bool) -> list[str]:

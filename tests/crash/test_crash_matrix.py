@@ -158,7 +158,7 @@ def test_the_server_is_killed_while_it_loads(
 
     assert loader("up").wait() == 0
     database = embedded.address(project.state_folder, DEFAULT_DATABASE)
-    ((data,),) = rows(database, "show data_directory")
+    ((data,),) = rows(database.as_administrator(), "show data_directory")
     ingest = loader("ingest", "--manifest", str(manifest))
     loading = "select exists (select from pg_namespace where starts_with(nspname, 'bronze_staging'))"
     while not rows(database, loading)[0][0]:

@@ -28,7 +28,7 @@ IS_LOADING = (
     " where run.status = 'running')"
 )
 IS_BUILDING = (
-    f"{_LIVING} inner join pg_stat_activity as session on session.application_name = 'dbt'"
+    f"{_LIVING} inner join pg_stat_activity as session on starts_with(session.application_name, 'dbt')"
     " and session.datname = current_database() where run.status = 'running' and run.stage = 'landed')"
 )
 

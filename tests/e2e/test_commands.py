@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from loader.runs.lock import LOCK_CLASS, LOCK_WRITER
-from loader.warehouse import Warehouse
+from loader.warehouse import Role, Warehouse
 from tests.checkouts import make_reachable_folder
 from tests.e2e.commands import Checkout, Done, make_small_checkout
 from tests.ingests import rows, ticket, write_export
@@ -102,6 +102,7 @@ def test_ingest_says_what_became_of_the_day(day: Day) -> None:
         "problems",
         "summary",
         "warnings",
+        "drift",
         "reconcile",
         "downstream_decision",
         "release",
@@ -243,7 +244,11 @@ def test_build_names_each_node_and_plain_dbt_works_in_the_same_warehouse(day: Da
     assert built.record["dbt_invocation_id"]
     words = shlex.split(checkout.loader("env").out)
     variables = dict(word.split("=", 1) for word in words[1:])
-    assert variables == checkout.loader("env", "--json").record == _warehouse(day).libpq_environment()
+    assert (
+        variables
+        == checkout.loader("env", "--json").record
+        == _warehouse(day).acting_as(Role.TRANSFORM).libpq_environment()
+    )
     plain = Checkout(checkout.root, None, variables)
     done = plain.run(["dbt", "build", "--project-dir", "dbt_project", "--select", "ticket_fact+"])
     assert done.code == 0, done.out

@@ -23,8 +23,8 @@ pytestmark = pytest.mark.usefixtures("loader_environment")
 
 BUILD = ["run", "--select", "stg_ops__run_asset"]
 IS_WAITING = (
-    "select exists (select from pg_stat_activity where application_name = 'dbt' and wait_event_type = 'Lock'"
-    " and datname = current_database())"
+    "select exists (select from pg_stat_activity where starts_with(application_name, 'dbt')"
+    " and wait_event_type = 'Lock' and datname = current_database())"
 )
 
 

@@ -25,11 +25,11 @@ _HOLDS = """
 import sys, uuid, json
 from loader.config import load_settings
 from loader.drill.scratch import scratch, working_root
-from loader.warehouse.ddl import ensure_schema
+from loader.warehouse import set_up
 settings = load_settings()
 with scratch(settings, ()) as place:
+    set_up(place.warehouse, settings.project_root / "infra" / "postgres")
     connection = place.warehouse.connect()
-    ensure_schema(connection, settings.project_root / "infra" / "postgres")
     run_id = uuid.uuid4()
     with connection, connection.cursor() as cursor:
         cursor.execute(

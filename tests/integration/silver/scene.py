@@ -18,7 +18,8 @@ from tests.integration.silver.version import Version, at
 Silver = tuple[dict[str, tuple[Any, ...]], dict[str, tuple[Any, ...]]]
 TABLES = (
     "bronze.rejected_record, bronze.asset_line, bronze.raw_ticket_event, ops.completed_load, ops.asset_partition,"
-    " ops.asset_index, ops.run_asset, ops.ingest_run, ops.manifest_asset, ops.source_asset, ops.manifest, ops.ruleset"
+    " ops.asset_index, ops.run_asset, ops.ingest_run, ops.manifest_asset, ops.erased_line, ops.raw_zone_redaction,"
+    " ops.source_asset, ops.manifest, ops.ruleset"
 )
 
 
