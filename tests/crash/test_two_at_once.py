@@ -89,6 +89,7 @@ def test_the_holder_is_named_after_the_timeout(
     assert rows(database, "select count(*) from ops.ingest_run") == [(0,)]
 
 
+@pytest.mark.long
 def test_one_that_lost_its_lock_is_fenced_off_from_the_one_that_waited(
     database: Warehouse, loader_environment: dict[str, str], tmp_path: Path
 ) -> None:

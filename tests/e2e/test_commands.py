@@ -255,6 +255,7 @@ def test_build_names_each_node_and_plain_dbt_works_in_the_same_warehouse(day: Da
     assert "Completed successfully" in done.out
 
 
+@pytest.mark.long
 def test_an_ad_hoc_file_is_looked_at_and_nothing_is_taken(day: Day) -> None:
     """A look at the first lines of a file that somebody sent, with a blank in its name."""
     path = write_export(day.checkout.root / "ad hoc.jsonl", [ticket(number) for number in range(501, 506)])

@@ -46,7 +46,9 @@ def test_a_path_too_long_for_a_socket_gets_a_short_one_and_a_link(folder: Path) 
     assert not Path(warehouse.host).parent.exists() and not link.is_symlink()
 
 
-@pytest.mark.parametrize("name", ['it\'s-"x"-$HOME-`id`-\\\\-über+a:b%20c', "first, second words"])
+@pytest.mark.parametrize(
+    "name", ['it\'s-"x"-$HOME-`id`-\\\\-über+a:b%20c', pytest.param("first, second words", marks=pytest.mark.long)]
+)
 def test_a_checkout_may_have_any_name(folder: Path, name: str) -> None:
     """Blanks and commas in a socket's path are lost on the way through dlt and libpq."""
     settings = checkout(folder / name)

@@ -155,6 +155,7 @@ def test_a_file_that_arrives_late_completes_the_day(
     assert len(silver(database)) == 4
 
 
+@pytest.mark.long
 def test_a_source_cleaned_away_after_its_ingest_is_read_from_the_archive(
     exports: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -165,10 +165,11 @@ def test_an_ingest_with_nothing_new_proves_nothing_again_and_says_when_all_was_p
             "bronze.raw_ticket_event",
             "close",
         ),
-        (
+        pytest.param(
             "alter table silver.ticket_fact disable trigger all; " + EDIT,
             "silver.ticket_fact",
             "changes of silver.ticket_fact are not noted",
+            marks=pytest.mark.long,
         ),
         *(
             pytest.param(*case, marks=pytest.mark.long)
@@ -271,6 +272,7 @@ def test_other_sql_proves_everything_again(
     assert (verdict.proof.name, verdict.proof.reason[:11]) == ("all", "dbt_project")
 
 
+@pytest.mark.long
 def test_the_operator_may_ask_for_a_proof_of_everything(
     manifests: list[Path], database: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:

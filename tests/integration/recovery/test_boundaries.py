@@ -204,6 +204,7 @@ class TestRerun:
 
 
 class TestReplay:
+    @pytest.mark.long
     def test_under_unchanged_rules_it_adds_its_own_run_and_nothing_else(
         self, history: History, database: Warehouse
     ) -> None:

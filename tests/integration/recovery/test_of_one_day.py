@@ -95,6 +95,7 @@ class TestPlans:
         assert refused.value.exit_code == 4
         return refused.value.message
 
+    @pytest.mark.long
     def test_nothing_moved_then_once_only(self, exports: Path) -> None:
         plan = self._plan(exports)
         assert apply_plan(settings(), plan).exit_code == 0
