@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from loader.cli.options import json_option, lock_option, settings_of
-from loader.cli.output import print_json, print_table, progress
+from loader.cli.output import echo, print_json, print_table, progress
 from loader.errors import CommandUsageError
 
 if TYPE_CHECKING:
@@ -77,13 +77,13 @@ def _print_plan(settings: Settings, plan: ErasurePlan, path: Path, as_json: bool
     if as_json:
         print_json({**record, "next_command": next_command})
         return
-    click.echo(f"plan {plan.plan_id}: erase customer {record['customer_hash'][:12]}…, by {plan.operator}")
+    echo(f"plan {plan.plan_id}: erase customer {record['customer_hash'][:12]}…, by {plan.operator}")
     print_table("would be removed", _COUNTS, [[record[name] for name in _COUNTS]])
     columns = ("asset_id", "line_count", "is_archived", "source_paths")
     print_table("archived objects", columns, [[asset[name] for name in columns] for asset in record["assets"]])
-    click.echo(f"partitions: {', '.join(record['partitions']) or 'none'}")
-    click.echo("mentions are lines of others in which the id stands; they stay")
-    click.echo(f"next: {next_command}")
+    echo(f"partitions: {', '.join(record['partitions']) or 'none'}")
+    echo("mentions are lines of others in which the id stands; they stay")
+    echo(f"next: {next_command}")
 
 
 def _print_erased(erased: Erased, as_json: bool) -> None:
@@ -95,17 +95,20 @@ def _print_erased(erased: Erased, as_json: bool) -> None:
                 "removed": dict(erased.removed),
                 "still_at_the_source": list(erased.source_paths),
                 "mention_count": erased.mention_count,
+                "not_searched": list(erased.not_searched),
                 "report_path": str(erased.report_path),
                 "next_command": next_command,
             }
         )
         return
-    click.echo(f"erased: {', '.join(f'{count} {place}' for place, count in erased.removed.items())}")
+    echo(f"erased: {', '.join(f'{count} {place}' for place, count in erased.removed.items())}")
     if erased.source_paths:
-        click.echo("these files still hold the person, and are not the warehouse's to change:")
+        echo("these files still hold the person, and are not the warehouse's to change:")
         for path in erased.source_paths:
-            click.echo(f"  {path}")
+            echo(f"  {path}")
+    if erased.not_searched:
+        echo(f"not searched, since omni_loader may not read them: {', '.join(erased.not_searched)}")
     if erased.mention_count:
-        click.echo(f"{erased.mention_count} line(s) or row(s) of others mention the id; they stay")
-    click.echo(f"evidence: {erased.report_path}")
-    click.echo(f"next: {next_command}")
+        echo(f"{erased.mention_count} line(s) or row(s) of others mention the id; they stay")
+    echo(f"evidence: {erased.report_path}")
+    echo(f"next: {next_command}")

@@ -54,12 +54,14 @@ _VACUUMED = (
 
 @dataclass(frozen=True, slots=True)
 class Erased:
-    """What an erasure came to. `source_paths`: files outside the warehouse that still hold the person."""
+    """What an erasure came to. `source_paths`: files outside the warehouse that still hold the person; `not_searched`:
+    tables of others in the same database that the loader may not read."""
 
     erasure_id: str
     removed: Mapping[str, int]
     source_paths: tuple[str, ...]
     mention_count: int
+    not_searched: tuple[str, ...]
     report_path: Path
 
 
@@ -179,10 +181,10 @@ def _finish(
     with lock.transaction() as cursor:
         source_paths = _source_paths(cursor, erasure_id)
         mentions = remains.mention_count + in_objects.mention_count
-        path = _record(cursor, settings, erasure, source_paths, cleaned, mentions)
+        path = _record(cursor, settings, erasure, source_paths, cleaned, mentions, remains.not_searched)
     with lock.transaction() as cursor:
         write_waiting(cursor, settings)
-    return Erased(erasure_id, erasure["removed"], source_paths, mentions, path)
+    return Erased(erasure_id, erasure["removed"], source_paths, mentions, tuple(remains.not_searched), path)
 
 
 def _build(
@@ -290,6 +292,7 @@ def _record(
     source_paths: tuple[str, ...],
     cleaned: list[str],
     mention_count: int,
+    not_searched: list[str],
 ) -> Path:
     """The evidence, as the next record of the chain, and the end of the erasure, in one transaction."""
     erasure_id = str(erasure["erasure_id"])
@@ -330,6 +333,7 @@ def _record(
             "files_cleaned": cleaned,
             "still_at_the_source": list(source_paths),
             "mention_count": mention_count,
+            "not_searched": not_searched,
             "report_path": str(path.relative_to(root) if path.is_relative_to(root) else path),
         },
     )

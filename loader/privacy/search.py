@@ -22,18 +22,18 @@ _SHORTEST_TEXT = 12
 _TABLES = """
 select namespace.nspname, class.relname,
     array_agg(attribute.attname::text order by attribute.attnum) filter (where type.typname <> 'bytea') as plain,
-    array_agg(attribute.attname::text order by attribute.attnum) filter (where type.typname = 'bytea') as binary
+    array_agg(attribute.attname::text order by attribute.attnum) filter (where type.typname = 'bytea') as binary,
+    -- A table of this project that cannot be read fails the search; others may have tables of their own beside it.
+    namespace.nspname = any('{bronze,ops,release,staging,silver,reconcile,serving}')
+        or has_schema_privilege(namespace.oid, 'usage') and has_table_privilege(class.oid, 'select') as is_searched
 from pg_class as class
 inner join pg_namespace as namespace on namespace.oid = class.relnamespace
 inner join pg_attribute as attribute on attribute.attrelid = class.oid and attribute.attnum > 0
     and not attribute.attisdropped
 inner join pg_type as type on type.oid = attribute.atttypid
 where class.relkind in ('r', 'm') and namespace.nspname not in ('pg_catalog', 'information_schema', 'pg_toast')
-    -- A table of this project that cannot be read fails the search; others may have tables of their own beside it.
-    and (namespace.nspname = any('{bronze,ops,release,staging,silver,reconcile,serving}')
-        or has_schema_privilege(namespace.oid, 'usage') and has_table_privilege(class.oid, 'select'))
     and not pg_is_other_temp_schema(namespace.oid) and namespace.oid <> pg_my_temp_schema()
-group by namespace.nspname, class.relname order by namespace.nspname, class.relname
+group by namespace.oid, namespace.nspname, class.oid, class.relname order by namespace.nspname, class.relname
 """
 
 # Rows of columns that the planner remembers.
@@ -46,11 +46,12 @@ where schemaname not in ('pg_catalog', 'information_schema')
 
 @dataclass(slots=True)
 class Remains:
-    """Places that still hold the person, with how often; and how many lines and rows of others mention the id, which
-    an erasure leaves alone."""
+    """Places that still hold the person, with how often; how many lines and rows of others mention the id, which an
+    erasure leaves alone; and tables of others that the loader may not read."""
 
     found: Counter[str] = field(default_factory=Counter)
     mention_count: int = 0
+    not_searched: list[str] = field(default_factory=list)
 
 
 def search_rows(cursor: Any, customer_id: str, texts: Iterable[str]) -> Remains:
@@ -58,7 +59,10 @@ def search_rows(cursor: Any, customer_id: str, texts: Iterable[str]) -> Remains:
     remains = Remains()
     needles = [text for text in texts if len(text) >= _SHORTEST_TEXT]
     cursor.execute(_TABLES)
-    for schema, table, plain, binary in cursor.fetchall():
+    for schema, table, plain, binary, is_searched in cursor.fetchall():
+        if not is_searched:
+            remains.not_searched.append(f"{schema}.{table}")
+            continue
         for row in _suspicious(cursor, schema, table, plain or [], binary or [], [customer_id, *needles]):
             _judge(remains, f"{schema}.{table}", row, customer_id, needles)
     cursor.execute(_STATISTICS, (customer_id,))

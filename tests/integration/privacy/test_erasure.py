@@ -278,6 +278,7 @@ def test_what_is_left_fails_the_erasure_and_the_same_command_finishes_it(told: d
     """Prevents an erasure that says done while a table of somebody, or a report, still holds the person."""
     database, customer = told["database"], "cust-9"
     rows(database, "create table public.copy as select * from silver.ticket_fact where customer_id = %s", customer)
+    rows(database, "grant select on public.copy to omni_loader; create table public.locked as select 1 as x")
     notes = settings().report_dir / "notes" / "customers.txt"
     notes.parent.mkdir(parents=True)
     notes.write_text(f"call {customer} back")
@@ -290,4 +291,5 @@ def test_what_is_left_fails_the_erasure_and_the_same_command_finishes_it(told: d
     erased = erase_person(customer=customer)
     assert rows(database, "select count(*) from ops.erasure where finished_at is null") == [(0,)]
     assert erased.removed["raw_ticket_event"] == 1
+    assert erased.not_searched == ("public.locked",)
     assert customer not in reported() and customer not in dumped(database) and customer not in archived()
