@@ -62,9 +62,11 @@ def ensure_roles(administrator: Connection, folder: Path, verifiers: Mapping[Rol
     with administrator, administrator.cursor() as cursor:
         cursor.execute(
             "select rolsuper or rolcreaterole,"
-            " (select count(*) filter (where pg_has_role(oid, 'member')) >= 2 from pg_roles where rolname = any(%s))"
+            # Either the login acts as the two, or it is one of them and the other logs in by itself.
+            " (select count(*) filter (where pg_has_role(oid, 'member') or current_user = any(%(roles)s)) >= 2"
+            "  from pg_roles where rolname = any(%(roles)s))"
             " from pg_roles where rolname = current_user",
-            ([role.value for role in (Role.LOADER, Role.TRANSFORM)],),
+            {"roles": [role.value for role in (Role.LOADER, Role.TRANSFORM)]},
         )
         is_able, has_roles = cursor.fetchone()
     for left in reversed(range(_ATTEMPTS_AT_ROLES if is_able else 0)):

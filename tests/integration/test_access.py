@@ -202,3 +202,29 @@ def test_what_one_owner_had_made_goes_to_the_owners_of_now(server: Warehouse, da
         assert attempt(old, Role.LOADER, "select count(*) from bronze.raw_ticket_event") == [(2,)]
     finally:
         execute(server, f"drop database {name} with (force)")
+
+
+def test_where_each_role_logs_in_by_itself_the_loader_keeps_its_own_tables_up_to_date(
+    server: Warehouse, day: Warehouse
+) -> None:
+    """Without PGUSER there is no login above the roles: an upgrade of the loader must not ask for one."""
+    from dataclasses import replace
+
+    from loader.warehouse import set_up
+    from loader.warehouse.passwords import verifiers
+    from tests.checkouts import ROOT
+
+    own = replace(day, user=Role.LOADER.value).acting_as(Role.LOADER)
+    if own.passfile is None or "omni_loader" not in own.passfile.read_text():
+        pytest.skip("the given server has no password of omni_loader")
+    assert own.role is None
+    with closing(day.connect()) as connection, connection, connection.cursor() as cursor:
+        for role, verifier in verifiers(connection, day).items():
+            cursor.execute(f"alter role {role.value} password %s", (verifier,))
+    assert set_up(own, ROOT / "infra" / "postgres") is False
+    with closing(own.connect()) as connection, connection, connection.cursor() as cursor:
+        cursor.execute("select session_user::text, count(*) from bronze.raw_ticket_event group by 1")
+        assert cursor.fetchall() == [("omni_loader", 2)]
+        cursor.execute("update ops.schema_version set content_sha256 = repeat('0', 64)")
+    assert set_up(own, ROOT / "infra" / "postgres") is True
+    assert set_up(own, ROOT / "infra" / "postgres") is False
