@@ -236,7 +236,8 @@ def refuse_moved(planned: Mapping[str, Any], today: Mapping[str, Any], next_comm
 
 def _moves(place: str, planned: Any, today: Any) -> Iterator[str]:
     if isinstance(planned, Mapping) and isinstance(today, Mapping):
-        for name in planned.keys() | today.keys() if place else planned.keys() - set(_OF_THIS_PLAN):
+        # In the plan's own order, so that the same move is told in the same words.
+        for name in {**planned, **today} if place else [name for name in planned if name not in _OF_THIS_PLAN]:
             inner = f"{place}.{name}" if place else str(name)
             yield from _moves(inner, planned.get(name), today.get(name))
     elif isinstance(planned, Sequence) and isinstance(today, Sequence) and not isinstance(planned, str):
