@@ -8,7 +8,6 @@ it. An ingest that comes first removes the old objects and builds Silver.
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
@@ -22,6 +21,7 @@ from loader.evidence.chain import append_unwritten, write_waiting
 from loader.evidence.facts import fetch_rows
 from loader.evidence.files import require_writable
 from loader.evidence.records import ASSET_KEY, record_crashes
+from loader.printable import pasted
 from loader.privacy.plan import ErasurePlan, make_erasure_plan
 from loader.privacy.redaction import blanked
 from loader.privacy.removal import remove_rows
@@ -99,7 +99,7 @@ def erase(settings: Settings, customer_id: str, plan: Mapping[str, Any], report:
             erasure_id = _unfinished(cursor, today)
             if erasure_id is None:
                 _refuse_applied(cursor, plan)
-                again = f"loader erase --customer {shlex.quote(customer_id)} --reason {shlex.quote(plan['reason'])}"
+                again = f"loader erase --customer {pasted(customer_id)} --reason {pasted(plan['reason'])}"
                 refuse_moved(plan, today.as_record(settings), again)
         if erasure_id is None:
             erasure_id = plan["plan_id"]
@@ -175,7 +175,7 @@ def _finish(
             + ": something of the customer is left in "
             + "; ".join(f"{place} ({count})" for place, count in list(found.items())[:5])
             + ". The rows and objects that were planned are gone",
-            next_command=f"loader erase --customer {shlex.quote(customer_id)} --reason {shlex.quote(erasure['reason'])}"
+            next_command=f"loader erase --customer {pasted(customer_id)} --reason {pasted(erasure['reason'])}"
             " --mode execute",
         )
     with lock.transaction() as cursor:
@@ -239,14 +239,20 @@ def _vacuum(settings: Settings, warehouse: Warehouse) -> None:
         for table in _VACUUMED:
             cursor.execute(f"vacuum (analyze) {table}")
     # Silver is dbt's: it is emptied by the role that owns it.
-    run_dbt(warehouse, settings.project_root, ["run-operation", "vacuum_silver"])
+    done = run_dbt(warehouse, settings.project_root, ["run-operation", "vacuum_silver"])
+    if not done.is_ok:
+        raise CheckFailedError(
+            "erasure: Silver could not be vacuumed, dbt says why above. The rows and objects of the customer are gone;"
+            " what their places still hold is not",
+            next_command="make diagnose   # then the same erase command again",
+        )
 
 
 def _clean_files(settings: Settings, customer_id: str, plan: ErasurePlan) -> tuple[list[str], list[str]]:
     """Files that quote the person: logs are blanked where they do, what can be made again is removed, and evidence,
     which may not change, is only named. Returns the names of both kinds."""
     cleaned, left = [], []
-    evidence = (settings.report_dir / "run_evidence", settings.report_dir / "release")
+    evidence = tuple(settings.report_dir / name for name in ("run_evidence", "release", "erase"))
     for path in files_of(settings):
         if not holds(path, customer_id, plan.texts):
             continue

@@ -114,10 +114,11 @@ def _is_whole(manifest: Any) -> bool:
 
 
 def _nodes(execution: Any) -> tuple[NodeResult, ...]:
+    """The result of `run-operation` has no node, and names the macro itself."""
     return tuple(
-        NodeResult(item.node.unique_id, str(item.status), item.failures, item.message)
+        NodeResult(getattr(item, "node", item).unique_id, str(item.status), item.failures, item.message)
         for item in getattr(execution, "results", ())
-        if hasattr(item, "node")
+        if hasattr(getattr(item, "node", item), "unique_id")
     )
 
 

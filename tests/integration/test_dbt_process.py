@@ -142,3 +142,10 @@ def _is_alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+def test_an_operation_that_fails_is_told_though_it_has_no_node(database: Warehouse) -> None:
+    """Prevents an erasure that calls Silver vacuumed when dbt could not: here there is no Silver to vacuum."""
+    done = run_dbt(database, ROOT, ["run-operation", "vacuum_silver"])
+    assert not done.is_ok
+    assert [node.name for node in done.failed] == ["vacuum_silver"]
