@@ -11,7 +11,7 @@ import os
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import psycopg2
@@ -90,6 +90,14 @@ class IngestLock:
             ) from error
 
     def close(self) -> None:
+        """End the session. The lock is given back first: a server drops a session's temporary tables before its locks.
+
+        Whatever state the session is in, nothing is raised; at the latest its end frees the lock.
+        """
+        with suppress(psycopg2.Error):
+            self._session.rollback()
+            with self._session, self._session.cursor() as cursor:
+                cursor.execute("select pg_advisory_unlock(%s, %s)", (LOCK_CLASS, LOCK_WRITER))
         self._session.close()
 
 

@@ -150,6 +150,15 @@ def test_repair_leaves_the_working_folders_of_another_warehouse_alone(tmp_path: 
     assert other.is_dir()
 
 
+def test_the_next_command_is_not_refused_because_the_last_one_s_session_is_still_ending(database: Warehouse) -> None:
+    """A server drops a session's temporary tables before its locks: a busy one would refuse a `make` after a `make`."""
+    with closing(IngestLock.acquire(database)) as last:
+        for number in range(8):
+            with last.transaction() as cursor:
+                cursor.execute("".join(f"create temp table t{number}_{n} (line_no text);" for n in range(25)))
+    IngestLock.acquire(database).close()
+
+
 def test_a_statement_that_the_database_stops_is_not_called_a_lost_session(database: Warehouse) -> None:
     """An operator who looks for a restart that never was loses an hour."""
     lock = IngestLock.acquire(database)
