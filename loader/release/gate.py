@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
 Link = tuple[date, date]
 
+_NO_CANDIDATE = "shares a moved ticket and has nothing to release"
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """A partition whose proved rows are other than readers see. `obstacles`: why its own checks keep it back; none
-    where they passed."""
+    where they passed. `is_to_review`: a person may let all of them pass."""
 
     partition_key: date
     obstacles: tuple[str, ...]
+    is_to_review: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,8 @@ class Decision:
 
     partitions: tuple[date, ...]
     obstacles: tuple[str, ...]
+    # Nothing but what a person may let pass keeps them back.
+    is_to_review: bool = False
 
     @property
     def is_open(self) -> bool:
@@ -35,17 +40,19 @@ def decide(candidates: Iterable[Candidate], links: Iterable[Link]) -> tuple[Deci
 
     A link to a partition that is no candidate keeps its group back: one side would move without the other.
     """
-    obstacles = {candidate.partition_key: candidate.obstacles for candidate in candidates}
+    known = {candidate.partition_key: candidate for candidate in candidates}
     return tuple(
-        Decision(
-            tuple(group),
-            tuple(
-                f"{day}: {obstacle}"
-                for day in group
-                for obstacle in obstacles.get(day, ("shares a moved ticket and has nothing to release",))
-            ),
-        )
-        for group in connected(obstacles, links)
+        _decide([known.get(day, Candidate(day, (_NO_CANDIDATE,))) for day in group])
+        for group in connected(known, links)
+    )
+
+
+def _decide(group: Sequence[Candidate]) -> Decision:
+    kept_back = [candidate for candidate in group if candidate.obstacles]
+    return Decision(
+        tuple(candidate.partition_key for candidate in group),
+        tuple(f"{candidate.partition_key}: {obstacle}" for candidate in kept_back for obstacle in candidate.obstacles),
+        bool(kept_back) and all(candidate.is_to_review for candidate in kept_back),
     )
 
 

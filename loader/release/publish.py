@@ -114,30 +114,38 @@ def publish(
     held = store.lock_holds(cursor)
     days, links = store.find_changes(cursor)
     asked = None if only is None else set(only)
+    checked = {
+        row["partition_key"]: row for row in fetch_rows(cursor, "select * from reconcile.reconcile_partition", None)
+    }
     obstacles = {
-        row["partition_key"]: [
+        day: [
             *_obstacles(row),
             *([] if is_proved else [_UNPROVED]),
-            *(blocked_by if row["partition_key"] in days else ()),
+            *(blocked_by if day in days else ()),
         ]
-        for row in fetch_rows(cursor, "select * from reconcile.reconcile_partition", None)
+        for day, row in checked.items()
     }
     for row in fetch_rows(cursor, _OVER_LIMIT, {"limit": reject_limit}):
         obstacles.setdefault(row["partition_key"], []).append(f"too many rejects in {row['source_ids']}")
     if only and (accepts_drift or act.kind == "override"):
         store.accept_drift(cursor, only, act)
-    for day, drifts in _drifts_by_day(cursor).items():
-        obstacles.get(day, []).append(f"{DRIFT}: {', '.join(drifts)}")
+    drifting = _drifts_by_day(cursor, obstacles)
+    only_drifting = {day for day in drifting if not obstacles[day]}
+    for day, drifts in drifting.items():
+        obstacles[day].append(f"{DRIFT}: {', '.join(drifts)}")
     pointers = store.pointers(cursor)
     newest = store.newest_versions(cursor)
     # Changed, never shown, or behind what was released of them.
-    waiting = days | {day for day in obstacles if pointers.get(day, 0) == 0} | _behind(pointers, newest)
+    unasked = {day for day, row in checked.items() if _is_unasked(row)}
+    never_shown = {day for day in obstacles if pointers.get(day, 0) == 0}
+    waiting = days | (never_shown - unasked) | _behind(pointers, newest)
     if asked is not None:
         waiting |= asked
-    candidates = [
-        Candidate(day, tuple(_all_obstacles(day, obstacles.get(day, _UNKNOWN), held, asked, frees, act)))
-        for day in waiting
-    ]
+    candidates = []
+    for day in waiting:
+        found = [] if act.kind == "override" else obstacles.get(day, list(_UNKNOWN))
+        of_day = _of_the_act(day, held, asked, frees)
+        candidates.append(Candidate(day, (*found, *of_day), is_to_review=day in only_drifting and not of_day))
     decisions = tuple(
         decision for decision in decide(candidates, links) if asked is None or asked.intersection(decision.partitions)
     )
@@ -156,8 +164,14 @@ def publish(
         for day, reasons in obstacles.items()
         if not reasons and day not in days - set(moving) and newest.get(day) == pointers.get(day)
     }
+    to_review = {day for decision in decisions if decision.is_to_review for day in decision.partitions}
+    kept_back = {day for decision in decisions if not decision.is_open for day in decision.partitions}
     return Published(
-        release, decisions, frozenset(current), to_review=_to_review(obstacles, decisions), hold_changes=tuple(ended)
+        release,
+        decisions,
+        frozenset(current),
+        to_review=frozenset(to_review | (only_drifting - kept_back)),
+        hold_changes=tuple(ended),
     )
 
 
@@ -170,26 +184,18 @@ def record_published(cursor: Any, settings: Settings, kind: str, published: Publ
     return record_act(cursor, settings, act, release=published.data_release_id, changes=published.hold_changes)
 
 
-def _drifts_by_day(cursor: Any) -> dict[date, list[str]]:
-    """What drifted in each partition. A day without tickets is none: the run that finds it missing says so."""
+def _drifts_by_day(cursor: Any, days: Collection[date]) -> dict[date, list[str]]:
+    """What drifted in each of `days`. A day without tickets is none: the run that finds it missing says so."""
     found: dict[date, list[str]] = {}
     for drift in read_open_drift(cursor):
-        if drift.partition_key is not None and drift.check_name != MISSING_DAY:
+        if drift.partition_key is not None and drift.partition_key in days and drift.check_name != MISSING_DAY:
             found.setdefault(drift.partition_key, []).append(drift.short)
     return found
 
 
-def _to_review(obstacles: Mapping[date, Sequence[str]], decisions: Sequence[Decision]) -> frozenset[date]:
-    drifting = {day for day, found in obstacles.items() if found and all(each.startswith(DRIFT) for each in found)}
-    kept_back = {day for decision in decisions if not decision.is_open for day in decision.partitions}
-    # As decide() words them: the day, then the obstacle.
-    waiting = {
-        day
-        for decision in decisions
-        if not decision.is_open and all(found.split(": ", 1)[1].startswith(DRIFT) for found in decision.obstacles)
-        for day in decision.partitions
-    }
-    return frozenset(waiting | (drifting - kept_back))
+def _is_unasked(row: Mapping[str, Any]) -> bool:
+    """Whether nobody has asked for the partition yet: its lines are indexed, and none of them is taken."""
+    return bool(row["out_of_partition_count"] > 0 and row["landed_count"] == 0)
 
 
 def _behind(pointers: Mapping[date, int], newest: Mapping[date, int]) -> set[date]:
@@ -203,15 +209,11 @@ def _is_moving(
     return any(day in days or day not in newest or pointers.get(day, 0) < newest[day] for day in moving)
 
 
-def _all_obstacles(
-    day: date, of_checks: Sequence[str], held: set[date], asked: set[date] | None, frees: bool, act: Act
-) -> list[str]:
-    found = [] if act.kind == "override" else list(of_checks)
+def _of_the_act(day: date, held: set[date], asked: set[date] | None, frees: bool) -> tuple[str, ...]:
+    """What keeps a partition back whatever its checks say."""
     if asked is not None and day not in asked:
-        found.append("was not asked for")
-    elif day in held and not frees:
-        found.append(HELD)
-    return found
+        return ("was not asked for",)
+    return (HELD,) if day in held and not frees else ()
 
 
 def _obstacles(row: Mapping[str, Any]) -> list[str]:

@@ -31,6 +31,16 @@ def test_a_link_to_a_partition_that_does_not_move_keeps_its_group_back() -> None
     assert (found.partitions, found.is_open) == ((A, B), False)
 
 
+def test_a_group_waits_for_a_person_only_where_nothing_else_keeps_it_back() -> None:
+    drifts = Candidate(A, ("drift",), is_to_review=True)
+    links = [(A, B)]
+    assert [decision.is_to_review for decision in decide([drifts, Candidate(B, ())], links)] == [True]
+    assert [decision.is_to_review for decision in decide([drifts, Candidate(B, ("held",))], links)] == [False]
+    # B has nothing to release.
+    assert [decision.is_to_review for decision in decide([drifts], links)] == [False]
+    assert [decision.is_to_review for decision in decide([Candidate(A, ())], [])] == [False]
+
+
 @pytest.mark.parametrize(
     ("pointers", "broken"),
     [

@@ -69,6 +69,8 @@ def test_a_day_is_shown_when_it_is_proved_and_no_other(
         (False, "no line of it is known"),
     ]
     assert (verdict.downstream_decision, decision(verdict, A)) == ("proceed", "proceed")
+    # Nobody has asked for the other yet: it is not kept back.
+    assert verdict.release.sentence == "release 1: 1 partition(s)"
     assert rows(database, "select count(*) from serving.customer_dim") == [(1,)]
 
 
