@@ -15,7 +15,7 @@ from bench.exports import Exports, accepted_lines
 from bench.measure import BenchError, Measurement, measure_python
 from bench.warehouses import fresh_warehouse, query
 from loader.config import Settings
-from loader.warehouse import Warehouse
+from loader.warehouse import Role, Warehouse
 
 LOADER = ("-c", "from loader.cli import main; main()")
 _STAGES = ("gated", "archived", "landed", "built", "reconciled", "finished")
@@ -50,7 +50,8 @@ def product(settings: Settings, exports: Exports, work: Path) -> Product:
         rerun = (*LOADER, "rerun", "--run", run_id, "--mode", "execute")
         rerun_once = measure_python(rerun, environment=environment, root=settings.project_root)
         query(warehouse, "drop schema silver, reconcile, staging cascade")
-        dbt = measure_python(_dbt_build(settings, work), environment=environment, root=settings.project_root)
+        as_dbt = {**environment, **warehouse.acting_as(Role.TRANSFORM).libpq_environment()}
+        dbt = measure_python(_dbt_build(settings, work), environment=as_dbt, root=settings.project_root)
         shutil.rmtree(work, ignore_errors=True)
         return Product(chain, again, verified, rerun_once, dbt)
 
