@@ -80,7 +80,7 @@ STAGES = {
     "completion": "loader.ingest.execution.complete",
     "dbt": "loader.ingest.execution.run_dbt",
     "facts": "loader.ingest.execution.read_facts",
-    "evidence": "loader.evidence.chain.write_file",
+    "evidence": "loader.evidence.records.Evidence.write",
 }
 
 

@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from loader.config import Settings
-from loader.errors import InfrastructureError
-from loader.evidence.chain import append_unwritten, named, write_waiting
+from loader.evidence.chain import append, named
 from loader.evidence.facts import fetch_rows
 
 SCHEMA_VERSION = "release_evidence_v1"
@@ -156,22 +155,7 @@ def record_act(
     number = next(number for number in (release, expiry, *numbers) if number is not None)
     stem = "release" if release is not None else act
     path = settings.report_dir / "release" / f"{stem}_{number:06d}.json"
-    return append_unwritten(cursor, settings, {**record, "report_path": named(settings, path)})
-
-
-def write_files(cursor: Any, settings: Settings, what: str) -> None:
-    """After the commit of an act (`what`, as an operator calls it): write its file, and those that others left.
-
-    Raises InfrastructureError that says that the act stands; its file is then written by the next command that writes.
-    """
-    try:
-        write_waiting(cursor, settings)
-    except InfrastructureError as error:
-        raise InfrastructureError(
-            f"{error.message}. {what} stands, and so does its record in the warehouse: the next command that writes"
-            " makes the file",
-            next_command=error.next_command,
-        ) from error
+    return append(cursor, settings, {**record, "report_path": named(settings, path)})
 
 
 def _listed(number: int | None) -> list[int]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loader.config import Settings
-from loader.evidence.chain import append, append_unwritten, forget_unrecorded
+from loader.evidence.chain import append, named
 from loader.evidence.facts import FATES, PartitionFacts, RunFacts, json_value, read_run
 from loader.runs.anchors import Attempt
 from loader.silver import BuildResult
@@ -40,7 +40,7 @@ class Evidence:
         self._published: Published | None = None
 
     def write(self, cursor: Any, published: Published) -> tuple[Path, ...]:
-        """Write every record, each atomically; the `_run` record last. Returns the paths, `_run` first.
+        """Add every record to the chain, the `_run` record last. Returns where their files will be, `_run` first.
 
         `published`: what the gate did, in the same transaction.
         """
@@ -54,7 +54,7 @@ class Evidence:
         return (paths[-1], *paths[:-1])
 
     def write_partitions(self, cursor: Any, days: Sequence[date]) -> None:
-        """Write the records of these partitions, while the attempt goes on."""
+        """Add the records of these partitions to the chain, while the attempt goes on."""
         run = read_run(cursor, (str(self._attempt.run_id), self._attempt.number))
         for partition in self._facts.partitions:
             if partition.partition_key in days:
@@ -173,8 +173,7 @@ def _finished_before(run: Mapping[str, Any]) -> set[str]:
 def record_crashes(cursor: Any, settings: Settings, attempts: Iterable[tuple[str, int]]) -> None:
     """The `_run` record of attempts that did not conclude, from the ledger alone: no count is claimed.
 
-    In the transaction that ends them: an attempt has not ended without its evidence. Files are written after it
-    (write_waiting).
+    In the transaction that ends them: an attempt has not ended without its evidence.
     """
     for key in attempts:
         run = read_run(cursor, key)
@@ -192,8 +191,7 @@ def record_crashes(cursor: Any, settings: Settings, attempts: Iterable[tuple[str
             downstream_decision="hold_downstream",
             problems=[run["failure"] or f"ended in stage {run['stage']}"],
         )
-        forget_unrecorded(cursor, settings, *key)
-        append_unwritten(cursor, settings, record)
+        append(cursor, settings, record)
 
 
 def _base(
@@ -221,12 +219,8 @@ def _base(
         "output_row_count": counts["output"],
         "dlt_load_ids": list(run["dlt_load_ids"]),
         "git_sha": run["git_sha"],
-        "report_path": _relative(path, settings.project_root),
+        "report_path": named(settings, path),
     }
-
-
-def _relative(path: Path, root: Path) -> str:
-    return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
 
 
 def _state(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -28,9 +28,9 @@ from loader.bronze import (
 )
 from loader.config import Settings
 from loader.contract.ruleset import Ruleset
-from loader.errors import CheckFailedError, InfrastructureError, LoaderError
+from loader.errors import CheckFailedError, LoaderError
 from loader.evidence import Evidence, PartitionFacts, read_facts, record_crashes
-from loader.evidence.chain import write_waiting
+from loader.evidence.chain import write_files
 from loader.gate import GateReport, inspect_manifest, withhold
 from loader.gate.inspection import Inspection
 from loader.ingest.plan import plan_reading
@@ -131,6 +131,7 @@ class Execution:
         self.attempt = attempt
         self._ledger = Ledger(lock, attempt)
         self._has_landed = False
+        self._has_ended = False
 
     def start(self) -> None:
         """Remove what dead attempts left, and write this attempt's row."""
@@ -139,7 +140,7 @@ class Execution:
             self._working_root,
             lambda cursor, attempts: record_crashes(cursor, self._settings, attempts),
         )
-        self._write_waiting()
+        self._write_files("what an earlier command did")
         self._raw_zone.sweep()
         with self._lock.transaction() as cursor:
             finish_redactions(cursor, self._raw_zone)
@@ -376,6 +377,7 @@ class Execution:
             evidence.write_partitions(cursor, [part.partition_key for part in finished])
             cursor.execute("select partition_key from ops.asset_partition where asset_id = any(%s)", (over_limit,))
             rejected = {day for (day,) in cursor.fetchall()}
+        self._write_files("the evidence of finished partitions")
         failed = [part.partition_key for part in finished if part.partition_key in rejected or _has_failed(part)]
         self._report(f"evidence: {len(finished)} partition(s) finished, {len(failed)} failed")
         return failed
@@ -392,7 +394,8 @@ class Execution:
         """Judge the run by what the database says of it, write evidence, end the attempt.
 
         `moves_state`: whether checkpoint, cursor and watermark may advance; they do in a clean run only. `problems` and
-        `notes`: what its verb has to say.
+        `notes`: what its verb has to say. Raises InfrastructureError, with the attempt ended, where its evidence files
+        cannot be written.
         """
         verdict, evidence, is_proved = self._judge(build, scope, problems)
         is_clean = verdict.exit_code == 0 and self._task.line_limit is None
@@ -412,16 +415,13 @@ class Execution:
             record_published(cursor, self._settings, "publish", published)
             verdict = replace(verdict, notes=tuple(notes), release=published)
             paths = evidence.write(cursor, published)
-        self._write_waiting()
+        self._has_ended = True
+        self._write_files(f"run {self.attempt.run_id}, which ended with {verdict.status},")
         return replace(verdict, report_paths=paths)
 
-    def _write_waiting(self) -> None:
-        """Files of records that stand; a fault of the disk leaves them to the next command."""
-        try:
-            with self._lock.transaction() as cursor:
-                write_waiting(cursor, self._settings)
-        except InfrastructureError as error:
-            self._report(f"evidence: {error.message}; its record stands, the next command writes the file")
+    def _write_files(self, what: str) -> None:
+        with self._lock.transaction() as cursor:
+            write_files(cursor, self._settings, what)
 
     def _act(self, build: BuildResult) -> Act:
         return Act(
@@ -470,16 +470,19 @@ class Execution:
         )
 
     def record_failure(self, error: BaseException) -> None:
-        """Best effort: the attempt's row and its evidence say how it ended. A dead database leaves that to repair."""
+        """Best effort: the attempt's row and its evidence say how it ended, unless they do. A dead database leaves that
+        to repair."""
+        if self._has_ended:
+            return
         status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
         exit_code = error.exit_code if isinstance(error, LoaderError) else 3
         failure = str(error) or type(error).__name__
         try:
             with self._ledger.finish(status, exit_code=exit_code, failure=failure, lateness=None) as cursor:
                 record_crashes(cursor, self._settings, ((str(self.attempt.run_id), self.attempt.number),))
-            self._write_waiting()
+            self._write_files("this end")
         except LoaderError as second:
-            self._report(f"this end was not recorded: {second.message}")
+            self._report(f"the end of the run: {second.message}")
 
 
 # Problems of a run that let nothing of it through; others keep back the partitions that they are about.

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from loader.config import Settings
 from loader.errors import CheckFailedError, RefusedError
-from loader.evidence.chain import append_unwritten, write_waiting
+from loader.evidence.chain import append, write_files
 from loader.evidence.facts import fetch_rows
 from loader.evidence.files import require_writable
 from loader.evidence.records import ASSET_KEY, record_crashes
@@ -92,7 +92,7 @@ def erase(settings: Settings, customer_id: str, plan: Mapping[str, Any], report:
         raw_zone = RawZone(settings.raw_zone)
         repair(lock, settings.state_folder / "dlt", lambda cursor, attempts: record_crashes(cursor, settings, attempts))
         with lock.transaction() as cursor:
-            write_waiting(cursor, settings)
+            write_files(cursor, settings, "what an earlier command did")
         raw_zone.sweep()
         with lock.transaction() as cursor:
             today = make_erasure_plan(cursor, settings, customer_id, plan["reason"])
@@ -183,7 +183,7 @@ def _finish(
         mentions = remains.mention_count + in_objects.mention_count
         path = _record(cursor, settings, erasure, source_paths, cleaned, mentions, remains.not_searched)
     with lock.transaction() as cursor:
-        write_waiting(cursor, settings)
+        write_files(cursor, settings, f"erasure {erasure_id}")
     return Erased(erasure_id, erasure["removed"], source_paths, mentions, tuple(remains.not_searched), path)
 
 
@@ -218,7 +218,7 @@ def _build(
         record_published(cursor, settings, act.kind, published)
         cursor.execute("delete from ops.unbuilt_erasure")
     with lock.transaction() as cursor:
-        write_waiting(cursor, settings)
+        write_files(cursor, settings, published.sentence)
     report(f"erase: proved; readers: {published.sentence}")
 
 
@@ -317,7 +317,7 @@ def _record(
         " where erasure_id = %s order by partition_key, data_release_id",
         (erasure_id,),
     )
-    written = append_unwritten(
+    written = append(
         cursor,
         settings,
         {

@@ -14,7 +14,8 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from loader.errors import CheckFailedError
-from loader.evidence.acts import record_act, write_files
+from loader.evidence.acts import record_act
+from loader.evidence.chain import write_files
 from loader.recovery.plan import Plan, PlannedVersion
 from loader.recovery.verbs import Expired, Workplace
 from loader.recovery.world import World

@@ -13,7 +13,8 @@ from datetime import date, datetime
 from typing import Any
 
 from loader.errors import CheckFailedError, RefusedError
-from loader.evidence.acts import record_act, write_files
+from loader.evidence.acts import record_act
+from loader.evidence.chain import write_files
 from loader.recovery.plan import Plan, PlannedPointer
 from loader.recovery.verbs import Restored, Workplace
 from loader.recovery.world import World

@@ -11,7 +11,8 @@ from typing import Any
 
 from loader.config import Settings
 from loader.errors import CommandUsageError, RefusedError
-from loader.evidence.acts import record_act, write_files
+from loader.evidence.acts import record_act
+from loader.evidence.chain import write_files
 from loader.evidence.facts import fetch_rows, json_value
 from loader.evidence.files import require_writable
 from loader.progress import Report

@@ -45,9 +45,10 @@ POINTS = {
     "facts are read": f"{_EXECUTION}:read_facts:after:1",
     "release: pointers have moved, not committed": f"{_EXECUTION}:publish:after:1",
     "state has moved, not committed": f"{_LEDGER}:Ledger._advance_state:after:1",
-    "evidence: one of five files is written": "loader.evidence.chain:write_file:after:1",
-    "evidence: all written, not committed": "loader.evidence.records:Evidence.write:after:1",
-    "the run has ended, the file of its release is not written": f"{_EXECUTION}:write_waiting:before:2",
+    "evidence: one of five records is added": "loader.evidence.records:append:after:1",
+    "evidence: all recorded, not committed": "loader.evidence.records:Evidence.write:after:1",
+    "the run has ended, no file of its evidence is written": f"{_EXECUTION}:write_files:before:2",
+    "the run has ended, one of six files is written": "loader.evidence.chain:write_file:after:1",
     "the run has ended, nobody was told": f"{_EXECUTION}:Execution.conclude:after:1",
 }
 
@@ -66,7 +67,7 @@ IN_REPAIR = {
     "repair: rows are removed, not committed": "loader.runs.repair:_remove_uncompleted_rows:after:1",
     "repair: staging is dropped, not committed": "loader.runs.repair:_drop_staging:after:1",
     "repair: folders are still there": "loader.runs.repair:_remove_folders:before:1",
-    "repair: files of the evidence are not written": f"{_EXECUTION}:write_waiting:before:1",
+    "repair: files of the evidence are not written": f"{_EXECUTION}:write_files:before:1",
     "repair: done": f"{_EXECUTION}:repair:after:1",
 }
 

@@ -19,11 +19,12 @@ from loader.release.acts import hold
 from loader.warehouse import Warehouse
 from tests.checkouts import ROOT
 from tests.ingests import declare, evidence_faults, rows, run, settings, ticket, write_export
-from tests.recoveries import failing, planned
+from tests.recoveries import planned
 from tests.shared_warehouse import Kept, fresh_database, kept, loader_variables
 
 BEHIND = "set session_replication_role = replica; "
 DAY = "2026-04-17"
+WAITING = "select report_path from ops.unwritten_evidence inner join ops.run_evidence using (evidence_id)"
 
 
 @pytest.fixture(scope="module")
@@ -239,12 +240,17 @@ def test_files_are_compared_too(database: Warehouse) -> None:
         path.unlink()
 
 
+def no_space(*arguments: Any) -> None:
+    raise OSError(28, "No space left on device")
+
+
 def test_a_file_that_was_not_written_after_the_commit_is_written_by_the_next_command(
     database: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A full disk, or a kill, between the commit of an act and its file: the act and its record stand."""
     path = settings().report_dir / "release" / "hold_000003.json"
-    with failing("evidence"), pytest.raises(OSError, match="No space"):
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space"):
+        patch.setattr("loader.evidence.chain.write_file", no_space)
         hold(settings(), [date(2026, 4, 19)], "under review")
     assert rows(database, "select count(*) from release.hold_change where partition_key = '2026-04-19'") == [(1,)]
     assert (path.exists(), evidence_faults(database)) == (False, [])
@@ -282,13 +288,14 @@ def test_an_act_that_does_not_commit_leaves_no_record_and_no_file(
 def test_a_run_that_fails_at_its_end_leaves_a_record_and_no_other_claim(
     database: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its day's file was written before the transaction that did not commit."""
+    """Prevents the file of a day that says proceed, of a transaction that did not commit."""
+    before = set(reports())
     write_export(tmp_path / "third" / f"tickets-{DAY}.jsonl", [ticket(3)])
     write = Evidence.write
 
     def dies(*arguments: Any) -> None:
         write(*arguments)
-        raise OSError(28, "No space left on device")
+        no_space()
 
     monkeypatch.setattr(Evidence, "write", dies)
     with pytest.raises(OSError, match="No space"):
@@ -296,3 +303,25 @@ def test_a_run_that_fails_at_its_end_leaves_a_record_and_no_other_claim(
     assert evidence_faults(database) == []
     ((record,),) = rows(database, "select content from ops.run_evidence order by evidence_id desc limit 1")
     assert orjson.loads(bytes(record))["status"] == "failed"
+    assert [path.parent.name for path in set(reports()) - before] == ["_run"]
+
+
+def test_a_run_whose_files_cannot_be_written_says_that_it_stands(database: Warehouse, tmp_path: Path) -> None:
+    """Prevents a second ingest of what is in, and evidence that is lost; the next command writes it."""
+    write_export(tmp_path / "third" / f"tickets-{DAY}.jsonl", [ticket(3)])
+    manifest = declare(tmp_path / "third", "third")
+    folder = settings().report_dir / "run_evidence"
+    kept_folder = folder.rename(folder.with_name("kept"))
+    folder.write_text("not a folder")
+    with pytest.raises(InfrastructureError, match=r"run \S+, which ended with success, stands, and so does its record"):
+        run(manifest)
+    assert rows(database, "select status, exit_code from ops.ingest_run order by started_at desc limit 1") == [
+        ("success", 0)
+    ]
+    folder.unlink()
+    kept_folder.rename(folder)
+    waiting = {path for (path,) in rows(database, WAITING)}
+    assert len(waiting) == 2 and not any((settings().project_root / path).exists() for path in waiting)
+    assert run(manifest).exit_code == 0
+    assert all((settings().project_root / path).exists() for path in waiting)
+    assert (rows(database, WAITING), evidence_faults(database)) == ([], [])
