@@ -28,6 +28,7 @@ def owners(body: bytes) -> frozenset[str]:
     all texts in it, and of a line that is no JSON all texts and words: who is named there cannot be told from a
     customer, and what is kept too long is worse than a broken line that is lost.
     """
+    body = _letters(body)
     # One mention of the field, unescaped: the parser's value is the only one.
     if body.count(_FIELD_BYTES) == 1 and b"\\u" not in body:
         try:
@@ -66,7 +67,13 @@ def _nothing(_: str) -> int:
 
 def may_name(body: bytes, customer_id: str) -> bool:
     """Whether a line is worth asking for its owners; cheap, and never false for a line that belongs to the customer."""
-    return customer_id.encode() in body or b"\\" in body
+    return customer_id.encode() in _letters(body) or b"\\" in body
+
+
+def _letters(body: bytes) -> bytes:
+    """Without the zero bytes that UTF-16 and UTF-32 put between letters: such a file is rejected line by line, and each
+    reject is somebody's all the same. No record has a zero byte."""
+    return body.replace(b"\0", b"") if b"\0" in body else body
 
 
 def is_named_in(text: str, customer_id: str) -> bool:

@@ -48,6 +48,8 @@ def test_a_json_line_belongs_to_its_customer(line: bytes, named: set[str]) -> No
         b'{"customer_id":"c\\u002d1","x":',
         b"[" * 100_000 + b'"c-1"',
         b'{"customer_id":"c-1"}{"customer_id":"c-2"}',
+        '{"customer_id":"c-1","x":1}'.encode("utf-16-le"),
+        b"\0" + '"c-1"}'.encode("utf-32-le")[:-3],
         b'{"customer_id":"c-1","n":' + b"9" * 5000 + b',"customer_id":1',
     ],
 )
