@@ -80,6 +80,10 @@ class Settings(BaseSettings):
         """Everything local to this checkout that is never committed: embedded PostgreSQL, work files."""
         return self.project_root / ".local"
 
+    def named(self, path: Path) -> str:
+        """A path as reports and commands name it: from the project's root where it lies below that."""
+        return str(path.relative_to(self.project_root)) if path.is_relative_to(self.project_root) else str(path)
+
     @field_validator("project_root")
     @classmethod
     def _checkout(cls, value: Path) -> Path:

@@ -10,6 +10,7 @@ import click
 from loader.cli.options import json_option, lock_option, settings_of
 from loader.cli.output import echo, print_json, print_table, progress
 from loader.errors import CommandUsageError
+from loader.printable import pasted
 
 if TYPE_CHECKING:
     from loader.config import Settings
@@ -65,14 +66,12 @@ def _apply(settings: Settings, customer: str, record: dict[str, object], as_json
 
     with progress() as report:
         erased = erase_customer(settings, customer, record, report)
-    _print_erased(erased, as_json)
+    _print_erased(erased, settings, as_json)
     return 0
 
 
 def _print_plan(settings: Settings, plan: ErasurePlan, path: Path, as_json: bool) -> None:
-    root = settings.project_root
-    shown = path.relative_to(root) if path.is_relative_to(root) else path
-    next_command = f"loader erase --customer <id> --plan {shown}"
+    next_command = f"loader erase --customer <id> --plan {pasted(settings.named(path))}"
     record = plan.as_record(settings)
     if as_json:
         print_json({**record, "next_command": next_command})
@@ -86,7 +85,7 @@ def _print_plan(settings: Settings, plan: ErasurePlan, path: Path, as_json: bool
     echo(f"next: {next_command}")
 
 
-def _print_erased(erased: Erased, as_json: bool) -> None:
+def _print_erased(erased: Erased, settings: Settings, as_json: bool) -> None:
     next_command = "loader verify --evidence"
     if as_json:
         print_json(
@@ -96,7 +95,7 @@ def _print_erased(erased: Erased, as_json: bool) -> None:
                 "still_at_the_source": list(erased.source_paths),
                 "mention_count": erased.mention_count,
                 "not_searched": list(erased.not_searched),
-                "report_path": str(erased.report_path),
+                "report_path": settings.named(erased.report_path),
                 "next_command": next_command,
             }
         )
@@ -110,5 +109,5 @@ def _print_erased(erased: Erased, as_json: bool) -> None:
         echo(f"not searched, since omni_loader may not read them: {', '.join(erased.not_searched)}")
     if erased.mention_count:
         echo(f"{erased.mention_count} line(s) or row(s) of others mention the id; they stay")
-    echo(f"evidence: {erased.report_path}")
+    echo(f"evidence: {settings.named(erased.report_path)}")
     echo(f"next: {next_command}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,6 +11,7 @@ from loader.cli.output import echo, print_json, print_table, progress
 from loader.printable import in_one_line
 
 if TYPE_CHECKING:
+    from loader.config import Settings
     from loader.ingest import Verdict
 
 _TOTALS = ("total", "valid", "invalid", "inserted", "skipped", "errors")
@@ -55,19 +55,19 @@ def ingest(
     request = request_of(partition, manifest, input_file, batch, limit)
     with progress() as report:
         verdict = run_ingest(settings, request, report)
-    print_verdict(verdict, settings.project_root, as_json=as_json)
+    print_verdict(verdict, settings, as_json=as_json)
     return verdict.exit_code
 
 
-def print_verdict(verdict: Verdict, root: Path, *, as_json: bool) -> None:
+def print_verdict(verdict: Verdict, settings: Settings, *, as_json: bool) -> None:
     """What a run came to, for a person or a program."""
     if as_json:
-        print_json(_record(verdict, root))
+        print_json(_record(verdict, settings))
     else:
-        _print(verdict, root)
+        _print(verdict, settings)
 
 
-def _print(verdict: Verdict, root: Path) -> None:
+def _print(verdict: Verdict, settings: Settings) -> None:
     from loader.ingest.verdict import shown
 
     facts = verdict.facts
@@ -84,14 +84,14 @@ def _print(verdict: Verdict, root: Path) -> None:
     if verdict.problems:
         problems = shown("\nfailed: ", [in_one_line(problem) for problem in verdict.problems])
         click.echo(click.style("failed: ", fg="red") + problems, err=True)
-    echo(f"evidence: {_relative(verdict.report_paths[0], root)}")
+    echo(f"evidence: {settings.named(verdict.report_paths[0])}")
     if verdict.release is not None:
         echo(f"readers: {verdict.release.sentence}")
     echo(f"decision: {verdict.downstream_decision}")
     echo(f"next: {verdict.next_command}", err=bool(verdict.exit_code))
 
 
-def _record(verdict: Verdict, root: Path) -> dict[str, Any]:
+def _record(verdict: Verdict, settings: Settings) -> dict[str, Any]:
     from loader.evidence.facts import json_value
 
     facts = verdict.facts
@@ -112,10 +112,6 @@ def _record(verdict: Verdict, root: Path) -> dict[str, Any]:
         ],
         "downstream_decision": verdict.downstream_decision,
         "release": None if verdict.release is None else verdict.release.as_record(),
-        "report_paths": [_relative(path, root) for path in verdict.report_paths],
+        "report_paths": [settings.named(path) for path in verdict.report_paths],
         "next_command": verdict.next_command,
     }
-
-
-def _relative(path: Path, root: Path) -> str:
-    return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)

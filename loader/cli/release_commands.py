@@ -74,12 +74,14 @@ def release(
             {
                 "data_release_id": found.data_release_id,
                 "partitions": [day.isoformat() for day in found.partitions],
-                "report_path": None if released.report_path is None else str(released.report_path),
+                "report_path": None if released.report_path is None else settings.named(released.report_path),
                 "next_command": f"loader ready --partition {days[0]}",
             }
         )
         return 0
     echo(f"release: {found.sentence}")
+    if released.report_path is not None:
+        echo(f"evidence: {settings.named(released.report_path)}")
     echo(f"next: loader ready --partition {days[0]}")
     return 0
 

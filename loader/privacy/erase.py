@@ -256,7 +256,7 @@ def _clean_files(settings: Settings, customer_id: str, plan: ErasurePlan) -> tup
     for path in files_of(settings):
         if not holds(path, customer_id, plan.texts):
             continue
-        name = str(path.relative_to(settings.project_root) if path.is_relative_to(settings.project_root) else path)
+        name = settings.named(path)
         if any(path.is_relative_to(folder) for folder in evidence):
             left.append(name)
             continue
@@ -303,7 +303,6 @@ def _record(
     """The evidence, as the next record of the chain, and the end of the erasure, in one transaction."""
     erasure_id = str(erasure["erasure_id"])
     path = settings.report_dir / "erase" / f"{erasure_id}.json"
-    root = settings.project_root
     finished_at = datetime.now(UTC)
     redactions = fetch_rows(
         cursor,
@@ -340,7 +339,7 @@ def _record(
             "still_at_the_source": list(source_paths),
             "mention_count": mention_count,
             "not_searched": not_searched,
-            "report_path": str(path.relative_to(root) if path.is_relative_to(root) else path),
+            "report_path": settings.named(path),
         },
     )
     cursor.execute("update ops.erasure set finished_at = %s where erasure_id = %s", (finished_at, erasure_id))

@@ -97,8 +97,6 @@ class ErasurePlan:
 
     def as_record(self, settings: Settings) -> dict[str, Any]:
         """The plan as JSON-ready values, without the customer id and without anything that the person's lines say."""
-        path = self.report_path(settings)
-        root = settings.project_root
         return {
             "plan_schema_version": SCHEMA_VERSION,
             "plan_id": self.plan_id,
@@ -121,7 +119,7 @@ class ErasurePlan:
                 for asset in self.assets
             ],
             "unregistered_objects": list(self.unregistered_keys),
-            "report_path": str(path.relative_to(root) if path.is_relative_to(root) else path),
+            "report_path": settings.named(self.report_path(settings)),
         }
 
     def write(self, settings: Settings) -> Path:

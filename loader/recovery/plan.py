@@ -187,9 +187,7 @@ class Plan:
             "versions": [_as_dict(version) for version in self.versions],
             "target_assets": list(self.target_assets),
             "last_run": None if self.last_run is None else dict(self.last_run),
-            "report_path": str(
-                path.relative_to(settings.project_root) if path.is_relative_to(settings.project_root) else path
-            ),
+            "report_path": settings.named(path),
         }
 
     def write(self, settings: Settings) -> Path:
