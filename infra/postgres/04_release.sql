@@ -181,5 +181,10 @@ create table if not exists release.accepted_drift (
     operator text not null,
     reason text not null,
     accepted_at timestamptz not null default clock_timestamp(),
+    trace_id text,
+    acceptance_id bigint generated always as identity,
     primary key (partition_key, check_name, measure)
 );
+-- As tables of an earlier version have them.
+alter table release.accepted_drift add column if not exists trace_id text;
+alter table release.accepted_drift add column if not exists acceptance_id bigint generated always as identity;

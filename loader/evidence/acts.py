@@ -1,4 +1,4 @@
-"""The record of an act on what readers see: a release, a restore, a hold or its end, an expiry.
+"""The record of an act on what readers see: a release, a restore, a hold or its end, drift let pass, an expiry.
 
 Layout: `<reports>/release/<act>_<number>.json`; schema contracts/release_evidence/release_evidence_v1.schema.json. A
 record says what the act's own rows say, and is composed from them: it can be composed again, and compared.
@@ -6,24 +6,24 @@ record says what the act's own rows say, and is composed from them: it can be co
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from loader.config import Settings
-from loader.evidence.chain import append, named
+from loader.evidence.chain import append
 from loader.evidence.facts import fetch_rows
 
 SCHEMA_VERSION = "release_evidence_v1"
 # Also the dataset of these records in the chain.
 ASSET_KEY = "release/partition_pointer"
 
-# What acts leave: name -> table, key.
+# What acts leave: name -> table, key. A record may tell of several changes of holds and acceptances.
 ACTS = {
     "data_release": ("release.data_release", "data_release_id"),
     "hold_change": ("release.hold_change", "change_id"),
+    "drift_acceptance": ("release.accepted_drift", "acceptance_id"),
     "expiry": ("release.expiry", "expiry_id"),
 }
 
@@ -60,6 +60,11 @@ select change_id, partition_key::text, is_held, operator, reason, trace_id, chan
 from release.hold_change where change_id = any(%s) order by change_id
 """
 
+_ACCEPTANCES = """
+select acceptance_id, partition_key::text, check_name, measure, operator, reason, trace_id, accepted_at
+from release.accepted_drift where acceptance_id = any(%s) order by acceptance_id
+"""
+
 _EXPIRIES = f"""
 select expiry.expiry_id, expiry.trace_id, expiry.plan_id::text, expiry.operator, expiry.reason,
     expiry.expired_at as acted_at, expiry.older_than, expiry.kept_count, expiry.removed_row_count,
@@ -78,53 +83,60 @@ where expiry.expiry_id = any(%s)
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
-    """Rows that acts left, by their numbers."""
+# Where a record lists rows, and what it says of each.
+_LISTED = {
+    "hold_change": ("holds", ("change_id", "partition_key", "is_held", "reason")),
+    "drift_acceptance": ("accepted_drift", ("acceptance_id", "partition_key", "check_name", "measure", "reason")),
+}
+# Whose row says who acted, when and why: the first of these that there is.
+_FIRST = ("data_release", "expiry", "hold_change", "drift_acceptance")
+_QUERIES = {"data_release": _RELEASES, "hold_change": _HOLDS, "drift_acceptance": _ACCEPTANCES, "expiry": _EXPIRIES}
 
-    releases: Mapping[int, Mapping[str, Any]]
-    holds: Mapping[int, Mapping[str, Any]]
-    expiries: Mapping[int, Mapping[str, Any]]
+# The rows of acts: the name of what they are (ACTS) -> number -> row.
+Told = Mapping[str, Mapping[int, Mapping[str, Any]]]
+# The numbers of the rows that an act left, by the same names.
+Numbers = Mapping[str, Collection[int]]
 
 
-def read_told(cursor: Any, releases: Sequence[int], holds: Sequence[int], expiries: Sequence[int]) -> Told:
+def read_told(cursor: Any, numbers: Numbers) -> Told:
     """What the acts with these numbers left; one that is not there is not in the answer."""
-    return Told(
-        {row["data_release_id"]: row for row in fetch_rows(cursor, _RELEASES, (list(releases),))},
-        {row["change_id"]: row for row in fetch_rows(cursor, _HOLDS, (list(holds),))},
-        {row["expiry_id"]: row for row in fetch_rows(cursor, _EXPIRIES, (list(expiries),))},
-    )
+    return {
+        name: {row[ACTS[name][1]]: row for row in fetch_rows(cursor, query, (sorted(numbers.get(name, ())),))}
+        for name, query in _QUERIES.items()
+    }
 
 
-def compose(
-    told: Told, act: str, release: int | None, changes: Collection[int], expiry: int | None
-) -> dict[str, Any] | None:
+def numbers_of(record: Mapping[str, Any]) -> dict[str, set[int]]:
+    """The rows that a record says it is of."""
+    listed = {name: {row[ACTS[name][1]] for row in record.get(field, ())} for name, (field, _) in _LISTED.items()}
+    single = {name: {record[ACTS[name][1]]} - {None} for name in ("data_release", "expiry")}
+    return listed | single
+
+
+def compose(told: Told, act: str, numbers: Numbers) -> dict[str, Any] | None:
     """What a record of an act says, JSON-ready, without its place in the chain; None where a row of the act is gone."""
-    if not told.holds.keys() >= set(changes):
+    found = {name: [told[name].get(number) for number in sorted(numbers.get(name, ()))] for name in ACTS}
+    rows = {name: [row for row in held if row is not None] for name, held in found.items()}
+    if rows != found or not any(rows.values()):
         return None
-    holds = [told.holds[number] for number in sorted(changes)]
-    if release is not None:
-        row = told.releases.get(release)
-    elif expiry is not None:
-        row = told.expiries.get(expiry)
-    else:
-        row = {**holds[0], "acted_at": holds[0]["changed_at"]} if holds else None
-    if row is None:
-        return None
+    row = next(rows[name][0] for name in _FIRST if rows[name])
+    (acted_at, *_) = (row[name] for name in ("acted_at", "changed_at", "accepted_at") if name in row)
     record = {
         "evidence_schema_version": SCHEMA_VERSION,
         "asset_key": ASSET_KEY,
         "act": act,
-        "data_release_id": release,
-        "expiry_id": expiry,
+        "data_release_id": row.get("data_release_id"),
+        "expiry_id": row.get("expiry_id"),
         **{name: row.get(name) for name in ("run_id", "attempt", "trace_id", "plan_id", "dbt_invocation_id")},
         "operator": row["operator"],
         "reason": row["reason"],
-        "acted_at": _instant(row["acted_at"]),
+        "acted_at": _instant(acted_at),
         "pointers": row.get("pointers", []),
-        "holds": [{name: hold[name] for name in ("change_id", "partition_key", "is_held", "reason")} for hold in holds],
+        "holds": _listed(rows["hold_change"], "hold_change"),
     }
-    if expiry is not None:
+    if rows["drift_acceptance"]:
+        record["accepted_drift"] = _listed(rows["drift_acceptance"], "drift_acceptance")
+    if rows["expiry"]:
         record["expired"] = {
             "older_than": _instant(row["older_than"]),
             "kept_count": row["kept_count"],
@@ -134,32 +146,24 @@ def compose(
     return record
 
 
-def record_act(
-    cursor: Any,
-    settings: Settings,
-    act: str,
-    *,
-    release: int | None = None,
-    changes: Iterable[int] = (),
-    expiry: int | None = None,
-) -> Path:
+def record_act(cursor: Any, settings: Settings, act: str, numbers: Numbers) -> Path:
     """Add the record of an act, made in the caller's transaction, to the chain; returns where its file will be.
 
-    `act`: publish, override, restore, hold, free (the end of holds without a release) or expire; `release`, `changes`
-    (of holds) and `expiry`: the numbers of the rows that it left. The file is written by write_files, after the commit.
+    `act`: publish, override, restore, hold, free (the end of holds without a release), accept (drift let pass without
+    one) or expire; `numbers`: of the rows that it left, by their names in ACTS. The file is written by write_files,
+    after the commit.
     """
-    numbers = sorted(changes)
-    told = read_told(cursor, _listed(release), numbers, _listed(expiry))
-    record = compose(told, act, release, numbers, expiry)
+    record = compose(read_told(cursor, numbers), act, numbers)
     assert record is not None
-    number = next(number for number in (release, expiry, *numbers) if number is not None)
-    stem = "release" if release is not None else act
+    stem = "release" if record["data_release_id"] else act
+    number = next(min(numbers[name]) for name in _FIRST if numbers.get(name))
     path = settings.report_dir / "release" / f"{stem}_{number:06d}.json"
-    return append(cursor, settings, {**record, "report_path": named(settings, path)})
+    return append(cursor, settings, {**record, "report_path": settings.named(path)})
 
 
-def _listed(number: int | None) -> list[int]:
-    return [] if number is None else [number]
+def _listed(rows: Iterable[Mapping[str, Any]], name: str) -> list[dict[str, Any]]:
+    _, names = _LISTED[name]
+    return [{name: row[name] for name in names} for row in rows]
 
 
 def _instant(value: datetime) -> str:

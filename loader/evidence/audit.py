@@ -15,8 +15,7 @@ import orjson
 
 from loader.config import Settings
 from loader.contract.schema import load_schema, schema_faults
-from loader.evidence.acts import ACTS, ASSET_KEY, Told, compose, read_told
-from loader.evidence.chain import named
+from loader.evidence.acts import ACTS, ASSET_KEY, compose, numbers_of, read_told
 from loader.evidence.facts import fetch_rows
 from loader.release import store
 
@@ -166,30 +165,19 @@ def _faults_of_acts(cursor: Any, acts: list[tuple[str, dict[str, Any]]], walk: _
     """Each record of an act beside the rows that the act left, read again."""
     if not acts:
         return
-    told = read_told(cursor, *(sorted({number for _, act in acts for number in _numbers(act, name)}) for name in ACTS))
-    for report_path, record in acts:
+    of_all = [numbers_of(record) for _, record in acts]
+    told = read_told(cursor, {name: set().union(*(numbers[name] for numbers in of_all)) for name in ACTS})
+    for (report_path, record), numbers in zip(acts, of_all, strict=True):
         for name in ACTS:
-            numbers = _numbers(record, name)
-            if numbers & walk.told[name]:
-                yield Fault(report_path, f"{name} {min(numbers & walk.told[name])} has another record already")
-            walk.told[name] |= numbers
-        yield from _faults_of_act(report_path, record, told)
+            if numbers[name] & walk.told[name]:
+                yield Fault(report_path, f"{name} {min(numbers[name] & walk.told[name])} has another record already")
+            walk.told[name] |= numbers[name]
+        yield from _faults_of_act(report_path, record, compose(told, record["act"], numbers))
         for pointer in record.get("pointers", ()):
             walk.shown[pointer["partition_key"]] = (report_path, pointer)
 
 
-def _numbers(record: Mapping[str, Any], name: str) -> set[int]:
-    """The acts of a kind that a record says it is of."""
-    if name == "hold_change":
-        return {change["change_id"] for change in record.get("holds", ())}
-    number = record.get(f"{name}_id")
-    return set() if number is None else {number}
-
-
-def _faults_of_act(report_path: str, record: Mapping[str, Any], told: Told) -> Iterator[Fault]:
-    again = compose(
-        told, record["act"], record["data_release_id"], _numbers(record, "hold_change"), record["expiry_id"]
-    )
+def _faults_of_act(report_path: str, record: Mapping[str, Any], again: Mapping[str, Any] | None) -> Iterator[Fault]:
     if again is None:
         yield Fault(report_path, "the act that it tells of was removed")
         return
@@ -222,7 +210,7 @@ def _faults_of_files(cursor: Any, settings: Settings) -> Iterator[Fault]:
             if hashlib.sha256(held).hexdigest() != content_sha256 and not is_waiting:
                 yield Fault(report_path, "its file was edited")
     files = _files(settings)
-    while batch := {named(settings, path) for path in islice(files, _BATCH)}:
+    while batch := {settings.named(path) for path in islice(files, _BATCH)}:
         cursor.execute("select report_path from ops.run_evidence where report_path = any(%s)", (list(batch),))
         for stranger in sorted(batch - {report_path for (report_path,) in cursor.fetchall()}):
             yield Fault(stranger, "a file that no record knows")

@@ -88,9 +88,3 @@ def write_files(cursor: Any, settings: Settings, what: str) -> None:
             " makes the file",
             next_command=error.next_command,
         ) from error
-
-
-def named(settings: Settings, path: Path) -> str:
-    """A report's path as its record has it: from the project's root where it lies below that."""
-    root = settings.project_root
-    return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loader.config import Settings
-from loader.evidence.chain import append, named
+from loader.evidence.chain import append
 from loader.evidence.facts import FATES, PartitionFacts, RunFacts, json_value, read_run
 from loader.runs.anchors import Attempt
 from loader.silver import BuildResult
@@ -219,7 +219,7 @@ def _base(
         "output_row_count": counts["output"],
         "dlt_load_ids": list(run["dlt_load_ids"]),
         "git_sha": run["git_sha"],
-        "report_path": named(settings, path),
+        "report_path": settings.named(path),
     }
 
 

@@ -19,7 +19,7 @@ from loader.evidence.chain import write_files
 from loader.recovery.plan import Plan, PlannedVersion
 from loader.recovery.verbs import Expired, Workplace
 from loader.recovery.world import World
-from loader.release import store
+from loader.release import holds, store
 from loader.release.retention import expirable
 from loader.runs import Attempt, new_run_id, trace_id_of_caller
 
@@ -92,7 +92,7 @@ def carry_out(work: Workplace, plan: Mapping[str, Any], attempt: Attempt) -> Exp
     days = sorted({day for day, _ in gone})
     request = plan["request"]
     with work.lock.transaction() as cursor:
-        store.lock_holds(cursor)
+        holds.lock_holds(cursor)
         row_count = store.unshown_count(cursor, gone)
         cursor.execute(
             _ADD,
@@ -114,7 +114,7 @@ def carry_out(work: Workplace, plan: Mapping[str, Any], attempt: Attempt) -> Exp
                 f" recorded {recorded}); nothing was removed",
                 next_command="loader verify --evidence",
             )
-        path = record_act(cursor, work.settings, "expire", expiry=expiry)
+        path = record_act(cursor, work.settings, "expire", {"expiry": [expiry]})
     with work.lock.transaction() as cursor:
         write_files(cursor, work.settings, f"expiry {expiry}")
     return Expired(expiry, tuple(gone), row_count, path)

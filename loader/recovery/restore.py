@@ -18,7 +18,7 @@ from loader.evidence.chain import write_files
 from loader.recovery.plan import Plan, PlannedPointer
 from loader.recovery.verbs import Restored, Workplace
 from loader.recovery.world import World
-from loader.release import store
+from loader.release import holds, store
 from loader.release.targets import LinkedError, restore_targets, version_at
 from loader.runs import Attempt, new_run_id, trace_id_of_caller
 
@@ -67,10 +67,10 @@ def carry_out(work: Workplace, plan: Mapping[str, Any], attempt: Attempt) -> Res
         plan_id=plan["plan_id"],
     )
     with work.lock.transaction() as cursor:
-        store.lock_holds(cursor)
+        holds.lock_holds(cursor)
         release = store.add_release(cursor, act)
         store.move_pointers(cursor, release, targets)
-        holds = store.hold(cursor, targets, act.operator, f"restored by release {release}: {act.reason}", act.trace_id)
+        held = holds.hold(cursor, targets, act.operator, f"restored by release {release}: {act.reason}", act.trace_id)
         seen, recorded = store.shown(cursor, list(targets)), store.recorded(cursor, targets)
         if seen != recorded:
             differing = sorted(day for day in targets if seen[day] != recorded[day])
@@ -79,7 +79,7 @@ def carry_out(work: Workplace, plan: Mapping[str, Any], attempt: Attempt) -> Res
                 f" recorded {recorded[differing[0]]}); nothing was moved",
                 next_command="make diagnose",
             )
-        path = record_act(cursor, work.settings, act.kind, release=release, changes=holds)
+        path = record_act(cursor, work.settings, act.kind, {"data_release": [release], "hold_change": held})
     with work.lock.transaction() as cursor:
         write_files(cursor, work.settings, f"release {release}, a restore,")
     return Restored(release, targets, path)

@@ -16,7 +16,8 @@ from loader.evidence.chain import write_files
 from loader.evidence.facts import fetch_rows, json_value
 from loader.evidence.files import require_writable
 from loader.progress import Report
-from loader.release import store
+from loader.release import holds
+from loader.release.changes import await_everything
 from loader.release.gate import Decision
 from loader.release.publish import Published, publish, record_published
 from loader.release.store import Act
@@ -43,9 +44,9 @@ def hold(settings: Settings, days: Sequence[date], reason: str) -> None:
     session = open_warehouse(settings).connect(application_name="omnisupport-hold")
     with closing(session):
         with session, session.cursor() as cursor:
-            changes = store.hold(cursor, days, acting_operator(), reason, trace_id_of_caller())
+            changes = holds.hold(cursor, days, acting_operator(), reason, trace_id_of_caller())
             if changes:
-                record_act(cursor, settings, "hold", changes=changes)
+                record_act(cursor, settings, "hold", {"hold_change": changes})
         with session, session.cursor() as cursor:
             write_files(cursor, settings, f"the hold of {', '.join(map(str, days))}")
 
@@ -62,9 +63,9 @@ def release(
     """Prove Silver as it stands, and let readers see these partitions; ends their holds.
 
     With a reason, `is_override`: also where checks fail; `accepts_drift`: drift that is known of them is let pass. The
-    act is recorded with its reason. Raises RefusedError, with nothing moved of it, where a partition stays back;
-    CommandUsageError where none was given; InfrastructureError, with the release made, where its evidence file cannot
-    be written.
+    act is recorded with its reason. Raises RefusedError, with nothing of it moved or let pass, where a partition stays
+    back; CommandUsageError where none was given; InfrastructureError, with the release made, where its evidence file
+    cannot be written.
     """
     if not days:
         raise CommandUsageError(
@@ -98,7 +99,7 @@ def release(
                 record_proof(cursor, scope, build, None)
             elif is_override:
                 # Nothing says what differs from what is released.
-                store.await_everything(cursor)
+                await_everything(cursor)
             published = publish(
                 cursor,
                 act,

@@ -12,7 +12,7 @@ from loader.config import Settings
 from loader.evidence.acts import record_act
 from loader.evidence.drift import MISSING_DAY, read_open_drift
 from loader.evidence.facts import fetch_rows
-from loader.release import store
+from loader.release import changes, holds, store
 from loader.release.gate import Candidate, Decision, decide
 from loader.release.store import Act
 
@@ -55,6 +55,8 @@ class Published:
     current: frozenset[date] = frozenset()
     # Holds that ended (release.hold_change).
     hold_changes: tuple[int, ...] = ()
+    # Drift that was accepted (release.accepted_drift).
+    acceptances: tuple[int, ...] = ()
     # Partitions that nothing but drift keeps back: of their own, or of one with which they share a moved ticket.
     to_review: frozenset[date] = frozenset()
 
@@ -107,12 +109,13 @@ def publish(
     After reconcile, under the ingest lock. `reject_limit`: the greatest share of an asset's lines that may be rejected;
     beyond it the days of the asset stay back. `only`: of these partitions; `frees`: a hold on them does not keep them
     back, and ends when they move. `is_proved`: the build closed; if not, no partition is proved, since a failing test
-    does not say which it is about. `accepts_drift`: drift of `only` is let pass from now on, for the act's reason; an
-    override does so, too. `blocked_by`: why nothing that waits may be released, whatever its partition says.
+    does not say which it is about. `accepts_drift`: drift of those of `only` that nothing else keeps back is let pass
+    from now on, for the act's reason; an override does so, too. `blocked_by`: why nothing that waits may be released,
+    whatever its partition says.
     An `act` of kind override moves `only` against the checks. Raises CheckFailedError as release_changes.
     """
-    held = store.lock_holds(cursor)
-    days, links = store.find_changes(cursor)
+    held = holds.lock_holds(cursor)
+    days, links = changes.find_changes(cursor)
     asked = None if only is None else set(only)
     checked = {
         row["partition_key"]: row for row in fetch_rows(cursor, "select * from reconcile.reconcile_partition", None)
@@ -127,8 +130,8 @@ def publish(
     }
     for row in fetch_rows(cursor, _OVER_LIMIT, {"limit": reject_limit}):
         obstacles.setdefault(row["partition_key"], []).append(f"too many rejects in {row['source_ids']}")
-    if only and (accepts_drift or act.kind == "override"):
-        store.accept_drift(cursor, only, act)
+    lets_drift_pass = only and (accepts_drift or act.kind == "override")
+    acceptances = store.accept_drift(cursor, only or (), act) if lets_drift_pass else []
     drifting = _drifts_by_day(cursor, obstacles)
     only_drifting = {day for day in drifting if not obstacles[day]}
     for day, drifts in drifting.items():
@@ -153,10 +156,12 @@ def publish(
     release = None
     if moving and _is_moving(moving, days, pointers, newest):
         release = store.add_release(cursor, act)
-        store.release_changes(cursor, release, moving)
-    store.keep_waiting(cursor, moving)
+        changes.release_changes(cursor, release, moving)
+    changes.keep_waiting(cursor, moving)
+    # What stays back for another reason is refused whole.
+    acceptances = store.withdraw(cursor, acceptances, moving)
     freed = held & set(moving) if frees else set()
-    ended = store.free(cursor, sorted(freed), act)
+    ended = holds.free(cursor, sorted(freed), act)
     store.note_gate(cursor, {day: obstacles.get(day, []) for day in {*obstacles, *days}}, days - set(moving))
     pointers, newest = store.pointers(cursor), store.newest_versions(cursor)
     current = {
@@ -172,16 +177,23 @@ def publish(
         frozenset(current),
         to_review=frozenset(to_review | (only_drifting - kept_back)),
         hold_changes=tuple(ended),
+        acceptances=tuple(acceptances),
     )
 
 
 def record_published(cursor: Any, settings: Settings, kind: str, published: Published) -> Path | None:
     """Add the record of what the gate did to the chain, in the same transaction; None where it did nothing. The file is
     written after the commit, where this says."""
-    if published.data_release_id is None and not published.hold_changes:
+    numbers = {
+        "data_release": [] if published.data_release_id is None else [published.data_release_id],
+        "hold_change": published.hold_changes,
+        "drift_acceptance": published.acceptances,
+    }
+    if not any(numbers.values()):
         return None
-    act = "free" if published.data_release_id is None else kind
-    return record_act(cursor, settings, act, release=published.data_release_id, changes=published.hold_changes)
+    if published.data_release_id is None:
+        kind = "free" if published.hold_changes else "accept"
+    return record_act(cursor, settings, kind, numbers)
 
 
 def _drifts_by_day(cursor: Any, days: Collection[date]) -> dict[date, list[str]]:

@@ -6,7 +6,7 @@ partition shows is decided by its pointer alone, so a release writes what change
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -15,89 +15,12 @@ from loader.errors import CheckFailedError
 from loader.release.gate import Link, broken_links
 from loader.release.retention import Version
 
-EVERYTHING = "*"
 _OWN_COLUMNS = ("first_release_id", "end_release_id", "row_digest")
 
 _COLUMNS = """
 select attname, format_type(atttypid, atttypmod) from pg_attribute
 where attrelid = 'release.ticket_row'::regclass and attnum > 0 and not attisdropped and attname <> all(%s)
 order by attnum
-"""
-
-# What Silver has of the tickets that are waiting, beside the newest row that was released of each. A ticket is in one
-# partition on either side.
-_FIND_CHANGES = """
-create temporary table release_change on commit drop as
-with
-silver as (
-    select fact.ticket_id, fact.partition_key, {digest} as row_digest
-    from silver.ticket_fact as fact
-    where {is_waiting}
-),
-newest as (
-    select fact.ticket_id, fact.partition_key, fact.row_digest
-    from release.ticket_row as fact
-    where fact.end_release_id is null and {is_waiting}
-)
-select
-    coalesce(silver.ticket_id, newest.ticket_id) as ticket_id,
-    newest.partition_key as old_partition_key,
-    newest.row_digest as old_digest,
-    silver.partition_key as new_partition_key,
-    silver.row_digest as new_digest
-from silver
-full join newest on silver.ticket_id = newest.ticket_id
-where (silver.partition_key, silver.row_digest) is distinct from (newest.partition_key, newest.row_digest)
-"""
-
-_CLOSE_ROWS = """
-update release.ticket_row as held
-set end_release_id = %(release)s
-from release_change as change
-where held.ticket_id = change.ticket_id and held.end_release_id is null
-    and change.old_partition_key = any(%(days)s)
-"""
-
-_ADD_ROWS = """
-insert into release.ticket_row (first_release_id, row_digest, {columns})
-select %(release)s, change.new_digest, {fact_columns}
-from release_change as change
-inner join silver.ticket_fact as fact on fact.ticket_id = change.ticket_id
-where change.new_partition_key = any(%(days)s)
-"""
-
-# A partition's version: the one before, without the rows that left, with those that came.
-_ADD_VERSIONS = """
-insert into release.partition_version (partition_key, data_release_id, ticket_count, ticket_digest)
-select
-    wanted.partition_key,
-    %(release)s,
-    coalesce(latest.ticket_count, 0) + coalesce(change.ticket_count, 0),
-    coalesce(latest.ticket_digest, 0) + coalesce(change.ticket_digest, 0)
-from unnest(%(days)s) as wanted (partition_key)
-left join (
-    select partition_key, sum(ticket_count) as ticket_count, sum(ticket_digest) as ticket_digest
-    from (
-        select new_partition_key as partition_key, 1 as ticket_count, new_digest as ticket_digest from release_change
-        union all
-        select old_partition_key, -1, -old_digest from release_change
-    ) as sides
-    where partition_key is not null
-    group by partition_key
-) as change using (partition_key)
-left join (
-    select distinct on (partition_key) partition_key, ticket_count, ticket_digest
-    from release.partition_version order by partition_key, data_release_id desc
-) as latest using (partition_key)
-where change.partition_key is not null or latest.partition_key is null
-"""
-
-_ADD_LINKS = """
-insert into release.partition_link (data_release_id, old_partition_key, new_partition_key, ticket_count)
-select %(release)s, old_partition_key, new_partition_key, count(*)
-from release_change
-where old_partition_key <> new_partition_key and old_partition_key = any(%(days)s)
-group by old_partition_key, new_partition_key
 """
 
 # Each partition of `days` to the version that `targets` names beside it.
@@ -173,42 +96,6 @@ class Act:
     plan_id: str | None = None
 
 
-def lock_holds(cursor: Any) -> set[date]:
-    """The partitions that are held; nobody holds or frees one until the transaction ends."""
-    cursor.execute("lock table release.partition_hold in share row exclusive mode")
-    cursor.execute("select partition_key from release.partition_hold")
-    return {day for (day,) in cursor.fetchall()}
-
-
-def await_everything(cursor: Any) -> None:
-    """Any ticket may differ from what is released."""
-    cursor.execute("insert into release.pending_ticket (ticket_id) values (%s) on conflict do nothing", (EVERYTHING,))
-
-
-def find_changes(cursor: Any) -> tuple[set[date], set[Link]]:
-    """Compare what waits with what was released last; the differences stay in release_change until the transaction
-    ends. Returns the partitions that would change, and between which of them tickets move or have moved unseen."""
-    # Before the first release nothing has waited for one.
-    cursor.execute(
-        "select exists (select from release.pending_ticket where ticket_id = %s)"
-        " or not exists (select from release.data_release)",
-        (EVERYTHING,),
-    )
-    (everything,) = cursor.fetchone()
-    # Two texts: with a condition that is a constant the planner would read both tables whole for one ticket.
-    is_waiting = "true" if everything else "fact.ticket_id in (select ticket_id from release.pending_ticket)"
-    cursor.execute("analyze release.pending_ticket")
-    cursor.execute(_FIND_CHANGES.format(digest=row_digest(cursor, "fact"), is_waiting=is_waiting))
-    cursor.execute("analyze release_change")
-    cursor.execute(
-        "select old_partition_key, new_partition_key from release_change group by old_partition_key, new_partition_key"
-    )
-    sides = cursor.fetchall()
-    days = {day for pair in sides for day in pair if day is not None}
-    links = {(old, new) for old, new in sides if old is not None and new is not None and old != new}
-    return days, links | unseen_links(cursor)
-
-
 def unseen_links(cursor: Any) -> set[Link]:
     """Links of releases that one of their partitions does not show."""
     cursor.execute(
@@ -240,53 +127,27 @@ def add_release(cursor: Any, act: Act) -> int:
     return int(cursor.fetchone()[0])
 
 
-def release_changes(cursor: Any, release: int, days: Sequence[date]) -> None:
-    """After find_changes: keep what changed in `days`, and let each of them show its newest version.
-
-    `days` holds both sides of every link, or neither. Raises CheckFailedError, and the transaction must not commit,
-    where readers would see a ticket twice or not at all.
-    """
-    parameters = {"release": release, "days": list(days)}
-    columns = [name for name, _ in _columns(cursor)]
-    cursor.execute(_CLOSE_ROWS, parameters)
+def accept_drift(cursor: Any, days: Sequence[date], act: Act) -> list[int]:
+    """Let the drift that is known of these partitions pass, whatever runs; accepted before, it keeps that reason.
+    Returns the numbers of the acceptances (release.accepted_drift)."""
     cursor.execute(
-        _ADD_ROWS.format(columns=", ".join(columns), fact_columns=", ".join(f"fact.{name}" for name in columns)),
-        parameters,
+        "insert into release.accepted_drift (partition_key, check_name, measure, operator, reason, trace_id)"
+        " select distinct partition_key, check_name, measure, %s, %s, %s from reconcile.drift_finding"
+        " where partition_key = any(%s) on conflict do nothing returning acceptance_id",
+        (act.operator, act.reason, act.trace_id, list(days)),
     )
-    cursor.execute(_ADD_VERSIONS, parameters)
-    cursor.execute(_ADD_LINKS, parameters)
-    cursor.execute(
-        "select partition_key, max(data_release_id) from release.partition_version where partition_key = any(%s)"
-        " group by partition_key",
-        (list(days),),
-    )
-    move_pointers(cursor, release, dict(cursor.fetchall()))
+    return [number for (number,) in cursor.fetchall()]
 
 
-def keep_waiting(cursor: Any, released: Sequence[date]) -> None:
-    """After find_changes: of what waits, keep the tickets that differ and are not of the partitions released."""
+def withdraw(cursor: Any, acceptances: Sequence[int], days: Sequence[date]) -> list[int]:
+    """Of these acceptances keep those of `days` only; returns them."""
     cursor.execute(
-        "delete from release.pending_ticket as waiting where waiting.ticket_id = %s or not exists ("
-        "  select from release_change as change where change.ticket_id = waiting.ticket_id"
-        "  and not coalesce(change.new_partition_key, change.old_partition_key) = any(%s))",
-        (EVERYTHING, list(released)),
+        "delete from release.accepted_drift where acceptance_id = any(%s) and not partition_key = any(%s)"
+        " returning acceptance_id",
+        (list(acceptances), list(days)),
     )
-    cursor.execute(
-        "insert into release.pending_ticket (ticket_id) select ticket_id from release_change"
-        " where not coalesce(new_partition_key, old_partition_key) = any(%s) on conflict do nothing",
-        (list(released),),
-    )
-    cursor.execute("update release.pending_ticket set is_assessed = true where not is_assessed")
-
-
-def accept_drift(cursor: Any, days: Sequence[date], act: Act) -> None:
-    """Let the drift that is known of these partitions pass, whatever runs; accepted before, it keeps that reason."""
-    cursor.execute(
-        "insert into release.accepted_drift (partition_key, check_name, measure, operator, reason)"
-        " select distinct partition_key, check_name, measure, %s, %s from reconcile.drift_finding"
-        " where partition_key = any(%s) on conflict do nothing",
-        (act.operator, act.reason, list(days)),
-    )
+    gone = {number for (number,) in cursor.fetchall()}
+    return [number for number in acceptances if number not in gone]
 
 
 def note_gate(cursor: Any, obstacles: Mapping[date, Sequence[str]], pending: set[date]) -> None:
@@ -392,39 +253,6 @@ def release_at(cursor: Any, instant: datetime) -> int:
     return int(cursor.fetchone()[0])
 
 
-def hold(cursor: Any, days: Iterable[date], operator: str, reason: str, trace_id: str | None = None) -> list[int]:
-    """Keep each partition as it is shown, whatever runs; one that is held keeps its first reason. Returns the numbers
-    of the changes (release.hold_change)."""
-    changes = []
-    for day in days:
-        cursor.execute(
-            "insert into release.partition_hold (partition_key, operator, reason) values (%s, %s, %s)"
-            " on conflict do nothing",
-            (day, operator, reason),
-        )
-        if cursor.rowcount:
-            changes.append(_note_hold(cursor, day, True, operator, reason, trace_id))
-    return changes
-
-
-def free(cursor: Any, days: Iterable[date], act: Act) -> list[int]:
-    """End the holds of these partitions; returns the numbers of the changes."""
-    changes = []
-    for day in days:
-        cursor.execute("delete from release.partition_hold where partition_key = %s", (day,))
-        changes.append(_note_hold(cursor, day, False, act.operator, act.reason or "released", act.trace_id))
-    return changes
-
-
-def _note_hold(cursor: Any, day: date, is_held: bool, operator: str, reason: str, trace_id: str | None) -> int:
-    cursor.execute(
-        "insert into release.hold_change (partition_key, is_held, operator, reason, trace_id)"
-        " values (%s, %s, %s, %s, %s) returning change_id",
-        (day, is_held, operator, reason, trace_id),
-    )
-    return int(cursor.fetchone()[0])
-
-
 def all_links(cursor: Any) -> list[tuple[int, date, date]]:
     """Every link: the release that moved tickets, and the partitions that they moved between."""
     cursor.execute("select data_release_id, old_partition_key, new_partition_key from release.partition_link")
@@ -481,7 +309,7 @@ def recorded_versions(cursor: Any, versions: Sequence[Version]) -> dict[Version,
     return {(day, version): (count, int(digest)) for day, version, count, digest in cursor.fetchall()}
 
 
-def _columns(cursor: Any) -> list[tuple[str, str]]:
+def row_columns(cursor: Any) -> list[tuple[str, str]]:
     """Name and type of the columns that readers see."""
     cursor.execute(_COLUMNS, (list(_OWN_COLUMNS),))
     return [(name, kind) for name, kind in cursor.fetchall()]
@@ -493,5 +321,5 @@ def row_digest(cursor: Any, alias: str) -> str:
         "timestamp with time zone": "ops.instant_text({})",
         "date": "({} - date '2000-01-01')",
     }
-    row = ", ".join(values.get(kind, "{}").format(f"{alias}.{name}") for name, kind in _columns(cursor))
+    row = ", ".join(values.get(kind, "{}").format(f"{alias}.{name}") for name, kind in row_columns(cursor))
     return f"ops.digest64(row({row})::text)"

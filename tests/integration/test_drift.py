@@ -13,6 +13,7 @@ import orjson
 import pytest
 import yaml
 
+from loader.errors import RefusedError
 from loader.ingest import Verdict
 from loader.progress import Silent
 from loader.release.acts import readiness, release
@@ -21,7 +22,7 @@ from loader.silver import run_dbt
 from loader.status import read_status
 from loader.warehouse import Warehouse
 from tests.checkouts import ROOT
-from tests.ingests import declare, rows, run, settings, write_export
+from tests.ingests import declare, evidence_faults, rows, run, settings, write_export
 from tests.integration.drift_scene import (
     BEFORE,
     CUSTOMER,
@@ -157,6 +158,43 @@ def test_drift_that_a_person_lets_pass_keeps_nothing_back_any_more(drifted: Drif
     assert _check(orjson.loads(verdict.report_paths[0].read_bytes())) == ("pass", 0)
     assert _ready(PRIORITY) == (True, None)
     assert _ready(NULLS)[0] is False
+
+
+def test_who_let_drift_pass_and_why_is_in_the_chain_of_evidence(drifted: Drifted) -> None:
+    """Prevents a reason that is put in, or changed, after readers have seen the day."""
+    database = drifted.kept.fresh()
+    done = release(settings(), [PRIORITY], reason="a campaign", accepts_drift=True, report=Silent())
+    assert done.report_path is not None
+    record = orjson.loads(done.report_path.read_bytes())
+    assert [(each["partition_key"], each["measure"], each["reason"]) for each in record["accepted_drift"]] == [
+        (PRIORITY.isoformat(), "priority", "a campaign")
+    ]
+    assert of_acceptances(database) == []
+    rows(database, "update release.accepted_drift set reason = 'none of mine'")
+    assert [fault.split(":")[0] for fault in of_acceptances(database)] == ["accepted_drift"]
+    rows(
+        database,
+        "insert into release.accepted_drift (partition_key, check_name, measure, operator, reason)"
+        " values ('2026-04-30', 'drift_null_rate', 'org_id', 'nobody', 'none')",
+    )
+    assert len(of_acceptances(database)) == 2
+
+
+def of_acceptances(database: Warehouse) -> list[str]:
+    """Faults of the evidence of what was let pass; the scene's other files are not this test's."""
+    return [each.fault for each in evidence_faults(database) if "accepted_drift" in each.report_path + each.fault]
+
+
+def test_drift_of_a_day_that_something_else_keeps_back_is_not_let_pass(drifted: Drifted) -> None:
+    """Prevents a refusal that has changed what the next release, or run, lets through."""
+    database = drifted.kept.fresh()
+    acts = "select count(*) from ops.run_evidence where dataset = 'release/partition_pointer'"
+    before = rows(database, acts)
+    rows(database, f"update silver.ticket_fact set status = 'lost' where partition_key = '{PRIORITY}'")
+    with pytest.raises(RefusedError, match="nothing was released"):
+        release(settings(), [PRIORITY], reason="a campaign", accepts_drift=True, report=Silent())
+    assert rows(database, "select count(*) from release.accepted_drift") == [(0,)]
+    assert rows(database, acts) == before
 
 
 def test_status_and_completeness_say_what_drifted(drifted: Drifted) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from loader.errors import RefusedError
 from loader.recovery.restore import refuse_expired
-from loader.release import Act, store
+from loader.release import Act, changes, holds, store
 from loader.release.gate import connected
 from loader.release.retention import expirable
 from loader.release.targets import LinkedError, restore_targets, version_at
@@ -85,19 +85,19 @@ class History:
         if frees:
             self.held.clear()
             self.cursor.execute("delete from release.partition_hold")
-        days, links = store.find_changes(self.cursor)
+        days, links = changes.find_changes(self.cursor)
         behind = {day for day in DAYS if self.released[day] and max(self.released[day]) > self._pointer(day)}
         groups = [group for group in connected(days | behind, links) if not self.held.intersection(group)]
         moving = sorted(day for group in groups for day in group)
         if moving:
             release = store.add_release(self.cursor, ACT)
-            store.release_changes(self.cursor, release, moving)
+            changes.release_changes(self.cursor, release, moving)
             for day in moving:
                 content = {(ticket, status) for ticket, (where, status) in self.silver.items() if where == day}
                 self.shown[day] = content
                 if self._is_version(day, release):
                     self.released[day][release] = content
-        store.keep_waiting(self.cursor, moving)
+        changes.keep_waiting(self.cursor, moving)
         self.cursor.execute("drop table release_change")
 
     def restore(self) -> None:
@@ -113,7 +113,7 @@ class History:
         targets = restore_targets(versions, store.pointers(self.cursor), store.all_links(self.cursor), wanted)
         release = store.add_release(self.cursor, RESTORE)
         store.move_pointers(self.cursor, release, targets)
-        store.hold(self.cursor, targets, "tests", "restored")
+        holds.hold(self.cursor, targets, "tests", "restored")
         assert store.shown(self.cursor, list(targets)) == store.recorded(self.cursor, targets)
         self.held |= set(targets)
         for one, version in targets.items():

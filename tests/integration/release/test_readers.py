@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg2
 
-from loader.release import Act, store
+from loader.release import Act, changes, store
 from loader.warehouse import Warehouse
 from tests.ingests import rows
 from tests.integration.release.reader import Seen, busy, polling
@@ -95,9 +95,9 @@ def _release(cursor: Any, number: int) -> None:
     """Some tickets change, every tenth of them moves now and then; all days go on together."""
     for ticket in range(number % 7, TICKETS, 7):
         _put(cursor, ticket, number)
-    store.find_changes(cursor)
-    store.release_changes(cursor, store.add_release(cursor, ACT), DAYS)
-    store.keep_waiting(cursor, DAYS)
+    changes.find_changes(cursor)
+    changes.release_changes(cursor, store.add_release(cursor, ACT), DAYS)
+    changes.keep_waiting(cursor, DAYS)
     cursor.execute("drop table release_change")
 
 
