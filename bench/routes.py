@@ -150,7 +150,8 @@ def _dbt_build(settings: Settings, work: Path) -> tuple[str, ...]:
 
 
 def _stages(warehouse: Warehouse, seconds: float) -> Mapping[str, float]:
-    """Seconds per stage, from the run ledger; what lies before its start and after its end is `process`."""
+    """Seconds per stage, from the run ledger; what lies before its start and after its last boundary began, the release
+    among it, is `process`."""
     ((started, ended),) = query(warehouse, "select started_at, stage_ended_at from ops.ingest_run")
     stages = {}
     before = started
