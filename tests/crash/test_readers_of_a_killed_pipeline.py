@@ -28,9 +28,9 @@ IDLE_SECONDS = 10
 KILLS = (
     "proof: all but committed",
     "release: pointers have moved, not committed",
-    "evidence: all written, not committed",
+    "evidence: all recorded, not committed",
     "dbt: silver is built",
-    "the run has ended, the file of its release is not written",
+    "the run has ended, no file of its evidence is written",
 )
 # Twice of what readers see; and a lock on it that keeps readers out.
 TWICE = """
