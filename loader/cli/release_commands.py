@@ -29,11 +29,11 @@ def _days(partitions: Sequence[str], verb: str) -> list[date]:
     return sorted({parse_partition(text) for text in partitions})
 
 
-def _reason(reason: str | None, verb: str) -> str:
+def _reason(reason: str | None, verb: str, days: Sequence[date]) -> str:
     if not (reason or "").strip():
         raise CommandUsageError(
             f"{verb}: expected --reason, and that it says something; nothing was done",
-            next_command=f"loader {verb} --partition 2026-04-17 --reason 'why'",
+            next_command=f"loader {verb} {' '.join(f'--partition {day}' for day in days)} --reason 'why'",
         )
     assert reason is not None
     return reason.strip()
@@ -62,7 +62,7 @@ def release(
     days = _days(partitions, "release")
     why = reason
     if override or accept_drift:
-        why = _reason(reason, "release --override" if override else "release --accept-drift")
+        why = _reason(reason, "release --override" if override else "release --accept-drift", days)
     settings = settings_of(lock_timeout)
     with progress() as report:
         released = release_days(
@@ -96,7 +96,7 @@ def hold(partitions: Sequence[str], reason: str | None, as_json: bool) -> int:
     from loader.release.acts import hold as hold_days
 
     days = _days(partitions, "hold")
-    hold_days(load_settings(), days, _reason(reason, "hold"))
+    hold_days(load_settings(), days, _reason(reason, "hold", days))
     next_command = f"loader release --partition {days[0]}"
     if as_json:
         print_json({"held": [day.isoformat() for day in days], "next_command": next_command})
@@ -116,8 +116,9 @@ def ready(partitions: Sequence[str], as_json: bool) -> int:
 
     days = _days(partitions, "ready")
     found = readiness(load_settings(), days)
-    is_ready = all(row["is_ready"] for row in found)
-    next_command = "make build SELECT=ticket_fact+" if is_ready else f"make status PARTITION={days[0]}"
+    not_ready = [row["partition_key"] for row in found if not row["is_ready"]]
+    is_ready = not not_ready
+    next_command = "make build SELECT=ticket_fact+" if is_ready else f"make status PARTITION={not_ready[0]}"
     if as_json:
         print_json({"is_ready": is_ready, "partitions": found, "next_command": next_command})
     else:

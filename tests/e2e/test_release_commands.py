@@ -210,8 +210,15 @@ WHY = ["--reason", "why"]
         (["ready", "--partition", "2026-04-31"], 2, "partition: got '2026-04-31'", "make status"),
         (["hold", "--partition", DAY], 2, "hold: expected --reason", "loader hold --partition"),
         (["hold", "--partition", DAY, "--reason", " "], 2, "hold: expected --reason", "loader hold --partition"),
+        (["hold", "--partition", OTHER], 2, "hold: expected --reason", f"loader hold --partition {OTHER} --reason"),
         (["release"], 2, "release: expected --partition", "loader release --partition 2026-04-17"),
         (["release", "--partition", DAY, "--override"], 2, "expected --reason", "loader release --override"),
+        (
+            ["release", "--partition", OTHER, "--override"],
+            2,
+            "expected --reason",
+            f"loader release --override --partition {OTHER} --reason",
+        ),
         (["restore", "--partition", DAY], 2, "restore: expected --reason", "loader restore --partition"),
         ([*RESTORE, "--release", "1", "--as-of", "2026-04-18T00:00:00Z"], 2, "got both", "loader restore"),
         (["restore", "--all", *WHY], 2, "--all needs --release or --as-of", "loader restore --all --release 1"),
@@ -225,6 +232,7 @@ WHY = ["--reason", "why"]
         (["restore", "--partition", "2026-04-20", *WHY], 4, "nothing was released of it", "make status"),
         (["restore", "--partition", OTHER, *WHY], 4, f"{OTHER} was not released then", "make status"),
         (["ready", "--partition", "2026-04-20"], 1, "", "make status PARTITION=2026-04-20"),
+        (["ready", "--partition", OTHER, "--partition", "2026-04-20"], 1, "", "make status PARTITION=2026-04-20"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
