@@ -112,7 +112,8 @@ def publish(
     does not say which it is about. `accepts_drift`: drift of those of `only` that nothing else keeps back is let pass
     from now on, for the act's reason; an override does so, too. `blocked_by`: why nothing that waits may be released,
     whatever its partition says.
-    An `act` of kind override moves `only` against the checks. Raises CheckFailedError as release_changes.
+    An `act` of kind override moves `only` against the checks, but for days of which nothing is known. Raises
+    CheckFailedError as release_changes.
     """
     held = holds.lock_holds(cursor)
     days, links = changes.find_changes(cursor)
@@ -142,11 +143,15 @@ def publish(
     unasked = {day for day, row in checked.items() if _is_unasked(row)}
     never_shown = {day for day in obstacles if pointers.get(day, 0) == 0}
     waiting = days | (never_shown - unasked) | _behind(pointers, newest)
+    # Of which there is nothing to show: a release of it would say that it is there, and a hold of it only ends.
+    nowhere = (asked or set()) - {*obstacles, *days, *pointers}
+    only_held = held & nowhere if frees else set()
     if asked is not None:
-        waiting |= asked
+        waiting |= asked - only_held
     candidates = []
     for day in waiting:
-        found = [] if act.kind == "override" else obstacles.get(day, list(_UNKNOWN))
+        is_overridden = act.kind == "override" and day not in nowhere
+        found = [] if is_overridden else obstacles.get(day, list(_UNKNOWN))
         of_day = _of_the_act(day, held, asked, frees)
         candidates.append(Candidate(day, (*found, *of_day), is_to_review=day in only_drifting and not of_day))
     decisions = tuple(
@@ -160,7 +165,7 @@ def publish(
     changes.keep_waiting(cursor, moving)
     # What stays back for another reason is refused whole.
     acceptances = store.withdraw(cursor, acceptances, moving)
-    freed = held & set(moving) if frees else set()
+    freed = held & {*moving, *only_held} if frees else set()
     ended = holds.free(cursor, sorted(freed), act)
     store.note_gate(cursor, {day: obstacles.get(day, []) for day in {*obstacles, *days}}, days - set(moving))
     pointers, newest = store.pointers(cursor), store.newest_versions(cursor)

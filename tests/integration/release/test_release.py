@@ -190,6 +190,18 @@ def test_an_override_is_recorded_with_its_reason(first: Verdict, database: Wareh
     assert ready(MONDAY)[0][0] is False
 
 
+def test_a_day_of_which_nothing_is_known_is_never_released_and_its_hold_can_end(
+    first: Verdict, database: Warehouse
+) -> None:
+    """Prevents a mistyped day that a scheduler takes for ready before its first line has come."""
+    hold(settings(), [WEDNESDAY], "meant Tuesday")
+    assert release(settings(), [WEDNESDAY], report=Silent()).published.data_release_id is None
+    assert rows(database, "select is_held from release.hold_change order by change_id") == [(True,), (False,)]
+    with pytest.raises(RefusedError, match="2026-04-15: no line of it is known"):
+        release(settings(), [WEDNESDAY], reason="meant Tuesday", is_override=True, report=Silent())
+    assert ready(WEDNESDAY) == [(False, "no line of it is known")]
+
+
 def test_restore_shows_the_rows_of_then_until_release(first: Verdict, database: Warehouse, tmp_path: Path) -> None:
     whole, stored = rows(database, WHOLE), rows(database, STORED)
     late = of_day(A, 1, status="closed", updated_at=f"{C}T09:00:00Z")
