@@ -87,6 +87,14 @@ def _ingest_of(run: Mapping[str, Any], why: str = "") -> str:
     return f"make ingest MANIFEST={','.join(paths)}{why}"
 
 
+def dry_run_of(world: World, run: Mapping[str, Any]) -> str:
+    """What judges the files of a run again: those that it was given, and not those of the default folder."""
+    declared = run["declared_manifests"]
+    if any(each["is_implicit"] for each in declared):
+        return f"make dry-run INPUT={pasted(declared[0]['manifest_path'])} BATCH={run['batch_id']}"
+    return f"make dry-run{named(world, [each['manifest_path'] for each in declared])}"
+
+
 def for_gaps(world: World, due: Sequence[PartitionState]) -> str:
     """What takes the lines of these partitions (at least one), from the manifests that declare them.
 

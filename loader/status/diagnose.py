@@ -18,7 +18,7 @@ from loader.evidence.facts import fetch_rows
 from loader.printable import pasted
 from loader.recovery.world import World
 from loader.runs.registry import ruleset_in_effect
-from loader.status.advice import for_gaps, for_run, for_unread, named
+from loader.status.advice import dry_run_of, for_gaps, for_run, for_unread, named
 from loader.status.kinds import KINDS, Kind, kind_of
 from loader.status.trace import traceless_manifests, traceless_runs
 
@@ -93,7 +93,7 @@ _ERASURES = """
 select erasure_id::text, reason, finished_at is null as is_cut_off from ops.erasure order by removed_at
 """
 
-_LOOK_AGAIN = "make dry-run   # judges files and lines again without loading; then mend what it names"
+_LOOK_AGAIN = "   # judges files and lines again without loading; then mend what it names"
 _PROVE_AGAIN = "make build SELECT=reconcile   # proves it again and names table and asset"
 _WHICH_RUN = "which run?"
 _SHOWN = 5
@@ -139,7 +139,7 @@ def diagnose(world: World, partition: date | None = None, *, is_folder_searched:
         answer, command = look(world)
         steps.append(Step(question, answer, command is None))
         if command is not None:
-            commands.append((command == _LOOK_AGAIN, question != _WHICH_RUN, command))
+            commands.append((command.endswith(_LOOK_AGAIN), question != _WHICH_RUN, command))
     # Stable: of the same rank, in the order of the questions.
     commands.sort(key=lambda found: found[:2])
     return Diagnosis(tuple(steps), commands[0][2] if commands else "make build SELECT=ticket_fact+")
@@ -164,7 +164,7 @@ def _run(world: World, suffix: str) -> tuple[str, str | None]:
         (proved_at,) = world.cursor.fetchone()
         if proved_at is not None and _was_of_proof(run["failure"]):
             return f"{answer}; everything was proved since, at {proved_at:%Y-%m-%d %H:%M:%S %Z}", None
-        return answer, _LOOK_AGAIN
+        return answer, dry_run_of(world, run) + _LOOK_AGAIN
     fate = "dead" if run["status"] == "running" else run["status"]
     changed = "" if run["ruleset_sha256"] == world.ruleset.sha256 else "; the contract has changed since"
     return f"{name} is {fate}; last stage done: {run['stage']}{changed}", for_run(world, run)

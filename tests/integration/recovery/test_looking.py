@@ -434,7 +434,11 @@ class TestDiagnose:
         found = _diagnosed(database, checkout)
         assert _wrong(found) == [RUN]
         assert "lines rejected, allowed 0%" in _answer(found, RUN)
-        assert found.next_command.startswith("make dry-run")
+        assert found.next_command.startswith(f"make dry-run MANIFEST={exports}   # ")
+        ad_hoc = write_export(checkout / "ad hoc.jsonl", [ticket(901), b"{broken"])
+        assert run(input_path=ad_hoc, batch_id="batch-20260417-009").exit_code == 1
+        told = _diagnosed(database, checkout).next_command
+        assert told.startswith(f"make dry-run INPUT='{ad_hoc}' BATCH=batch-20260417-009   # ")
         untake(database, "partition_key < '2026-04-16'")
         found = _diagnosed(database, checkout)
         assert found.next_command == f"loader backfill --partition 2026-04-15 --manifest {exports} --mode execute"
