@@ -39,7 +39,7 @@ partition_option = click.option("--partition", metavar="YYYY-MM-DD", help="One U
 def input_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """--manifest, or --input with --batch and --limit."""
     for option in (
-        click.option("--limit", type=click.IntRange(min=1), help="Read this many lines of INPUT; nothing is taken."),
+        click.option("--limit", type=click.IntRange(min=1), help="Land the first lines of INPUT; nothing is taken."),
         click.option("--batch", metavar="batch-YYYYMMDD-NNN", help="The batch that INPUT belongs to."),
         click.option("--input", "input_file", metavar="FILE", help="One ad-hoc file, through an implicit manifest."),
         click.option("--manifest", metavar="PATH[,PATH…]", help="Only these manifests (default: data/seed_manifests)."),
