@@ -9,7 +9,8 @@ WORKERS ?= 2
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 # What an operator gives, or pastes, is text: make expands nothing in it, and the shell gets it as one word.
-GIVEN := PARTITION MANIFEST INPUT BATCH LIMIT LOCK_TIMEOUT FROM TO RUN OUT PLAN RELEASE AS_OF REASON SELECT K
+GIVEN := PARTITION MANIFEST INPUT BATCH LIMIT LOCK_TIMEOUT FROM TO RUN OUT PLAN RELEASE AS_OF REASON SELECT K \
+	CUSTOMER OLDER_THAN KEEP MODE ROLE
 $(foreach name,$(GIVEN),$(if $(value $(name)),$(eval override $(name) := $$(value $(name)))))
 quoted = '$(subst ','\'',$($(1)))'
 # An option is passed only when its variable is set.
@@ -81,7 +82,7 @@ diagnose: $(STAMP) ## The triage, step by step, to one recommended command [PART
 	@$(LOADER) diagnose $(call option,--partition,PARTITION) $(json)
 
 plan: $(STAMP) ## Plan a recovery verb: MODE=backfill PARTITION=2026-04-17, MODE=retry RUN=…, MODE=replay BATCH=… (docs/recovery_strategy.md)
-	@$(LOADER) plan $(MODE) $(arguments_$(MODE)) $(json)
+	@$(LOADER) plan $(call quoted,MODE) $(arguments_$(MODE)) $(json)
 
 apply: $(STAMP) ## Carry out a reviewed plan: PLAN=reports/backfill/backfill_plan_2026-04-17.json [LOCK_TIMEOUT=60]
 	@$(LOADER) apply $(call quoted,PLAN) $(lock) $(json)

@@ -95,3 +95,14 @@ def test_a_name_that_is_pasted_is_never_a_command(tmp_path: Path, name: str) -> 
     ).stdout.splitlines()
     assert words == ["dry-run", "--manifest", name]
     assert not mark.exists()
+
+
+def test_no_value_that_is_given_is_expanded() -> None:
+    """Prevents the erasure of customer a where customer a$b was meant, and a command of make's in an id."""
+    makefile = (ROOT / "Makefile").read_text()
+    given = re.search(r"^GIVEN := ((?:.*\\\n)*.*)", makefile, re.MULTILINE)
+    assert given is not None
+    assert set(re.findall(r"call option,-[-a-z]+,([A-Z_]+)", makefile)) <= set(given[1].split())
+    done = _make("-n", "erase", "CUSTOMER=a$b$(HOME)", "REASON=why")
+    words = done.stdout.splitlines()[-1].split()
+    assert words == [".venv/bin/loader", "erase", "--customer", "'a$b$(HOME)'", "--reason", "'why'"]
