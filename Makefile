@@ -99,9 +99,9 @@ ready: $(STAMP) ## Exit 0 when a partition is released and unchanged since: PART
 hold: $(STAMP) ## Keep a partition as readers see it, whatever runs: PARTITION=2026-04-17 REASON='under review'
 	@$(LOADER) hold $(call option,--partition,PARTITION) $(call option,--reason,REASON) $(json)
 
-release: $(STAMP) ## Prove Silver and let readers see a partition of it; ends its hold [OVERRIDE=1 ACCEPT_DRIFT=1 REASON='why']
+release: $(STAMP) ## Prove Silver and let readers see a partition of it; ends its hold [OVERRIDE=1 ACCEPT_DRIFT=1 ACCEPT_REJECTS=1 REASON='why']
 	@$(LOADER) release $(call option,--partition,PARTITION) $(if $(OVERRIDE),--override) \
-		$(if $(ACCEPT_DRIFT),--accept-drift) $(call option,--reason,REASON) $(lock) $(json)
+		$(if $(ACCEPT_DRIFT),--accept-drift) $(if $(ACCEPT_REJECTS),--accept-rejects) $(call option,--reason,REASON) $(lock) $(json)
 
 erase: $(STAMP) ## Take a customer out of everything that is kept: CUSTOMER=… REASON=… plans, CUSTOMER=… PLAN=… applies (docs/privacy.md)
 	@$(LOADER) erase $(arguments_erase) $(lock) $(json)

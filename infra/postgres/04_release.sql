@@ -172,10 +172,11 @@ alter table release.pending_ticket set (vacuum_truncate = false);
 alter table ops.unproved_change set (vacuum_truncate = false);
 alter table ops.proved_load set (vacuum_truncate = false);
 
--- Drift of a partition that a person has looked at and let pass: it keeps the partition back no more.
-create table if not exists release.accepted_drift (
+-- What a person has looked at and let pass: it keeps the partition back no more.
+alter table if exists release.accepted_drift rename to acceptance;
+create table if not exists release.acceptance (
     partition_key date not null,
-    -- As in reconcile.drift_finding.
+    -- As in reconcile.drift_finding; or too_many_rejects, and as measure the asset that the rejects are of.
     check_name text not null,
     measure text not null,
     operator text not null,
@@ -186,5 +187,5 @@ create table if not exists release.accepted_drift (
     primary key (partition_key, check_name, measure)
 );
 -- As tables of an earlier version have them.
-alter table release.accepted_drift add column if not exists trace_id text;
-alter table release.accepted_drift add column if not exists acceptance_id bigint generated always as identity;
+alter table release.acceptance add column if not exists trace_id text;
+alter table release.acceptance add column if not exists acceptance_id bigint generated always as identity;

@@ -45,7 +45,7 @@ def erase(
             raise CommandUsageError(
                 "erase: got --plan with --reason or --mode, expected --plan alone: the plan has its reason; nothing was"
                 " started",
-                next_command=f"loader erase --customer <id> --plan {plan_file}",
+                next_command=f"loader erase --customer '<id>' --plan {plan_file}",
             )
         return _apply(settings, customer, read_erasure_plan(settings, plan_file), as_json)
     if reason is None:
@@ -71,7 +71,7 @@ def _apply(settings: Settings, customer: str, record: dict[str, object], as_json
 
 
 def _print_plan(settings: Settings, plan: ErasurePlan, path: Path, as_json: bool) -> None:
-    next_command = f"loader erase --customer <id> --plan {pasted(settings.named(path))}"
+    next_command = f"loader erase --customer '<id>' --plan {pasted(settings.named(path))}"
     record = plan.as_record(settings)
     if as_json:
         print_json({**record, "next_command": next_command})

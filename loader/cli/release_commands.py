@@ -45,6 +45,9 @@ def _reason(reason: str | None, verb: str, days: Sequence[date]) -> str:
 @click.option(
     "--accept-drift", is_flag=True, help="Drift that is known of them keeps them back no more; needs --reason."
 )
+@click.option(
+    "--accept-rejects", is_flag=True, help="Files with too many rejects keep them back no more; needs --reason."
+)
 @click.option("--reason", help="Why.")
 @lock_option
 @json_option
@@ -52,6 +55,7 @@ def release(
     partitions: Sequence[str],
     override: bool,
     accept_drift: bool,
+    accept_rejects: bool,
     reason: str | None,
     lock_timeout: float | None,
     as_json: bool,
@@ -61,12 +65,19 @@ def release(
 
     days = _days(partitions, "release")
     why = reason
-    if override or accept_drift:
-        why = _reason(reason, "release --override" if override else "release --accept-drift", days)
+    flags = {"--override": override, "--accept-drift": accept_drift, "--accept-rejects": accept_rejects}
+    if any(flags.values()):
+        why = _reason(reason, " ".join(("release", *(flag for flag, is_set in flags.items() if is_set))), days)
     settings = settings_of(lock_timeout)
     with progress() as report:
         released = release_days(
-            settings, days, reason=why, is_override=override, accepts_drift=accept_drift, report=report
+            settings,
+            days,
+            reason=why,
+            is_override=override,
+            accepts_drift=accept_drift,
+            accepts_rejects=accept_rejects,
+            report=report,
         )
     found = released.published
     if as_json:

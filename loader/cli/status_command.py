@@ -38,7 +38,7 @@ def status(partition: str | None, as_json: bool) -> int:
     _table("drift that nobody has accepted", answer.drift)
     if answer.drift:
         drifting = answer.drift[0]["partition_key"] or "<day>"
-        echo(f"to let it pass: loader release --partition {drifting} --accept-drift --reason <why>   # docs/drift.md")
+        echo(f"to let it pass: loader release --partition {drifting} --accept-drift --reason '<why>'   # docs/drift.md")
     echo(f"next: {answer.next_command}")
     return 0
 

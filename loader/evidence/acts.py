@@ -23,7 +23,7 @@ ASSET_KEY = "release/partition_pointer"
 ACTS = {
     "data_release": ("release.data_release", "data_release_id"),
     "hold_change": ("release.hold_change", "change_id"),
-    "drift_acceptance": ("release.accepted_drift", "acceptance_id"),
+    "acceptance": ("release.acceptance", "acceptance_id"),
     "expiry": ("release.expiry", "expiry_id"),
 }
 
@@ -62,7 +62,7 @@ from release.hold_change where change_id = any(%s) order by change_id
 
 _ACCEPTANCES = """
 select acceptance_id, partition_key::text, check_name, measure, operator, reason, trace_id, accepted_at
-from release.accepted_drift where acceptance_id = any(%s) order by acceptance_id
+from release.acceptance where acceptance_id = any(%s) order by acceptance_id
 """
 
 _EXPIRIES = f"""
@@ -86,11 +86,11 @@ where expiry.expiry_id = any(%s)
 # Where a record lists rows, and what it says of each.
 _LISTED = {
     "hold_change": ("holds", ("change_id", "partition_key", "is_held", "reason")),
-    "drift_acceptance": ("accepted_drift", ("acceptance_id", "partition_key", "check_name", "measure", "reason")),
+    "acceptance": ("accepted", ("acceptance_id", "partition_key", "check_name", "measure", "reason")),
 }
 # Whose row says who acted, when and why: the first of these that there is.
-_FIRST = ("data_release", "expiry", "hold_change", "drift_acceptance")
-_QUERIES = {"data_release": _RELEASES, "hold_change": _HOLDS, "drift_acceptance": _ACCEPTANCES, "expiry": _EXPIRIES}
+_FIRST = ("data_release", "expiry", "hold_change", "acceptance")
+_QUERIES = {"data_release": _RELEASES, "hold_change": _HOLDS, "acceptance": _ACCEPTANCES, "expiry": _EXPIRIES}
 
 # The rows of acts: the name of what they are (ACTS) -> number -> row.
 Told = Mapping[str, Mapping[int, Mapping[str, Any]]]
@@ -134,8 +134,8 @@ def compose(told: Told, act: str, numbers: Numbers) -> dict[str, Any] | None:
         "pointers": row.get("pointers", []),
         "holds": _listed(rows["hold_change"], "hold_change"),
     }
-    if rows["drift_acceptance"]:
-        record["accepted_drift"] = _listed(rows["drift_acceptance"], "drift_acceptance")
+    if rows["acceptance"]:
+        record["accepted"] = _listed(rows["acceptance"], "acceptance")
     if rows["expiry"]:
         record["expired"] = {
             "older_than": _instant(row["older_than"]),

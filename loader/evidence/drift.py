@@ -15,7 +15,7 @@ _OPEN = """
 select drift.partition_key, drift.asset_id, drift.check_name, drift.measure, drift.detail
 from reconcile.drift_finding as drift
 where not exists (
-    select from release.accepted_drift as accepted
+    select from release.acceptance as accepted
     where accepted.partition_key = drift.partition_key and accepted.check_name = drift.check_name
         and accepted.measure = drift.measure)
 order by drift.partition_key, drift.check_name, drift.measure, drift.detail

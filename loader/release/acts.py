@@ -58,14 +58,15 @@ def release(
     reason: str | None = None,
     is_override: bool = False,
     accepts_drift: bool = False,
+    accepts_rejects: bool = False,
     report: Report,
 ) -> Released:
     """Prove Silver as it stands, and let readers see these partitions; ends their holds.
 
-    With a reason, `is_override`: also where checks fail; `accepts_drift`: drift that is known of them is let pass. The
-    act is recorded with its reason. Raises RefusedError, with nothing of it moved or let pass, where a partition stays
-    back; CommandUsageError where none was given; InfrastructureError, with the release made, where its evidence file
-    cannot be written.
+    With a reason, `is_override`: also where checks fail; `accepts_drift`, `accepts_rejects`: drift that is known of
+    them, or the rejects of their files, is let pass, now and later. The act is recorded with its reason. Raises
+    RefusedError, with nothing of it moved or let pass, where a partition stays back; CommandUsageError where none was
+    given; InfrastructureError, with the release made, where its evidence file cannot be written.
     """
     if not days:
         raise CommandUsageError(
@@ -107,6 +108,7 @@ def release(
                 only=days,
                 frees=True,
                 accepts_drift=accepts_drift,
+                accepts_rejects=accepts_rejects,
                 is_proved=is_proved,
             )
             closed = [decision for decision in published.decisions if not decision.is_open]
@@ -123,11 +125,13 @@ def release(
 
 
 def _lets_pass(decision: Decision, published: Published) -> str:
-    """What lets partitions move that stay back: drift is accepted, anything else is mended or overridden."""
+    """What lets partitions move that stay back: drift and rejects are let pass, the rest is mended or overridden."""
+    again = "loader release " + " ".join(f"--partition {day}" for day in decision.partitions)
     if published.to_review.issuperset(decision.partitions):
-        days = " ".join(f"--partition {day}" for day in decision.partitions)
-        return f"loader release {days} --accept-drift --reason <why>   # docs/drift.md"
-    return "make diagnose   # or loader release … --override --reason <why>"
+        return f"{again} --accept-drift --reason '<why>'   # docs/drift.md"
+    if published.rejecting.issuperset(decision.partitions):
+        return f"{again} --accept-rejects --reason '<why>'   # after a look at what was rejected: make completeness"
+    return f"make diagnose   # or, against the checks: {again} --override --reason '<why>'"
 
 
 def readiness(settings: Settings, days: Sequence[date]) -> list[Mapping[str, Any]]:

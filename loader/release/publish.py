@@ -33,12 +33,17 @@ _MUST_BE_ZERO = {
 }
 
 
-# Days with lines of an asset of which more is rejected than policy allows (all of it is always too much).
+# Days with lines of an asset of which more is rejected than policy allows (all of it is always too much), but for those
+# for which somebody has let it pass.
 _OVER_LIMIT = """
 select part.partition_key, string_agg(distinct asset.source_id, ', ' order by asset.source_id) as source_ids
 from reconcile.reconcile_asset as asset
 inner join ops.asset_partition as part on part.asset_id = asset.asset_id and part.ruleset_id = asset.ruleset_id
 where asset.rejected_count > 0
+    and not exists (
+        select from release.acceptance as accepted
+        where accepted.partition_key = part.partition_key and accepted.check_name = %(check)s
+            and accepted.measure = 'asset ' || asset.asset_id)
     and (asset.record_line_count = 0
         or asset.rejected_count > %(limit)s * (asset.record_line_count + asset.rejected_count))
 group by part.partition_key
@@ -55,10 +60,12 @@ class Published:
     current: frozenset[date] = frozenset()
     # Holds that ended (release.hold_change).
     hold_changes: tuple[int, ...] = ()
-    # Drift that was accepted (release.accepted_drift).
+    # Drift and rejects that were let pass (release.acceptance).
     acceptances: tuple[int, ...] = ()
     # Partitions that nothing but drift keeps back: of their own, or of one with which they share a moved ticket.
     to_review: frozenset[date] = frozenset()
+    # Partitions of whose own checks none fails but the share of a file's lines that may be rejected.
+    rejecting: frozenset[date] = frozenset()
 
     def decision(self, days: Collection[date], *, has_drift: bool = False) -> str:
         """The downstream decision on these partitions together. `has_drift`: something beside them waits for a person,
@@ -90,6 +97,10 @@ class Published:
         if kept_back:
             days = sum(len(decision.partitions) for decision in kept_back)
             words.append(f"{days} partition(s) kept back: {kept_back[0].obstacles[0]}")
+        if self.hold_changes:
+            words.append(f"{len(self.hold_changes)} hold(s) ended")
+        if self.acceptances:
+            words.append(f"{len(self.acceptances)} finding(s) let pass")
         return "; ".join(words) or "nothing to release"
 
 
@@ -102,6 +113,7 @@ def publish(
     only: Sequence[date] | None = None,
     frees: bool = False,
     accepts_drift: bool = False,
+    accepts_rejects: bool = False,
     blocked_by: Sequence[str] = (),
 ) -> Published:
     """Judge every partition that waits, and let readers see those whose checks passed; all in the caller's transaction.
@@ -109,9 +121,9 @@ def publish(
     After reconcile, under the ingest lock. `reject_limit`: the greatest share of an asset's lines that may be rejected;
     beyond it the days of the asset stay back. `only`: of these partitions; `frees`: a hold on them does not keep them
     back, and ends when they move. `is_proved`: the build closed; if not, no partition is proved, since a failing test
-    does not say which it is about. `accepts_drift`: drift of those of `only` that nothing else keeps back is let pass
-    from now on, for the act's reason; an override does so, too. `blocked_by`: why nothing that waits may be released,
-    whatever its partition says.
+    does not say which it is about. `accepts_drift`, `accepts_rejects`: drift, or the rejects of files, of those of
+    `only` that nothing else keeps back is let pass from now on, for the act's reason; an override does both.
+    `blocked_by`: why nothing that waits may be released, whatever its partition says.
     An `act` of kind override moves `only` against the checks, but for days of which nothing is known. Raises
     CheckFailedError as release_changes.
     """
@@ -129,10 +141,16 @@ def publish(
         ]
         for day, row in checked.items()
     }
-    for row in fetch_rows(cursor, _OVER_LIMIT, {"limit": reject_limit}):
-        obstacles.setdefault(row["partition_key"], []).append(f"too many rejects in {row['source_ids']}")
-    lets_drift_pass = only and (accepts_drift or act.kind == "override")
-    acceptances = store.accept_drift(cursor, only or (), act) if lets_drift_pass else []
+    acceptances: list[int] = []
+    if only and (accepts_drift or act.kind == "override"):
+        acceptances += store.accept_drift(cursor, only, act)
+    if only and (accepts_rejects or act.kind == "override"):
+        acceptances += store.accept_rejects(cursor, only, act)
+    rejecting = set()
+    for row in fetch_rows(cursor, _OVER_LIMIT, {"limit": reject_limit, "check": store.TOO_MANY_REJECTS}):
+        if not obstacles.setdefault(row["partition_key"], []):
+            rejecting.add(row["partition_key"])
+        obstacles[row["partition_key"]].append(f"too many rejects in {row['source_ids']}")
     drifting = _drifts_by_day(cursor, obstacles)
     only_drifting = {day for day in drifting if not obstacles[day]}
     for day, drifts in drifting.items():
@@ -183,6 +201,7 @@ def publish(
         to_review=frozenset(to_review | (only_drifting - kept_back)),
         hold_changes=tuple(ended),
         acceptances=tuple(acceptances),
+        rejecting=frozenset(rejecting),
     )
 
 
@@ -192,7 +211,7 @@ def record_published(cursor: Any, settings: Settings, kind: str, published: Publ
     numbers = {
         "data_release": [] if published.data_release_id is None else [published.data_release_id],
         "hold_change": published.hold_changes,
-        "drift_acceptance": published.acceptances,
+        "acceptance": published.acceptances,
     }
     if not any(numbers.values()):
         return None

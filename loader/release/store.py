@@ -23,6 +23,9 @@ where attrelid = 'release.ticket_row'::regclass and attnum > 0 and not attisdrop
 order by attnum
 """
 
+# Of an acceptance that is about rejects; its measure is the asset.
+TOO_MANY_REJECTS = "too_many_rejects"
+
 # Each partition of `days` to the version that `targets` names beside it.
 _MOVE_POINTERS = """
 with
@@ -129,9 +132,9 @@ def add_release(cursor: Any, act: Act) -> int:
 
 def accept_drift(cursor: Any, days: Sequence[date], act: Act) -> list[int]:
     """Let the drift that is known of these partitions pass, whatever runs; accepted before, it keeps that reason.
-    Returns the numbers of the acceptances (release.accepted_drift)."""
+    Returns the numbers of the acceptances (release.acceptance)."""
     cursor.execute(
-        "insert into release.accepted_drift (partition_key, check_name, measure, operator, reason, trace_id)"
+        "insert into release.acceptance (partition_key, check_name, measure, operator, reason, trace_id)"
         " select distinct partition_key, check_name, measure, %s, %s, %s from reconcile.drift_finding"
         " where partition_key = any(%s) on conflict do nothing returning acceptance_id",
         (act.operator, act.reason, act.trace_id, list(days)),
@@ -139,10 +142,26 @@ def accept_drift(cursor: Any, days: Sequence[date], act: Act) -> list[int]:
     return [number for (number,) in cursor.fetchall()]
 
 
+def accept_rejects(cursor: Any, days: Sequence[date], act: Act) -> list[int]:
+    """Let the rejects pass of every file with lines of these partitions, however many they are, and whatever runs; the
+    file's other partitions are not meant. Returns the numbers of the acceptances (release.acceptance)."""
+    cursor.execute(
+        "insert into release.acceptance (partition_key, check_name, measure, operator, reason, trace_id)"
+        " select distinct part.partition_key, %s, 'asset ' || part.asset_id, %s, %s, %s"
+        " from ops.asset_partition as part"
+        " inner join reconcile.reconcile_asset as asset"
+        "  on asset.asset_id = part.asset_id and asset.ruleset_id = part.ruleset_id"
+        " where part.partition_key = any(%s) and asset.rejected_count > 0"
+        " on conflict do nothing returning acceptance_id",
+        (TOO_MANY_REJECTS, act.operator, act.reason, act.trace_id, list(days)),
+    )
+    return [number for (number,) in cursor.fetchall()]
+
+
 def withdraw(cursor: Any, acceptances: Sequence[int], days: Sequence[date]) -> list[int]:
     """Of these acceptances keep those of `days` only; returns them."""
     cursor.execute(
-        "delete from release.accepted_drift where acceptance_id = any(%s) and not partition_key = any(%s)"
+        "delete from release.acceptance where acceptance_id = any(%s) and not partition_key = any(%s)"
         " returning acceptance_id",
         (list(acceptances), list(days)),
     )

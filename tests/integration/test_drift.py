@@ -142,7 +142,7 @@ def test_drift_that_a_person_lets_pass_keeps_nothing_back_any_more(drifted: Drif
     )
     done = release(settings(), [PRIORITY], reason="a campaign", accepts_drift=True, report=Silent())
     assert done.published.partitions == (PRIORITY,)
-    assert rows(database, "select partition_key, check_name, measure, reason from release.accepted_drift") == [
+    assert rows(database, "select partition_key, check_name, measure, reason from release.acceptance") == [
         (PRIORITY, "drift_value_mix", "priority", "a campaign")
     ]
     ((payload,),) = rows(
@@ -166,15 +166,15 @@ def test_who_let_drift_pass_and_why_is_in_the_chain_of_evidence(drifted: Drifted
     done = release(settings(), [PRIORITY], reason="a campaign", accepts_drift=True, report=Silent())
     assert done.report_path is not None
     record = orjson.loads(done.report_path.read_bytes())
-    assert [(each["partition_key"], each["measure"], each["reason"]) for each in record["accepted_drift"]] == [
+    assert [(each["partition_key"], each["measure"], each["reason"]) for each in record["accepted"]] == [
         (PRIORITY.isoformat(), "priority", "a campaign")
     ]
     assert of_acceptances(database) == []
-    rows(database, "update release.accepted_drift set reason = 'none of mine'")
-    assert [fault.split(":")[0] for fault in of_acceptances(database)] == ["accepted_drift"]
+    rows(database, "update release.acceptance set reason = 'none of mine'")
+    assert [fault.split(":")[0] for fault in of_acceptances(database)] == ["accepted"]
     rows(
         database,
-        "insert into release.accepted_drift (partition_key, check_name, measure, operator, reason)"
+        "insert into release.acceptance (partition_key, check_name, measure, operator, reason)"
         " values ('2026-04-30', 'drift_null_rate', 'org_id', 'nobody', 'none')",
     )
     assert len(of_acceptances(database)) == 2
@@ -182,7 +182,7 @@ def test_who_let_drift_pass_and_why_is_in_the_chain_of_evidence(drifted: Drifted
 
 def of_acceptances(database: Warehouse) -> list[str]:
     """Faults of the evidence of what was let pass; the scene's other files are not this test's."""
-    return [each.fault for each in evidence_faults(database) if "accepted_drift" in each.report_path + each.fault]
+    return [each.fault for each in evidence_faults(database) if "accept" in each.report_path + each.fault]
 
 
 def test_drift_of_a_day_that_something_else_keeps_back_is_not_let_pass(drifted: Drifted) -> None:
@@ -193,7 +193,7 @@ def test_drift_of_a_day_that_something_else_keeps_back_is_not_let_pass(drifted: 
     rows(database, f"update silver.ticket_fact set status = 'lost' where partition_key = '{PRIORITY}'")
     with pytest.raises(RefusedError, match="nothing was released"):
         release(settings(), [PRIORITY], reason="a campaign", accepts_drift=True, report=Silent())
-    assert rows(database, "select count(*) from release.accepted_drift") == [(0,)]
+    assert rows(database, "select count(*) from release.acceptance") == [(0,)]
     assert rows(database, acts) == before
 
 

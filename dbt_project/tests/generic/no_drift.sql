@@ -12,7 +12,7 @@ findings as (
 
 accepted as (
 
-    select * from {{ source('release', 'accepted_drift') }}
+    select * from {{ source('release', 'acceptance') }}
 
 ),
 

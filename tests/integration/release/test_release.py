@@ -17,7 +17,7 @@ from loader.recovery import apply_plan
 from loader.recovery.verbs import Restored
 from loader.release.acts import hold, readiness, release
 from loader.warehouse import Warehouse
-from tests.ingests import declare, rows, run, settings, ticket, write_export
+from tests.ingests import declare, evidence_faults, rows, run, settings, ticket, write_export
 from tests.recoveries import of_day, planned
 
 MONDAY, TUESDAY, WEDNESDAY = (date(2026, 4, day) for day in (13, 14, 15))
@@ -147,6 +147,34 @@ def test_too_many_rejects_keep_the_days_of_the_file_back(first: Verdict, databas
     assert [day for _, day, _ in rows(database, SERVED)] == [A, A, B, C]
     assert ready(TUESDAY) == [(False, f"proved rows wait for their release; too many rejects in tickets-{B}.jsonl")]
     assert rows(database, WHOLE) != whole
+
+
+def test_rejects_that_a_person_lets_pass_keep_that_day_back_no_more(
+    first: Verdict, database: Warehouse, tmp_path: Path
+) -> None:
+    """Prevents days of a broken file, corrected since, that no command lets readers trust again."""
+    assert deliver(tmp_path, "second", of_day(B, 2), of_day(C, 1), b"{broken", b"{broken").exit_code == 1
+    assert deliver(tmp_path, "corrected", of_day(B, 2), of_day(C, 1)).exit_code == 0
+    told = f"{B}: too many rejects in tickets-{B}.jsonl; nothing was released"
+    with pytest.raises(RefusedError, match=told) as refused:
+        release(settings(), [TUESDAY], report=Silent())
+    assert refused.value.next_command.startswith(f"loader release --partition {B} --accept-rejects --reason '<why>'")
+    done = release(settings(), [TUESDAY], reason="sent again", accepts_rejects=True, report=Silent())
+    assert done.report_path is not None
+    accepted = orjson.loads(done.report_path.read_bytes())["accepted"]
+    assert [(each["partition_key"], each["check_name"], each["measure"]) for each in accepted] == [
+        (B, "too_many_rejects", "asset 2")
+    ]
+    assert ready(TUESDAY, WEDNESDAY) == [
+        (True, None),
+        (False, f"not released; proved rows wait for their release; too many rejects in tickets-{B}.jsonl"),
+    ]
+    # Nor when later rows of the day arrive; another broken file of it does again.
+    assert deliver(tmp_path, "late", of_day(B, 1, status="closed", updated_at=f"{C}T09:00:00Z")).exit_code == 0
+    assert ready(TUESDAY) == [(True, None)]
+    assert deliver(tmp_path, "broken", of_day(B, 3), b"{broken").exit_code == 1
+    assert ready(TUESDAY)[0][0] is False
+    assert evidence_faults(database) == []
 
 
 def test_a_held_day_stays_and_what_moved_out_of_it_waits_with_it(
