@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -11,12 +12,14 @@ from typing import Any
 
 from psycopg2 import sql
 
+from loader.bounds import KEPT_LINE_BYTES
 from loader.config import Settings
 from loader.privacy.person import is_named_in, may_name, owners
 from loader.privacy.redaction import find_lines
 from loader.raw_zone import RawZone
 from loader.reader import open_content
 
+_CUSTOMER = re.compile(rb'"customer_id"\s*:\s*("(?:[^"\\]|\\.)*")')
 # Shorter texts say nothing of one person ("Hello", "n/a") and stand everywhere.
 _SHORTEST_TEXT = 12
 _TABLES = """
@@ -74,15 +77,15 @@ def search_rows(cursor: Any, customer_id: str, texts: Iterable[str]) -> Remains:
 
 def _suspicious(
     cursor: Any, schema: str, table: str, plain: Sequence[str], binary: Sequence[str], needles: Sequence[str]
-) -> Iterator[tuple[str, bytes, str | None]]:
-    """Rows that hold one of the texts somewhere: their text, their bytes, and their customer_id."""
+) -> Iterator[tuple[str, list[bytes], str | None]]:
+    """Rows that hold one of the texts somewhere: their text, the bytes of each binary column, their customer_id."""
     # In Bronze the texts of others may be the same; whose a row is, its customer_id says.
     wanted = needles[:1] if schema == "bronze" else needles
     text = sql.SQL("concat_ws(chr(10), {})").format(
         sql.SQL(", ").join([sql.SQL("{}::text").format(sql.Identifier(name)) for name in plain] or [sql.SQL("''")])
     )
-    content = sql.SQL(" || ").join(
-        [sql.SQL("coalesce({}, ''::bytea)").format(sql.Identifier(name)) for name in binary] or [sql.SQL("''::bytea")]
+    content = sql.SQL("array[{}]::bytea[]").format(
+        sql.SQL(", ").join(sql.SQL("coalesce({}, '')").format(sql.Identifier(name)) for name in binary)
     )
     owner = sql.Identifier("customer_id") if "customer_id" in plain else sql.SQL("null::text")
     cursor.execute(
@@ -90,24 +93,26 @@ def _suspicious(
             "select row_text, row_bytes, owner from ("
             " select {text} as row_text, {content} as row_bytes, {owner} as owner from {table} offset 0"
             ") as row where exists (select from unnest(%s::text[]) as needle"
-            " where strpos(row_text, needle) > 0 or position(convert_to(needle, 'UTF8') in row_bytes) > 0)"
+            " where strpos(row_text, needle) > 0 or exists (select from unnest(row_bytes) as bytes"
+            " where position(convert_to(needle, 'UTF8') in bytes) > 0))"
         ).format(text=text, content=content, owner=owner, table=sql.Identifier(schema, table)),
         (list(wanted),),
     )
     for row_text, row_bytes, customer in cursor:
-        yield row_text, bytes(row_bytes), customer
+        yield row_text, [bytes(each) for each in row_bytes], customer
 
 
 def _judge(
-    remains: Remains, table: str, row: tuple[str, bytes, str | None], customer_id: str, needles: Sequence[str]
+    remains: Remains, table: str, row: tuple[str, list[bytes], str | None], customer_id: str, needles: Sequence[str]
 ) -> None:
-    text, content, owner = row
-    everything = f"{text}\n{content.decode(errors='replace')}"
+    text, contents, owner = row
+    everything = "\n".join([text, *(content.decode(errors="replace") for content in contents)])
     is_named = is_named_in(everything, customer_id)
     if owner == customer_id:
         remains.found[table] += 1
     elif table == "bronze.rejected_record":
-        if customer_id in owners(content):
+        # Each by itself: with the hash of the line behind it, no line is JSON, and is everybody's whom it mentions.
+        if any(customer_id in _owners_of_kept(content) for content in contents):
             remains.found[table] += 1
         else:
             remains.mention_count += is_named
@@ -115,6 +120,13 @@ def _judge(
         remains.mention_count += is_named
     elif is_named or any(needle in everything for needle in needles):
         remains.found[table] += 1
+
+
+def _owners_of_kept(line: bytes) -> frozenset[str]:
+    """Whose the kept bytes of a rejected line are. Of a line that was cut, its customer_id says so where it stands in
+    them; the whole line is searched in the archive."""
+    named = _CUSTOMER.findall(line) if len(line) == KEPT_LINE_BYTES else []
+    return frozenset().union(*map(owners, named)) if named else owners(line)
 
 
 def search_objects(raw_zone: RawZone, customer_id: str) -> Remains:
