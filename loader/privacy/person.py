@@ -24,9 +24,9 @@ _WORDS = (re.compile(r"[\w@.:+/-]+"), re.compile(r"[\w@.+-]+"), re.compile(r"[\w
 def owners(body: bytes) -> frozenset[str]:
     """The customers whom a line, without its terminator, belongs to.
 
-    Of a JSON object the text of its `customer_id`, every one where the field stands twice. Of one without that field
-    all texts in it, and of a line that is no JSON all texts and words: who is named there cannot be told from a
-    customer, and what is kept too long is worse than a broken line that is lost.
+    Of a JSON object the text of its `customer_id`, every one where the field stands twice. Of one without that field,
+    or with a number there, all texts and numbers in it, and of a line that is no JSON all texts and words: who is named
+    there cannot be told from a customer, and what is kept too long is worse than a broken line that is lost.
     """
     body = _letters(body)
     # One mention of the field, unescaped: the parser's value is the only one.
@@ -44,8 +44,9 @@ def owners(body: bytes) -> frozenset[str]:
         return dict(pairs)
 
     try:
-        value = json.loads(body, object_pairs_hook=note, parse_int=_nothing, parse_float=_nothing)
-        return frozenset(named or {text for _, text in strings_of(value)})
+        value = json.loads(body, object_pairs_hook=note, parse_int=_Digits, parse_float=_Digits)
+        is_named = any(not isinstance(name, _Digits) for name in named)
+        return frozenset(str(text) for text in (named if is_named else {text for _, text in strings_of(value)}))
     except (ValueError, RecursionError):
         return _words(body)
 
@@ -61,8 +62,10 @@ def _words(body: bytes) -> frozenset[str]:
     return frozenset(found)
 
 
-def _nothing(_: str) -> int:
-    return 0
+class _Digits(str):
+    """A number as it is spelled: an id that upstream forgot to quote is somebody's all the same."""
+
+    __slots__ = ()
 
 
 def may_name(body: bytes, customer_id: str) -> bool:
