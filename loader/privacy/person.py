@@ -6,8 +6,9 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import orjson
@@ -28,13 +29,13 @@ def owners(body: bytes) -> frozenset[str]:
     or with a number there, all texts and numbers in it, and of a line that is no JSON all texts and words: who is named
     there cannot be told from a customer, and what is kept too long is worse than a broken line that is lost.
     """
-    body = _letters(body)
+    written, body = body, _letters(body)
     # One mention of the field, unescaped: the parser's value is the only one.
     if body.count(_FIELD_BYTES) == 1 and b"\\u" not in body:
         try:
             record = orjson.loads(body)
         except orjson.JSONDecodeError:
-            return _words(body)
+            return _words(written)
         if isinstance(record, dict) and isinstance(record.get(_FIELD), str):
             return frozenset((record[_FIELD],))
     named: set[str] = set()
@@ -48,18 +49,42 @@ def owners(body: bytes) -> frozenset[str]:
         is_named = any(not isinstance(name, _Digits) for name in named)
         return frozenset(str(text) for text in (named if is_named else {text for _, text in strings_of(value)}))
     except (ValueError, RecursionError):
-        return _words(body)
+        return _words(written)
 
 
 def _words(body: bytes) -> frozenset[str]:
-    text = body.decode(errors="replace")
+    return frozenset().union(*map(_words_of, _readings(body)))
+
+
+def _readings(body: bytes) -> Iterator[str]:
+    """A line's text; of one that is no UTF-8, or has zero bytes, in every encoding that it may be written in."""
+    letters = _letters(body)
+    yield letters.decode(errors="replace")
+    if _is_clean(body):
+        return
+    yield from (letters.decode(encoding, errors="replace") for encoding in ("cp1252", "latin-1"))
+    if b"\0" in body:
+        # Each line of UTF-16 but the first begins in the middle of a character.
+        for start, encoding in product((0, 1), ("utf-16-le", "utf-16-be")):
+            yield body[start:].decode(encoding, errors="replace")
+
+
+def _is_clean(body: bytes) -> bool:
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
+    return b"\0" not in body
+
+
+def _words_of(text: str) -> set[str]:
     found = {word for words in _WORDS for word in words.findall(text)}
     for quoted in _QUOTED.findall(text):
         try:
             found.add(json.loads(f'"{quoted}"'))
         except ValueError:
             found.add(quoted)
-    return frozenset(found)
+    return found
 
 
 class _Digits(str):
@@ -70,7 +95,12 @@ class _Digits(str):
 
 def may_name(body: bytes, customer_id: str) -> bool:
     """Whether a line is worth asking for its owners; cheap, and never false for a line that belongs to the customer."""
-    return customer_id.encode() in _letters(body) or b"\\" in body
+    return (
+        customer_id.encode() in _letters(body)
+        or b"\\" in body
+        # Letters beyond ASCII are other bytes in other encodings.
+        or not (customer_id.isascii() or _is_clean(body))
+    )
 
 
 def _letters(body: bytes) -> bytes:

@@ -60,6 +60,24 @@ def test_a_broken_line_is_found_by_the_letters_of_the_id(line: bytes) -> None:
     assert may_name(line, "c-1")
 
 
+@pytest.mark.parametrize(
+    ("customer", "encoding"),
+    [
+        ("Jürgen-7", "cp1252"),
+        ("Jürgen-7", "latin-1"),
+        *((name, f"utf-16-{order}") for name in ("Jürgen-7", "Ольга", "山田") for order in ("le", "be")),
+    ],
+)
+def test_a_line_in_another_encoding_is_found_by_an_id_beyond_ascii(customer: str, encoding: str) -> None:
+    """Prevents an erasure that says done while a rejected line in Latin-1 or UTF-16 still holds everything."""
+    text = f'{{"customer_id":"{customer}","subject":"naïve"}}'
+    lines = f"{text}\n{text}\n".encode(encoding).split(b"\n")[:2]
+    for line in lines:
+        assert customer in owners(line)
+        assert may_name(line, customer)
+    assert not may_name(text.replace(customer, "c-1").encode(), customer)
+
+
 def test_an_id_is_not_found_as_a_part_of_another() -> None:
     assert "c-1" not in owners(b"customer c-10, c-1-2, xc-1")
     assert not any(is_named_in(text, "c-1") for text in ("c-10", "c-1-2", "xc-1", "a:c-1x"))
