@@ -127,6 +127,25 @@ def test_a_reader_sees_serving_and_nothing_else(day: Warehouse) -> None:
                 attempt(day, Role.READER, statement)
 
 
+def test_no_condition_of_a_reader_is_shown_a_row_that_its_view_hides(day: Warehouse) -> None:
+    """Prevents that a filter, run before the view's own, tells what was replaced, taken back or never released."""
+    with closing(day.connect(application_name="access")) as connection, connection.cursor() as cursor:
+        cursor.execute("set local session_replication_role = replica")
+        cursor.execute("update release.ticket_row set first_release_id = 2 where ticket_id like '%-000002'")
+        cursor.execute("set local role omni_reader")
+        cursor.execute(
+            "create function pg_temp.told(text) returns boolean language plpgsql cost 0.000001"
+            " as $$ begin raise notice 'told %', $1; return true; end $$"
+        )
+        for view in ("ticket_fact", "customer_dim"):
+            cursor.execute(f"select count(*) from serving.{view} where pg_temp.told(customer_id)")
+            assert cursor.fetchall() == [(1,)]
+        # What needs no function of one's own: the server's messages quote a value that does not fit.
+        cursor.execute("select count(*) from serving.ticket_fact where ticket_id like '%1' or ticket_id::int > 0")
+        connection.rollback()
+        assert not [notice for notice in connection.notices if "customer_2" in notice], connection.notices
+
+
 def test_an_auditor_reads_decisions_and_evidence_and_no_payload(day: Warehouse) -> None:
     assert attempt(day, Role.AUDITOR, "select count(*) > 0 from ops.run_evidence") == [(True,)]
     assert attempt(day, Role.AUDITOR, "select unexplained_count from reconcile.reconcile_partition") == [(0,)]

@@ -11,7 +11,7 @@
         {%- do adapter.drop_relation(existing) %}
     {%- endif %}
     {#- Replacing a view locks its readers out for a moment: those of serving are left alone while they are the same. #}
-    {%- set signature = local_md5(sql ~ model.columns) -%}
+    {%- set signature = local_md5(sql ~ model.columns ~ barrier()) -%}
     {%- set is_kept = config.get('meta', {}).get('is_replaced_when_changed_only', false) -%}
     {%- set is_the_same = is_kept and existing is not none and view_signature(this) == signature -%}
     {% call statement('main') -%}
@@ -41,6 +41,11 @@ comment on view {{ target_relation }} is '{{ signature }}'
     {{ return(found.columns[0].values()[0]) }}
 {%- endmacro %}
 
+{#- Where a view hides rows from who may ask it (meta hides_rows): no condition of theirs runs before the view's own. -#}
+{% macro barrier() -%}
+    {{ return(' with (security_barrier)' if config.get('meta', {}).get('hides_rows', false) else '') }}
+{%- endmacro %}
+
 {% macro postgres__create_view_as(relation, sql) -%}
     {%- if config.get('contract').enforced -%}
         {{ get_assert_columns_equivalent(sql) }}
@@ -48,13 +53,13 @@ comment on view {{ target_relation }} is '{{ signature }}'
 do $create$
 begin
     perform pg_advisory_xact_lock({{ catalog_lock() }});
-    execute $view$create or replace view {{ relation }} as (
+    execute $view$create or replace view {{ relation }}{{ barrier() }} as (
 {{ sql }}
 )$view$;
 exception when invalid_table_definition then
     -- A column went, or changed its name or type: only then must the readers of the view go as well.
     execute $view$drop view {{ relation }} cascade$view$;
-    execute $view$create view {{ relation }} as (
+    execute $view$create view {{ relation }}{{ barrier() }} as (
 {{ sql }}
 )$view$;
 end $create$
