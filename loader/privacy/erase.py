@@ -25,7 +25,7 @@ from loader.printable import pasted
 from loader.privacy.plan import ErasurePlan, make_erasure_plan
 from loader.privacy.redaction import blanked
 from loader.privacy.removal import remove_rows
-from loader.privacy.search import files_of, holds, search_objects, search_rows
+from loader.privacy.search import files_of, holds, search_objects, search_rows, searched
 from loader.privacy.tombstones import finish_redactions
 from loader.progress import Report
 from loader.raw_zone import RawZone
@@ -271,7 +271,7 @@ def _clean_files(settings: Settings, customer_id: str, plan: ErasurePlan) -> tup
 
 def _blank_lines(path: Path, customer_id: str, plan: ErasurePlan) -> None:
     """In place and to the byte: whoever writes the log goes on at its end."""
-    needles = [customer_id.encode(), *(text.encode() for text in plan.texts if text)]
+    needles = [text.encode() for text in (customer_id, *searched(plan.texts))]
     with path.open("r+b") as file:
         offset = 0
         for line in file.read().splitlines(keepends=True):

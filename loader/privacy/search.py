@@ -24,7 +24,9 @@ _CUSTOMER = re.compile(rb'"customer_id"\s*:\s*("(?:[^"\\]|\\.)*")')
 _SHORTEST_TEXT = 12
 _TABLES = """
 select namespace.nspname, class.relname,
-    array_agg(attribute.attname::text order by attribute.attnum) filter (where type.typname <> 'bytea') as plain,
+    -- A count or an instant is nobody's name, and any number is somewhere a place of a byte.
+    array_agg(attribute.attname::text order by attribute.attnum)
+        filter (where type.typname not in ('bytea', 'uuid') and type.typcategory not in ('B', 'D', 'N', 'T')) as plain,
     array_agg(attribute.attname::text order by attribute.attnum) filter (where type.typname = 'bytea') as binary,
     -- A table of this project that cannot be read fails the search; others may have tables of their own beside it.
     namespace.nspname = any('{bronze,ops,release,staging,silver,reconcile,serving}')
@@ -43,6 +45,12 @@ group by namespace.oid, namespace.nspname, class.oid, class.relname order by nam
 _STATISTICS = """
 select schemaname, tablename, concat_ws(chr(10), most_common_vals::text, histogram_bounds::text) from pg_stats
 where schemaname not in ('pg_catalog', 'information_schema')
+    and not exists (
+        select from pg_attribute as attribute inner join pg_type as type on type.oid = attribute.atttypid
+        where attribute.attrelid = format('%%I.%%I', schemaname, tablename)::regclass
+            and attribute.attname = pg_stats.attname
+            and (type.typname = 'uuid' or type.typcategory in ('B', 'D', 'N', 'T'))
+    )
     and strpos(concat_ws(chr(10), most_common_vals::text, histogram_bounds::text), %s) > 0
 """
 
@@ -57,10 +65,15 @@ class Remains:
     not_searched: list[str] = field(default_factory=list)
 
 
+def searched(texts: Iterable[str]) -> list[str]:
+    """Those of the texts that are long enough to be somebody's."""
+    return [text for text in texts if len(text) >= _SHORTEST_TEXT]
+
+
 def search_rows(cursor: Any, customer_id: str, texts: Iterable[str]) -> Remains:
     """Every row of every table, and the planner's statistics."""
     remains = Remains()
-    needles = [text for text in texts if len(text) >= _SHORTEST_TEXT]
+    needles = searched(texts)
     cursor.execute(_TABLES)
     for schema, table, plain, binary, is_searched in cursor.fetchall():
         if not is_searched:
@@ -176,5 +189,5 @@ def holds(path: Path, customer_id: str, texts: Iterable[str]) -> bool:
         content = path.read_bytes()
         if customer_id.encode() in content and is_named_in(content.decode(errors="replace"), customer_id):
             return True
-        return any(text.encode() in content for text in texts if len(text) >= _SHORTEST_TEXT)
+        return any(text.encode() in content for text in searched(texts))
     return False

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import orjson
 import pytest
 
 from loader.warehouse import Warehouse
-from tests.ingests import rows, ticket
+from tests.ingests import rows, settings, ticket
 from tests.integration.privacy.people import NEIGHBOUR, PERSON, deliver, erase_person, ingest
 
 
@@ -28,3 +29,25 @@ def test_a_rejected_line_of_another_that_mentions_the_id_stays_and_is_counted(
     erased = erase_person()
     assert erased.mention_count == 4, "two lines, in the archive and in Bronze"
     assert rows(database, "select line_number from bronze.rejected_record order by 1") == [(2,), (3,)]
+
+
+@pytest.mark.usefixtures("loader_environment")
+def test_a_number_is_somebodys_id_only_where_texts_stand(database: Warehouse, tmp_path: Path) -> None:
+    """Prevents that a customer whose id is digits is found in every count and offset, and never erased."""
+    first = ticket(1, customer_id="?")
+    # Where the second line begins.
+    customer = str(len(orjson.dumps(first)) + 3)
+    ingest(deliver(tmp_path, "first", [{**first, "customer_id": customer}, ticket(2)]))
+    assert rows(database, "select count(*) from bronze.asset_line where byte_offset = %s", int(customer)) == [(1,)]
+    erase_person(customer=customer)
+    assert rows(database, "select count(*) from ops.erasure where finished_at is not null") == [(1,)]
+
+
+@pytest.mark.usefixtures("loader_environment")
+def test_of_a_log_only_lines_go_that_quote_the_person(tmp_path: Path) -> None:
+    """Prevents that a subject of one letter empties every log that names the person once."""
+    ingest(deliver(tmp_path, "first", [ticket(1, customer_id=PERSON, subject="e")]))
+    log = settings().report_dir / "service.log"
+    log.write_text(f"three lines\nof {PERSON}\nstay there\n")
+    erase_person()
+    assert log.read_text() == f"three lines\n{' ' * len('of ' + PERSON)}\nstay there\n"
