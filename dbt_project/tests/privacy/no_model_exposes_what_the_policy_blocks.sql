@@ -1,6 +1,6 @@
-{#- Fails with the columns of Silver, reconcile, serving and the stored releases that the field policy
-    (contracts/privacy) blocks, and with the models whose SQL reads a blocked field under whatever name. Bronze,
-    and staging, which is a look at it, hold whole records. -#}
+{#- Fails with the columns that the field policy (contracts/privacy) blocks in Silver, reconcile, serving, the
+    stored releases and any schema that dbt gets later, and with the models whose SQL reads a blocked field under
+    whatever name. Bronze, and staging, which is a look at it, hold whole records. -#}
 {#- After all that it looks at. -#}
 {%- do ref('ticket_version') %}
 {%- do ref('serving_ticket_fact') %}
@@ -8,7 +8,9 @@
 {%- do ref('partition_status') %}
 {%- do ref('reconcile_finding') %}
 {%- do ref('drift_finding') %}
-{%- set in_code = blocked_fields_in_code(['silver', 'reconcile', 'serving']) %}
+{%- set models = graph.nodes.values() | selectattr('resource_type', 'equalto', 'model') if execute else [] -%}
+{%- set schemas = models | map(attribute='schema') | unique | reject('equalto', 'staging') | list -%}
+{%- set in_code = blocked_fields_in_code(schemas) %}
 
 with
 
@@ -26,7 +28,12 @@ stored_columns as (
     inner join pg_namespace as namespaces
         on relations.relnamespace = namespaces.oid
     where
-        namespaces.nspname in ('silver', 'reconcile', 'serving', 'release')
+        (
+            namespaces.nspname in ('silver', 'reconcile', 'serving', 'release')
+            -- A layer that somebody adds.
+            or (relations.relowner = current_user::regrole and namespaces.nspname <> 'staging')
+        )
+        and not pg_is_other_temp_schema(namespaces.oid)
         and relations.relkind in ('r', 'p', 'v', 'm', 'f')
         and attributes.attnum > 0
         and not attributes.attisdropped

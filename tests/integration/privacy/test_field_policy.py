@@ -45,6 +45,7 @@ EXPOSED = (
     "create view serving.ticket_text as select raw_payload from bronze.raw_ticket_event",
     "create view serving.tickets as select raw_payload::jsonb as anything from bronze.raw_ticket_event",
     "create table silver.rejects as select raw_line from bronze.rejected_record",
+    "create schema m authorization omni_transform; set local role omni_transform; create table m.x (subject text)",
     "create table silver.lines as select raw_line as content from bronze.rejected_record",
 )
 
