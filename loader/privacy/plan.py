@@ -259,7 +259,8 @@ def _encoding(key: str) -> ContentEncoding:
 
 def _refuse_unusable(customer_id: str, reason: str) -> None:
     said = "nothing was planned"
-    if not customer_id.strip() or "\0" in customer_id or "\n" in customer_id:
+    is_text = customer_id.encode(errors="replace").decode() == customer_id
+    if not customer_id.strip() or not is_text or "\0" in customer_id or "\n" in customer_id:
         raise CommandUsageError(
             f"--customer: got {customer_id!r}, expected a customer id; {said}", next_command="loader erase --help"
         )

@@ -7,6 +7,8 @@ from pathlib import Path
 import orjson
 import pytest
 
+from loader.errors import CommandUsageError
+from loader.privacy.erase import plan_erasure
 from loader.warehouse import Warehouse
 from tests.ingests import rows, settings, ticket
 from tests.integration.privacy.people import NEIGHBOUR, PERSON, deliver, erase_person, ingest
@@ -51,3 +53,10 @@ def test_of_a_log_only_lines_go_that_quote_the_person(tmp_path: Path) -> None:
     log.write_text(f"three lines\nof {PERSON}\nstay there\n")
     erase_person()
     assert log.read_text() == f"three lines\n{' ' * len('of ' + PERSON)}\nstay there\n"
+
+
+@pytest.mark.usefixtures("loader_environment")
+def test_an_id_that_is_no_text_is_a_wrong_argument() -> None:
+    """A terminal in another encoding sends bytes that Python keeps as surrogates."""
+    with pytest.raises(CommandUsageError, match="expected a customer id"):
+        plan_erasure(settings(), "cust-\udcff", "request 4711")
