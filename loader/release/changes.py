@@ -117,7 +117,21 @@ def find_changes(cursor: Any) -> tuple[set[date], set[Link]]:
     sides = cursor.fetchall()
     days = {day for pair in sides for day in pair if day is not None}
     links = {(old, new) for old, new in sides if old is not None and new is not None and old != new}
-    return days, links | unseen_links(cursor)
+    cursor.execute(_STILL_SHOWN)
+    return days, links | set(cursor.fetchall()) | unseen_links(cursor)
+
+
+def changed_since_proof(cursor: Any) -> set[date]:
+    """After find_changes: partitions that it found changed by rows which Silver was given after they were proved."""
+    cursor.execute(
+        "select distinct side.partition_key from release_change as change"
+        " inner join ops.unproved_change as unproved"
+        "   on unproved.table_name = 'silver.ticket_fact' and unproved.row_key in (change.ticket_id, %s)"
+        " cross join lateral (values (change.old_partition_key), (change.new_partition_key)) as side (partition_key)"
+        " where side.partition_key is not null",
+        (EVERYTHING,),
+    )
+    return {day for (day,) in cursor.fetchall()}
 
 
 def release_changes(cursor: Any, release: int, days: Sequence[date]) -> None:

@@ -19,6 +19,7 @@ from loader.release.store import Act
 HELD = "held"
 DRIFT = "drift to review"
 _UNPROVED = "the proof did not close"
+_CHANGED = "Silver changed after it was proved"
 _UNKNOWN = ("no line of it is known",)
 
 # Columns of a reconcile row that must be 0, and what they say when they are not.
@@ -141,6 +142,9 @@ def publish(
         ]
         for day, row in checked.items()
     }
+    if is_proved:
+        for day in changes.changed_since_proof(cursor):
+            obstacles.setdefault(day, []).append(_CHANGED)
     acceptances: list[int] = []
     if only and (accepts_drift or act.kind == "override"):
         acceptances += store.accept_drift(cursor, only, act)

@@ -15,6 +15,7 @@ from loader.ingest import Verdict
 from loader.progress import Silent
 from loader.recovery import apply_plan
 from loader.recovery.verbs import Restored
+from loader.release import changes
 from loader.release.acts import hold, readiness, release
 from loader.warehouse import Warehouse
 from tests.ingests import declare, evidence_faults, rows, run, settings, ticket, write_export
@@ -279,3 +280,27 @@ def test_silver_made_anew_changes_nothing_for_readers(first: Verdict, database: 
         (B, 1),
         (C, 2),
     ]
+
+
+def test_what_changes_between_proof_and_release_stays_back(
+    first: Verdict, database: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Prevents that readers see a row that no check has seen; the next proof finds it."""
+    find_changes = changes.find_changes
+
+    def changed_before(cursor: Any) -> Any:
+        rows(database, EDIT.replace("000002", "000001"))
+        return find_changes(cursor)
+
+    late = of_day(A, 1, status="pending", updated_at=f"{C}T09:00:00Z")
+    with monkeypatch.context() as patch:
+        patch.setattr(changes, "find_changes", changed_before)
+        verdict = deliver(tmp_path, "second", late, of_day(C, 1))
+    assert [(day, status) for _, day, status in rows(database, SERVED)] == [
+        (A, "open"),
+        (A, "open"),
+        (B, "open"),
+        (C, "open"),
+    ]
+    assert decision(verdict, A) == "hold_downstream"
+    assert "Silver changed after it was proved" in str(ready(MONDAY)[0][1])
