@@ -83,11 +83,42 @@ where change.partition_key is not null or latest.partition_key is null
 """
 
 _ADD_LINKS = """
-insert into release.partition_link (data_release_id, old_partition_key, new_partition_key, ticket_count)
-select %(release)s, old_partition_key, new_partition_key, count(*)
-from release_change
-where old_partition_key <> new_partition_key and old_partition_key = any(%(days)s)
-group by old_partition_key, new_partition_key
+insert into release.partition_link as link (data_release_id, old_partition_key, new_partition_key, ticket_count)
+select data_release_id, old_partition_key, new_partition_key, count(*)
+from (
+    select %(release)s::bigint as data_release_id, old_partition_key, new_partition_key
+    from release_change
+    where old_partition_key <> new_partition_key and old_partition_key = any(%(days)s)
+    union all
+    select data_release_id, old_partition_key, new_partition_key
+    from ({returned}) as returned
+    where old_partition_key <> new_partition_key and new_partition_key = any(%(days)s)
+) as moved
+group by data_release_id, old_partition_key, new_partition_key
+on conflict (data_release_id, old_partition_key, new_partition_key)
+do update set ticket_count = link.ticket_count + excluded.ticket_count
+"""
+
+# Tickets that had left Silver, and come back in another partition: the release that showed them no more, and where they
+# were. An earlier version of that partition shows them still.
+_RETURNED = """
+select distinct on (change.ticket_id)
+    gone.end_release_id as data_release_id,
+    gone.partition_key as old_partition_key,
+    change.new_partition_key
+from release_change as change
+inner join release.ticket_row as gone on gone.ticket_id = change.ticket_id
+where change.old_partition_key is null and gone.end_release_id is not null
+order by change.ticket_id asc, gone.end_release_id desc
+"""
+
+# Those whose old partition shows the state before they left.
+_STILL_SHOWN = f"""
+select distinct returned.old_partition_key, returned.new_partition_key
+from ({_RETURNED}) as returned
+inner join release.partition_pointer as pointer on pointer.partition_key = returned.old_partition_key
+where returned.old_partition_key <> returned.new_partition_key
+    and pointer.data_release_id < returned.data_release_id
 """
 
 
@@ -148,7 +179,7 @@ def release_changes(cursor: Any, release: int, days: Sequence[date]) -> None:
         parameters,
     )
     cursor.execute(_ADD_VERSIONS, parameters)
-    cursor.execute(_ADD_LINKS, parameters)
+    cursor.execute(_ADD_LINKS.format(returned=_RETURNED), parameters)
     cursor.execute(
         "select partition_key, max(data_release_id) from release.partition_version where partition_key = any(%s)"
         " group by partition_key",
