@@ -22,6 +22,7 @@ from loader.recovery.world import World
 from loader.release import holds, store
 from loader.release.retention import expirable
 from loader.runs import Attempt, new_run_id, trace_id_of_caller
+from loader.runs.operator import acting_operator
 
 _ADD = """
 insert into release.expiry (older_than, kept_count, removed_row_count, trace_id, operator, reason, plan_id)
@@ -101,7 +102,7 @@ def carry_out(work: Workplace, plan: Mapping[str, Any], attempt: Attempt) -> Exp
                 request["keep"],
                 row_count,
                 attempt.trace_id,
-                plan["operator"],
+                acting_operator(),
                 request["reason"],
                 plan["plan_id"],
             ),

@@ -21,6 +21,7 @@ from loader.recovery.world import World
 from loader.release import holds, store
 from loader.release.targets import LinkedError, restore_targets, version_at
 from loader.runs import Attempt, new_run_id, trace_id_of_caller
+from loader.runs.operator import acting_operator
 
 
 def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | None = None) -> Plan:
@@ -61,7 +62,7 @@ def carry_out(work: Workplace, plan: Mapping[str, Any], attempt: Attempt) -> Res
     targets = {date.fromisoformat(each["partition_key"]): each["target_release_id"] for each in plan["pointers"]}
     act = store.Act(
         "restore",
-        plan["operator"],
+        acting_operator(),
         attempt.trace_id,
         reason=plan["request"]["reason"],
         plan_id=plan["plan_id"],

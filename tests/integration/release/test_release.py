@@ -17,6 +17,7 @@ from loader.recovery import apply_plan
 from loader.recovery.verbs import Restored
 from loader.release import changes
 from loader.release.acts import hold, readiness, release
+from loader.runs.operator import acting_operator
 from loader.warehouse import Warehouse
 from tests.ingests import declare, evidence_faults, rows, run, settings, ticket, write_export
 from tests.recoveries import of_day, planned
@@ -46,7 +47,8 @@ def decision(verdict: Verdict, day: str) -> str:
 
 def restored(**request: Any) -> Restored:
     window = {"window_start": None, "window_end": None, "release": None, "as_of": None, "reason": "tests"}
-    done = apply_plan(settings(), planned("restore", **{**window, **request}))
+    # Reviewed by somebody else than who applies it.
+    done = apply_plan(settings(), {**planned("restore", **{**window, **request}), "operator": "a reviewer"})
     assert isinstance(done, Restored)
     return done
 
@@ -241,6 +243,7 @@ def test_restore_shows_the_rows_of_then_until_release(first: Verdict, database: 
     done = restored(window_start=A, window_end=B)
     # Tuesday has the moved ticket: they go back together.
     assert done.targets == {MONDAY: 1, TUESDAY: 1}
+    assert rows(database, "select distinct operator from release.data_release") == [(acting_operator(),)]
     assert (rows(database, WHOLE), rows(database, STORED)) == (whole, grown)
     assert ready(MONDAY) == [(False, "restored to an earlier version")]
     # Whatever runs, they are held.
