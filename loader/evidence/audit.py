@@ -42,6 +42,25 @@ where run.finished_at is not null and not exists (
 order by run.started_at
 """
 
+# An erasure that has ended has one, too.
+_WITHOUT_ERASURE = """
+select erasure.erasure_id::text
+from ops.erasure as erasure
+where erasure.finished_at is not null and not exists (
+    select from ops.run_evidence as evidence where evidence.run_id = erasure.erasure_id)
+order by erasure.removed_at
+"""
+
+# Rows of Bronze of each load that counts, beside what it was completed with.
+_LOADS = """
+select load.load_id, load.table_name, load.row_count::bigint as row_count,
+    coalesce(held.row_count, 0)::bigint as held_count
+from ops.completed_load as load
+left join ops.load_content as held using (load_id, table_name)
+where (load.row_count, load.row_digest) is distinct from (coalesce(held.row_count, 0), coalesce(held.row_digest, 0))
+order by load.load_id, load.table_name
+"""
+
 # The last record of each file; `is_waiting`: the next command that writes makes it.
 _FILES = """
 select distinct on (report_path) report_path, content_sha256,
@@ -71,6 +90,28 @@ left join (
     where sha256(convert_to(raw_payload, 'UTF8')) <> record_fingerprint
     group by partition_key
 ) as event using (partition_key)
+"""
+
+
+# When each day was changed last by what landed: its own lines and events, and those of tickets that have others in it.
+_LANDED_AT = """
+with
+brought as (
+    select event.ticket_id, event.partition_key, max(load.completed_at) as completed_at
+    from bronze.raw_ticket_event as event
+    inner join ops.completed_load as load on load.load_id = event._dlt_load_id and load.table_name = 'raw_ticket_event'
+    group by event.ticket_id, event.partition_key
+),
+changed as (
+    select partition_key, max(completed_at) over (partition by ticket_id) as completed_at from brought
+    union all
+    select line.partition_key, max(load.completed_at)
+    from bronze.asset_line as line
+    inner join ops.completed_load as load on load.load_id = line._dlt_load_id and load.table_name = 'asset_line'
+    where line.partition_key is not null
+    group by line.partition_key
+)
+select partition_key::text, max(completed_at) as completed_at from changed group by partition_key
 """
 
 
@@ -105,8 +146,13 @@ def verify_evidence(cursor: Any, settings: Settings) -> tuple[int, list[Fault]]:
         Fault(f"run {row['run_id']} attempt {row['attempt']}", "the record of the run was removed")
         for row in fetch_rows(cursor, _WITHOUT, None)
     ]
+    faults += [
+        Fault(f"erasure {row['erasure_id']}", "the record of the erasure was removed")
+        for row in fetch_rows(cursor, _WITHOUT_ERASURE, None)
+    ]
     faults += _acts_without_record(cursor, walk.told)
     faults += _faults_of_files(cursor, settings)
+    faults += _faults_of_loads(cursor)
     faults += _faults_of_counts(cursor, walk.days)
     faults += _faults_of_shown(cursor, walk.shown)
     return walk.record_count, faults
@@ -223,6 +269,17 @@ def _files(settings: Settings) -> Iterator[Path]:
     yield from (settings.report_dir / "erase").glob("????????-????-????-????-????????????.json")
 
 
+def _faults_of_loads(cursor: Any) -> Iterator[Fault]:
+    """Bronze's rows, counted and digested now, beside what their loads were completed with."""
+    for row in fetch_rows(cursor, _LOADS, None):
+        yield Fault(
+            f"load {row['load_id']} of bronze.{row['table_name']}",
+            f"{row['row_count']} row(s) were completed, Bronze holds {row['held_count']}"
+            if row["row_count"] != row["held_count"]
+            else "rows were edited since it was completed",
+        )
+
+
 def _faults_of_counts(cursor: Any, days: Mapping[str, tuple[str, dict[str, Any]]]) -> Iterator[Fault]:
     cursor.execute(
         "select num_nulls(to_regclass('reconcile.reconcile_partition'), to_regclass('reconcile.silver_measure'),"
@@ -230,14 +287,15 @@ def _faults_of_counts(cursor: Any, days: Mapping[str, tuple[str, dict[str, Any]]
     )
     if not days or not cursor.fetchone()[0]:
         return
-    cursor.execute(
-        "select greatest((select max(completed_at) from ops.completed_load), (select max(removed_at) from ops.erasure))"
-    )
-    (changed_at,) = cursor.fetchone()
+    cursor.execute("select max(removed_at) from ops.erasure")
+    (erased_at,) = cursor.fetchone()
+    landed_at = {row["partition_key"]: row["completed_at"] for row in fetch_rows(cursor, _LANDED_AT, None)}
     today = {row["partition_key"]: row for row in fetch_rows(cursor, _TODAY, None)}
     for report_path, record in sorted(days.values(), key=lambda kept: kept[0]):
-        # What landed or was erased since may have changed days of which nobody wrote a record.
-        if changed_at is not None and datetime.fromisoformat(record["finished_at"]) < changed_at:
+        # Of a day that something landed in since the run that tells of it ended, or died, nobody has written a record
+        # yet; an erasure may have changed any.
+        told_at = datetime.fromisoformat(record["finished_at"])
+        if any(at is not None and told_at < at for at in (landed_at.get(record["partition_key"]), erased_at)):
             continue
         said, now = record["reconcile"], today.get(record["partition_key"], {})
         for name in ("line_count", "silver_row_count", "bronze_digest", "silver_digest"):

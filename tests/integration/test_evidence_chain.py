@@ -156,6 +156,21 @@ DAMAGES = {
         "update bronze.raw_ticket_event set raw_payload = replace(raw_payload, 'open', 'shut') where asset_id = 1",
         "1 event(s) whose payload is not that of their fingerprint",
     ),
+    "an event of Bronze removed": (
+        "delete from bronze.raw_ticket_event where asset_id = 1",
+        "1 row(s) were completed, Bronze holds 0",
+    ),
+    "a payload edited with its fingerprint": (
+        """update bronze.raw_ticket_event set raw_payload = replace(raw_payload, 'open', 'shut'),
+        record_fingerprint = sha256(convert_to(replace(raw_payload, 'open', 'shut'), 'UTF8')) where asset_id = 1""",
+        "rows were edited since it was completed",
+    ),
+    "the record of an erasure removed": (
+        """insert into ops.erasure
+            (erasure_id, customer_hash, operator, reason, trace_id, removed, removed_at, finished_at)
+        values (gen_random_uuid(), sha256('x'), 'x', 'x', repeat('a', 32), '{}', '2026-01-01', '2026-01-01')""",
+        "the record of the erasure was removed",
+    ),
     "a line of Bronze removed": ("delete from bronze.asset_line where asset_id = 1", "line_count: it says 2"),
     "a released row edited": (
         "update release.ticket_row set status = 'closed' where first_release_id = 1",
@@ -214,6 +229,16 @@ def test_damage_in_the_warehouse_is_found(database: Warehouse, damage: str, faul
     rows(database, BEHIND + damage)
     found = evidence_faults(database)
     assert any(each.fault.startswith(fault) for each in found), found
+
+
+def test_a_day_is_counted_again_whatever_landed_in_others_since(database: Warehouse, tmp_path: Path) -> None:
+    """Prevents that the first day's record is compared with nothing as soon as there is a second day."""
+    later = ticket(9, ticket_id="TKT-20260418-000009", created_at="2026-04-18T08:00:00Z")
+    write_export(tmp_path / "third" / "tickets-2026-04-18.jsonl", [later])
+    assert run(declare(tmp_path / "third", "third")).exit_code == 0
+    assert evidence_faults(database) == []
+    rows(database, BEHIND + f"delete from silver.ticket_fact where partition_key = '{DAY}' and ticket_id like '%1'")
+    assert [each.fault for each in evidence_faults(database)][:1] == ["silver_row_count: it says 2, the warehouse 1"]
 
 
 def test_files_are_compared_too(database: Warehouse) -> None:
