@@ -65,13 +65,20 @@ def write_waiting(cursor: Any, settings: Settings) -> None:
     """Write every file that waits for it: of records that have just committed, and of those whose command died then.
 
     May be repeated; of two at once one waits for the other, so that a newer record of a file is written last. Raises
-    InfrastructureError for a fault of the disk: the records stand, and the next call writes what is missing.
+    InfrastructureError for a fault of the disk: the records stand, and the next call writes what is missing. A file of
+    another report folder that cannot be written keeps nobody from working in this one: it goes on waiting.
     """
     cursor.execute(_WAITING)
     for evidence_id, report_path, content in cursor.fetchall():
         # A record that was taken away has no file to write; verify_evidence says so.
         if report_path is not None:
-            write_file(settings.project_root / report_path, bytes(content))
+            path = settings.project_root / report_path
+            try:
+                write_file(path, bytes(content))
+            except InfrastructureError:
+                if path.is_relative_to(settings.report_dir):
+                    raise
+                continue
         cursor.execute("delete from ops.unwritten_evidence where evidence_id = %s", (evidence_id,))
 
 

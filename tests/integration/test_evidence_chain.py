@@ -297,6 +297,24 @@ def test_a_disk_that_is_full_after_the_commit_says_that_the_act_stands(database:
     kept.rename(folder)
 
 
+def test_a_folder_that_is_gone_keeps_nobody_from_working_in_another(
+    database: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Prevents a warehouse that takes no ingest any more, since somebody's report folder was on a disk of yesterday."""
+    (tmp_path / "gone").mkdir()
+    (tmp_path / "gone" / "release").write_text("not a folder")
+    with monkeypatch.context() as patch, pytest.raises(InfrastructureError, match="the hold of 2026-04-19 stands"):
+        patch.setenv("LOADER_REPORT_DIR", str(tmp_path / "gone"))
+        hold(settings(), [date(2026, 4, 19)], "under review")
+    hold(settings(), [date(2026, 4, 20)], "under review")
+    assert (settings().report_dir / "release" / "hold_000004.json").exists()
+    waiting = [path for (path,) in rows(database, WAITING)]
+    assert waiting == [str(tmp_path / "gone" / "release" / "hold_000003.json")]
+    (tmp_path / "gone" / "release").unlink()
+    hold(settings(), [date(2026, 4, 21)], "under review")
+    assert Path(waiting[0]).exists() and rows(database, WAITING) == []
+
+
 def test_an_act_that_does_not_commit_leaves_no_record_and_no_file(
     database: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
