@@ -11,9 +11,10 @@ import orjson
 import psycopg2
 import pytest
 
+from loader.cli.verify_command import verify
 from loader.contract.schema import load_schema, schema_faults
 from loader.errors import CheckFailedError, InfrastructureError
-from loader.evidence import Evidence
+from loader.evidence import Evidence, audit
 from loader.recovery import apply_plan
 from loader.release.acts import hold
 from loader.warehouse import Warehouse
@@ -313,6 +314,22 @@ def test_a_folder_that_is_gone_keeps_nobody_from_working_in_another(
     (tmp_path / "gone" / "release").unlink()
     hold(settings(), [date(2026, 4, 21)], "under review")
     assert Path(waiting[0]).exists() and rows(database, WAITING) == []
+
+
+def test_a_command_at_work_is_no_fault(
+    database: Warehouse, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Prevents an alarm about a file whose record was committed after the walk along the chain had begun."""
+    acts_without_record = audit._acts_without_record
+    days = iter([date(2026, 4, 19)])
+
+    def held_meanwhile(*arguments: Any) -> Any:
+        for day in days:
+            hold(settings(), [day], "under review")
+        return acts_without_record(*arguments)
+
+    monkeypatch.setattr(audit, "_acts_without_record", held_meanwhile)
+    assert verify.main(["--evidence"], standalone_mode=False) == 0, capsys.readouterr()
 
 
 def test_an_act_that_does_not_commit_leaves_no_record_and_no_file(
