@@ -101,6 +101,15 @@ is_anything_changed as (
 
 ),
 
+-- Rows of Bronze that counted were changed: which day they are of is for the next proof to say.
+is_bronze_changed as (
+
+    select count(*) > 0 as is_bronze_changed
+    from {{ source('ops', 'unproved_change') }}
+    where starts_with(table_name, 'bronze.')
+
+),
+
 -- Loads that count, and that no proof has seen yet, with the days of the files that they came from.
 unproved_loads as (
 
@@ -161,11 +170,13 @@ judged as (
             when gates.is_pending then 'proved rows wait for their release'
             when changed.partition_key is not null or is_anything_changed.is_anything_changed
                 then 'Silver changed since'
+            when is_bronze_changed.is_bronze_changed then 'Bronze changed since'
             when landed_since.partition_key is not null then 'lines landed since'
         end as waiting,
         nullif(array_to_string(gates.obstacles, ', '), '') as obstacles
     from partitions
     cross join is_anything_changed
+    cross join is_bronze_changed
     left join pointers on partitions.partition_key = pointers.partition_key
     left join releases on pointers.moved_by = releases.data_release_id
     left join versions as shown

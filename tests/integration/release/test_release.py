@@ -307,3 +307,9 @@ def test_what_changes_between_proof_and_release_stays_back(
     ]
     assert decision(verdict, A) == "hold_downstream"
     assert "Silver changed after it was proved" in str(ready(MONDAY)[0][1])
+
+
+def test_a_day_is_not_ready_while_bronze_was_changed(first: Verdict, database: Warehouse) -> None:
+    """Whoever changes it by a named maintenance leaves a note, and nothing has proved since that all is there."""
+    rows(database, "set local omni.maintenance = 'repair'; delete from bronze.raw_ticket_event where line_number = 1")
+    assert ready(MONDAY) == [(False, "Bronze changed since")]
