@@ -155,11 +155,11 @@ def find_changes(cursor: Any) -> tuple[set[date], set[Link]]:
 def changed_since_proof(cursor: Any) -> set[date]:
     """After find_changes: partitions that it found changed by rows which Silver was given after they were proved."""
     cursor.execute(
-        "select distinct side.partition_key from release_change as change"
-        " inner join ops.unproved_change as unproved"
-        "   on unproved.table_name = 'silver.ticket_fact' and unproved.row_key in (change.ticket_id, %s)"
+        "with unproved as (select row_key from ops.unproved_change where table_name = 'silver.ticket_fact')"
+        " select distinct side.partition_key from release_change as change"
         " cross join lateral (values (change.old_partition_key), (change.new_partition_key)) as side (partition_key)"
-        " where side.partition_key is not null",
+        " where side.partition_key is not null and (exists (select from unproved where row_key = %s)"
+        "   or change.ticket_id in (select row_key from unproved))",
         (EVERYTHING,),
     )
     return {day for (day,) in cursor.fetchall()}
