@@ -129,7 +129,7 @@ def ready(partitions: Sequence[str], as_json: bool) -> int:
     found = readiness(load_settings(), days)
     not_ready = [row["partition_key"] for row in found if not row["is_ready"]]
     is_ready = not not_ready
-    next_command = "make build SELECT=ticket_fact+" if is_ready else f"make status PARTITION={not_ready[0]}"
+    next_command = "make psql ROLE=reader   # what readers see" if is_ready else f"make status PARTITION={not_ready[0]}"
     if as_json:
         print_json({"is_ready": is_ready, "partitions": found, "next_command": next_command})
     else:

@@ -27,7 +27,7 @@ def completeness(partition: str | None, as_json: bool) -> int:
     settings = load_settings()
     answer = read_completeness(open_warehouse(settings), None if partition is None else parse_partition(partition))
     suffix = f" PARTITION={partition}" if partition else ""
-    next_command = f"make build SELECT=ticket_fact+   # readers: make status{suffix}"
+    next_command = f"make ready{suffix}   # may readers go on?" if partition else "make status"
     if not answer.is_complete:
         next_command = f"make status{suffix}" if answer.partitions else f"make ingest{suffix}"
     text, data = write_report(

@@ -35,6 +35,7 @@ def status(partition: str | None, as_json: bool) -> int:
     _table("last proofs", answer.proofs)
     _table("withheld or missing assets", answer.absent_assets)
     _table("findings", answer.findings)
+    _table("what readers see" if partition else "held, or not shown to readers as proved", answer.readers)
     _table("drift that nobody has accepted", answer.drift)
     if answer.drift:
         drifting = answer.drift[0]["partition_key"] or "<day>"

@@ -198,4 +198,6 @@ def _next_command(partition: date | None, problems: Sequence[Problem], drifts: S
         return (
             f"make status{f' PARTITION={day}' if day else ''}   # what drifted, and how to let it pass: docs/drift.md"
         )
-    return f"make status{suffix}" if problems else f"make build SELECT=ticket_fact+   # readers: make status{suffix}"
+    if problems or partition is None:
+        return f"make status{suffix}"
+    return f"make ready{suffix}   # may readers go on?"

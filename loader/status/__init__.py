@@ -14,6 +14,7 @@ from loader.evidence import read_open_drift
 from loader.evidence.facts import fetch_rows, json_value
 from loader.recovery.world import World
 from loader.status.diagnose import diagnose
+from loader.status.readers import read_shown
 from loader.warehouse import Warehouse
 
 _PARTITIONS = """
@@ -81,7 +82,8 @@ from reconcile.reconcile_finding order by table_name, check_name, partition_key,
 class Status:
     """Rows as name → JSON-ready value; `partitions` and `findings` stand as the last reconcile left them.
 
-    `proofs`: the last that closed over everything, and over what had changed.
+    `proofs`: the last that closed over everything, and over what had changed. `readers`: what readers see of the one
+    partition, or of those that they do not see as they are proved.
     """
 
     partitions: Sequence[Mapping[str, Any]]
@@ -91,6 +93,7 @@ class Status:
     absent_assets: Sequence[Mapping[str, Any]]
     findings: Sequence[Mapping[str, Any]]
     drift: Sequence[Mapping[str, Any]]
+    readers: Sequence[Mapping[str, Any]]
     is_reconciled: bool
     nearest: Sequence[str]
     next_command: str
@@ -122,9 +125,16 @@ def read_status(
         proofs = _rows(cursor, _PROOFS, {})
         absent = _rows(cursor, _ABSENT, {})
         drift = [each.as_record() for each in read_open_drift(cursor) if partition in (None, each.partition_key)]
+        readers = [
+            {name: json_value(value) for name, value in row.items()}
+            for row in read_shown(cursor, partition)
+            if partition or row["is_held"] or not row["is_ready"]
+        ]
         nearest = _nearest(cursor, partition) if partition and not partitions else []
         found = diagnose(World(today, cursor, ruleset), partition, is_folder_searched=settings is not None)
-    return Status(partitions, runs, state, proofs, absent, findings, drift, is_reconciled, nearest, found.next_command)
+    return Status(
+        partitions, runs, state, proofs, absent, findings, drift, readers, is_reconciled, nearest, found.next_command
+    )
 
 
 def _nearest(cursor: Any, partition: date) -> list[str]:

@@ -20,6 +20,7 @@ from loader.recovery.world import World
 from loader.runs.registry import ruleset_in_effect
 from loader.status.advice import dry_run_of, for_gaps, for_run, for_unread, named
 from loader.status.kinds import KINDS, Kind, kind_of
+from loader.status.readers import read_shown
 from loader.status.trace import traceless_manifests, traceless_runs
 
 _MANIFESTS = """
@@ -96,6 +97,8 @@ select erasure_id::text, reason, finished_at is null as is_cut_off from ops.eras
 _LOOK_AGAIN = "   # judges files and lines again without loading; then mend what it names"
 _PROVE_AGAIN = "make build SELECT=reconcile   # proves it again and names table and asset"
 _WHICH_RUN = "which run?"
+_WHAT_READERS_SEE = "what do readers see?"
+_LOOK = "make psql ROLE=reader   # what readers see"
 _SHOWN = 5
 
 
@@ -135,14 +138,16 @@ def diagnose(world: World, partition: date | None = None, *, is_folder_searched:
         ("duplicate, gap, drift, or no trace?", partial(_kind, is_folder_searched=is_folder_searched)),
         ("which rules?", _rules),
         ("has every erasure ended?", _erasures),
+        (_WHAT_READERS_SEE, partial(_readers, partition=partition)),
     ):
         answer, command = look(world)
         steps.append(Step(question, answer, command is None))
         if command is not None:
-            commands.append((command.endswith(_LOOK_AGAIN), question != _WHICH_RUN, command))
+            rank = (question == _WHAT_READERS_SEE, command.endswith(_LOOK_AGAIN), question != _WHICH_RUN)
+            commands.append((rank, command))
     # Stable: of the same rank, in the order of the questions.
-    commands.sort(key=lambda found: found[:2])
-    return Diagnosis(tuple(steps), commands[0][2] if commands else "make build SELECT=ticket_fact+")
+    commands.sort(key=lambda found: found[0])
+    return Diagnosis(tuple(steps), commands[0][1] if commands else _LOOK)
 
 
 def _run(world: World, suffix: str) -> tuple[str, str | None]:
@@ -299,6 +304,26 @@ def _erasures(world: World) -> tuple[str, str | None]:
         f"erasure {cut_off[0]['erasure_id']} was cut off before its search had ended",
         f"loader erase --customer '<the same customer>' --reason {pasted(cut_off[0]['reason'])} --mode execute",
     )
+
+
+def _readers(world: World, partition: date | None) -> tuple[str, str | None]:
+    """A held day is somebody's decision; any other that is not shown as it is proved waits for one, or for a mend."""
+    found = read_shown(world.cursor, partition)
+    ready = [row for row in found if row["is_ready"]]
+    held = [row for row in found if row["is_held"]]
+    waiting = [row for row in found if not row["is_ready"] and not row["is_held"]]
+    words = [f"{len(ready)} of {len(found)} partition(s) as they are proved"]
+    for name, rows in (("held", held), ("not yet", waiting)):
+        if rows:
+            words.append(f"{name}: {_first([_why(row) for row in rows])}")
+    if not waiting:
+        return "; ".join(words), None
+    day = waiting[0]["partition_key"]
+    return "; ".join(words), f"loader release --partition {day}   # shows it, or says what lets it pass"
+
+
+def _why(row: Mapping[str, Any]) -> str:
+    return f"{row['partition_key']} ({row['reason']})" if row["reason"] else str(row["partition_key"])
 
 
 def _rules(world: World) -> tuple[str, str | None]:

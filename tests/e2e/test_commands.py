@@ -264,7 +264,7 @@ def test_an_ad_hoc_file_is_looked_at_and_nothing_is_taken(day: Day) -> None:
     table, reconcile = done.out.split("# reconcile\n")
     assert [line.split("\t") for line in table.splitlines()[1:]] == [SUMMARY, ["2", "2", "0", "2", "0", "0"]]
     assert reconcile.splitlines()[0].split("\t")[:3] == ["partition", "lines", "rejected"]
-    assert done.out.splitlines()[-1].startswith("next: make build SELECT=ticket_fact+")
+    assert done.out.splitlines()[-1].startswith("next: make status")
     statement = (
         "select bool_or(taken_by_run_id is not null) from ops.asset_partition inner join ops.manifest_asset"
         " using (asset_id) where source_id = 'ad hoc.jsonl'"

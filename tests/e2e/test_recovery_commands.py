@@ -212,10 +212,10 @@ def test_diagnose_ends_with_one_command(story: Story) -> None:
     assert set(record) == {"steps", "next_command", "is_in_order"}
     assert [(set(step), step["is_in_order"]) for step in record["steps"]] == [
         ({"question", "answer", "is_in_order"}, True)
-    ] * 7
+    ] * 8
     replay = story.replayed.record["run_id"]
     assert record["steps"][1]["answer"] == f"replay {replay} attempt 1 ended with success"
-    assert (record["is_in_order"], record["next_command"]) == (True, "make build SELECT=ticket_fact+")
+    assert (record["is_in_order"], record["next_command"]) == (True, "make psql ROLE=reader   # what readers see")
 
 
 def test_the_last_line_of_a_plan_is_the_next_command(story: Story) -> None:

@@ -105,7 +105,7 @@ def test_ready_says_what_is_shown_and_exits_0(story: Story) -> None:
     """Prevents a scheduler that goes on with a day that is not released, or waits for one that is."""
     record = story.ready.record
     assert story.ready.code == 0, story.ready
-    assert (record["is_ready"], record["next_command"]) == (True, "make build SELECT=ticket_fact+")
+    assert (record["is_ready"], record["next_command"]) == (True, "make psql ROLE=reader   # what readers see")
     assert [(row["partition_key"], row["data_release_id"], row["ticket_count"]) for row in record["partitions"]] == [
         (DAY, 1, 40),
         (OTHER, 1, 30),

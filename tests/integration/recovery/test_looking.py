@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from loader.contract.ruleset import load_ruleset
 from loader.errors import CheckFailedError, CommandUsageError
 from loader.raw_zone import RawZone
 from loader.recovery.world import looking_at
+from loader.release.acts import hold
 from loader.runs.state import read_state, reset_state
 from loader.status import read_status
 from loader.status.diagnose import Diagnosis, diagnose
@@ -216,6 +217,7 @@ def _answer(found: Diagnosis, question: str) -> str:
 
 RUN = "which run?"
 KIND = "duplicate, gap, drift, or no trace?"
+READERS = "what do readers see?"
 
 
 def untake(database: Warehouse, which: str) -> None:
@@ -235,9 +237,25 @@ class TestDiagnose:
             KIND,
             "which rules?",
             "has every erasure ended?",
+            READERS,
         ]
         assert _wrong(found) == []
-        assert found.next_command == "make build SELECT=ticket_fact+"
+        assert found.next_command == "make psql ROLE=reader   # what readers see"
+
+    def test_what_readers_do_not_see_as_it_is_proved(self, database: Warehouse, checkout: Path) -> None:
+        """Prevents a morning on which all is in order, and readers see the day before last."""
+        hold(settings(), [date(2026, 4, 16)], "under review")
+        found = _diagnosed(database, checkout)
+        assert _wrong(found) == []
+        assert _answer(found, READERS) == "3 of 3 partition(s) as they are proved; held: 2026-04-16"
+        rows(database, "update release.partition_pointer set data_release_id = 0 where partition_key <= '2026-04-16'")
+        found = _diagnosed(database, checkout)
+        assert _wrong(found) == [READERS]
+        assert "held: 2026-04-16 (" in _answer(found, READERS) and "not yet: 2026-04-15 (" in _answer(found, READERS)
+        assert found.next_command.startswith("loader release --partition 2026-04-15   # ")
+        here = load_settings(project_root=checkout)
+        shown = [row["partition_key"] for row in read_status(database, None, settings=here).readers]
+        assert shown == ["2026-04-15", "2026-04-16"]
 
     def test_a_dead_run(self, database: Warehouse, exports: Path, checkout: Path) -> None:
         """It recorded its own fault, as on a full disk; status says the same of it."""
@@ -432,8 +450,9 @@ class TestDiagnose:
         monkeypatch.setenv("LOADER_REJECT_LIMIT", "0")
         assert run(exports).exit_code == 1
         found = _diagnosed(database, checkout)
-        assert _wrong(found) == [RUN]
+        assert _wrong(found) == [RUN, READERS]
         assert "lines rejected, allowed 0%" in _answer(found, RUN)
+        assert "too many rejects in " in _answer(found, READERS)
         assert found.next_command.startswith(f"make dry-run MANIFEST={exports}   # ")
         ad_hoc = write_export(checkout / "ad hoc.jsonl", [ticket(901), b"{broken"])
         assert run(input_path=ad_hoc, batch_id="batch-20260417-009").exit_code == 1
