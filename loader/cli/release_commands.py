@@ -107,12 +107,20 @@ def hold(partitions: Sequence[str], reason: str | None, as_json: bool) -> int:
     from loader.release.acts import hold as hold_days
 
     days = _days(partitions, "hold")
-    hold_days(load_settings(), days, _reason(reason, "hold", days))
+    why = _reason(reason, "hold", days)
+    found = hold_days(load_settings(), days, why)
     next_command = f"loader release --partition {days[0]}"
     if as_json:
         print_json({"held": [day.isoformat() for day in days], "next_command": next_command})
     else:
         echo(f"held: {', '.join(map(str, days))}")
+        for row in found:
+            if row["reason"] != why:
+                echo(
+                    f"{row['partition_key']} was held already, by {row['operator']}; the reason stays: {row['reason']}"
+                )
+            if not row["is_known"]:
+                echo(f"{row['partition_key']}: no line of it is known yet")
         echo(f"next: {next_command}   # when readers may see the newest rows again")
     return 0
 

@@ -8,12 +8,15 @@ it. An ingest that comes first removes the old objects and builds Silver.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import orjson
 
 from loader.config import Settings
 from loader.errors import CheckFailedError, RefusedError
@@ -179,7 +182,7 @@ def _finish(
             " --mode execute",
         )
     with lock.transaction() as cursor:
-        source_paths = _source_paths(cursor, erasure_id)
+        source_paths = _source_paths(cursor, settings, erasure_id)
         mentions = remains.mention_count + in_objects.mention_count
         path = _record(cursor, settings, erasure, source_paths, cleaned, mentions, remains.not_searched)
     with lock.transaction() as cursor:
@@ -281,14 +284,21 @@ def _blank_lines(path: Path, customer_id: str, plan: ErasurePlan) -> None:
             offset += len(line)
 
 
-def _source_paths(cursor: Any, erasure_id: str) -> tuple[str, ...]:
+def _source_paths(cursor: Any, settings: Settings, erasure_id: str) -> tuple[str, ...]:
+    """The delivered files of erased lines, where their manifests say that they lie."""
     cursor.execute(
-        "select distinct entry.source_url_or_path from ops.erased_line as line"
+        "select distinct manifest.manifest_path, manifest.manifest_bytes, entry.source_url_or_path"
+        " from ops.erased_line as line"
         " inner join ops.manifest_asset as entry on entry.asset_id = line.asset_id"
-        " where line.erasure_id = %s order by 1",
+        " inner join ops.manifest as manifest on manifest.manifest_id = entry.manifest_id"
+        " where line.erasure_id = %s",
         (erasure_id,),
     )
-    return tuple(path for (path,) in cursor.fetchall())
+    found = set()
+    for manifest_path, content, path in cursor.fetchall():
+        folder = settings.project_root / Path(manifest_path).parent / (orjson.loads(bytes(content)).get("root") or "")
+        found.add(settings.named(Path(os.path.normpath(folder / path))))
+    return tuple(sorted(found))
 
 
 def _record(

@@ -144,13 +144,19 @@ class Plan:
 
     @property
     def slug(self) -> str:
-        """What the plan is of, in its file's name."""
-        if self.window is None:
-            return str(self.run["run_id"]) if self.run else self.batch_id or "all"
-        start, end = self.window
-        last = date.fromordinal(end.toordinal() - 1)
-        days = start.isoformat() if last == start else f"{start}_{last}"
-        return days if self.mode == "backfill" else f"{self.run['run_id'] if self.run else self.batch_id}_{days}"
+        """What the plan is of, in its file's name. One of what readers see has its number there, too: nobody else's
+        takes its place between review and apply."""
+        of_whom = str(self.run["run_id"]) if self.run else self.batch_id
+        days = ""
+        if self.window is not None:
+            start, end = self.window
+            last = date.fromordinal(end.toordinal() - 1)
+            days = start.isoformat() if last == start else f"{start}_{last}"
+        if self.mode in ("restore", "expire"):
+            return f"{days or 'all'}_{self.plan_id[:8]}"
+        if self.mode == "backfill":
+            return days or of_whom or "all"
+        return f"{of_whom}_{days}" if days else of_whom or "all"
 
     def report_path(self, settings: Settings) -> Path:
         return settings.report_dir / self.mode / f"{self.mode}_plan_{self.slug}.json"

@@ -35,8 +35,11 @@ class Released:
     report_path: Path | None
 
 
-def hold(settings: Settings, days: Sequence[date], reason: str) -> None:
+def hold(settings: Settings, days: Sequence[date], reason: str) -> Sequence[Mapping[str, Any]]:
     """Keep these partitions as readers see them, whatever runs. Takes no ingest lock: a run at work obeys it, too.
+
+    Returns the hold of each, as it stands: one that was held keeps its first reason and operator; `is_known`: whether
+    the gate has ever judged the partition.
 
     Raises InfrastructureError, with the hold made, where its evidence file cannot be written.
     """
@@ -49,6 +52,8 @@ def hold(settings: Settings, days: Sequence[date], reason: str) -> None:
                 record_act(cursor, settings, "hold", {"hold_change": changes})
         with session, session.cursor() as cursor:
             write_files(cursor, settings, f"the hold of {', '.join(map(str, days))}")
+        with session, session.cursor() as cursor:
+            return holds.read_holds(cursor, days)
 
 
 def release(
@@ -114,7 +119,7 @@ def release(
             closed = [decision for decision in published.decisions if not decision.is_open]
             path = record_published(cursor, settings, act.kind, published)
         with lock.transaction() as cursor:
-            write_files(cursor, settings, published.sentence)
+            write_files(cursor, settings, "what an earlier command did" if path is None else published.sentence)
     if closed:
         raise RefusedError(
             f"release: {'; '.join(closed[0].obstacles[:5])}; "

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
+from loader.evidence.facts import fetch_rows
 from loader.release.store import Act
 
 
@@ -29,6 +30,18 @@ def hold(cursor: Any, days: Iterable[date], operator: str, reason: str, trace_id
         if cursor.rowcount:
             changes.append(_note_hold(cursor, day, True, operator, reason, trace_id))
     return changes
+
+
+def read_holds(cursor: Any, days: Iterable[date]) -> Sequence[Mapping[str, Any]]:
+    """The holds of these partitions: partition_key, operator, reason, is_known: whether the gate ever judged it."""
+    return fetch_rows(
+        cursor,
+        "select held.partition_key, held.operator, held.reason, gate.partition_key is not null as is_known"
+        " from release.partition_hold as held"
+        " left join release.partition_gate as gate using (partition_key)"
+        " where held.partition_key = any(%s) order by held.partition_key",
+        (list(days),),
+    )
 
 
 def free(cursor: Any, days: Iterable[date], act: Act) -> list[int]:

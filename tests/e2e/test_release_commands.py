@@ -169,7 +169,8 @@ def test_an_expiry_takes_what_nobody_needs(story: Story) -> None:
     assert story.to_expire.code == 0, story.to_expire
     written = json.loads((story.checkout.root / plan["report_path"]).read_bytes())
     assert schema_faults(load_schema(PLAN_SCHEMA), written) == []
-    assert plan["next_command"] == "make apply PLAN=reports/expire/expire_plan_all.json"
+    named = f"reports/expire/expire_plan_all_{plan['plan_id'][:8]}.json"
+    assert (plan["report_path"], plan["next_command"]) == (named, f"make apply PLAN={named}")
     # Of the other day there is one version only, and readers see it.
     assert [(each["partition_key"], each["data_release_id"], each["ticket_count"]) for each in plan["versions"]] == [
         (DAY, 1, 40)
