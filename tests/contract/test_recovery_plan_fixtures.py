@@ -54,7 +54,9 @@ def test_a_plan_has_every_field_and_adds_up(case: dict[str, Any]) -> None:
     assert days == sorted(set(days))
     # An expiry is of every partition: it has no window.
     assert all(plan["window_start"] <= day < plan["window_end"] for day in days if plan["mode"] != "expire")
-    assert re.fullmatch(rf"reports/{plan['mode']}/{plan['mode']}_plan_(all|[0-9a-f_-]+)(_[0-9a-f]{{8}})?\.json", plan["report_path"])
+    assert re.fullmatch(
+        rf"reports/{plan['mode']}/{plan['mode']}_plan_(all|[0-9a-f_-]+)(_[0-9a-f]{{8}})?\.json", plan["report_path"]
+    )
 
 
 @pytest.mark.parametrize("case", INVALID)
