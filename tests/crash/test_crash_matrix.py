@@ -134,6 +134,7 @@ def _nothing_is_left(database: Warehouse, folder: Path) -> None:
     assert not list((folder / "raw_zone" / "incoming").iterdir())
 
 
+@pytest.mark.long
 def test_the_server_is_killed_while_it_loads(
     project: Settings, undisturbed: dict[str, list[Any]], tmp_path: Path
 ) -> None:

@@ -94,6 +94,7 @@ def test_a_proof_of_changes_says_what_a_proof_of_everything_says(manifests: list
         assert len(state["event_claim"]) == len(state["reconcile_event"]) > 0
 
 
+@pytest.mark.long
 def test_a_new_ruleset_and_another_order_reach_what_was_proved(
     manifests: list[Path], database: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

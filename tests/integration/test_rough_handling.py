@@ -64,6 +64,7 @@ def test_a_file_that_changes_between_gate_and_archive_is_withheld_and_its_siblin
     assert (healed.exit_code, len(silver(database))) == (0, 4), healed.problems
 
 
+@pytest.mark.long
 def test_what_a_run_landed_that_failed_at_its_evidence_moves_the_cursor_with_the_next(
     exports: Path, database: Warehouse
 ) -> None:

@@ -33,6 +33,7 @@ def test_a_rejected_line_of_another_that_mentions_the_id_stays_and_is_counted(
     assert rows(database, "select line_number from bronze.rejected_record order by 1") == [(2,), (3,)]
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("loader_environment")
 def test_a_number_is_somebodys_id_only_where_texts_stand(database: Warehouse, tmp_path: Path) -> None:
     """Prevents that a customer whose id is digits is found in every count and offset, and never erased."""
@@ -45,6 +46,7 @@ def test_a_number_is_somebodys_id_only_where_texts_stand(database: Warehouse, tm
     assert rows(database, "select count(*) from ops.erasure where finished_at is not null") == [(1,)]
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("loader_environment")
 def test_of_a_log_only_lines_go_that_quote_the_person(tmp_path: Path) -> None:
     """Prevents that a subject of one letter empties every log that names the person once."""

@@ -29,7 +29,7 @@ from tests.recoveries import (
 from tests.shared_warehouse import fresh_database, loader_variables
 
 # The others in `make test-long`; tests/crash kills commands for good.
-QUICK = ("archive", "evidence")
+QUICK = ("archive",)
 
 
 @pytest.fixture
@@ -121,6 +121,7 @@ class TestRetry:
 
 @pytest.mark.usefixtures("loader_environment")
 class TestReplay:
+    @pytest.mark.long
     def test_rejects_alone(self, database: Warehouse, exports: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """A contract that was too strict is mended: its rejects land, and nothing else is read anew."""
         monkeypatch.setenv("LOADER_REJECT_LIMIT", "0.5")

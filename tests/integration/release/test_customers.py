@@ -24,6 +24,7 @@ def customers(database: Warehouse, schema: str, columns: str = SHARED) -> list[t
     return rows(database, f"select {columns} from {schema}.customer_dim order by customer_id")
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("loader_environment")
 def test_with_everything_released_it_is_silvers_but_where_silver_knows_more(
     database: Warehouse, tmp_path: Path

@@ -172,7 +172,15 @@ def test_rejects_that_a_person_lets_pass_keep_that_day_back_no_more(
         (True, None),
         (False, f"not released; proved rows wait for their release; too many rejects in tickets-{B}.jsonl"),
     ]
-    # Nor when later rows of the day arrive; another broken file of it does again.
+    assert evidence_faults(database) == []
+
+
+@pytest.mark.long
+def test_rejects_that_were_let_pass_stay_so_and_those_of_another_file_do_not(
+    first: Verdict, database: Warehouse, tmp_path: Path
+) -> None:
+    assert deliver(tmp_path, "second", of_day(B, 2), b"{broken", b"{broken").exit_code == 1
+    release(settings(), [TUESDAY], reason="looked at", accepts_rejects=True, report=Silent())
     assert deliver(tmp_path, "late", of_day(B, 1, status="closed", updated_at=f"{C}T09:00:00Z")).exit_code == 0
     assert ready(TUESDAY) == [(True, None)]
     assert deliver(tmp_path, "broken", of_day(B, 3), b"{broken").exit_code == 1
