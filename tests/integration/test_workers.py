@@ -9,7 +9,7 @@ import subprocess
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date
 from itertools import chain
@@ -31,6 +31,7 @@ from loader.bronze import (
     land_in_processes,
     read_assets,
 )
+from loader.bronze.workers import _Worker
 from loader.contract.ruleset import load_ruleset
 from loader.errors import InfrastructureError, RefusedError
 from loader.ingest import execution
@@ -156,7 +157,7 @@ def test_processes_land_what_this_process_lands(
 
 
 def test_workers_that_bring_the_same_events_do_not_fail_each_other(
-    database: Warehouse, scene: Scene, tmp_path: Path
+    database: Warehouse, scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without turns, both merges miss the other's rows, and the second one breaks on the key."""
     options = replace(OPTIONS, tickets=None, lines=20_000, last_day=OPTIONS.first_day, payload_bytes=0, gzip_every=0)
@@ -166,6 +167,19 @@ def test_workers_that_bring_the_same_events_do_not_fail_each_other(
     copies = [
         AssetToRead(number, path, "identity", fingerprint, 0, is_indexed=False, offers_lines=True) for number in (1, 2)
     ]
+    words, both = _Worker.words, threading.Barrier(2)
+
+    def one_each(worker: _Worker, next_asset: Callable[[], AssetToRead | None], turn: threading.Lock) -> Iterator[Any]:
+        first = iter([both.wait])
+
+        def ask() -> AssetToRead | None:
+            for wait in first:
+                wait(timeout=60)
+            return next_asset()
+
+        return words(worker, ask, turn)
+
+    monkeypatch.setattr(_Worker, "words", one_each)
     landed = scene.land(copies)
     assert len(landed.load_ids) == 2, "one worker read both"
     (counts,) = rows(database, "select count(*), count(distinct event_id) from bronze.raw_ticket_event")
