@@ -75,6 +75,7 @@ def _hears_interrupts() -> Iterator[None]:
     signal.signal(signal.SIGINT, before)
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("_hears_interrupts")
 def test_an_interrupt_here_cancels_the_query_there_and_dbt_works_on(database: Warehouse) -> None:
     assert run_dbt(database, ROOT, BUILD).is_ok

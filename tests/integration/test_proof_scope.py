@@ -161,10 +161,11 @@ def test_an_ingest_with_nothing_new_proves_nothing_again_and_says_when_all_was_p
             "bronze.raw_ticket_event was changed",
         ),
         # Not noted by any trigger: the numbers of rows by load are counted all the same.
-        (
+        pytest.param(
             BEHIND_THE_TRIGGERS + "delete from bronze.raw_ticket_event where event_id = {event}",
             "bronze.raw_ticket_event",
             "close",
+            marks=pytest.mark.long,
         ),
         pytest.param(
             "alter table silver.ticket_fact disable trigger all; " + EDIT,

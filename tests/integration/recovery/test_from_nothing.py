@@ -169,6 +169,7 @@ class TestBackfill:
         assert verdict.problems[0] == f"stopped at partition {DAYS[0]}: 1 asset(s) were not begun"
         assert rows(database, "select asset_id from ops.asset_index order by 1") == [(1,), (2,)]
 
+    @pytest.mark.long
     def test_an_asset_that_is_absent_stops_it_before_later_days_land(self, database: Warehouse, exports: Path) -> None:
         """The first export vanished before anything was read, and may hold lines of any day."""
         (exports.parent / "e" / f"tickets-{DAYS[0]}.jsonl").unlink()
