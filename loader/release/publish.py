@@ -145,20 +145,23 @@ def publish(
     if is_proved:
         for day in changes.changed_since_proof(cursor):
             obstacles.setdefault(day, []).append(_CHANGED)
-    acceptances: list[int] = []
-    if only and (accepts_drift or act.kind == "override"):
-        acceptances += store.accept_drift(cursor, only, act)
-    if only and (accepts_rejects or act.kind == "override"):
-        acceptances += store.accept_rejects(cursor, only, act)
+    passing = asked or set()
+    drift_passes = passing if accepts_drift or act.kind == "override" else set()
+    rejects_pass = passing if accepts_rejects or act.kind == "override" else set()
+    let_pass: dict[date, list[str]] = {}
     rejecting = set()
     for row in fetch_rows(cursor, _OVER_LIMIT, {"limit": reject_limit, "check": store.TOO_MANY_REJECTS}):
-        if not obstacles.setdefault(row["partition_key"], []):
-            rejecting.add(row["partition_key"])
-        obstacles[row["partition_key"]].append(f"too many rejects in {row['source_ids']}")
+        day = row["partition_key"]
+        if not obstacles.setdefault(day, []):
+            rejecting.add(day)
+        (let_pass if day in rejects_pass else obstacles).setdefault(day, []).append(
+            f"too many rejects in {row['source_ids']}"
+        )
     drifting = _drifts_by_day(cursor, obstacles)
-    only_drifting = {day for day in drifting if not obstacles[day]}
+    only_drifting = {day for day in drifting if not obstacles[day]} - drift_passes
     for day, drifts in drifting.items():
-        obstacles[day].append(f"{DRIFT}: {', '.join(drifts)}")
+        words = f"{DRIFT}: {', '.join(drifts)}"
+        (let_pass if day in drift_passes else obstacles).setdefault(day, []).append(words)
     pointers = store.pointers(cursor)
     newest = store.newest_versions(cursor)
     # Changed, never shown, or behind what was released of them.
@@ -185,8 +188,13 @@ def publish(
         release = store.add_release(cursor, act)
         changes.release_changes(cursor, release, moving)
     changes.keep_waiting(cursor, moving)
-    # What stays back for another reason is refused whole.
-    acceptances = store.withdraw(cursor, acceptances, moving)
+    # Of a day that something else keeps back nothing is let pass.
+    acceptances = [
+        *(store.accept_drift(cursor, sorted(drift_passes.intersection(moving)), act) if drift_passes else ()),
+        *(store.accept_rejects(cursor, sorted(rejects_pass.intersection(moving)), act) if rejects_pass else ()),
+    ]
+    for day in let_pass.keys() - set(moving):
+        obstacles[day] += let_pass[day]
     freed = held & {*moving, *only_held} if frees else set()
     ended = holds.free(cursor, sorted(freed), act)
     store.note_gate(cursor, {day: obstacles.get(day, []) for day in {*obstacles, *days}}, days - set(moving))

@@ -158,17 +158,6 @@ def accept_rejects(cursor: Any, days: Sequence[date], act: Act) -> list[int]:
     return [number for (number,) in cursor.fetchall()]
 
 
-def withdraw(cursor: Any, acceptances: Sequence[int], days: Sequence[date]) -> list[int]:
-    """Of these acceptances keep those of `days` only; returns them."""
-    cursor.execute(
-        "delete from release.acceptance where acceptance_id = any(%s) and not partition_key = any(%s)"
-        " returning acceptance_id",
-        (list(acceptances), list(days)),
-    )
-    gone = {number for (number,) in cursor.fetchall()}
-    return [number for number in acceptances if number not in gone]
-
-
 def note_gate(cursor: Any, obstacles: Mapping[date, Sequence[str]], pending: set[date]) -> None:
     """What the gate says of each partition now; one that is not named stays as it was."""
     cursor.executemany(

@@ -195,6 +195,7 @@ def test_drift_of_a_day_that_something_else_keeps_back_is_not_let_pass(drifted: 
         release(settings(), [PRIORITY], reason="a campaign", accepts_drift=True, report=Silent())
     assert rows(database, "select count(*) from release.acceptance") == [(0,)]
     assert rows(database, acts) == before
+    assert _ready(PRIORITY)[1].endswith("drift to review: drift_value_mix of priority")
 
 
 def test_status_and_completeness_say_what_drifted(drifted: Drifted) -> None:
