@@ -67,7 +67,7 @@ def judged_lines(
     """
     for line in iter_lines(open_content(path, content_encoding, fingerprint=fingerprint)):
         if line.is_too_long:
-            yield line, too_long(line.length)
+            yield line, too_long(line.length, line.body)
         elif is_blank(line.body):
             yield line, None
         else:

@@ -47,6 +47,8 @@ def dry_run(
     print_table("assets", ("asset", "outcome", "judgement", "reasons", "fates"), rows)
     reasons = sum((asset.reject_reasons for asset in forecast.assets), type(forecast.fates)())
     print_table("rejects by reason", ("reason", "lines"), sorted(reasons.items()))
+    warnings = sum((asset.warnings for asset in forecast.assets), type(forecast.fates)())
+    print_table("warnings", ("warning", "lines"), sorted(warnings.items()))
     echo(f"fates: {_counts(forecast.fates)}")
     for problem in forecast.problems:
         click.echo(click.style("failed: ", fg="red") + in_one_line(problem), err=True)

@@ -82,6 +82,10 @@ def _print_plan(settings: Settings, plan: ErasurePlan, path: Path, as_json: bool
     print_table("archived objects", columns, [[asset[name] for name in columns] for asset in record["assets"]])
     echo(f"partitions: {', '.join(record['partitions']) or 'none'}")
     echo("mentions are lines of others in which the id stands; they stay")
+    if plan.look_alikes:
+        echo("these ids look the same and are other customers; they stay, unless each is erased by itself:")
+        for customer, _, event_count in plan.look_alikes:
+            echo(f"  {customer!r}: {event_count} event(s)")
     echo(f"next: {next_command}")
 
 

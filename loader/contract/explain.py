@@ -12,6 +12,7 @@ from typing import Any
 
 import jsonschema_rs
 
+from loader.contract.foreign_format import FOREIGN_CODES, JSON_DOCUMENT, begins_document, foreign_bytes
 from loader.contract.lenient_json import (
     LenientValue,
     UnreadableError,
@@ -38,20 +39,24 @@ _CODE_OF_KEYWORD = {
     "maxLength": "value_too_long",
     "format": INVALID_TIMESTAMP,
 }
-REJECT_CODES = frozenset(_CODE_OF_KEYWORD.values()) | {
-    "invalid_utf8",
-    "byte_order_mark",
-    "malformed_json",
-    "not_an_object",
-    "duplicate_key",
-    "unstorable_character",
-    "lone_surrogate",
-    "missing_required_field",
-    "unknown_field",
-    "line_too_long",
-    TIMESTAMP_OUT_OF_RANGE,
-    PII_NOT_REDACTED,
-}
+REJECT_CODES = (
+    frozenset(_CODE_OF_KEYWORD.values())
+    | FOREIGN_CODES
+    | {
+        "invalid_utf8",
+        "byte_order_mark",
+        "malformed_json",
+        "not_an_object",
+        "duplicate_key",
+        "unstorable_character",
+        "lone_surrogate",
+        "missing_required_field",
+        "unknown_field",
+        "line_too_long",
+        TIMESTAMP_OUT_OF_RANGE,
+        PII_NOT_REDACTED,
+    }
+)
 _NOTES = {"$schema", "$id", "$comment", "title", "description"}
 _RECORD_KEYWORDS = _NOTES | {"type", "required", "properties", "additionalProperties"}
 _FIELD_KEYWORDS = _NOTES | {"items"} | set(_CODE_OF_KEYWORD)
@@ -102,6 +107,9 @@ class Explainer:
         `syntax_fault` is the strict parser's complaint, told when no wider reading finds more. Raises
         AssertionError when nothing is wrong with the line: then judge and explanation disagree.
         """
+        foreign = foreign_bytes(line)
+        if foreign is not None:
+            return _rejection([Finding(foreign[0], "$", foreign[1])], None)
         findings: list[Finding] = []
         try:
             text = line.decode()
@@ -115,7 +123,9 @@ class Explainer:
         try:
             reading = read_leniently(text)
         except UnreadableError as error:
-            findings.append(Finding("malformed_json", "$", f"no JSON: {error}"))
+            document = begins_document(text)
+            code, message = ("malformed_json", f"no JSON: {error}") if document is None else (JSON_DOCUMENT, document)
+            findings.append(Finding(code, "$", message))
             return _rejection(findings, None)
         if reading.constant is not None:
             findings.append(Finding("malformed_json", "$", f"{reading.constant} is no JSON value"))
@@ -128,7 +138,9 @@ class Explainer:
     def _faults_of_value(self, text: str, reading: LenientValue) -> Iterator[Finding]:
         value = reading.value
         if not isinstance(value, dict):
-            yield Finding("not_an_object", "$", f"expected an object, got {_kind(value)}")
+            document = begins_document(text, value)
+            message = f"expected an object, got {_kind(value)}" if document is None else document
+            yield Finding("not_an_object" if document is None else JSON_DOCUMENT, "$", message)
             return
         if reading.has_duplicate_key:
             name = next(iter(reading.duplicate_names), None)

@@ -11,6 +11,7 @@ import jsonschema_rs
 import orjson
 
 from loader.contract.explain import REJECT_CODES, Explainer
+from loader.contract.foreign_format import JSON_DOCUMENT, begins_document, foreign_bytes
 from loader.contract.lenient_json import has_duplicate_key, has_nul
 from loader.contract.reasons import load_reason_codes
 from loader.contract.schema import compile_schema, read_contract_file
@@ -75,27 +76,33 @@ class Ruleset:
             return self._explainer.explain(line)
         ingest_batch_id = record.pop("ingest_batch_id")
         canonical = orjson.dumps(record, option=orjson.OPT_SORT_KEYS)
-        ticket_id = record["ticket_id"]
+        ticket_id, source_id, customer_id = record["ticket_id"], record["source_id"], record["customer_id"]
         return AcceptedRecord(
             canonical,
             hashlib.sha256(canonical).digest(),
             ticket_id,
-            record["source_id"],
-            record["customer_id"],
+            source_id,
+            customer_id,
             ingest_batch_id,
             created_at,
             updated_at,
             resolved_at,
             sla_due_at,
             created_at.date(),
-            warnings_of(ticket_id, created_at, updated_at, resolved_at),
+            warnings_of(ticket_id, (source_id, customer_id), created_at, updated_at, resolved_at),
         )
 
 
-def too_long(length: int) -> RejectedRecord:
-    """The fate of a line of `length` bytes that the reader did not keep whole."""
+def too_long(length: int, head: bytes) -> RejectedRecord:
+    """The fate of a line of `length` bytes of which the reader kept the `head` only."""
     message = f"the line has {length} bytes, more than a line may have"
-    return RejectedRecord(("line_too_long",), message, "$", None)
+    foreign = foreign_bytes(head)
+    if foreign is None and (document := begins_document(head.decode(errors="replace"))) is not None:
+        foreign = JSON_DOCUMENT, document
+    if foreign is None:
+        return RejectedRecord(("line_too_long",), message, "$", None)
+    code, what = foreign
+    return RejectedRecord(tuple(sorted(("line_too_long", code))), f"$: {what}; {message}", "$", None)
 
 
 def load_same_ruleset(contracts_folder: Path, sha256: str) -> Ruleset:

@@ -8,13 +8,14 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 # Raise it when a rule or an explanation in loader/contract changes: lines read before are then read again.
-BUSINESS_RULES_VERSION = "1"
+BUSINESS_RULES_VERSION = "2"
 
 PII_NOT_REDACTED = "pii_not_redacted"
 TICKET_DAY_MISMATCH = "ticket_day_mismatch"
 UPDATED_BEFORE_CREATED = "updated_before_created"
 RESOLVED_BEFORE_CREATED = "resolved_before_created"
-WARNING_CODES = frozenset({TICKET_DAY_MISMATCH, UPDATED_BEFORE_CREATED, RESOLVED_BEFORE_CREATED})
+UNCLEAR_IDENTITY = "unclear_identity"
+WARNING_CODES = frozenset({TICKET_DAY_MISMATCH, UPDATED_BEFORE_CREATED, RESOLVED_BEFORE_CREATED, UNCLEAR_IDENTITY})
 
 
 class AcceptedRecord(NamedTuple):
@@ -64,15 +65,26 @@ def is_pii_unredacted(record: dict[str, Any]) -> bool:
     return record.get("pii_level") == "high" and record.get("pii_redacted") is not True
 
 
+def is_unclear(identity: str) -> bool:
+    """True for an id that is empty, begins or ends with a blank, or holds a character that cannot be seen."""
+    return not identity or identity[0] == " " or identity[-1] == " " or not identity.isprintable()
+
+
 def warnings_of(
-    ticket_id: str, created_at: datetime, updated_at: datetime | None, resolved_at: datetime | None
+    ticket_id: str,
+    identities: tuple[str, ...],
+    created_at: datetime,
+    updated_at: datetime | None,
+    resolved_at: datetime | None,
 ) -> tuple[str, ...]:
-    """Warning codes of an accepted record, sorted: it lands with them."""
+    """Warning codes of an accepted record, sorted: it lands with them. `identities`: whom and what it is about."""
     codes = []
     if resolved_at is not None and resolved_at < created_at:
         codes.append(RESOLVED_BEFORE_CREATED)
     if ticket_id[4:12] != _day_digits(created_at.date()):
         codes.append(TICKET_DAY_MISMATCH)
+    if any(map(is_unclear, identities)):
+        codes.append(UNCLEAR_IDENTITY)
     if updated_at is not None and updated_at < created_at:
         codes.append(UPDATED_BEFORE_CREATED)
     return tuple(codes)

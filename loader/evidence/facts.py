@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -34,6 +34,8 @@ class AssetFacts:
     rejected_count: int
     is_in_window: bool
     is_covering: bool
+    # In words, of the line that was rejected first; what it says is usually true of the whole file.
+    first_reject: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +208,37 @@ order by entry.manifest_id, entry.source_id
 
 def _assets(cursor: Any, key: tuple[str, int], start: date | None, end: date | None) -> tuple[AssetFacts, ...]:
     rows = fetch_rows(cursor, _ASSETS, {"run_id": key[0], "attempt": key[1], "start": start, "end": end})
-    return tuple(AssetFacts(**{**row, "reason_codes": tuple(row["reason_codes"])}) for row in rows)
+    first = _first_rejects(cursor, [row["asset_id"] for row in rows if row["rejected_count"]])
+    return tuple(
+        AssetFacts(
+            **{**row, "reason_codes": tuple(row["reason_codes"]), "first_reject": first.get(row["asset_id"])},
+        )
+        for row in rows
+    )
+
+
+_FIRST_REJECTS = """
+select asset.asset_id, reject.line_number, reject.reason_codes, reject.message
+from unnest(%s::int []) as asset (asset_id)
+inner join ops.asset_reading as reading on reading.asset_id = asset.asset_id
+cross join lateral (
+    select line_number, reason_codes, message from bronze.rejected_record as reject
+    where reject.asset_id = asset.asset_id and reject.ruleset_id = reading.ruleset_id
+    order by line_number limit 1
+) as reject
+"""
+
+
+def _first_rejects(cursor: Any, asset_ids: Sequence[int]) -> dict[int, str]:
+    if not asset_ids:
+        return {}
+    cursor.execute(_FIRST_REJECTS, (list(asset_ids),))
+    return {asset_id: in_words(*reject) for asset_id, *reject in cursor.fetchall()}
+
+
+def in_words(line_number: int, reason_codes: Sequence[str], message: str) -> str:
+    """A reject as people read it."""
+    return f"line {line_number}: {', '.join(reason_codes)}: {message.removeprefix('$: ')}"
 
 
 _FINGERPRINTS = f"""

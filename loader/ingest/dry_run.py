@@ -14,6 +14,7 @@ from loader.config import Settings
 from loader.contract.ruleset import Ruleset, load_ruleset
 from loader.contract.ticket import AcceptedRecord
 from loader.errors import LoaderError
+from loader.evidence.facts import in_words
 from loader.evidence.files import require_writable, write_json
 from loader.gate import AssetJudgement, GateReport, inspect_manifest, withhold
 from loader.ingest.request import DeclaredInput, IngestRequest, declared_input
@@ -37,6 +38,9 @@ class AssetForecast:
     reason_codes: tuple[str, ...]
     fates: Counter[str] = field(default_factory=Counter)
     reject_reasons: Counter[str] = field(default_factory=Counter)
+    warnings: Counter[str] = field(default_factory=Counter)
+    # In words.
+    first_reject: str | None = None
     # Lines per day, records and rejects whose day can be read.
     days: Counter[date] = field(default_factory=Counter)
 
@@ -131,11 +135,15 @@ def _read(
             continue
         if record is not None and record.partition_key is not None:
             forecast.days[record.partition_key] += 1
+        if isinstance(record, AcceptedRecord):
+            forecast.warnings.update(record.warning_codes)
         if record is None:
             forecast.fates["blank"] += 1
         elif not isinstance(record, AcceptedRecord):
             forecast.fates["rejected"] += 1
             forecast.reject_reasons.update(record.reason_codes)
+            if forecast.first_reject is None:
+                forecast.first_reject = in_words(line.number, record.reason_codes, record.message)
         elif window is not None and not window[0] <= record.partition_key < window[1]:
             forecast.fates["out_of_partition"] += 1
         else:
@@ -206,7 +214,7 @@ def _line_problems(assets: Sequence[AssetForecast], request: IngestRequest, reje
     for asset in assets:
         too_many = too_many_rejects(asset.source_id, asset.record_count, asset.rejected_count, reject_limit)
         if too_many and (wanted is None or wanted in asset.days or asset.record_count == 0):
-            yield too_many
+            yield f"{too_many}; the first: {asset.first_reject}"
     days = {day for asset in assets for day in asset.days}
     if wanted is not None and wanted not in days:
         before, after = [day for day in days if day < wanted], [day for day in days if day > wanted]
@@ -237,6 +245,8 @@ def as_record(forecast: Forecast, request: IngestRequest) -> dict[str, Any]:
                 "reason_codes": list(asset.reason_codes),
                 "fates": dict(asset.fates),
                 "reject_reasons": dict(asset.reject_reasons),
+                "first_reject": asset.first_reject,
+                "warnings": dict(asset.warnings),
             }
             for asset in forecast.assets
         ],

@@ -164,7 +164,8 @@ def _line_problems(facts: RunFacts, reject_limit: float) -> list[Problem]:
     for asset in facts.assets:
         too_many = too_many_rejects(asset.source_id, asset.record_count, asset.rejected_count, reject_limit)
         if asset.is_in_window and too_many:
-            problems.append(Problem("reject_limit_exceeded", f"{too_many}; the others landed"))
+            first = f"; the first: {asset.first_reject}" if asset.first_reject else ""
+            problems.append(Problem("reject_limit_exceeded", f"{too_many}; the others landed{first}"))
     return problems
 
 

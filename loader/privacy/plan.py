@@ -20,6 +20,7 @@ from loader.contract.schema import load_schema, schema_faults
 from loader.errors import CommandUsageError, RefusedError
 from loader.evidence.facts import fetch_rows
 from loader.evidence.files import write_json
+from loader.privacy.look_alikes import look_alikes
 from loader.privacy.person import customer_hash, is_named_in, may_name, owners
 from loader.privacy.redaction import FoundLine, find_lines
 from loader.raw_zone import RawZone
@@ -54,6 +55,12 @@ select
 """
 
 
+_KNOWN = """
+select customer_id, count(*)::int from bronze.raw_ticket_event
+where customer_id <> %s group by customer_id order by customer_id
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class AssetLines:
     """An asset that holds lines of the person. `lines` empty: its object is gone, and `numbers` are Bronze's."""
@@ -70,7 +77,9 @@ class AssetLines:
 
 @dataclass(frozen=True, slots=True)
 class ErasurePlan:
-    """See the schema for every field. `texts`: what the person's lines say, to search for at the end; never written."""
+    """See the schema for every field. Never written: `texts`, what the person's lines say, to search for at the end,
+    and the ids in `look_alikes`, each with its keyed hash and its events: other customers who may be the same person.
+    """
 
     customer_hash: bytes
     reason: str
@@ -80,6 +89,7 @@ class ErasurePlan:
     partitions: tuple[date, ...]
     mention_count: int
     texts: frozenset[str]
+    look_alikes: tuple[tuple[str, bytes, int], ...] = ()
     plan_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     timestamp: str = field(default_factory=lambda: datetime.now(UTC).isoformat())
     operator: str = field(default_factory=acting_operator)
@@ -107,6 +117,9 @@ class ErasurePlan:
             "line_count": self.line_count,
             **self.counts,
             "mention_count": self.mention_count,
+            "look_alikes": [
+                {"customer_hash": keyed.hex(), "event_count": count} for _, keyed, count in self.look_alikes
+            ],
             "partitions": [day.isoformat() for day in self.partitions],
             "assets": [
                 {
@@ -161,6 +174,8 @@ def make_erasure_plan(cursor: Any, settings: Settings, customer_id: str, reason:
     }
     (counts,) = fetch_rows(cursor, _COUNTS, parameters)
     partitions = tuple(counts.pop("partitions"))
+    cursor.execute(_KNOWN, (customer_id,))
+    known = dict(cursor.fetchall())
     return ErasurePlan(
         customer_hash(key, customer_id),
         reason.strip(),
@@ -170,6 +185,7 @@ def make_erasure_plan(cursor: Any, settings: Settings, customer_id: str, reason:
         partitions,
         search.mention_count,
         frozenset(search.texts),
+        tuple((each, customer_hash(key, each), known[each]) for each in look_alikes(customer_id, known)),
     )
 
 

@@ -55,7 +55,7 @@ def _judged(line: Line, ruleset: Ruleset) -> RereadLine:
     place = (line.number, line.offset, line.length)
     if not line.is_too_long and is_blank(line.body):
         return RereadLine(*place, True, *_hashes(line), None, "blank")
-    judged = too_long(line.length) if line.is_too_long else ruleset.judge(line.body)
+    judged = too_long(line.length, line.body) if line.is_too_long else ruleset.judge(line.body)
     day = None if judged.partition_key is None else judged.partition_key.isoformat()
     if isinstance(judged, AcceptedRecord):
         delivery = (judged.warning_codes, judged.ingest_batch_id)

@@ -64,7 +64,13 @@ def _no_json() -> Iterator[OddLine]:
     yield OddLine("raw NUL", _without(4, b'"group\x001"'), reason_codes=broken, partition=None)
     yield OddLine("raw tab in a text", _without(5, b'"group\t1"'), reason_codes=broken, partition=None)
     yield OddLine("carriage return in a text", _without(6, b'"group\r1"'), reason_codes=broken, partition=None)
-    yield OddLine("gzip bytes", b"\x1f\x8b\x08\x00{}", reason_codes=("invalid_utf8", *broken), partition=None)
+    yield OddLine("gzip bytes", b"\x1f\x8b\x08\x00{}", reason_codes=("compressed_content",), partition=None)
+    yield OddLine("zip bytes", b"PK\x03\x04\x14\x00", reason_codes=("compressed_content",), partition=None)
+    utf16 = as_line(ticket(8)).decode().encode("utf-16-be")
+    yield OddLine("UTF-16", utf16, reason_codes=("utf16_text",), partition=None)
+    yield OddLine("array of records", b"[" + as_line(ticket(9)) + b"," + as_line(ticket(9)) + b"]",
+                  reason_codes=("json_document",), partition=None)  # fmt: skip
+    yield OddLine("first line of an array", b"[", reason_codes=("json_document",), partition=None)
     yield OddLine("nested too deep", b"[" * 100_000 + b"]" * 100_000, reason_codes=broken, partition=None)
     yield OddLine("long garbage", b"x" * LONG_REJECT_BYTES, reason_codes=broken, partition=None)
     yield OddLine("NaN", _without(10, b"NaN"), reason_codes=broken)

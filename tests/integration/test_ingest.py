@@ -248,7 +248,11 @@ def test_a_file_of_nothing_but_rejects_fails_whatever_the_policy(
     """A limit of 100 % must not let an unreadable file through."""
     monkeypatch.setenv("LOADER_REJECT_LIMIT", "1")
     write_export(tmp_path / "e" / "a.jsonl", [b"{}", b"[]"])
-    assert "reject_limit_exceeded" in run(declare(tmp_path / "e")).reason_codes
+    write_export(tmp_path / "e" / "b.jsonl", ['{"ticket_id": "TKT"}'.encode("utf-16")])
+    verdict = run(declare(tmp_path / "e"))
+    assert "reject_limit_exceeded" in verdict.reason_codes
+    # What the file is, rather than only that nothing of it could be read.
+    assert any("the first: line 1: utf16_text: the text is UTF-16" in problem for problem in verdict.problems)
 
 
 @pytest.mark.long

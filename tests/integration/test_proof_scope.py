@@ -104,11 +104,11 @@ def test_a_new_ruleset_and_another_order_reach_what_was_proved(
     def stricter(ruleset: Ruleset, line: bytes) -> AcceptedRecord | RejectedRecord:
         judged = judge(ruleset, line)
         if isinstance(judged, AcceptedRecord) and judged.event_id[0] < 64:
-            return too_long(70_000)
+            return too_long(70_000, b"x")
         return judged
 
     with monkeypatch.context() as patch:
-        patch.setattr("loader.contract.ruleset.BUSINESS_RULES_VERSION", "2")
+        patch.setattr("loader.contract.ruleset.BUSINESS_RULES_VERSION", "another")
         patch.setattr(Ruleset, "judge", stricter)
         patch.setenv("LOADER_REJECT_LIMIT", "0.9")
         verdict = run(*manifests[:2])

@@ -148,10 +148,17 @@ def test_a_reject_belongs_to_its_day_only_when_that_is_beyond_doubt(
 
 def test_a_line_that_is_too_long_is_a_reject_without_a_day() -> None:
     """Prevents: a line that was not kept whole is judged by its head."""
-    reject = too_long(20_000_000)
+    reject = too_long(20_000_000, b'{"ticket_id": ')
     assert reject.reason_codes == ("line_too_long",)
     assert "20000000 bytes" in reject.message
     assert reject.partition_key is None
+
+
+def test_a_whole_file_in_one_line_is_told_as_what_it_is() -> None:
+    """Prevents: of an export that is one long JSON array nothing is known but its length."""
+    reject = too_long(20_000_000, b'[{"ticket_id": "TKT-20260417-000001"')
+    assert reject.reason_codes == ("json_document", "line_too_long")
+    assert reject.message.startswith("$: a JSON array")
 
 
 MANY = 200_000

@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from loader.contract.ticket import is_unclear
+from loader.privacy.look_alikes import look_alikes
 from loader.privacy.person import Suppression, customer_hash, is_named_in, may_name, owners
 from loader.privacy.redaction import blanked, find_lines
 from loader.raw_zone import RawZone
@@ -160,3 +162,32 @@ def test_a_person_is_recognised_by_the_keyed_hash_alone() -> None:
     assert known.erasure_of(b"broken c-1") == "erasure-1"
     assert known.erasure_of(b'{"customer_id":"c-10","tags":["c-1"]}') is None
     assert Suppression(b"o" * 32, known.erasures).erasure_of(b'{"customer_id":"c-1"}') is None
+
+
+@pytest.mark.parametrize(
+    ("other", "is_alike"),
+    [
+        ("CUST-A ", True),
+        (" cust-a", True),
+        ("CUST\u2011A", True),
+        ("CUST-\u200bA", True),
+        ("\uff23UST-A", True),
+        ("CUST-\u0410", True),
+        ("CUST-A", False),
+        ("CUST-AB", False),
+        ("CUST-B", False),
+        ("CUSTA", False),
+    ],
+)
+def test_ids_that_people_take_for_the_same_look_alike(other: str, is_alike: bool) -> None:
+    """Prevents: who was erased stands there still, under the same id with a blank behind it."""
+    assert list(look_alikes("CUST-A", [other])) == ([other] if is_alike else [])
+
+
+@pytest.mark.parametrize(
+    ("identity", "is_it"),
+    [("", True), (" ", True), ("C ", True), ("\u00a0C", True), ("C\u200b", True), ("C 1", False), ("Ž-1", False)],
+)
+def test_an_id_is_unclear_when_it_is_blank_at_an_edge_or_holds_what_nobody_sees(identity: str, is_it: bool) -> None:
+    """Prevents: two customers that every report shows as one, without a word."""
+    assert is_unclear(identity) is is_it

@@ -26,8 +26,15 @@ def test_a_rejected_line_of_another_that_mentions_the_id_stays_and_is_counted(
         ticket(2, customer_id=NEIGHBOUR, status="lost", description=words),
         # Cut after 64 KiB where Bronze keeps it.
         ticket(3, customer_id=NEIGHBOUR, status="lost", subject=words, description="long " * 20_000),
+        # Somebody else by the letter, and for whoever looks at it the same.
+        ticket(4, customer_id=f"{PERSON.upper()} "),
     ]
-    ingest(deliver(tmp_path, "first", lines))
+    verdict = ingest(deliver(tmp_path, "first", lines))
+    assert verdict.facts.warnings == {"unclear_identity": 1}
+    plan = plan_erasure(settings(), PERSON, "request 4711")
+    ((alike, keyed, event_count),) = plan.look_alikes
+    assert (alike, event_count) == (f"{PERSON.upper()} ", 1)
+    assert plan.as_record(settings())["look_alikes"] == [{"customer_hash": keyed.hex(), "event_count": 1}]
     erased = erase_person()
     assert erased.mention_count == 4, "two lines, in the archive and in Bronze"
     assert rows(database, "select line_number from bronze.rejected_record order by 1") == [(2,), (3,)]

@@ -128,7 +128,7 @@ class TestVerify:
 
     def test_a_run_of_an_older_ruleset(self, database: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
         """Its judge is gone; bytes, fingerprints, payloads and the bytes of rejects are compared all the same."""
-        monkeypatch.setattr("loader.contract.ruleset.BUSINESS_RULES_VERSION", "2")
+        monkeypatch.setattr("loader.contract.ruleset.BUSINESS_RULES_VERSION", "another")
         assert _verified(database).is_proved
         rows(database, BEHIND + DAMAGES["payload_differs"])
         assert dict(_verified(database).differences) == {"payload_differs": 1}
@@ -286,7 +286,7 @@ class TestDiagnose:
     ) -> None:
         with failing("dbt"), pytest.raises(OSError, match="No space"):
             run(exports)
-        monkeypatch.setattr("loader.contract.ruleset.BUSINESS_RULES_VERSION", "2")
+        monkeypatch.setattr("loader.contract.ruleset.BUSINESS_RULES_VERSION", "another")
         found = _diagnosed(database, checkout)
         assert found.next_command == f"loader replay --run {latest_run(database)} --mode execute"
         assert _wrong(found) == [RUN, "which rules?"]
@@ -325,7 +325,7 @@ class TestDiagnose:
         """A backfill would be refused."""
         batch = json.loads(exports.read_bytes())["batch_id"]
         untake(database, "partition_key < '2026-04-17'")
-        monkeypatch.setattr("loader.contract.ruleset.BUSINESS_RULES_VERSION", "2")
+        monkeypatch.setattr("loader.contract.ruleset.BUSINESS_RULES_VERSION", "another")
         found = _diagnosed(database, checkout)
         assert found.next_command.startswith(f"loader replay --batch {batch} --mode execute")
 
@@ -400,7 +400,7 @@ class TestDiagnose:
         assert _answer(found, KIND) == f"no trace: run {dead} ended before it had registered {named}"
         assert found.next_command == f"loader retry {dead} --mode execute"
         with monkeypatch.context() as patch:
-            patch.setattr("loader.contract.ruleset.BUSINESS_RULES_VERSION", "2")
+            patch.setattr("loader.contract.ruleset.BUSINESS_RULES_VERSION", "another")
             found = _diagnosed(database, checkout)
             assert found.next_command == f"loader rerun --run {dead} --mode execute"
         aside = lost.rename(tmp_path / "aside.json")
