@@ -25,6 +25,7 @@ from loader.contract.ticket import (
 )
 from loader.contract.timestamps import TimestampError, parse_instant
 from loader.errors import CommandUsageError, RefusedError
+from loader.line_ends import committed
 
 CONTRACT_REF = "ticket_v1"
 CONTRACT_FILE = "data/ticket_v1.schema.json"
@@ -39,7 +40,7 @@ _ESCAPED_NUL = b"\\u0000"
 class Ruleset:
     """Judges lines. Two rulesets of the same `sha256` give every line the same fate.
 
-    `components` names what the digest covers: the contract's bytes, the line reason codes and the versions of
+    `components` names what the digest covers: the contract's text, the line reason codes and the versions of
     business rules and reader. Library versions are not part of it: the contract tests pin what they accept.
     """
 
@@ -139,7 +140,7 @@ def load_ruleset(contracts_folder: Path) -> Ruleset:
         )
     components = {
         "contract_ref": CONTRACT_REF,
-        "contract_sha256": hashlib.sha256(content).hexdigest(),
+        "contract_sha256": hashlib.sha256(committed(content)).hexdigest(),
         "line_reason_codes_sha256": reasons.digest("line"),
         "business_rules_version": BUSINESS_RULES_VERSION,
         "reader_version": READER_VERSION,

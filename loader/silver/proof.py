@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from loader.line_ends import read_committed
 from loader.runs.anchors import Attempt
 from loader.runs.lock import IngestLock
 from loader.silver.results import BuildResult
@@ -151,7 +152,7 @@ def project_sha256(project_root: Path) -> str:
         if file.suffix in (".sql", ".yml", ".md")
     ]
     for file in sorted(files):
-        content = file.read_bytes()
+        content = read_committed(file)
         digest.update(f"{file.relative_to(project_root)}\0{len(content)}\0".encode() + content)
     return digest.hexdigest()
 

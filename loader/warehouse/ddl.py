@@ -16,6 +16,7 @@ from psycopg2 import errors, sql
 
 from loader import __version__
 from loader.errors import InfrastructureError
+from loader.line_ends import read_committed
 from loader.warehouse.connection import Role
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def content_sha256(files: list[Path]) -> str:
     """One hash over names and contents, so that a renamed, added or edited file is a new version."""
     digest = hashlib.sha256()
     for file in files:
-        body = file.read_bytes()
+        body = read_committed(file)
         digest.update(f"{file.name}\0{len(body)}\0".encode() + body)
     return digest.hexdigest()
 
