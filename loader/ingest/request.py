@@ -14,6 +14,7 @@ from loader.gate import AssetRefusedError, allowed_roots, read_manifest
 from loader.manifest import Manifest, ManifestRefusedError, Violation, parse_manifest
 from loader.manifest.implicit import implicit_manifest
 from loader.manifest.parse import MANIFEST_TOO_LARGE
+from loader.manifest.seeds import manifests_folder, seed_manifests
 from loader.printable import pasted
 from loader.reader import DocumentTooLargeError
 
@@ -90,9 +91,9 @@ def declared_input(settings: Settings, request: IngestRequest) -> DeclaredInput:
 
 
 def _seed_manifests(settings: Settings) -> Sequence[Path]:
-    folder = settings.project_root / "data" / "seed_manifests"
-    paths = sorted(folder.glob("*.json"))
+    paths = seed_manifests(settings.project_root)
     if not paths:
+        folder = manifests_folder(settings.project_root)
         raise CommandUsageError(
             f"no manifest in {folder}; nothing was started",
             next_command=f"make manifest FROM=<folder of exports> OUT={pasted(folder)}/<name>.json",

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from loader.config import Settings
 from loader.errors import InfrastructureError, LoaderError, RefusedError
 from loader.evidence.facts import fetch_rows
 from loader.gate import AssetRefusedError
 from loader.ingest.request import content_of_manifest
+from loader.manifest.seeds import is_hidden, manifests_folder
 from loader.printable import pasted
 from loader.recovery.plan import PartitionState
 from loader.recovery.world import World
@@ -46,11 +46,6 @@ order by entry.asset_id, manifest.registered_at, manifest.manifest_id
 """
 
 _ASSETS_OF = "select distinct asset_id from ops.manifest_asset where manifest_id = any(%s) and asset_id is not null"
-
-
-def manifests_folder(settings: Settings) -> Path:
-    """Where the manifests lie that a command without MANIFEST takes."""
-    return settings.project_root / "data" / "seed_manifests"
 
 
 def for_run(world: World, run: Mapping[str, Any]) -> str:
@@ -169,7 +164,8 @@ def _rank(world: World, row: Mapping[str, Any]) -> int:
 
 
 def _is_default(world: World, row: Mapping[str, Any]) -> bool:
-    return Path(row["manifest_path"]).parent.resolve() == manifests_folder(world.settings).resolve()
+    path, folder = Path(row["manifest_path"]), manifests_folder(world.settings.project_root)
+    return path.parent.resolve() == folder.resolve() and not is_hidden(path)
 
 
 def named(world: World, paths: Iterable[str]) -> str:

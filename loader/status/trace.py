@@ -12,9 +12,10 @@ from loader.evidence.facts import fetch_rows
 from loader.gate import AssetRefusedError
 from loader.ingest.request import content_of_manifest
 from loader.manifest import parse_manifest
+from loader.manifest.seeds import seed_manifests
 from loader.printable import pasted
 from loader.recovery.world import World
-from loader.status.advice import for_run, manifests_folder
+from loader.status.advice import for_run
 
 # Runs whose last attempt did not end well, with a manifest that was never registered, and that no later run which
 # ended well was asked to read: by its id, or, as an ad-hoc file has another id with other bytes, by its path.
@@ -68,7 +69,7 @@ def traceless_manifests(world: World, excluded: Collection[str]) -> list[Tracele
     by_sha256 = dict(world.cursor.fetchall())
     registered = frozenset(by_sha256.values())
     new, broken = [], []
-    for path in sorted(manifests_folder(world.settings).glob("*.json")):
+    for path in seed_manifests(world.settings.project_root):
         manifest_id = _manifest_id(world, path, by_sha256)
         if manifest_id is None:
             broken.append(path)

@@ -415,6 +415,8 @@ class TestDiagnose:
         (folder / "broken.json").write_text("{")
         (folder / "folder.json").mkdir()
         (folder / "gone.json").symlink_to("nowhere")
+        (folder / ".#gone.json").symlink_to("an.editor@its.machine:1")
+        (folder / "._broken.json").write_bytes(b"\0\5\26\7")
         found = _diagnosed(database, checkout)
         assert _wrong(found) == [KIND]
         assert "no trace: data/seed_manifests/broken.json cannot be read as a manifest; " in _answer(found, KIND)
