@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -12,6 +13,8 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from loader.errors import CommandUsageError
+from loader.printable import pasted
+from loader.variables import blemish, require_plain
 
 EXPECTED = {
     "project_root": "the folder of a checkout (it holds pyproject.toml and infra/postgres)",
@@ -28,6 +31,7 @@ EXPECTED = {
     "lock_timeout": "seconds from 0 to 86400",
 }
 
+_PREFIX = "LOADER_"
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
@@ -38,18 +42,43 @@ def is_project_root(folder: Path) -> bool:
 def find_project_root() -> Path:
     """The checkout that this package belongs to, else the one around the current folder.
 
-    Raises CommandUsageError when there is none.
+    Raises CommandUsageError when there is none; and when the command was started in, or by the script of, another
+    checkout than the package's: an environment that was copied with its checkout leads to where it was made.
     """
-    current = Path.cwd()
-    package_parent = Path(__file__).resolve().parents[1]
-    for folder in (package_parent, current, *current.parents):
-        if is_project_root(folder):
-            return folder
-    raise CommandUsageError(
-        f"no checkout found: got the current folder {current}, expected pyproject.toml and infra/postgres "
-        "in it or above it; nothing was started",
-        next_command="cd <the checkout>   # or export LOADER_PROJECT_ROOT=<the checkout>",
-    )
+    current = _current_folder()
+    own = Path(__file__).resolve().parents[1]
+    around = _checkout_around(current)
+    if not is_project_root(own):
+        if around is None:
+            raise CommandUsageError(
+                f"no checkout found: got the current folder {current}, expected pyproject.toml and infra/postgres "
+                "in it or above it; nothing was started",
+                next_command="cd <the checkout>   # or export LOADER_PROJECT_ROOT=<the checkout>",
+            )
+        return around
+    script = Path(os.path.abspath(sys.argv[0]))
+    for other in (around, _checkout_around(script.parent) if script.name == "loader" else None):
+        if other is not None and not other.samefile(own):
+            raise CommandUsageError(
+                f"{script.name}: got the loader of the checkout {own}, expected the one of {other}, where the "
+                "command was started; nothing was started",
+                next_command=f"cd {pasted(other)} && make status   # or export LOADER_PROJECT_ROOT={pasted(own)}",
+            )
+    return own
+
+
+def _checkout_around(folder: Path) -> Path | None:
+    return next(filter(is_project_root, (folder, *folder.parents)), None)
+
+
+def _current_folder() -> Path:
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        raise CommandUsageError(
+            "the current folder was removed, expected one that is there; nothing was started",
+            next_command="cd <the checkout>",
+        ) from None
 
 
 FileFormat = Literal["parquet", "csv"]
@@ -59,7 +88,7 @@ class Settings(BaseSettings):
     """All settings of a command. Paths are absolute; a relative one is taken from the project root."""
 
     model_config = SettingsConfigDict(
-        env_prefix="LOADER_", env_ignore_empty=True, frozen=True, extra="forbid", validate_default=True
+        env_prefix=_PREFIX, env_ignore_empty=True, frozen=True, extra="forbid", validate_default=True
     )
 
     project_root: Path = Field(default_factory=find_project_root)
@@ -87,7 +116,7 @@ class Settings(BaseSettings):
     @field_validator("project_root")
     @classmethod
     def _checkout(cls, value: Path) -> Path:
-        folder = value.expanduser().resolve()
+        folder = _in_home(value).resolve()
         if not is_project_root(folder):
             raise ValueError("not a checkout")
         return folder
@@ -103,7 +132,12 @@ class Settings(BaseSettings):
     @field_validator("allowed_roots", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        return [part for part in value.split(os.pathsep) if part] if isinstance(value, str) else value
+        if not isinstance(value, str):
+            return value
+        parts = [part for part in value.split(os.pathsep) if part]
+        if any(map(blemish, parts)):
+            raise ValueError("a folder with a blank or quote at its edge")
+        return parts
 
     @field_validator("allowed_roots")
     @classmethod
@@ -139,14 +173,23 @@ class Settings(BaseSettings):
 def _below_root(value: Path, info: ValidationInfo) -> Path:
     # Without a root (its own error is reported first) any base will do.
     root: Path = info.data.get("project_root", Path("/"))
-    return (root / value.expanduser()).resolve()
+    return (root / _in_home(value)).resolve()
+
+
+def _in_home(value: Path) -> Path:
+    try:
+        return value.expanduser()
+    except RuntimeError as error:
+        raise ValueError("no such home") from error
 
 
 def load_settings(**overrides: Any) -> Settings:
     """Settings from the environment; `overrides` (field names) win over it.
 
-    Raises CommandUsageError that names the variable, what it held and what was expected.
+    Raises CommandUsageError that names the variable, what it held and what was expected; also for a variable with the
+    prefix that is no setting.
     """
+    require_plain(os.environ, _PREFIX, {field.upper(): expected for field, expected in EXPECTED.items()})
     try:
         return Settings(**overrides)
     except ValidationError as error:

@@ -87,6 +87,76 @@ def test_a_wrong_value_is_a_usage_error_that_names_variable_value_and_expectatio
     assert variable in error.value.next_command
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "found"),
+    [
+        # An env file with the line ends of another system, or read by what takes quotes as they are.
+        ("LOADER_RAW_ZONE", ".local/raw_zone\r", "the carriage return"),
+        ("LOADER_REPORT_DIR", '"reports"', "quotes"),
+        ("LOADER_REPORT_DIR", "reports'", "quotes"),
+        ("LOADER_RAW_ZONE", " zone", "the blank at its edge"),
+        ("LOADER_RAW_ZONE", "zone\u00a0", "the blank at its edge"),
+        ("LOADER_RAW_ZONE", "\ufeffzone", "the blank at its edge"),
+        ("LOADER_RAW_ZONE", "zone\x1b[0m", r"the control character '\x1b'"),
+        ("LOADER_RAW_ZONE", " ", "the blank at its edge"),
+        ("LOADER_WORKERS", "2\r", "the carriage return"),
+        ("LOADER_REJECT_LIMIT", "0.05 ", "the blank at its edge"),
+        ("LOADER_ALLOWED_ROOTS", "/a:/b\n", r"the control character '\n'"),
+        ("LOADER_PROJECT_ROOT", f"{ROOT}\r", "the carriage return"),
+    ],
+)
+def test_a_character_that_nobody_meant_is_refused_with_the_settings_name(
+    variable: str, value: str, found: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Prevents a second archive beside the first, whose files verify then misses."""
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(CommandUsageError) as error:
+        load_settings()
+    assert error.value.message.startswith(f"{variable}: got {value!r}, expected ")
+    assert error.value.message.endswith(f", without {found}; nothing was started")
+    assert error.value.next_command.startswith(f"unset {variable} ")
+
+
+def test_a_folder_of_a_list_has_no_blank_at_its_edge_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOADER_ALLOWED_ROOTS", "/a: /b")
+    with pytest.raises(CommandUsageError, match="LOADER_ALLOWED_ROOTS: got '/a: /b', expected "):
+        load_settings()
+
+
+def test_blanks_and_quotes_inside_a_path_are_somebodys_name_for_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("LOADER_RAW_ZONE", str(tmp_path / "it's the raw zone, ünique"))
+    assert load_settings().raw_zone == tmp_path / "it's the raw zone, ünique"
+
+
+@pytest.mark.parametrize(
+    ("variable", "near"),
+    [
+        ("LOADER_RAWZONE", "LOADER_RAW_ZONE"),
+        ("LOADER_REPORTS_DIR", "LOADER_REPORT_DIR"),
+        ("LOADER_LOCKTIMEOUT", "LOADER_LOCK_TIMEOUT"),
+        ("loader_raw_zone", "LOADER_RAW_ZONE"),
+    ],
+)
+def test_a_misspelt_setting_is_refused_with_the_nearest_name(
+    variable: str, near: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Prevents a setting that an operator believes in and nobody reads."""
+    monkeypatch.setenv(variable, "x")
+    with pytest.raises(CommandUsageError) as error:
+        load_settings()
+    expected = f"{variable}: got 'x', expected no such variable: the nearest setting is {near}; nothing was started"
+    assert error.value.message == expected
+
+
+def test_a_home_that_nobody_has_is_a_wrong_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prevents a traceback where the user has no entry among the system's users."""
+    monkeypatch.setenv("LOADER_RAW_ZONE", "~no-such-user-here/zone")
+    with pytest.raises(CommandUsageError, match="LOADER_RAW_ZONE: got '~no-such-user-here/zone', expected a folder"):
+        load_settings()
+
+
 def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOADER_RAW_ZONE", "")
     assert load_settings().raw_zone == ROOT / ".local" / "raw_zone"
@@ -105,6 +175,42 @@ def test_a_package_away_from_its_checkout_takes_the_one_around_the_current_folde
     monkeypatch.chdir(ROOT / "infra")
     monkeypatch.setattr("loader.config.__file__", str(tmp_path / "site-packages" / "loader" / "config.py"))
     assert find_project_root() == ROOT
+
+
+def _make_checkout(folder: Path) -> Path:
+    (folder / "infra" / "postgres").mkdir(parents=True)
+    (folder / "pyproject.toml").touch()
+    return folder
+
+
+def test_the_loader_of_one_checkout_never_works_on_it_from_another(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Prevents `status`, and `clean`, of a copied checkout on the original: the copied environment leads there."""
+    copy = _make_checkout(tmp_path / "copy")
+    (copy / "infra" / "deep").mkdir()
+    for place in (copy, copy / "infra" / "deep"):
+        monkeypatch.chdir(place)
+        with pytest.raises(CommandUsageError, match="nothing was started") as error:
+            load_settings()
+        assert f"got the loader of the checkout {ROOT}, expected the one of {copy}" in error.value.message
+        assert error.value.next_command.startswith(f"cd {copy} && make status")
+    # The same by its path, from anywhere.
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", [str(copy / ".venv" / "bin" / "loader"), "clean"])
+    with pytest.raises(CommandUsageError, match=f"expected the one of {copy}"):
+        load_settings()
+    monkeypatch.setenv("LOADER_PROJECT_ROOT", str(copy))
+    assert load_settings().project_root == copy
+
+
+def test_a_current_folder_that_is_gone_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with pytest.raises(CommandUsageError, match="the current folder was removed"):
+        find_project_root()
 
 
 def test_a_partition_is_a_day_and_nothing_else() -> None:
