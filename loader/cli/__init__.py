@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import signal
 import sys
 import traceback
@@ -11,6 +12,7 @@ from collections.abc import Sequence
 import click
 
 from loader.cli.output import print_error
+from loader.cli.streams import outlive_readers
 from loader.collector import collect_rarely, end_without_collecting
 from loader.errors import LoaderError
 
@@ -94,9 +96,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if signal.getsignal(signal_number) is signal.SIG_DFL:
             signal.signal(signal_number, signal.default_int_handler)
     as_json = "--json" in words
+    outlive_readers()
+    # Raw records, their names and the ways to them are nobody else's, whatever the shell would let others read.
+    os.umask(0o077)
     collect_rarely()
     try:
         result = cli.main(args=words, prog_name="loader", standalone_mode=False)
+        # Here, where a disk that is full can still be told.
+        sys.stdout.flush()
         sys.exit(result if isinstance(result, int) else 0)
     except LoaderError as error:
         print_error(error.message, error.next_command, error.exit_code, as_json=as_json)
