@@ -1,17 +1,62 @@
 # Thin wrappers around the `loader` command. A failing command shows its own exit code in make's last line
 # ("Error 3"); make itself then ends with 2.
 PYTHON ?= python3
-BIN := .venv/bin
-LOADER := $(BIN)/loader
-STAMP := .venv/.stamp
+override BIN := .venv/bin
+override LOADER := $(BIN)/loader
+override STAMP := .venv/.stamp
 # Each worker has a PostgreSQL of its own, or databases of its own in the given one.
 WORKERS ?= 2
-PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+override PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+
+# What each target takes. All take FREE, which may also stand in the shell; of the others only make's own command line
+# counts: what a shell or MAKEFLAGS still holds carries out, widens and names nothing.
+FREE := PYTHON JSON K ARGS WORKERS MINUTES SEED
+takes_ingest := PARTITION MANIFEST INPUT BATCH LIMIT LOCK_TIMEOUT
+takes_dry-run := $(takes_ingest)
+takes_manifest := FROM OUT
+takes_status := PARTITION
+takes_diagnose := PARTITION
+takes_completeness := PARTITION
+takes_retry := RUN MODE LOCK_TIMEOUT
+takes_rerun := $(takes_retry)
+takes_replay := RUN BATCH REJECTED_ONLY MODE LOCK_TIMEOUT
+takes_backfill := PARTITION FROM TO MANIFEST KEEP_GOING MODE LOCK_TIMEOUT
+takes_restore := PARTITION FROM TO ALL RELEASE AS_OF REASON MODE LOCK_TIMEOUT
+takes_expire := OLDER_THAN KEEP REASON MODE LOCK_TIMEOUT
+takes_plan := MODE $(filter-out LOCK_TIMEOUT,$(takes_$(filter retry rerun replay backfill restore expire,$(value MODE))))
+takes_apply := PLAN LOCK_TIMEOUT
+takes_ready := PARTITION
+takes_hold := PARTITION REASON
+takes_release := PARTITION OVERRIDE ACCEPT_DRIFT ACCEPT_REJECTS REASON LOCK_TIMEOUT
+takes_erase := CUSTOMER REASON PLAN MODE LOCK_TIMEOUT
+takes_verify := RUN
+takes_build := SELECT
+takes_env := ROLE
+takes_psql := ROLE
+takes_clean := YES
+GIVEN := $(sort $(foreach list,$(filter takes_%,$(.VARIABLES)),$($(list))))
+taken := $(foreach goal,$(MAKECMDGOALS),$(takes_$(goal)))
+
+# The names of the variables on make's command line itself, where the system shows it.
+on_line := $(if $(MAKEOVERRIDES),$(shell { tr '\n\0' ' \n' </proc/$$PPID/cmdline || ps -ww -o args= -p $$PPID | tr ' ' '\n'; } \
+	2>/dev/null | sed -n 's/^\([^-=:?+!][^=:?+!]*\)[:?+!]*=.*/\1/p'))
+refuse = $(error $(1); nothing was started. Next: $(2))
+nearest = $(shell $(PYTHON) -c 'import difflib, sys; print(*difflib.get_close_matches(sys.argv[1].upper(), sys.argv[2:], 1, 0))' \
+	'$(subst ','\'',$(1))' $(FREE) $(GIVEN) 2>/dev/null)
+# Set here, so that its origin tells of -e.
+PATH := $(value PATH)
+ifeq ($(origin PATH),environment override)
+$(call refuse,make -e: the environment would take the place of what the Makefile says,make without -e and unset MAKEFLAGS)
+endif
+$(foreach name,$(filter-out $(FREE) $(GIVEN),$(on_line)),\
+	$(call refuse,$(name): got a variable that no target takes,make $(firstword $(MAKECMDGOALS)) $(call nearest,$(name))=…))
+$(foreach name,$(filter-out $(FREE) $(taken),$(on_line)),\
+	$(call refuse,$(name) is not for make $(MAKECMDGOALS),leave $(name) out; make alone lists what each target takes))
+$(foreach name,$(filter-out $(on_line),$(taken)),$(if $(value $(name)),\
+	$(call refuse,$(name) stands in the environment or in MAKEFLAGS and only make's own command line counts,unset $(name))))
 
 # What an operator gives, or pastes, is text: make expands nothing in it, and the shell gets it as one word.
-GIVEN := PARTITION MANIFEST INPUT BATCH LIMIT LOCK_TIMEOUT FROM TO RUN OUT PLAN RELEASE AS_OF REASON SELECT K \
-	CUSTOMER OLDER_THAN KEEP MODE ROLE
-$(foreach name,$(GIVEN),$(if $(value $(name)),$(eval override $(name) := $$(value $(name)))))
+$(foreach name,K $(GIVEN),$(if $(value $(name)),$(eval override $(name) := $$(value $(name)))))
 quoted = '$(subst ','\'',$($(1)))'
 # An option is passed only when its variable is set.
 option = $(if $(strip $($(2))),$(1) $(call quoted,$(2)))
@@ -33,6 +78,13 @@ arguments_expire = $(call option,--older-than,OLDER_THAN) $(call option,--keep,K
 json = $(if $(JSON),--json)
 need = $(if $(strip $($(1))),,$(error $(1) is missing, nothing was started. Example: $(2)))
 
+# Scripts of an environment name the place where it was made.
+ifneq ($(filter-out help lock,$(MAKECMDGOALS)),)
+ifneq ($(shell test ! -e $(STAMP) || head -n 3 $(LOADER) 2>/dev/null | grep -qF "$$(pwd -P)/.venv/bin/" || echo moved),)
+$(call refuse,.venv was made for another place: this checkout was moved or copied,rm -rf .venv && make $(MAKECMDGOALS))
+endif
+endif
+
 # Missing arguments are found before anything is installed.
 ifneq ($(filter manifest,$(MAKECMDGOALS)),)
 $(call need,FROM,make manifest FROM=exports OUT=exports.json)
@@ -50,7 +102,7 @@ endif
 ifneq ($(filter verify,$(MAKECMDGOALS)),)
 $(call need,RUN,make verify RUN=<a run_id from make status>)
 endif
-ifneq ($(INPUT),)
+ifneq ($(if $(filter ingest dry-run,$(MAKECMDGOALS)),$(INPUT)),)
 $(call need,BATCH,make ingest INPUT=f.jsonl BATCH=batch-20260417-001)
 endif
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -11,8 +13,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def _make(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["make", *words], cwd=ROOT, capture_output=True, text=True, check=False)
+def _make(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, **variables}
+    return subprocess.run(["make", *words], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
 
 def test_make_alone_lists_every_target_with_its_purpose() -> None:
@@ -100,9 +103,127 @@ def test_a_name_that_is_pasted_is_never_a_command(tmp_path: Path, name: str) -> 
 def test_no_value_that_is_given_is_expanded() -> None:
     """Prevents the erasure of customer a where customer a$b was meant, and a command of make's in an id."""
     makefile = (ROOT / "Makefile").read_text()
-    given = re.search(r"^GIVEN := ((?:.*\\\n)*.*)", makefile, re.MULTILINE)
-    assert given is not None
-    assert set(re.findall(r"call option,-[-a-z]+,([A-Z_]+)", makefile)) <= set(given[1].split())
+    given = set(re.findall(r"[A-Z_]+", " ".join(re.findall(r"^takes_.*:= (.*)", makefile, re.MULTILINE))))
+    assert set(re.findall(r"call option,-[-a-z]+,([A-Z_]+)", makefile)) <= given | {"K"}
+    assert set(re.findall(r"\$\(if \$\(([A-Z_]+)\),--", makefile)) <= given | {"JSON"}
     done = _make("-n", "erase", "CUSTOMER=a$b$(HOME)", "REASON=why")
     words = done.stdout.splitlines()[-1].split()
     assert words == [".venv/bin/loader", "erase", "--customer", "'a$b$(HOME)'", "--reason", "'why'"]
+
+
+OUTSIDE = [
+    {"MODE": "execute"},
+    {"MAKEFLAGS": "MODE=execute"},
+    {"MAKEFLAGS": " -- MODE=execute"},
+    {"GNUMAKEFLAGS": "MODE=execute"},
+    {"MAKEFLAGS": "e", "MODE": "execute"},
+]
+
+
+@pytest.mark.parametrize("outside", OUTSIDE, ids=map(repr, OUTSIDE))
+def test_what_removes_is_told_by_makes_own_command_line_alone(outside: dict[str, str]) -> None:
+    """Prevents an erasure that was to be planned from being carried out, by what a shell still holds."""
+    # The words stand on the line, and are another variable's value.
+    done = _make("-n", "erase", "CUSTOMER=a", "REASON=not in MODE=execute", **outside)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "nothing was started. Next: " in done.stderr
+    told = _make("-n", "erase", "CUSTOMER=a", "MODE=execute", "REASON=why")
+    assert told.stdout.split()[-2:] == ["--mode", "'execute'"]
+
+
+@pytest.mark.parametrize(
+    ("target", "name"),
+    [
+        ("clean", "YES"),
+        ("restore", "ALL"),
+        ("apply", "PLAN"),
+        ("release", "OVERRIDE"),
+        ("release", "ACCEPT_DRIFT"),
+        ("release", "ACCEPT_REJECTS"),
+        ("hold", "REASON"),
+        ("expire", "OLDER_THAN"),
+        ("retry", "MODE"),
+        ("erase", "CUSTOMER"),
+        ("ingest", "PARTITION"),
+    ],
+)
+def test_a_variable_of_the_shell_is_refused_where_a_target_would_take_it(target: str, name: str) -> None:
+    """Prevents what nobody asked for, and, where it is not looked at, all instead of one day."""
+    done = _make("-n", target, **{name: "1"})
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"*** {name} stands in the environment or in MAKEFLAGS" in done.stderr
+    assert f"Next: unset {name}." in done.stderr
+
+
+def test_a_variable_of_the_shell_stops_no_target_that_does_not_take_it() -> None:
+    done = _make("-n", "status", INPUT="x", MODE="execute", YES="1", PARTITON="x", WORKERS="9")
+    assert (done.returncode, done.stdout.split()[-2:]) == (0, [".venv/bin/loader", "status"])
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["ingest", "PARTITON=2026-04-17"], "PARTITON: got a variable that no target takes; nothing was started. "),
+        (["ingest", "PARTITON=2026-04-17"], "Next: make ingest PARTITION=…."),
+        (["release", "ACEPT_DRIFT=1"], "Next: make release ACCEPT_DRIFT=…."),
+        (["erase", "customer=a", "REASON=b"], "Next: make erase CUSTOMER=…."),
+        (["clean", "BIN=/nowhere"], "BIN: got a variable that no target takes"),
+        # Where it is not looked at, all days would expire.
+        (["expire", "PARTITION=2026-04-17", "OLDER_THAN=30"], "PARTITION is not for make expire; nothing was started."),
+        (["plan", "MODE=retry", "PARTITION=2026-04-17"], "PARTITION is not for make plan; nothing was started."),
+        (["-e", "status"], "make -e: the environment would take the place"),
+    ],
+)
+def test_a_variable_that_nobody_reads_is_refused(words: list[str], said: str) -> None:
+    """Prevents one day, misspelt, from meaning all."""
+    done = _make("-n", *words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in done.stderr
+
+
+def test_an_environment_that_was_moved_or_copied_with_its_checkout_is_told(tmp_path: Path) -> None:
+    """Prevents `No such file`, and commands of a copy that work on the original."""
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    scripts = tmp_path / ".venv" / "bin"
+    scripts.mkdir(parents=True)
+    for name in ("pyproject.toml", "requirements.lock", ".venv/.stamp"):
+        (tmp_path / name).touch()
+
+    def status() -> subprocess.CompletedProcess[str]:
+        words = ["make", "-n", "status"]
+        return subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    (scripts / "loader").write_text("#!/where/it/was/.venv/bin/python\n")
+    told = status()
+    assert (told.returncode, told.stdout) == (2, "")
+    assert "was moved or copied; nothing was started. Next: rm -rf .venv && make status." in told.stderr
+    # As pip writes it where the path is long.
+    (scripts / "loader").write_text(f'#!/bin/sh\n\'\'\'exec\' "{tmp_path}/.venv/bin/python" "$0" "$@"\n')
+    assert status().returncode == 0
+    (scripts / "loader").unlink()
+    assert status().returncode == 2
+
+
+def test_every_command_that_is_told_gives_its_target_what_that_takes() -> None:
+    """Prevents a next command that make refuses."""
+    told = set()
+    for place in ("loader", "docs", "README.md", "README.zh-CN.md", "Makefile", "infra"):
+        root = ROOT / place
+        for file in [root] if root.is_file() else root.rglob("*"):
+            if file.suffix in (".py", ".md", "", ".example") and file.is_file():
+                text = file.read_text(encoding="utf-8", errors="replace")
+                for target, rest in re.findall(r"\bmake (?:-s )?([a-z-]+)((?: \[?[A-Z_]+=[^\s`\"|]*)+)", text):
+                    told.update((target, name, rest) for name in re.findall(r"\b([A-Z_]+)=", rest))
+    takes = _takes()
+    assert len(told) > 50
+    assert sorted(each for each in told if each[1] not in takes.get(each[0], set())) == []
+
+
+def _takes() -> dict[str, set[str]]:
+    shown = subprocess.run(["make", "-pn", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    lists = {name: set(words.split()) for name, words in re.findall(r"^(\S+) := (.*)$", shown, re.MULTILINE)}
+    takes = {name.removeprefix("takes_"): words for name, words in lists.items() if name.startswith("takes_")}
+    recovery = ("retry", "rerun", "replay", "backfill", "restore", "expire")
+    takes["plan"] |= set().union(*(takes[verb] for verb in recovery)) - {"LOCK_TIMEOUT"}
+    targets = re.findall(r"^make (\S+) ", _make().stdout, re.MULTILINE)
+    return {target: takes.get(target, set()) | lists["FREE"] for target in targets}
