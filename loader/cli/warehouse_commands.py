@@ -63,15 +63,21 @@ def role_option(command: Callable[..., int]) -> Callable[..., int]:
 def env(role: str, as_json: bool) -> int:
     """Print a role's connection as one line of shell exports, for eval; starts the server if needed.
 
-    A password is never printed.
+    Variables of the shell's that would lead elsewhere or bend its sessions are unset. A password is never printed.
     """
     from loader.config import load_settings
     from loader.warehouse import Role, open_warehouse
+    from loader.warehouse.libpq import VARIABLES
 
+    held = [name for name in VARIABLES if name in os.environ]
     variables = open_warehouse(load_settings()).acting_as(Role[role.upper()]).libpq_environment()
+    # Opening it left them aside.
+    foreign = [name for name in held if name not in os.environ and name not in variables]
     if as_json:
         print_json(variables)
     else:
+        if foreign:
+            click.echo(f"unset {' '.join(foreign)}; ", nl=False)
         click.echo("export " + " ".join(f"{name}={shlex.quote(value)}" for name, value in variables.items()))
     return 0
 

@@ -15,6 +15,7 @@ from loader.warehouse import embedded
 from loader.warehouse.connection import DEFAULT_DATABASE, Role, Warehouse, given_warehouse
 from loader.warehouse.ddl import ensure_roles, ensure_schema, is_current, recorded_sha256
 from loader.warehouse.embedded import Announce, EmbeddedStatus
+from loader.warehouse.libpq import leave_aside
 from loader.warehouse.passwords import verifiers
 from loader.warehouse.placement import outside_folder, remove_folders
 
@@ -37,14 +38,16 @@ OLDEST_SERVER_VERSION = 150000
 def find_warehouse(settings: Settings) -> Warehouse:
     """Where the warehouse is, by PGHOST or else embedded, for omni_loader; starts and checks nothing.
 
-    PGHOST may also name the embedded server, as after `eval "$(make -s env)"`. Raises CommandUsageError
-    on libpq variables that can't be used.
+    PGHOST may also name the embedded server, as after `eval "$(make -s env)"`. libpq's variables that must not count
+    are gone from this process's environment then. Raises CommandUsageError on libpq variables that can't be used.
     """
     given = given_warehouse(os.environ)
     own = embedded.address(settings.state_folder, os.environ.get("PGDATABASE") or DEFAULT_DATABASE)
     own_hosts = (own.host, str(outside_folder(settings.state_folder) / "run"))
     is_own = given is None or os.path.realpath(given.host) in own_hosts
-    return own if is_own or given is None else given.acting_as(Role.LOADER)
+    warehouse = own if is_own or given is None else given.acting_as(Role.LOADER)
+    leave_aside(is_embedded=warehouse.is_embedded)
+    return warehouse
 
 
 def to_standard_error(line: str) -> None:

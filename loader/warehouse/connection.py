@@ -15,6 +15,8 @@ from urllib.parse import quote
 import psycopg2
 
 from loader.errors import CommandUsageError, InfrastructureError
+from loader.variables import blemish
+from loader.warehouse.libpq import leave_aside
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
@@ -81,9 +83,11 @@ class Warehouse:
     ) -> Connection:
         """A new psycopg2 connection whose session time zone is UTC; the caller closes it.
 
-        `settings` are session settings by name, custom ones such as omni.run_id included. Raises
-        InfrastructureError when the server can't be reached or refuses.
+        `settings` are session settings by name, custom ones such as omni.run_id included. libpq's variables count as
+        far as they say how a given server is reached (libpq.py). Raises InfrastructureError when the server can't be
+        reached or refuses.
         """
+        leave_aside(is_embedded=self.is_embedded)
         try:
             connection = psycopg2.connect(
                 host=self.host,
@@ -107,6 +111,7 @@ class Warehouse:
         Raises ValueError for a name with a blank (sessions would carry another name than asked for), and
         CommandUsageError for a user or password with one, before anything is connected.
         """
+        leave_aside(is_embedded=self.is_embedded)
         if " " in application_name:
             raise ValueError(f"application_name {application_name!r}: a blank does not survive in a URL for dlt")
         password = find_password(self) or PASSWORD_WHERE_NONE_IS_ASKED
@@ -168,8 +173,19 @@ class Warehouse:
 def given_warehouse(environment: Mapping[str, str]) -> Warehouse | None:
     """The server that libpq variables name, or None when PGHOST is unset; without PGUSER, roles log in themselves.
 
-    Raises CommandUsageError on variables that would lead libpq elsewhere behind our back.
+    Raises CommandUsageError on variables that would lead libpq elsewhere behind our back, and on characters in them
+    that nobody meant.
     """
+    of_given = ("PGPORT", "PGUSER", "PGPASSFILE") if environment.get("PGHOST") else ()
+    for variable in ("PGHOST", "PGDATABASE", *of_given):
+        if found := blemish(environment.get(variable, "")):
+            raise CommandUsageError(
+                f"{variable}: got {environment[variable]!r}, expected it without {found}; nothing was started",
+                next_command=f"unset {variable}   # or set it as in infra/env/.env.example",
+            )
+    host = environment.get("PGHOST")
+    if not host:
+        return None
     for variable in ("PGHOSTADDR", "PGSERVICE"):
         if environment.get(variable):
             raise CommandUsageError(
@@ -177,16 +193,13 @@ def given_warehouse(environment: Mapping[str, str]) -> Warehouse | None:
                 "PGHOST, PGPORT, PGUSER and PGDATABASE; nothing was started",
                 next_command=f"unset {variable}",
             )
-    host = environment.get("PGHOST")
-    if not host:
-        return None
     port = environment.get("PGPORT") or str(DEFAULT_PORT)
     if not re.fullmatch(r"[0-9]{1,5}", port) or not 1 <= int(port) <= 65535:
         raise CommandUsageError(
             f"PGPORT: got {port!r}, expected a number from 1 to 65535; nothing was started",
             next_command="unset PGPORT   # 5432 is the default",
         )
-    passfile = Path(environment.get("PGPASSFILE") or "~/.pgpass").expanduser()
+    passfile = Path(os.path.expanduser(environment.get("PGPASSFILE") or "~/.pgpass"))
     return Warehouse(
         host=host,
         port=int(port),

@@ -35,11 +35,13 @@ START_TIMEOUT_SECONDS = 600.0
 ANSWER_TIMEOUT_SECONDS = 10.0
 STOP_TIMEOUT_SECONDS = 60.0
 LOCK_TIMEOUT_SECONDS = 660.0
+LONGEST_PAUSE_SECONDS = 0.5
 
 
 class Answer(Enum):
     READY = "ready"
     BUSY = "starting or stopping"
+    REFUSED = "a server that lets us not in"
     NONE = "no server"
 
 
@@ -75,7 +77,7 @@ def start(state_folder: Path, announce: Announce) -> None:
     a half-made data directory is never left under its final name, an existing one is never touched.
     """
     passfile = state_folder / "pgpass"
-    if passfile.is_file() and _probe(state_folder)[0] is Answer.READY:
+    if passfile.is_file() and _probe(state_folder).answer is Answer.READY:
         return
     try:
         state_folder.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
@@ -122,13 +124,13 @@ def stop(state_folder: Path) -> bool:
 def status(state_folder: Path) -> EmbeddedStatus:
     """What is there now; starts and changes nothing."""
     data_folder, socket_folder = places.present_folders(state_folder)
-    answer, version = _probe(state_folder)
-    is_running = answer is Answer.READY
+    found = _probe(state_folder)
+    is_running = found.answer is Answer.READY
     return EmbeddedStatus(
         is_initialised=data_folder.joinpath("PG_VERSION").exists(),
         is_running=is_running,
         pid=postmaster.recorded_pid(data_folder / "postmaster.pid") if is_running else None,
-        server_version=version,
+        server_version=found.version,
         data_folder=data_folder,
         socket_folder=socket_folder,
     )
@@ -152,23 +154,38 @@ def ensure_database(warehouse: Warehouse) -> bool:
     return True
 
 
-def _probe(state_folder: Path) -> tuple[Answer, str | None]:
-    """Ask the server at the socket; with its version when it is ours and ready."""
+@dataclass(frozen=True, slots=True)
+class _Probe:
+    """`version`: of a server that is ours and ready. `refusal`: what one said that lets nobody in."""
+
+    answer: Answer
+    version: str | None = None
+    refusal: InfrastructureError | None = None
+
+
+def _probe(state_folder: Path) -> _Probe:
+    """Ask the server at the socket."""
     data_folder, _ = places.present_folders(state_folder)
     try:
         connection = address(state_folder, "postgres").as_administrator().connect(autocommit=True)
     except InfrastructureError as error:
         # The server's own words, in English whatever the locale here (initdb --no-locale).
         if re.search(r"too many clients|remaining connection slots", error.message):
-            return Answer.READY, None
-        is_busy = re.search(r"the database system is|not yet accepting connections", error.message)
-        return (Answer.BUSY if is_busy else Answer.NONE), None
+            return _Probe(Answer.READY)
+        if re.search(r"the database system is|not yet accepting connections|administrator command", error.message):
+            return _Probe(Answer.BUSY)
+        # Words of libpq's own: nobody listens, or who did went away or says nothing.
+        if "Is the server running" in error.message:
+            return _Probe(Answer.NONE)
+        if re.search(r"server closed the connection|timeout expired|Connection reset|Broken pipe", error.message):
+            return _Probe(Answer.BUSY)
+        return _Probe(Answer.REFUSED, refusal=error)
     try:
         with connection.cursor() as cursor:
             cursor.execute("select current_setting('data_directory'), current_setting('server_version')")
             row = cursor.fetchone()
     except psycopg2.OperationalError:
-        return Answer.BUSY, None
+        return _Probe(Answer.BUSY)
     finally:
         connection.close()
     served = Path(row[0]) if row else data_folder
@@ -178,25 +195,39 @@ def _probe(state_folder: Path) -> tuple[Answer, str | None]:
             "nothing was read or written",
             next_command="make down   # in the checkout that owns that server",
         )
-    return Answer.READY, str(row[1]) if row else None
+    return _Probe(Answer.READY, str(row[1]) if row else None)
 
 
 def _await_answer(state_folder: Path) -> Answer:
-    """Wait while a living server of ours starts or stops; then what it is."""
+    """Wait while a living server of ours starts or stops; then what it is.
+
+    Raises InfrastructureError for one that is up and refuses: waiting would change nothing.
+    """
     deadline = time.monotonic() + START_TIMEOUT_SECONDS
+    pause = 0.02
     data_folder, _ = places.present_folders(state_folder)
     while time.monotonic() < deadline:
-        answer = _probe(state_folder)[0]
+        found = _probe(state_folder)
+        if found.refusal is not None:
+            raise _refused(found.refusal)
         pid = postmaster.recorded_pid(data_folder / "postmaster.pid")
         is_living = pid is not None and postmaster.is_server_process(pid, data_folder)
         # A server in another container answers, though its process can't be seen from here.
-        if answer is Answer.READY or (answer is Answer.NONE and not is_living):
-            return answer
-        time.sleep(0.02)
+        if found.answer is Answer.READY or (found.answer is Answer.NONE and not is_living):
+            return found.answer
+        time.sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
     raise InfrastructureError(
         f"embedded PostgreSQL: a process of {data_folder} lives but gave no answer for "
         f"{START_TIMEOUT_SECONDS:.0f} s, expected a connection; nothing was started or ended",
         next_command="make down && make up",
+    )
+
+
+def _refused(refusal: InfrastructureError) -> InfrastructureError:
+    return InfrastructureError(
+        f"{refusal.message}. The server is up and lets this user not in; its data is as it was",
+        next_command="make down && make up   # it is told at its start whom it lets in",
     )
 
 
@@ -207,8 +238,11 @@ def _await_start(state_folder: Path, started: Started, announce: Announce) -> No
     while True:
         now = time.monotonic()
         if started.is_ready:
-            if _probe(state_folder)[0] is Answer.READY:
+            found = _probe(state_folder)
+            if found.answer is Answer.READY:
                 return
+            if found.refusal is not None:
+                raise _refused(found.refusal)
             ready_at = ready_at or now
         is_unreachable = ready_at is not None and now - ready_at > ANSWER_TIMEOUT_SECONDS
         if started.has_ended or is_unreachable or now - began > START_TIMEOUT_SECONDS:
