@@ -76,6 +76,7 @@ def start(state_folder: Path, announce: Announce) -> None:
     Recovers from a killed server, a zombie and a stale or foreign lock file. Raises InfrastructureError:
     a half-made data directory is never left under its final name, an existing one is never touched.
     """
+    places.require_named_user()
     passfile = state_folder / "pgpass"
     if passfile.is_file() and _probe(state_folder).answer is Answer.READY:
         return
@@ -174,8 +175,8 @@ def _probe(state_folder: Path) -> _Probe:
             return _Probe(Answer.READY)
         if re.search(r"the database system is|not yet accepting connections|administrator command", error.message):
             return _Probe(Answer.BUSY)
-        # Words of libpq's own: nobody listens, or who did went away or says nothing.
-        if "Is the server running" in error.message:
+        # Words of libpq's own: nobody listens, or the socket's path is none, or who listened went away or says nothing.
+        if "Is the server running" in error.message or "connection to server" not in error.message:
             return _Probe(Answer.NONE)
         if re.search(r"server closed the connection|timeout expired|Connection reset|Broken pipe", error.message):
             return _Probe(Answer.BUSY)

@@ -42,9 +42,33 @@ class Placement:
     notes: tuple[str, ...]
 
 
+def require_named_user() -> None:
+    """Raises InfrastructureError for a user without a name (a container's): PostgreSQL makes no data directory for one,
+    and lets nobody in without."""
+    try:
+        pwd.getpwuid(os.geteuid())
+    except KeyError:
+        raise InfrastructureError(
+            f"embedded PostgreSQL: got the user id {os.geteuid()}, which has no name here, expected one that the "
+            "system knows (getent passwd): a server knows users by name; no server was started or asked",
+            next_command="make up   # as a user with a name, or with PGHOST=<a PostgreSQL 15 or newer>",
+        ) from None
+
+
 def present_folders(state_folder: Path) -> tuple[Path, Path]:
-    """The data directory and the socket folder as they are now, existing or not; changes nothing."""
-    return (state_folder / "pgdata").resolve(), (state_folder / "run").resolve()
+    """The data directory and the socket folder as they are now, existing or not; changes nothing.
+
+    A link to another place than this checkout's own is not followed: it came with a copy of another checkout, or with
+    the checkout when it was moved, and leads to that one's server.
+    """
+    return _present(state_folder, "pgdata"), _present(state_folder, "run")
+
+
+def _present(state_folder: Path, name: str) -> Path:
+    link, own = state_folder / name, outside_folder(state_folder) / name
+    if link.is_symlink() and link.readlink() != own:
+        return own
+    return link.resolve()
 
 
 def outside_folder(state_folder: Path) -> Path:
@@ -66,6 +90,7 @@ def prepare(state_folder: Path) -> Placement:
     outside = outside_folder(state_folder)
     notes = [f"root may not run PostgreSQL: it runs as user {run_as.name}"] if run_as else []
 
+    _require_no_torn_copy(data_link)
     base = state_folder
     if data_link.is_symlink() or (run_as and not can_run(["/bin/sh", "-c", 'cd "$0"', str(base)], run_as)):
         _require_own(data_link, outside)
@@ -92,6 +117,8 @@ def prepare(state_folder: Path) -> Placement:
                 "programs; the server was not started",
                 next_command="make up   # as a user other than root, or with PGHOST set",
             )
+    if run_link.is_symlink() and run_link.readlink() != outside / "run":
+        run_link.unlink()
     _make_private(socket_base / "run", run_as)
     _point(run_link, socket_base / "run")
     if base != state_folder:
@@ -152,13 +179,31 @@ def _require_own(data_link: Path, outside: Path) -> None:
     if data_link.is_symlink() and data_link.readlink() != expected:
         raise InfrastructureError(
             f"{data_link}: got a link to {data_link.readlink()}, expected {expected}: this checkout was "
-            "moved or copied, and that data is of its former place; the server was not started",
-            next_command=f"rm {data_link} {data_link.parent / 'run'} && make up   # starts empty",
+            "moved or copied, and that data is of its former place; the server was not started. To keep what a moved "
+            f"checkout had: mv {data_link.readlink().parent} {outside} && ln -sfn {expected} {data_link}",
+            next_command=f"rm -f {data_link} {data_link.parent / 'run'} && make up   # starts empty",
         )
     if data_link.is_dir() and not data_link.is_symlink():
         raise InfrastructureError(
             f"{data_link}: its owner can't enter that folder any more; the server was not started",
             next_command=f"chmod o+x {data_link.parents[1]}   # and the folders above it, then make up",
+        )
+
+
+def _require_no_torn_copy(data_folder: Path) -> None:
+    """Refuse the copy of a data directory that was made while its server ran: files of different instants. Its lock
+    file names the directory that the server worked on."""
+    try:
+        lines = (data_folder / "postmaster.pid").read_text(errors="replace").splitlines()
+    except OSError:
+        return
+    served = Path(lines[1]) if len(lines) > 1 else data_folder
+    # A checkout that was moved takes it along, and leaves nothing there.
+    if os.path.isfile(served / "PG_VERSION") and not served.samefile(data_folder):
+        raise InfrastructureError(
+            f"{data_folder}: got a copy of {served} that was made while its server ran, expected one of a stopped "
+            "server: such a copy is not whole; no server was started, and the original is as it was",
+            next_command=f"rm -rf {data_folder} && make up   # starts empty; or stop the original and copy it again",
         )
 
 

@@ -79,25 +79,61 @@ def test_no_postgresql_on_the_path_is_needed(shared: Settings) -> None:
     assert done.stdout.startswith("0 ")
 
 
-def test_a_server_that_serves_other_data_is_not_trusted(folder: Path) -> None:
-    """A link or a copied folder may lead to another checkout's server: its rows must stay its own."""
-    first, second = checkout(folder / "first"), checkout(folder / "second")
-    for settings in (first, second):
+def test_a_link_to_another_checkouts_place_is_not_followed(folder: Path) -> None:
+    """A link of a copied checkout leads to the original's server: the copy neither asks, stops nor uses it."""
+    settings = checkout(folder / "copy")
+    local, of_original = settings.state_folder, folder / "original" / ".local"
+    local.mkdir(mode=0o711)
+    for name in ("pgdata", "run"):
+        (of_original / name).mkdir(parents=True)
+        (local / name).symlink_to(of_original / name)
+    outside = placement.outside_folder(local)
+    assert placement.present_folders(local) == (outside / "pgdata", outside / "run")
+    assert not embedded_status(settings).is_running and not stop_embedded(settings)
+    with pytest.raises(InfrastructureError, match="moved or copied") as error:
         open_warehouse(settings, announce=lambda line: None)
-    stop_embedded(second)
-    shutil.rmtree(second.state_folder / "run")
-    (second.state_folder / "run").symlink_to(first.state_folder / "run")
-    with pytest.raises(InfrastructureError, match="nothing was read or written"):
-        open_warehouse(second, announce=lambda line: None)
-    (second.state_folder / "run").unlink()
+    assert f"mv {of_original} {outside} && ln -sfn {outside}/pgdata {local}/pgdata" in error.value.message
+    assert error.value.next_command.startswith(f"rm -f {local}/pgdata {local}/run && make up ")
+    (local / "pgdata").unlink()
+    assert placement.prepare(local).socket_folder == local / "run"
+    assert not (local / "run").is_symlink()
+    assert (of_original / "run").is_dir()
 
 
-def test_a_checkout_that_was_moved_with_a_link_to_outside_data_is_refused(folder: Path) -> None:
+def test_a_copy_of_a_checkout_has_rows_and_a_server_of_its_own(folder: Path) -> None:
+    """Prevents a copy that works on the original, and one whose files are of different instants."""
+    original = checkout(folder / "original")
+    write_row(open_warehouse(original, announce=lambda line: None))
+    subprocess.run(["cp", "-a", original.project_root, folder / "copy"], check=True)
+    copy = load_settings(project_root=folder / "copy")
+    assert not embedded_status(copy).is_running and not stop_embedded(copy)
+    with pytest.raises(InfrastructureError, match="made while its server ran") as error:
+        open_warehouse(copy, announce=lambda line: None)
+    assert error.value.next_command.startswith(f"rm -rf {copy.state_folder / 'pgdata'} && make up ")
+    # A checkout that is moved takes its killed server's data along.
+    lock_file = copy.state_folder / "pgdata" / "postmaster.pid"
+    held = lock_file.read_text()
+    lock_file.write_text(held.replace(str(original.project_root), str(folder / "where it was")))
+    placement.prepare(copy.state_folder)
+    shutil.rmtree(copy.project_root)
+    stop_embedded(original)
+    subprocess.run(["cp", "-a", original.project_root, folder / "copy"], check=True)
+    warehouse = open_warehouse(copy, announce=lambda line: None)
+    assert (rows(warehouse), warehouse.host) == (1, str(copy.state_folder / "run"))
+    assert not embedded_status(original).is_running
+
+
+@pytest.mark.parametrize("has_data", [False, True])
+def test_a_user_without_a_name_is_told(has_data: bool, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prevents a KeyError in a container whose user is a number."""
     settings = checkout(folder / "project")
-    settings.state_folder.mkdir(mode=0o755)
-    (settings.state_folder / "pgdata").symlink_to(folder / "of another place")
-    with pytest.raises(InfrastructureError, match="moved or copied"):
+    if has_data:
+        (settings.state_folder / "pgdata").mkdir(parents=True)
+        (settings.state_folder / "pgdata" / "PG_VERSION").write_text("18\n")
+    monkeypatch.setattr("os.geteuid", lambda: 54321)
+    with pytest.raises(InfrastructureError, match="the user id 54321, which has no name here") as error:
         open_warehouse(settings, announce=lambda line: None)
+    assert "PGHOST" in error.value.next_command
 
 
 def test_a_folder_that_somebody_else_prepared_is_refused(folder: Path) -> None:
