@@ -19,6 +19,7 @@ from loader.evidence.files import require_writable, write_json
 from loader.gate import AssetJudgement, GateReport, inspect_manifest, withhold
 from loader.ingest.request import DeclaredInput, IngestRequest, declared_input
 from loader.ingest.verdict import no_line_belongs, too_many_rejects
+from loader.private import close_to_others
 from loader.reader import ContentChangedError
 from loader.runs import new_run_id, trace_id_of_caller
 from loader.warehouse import Warehouse, answering_warehouse
@@ -76,6 +77,7 @@ def dry_run(settings: Settings, request: IngestRequest, report: Callable[[str], 
     Raises InfrastructureError when the report cannot be written; that is found before anything is read.
     """
     require_writable(settings.report_dir)
+    close_to_others(settings, report)
     declared = declared_input(settings, request)
     ruleset = load_ruleset(settings.project_root / "contracts")
     events = _KnownEvents(answering_warehouse(settings))

@@ -23,7 +23,7 @@ ObjectState = Literal["sound", "missing", "damaged"]
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 _KEY = re.compile(r"sha256/([0-9a-f]{2})/([0-9a-f]{2})/(\1\2[0-9a-f]{60})(?:\.gz)?")
 _SUFFIXES: dict[str, str] = {"identity": "", "gzip": ".gz"}
-_READ_ONLY = 0o444
+_READ_ONLY = 0o400
 # zlib's own header: no file name, time 0.
 _GZIP_WITHOUT_NAME = 31
 # Errors that say "the source is no longer what the gate saw", not "a disk or this machine is in trouble".

@@ -11,6 +11,7 @@ import psycopg2
 
 from loader.config import Settings
 from loader.errors import CommandUsageError, InfrastructureError
+from loader.private import close_to_others, make_state_folder
 from loader.warehouse import embedded
 from loader.warehouse.connection import DEFAULT_DATABASE, Role, Warehouse, given_warehouse
 from loader.warehouse.ddl import ensure_roles, ensure_schema, is_current, recorded_sha256
@@ -61,6 +62,8 @@ def open_warehouse(settings: Settings, *, announce: Announce = to_standard_error
     changes nothing. Raises CommandUsageError, or InfrastructureError when the server can't be used.
     """
     warehouse = find_warehouse(settings)
+    make_state_folder(settings.state_folder)
+    close_to_others(settings, announce)
     if warehouse.is_embedded:
         embedded.start(settings.state_folder, announce)
         # Folders may have moved, and the password file exists now.

@@ -17,6 +17,7 @@ import psycopg2
 from psycopg2 import errors
 
 from loader.errors import InfrastructureError
+from loader.private import make_state_folder
 from loader.warehouse import placement as places
 from loader.warehouse import postmaster, server
 from loader.warehouse.connection import (
@@ -81,7 +82,7 @@ def start(state_folder: Path, announce: Announce) -> None:
     if passfile.is_file() and _probe(state_folder).answer is Answer.READY:
         return
     try:
-        state_folder.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
+        make_state_folder(state_folder)
         with _start_lock(state_folder):
             if _await_answer(state_folder) is Answer.READY:
                 write_passfile(address(state_folder), passfile)

@@ -57,7 +57,7 @@ def test_put_archives_the_bytes_under_their_fingerprint(zone: RawZone, source: P
     assert zone.put(source, inspect(source)) == KEY
     assert zone.has(KEY)
     assert zone.path_of(KEY).read_bytes() == CONTENT
-    assert stat.S_IMODE(zone.path_of(KEY).stat().st_mode) == 0o444
+    assert stat.S_IMODE(zone.path_of(KEY).stat().st_mode) == 0o400
     assert stat.S_IMODE(zone.root.stat().st_mode) == 0o700
     assert files_in(zone) == [KEY]
     assert zone.verify(KEY) == "sound"
