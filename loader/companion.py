@@ -15,18 +15,21 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 from loader.collector import collect_rarely, end_without_collecting
+from loader.environment import own_environment
 
-# Memory that is freed goes back to the system: without these, a worker that loads 50,000 lines at a time keeps half as
-# much again (glibc's arenas and thresholds, and Arrow's own pool; elsewhere they mean nothing).
-_ALLOCATION = {"MALLOC_ARENA_MAX": "2", "MALLOC_TRIM_THRESHOLD_": "1048576", "ARROW_DEFAULT_MEMORY_POOL": "system"}
+# Where this package is found, whatever else is installed.
+_ROOT = Path(__file__).resolve().parents[1]
 
 
 class Companion:
     """Runs `serve(connection)`, a function of a module, and ends when it returns.
 
-    It never outlives this process, however that ends, and gets no Ctrl-C from a terminal: this process decides.
+    It never outlives this process, however that ends, and gets no Ctrl-C from a terminal: this process decides. Its
+    environment is ours (loader/environment.py); its modules are those of the interpreter and of this package, not of a
+    PYTHONPATH or the current folder.
     `connection` carries pickled objects both ways; at the other's end it raises EOFError or OSError.
     """
 
@@ -35,6 +38,8 @@ class Companion:
         self._process = subprocess.Popen(
             [
                 sys.executable,
+                # No module from the current folder, none from the user's own; names of files are read as here.
+                *("-P", "-s", "-X", f"utf8={sys.flags.utf8_mode}"),
                 # Of semaphores that it leaves when it is ended: they are removed, and nobody has to know.
                 *("-W", "ignore:resource_tracker"),
                 *("-m", __name__, str(theirs.fileno()), f"{serve.__module__}:{serve.__name__}"),
@@ -43,7 +48,7 @@ class Companion:
             stdin=subprocess.PIPE,
             pass_fds=(theirs.fileno(),),
             process_group=0,
-            env={**_ALLOCATION, **os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+            env=_environment(),
         )
         theirs.close()
 
@@ -59,6 +64,10 @@ class Companion:
         """End it now, whatever it does; who waits at this end of the connection gets EOFError."""
         self._process.kill()
         self._process.wait()
+
+
+def _environment() -> dict[str, str]:
+    return {**own_environment(os.environ), "PYTHONPATH": str(_ROOT)}
 
 
 def _main(descriptor: str, target: str) -> None:

@@ -8,7 +8,6 @@ an explicit typed window and rows in must equal rows out (it drops late rows sil
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, nullcontext
 from datetime import UTC, datetime
@@ -34,16 +33,6 @@ if TYPE_CHECKING:
 # Nothing waits for the log to reach the disk: the completion's commit does, and takes all earlier ones with it.
 _SESSION_SETTINGS = {"enable_hashjoin": "off", "enable_mergejoin": "off", "synchronous_commit": "off"}
 
-_DLT_SETTINGS = {
-    "RUNTIME__DLTHUB_TELEMETRY": "false",
-    "RUNTIME__LOG_LEVEL": "CRITICAL",
-    "DATA_WRITER__FILE_MAX_ITEMS": "250000",
-    "LOAD__WORKERS": "2",
-    "NORMALIZE__WORKERS": "1",
-    "LOAD__RAISE_ON_MAX_RETRIES": "1",
-}
-
-
 def staging_dataset(attempt: Attempt, worker: int = 0) -> str:
     """The staging schema of one worker of one attempt; at most 63 bytes, PostgreSQL's limit."""
     return f"{STAGING_PREFIX}{attempt.label}_{worker}"
@@ -66,8 +55,11 @@ class BronzeLoader:
         worker: int = 0,
         turn: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
-        os.environ.update(_DLT_SETTINGS)
         import dlt
+
+        from loader.bronze.settings import take_own_settings
+
+        take_own_settings(working_root / attempt.label / str(worker))
 
         self.run_id = attempt.run_id
         self._turn = turn

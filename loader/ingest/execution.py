@@ -28,6 +28,7 @@ from loader.bronze import (
 )
 from loader.config import Settings
 from loader.contract.ruleset import Ruleset
+from loader.environment import in_own_environment
 from loader.errors import CheckFailedError, LoaderError
 from loader.evidence import Evidence, PartitionFacts, read_facts, record_crashes
 from loader.evidence.chain import write_files
@@ -305,8 +306,11 @@ class Execution:
             )
             return land_in_processes(to_read, order, process_count=self._settings.workers, progress=progressed)
         read = read_assets(to_read, terms, self._ruleset, line_limit=self._task.line_limit)
-        loader = BronzeLoader(self._warehouse, self.attempt, self._working_root, file_format=self._settings.load_format)
-        return land(read, loader, progressed)
+        with in_own_environment():
+            loader = BronzeLoader(
+                self._warehouse, self.attempt, self._working_root, file_format=self._settings.load_format
+            )
+            return land(read, loader, progressed)
 
     def build(self) -> tuple[BuildResult, ProofScope]:
         """Silver, then reconcile, in one dbt invocation with every data test; unit tests belong to CI.

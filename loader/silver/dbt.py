@@ -19,14 +19,30 @@ from typing import TYPE_CHECKING
 import psycopg2
 
 from loader.companion import Companion
+from loader.environment import own_environment
 from loader.errors import InfrastructureError
 from loader.printable import visible_in_colour
 from loader.silver.results import BuildResult
-from loader.silver.worker import Done, Ended, Parse, Run, serve
+from loader.silver.worker import PARTIAL_PARSE, Done, Ended, Parse, Run, serve
 from loader.warehouse.connection import Role
 
 if TYPE_CHECKING:
     from loader.warehouse import Warehouse
+
+# Every flag that says what dbt does: each could also be set by a variable, or by a project. What each command knows
+# besides has no flag that says "no", or is in `_places`.
+_FLAGS = (
+    *("--profile", "omnisupport", "--target", "warehouse"),
+    *("--no-defer", "--no-favor-state", "--indirect-selection", "eager", "--no-fail-fast"),
+    *("--populate-cache", "--no-cache-selected-only", "--no-single-threaded", "--version-check"),
+    *(PARTIAL_PARSE, "--partial-parse-file-diff", "--static-parser", "--no-use-experimental-parser"),
+    *("--no-use-fast-test-edges", "--no-macro-debugging", "--warn-error-options", "{}"),
+    *("--write-json", "--no-send-anonymous-usage-stats", "--no-upload-to-artifacts-ingest-api"),
+    # With every event in it, writing the log takes an eighth of dbt's own time.
+    *("--log-level", "info", "--log-level-file", "info", "--log-format", "default", "--log-format-file", "debug"),
+    *("--no-debug", "--no-log-cache-events", "--no-show-resource-report", "--no-use-colors-file"),
+)
+_FLAGS_OF = {"build": ("--no-empty",), "run": ("--no-empty",), "compile": ("--no-empty", "--introspect")}
 
 # An interrupted dbt cancels its queries first.
 _SECONDS_TO_CANCEL = 10.0
@@ -56,7 +72,7 @@ def run_dbt(
     request = Run(
         project=_key(warehouse, project_root) if keeps_project else None,
         parse_arguments=_parse_arguments(project_root),
-        arguments=(*_flags(is_quiet), *arguments, *_places(project_root)),
+        arguments=(*_flags(is_quiet), *arguments, *_FLAGS_OF.get(arguments[0], ()), *_places(project_root)),
         environment={
             **_environment(warehouse),
             **{f"DBT_ENV_CUSTOM_ENV_{name.upper()}": value for name, value in (anchors or {}).items()},
@@ -180,21 +196,20 @@ def _key(warehouse: Warehouse, project_root: Path) -> str:
 
 def _environment(warehouse: Warehouse) -> dict[str, str]:
     own = {"OMNI_DBT_SESSIONS": _session_name()}
-    return {**os.environ, **warehouse.acting_as(Role.TRANSFORM).libpq_environment(), **own}
+    return {**own_environment(os.environ), **warehouse.acting_as(Role.TRANSFORM).libpq_environment(), **own}
 
 
 def _flags(is_quiet: bool) -> list[str]:
-    return ["--quiet", "--no-print", "--no-use-colors"] if is_quiet else []
+    loudness = ("--quiet", "--no-print", "--no-use-colors") if is_quiet else ("--no-quiet", "--print", "--use-colors")
+    return [*_FLAGS, *loudness]
 
 
 def _parse_arguments(project_root: Path) -> tuple[str, ...]:
-    return ("parse", *_places(project_root))
+    return (*_FLAGS, "parse", *_places(project_root))
 
 
 def _places(project_root: Path) -> list[str]:
     """The loader's own folders for what dbt writes, so that a plain dbt beside it shares none of them."""
     local = project_root / ".local" / "dbt"
     places = ["--project-dir", str(project_root / "dbt_project"), "--profiles-dir", str(project_root)]
-    places += ["--target-path", str(local / "target"), "--log-path", str(local / "logs")]
-    # With every event in it, writing the log takes an eighth of dbt's own time.
-    return [*places, "--log-level-file", "info"]
+    return [*places, "--target-path", str(local / "target"), "--log-path", str(local / "logs")]

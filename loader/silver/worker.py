@@ -17,6 +17,8 @@ from typing import Any
 
 from loader.silver.results import NodeResult
 
+PARTIAL_PARSE = "--partial-parse"
+
 
 @dataclass(frozen=True, slots=True)
 class Parse:
@@ -89,7 +91,8 @@ def _run(request: Run, projects: dict[str, Any], console: _Console) -> Ended:
         manifest = projects.get(request.project) or _parsed(dbtRunner(), request.parse_arguments)
         if manifest is not None and not _is_whole(manifest):
             # dbt's own file of parsed parts, from before an upgrade: a hook in it keeps references to models that went.
-            manifest = _parsed(dbtRunner(), (*request.parse_arguments, "--no-partial-parse"))
+            wholly = ("--no-partial-parse" if word == PARTIAL_PARSE else word for word in request.parse_arguments)
+            manifest = _parsed(dbtRunner(), tuple(wholly))
         projects[request.project] = manifest
     nodes = _Nodes(console)
     with redirect_stdout(console), redirect_stderr(console):

@@ -16,7 +16,9 @@ from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any
 
-_COMMAND = int(os.environ.setdefault("CRASH_COMMAND", str(os.getpid())))
+# Read once: dbt and dlt run in an environment of their own, in which these names are not.
+_CRASH = {name: value for name, value in os.environ.items() if name.startswith("CRASH_")}
+_COMMAND = int(_CRASH.setdefault("CRASH_COMMAND", str(os.getpid())))
 
 
 def _die() -> None:
@@ -72,13 +74,27 @@ class _Finder(importlib.abc.MetaPathFinder):
 
 def _prepare(module: ModuleType) -> None:
     """What is to happen to a module of the loader once it is there."""
-    place, name, when, nth = os.environ["CRASH_AT"].split(":")
-    if module.__name__ == "loader.ingest.execution" and "CRASH_WORKERS" in os.environ:
+    place, name, when, nth = _CRASH["CRASH_AT"].split(":")
+    if module.__name__ == "loader.ingest.execution" and "CRASH_WORKERS" in _CRASH:
         module._WORTH_A_PROCESS = 0  # type: ignore[attr-defined]
+    if module.__name__ == "loader.companion":
+        _follow(module)
     if module.__name__ == place:
         _arm(module, name, when, int(nth))
 
 
-if "CRASH_AT" in os.environ:
-    _modules = {os.environ["CRASH_AT"].split(":")[0], "loader.ingest.execution"}
+def _follow(companion: ModuleType) -> None:
+    """Have companions load this hook, too: by themselves they take nothing over."""
+    theirs = companion._environment
+
+    def with_hook() -> dict[str, str]:
+        environment = theirs()
+        path = os.pathsep.join((os.path.dirname(__file__), environment["PYTHONPATH"]))
+        return {**environment, **_CRASH, "PYTHONPATH": path}
+
+    companion._environment = with_hook  # type: ignore[attr-defined]
+
+
+if "CRASH_AT" in _CRASH:
+    _modules = {_CRASH["CRASH_AT"].split(":")[0], "loader.companion", "loader.ingest.execution"}
     sys.meta_path[:0] = [_Finder(_module, _prepare) for _module in sorted(_modules)]
