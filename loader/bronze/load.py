@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 # Nothing waits for the log to reach the disk: the completion's commit does, and takes all earlier ones with it.
 _SESSION_SETTINGS = {"enable_hashjoin": "off", "enable_mergejoin": "off", "synchronous_commit": "off"}
 
+
 def staging_dataset(attempt: Attempt, worker: int = 0) -> str:
     """The staging schema of one worker of one attempt; at most 63 bytes, PostgreSQL's limit."""
     return f"{STAGING_PREFIX}{attempt.label}_{worker}"

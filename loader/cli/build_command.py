@@ -22,7 +22,7 @@ def build(
     """dbt build under the ingest lock: what a run proves is not replaced meanwhile. Without --select it proves all."""
     from loader.config import parse_partition
     from loader.runs import IngestLock
-    from loader.silver import project_sha256, record_whole_build, run_dbt
+    from loader.silver import project_sha256, record_whole_build, require_whole, run_dbt
     from loader.warehouse import open_warehouse
 
     settings = settings_of(lock_timeout)
@@ -35,6 +35,7 @@ def build(
         sha256 = project_sha256(settings.project_root)
         result = run_dbt(warehouse, settings.project_root, arguments, is_quiet=as_json)
         if select is None:
+            require_whole(result, settings.project_root)
             record_whole_build(lock, result, sha256)
     next_command = "make status" if result.is_ok else "make diagnose"
     if as_json:

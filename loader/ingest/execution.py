@@ -46,6 +46,7 @@ from loader.runs import Attempt, IngestLock, Job, Ledger, drop_working_state, re
 from loader.runs.operator import acting_operator
 from loader.runs.registry import RegisteredAsset, refuse_changed_manifests, register, register_ruleset
 from loader.silver import (
+    PROVING_BUILD,
     BuildResult,
     ProofScope,
     choose_scope,
@@ -53,6 +54,7 @@ from loader.silver import (
     parse_project,
     project_sha256,
     record_proof,
+    require_whole,
     run_dbt,
 )
 from loader.warehouse import Warehouse
@@ -317,18 +319,19 @@ class Execution:
 
         Proves what changed where that is enough. Whatever does not close then is proved again with everything, which
         is also what names a damage. A failing test keeps dbt from the models that read what it tested: reconcile is
-        then built all the same, and tested after. Raises CheckFailedError when a model itself cannot be built.
+        then built all the same, and tested after. Raises CheckFailedError when a model itself cannot be built, or when
+        dbt left out anything that a proof needs.
         """
         with self._lock.transaction() as cursor:
             scope = choose_scope(cursor, self._project_sha256, is_asked_for_all=self._settings.proof == "all")
         self._report(f"proof: {scope.name}, {scope.reason}")
-        build = self._dbt(scope, "build", "--exclude-resource-type", "unit_test")
+        build = self._prove(scope)
         with self._lock.transaction() as cursor:
             is_enough = scope.name == "all" or is_closed(cursor, scope, build)
         if not is_enough:
             scope = replace(scope, name="all", reason="the proof of what changed did not close")
             self._report(f"proof: {scope.name}, {scope.reason}")
-            build = self._dbt(scope, "build", "--exclude-resource-type", "unit_test")
+            build = self._prove(scope)
         if build.skipped:
             build = build.then(self._dbt(scope, "run", "--select", "reconcile"))
             build = build.then(self._dbt(scope, "test", "--select", "reconcile,test_type:data"))
@@ -341,6 +344,11 @@ class Execution:
             )
         self._report(f"dbt: {len(build.nodes)} nodes, {len(build.failed)} failed")
         return build, scope
+
+    def _prove(self, scope: ProofScope) -> BuildResult:
+        build = self._dbt(scope, *PROVING_BUILD)
+        require_whole(build, self._settings.project_root)
+        return build
 
     def _dbt(self, scope: ProofScope, *command: str) -> BuildResult:
         build = run_dbt(

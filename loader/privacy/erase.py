@@ -36,7 +36,16 @@ from loader.reader import open_content
 from loader.recovery.plan import refuse_moved
 from loader.release import Act, publish, record_published
 from loader.runs import IngestLock, repair, trace_id_of_caller
-from loader.silver import ProofScope, is_closed, project_sha256, record_proof, run_dbt, start_dbt
+from loader.silver import (
+    PROVING_BUILD,
+    ProofScope,
+    is_closed,
+    project_sha256,
+    record_proof,
+    require_whole,
+    run_dbt,
+    start_dbt,
+)
 from loader.warehouse import open_warehouse
 
 if TYPE_CHECKING:
@@ -198,9 +207,10 @@ def _build(
     build = run_dbt(
         warehouse,
         settings.project_root,
-        ["build", "--exclude-resource-type", "unit_test", "--vars", scope.variables],
+        [*PROVING_BUILD, "--vars", scope.variables],
         progress=lambda done, total: None,
     )
+    require_whole(build, settings.project_root)
     act = Act(
         "publish",
         erasure["operator"],

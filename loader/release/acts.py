@@ -23,7 +23,16 @@ from loader.release.publish import Published, publish, record_published
 from loader.release.store import Act
 from loader.runs import IngestLock, trace_id_of_caller
 from loader.runs.operator import acting_operator
-from loader.silver import choose_scope, is_closed, project_sha256, record_proof, run_dbt, start_dbt
+from loader.silver import (
+    PROVING_BUILD,
+    choose_scope,
+    is_closed,
+    project_sha256,
+    record_proof,
+    require_whole,
+    run_dbt,
+    start_dbt,
+)
 from loader.warehouse import open_warehouse
 
 
@@ -70,8 +79,9 @@ def release(
 
     With a reason, `is_override`: also where checks fail; `accepts_drift`, `accepts_rejects`: drift that is known of
     them, or the rejects of their files, is let pass, now and later. The act is recorded with its reason. Raises
-    RefusedError, with nothing of it moved or let pass, where a partition stays back; CommandUsageError where none was
-    given; InfrastructureError, with the release made, where its evidence file cannot be written.
+    RefusedError, with nothing of it moved or let pass, where a partition stays back; CheckFailedError, likewise, where
+    dbt left out what a proof needs; CommandUsageError where none was given; InfrastructureError, with the release made,
+    where its evidence file cannot be written.
     """
     if not days:
         raise CommandUsageError(
@@ -89,9 +99,10 @@ def release(
         build = run_dbt(
             warehouse,
             settings.project_root,
-            ["build", "--exclude-resource-type", "unit_test", "--vars", scope.variables],
+            [*PROVING_BUILD, "--vars", scope.variables],
             is_quiet=True,
         )
+        require_whole(build, settings.project_root)
         act = Act(
             "override" if is_override else "publish",
             acting_operator(),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from loader.silver.checks import require_whole
 from loader.silver.dbt import parse_project, run_dbt, start_dbt
 from loader.silver.proof import (
+    PROVING_BUILD,
     ProofScope,
     choose_scope,
     is_closed,
@@ -15,6 +17,7 @@ from loader.silver.proof import (
 from loader.silver.results import BuildResult, NodeResult
 
 __all__ = [
+    "PROVING_BUILD",
     "BuildResult",
     "NodeResult",
     "ProofScope",
@@ -24,6 +27,7 @@ __all__ = [
     "project_sha256",
     "record_proof",
     "record_whole_build",
+    "require_whole",
     "run_dbt",
     "start_dbt",
     "unwatched_table",

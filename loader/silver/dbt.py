@@ -71,7 +71,7 @@ def run_dbt(
     keeps_project = not is_parsed_anew and arguments[0] != "docs"
     request = Run(
         project=_key(warehouse, project_root) if keeps_project else None,
-        parse_arguments=_parse_arguments(project_root),
+        parse_arguments=parse_arguments(project_root),
         arguments=(*_flags(is_quiet), *arguments, *_FLAGS_OF.get(arguments[0], ()), *_places(project_root)),
         environment={
             **_environment(warehouse),
@@ -98,7 +98,7 @@ def start_dbt() -> None:
 def parse_project(warehouse: Warehouse, project_root: Path) -> None:
     """Begin to parse the project, in the background. What is wrong with it is reported by the next `run_dbt`."""
     _process().parse(
-        Parse(_key(warehouse, project_root), _parse_arguments(project_root), _environment(warehouse)),
+        Parse(_key(warehouse, project_root), parse_arguments(project_root), _environment(warehouse)),
     )
 
 
@@ -204,7 +204,8 @@ def _flags(is_quiet: bool) -> list[str]:
     return [*_FLAGS, *loudness]
 
 
-def _parse_arguments(project_root: Path) -> tuple[str, ...]:
+def parse_arguments(project_root: Path) -> tuple[str, ...]:
+    """The words after `dbt` that parse the project as the loader does."""
     return (*_FLAGS, "parse", *_places(project_root))
 
 

@@ -16,7 +16,15 @@ from typing import Any
 from loader.line_ends import read_committed
 from loader.runs.anchors import Attempt
 from loader.runs.lock import IngestLock
+from loader.silver.checks import CHECKS_FILE
 from loader.silver.results import BuildResult
+
+# The kinds of node that prove. Unit tests belong to CI.
+PROVING_BUILD = (
+    "build",
+    *("--resource-type", "model", "--resource-type", "test"),
+    *("--exclude-resource-type", "unit_test"),
+)
 
 # Tables that a proof of changes adds to.
 _KEPT = (
@@ -78,8 +86,9 @@ def choose_scope(cursor: Any, sha256: str, *, is_asked_for_all: bool) -> ProofSc
 
 
 def is_closed(cursor: Any, scope: ProofScope, build: BuildResult) -> bool:
-    """Whether a build proves what `scope` says: nothing failed, no other build has made its scope anew meanwhile, and
-    no whole table, or row of Bronze that counts, changed before it looked (unless it proved everything)."""
+    """Whether a build that is whole (require_whole) proves what `scope` says: nothing failed, no other build has made
+    its scope anew meanwhile, and no whole table, or row of Bronze that counts, changed before it looked (unless it
+    proved everything)."""
     if not build.is_ok:
         return False
     cursor.execute(
@@ -132,8 +141,8 @@ def record_proof(cursor: Any, scope: ProofScope, build: BuildResult, attempt: At
 
 
 def record_whole_build(lock: IngestLock, build: BuildResult, sha256: str) -> None:
-    """Note a build of everything outside a run as a proof, if it closed; the lock was held since before dbt started.
-    `sha256`: of the project as it was then."""
+    """Note a build of everything outside a run (require_whole) as a proof, if it closed; the lock was held since before
+    dbt started. `sha256`: of the project as it was then."""
     scope = ProofScope("all", "a build of everything", sha256)
     with lock.transaction() as cursor:
         if is_closed(cursor, scope, build):
@@ -141,10 +150,14 @@ def record_whole_build(lock: IngestLock, build: BuildResult, sha256: str) -> Non
 
 
 def project_sha256(project_root: Path) -> str:
-    """One hash over the SQL that proves: dbt's models, macros and tests, and the tables that they read."""
+    """One hash over what proves: dbt's models, macros and tests, which of them must run, and the tables they read."""
     digest = hashlib.sha256()
     project = project_root / "dbt_project"
-    files = [project / "dbt_project.yml", *(project_root / "infra" / "postgres").glob("*.sql")]
+    files = [
+        project / "dbt_project.yml",
+        project_root / CHECKS_FILE,
+        *(project_root / "infra" / "postgres").glob("*.sql"),
+    ]
     files += [
         file
         for folder in ("models", "macros", "tests")

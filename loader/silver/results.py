@@ -44,6 +44,11 @@ class BuildResult:
         return tuple(node for node in self.nodes if node.status == "skipped")
 
     @property
+    def known(self) -> frozenset[str]:
+        """The ids of what ran or was skipped; nothing is said of what dbt left out or had nothing to do for."""
+        return frozenset(node.unique_id for node in self.nodes if node.status != "no-op")
+
+    @property
     def is_ok(self) -> bool:
         return not self.failed and not self.skipped
 

@@ -1,0 +1,96 @@
+"""What a build that proves must have run (contracts/checks.yml), compared with what dbt did, never with what it parsed.
+
+dbt builds what its project, a selection and its flags leave it: a test that is switched off or deleted only makes a
+smaller whole. The list is the other judge. `python -m loader.silver.checks` writes it anew from the project; a test
+compares the two.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from loader.errors import CheckFailedError, CommandUsageError
+from loader.silver.results import BuildResult
+
+CHECKS_FILE = Path("contracts/checks.yml")
+
+# In the list's order: heading, and dbt's prefix of a node's id.
+_SECTIONS = {"models": "model.omnisupport.", "data_tests": "test.omnisupport."}
+_SHOWN = 5
+
+_HEADER = """\
+# The models and data tests that a build must have run to prove anything (docs/decisions/0010). Whether they passed is
+# another question. Written by `python -m loader.silver.checks`; a test compares it with the project.
+"""
+
+
+def load_checks(project_root: Path) -> frozenset[str]:
+    """The ids of the listed nodes, as dbt names them. Raises CommandUsageError when the list cannot be read."""
+    path = project_root / CHECKS_FILE
+    try:
+        listed = yaml.safe_load(path.read_bytes())
+    except (OSError, yaml.YAMLError) as error:
+        raise _broken(path, str(error)) from error
+    if not isinstance(listed, dict) or listed.keys() != _SECTIONS.keys() or not all(map(_is_names, listed.values())):
+        raise _broken(path, f"got something else than lists of names under {' and '.join(_SECTIONS)}")
+    return frozenset(prefix + name for section, prefix in _SECTIONS.items() for name in listed[section])
+
+
+def require_whole(build: BuildResult, project_root: Path) -> None:
+    """Raises CheckFailedError unless every listed node ran in `build`, whatever came of it, or stands in it as skipped
+    because another one failed."""
+    checks = load_checks(project_root)
+    missing = sorted(checks.difference(build.known))
+    if missing:
+        names = [f"{unique_id.split('.')[0]} {unique_id.split('.')[2]}" for unique_id in missing]
+        more = [f"{len(names) - _SHOWN} more"] if len(names) > _SHOWN else []
+        raise CheckFailedError(
+            f"dbt build: got {len(checks) - len(missing)} of the {len(checks)} models and data tests of {CHECKS_FILE},"
+            f" expected all; it left out {', '.join([*names[:_SHOWN], *more])}. Nothing was proved or released, and no"
+            " checkpoint or cursor moved; what landed stays in Bronze",
+            next_command="make build   # after a look at what is switched off: git diff HEAD -- dbt_project contracts",
+        )
+
+
+def as_list(unique_ids: Iterable[str]) -> str:
+    """The file's text for a project of these nodes; those of other kinds, or of packages, are no checks."""
+    known = sorted(unique_ids)
+    text = _HEADER
+    for section, prefix in _SECTIONS.items():
+        text += f"{section}:\n"
+        text += "".join(f"  - {name.removeprefix(prefix)}\n" for name in known if name.startswith(prefix))
+    return text
+
+
+def _is_names(listed: Any) -> bool:
+    return isinstance(listed, list) and bool(listed) and all(isinstance(name, str) for name in listed)
+
+
+def _broken(path: Path, reason: str) -> CommandUsageError:
+    return CommandUsageError(
+        f"{path}: {reason}; expected the list of what a build must run, nothing was proved",
+        next_command=f"git checkout -- {CHECKS_FILE}   # or, after a change of dbt_project:"
+        " python -m loader.silver.checks",
+    )
+
+
+def _main() -> None:
+    from dbt.cli.main import dbtRunner
+
+    from loader.config import find_project_root
+    from loader.silver.dbt import parse_arguments
+
+    root = find_project_root()
+    parsed: Any = dbtRunner().invoke(["--quiet", *parse_arguments(root)])
+    if parsed.result is None:
+        sys.exit(str(parsed.exception))
+    (root / CHECKS_FILE).write_text(as_list(parsed.result.nodes), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    _main()
