@@ -83,10 +83,10 @@ def _main() -> None:
     from dbt.cli.main import dbtRunner
 
     from loader.config import find_project_root
-    from loader.silver.dbt import parse_arguments
+    from loader.silver.dbt import command_line
 
     root = find_project_root()
-    parsed: Any = dbtRunner().invoke(["--quiet", *parse_arguments(root)])
+    parsed: Any = dbtRunner().invoke([*command_line(root, ["parse"])])
     if parsed.result is None:
         sys.exit(str(parsed.exception))
     (root / CHECKS_FILE).write_text(as_list(parsed.result.nodes), encoding="utf-8")

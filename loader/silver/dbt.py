@@ -71,8 +71,8 @@ def run_dbt(
     keeps_project = not is_parsed_anew and arguments[0] != "docs"
     request = Run(
         project=_key(warehouse, project_root) if keeps_project else None,
-        parse_arguments=parse_arguments(project_root),
-        arguments=(*_flags(is_quiet), *arguments, *_FLAGS_OF.get(arguments[0], ()), *_places(project_root)),
+        parse_arguments=command_line(project_root, ["parse"]),
+        arguments=command_line(project_root, arguments, is_quiet=is_quiet),
         environment={
             **_environment(warehouse),
             **{f"DBT_ENV_CUSTOM_ENV_{name.upper()}": value for name, value in (anchors or {}).items()},
@@ -98,7 +98,7 @@ def start_dbt() -> None:
 def parse_project(warehouse: Warehouse, project_root: Path) -> None:
     """Begin to parse the project, in the background. What is wrong with it is reported by the next `run_dbt`."""
     _process().parse(
-        Parse(_key(warehouse, project_root), parse_arguments(project_root), _environment(warehouse)),
+        Parse(_key(warehouse, project_root), command_line(project_root, ["parse"]), _environment(warehouse)),
     )
 
 
@@ -199,14 +199,10 @@ def _environment(warehouse: Warehouse) -> dict[str, str]:
     return {**own_environment(os.environ), **warehouse.acting_as(Role.TRANSFORM).libpq_environment(), **own}
 
 
-def _flags(is_quiet: bool) -> list[str]:
+def command_line(project_root: Path, arguments: Sequence[str], *, is_quiet: bool = True) -> tuple[str, ...]:
+    """All words after `dbt`, every flag among them, for one command of ours."""
     loudness = ("--quiet", "--no-print", "--no-use-colors") if is_quiet else ("--no-quiet", "--print", "--use-colors")
-    return [*_FLAGS, *loudness]
-
-
-def parse_arguments(project_root: Path) -> tuple[str, ...]:
-    """The words after `dbt` that parse the project as the loader does."""
-    return (*_FLAGS, "parse", *_places(project_root))
+    return (*_FLAGS, *loudness, *arguments, *_FLAGS_OF.get(arguments[0], ()), *_places(project_root))
 
 
 def _places(project_root: Path) -> list[str]:

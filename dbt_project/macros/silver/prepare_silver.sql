@@ -2,6 +2,11 @@
     exists is left alone; its own model replaces it. One statement, so that two builds that start
     at once wait for each other instead of failing. -#}
 {% macro prepare_silver() -%}
+    {#- Silver would note loads as built of which it holds no row. -#}
+    {%- if execute and flags.EMPTY -%}
+        {{ exceptions.raise_compiler_error(
+            "--empty (or DBT_EMPTY): got it, expected a build of rows; nothing was built. Next: dbt build without it") }}
+    {%- endif -%}
     {{ return(adapter.dispatch('prepare_silver')()) }}
 {%- endmacro %}
 
