@@ -61,7 +61,7 @@ def _hostile_shell(folder: Path) -> dict[str, str]:
     """Every variable that dbt and dlt know, with a word that neither takes; of some, one that does harm; and files in
     the places where each looks for more, which no parser takes."""
     home, here, stranger = (folder / name for name in ("home", "here", "stranger"))
-    for place in (home / ".dlt", here / ".dlt", home / ".dbt", stranger / "dbt", stranger / "dlt"):
+    for place in (home / ".dlt", here / ".dlt", home / ".dbt", stranger / "dbt"):
         place.mkdir(parents=True)
     for path in (*home.glob(".dlt"), *here.glob(".dlt")):
         (path / "config.toml").write_text("[[[ no TOML")
@@ -69,7 +69,6 @@ def _hostile_shell(folder: Path) -> dict[str, str]:
     (home / ".dbt" / "profiles.yml").write_text("{{{ no YAML")
     (here / "profiles.yml").write_text("{{{ no YAML")
     (stranger / "dbt" / "__init__.py").write_text("raise SystemExit('not dbt')\n")
-    (stranger / "yaml.py").write_text("raise SystemExit('not yaml')\n")
     known = outside.dbt_variables() | outside.dlt_variables()
     # What others than dlt read.
     known -= {"PATH", "HOME", "USER", "HOST", "PORT", "TMPDIR", "LANG", "TZ"}
@@ -87,6 +86,7 @@ def _hostile_shell(folder: Path) -> dict[str, str]:
         "PYTHONOPTIMIZE": "2",
         "PYTHONWARNINGS": "error",
         "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONPATH": os.pathsep.join((str(ROOT), str(stranger))),
         "HOME": str(home),
     }
 
@@ -104,7 +104,7 @@ def ingested(server: Warehouse, _template: str, tmp_path_factory: pytest.TempPat
         hostile = _hostile_shell(root)
         done = subprocess.run(
             [*LOADER, "ingest", "--manifest", str(first), "--json"],
-            env={**os.environ, **hostile, "PYTHONPATH": str(ROOT)},
+            env={**os.environ, **hostile},
             cwd=root / "here", capture_output=True, text=True, check=False, timeout=180,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr[-3000:]
