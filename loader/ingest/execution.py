@@ -6,6 +6,7 @@ that is decided here.
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,7 +29,7 @@ from loader.bronze import (
 )
 from loader.config import Settings
 from loader.contract.ruleset import Ruleset
-from loader.environment import in_own_environment
+from loader.environment import in_own_environment, own_environment
 from loader.errors import CheckFailedError, LoaderError
 from loader.evidence import Evidence, PartitionFacts, read_facts, record_crashes
 from loader.evidence.chain import write_files
@@ -522,7 +523,11 @@ def git_sha(project_root: Path) -> str | None:
     """The commit of the checkout, or None outside one."""
     try:
         answer = subprocess.run(
-            ["git", "-C", str(project_root), "rev-parse", "HEAD"], capture_output=True, text=True, check=False
+            ["git", "-C", str(project_root), "rev-parse", "HEAD"],
+            env=own_environment(os.environ),
+            capture_output=True,
+            text=True,
+            check=False,
         )
     except OSError:
         return None
