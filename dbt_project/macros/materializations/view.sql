@@ -1,29 +1,29 @@
-{#- Replaces a view in place. dbt's own way (create beside, rename, drop cascade) drops every view that reads
-    this one, and two builds at once collide on the interim names. -#}
+{#- Leaves a view alone that is as the model has it: replacing it would wait for every reader who left a transaction open
+    on it, and others behind. What the view really is decides, not a note on it: its query as the server has it, and
+    for whom it stands there. -#}
 {% materialization view, adapter='postgres' %}
     {%- set existing = load_cached_relation(this) -%}
     {%- set target_relation = this.incorporate(type='view') -%}
 
     {{ run_hooks(pre_hooks, inside_transaction=False) }}
     {{ run_hooks(pre_hooks, inside_transaction=True) }}
-    {#- Not "no view": one that another build made since this one looked is "external" to dbt. #}
-    {%- if existing is not none and (existing.is_table or existing.is_materialized_view) %}
-        {%- do adapter.drop_relation(existing) %}
-    {%- endif %}
-    {#- Replacing a view locks its readers out for a moment: those of serving are left alone while they are the same. #}
-    {%- set signature = local_md5(sql ~ model.columns ~ barrier()) -%}
-    {%- set is_kept = config.get('meta', {}).get('is_replaced_when_changed_only', false) -%}
-    {%- set is_the_same = is_kept and existing is not none and view_signature(this) == signature -%}
+    {#- Whatever is called in it means the server's own, not what somebody put into a schema of the path. #}
+    {%- do run_query('set local search_path = pg_catalog') %}
+    {%- set faults = view_faults(target_relation, sql) -%}
+    {%- if faults and is_shown() and faults != ['it is not there'] -%}
+        {%- do log(this.schema ~ '.' ~ this.identifier ~ ' was not as its model has it: ' ~ faults | join(', ')
+            ~ '; it is made anew', info=true) -%}
+    {%- endif -%}
     {% call statement('main') -%}
-        {%- if is_the_same -%}
-select 1 as is_unchanged
-        {%- else -%}
+        {%- if faults -%}
 {{ get_create_view_as_sql(target_relation, sql) }}
-        {%- if is_kept %};
-comment on view {{ target_relation }} is '{{ signature }}'
-        {%- endif -%}
+        {%- else -%}
+select 1 as is_unchanged
         {%- endif -%}
     {%- endcall %}
+    {%- if faults -%}
+        {%- do run_query(revoke_from_strangers(target_relation)) -%}
+    {%- endif -%}
     {%- do apply_grants(target_relation, config.get('grants'), should_revoke=should_revoke(existing)) %}
     {%- do persist_docs(target_relation, model) %}
     {{ run_hooks(post_hooks, inside_transaction=True) }}
@@ -33,17 +33,106 @@ comment on view {{ target_relation }} is '{{ signature }}'
     {{ return({'relations': [target_relation]}) }}
 {% endmaterialization %}
 
-{#- What the view was made from: the comment that this materialization leaves on it. -#}
-{% macro view_signature(relation) -%}
-    {%- set found = run_query(
-        "select obj_description(to_regclass('" ~ relation.include(database=false) ~ "'), 'pg_class')"
-    ) -%}
-    {{ return(found.columns[0].values()[0]) }}
-{%- endmacro %}
-
 {#- Where a view hides rows from who may ask it (meta hides_rows): no condition of theirs runs before the view's own. -#}
 {% macro barrier() -%}
-    {{ return(' with (security_barrier)' if config.get('meta', {}).get('hides_rows', false) else '') }}
+    {{ return(' with (security_barrier)' if is_shown() else '') }}
+{%- endmacro %}
+
+{% macro is_shown() -%}
+    {{ return(config.get('meta', {}).get('hides_rows', false)) }}
+{%- endmacro %}
+
+{#- What about the relation is not as the model's query, made into a view of this session, and its grants say: a list of
+    words, empty for a view that may stay. -#}
+{% macro view_faults(relation, sql) -%}
+    {%- set probe = 'pg_temp.' ~ adapter.quote(relation.identifier ~ '__probe') -%}
+    {%- do run_query('create temporary view ' ~ adapter.quote(relation.identifier ~ '__probe') ~ barrier() ~ ' as (\n'
+        ~ sql ~ '\n)') -%}
+    {%- set found = run_query(differences_of_views("to_regclass('" ~ relation ~ "')", "'" ~ probe ~ "'::regclass")) -%}
+    {%- do run_query('drop view ' ~ probe) -%}
+    {{ return(found.columns['fault'].values() | list) }}
+{%- endmacro %}
+
+{#- One row per difference between what stands and the probe. `standing`, `probe`: expressions of type regclass. -#}
+{% macro differences_of_views(standing, probe) -%}
+with standing as (
+    select * from pg_class where oid = {{ standing }}
+),
+columns as (
+    select
+        attrelid,
+        string_agg(concat_ws(' ', attname, atttypid::regtype, atttypmod), ', ' order by attnum) as column_types,
+        bool_or(attacl is not null) as has_own_grants
+    from pg_attribute
+    where attrelid in ({{ standing }}, {{ probe }}) and attnum > 0 and not attisdropped
+    group by attrelid
+)
+select 'it is not there' as fault where not exists (select from standing)
+union all
+select 'it is no view' from standing where relkind <> 'v'
+union all
+select 'its query' from standing
+where relkind = 'v' and pg_get_viewdef(oid) <> pg_get_viewdef({{ probe }})
+union all
+select 'its columns' from standing
+where
+    (select column_types from columns where attrelid = standing.oid)
+    is distinct from (select column_types from columns where attrelid = {{ probe }})
+union all
+select 'its options' from standing
+where reloptions is distinct from (select probe.reloptions from pg_class as probe where probe.oid = {{ probe }})
+union all
+select 'its owner' from standing where pg_get_userbyid(relowner) <> current_user
+union all
+select 'rules or triggers on it' from standing
+where
+    (select count(*) from pg_rewrite where ev_class = standing.oid and rulename <> '_RETURN') > 0
+    or exists (select from pg_trigger where tgrelid = standing.oid)
+union all
+select 'who may read it' from standing
+where
+    coalesce((select has_own_grants from columns where attrelid = standing.oid), false)
+    or exists (
+        select from aclexplode(standing.relacl) as granted
+        where
+            granted.grantee <> standing.relowner
+            and (
+                granted.grantee = 0
+                or pg_get_userbyid(granted.grantee) <> all(array[{{ grantees() }}]::text[])
+                or granted.privilege_type <> 'SELECT'
+                or granted.is_grantable
+            )
+    )
+{%- endmacro %}
+
+{#- The roles that the model grants to, as literals. -#}
+{% macro grantees() -%}
+    {%- for name in config.get('grants', {}).get('select', []) -%}
+'{{ name }}'{{ ', ' if not loop.last }}
+    {%- endfor -%}
+{%- endmacro %}
+
+{#- Takes the view away from all others than its owner; dbt's own grants know nobody but roles, and nothing of columns. -#}
+{% macro revoke_from_strangers(relation) -%}
+do $revoke$
+declare
+    grantee text;
+begin
+    for grantee in
+        select distinct case granted.grantee when 0 then 'public' else quote_ident(pg_get_userbyid(granted.grantee)) end
+        from pg_class
+        cross join lateral aclexplode(relacl) as granted
+        where pg_class.oid = '{{ relation }}'::regclass and granted.grantee <> relowner
+        union
+        select distinct case granted.grantee when 0 then 'public' else quote_ident(pg_get_userbyid(granted.grantee)) end
+        from pg_attribute
+        cross join lateral aclexplode(attacl) as granted
+        where attrelid = '{{ relation }}'::regclass
+    loop
+        -- Of the whole, and with it of each column.
+        execute format('revoke all on {{ relation }} from %s cascade', grantee);
+    end loop;
+end $revoke$
 {%- endmacro %}
 
 {% macro postgres__create_view_as(relation, sql) -%}
@@ -51,16 +140,30 @@ comment on view {{ target_relation }} is '{{ signature }}'
         {{ get_assert_columns_equivalent(sql) }}
     {%- endif -%}
 do $create$
+declare
+    is_view boolean := coalesce((
+        select
+            relkind = 'v' and pg_get_userbyid(relowner) = current_user
+            and not exists (select from pg_rewrite where ev_class = pg_class.oid and rulename <> '_RETURN')
+            and not exists (select from pg_trigger where tgrelid = pg_class.oid)
+        from pg_class where oid = to_regclass('{{ relation }}')), true);
 begin
     perform pg_advisory_xact_lock({{ catalog_lock() }});
-    execute $view$create or replace view {{ relation }}{{ barrier() }} as (
+    {% call patiently(relation) %}
+            begin
+                if not is_view then
+                    {{ drop_whatever_is(relation) | indent(20) }}
+                end if;
+                execute $view$create or replace view {{ relation }}{{ barrier() }} as (
 {{ sql }}
 )$view$;
-exception when invalid_table_definition then
-    -- A column went, or changed its name or type: only then must the readers of the view go as well.
-    execute $view$drop view {{ relation }} cascade$view$;
-    execute $view$create view {{ relation }}{{ barrier() }} as (
+            exception when invalid_table_definition then
+                -- A column went, or changed its name or type: only then must the readers of the view go as well.
+                {{ drop_whatever_is(relation) | indent(16) }}
+                execute $view$create view {{ relation }}{{ barrier() }} as (
 {{ sql }}
 )$view$;
+            end;
+    {% endcall %}
 end $create$
 {%- endmacro %}

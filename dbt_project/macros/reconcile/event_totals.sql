@@ -44,7 +44,7 @@ end $grant$;
     {%- if is_incremental() -%}
 {{ insert_event_totals('', scope_ticket) }}
     {%- else -%}
-truncate {{ source('reconcile_ledger', 'event_total') }};
+delete from {{ source('reconcile_ledger', 'event_total') }};
 {{ insert_event_totals('', none) }}
     {%- endif -%}
 {%- endmacro %}

@@ -53,13 +53,13 @@
     {%- if not is_incremental() -%}
     {%- set name = this.schema ~ '.' ~ this.identifier -%}
     {%- set arguments = "'" ~ name ~ "', '" ~ key ~ "'" -%}
-create trigger note_insert after insert on {{ this }} referencing new table as new_rows
+create or replace trigger note_insert after insert on {{ this }} referencing new table as new_rows
 for each statement execute function ops.note_change({{ arguments }});
-create trigger note_update after update on {{ this }} referencing old table as old_rows new table as new_rows
+create or replace trigger note_update after update on {{ this }} referencing old table as old_rows new table as new_rows
 for each statement execute function ops.note_change({{ arguments }});
-create trigger note_delete after delete on {{ this }} referencing old table as old_rows
+create or replace trigger note_delete after delete on {{ this }} referencing old table as old_rows
 for each statement execute function ops.note_change({{ arguments }});
-create trigger note_truncate after truncate on {{ this }}
+create or replace trigger note_truncate after truncate on {{ this }}
 for each statement execute function ops.note_change({{ arguments }});
 insert into {{ source('ops', 'unproved_change') }} (table_name, row_key) values ('{{ name }}', '*');
     {%- endif -%}

@@ -9,11 +9,6 @@ set local jit = off;
 set local random_page_cost = 1.1;
 set local parallel_setup_cost = 0;
 set local parallel_tuple_cost = 0.005;
-{#- What another build has left, or made since this one looked. #}
-{%- if load_cached_relation(this) is none %}
-drop table if exists {{ this }} cascade;
-{%- endif %}
-drop table if exists {{ make_intermediate_relation(this) }}, {{ make_backup_relation(this, 'table') }} cascade;
 {%- endmacro %}
 
 {#- Deletes the rows that the model is about to insert anew: those whose key is queued. -#}

@@ -10,7 +10,9 @@
     {%- set asset_line = source('bronze', 'asset_line') -%}
 
     {%- if not is_incremental() -%}
-truncate {{ built_load }}, {{ built_asset }}, {{ stale_ticket }};
+delete from {{ built_load }};
+delete from {{ built_asset }};
+delete from {{ stale_ticket }};
 insert into {{ built_load }} (load_id) select distinct load_id from {{ completed_load }};
 insert into {{ built_asset }} (asset_id, ruleset_id, sequence) {{ asset_readings() }};
 insert into {{ stale_ticket }} (ticket_id) values ('*');
@@ -78,11 +80,12 @@ analyze {{ stale_ticket }}, {{ built_load }}, {{ built_asset }};
     {%- endif %}
 
 {% set stale_version = source('silver_ledger', 'stale_version') -%}
+{%- set made_version = make_intermediate_relation(stale_version) -%}
 -- Made and not filled: only then do workers share the query.
-drop table {{ stale_version }};
-create table {{ stale_version }} as
+create table {{ made_version }} as
 select event_id, ticket_id, customer_id, version_at, sequence, line_number, version_count, is_collided, is_winner
 from ({{ ticket_versions(stale_ticket if is_incremental() else none) }}) as ranked;
+{{ replace_table(stale_version, made_version) }};
 analyze {{ stale_version }};
 grant select on {{ stale_version }} to omni_loader;
 {%- endmacro %}

@@ -5,7 +5,7 @@
         unique_key='customer_id',
         on_schema_change='fail',
         pre_hook=["{{ begin_silver_model() }}", "{{ take_stale_customers() }}"],
-        post_hook=["truncate {{ source('silver_ledger', 'stale_ticket') }}", "{{ note_changes('customer_id') }}"],
+        post_hook=["delete from {{ source('silver_ledger', 'stale_ticket') }}", "{{ note_changes('customer_id') }}"],
     )
 }}
 {#- After ticket_fact, which freezes what counts, queues the tickets and ranks their versions. -#}

@@ -1,5 +1,3 @@
-{{ config(materialized='view') }}
-
 {#- Selected by ticket_fact+, and built after it. -#}
 {%- do ref('ticket_fact') -%}
 {#- Assets: ops.source_asset against what declares it and what was read from it; who took its partitions. -#}

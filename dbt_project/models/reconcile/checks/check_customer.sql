@@ -1,5 +1,3 @@
-{{ config(materialized='view') }}
-
 {#- Selected by ticket_fact+, and built after it. -#}
 {%- do ref('ticket_fact') -%}
 {#- Customers: customer_dim, computed anew from Bronze's events. -#}

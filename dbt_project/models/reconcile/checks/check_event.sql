@@ -1,5 +1,3 @@
-{{ config(materialized='view') }}
-
 {#- Selected by ticket_fact+, and built after it. -#}
 {%- do ref('ticket_fact') -%}
 {#- Events: each row of bronze.raw_ticket_event against its own payload, its line and its load. -#}

@@ -1,5 +1,3 @@
-{{ config(materialized='view') }}
-
 {#- Selected by ticket_fact+, and built after it. -#}
 {%- do ref('ticket_fact') -%}
 {#- Loads: what the tables hold against ops.completed_load, bronze._dlt_loads and the runs that list them. -#}

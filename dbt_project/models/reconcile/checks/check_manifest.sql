@@ -1,5 +1,3 @@
-{{ config(materialized='view') }}
-
 {#- Selected by ticket_fact+, and built after it. -#}
 {%- do ref('ticket_fact') -%}
 {#- Manifests: ops.manifest and ops.manifest_asset against the stored bytes, whose hash is recorded. -#}

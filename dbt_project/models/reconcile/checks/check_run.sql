@@ -1,5 +1,3 @@
-{{ config(materialized='view') }}
-
 {#- Selected by ticket_fact+, and built after it. -#}
 {%- do ref('ticket_fact') -%}
 {#- Runs: every run, manifest and ruleset that another table names exists, and each run's ledger is whole. -#}

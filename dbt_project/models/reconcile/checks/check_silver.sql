@@ -1,5 +1,3 @@
-{{ config(materialized='view') }}
-
 {#- Selected by ticket_fact+, and built after it. -#}
 {%- do ref('ticket_fact') -%}
 {#- Silver: each row of ticket_fact against its winner in Bronze, and the ledgers of what was built. -#}

@@ -1,0 +1,103 @@
+{#- A table is made beside the one that readers have, and takes its place in the same transaction (replace_table): dbt's
+    own way waits for whoever has ever read it and left a transaction open, and lets all others wait behind. -#}
+{% materialization table, adapter='postgres' %}
+    {%- set existing = load_cached_relation(this) -%}
+
+    {{ run_hooks(pre_hooks, inside_transaction=False) }}
+    {{ run_hooks(pre_hooks, inside_transaction=True) }}
+    {%- do make_table(sql) %}
+    {{ return({'relations': [finish_table(existing, is_whole=true)]}) }}
+{% endmaterialization %}
+
+{#- As a table; or, where it stands and no full refresh is asked for, what the query gives is added to it. The model's
+    pre-hooks take out what it computes anew. -#}
+{% materialization incremental, adapter='postgres' %}
+    {%- set existing = load_cached_relation(this) -%}
+    {%- if config.get('incremental_strategy') != 'append' or config.get('on_schema_change') != 'fail' -%}
+        {{ exceptions.raise_compiler_error(
+            model.name ~ ": expected incremental_strategy append and on_schema_change fail; nothing was built."
+            ~ " Next: write the other way in macros/materializations/table.sql") }}
+    {%- endif %}
+
+    {{ run_hooks(pre_hooks, inside_transaction=False) }}
+    {{ run_hooks(pre_hooks, inside_transaction=True) }}
+    {%- set is_whole = not is_incremental() -%}
+    {%- if is_whole -%}
+        {%- do make_table(sql) -%}
+    {%- else -%}
+        {%- set added = make_temp_relation(this) -%}
+        {%- do run_query(get_create_table_as_sql(true, added, sql)) -%}
+        {%- do process_schema_changes('fail', added, existing) -%}
+        {%- call statement('main') %}
+            {{- get_incremental_append_sql({
+                'target_relation': this,
+                'temp_relation': added,
+                'unique_key': none,
+                'dest_columns': adapter.get_columns_in_relation(existing),
+                'incremental_predicates': none,
+            }) }}
+        {%- endcall -%}
+    {%- endif %}
+    {{ return({'relations': [finish_table(existing, is_whole)]}) }}
+{% endmaterialization %}
+
+{#- The model's table, whole, in the place of the one that stands. -#}
+{% macro make_table(sql) -%}
+    {%- set made = make_intermediate_relation(this.incorporate(type='table')) -%}
+    {%- call statement('main') %}
+drop table if exists {{ made }} cascade;
+{{ get_create_table_as_sql(false, made, sql) }}
+    {%- endcall -%}
+    {%- do create_indexes(made) -%}
+    {%- do run_query(replace_table(this, made)) -%}
+{%- endmacro %}
+
+{#- What every table has in common at its end: grants, descriptions, post-hooks, commit. -#}
+{% macro finish_table(existing, is_whole) -%}
+    {%- set target_relation = this.incorporate(type='table') -%}
+    {%- do apply_grants(target_relation, config.get('grants'), should_revoke(existing, full_refresh_mode=is_whole)) -%}
+    {%- do persist_docs(target_relation, model) -%}
+    {{- run_hooks(post_hooks, inside_transaction=True) -}}
+    {%- do adapter.commit() -%}
+    {{- run_hooks(post_hooks, inside_transaction=False) -}}
+    {{ return(target_relation) }}
+{%- endmacro %}
+
+{#- Puts the table `made` in the place of `target`, and leaves no `made`, in the caller's transaction. Where nobody is
+    in the way, `made` takes the name. Where somebody has `target` open, the rows change places instead: readers keep
+    what their snapshot shows, nobody waits. Only where the columns are others must the reader go (patiently). -#}
+{% macro replace_table(target, made) -%}
+do $replace$
+declare
+    -- Names, types and nulls of each table's columns, in their order.
+    columns_before text;
+    columns_after text;
+begin
+    select string_agg(concat_ws(' ', attname, atttypid::regtype, atttypmod, attnotnull), ', ' order by attnum)
+    into columns_before
+    from pg_catalog.pg_attribute
+    inner join pg_catalog.pg_class on pg_class.oid = attrelid and relkind = 'r'
+    where attrelid = to_regclass('{{ target }}') and attnum > 0 and not attisdropped;
+    select string_agg(concat_ws(' ', attname, atttypid::regtype, atttypmod, attnotnull), ', ' order by attnum)
+    into columns_after
+    from pg_catalog.pg_attribute
+    where attrelid = '{{ made }}'::regclass and attnum > 0 and not attisdropped;
+    perform set_config('lock_timeout', '250ms', true);
+    begin
+        {{ drop_whatever_is(target) | indent(8) }}
+        alter table {{ made }} rename to {{ adapter.quote(target.identifier) }};
+    exception when lock_not_available then
+        if columns_before = columns_after then
+            delete from {{ target }};
+            insert into {{ target }} select * from {{ made }};
+            drop table {{ made }};
+        else
+            {% call patiently(target) %}
+                {{ drop_whatever_is(target) | indent(16) }}
+                alter table {{ made }} rename to {{ adapter.quote(target.identifier) }};
+            {% endcall %}
+        end if;
+    end;
+    perform set_config('lock_timeout', '0', true);
+end $replace$
+{%- endmacro %}
