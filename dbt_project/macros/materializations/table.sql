@@ -82,7 +82,7 @@ begin
     into columns_after
     from pg_catalog.pg_attribute
     where attrelid = '{{ made }}'::regclass and attnum > 0 and not attisdropped;
-    perform set_config('lock_timeout', '250ms', true);
+    perform set_config('lock_timeout', '100ms', true);
     begin
         {{ drop_whatever_is(target) | indent(8) }}
         alter table {{ made }} rename to {{ adapter.quote(target.identifier) }};
