@@ -29,7 +29,7 @@ claims as {{ 'materialized' if is_incremental() else 'not materialized' }} (
 
     select * from {{ ref('event_claim') }}
     {%- if is_incremental() %}
-    where ticket_id in (select scope_ticket.ticket_id from {{ scope_ticket }} as scope_ticket)
+    where ticket_id = any(array(select scope_ticket.ticket_id from {{ scope_ticket }} as scope_ticket))
     {%- endif %}
 
 ),
@@ -50,7 +50,7 @@ tickets as {{ 'materialized' if is_incremental() else 'not materialized' }} (
         *
     from {{ ref('ticket_fact') }}
     {%- if is_incremental() %}
-    where ticket_id in (select scope_ticket.ticket_id from {{ scope_ticket }} as scope_ticket)
+    where ticket_id = any(array(select scope_ticket.ticket_id from {{ scope_ticket }} as scope_ticket))
     {%- endif %}
 
 ),
@@ -65,8 +65,7 @@ lines as (
         _dlt_load_id
     from {{ source('bronze', 'asset_line') }}
     {%- if is_incremental() %}
-    where event_id in (select claims.event_id from claims)
-    offset 0 -- a fence: few lines are found by their event, not by going through every load
+    where event_id = any(array(select claims.event_id from claims))
     {%- endif %}
 
 ),

@@ -9,7 +9,7 @@ events as (
 
     select * from {{ ref('reconcile_event') }}
     {%- if is_proving_changes() %}
-    where ticket_id in (select scope_ticket.ticket_id from {{ scope_ticket }} as scope_ticket)
+    where ticket_id = any(array(select scope_ticket.ticket_id from {{ scope_ticket }} as scope_ticket))
     {%- endif %}
 
 ),

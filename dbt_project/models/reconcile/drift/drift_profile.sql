@@ -46,12 +46,6 @@ completed_loads as (
 
 ),
 
-raw_events as (
-
-    select * from {{ source('bronze', 'raw_ticket_event') }}
-
-),
-
 openings as (
 
     {{ opening_events('known_events') }}
@@ -69,6 +63,19 @@ numbered as (
             order by hashtextextended(ticket_id, 0) asc, ticket_id asc
         ) as place
     from openings
+
+),
+
+raw_events as (
+
+    select * from {{ source('bronze', 'raw_ticket_event') }}
+    {%- if is_incremental() %}
+    where
+        event_id = any(array(
+            select numbered.event_id from numbered
+            where numbered.place <= {{ var('drift')['sampled_tickets'] }}
+        ))
+    {%- endif %}
 
 ),
 

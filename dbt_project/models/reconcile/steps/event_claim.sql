@@ -26,7 +26,7 @@ events as (
         *
     from {{ source('bronze', 'raw_ticket_event') }}
     {%- if is_incremental() %}
-    where _dlt_load_id in (select scope_load.load_id from {{ scope_load }} as scope_load)
+    where _dlt_load_id = any(array(select scope_load.load_id from {{ scope_load }} as scope_load))
     {%- endif %}
 
 ),

@@ -24,12 +24,18 @@ events as (
 claims as (
 
     select * from {{ ref('event_claim') }}
+    {%- if is_incremental() %}
+    where ticket_id = any(array(select newest_candidate.ticket_id from newest_candidate))
+    {%- endif %}
 
 ),
 
 raw_events as (
 
     select * from {{ source('bronze', 'raw_ticket_event') }}
+    {%- if is_incremental() %}
+    where event_id = any(array(select newest_candidate.event_id from newest_candidate))
+    {%- endif %}
 
 ),
 
