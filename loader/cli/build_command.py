@@ -33,7 +33,13 @@ def build(
     warehouse = open_warehouse(settings)
     with closing(IngestLock.acquire(warehouse, wait_seconds=settings.lock_timeout)) as lock:
         sha256 = project_sha256(settings.project_root)
-        result = run_dbt(warehouse, settings.project_root, arguments, is_quiet=as_json)
+        result = run_dbt(
+            warehouse,
+            settings.project_root,
+            arguments,
+            is_quiet=as_json,
+            say=lambda line: echo(line, err=True),
+        )
         if select is None:
             require_whole(result, settings.project_root)
             record_whole_build(lock, result, sha256)

@@ -135,9 +135,11 @@ def ready(partitions: Sequence[str], as_json: bool) -> int:
 
     days = _days(partitions, "ready")
     found = readiness(load_settings(), days)
-    not_ready = [row["partition_key"] for row in found if not row["is_ready"]]
+    not_ready = [row for row in found if not row["is_ready"]]
     is_ready = not not_ready
-    next_command = "make psql ROLE=reader   # what readers see" if is_ready else f"make status PARTITION={not_ready[0]}"
+    next_command = "make psql ROLE=reader   # what readers see"
+    if not_ready:
+        next_command = not_ready[0].get("next_command") or f"make status PARTITION={not_ready[0]['partition_key']}"
     if as_json:
         print_json({"is_ready": is_ready, "partitions": found, "next_command": next_command})
     else:

@@ -27,6 +27,8 @@ def status(partition: str | None, as_json: bool) -> int:
     if as_json:
         print_json(asdict(answer))
         return 0
+    for fault in answer.view_faults:
+        echo(f"readers do not see what was released: {fault}")
     _table("partitions (as of the last reconcile)", answer.partitions)
     if partition and not answer.partitions:
         echo(f"no line of partition {partition} is known; nearest data: {' and '.join(answer.nearest) or 'none'}")

@@ -26,11 +26,13 @@ def verify(run_id: str | None, is_evidence: bool, as_json: bool) -> int:
 
 def _verify_evidence(as_json: bool) -> int:
     from loader.config import load_settings
-    from loader.evidence.audit import verify_evidence
+    from loader.evidence.audit import faults_of_sight, verify_evidence
+    from loader.release.views import view_faults
     from loader.warehouse import open_warehouse
 
     settings = load_settings()
-    session = open_warehouse(settings).connect(application_name="omnisupport-verify")
+    warehouse = open_warehouse(settings)
+    session = warehouse.connect(application_name="omnisupport-verify")
     session.set_session(isolation_level="REPEATABLE READ", readonly=True)
     with closing(session):
         with session, session.cursor() as cursor:
@@ -40,7 +42,11 @@ def _verify_evidence(as_json: bool) -> int:
             with session, session.cursor() as cursor:
                 count, again = verify_evidence(cursor, settings)
             faults = [fault for fault in faults if fault in again]
+    of_views = view_faults(warehouse, settings.project_root)
+    faults += faults_of_sight(warehouse, of_views)
     next_command = "make diagnose" if faults else "make status"
+    if of_views:
+        next_command = of_views[0].next_command
     if as_json:
         print_json(
             {

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -18,6 +18,10 @@ from loader.contract.schema import load_schema, schema_faults
 from loader.evidence.acts import ACTS, ASSET_KEY, compose, numbers_of, read_told
 from loader.evidence.facts import fetch_rows
 from loader.release import store
+from loader.release.views import ViewFault, unlike_released
+
+if TYPE_CHECKING:
+    from loader.warehouse import Warehouse
 
 _BATCH = 500
 # What a record says it is: where its schema lies in contracts/, and whether it is of the chain of acts.
@@ -321,6 +325,17 @@ def _faults_of_shown(cursor: Any, said: Mapping[str, tuple[str, dict[str, Any]]]
         )
     for day, count in sorted(store.edited_rows(cursor).items()):
         yield Fault(f"release.ticket_row {day}", f"{count} row(s) whose content is not that of their digest")
+
+
+def faults_of_sight(warehouse: Warehouse, view_faults: Sequence[ViewFault]) -> list[Fault]:
+    """What readers look through (`view_faults`), and, where that is sound, what they see of each day beside what was
+    released, every row read and digested as they see it."""
+    if view_faults:
+        return [Fault(fault.relation, f"not as the project has it: {fault.fault}") for fault in view_faults]
+    return [
+        Fault(f"serving.ticket_fact {day}", f"readers see {seen} ticket(s), of its release's {released}, or others")
+        for day, (seen, released) in unlike_released(warehouse).items()
+    ]
 
 
 @contextmanager

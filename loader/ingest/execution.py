@@ -43,6 +43,7 @@ from loader.privacy.tombstones import finish_redactions, known_keys, put_without
 from loader.progress import Meter, Report, Step
 from loader.raw_zone import RawZone, SourceChangedError
 from loader.release import Act, publish, record_published
+from loader.release.views import MEND, view_faults
 from loader.runs import Attempt, IngestLock, Job, Ledger, drop_working_state, repair
 from loader.runs.operator import acting_operator
 from loader.runs.registry import RegisteredAsset, refuse_changed_manifests, register, register_ruleset
@@ -325,6 +326,9 @@ class Execution:
         """
         with self._lock.transaction() as cursor:
             scope = choose_scope(cursor, self._project_sha256, is_asked_for_all=self._settings.proof == "all")
+        for fault in view_faults(self._warehouse, self._settings.project_root):
+            mended = "this build makes it anew" if fault.next_command == MEND else fault.next_command
+            self._report(f"serving: {fault.sentence}; {mended}")
         self._report(f"proof: {scope.name}, {scope.reason}")
         build = self._prove(scope)
         with self._lock.transaction() as cursor:
@@ -362,6 +366,7 @@ class Execution:
                 "batch_id": self._task.declared.batch_id,
             },
             progress=lambda done, total: self._report.step(Step("dbt", "nodes", done, total)),
+            say=self._report,
         )
         with self._ledger.boundary("built") as cursor:
             cursor.execute(

@@ -208,7 +208,7 @@ def _build(
         warehouse,
         settings.project_root,
         [*PROVING_BUILD, "--vars", scope.variables],
-        progress=lambda done, total: None,
+        say=report,
     )
     require_whole(build, settings.project_root)
     act = Act(

@@ -21,6 +21,7 @@ from loader.release.changes import await_everything
 from loader.release.gate import Decision
 from loader.release.publish import Published, publish, record_published
 from loader.release.store import Act
+from loader.release.views import unlike_released, view_faults
 from loader.runs import IngestLock, trace_id_of_caller
 from loader.runs.operator import acting_operator
 from loader.silver import (
@@ -101,6 +102,7 @@ def release(
             settings.project_root,
             [*PROVING_BUILD, "--vars", scope.variables],
             is_quiet=True,
+            say=report,
         )
         require_whole(build, settings.project_root)
         act = Act(
@@ -151,8 +153,15 @@ def _lets_pass(decision: Decision, published: Published) -> str:
 
 
 def readiness(settings: Settings, days: Sequence[date]) -> list[Mapping[str, Any]]:
-    """Per partition: what readers see, `is_ready`, and the reason where it is not; asks serving.partition_status."""
-    session = open_warehouse(settings).connect(application_name="omnisupport-ready")
+    """Per partition: what readers see, `is_ready`, and the reason where it is not.
+
+    Asks serving.partition_status, if the views are those of the project, and counts what is seen through them.
+    """
+    warehouse = open_warehouse(settings)
+    faults = view_faults(warehouse, settings.project_root)
+    if faults:
+        return [_unready(day, "; ".join(fault.sentence for fault in faults), faults[0].next_command) for day in days]
+    session = warehouse.connect(application_name="omnisupport-ready")
     with closing(session), session, session.cursor() as cursor:
         cursor.execute("select to_regclass('serving.partition_status') is not null")
         known: dict[date, dict[str, Any]] = {}
@@ -161,8 +170,20 @@ def readiness(settings: Settings, days: Sequence[date]) -> list[Mapping[str, Any
                 cursor, "select * from serving.partition_status where partition_key = any(%s)", (list(days),)
             )
             known = {row["partition_key"]: row for row in rows}
-    unknown = {"data_release_id": None, "is_ready": False, "is_held": False, "reason": "no line of it is known"}
-    return [
-        {name: json_value(value) for name, value in known.get(day, {"partition_key": day, **unknown}).items()}
+    found = [
+        {name: json_value(value) for name, value in known[day].items()}
+        if day in known
+        else _unready(day, "no line of it is known")
         for day in days
     ]
+    # Where it is not ready anyhow, nothing more is asked.
+    ready = [day for day in days if day in known and known[day]["is_ready"]]
+    for day, (seen, released) in (unlike_released(warehouse, ready) if ready else {}).items():
+        words = f"readers see {seen} ticket(s), of its release's {released}, or others than it released"
+        found[list(days).index(day)] |= {"is_ready": False, "reason": words, "next_command": "loader verify --evidence"}
+    return found
+
+
+def _unready(day: date, reason: str, next_command: str | None = None) -> dict[str, Any]:
+    found = {"partition_key": day.isoformat(), "data_release_id": None, "is_ready": False, "is_held": False}
+    return {**found, "reason": reason} | ({"next_command": next_command} if next_command else {})

@@ -24,6 +24,7 @@ from loader.contract.ruleset import load_ruleset
 from loader.contract.ticket import AcceptedRecord, RejectedRecord
 from loader.errors import LoaderError
 from loader.ingest.request import IngestRequest, declared_input
+from loader.release.views import view_faults
 from loader.silver import run_dbt, unwatched_table
 from loader.warehouse import Warehouse, open_warehouse
 
@@ -60,6 +61,7 @@ def run_smoke_checks(settings: Settings) -> list[Check]:
         checks.append(_checked("bronze guards", lambda: _guards(found[0])))
         checks.append(_checked("dbt", lambda: _dbt(found[0], settings.project_root)))
         checks.append(_checked("change notes", lambda: _notes(found[0])))
+        checks.append(_checked("serving", lambda: _serving(found[0], settings.project_root)))
     return checks
 
 
@@ -161,6 +163,13 @@ def _notes(warehouse: Warehouse) -> str:
     if unwatched:
         raise _NotSoundError(f"changes of {unwatched} are not noted: its triggers are off or gone")
     return "every change of Bronze and Silver is noted"
+
+
+def _serving(warehouse: Warehouse, root: Path) -> str:
+    faults = view_faults(warehouse, root)
+    if faults:
+        raise _NotSoundError(f"{'; '.join(fault.sentence for fault in faults)}. Next: {faults[0].next_command}")
+    return "readers look through the project's own views"
 
 
 def _dbt(warehouse: Warehouse, root: Path) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg2
 
@@ -23,7 +23,8 @@ from loader.environment import own_environment
 from loader.errors import InfrastructureError
 from loader.printable import visible_in_colour
 from loader.silver.results import BuildResult
-from loader.silver.worker import PARTIAL_PARSE, Done, Ended, Parse, Run, serve
+from loader.silver.watch import Watch
+from loader.silver.worker import PARTIAL_PARSE, Begun, Done, Ended, Parse, Run, serve
 from loader.warehouse.connection import Role
 
 if TYPE_CHECKING:
@@ -57,10 +58,12 @@ def run_dbt(
     is_quiet: bool = True,
     is_parsed_anew: bool = False,
     progress: Callable[[int, int], None] = lambda ended, total: None,
+    say: Callable[[str], None] = lambda line: None,
 ) -> BuildResult:
     """Run one dbt command, e.g. `["build", "--select", "reconcile"]`, and return what each node did.
 
-    `progress` hears how many nodes have ended, and of how many.
+    `progress` hears how many nodes have ended, and of how many; `say`, every ten seconds in which none has, which are at
+    work since when, and whom they wait for.
 
     `anchors` (run_id, trace_id …) reach run_results.json as `DBT_ENV_CUSTOM_ENV_<NAME>`. A quiet dbt prints errors
     only, on standard error. Failing tests and models are in the result; only what kept dbt from running them (no
@@ -79,7 +82,9 @@ def run_dbt(
         },
     )
     try:
-        ended = _process().run(request, is_quiet=is_quiet, progress=progress)
+        ended = _process().run(
+            request, is_quiet=is_quiet, progress=progress, watch=Watch(warehouse, _session_name(), say)
+        )
         if ended.is_interrupted:
             raise KeyboardInterrupt
     except KeyboardInterrupt:
@@ -114,24 +119,32 @@ class _DbtProcess:
         except OSError as error:
             raise self._ended_early() from error
 
-    def run(self, request: Run, *, is_quiet: bool, progress: Callable[[int, int], None]) -> Ended:
+    def run(self, request: Run, *, is_quiet: bool, progress: Callable[[int, int], None], watch: Watch) -> Ended:
         try:
             self._companion.connection.send(request)
             try:
-                return self._answer(is_quiet, progress)
+                return self._answer(is_quiet, progress, watch)
             except KeyboardInterrupt:
                 self._interrupt()
                 raise
         except (EOFError, OSError) as error:
             raise self._ended_early() from error
 
-    def _answer(self, is_quiet: bool, progress: Callable[[int, int], None]) -> Ended:
-        while not isinstance(answer := self._companion.connection.recv(), Ended):
-            if isinstance(answer, Done):
+    def _answer(self, is_quiet: bool, progress: Callable[[int, int], None], watch: Watch) -> Ended:
+        while not isinstance(answer := self._next(watch), Ended):
+            if isinstance(answer, Begun):
+                watch.begin(answer.name)
+            elif isinstance(answer, Done):
+                watch.end(answer.name)
                 progress(answer.count, answer.total)
             else:
                 (sys.stderr if is_quiet else sys.stdout).write(visible_in_colour(answer.text))
         return answer
+
+    def _next(self, watch: Watch) -> Any:
+        while not self._companion.connection.poll(watch.seconds_of_silence):
+            watch.look()
+        return self._companion.connection.recv()
 
     def _interrupt(self) -> None:
         """Let dbt cancel its queries; a process that does not answer in time is ended."""

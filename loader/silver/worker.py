@@ -47,8 +47,17 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True)
+class Begun:
+    """A node has begun, by the name that an operator would select, sent while dbt runs."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
-    """`count` of `total` nodes have ended, sent while dbt runs."""
+    """The node `name` has ended, and with it `count` of `total`, sent while dbt runs."""
+
+    name: str
 
     count: int
     total: int
@@ -132,7 +141,7 @@ class _Console:
         self._connection = connection
         self._lock = threading.Lock()
 
-    def send(self, word: Said | Done) -> None:
+    def send(self, word: Said | Begun | Done) -> None:
         with self._lock:
             self._connection.send(word)
 
@@ -148,7 +157,7 @@ class _Console:
 
 
 class _Nodes:
-    """Counts nodes as dbt tells of them; its events carry each node's number, and of how many."""
+    """Names and counts nodes as dbt tells of them; its events carry each node's number, and of how many."""
 
     def __init__(self, console: _Console) -> None:
         self._console = console
@@ -157,6 +166,8 @@ class _Nodes:
 
     def hear(self, event: Any) -> None:
         self._total = max(self._total, getattr(event.data, "total", 0))
-        if event.info.name == "NodeFinished":
+        if event.info.name == "NodeStart":
+            self._console.send(Begun(event.data.node_info.node_name))
+        elif event.info.name == "NodeFinished":
             self._ended += 1
-            self._console.send(Done(self._ended, max(self._total, self._ended)))
+            self._console.send(Done(event.data.node_info.node_name, self._ended, max(self._total, self._ended)))

@@ -13,6 +13,7 @@ from loader.contract.ruleset import load_ruleset
 from loader.evidence import read_open_drift
 from loader.evidence.facts import fetch_rows, json_value
 from loader.recovery.world import World
+from loader.release.views import view_faults
 from loader.status.diagnose import diagnose
 from loader.status.readers import read_shown
 from loader.warehouse import Warehouse
@@ -83,7 +84,8 @@ class Status:
     """Rows as name → JSON-ready value; `partitions` and `findings` stand as the last reconcile left them.
 
     `proofs`: the last that closed over everything, and over what had changed. `readers`: what readers see of the one
-    partition, or of those that they do not see as they are proved.
+    partition, or of those that they do not see as they are proved. `view_faults`: why what they see is not what was
+    released.
     """
 
     partitions: Sequence[Mapping[str, Any]]
@@ -94,6 +96,7 @@ class Status:
     findings: Sequence[Mapping[str, Any]]
     drift: Sequence[Mapping[str, Any]]
     readers: Sequence[Mapping[str, Any]]
+    view_faults: Sequence[str]
     is_reconciled: bool
     nearest: Sequence[str]
     next_command: str
@@ -108,6 +111,8 @@ def read_status(
     """
     today = settings or load_settings()
     ruleset = load_ruleset(today.project_root / "contracts")
+    faults = view_faults(warehouse, today.project_root)
+    # Of a view that is another, nothing is taken for an answer.
     connection = warehouse.connect(application_name="omnisupport-status")
     connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
     with closing(connection), connection, connection.cursor() as cursor:
@@ -127,13 +132,26 @@ def read_status(
         drift = [each.as_record() for each in read_open_drift(cursor) if partition in (None, each.partition_key)]
         readers = [
             {name: json_value(value) for name, value in row.items()}
-            for row in read_shown(cursor, partition)
+            for row in ([] if faults else read_shown(cursor, partition))
             if partition or row["is_held"] or not row["is_ready"]
         ]
         nearest = _nearest(cursor, partition) if partition and not partitions else []
-        found = diagnose(World(today, cursor, ruleset), partition, is_folder_searched=settings is not None)
+        found = diagnose(
+            World(today, cursor, ruleset), partition, is_folder_searched=settings is not None, view_faults=faults
+        )
     return Status(
-        partitions, runs, state, proofs, absent, findings, drift, readers, is_reconciled, nearest, found.next_command
+        partitions,
+        runs,
+        state,
+        proofs,
+        absent,
+        findings,
+        drift,
+        readers,
+        [fault.sentence for fault in faults],
+        is_reconciled,
+        nearest,
+        found.next_command,
     )
 
 

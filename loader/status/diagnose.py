@@ -17,6 +17,7 @@ from typing import Any
 from loader.evidence.facts import fetch_rows
 from loader.printable import pasted
 from loader.recovery.world import World
+from loader.release.views import ViewFault
 from loader.runs.registry import ruleset_in_effect
 from loader.status.advice import dry_run_of, for_gaps, for_run, for_unread, named
 from loader.status.kinds import KINDS, Kind, kind_of
@@ -123,10 +124,17 @@ class Diagnosis:
         return all(step.is_in_order for step in self.steps)
 
 
-def diagnose(world: World, partition: date | None = None, *, is_folder_searched: bool = True) -> Diagnosis:
+def diagnose(
+    world: World,
+    partition: date | None = None,
+    *,
+    is_folder_searched: bool = True,
+    view_faults: Sequence[ViewFault] = (),
+) -> Diagnosis:
     """Walk the triage over one snapshot; `partition` narrows the question of coverage. Writes nothing.
 
-    `is_folder_searched`: whether a manifest of the default folder that no run was asked to read is out of order.
+    `is_folder_searched`: whether a manifest of the default folder that no run was asked to read is out of order;
+    `view_faults`: how the views of `serving` differ from the project's.
     """
     suffix = f" PARTITION={partition}" if partition else ""
     steps, commands = [], []
@@ -138,12 +146,17 @@ def diagnose(world: World, partition: date | None = None, *, is_folder_searched:
         ("duplicate, gap, drift, or no trace?", partial(_kind, is_folder_searched=is_folder_searched)),
         ("which rules?", _rules),
         ("has every erasure ended?", _erasures),
-        (_WHAT_READERS_SEE, partial(_readers, partition=partition)),
+        (_WHAT_READERS_SEE, partial(_readers, partition=partition, view_faults=view_faults)),
     ):
         answer, command = look(world)
         steps.append(Step(question, answer, command is None))
         if command is not None:
-            rank = (question == _WHAT_READERS_SEE, command.endswith(_LOOK_AGAIN), question != _WHICH_RUN)
+            # What readers see of released days is never a matter of what waits.
+            rank = (
+                question == _WHAT_READERS_SEE and not view_faults,
+                command.endswith(_LOOK_AGAIN),
+                question != _WHICH_RUN,
+            )
             commands.append((rank, command))
     # Stable: of the same rank, in the order of the questions.
     commands.sort(key=lambda found: found[0])
@@ -306,8 +319,10 @@ def _erasures(world: World) -> tuple[str, str | None]:
     )
 
 
-def _readers(world: World, partition: date | None) -> tuple[str, str | None]:
+def _readers(world: World, partition: date | None, view_faults: Sequence[ViewFault]) -> tuple[str, str | None]:
     """A held day is somebody's decision; any other that is not shown as it is proved waits for one, or for a mend."""
+    if view_faults:
+        return _first([fault.sentence for fault in view_faults]), view_faults[0].next_command
     found = read_shown(world.cursor, partition)
     ready = [row for row in found if row["is_ready"]]
     held = [row for row in found if row["is_held"]]

@@ -1,0 +1,232 @@
+"""What readers look through: are the views of `serving` those of the project, and what is seen through them.
+
+The views belong to the role that runs dbt. What is right is taken from the project's files alone: their query is made
+into a view of this session, for the server's own text of it, and thrown away. Nothing that another role wrote is run.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from loader.release.store import row_digest
+from loader.warehouse.connection import Role
+
+if TYPE_CHECKING:
+    from loader.warehouse import Warehouse
+
+SCHEMA = "serving"
+# Who may read the views, as dbt_project.yml grants it.
+READERS = (Role.LOADER, Role.READER)
+MEND = "loader build --select serving_ticket_fact+ partition_status"
+_PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
+# Names in the one sense that the server's own have.
+_SESSION = {"search_path": "pg_catalog"}
+
+_DIFFERENCES = """
+with
+standing as (
+    select * from pg_class where oid = to_regclass(%(standing)s)
+),
+probe as (
+    select * from pg_class where oid = %(probe)s::regclass
+),
+columns as (
+    select
+        attrelid,
+        string_agg(concat_ws(' ', attname, atttypid::regtype, atttypmod), ', ' order by attnum) as column_types,
+        bool_or(attacl is not null) as has_own_grants
+    from pg_attribute
+    where attrelid in (select oid from standing union select oid from probe) and attnum > 0 and not attisdropped
+    group by attrelid
+),
+grants as (
+    select granted.*
+    from standing cross join lateral aclexplode(relacl) as granted
+    where granted.grantee <> standing.relowner
+)
+select words.fault
+from standing cross join probe
+cross join lateral (values
+    (1, 'it is no view', standing.relkind <> 'v'),
+    (2, 'its query', standing.relkind = 'v' and pg_get_viewdef(standing.oid) is distinct from pg_get_viewdef(probe.oid)),
+    (3, 'its columns', (select column_types from columns where attrelid = standing.oid)
+        is distinct from (select column_types from columns where attrelid = probe.oid)),
+    (4, 'its options', standing.reloptions is distinct from probe.reloptions),
+    (5, 'its owner', pg_get_userbyid(standing.relowner) <> %(owner)s),
+    (6, 'rules or triggers on it',
+        exists (select from pg_rewrite where ev_class = standing.oid and rulename <> '_RETURN')
+        or exists (select from pg_trigger where tgrelid = standing.oid)),
+    (7, 'who may read it',
+        coalesce((select has_own_grants from columns where attrelid = standing.oid), false)
+        or exists (
+            select from grants
+            where privilege_type <> 'SELECT' or is_grantable or grantee = 0
+                or pg_get_userbyid(grantee) <> all(%(readers)s))
+        or (select count(distinct grantee) from grants) < cardinality(%(readers)s))
+) as words (place, fault, is_so)
+where words.is_so
+order by words.place
+"""
+
+# What else lies in the schema, and somebody beside its owner may read.
+_STRANGERS = """
+select relname::text, case relkind when 'v' then 'view' when 'm' then 'materialized view' else 'table' end
+from pg_class
+where relnamespace = to_regnamespace(%(schema)s) and relkind in ('r', 'p', 'v', 'm', 'f') and relname <> all(%(known)s)
+    and (
+        exists (select from aclexplode(relacl) as granted where granted.grantee <> relowner)
+        or exists (select from pg_attribute where attrelid = pg_class.oid and attacl is not null)
+    )
+order by relname
+"""
+
+# Days of which the view shows something else than the version that its pointer names; one snapshot.
+_SEEN = """
+with
+seen as (
+    select fact.partition_key, count(*) as ticket_count, coalesce(sum({digest}), 0) as ticket_digest
+    from serving.ticket_fact as fact
+    where {is_asked}
+    group by fact.partition_key
+),
+released as (
+    select fact.partition_key, version.ticket_count, version.ticket_digest
+    from release.partition_pointer as fact
+    inner join release.partition_version as version
+        on version.partition_key = fact.partition_key and version.data_release_id = fact.data_release_id
+    where {is_asked}
+)
+select partition_key, coalesce(seen.ticket_count, 0), coalesce(released.ticket_count, 0)
+from seen
+full join released using (partition_key)
+where (coalesce(seen.ticket_count, 0), coalesce(seen.ticket_digest, 0))
+    is distinct from (coalesce(released.ticket_count, 0), coalesce(released.ticket_digest, 0))
+order by partition_key
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ViewFault:
+    """A relation of `serving` that is not as the project has it: how, and the command that mends it."""
+
+    relation: str
+    fault: str
+    next_command: str
+
+    @property
+    def sentence(self) -> str:
+        return f"{self.relation} is not as the project has it: {self.fault}"
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """`query`: of the model, with the names that it has in the warehouse; `reads`: other views that it reads."""
+
+    name: str
+    query: str
+    reads: tuple[str, ...]
+
+
+def view_faults(warehouse: Warehouse, project_root: Path) -> list[ViewFault]:
+    """Every way in which `serving` is other than the project's models say. Before the first release a view may be
+    missing. Reads catalogs alone, however much is released. `warehouse`: as the loader."""
+    with (
+        closing(warehouse.connect(application_name="omnisupport-views", settings=_SESSION)) as session,
+        session.cursor() as cursor,
+    ):
+        cursor.execute("select exists (select from release.data_release)")
+        (is_released,) = cursor.fetchone()
+        views = _views(project_root)
+        found: list[ViewFault] = []
+        for view in views:
+            cursor.execute(
+                "select to_regclass(%s) is not null, bool_and(to_regclass(name) is not null)"
+                " from unnest(%s::text[] || %s::text) as name",
+                (f"{SCHEMA}.{view.name}", [f"{SCHEMA}.{name}" for name in view.reads], "release.ticket_row"),
+            )
+            is_there, can_be_read = cursor.fetchone()
+            if not is_there:
+                found += [ViewFault(f"{SCHEMA}.{view.name}", "it is not there", MEND)] if is_released else []
+            # What reads a view that is wrong is made anew with it.
+            elif can_be_read and not any(
+                fault.relation == f"{SCHEMA}.{name}" for fault in found for name in view.reads
+            ):
+                found += _faults_of(cursor, view)
+        cursor.execute(_STRANGERS, {"schema": SCHEMA, "known": [view.name for view in views]})
+        for name, kind in cursor.fetchall():
+            # A name that somebody chose is no part of a command to paste, unless it is a plain one.
+            arguments = f""" ARGS="-c 'drop {kind} {SCHEMA}.{name}'\"""" if _PLAIN.fullmatch(name) else ""
+            found.append(ViewFault(f"{SCHEMA}.{name}", "no model makes it", f"make psql ROLE=transform{arguments}"))
+        session.rollback()
+    return found
+
+
+def _faults_of(cursor: Any, view: _View) -> list[ViewFault]:
+    name = f"{SCHEMA}.{view.name}"
+    cursor.execute(f'create temporary view "{view.name}" with (security_barrier) as {view.query}')
+    cursor.execute(
+        _DIFFERENCES,
+        {
+            "standing": name,
+            "probe": f'pg_temp."{view.name}"',
+            "owner": Role.TRANSFORM.value,
+            "readers": [role.value for role in READERS],
+        },
+    )
+    words = [fault for (fault,) in cursor.fetchall()]
+    return [ViewFault(name, ", ".join(words), MEND)] if words else []
+
+
+def unlike_released(warehouse: Warehouse, days: Sequence[date] | None = None) -> dict[date, tuple[int, int]]:
+    """Of these days, or of all, those that readers see otherwise than released: tickets seen and tickets released.
+
+    Looks through the view as the role that owns it, in a session that can write nothing: a view runs with its owner's
+    rights. Every ticket of the days is read and its digest computed. Ask view_faults first.
+    """
+    session = warehouse.acting_as(Role.TRANSFORM).connect(application_name="omnisupport-views", settings=_SESSION)
+    session.set_session(isolation_level="REPEATABLE READ", readonly=True)
+    with closing(session), session.cursor() as cursor:
+        cursor.execute("select to_regclass('serving.ticket_fact') is null")
+        if cursor.fetchone()[0]:
+            return {}
+        query = _SEEN.format(
+            digest=row_digest(cursor, "fact"),
+            is_asked="true" if days is None else "fact.partition_key = any(%(days)s::date[])",
+        )
+        cursor.execute(query, {"days": None if days is None else list(days)})
+        return {day: (seen, released) for day, seen, released in cursor.fetchall()}
+
+
+def _views(project_root: Path) -> list[_View]:
+    """The models of `serving`, in the order in which they read each other."""
+    from jinja2 import Environment
+
+    files = sorted((project_root / "dbt_project" / "models" / SCHEMA).glob("*.sql"))
+    texts = {file.stem: file.read_text() for file in files}
+    names = {model: _alias(text) or model for model, text in texts.items()}
+    found = []
+    for model, text in texts.items():
+        read: list[str] = []
+
+        def ref(other: str, read: list[str] = read) -> str:
+            read.append(names[other])
+            return f"{SCHEMA}.{names[other]}"
+
+        query = (
+            Environment(autoescape=False)  # noqa: S701 -- SQL of the project's own, not a page
+            .from_string(text)
+            .render(ref=ref, source=lambda schema, table: f"{schema}.{table}", config=lambda **_: "")
+        )
+        found.append(_View(names[model], query, tuple(read)))
+    return sorted(found, key=lambda view: (len(view.reads), view.name))
+
+
+def _alias(text: str) -> str | None:
+    found = re.search(r"config\([^)]*\balias='([a-z_]+)'", text)
+    return found[1] if found else None
