@@ -170,7 +170,7 @@ def readiness(settings: Settings, days: Sequence[date]) -> list[Mapping[str, Any
                 cursor, "select * from serving.partition_status where partition_key = any(%s)", (list(days),)
             )
             known = {row["partition_key"]: row for row in rows}
-    found = [
+    found: list[dict[str, Any]] = [
         {name: json_value(value) for name, value in known[day].items()}
         if day in known
         else _unready(day, "no line of it is known")
@@ -181,7 +181,7 @@ def readiness(settings: Settings, days: Sequence[date]) -> list[Mapping[str, Any
     for day, (seen, released) in (unlike_released(warehouse, ready) if ready else {}).items():
         words = f"readers see {seen} ticket(s), of its release's {released}, or others than it released"
         found[list(days).index(day)] |= {"is_ready": False, "reason": words, "next_command": "loader verify --evidence"}
-    return found
+    return [*found]
 
 
 def _unready(day: date, reason: str, next_command: str | None = None) -> dict[str, Any]:

@@ -54,7 +54,8 @@ select words.fault
 from standing cross join probe
 cross join lateral (values
     (1, 'it is no view', standing.relkind <> 'v'),
-    (2, 'its query', standing.relkind = 'v' and pg_get_viewdef(standing.oid) is distinct from pg_get_viewdef(probe.oid)),
+    (2, 'its query',
+        standing.relkind = 'v' and pg_get_viewdef(standing.oid) is distinct from pg_get_viewdef(probe.oid)),
     (3, 'its columns', (select column_types from columns where attrelid = standing.oid)
         is distinct from (select column_types from columns where attrelid = probe.oid)),
     (4, 'its options', standing.reloptions is distinct from probe.reloptions),
@@ -219,7 +220,7 @@ def _views(project_root: Path) -> list[_View]:
             return f"{SCHEMA}.{names[other]}"
 
         query = (
-            Environment(autoescape=False)  # noqa: S701 -- SQL of the project's own, not a page
+            Environment(autoescape=False)
             .from_string(text)
             .render(ref=ref, source=lambda schema, table: f"{schema}.{table}", config=lambda **_: "")
         )

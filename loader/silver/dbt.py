@@ -62,8 +62,8 @@ def run_dbt(
 ) -> BuildResult:
     """Run one dbt command, e.g. `["build", "--select", "reconcile"]`, and return what each node did.
 
-    `progress` hears how many nodes have ended, and of how many; `say`, every ten seconds in which none has, which are at
-    work since when, and whom they wait for.
+    `progress` hears how many nodes have ended, and of how many; `say`, in every ten seconds in which none has, which
+    are at work since when, and whom they wait for.
 
     `anchors` (run_id, trace_id …) reach run_results.json as `DBT_ENV_CUSTOM_ENV_<NAME>`. A quiet dbt prints errors
     only, on standard error. Failing tests and models are in the result; only what kept dbt from running them (no

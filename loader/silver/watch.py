@@ -1,7 +1,7 @@
 """What dbt is at while it says nothing: the nodes at work, and the sessions that keep it waiting.
 
-A build waits for others' transactions where it must replace what they have open (macros/materializations): who waits has
-to know for whom.
+A build waits for others' transactions where it must replace what they have open (macros/materializations): who waits
+has to know for whom.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ _SECONDS_BETWEEN_LINES = 10.0
 # A wait that is worth a word.
 _SECONDS_OF_WAITING = 3.0
 
-# Who keeps the sessions named %s waiting, and from what. What a session does is shown to its own role and to superusers;
-# since when it has its transaction, its first lock or the wait tell the others nothing, and null is read.
+# Who keeps the sessions named %s waiting, and from what. State and age of a session are shown to its own role and to
+# superusers; others read null.
 _BLOCKERS = """
 select distinct blocker.pid, blocker.usename::text, blocker.application_name, blocker.state,
     to_char(blocker.xact_start at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"'),

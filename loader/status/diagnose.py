@@ -151,12 +151,9 @@ def diagnose(
         answer, command = look(world)
         steps.append(Step(question, answer, command is None))
         if command is not None:
-            # What readers see of released days is never a matter of what waits.
-            rank = (
-                question == _WHAT_READERS_SEE and not view_faults,
-                command.endswith(_LOOK_AGAIN),
-                question != _WHICH_RUN,
-            )
+            # What waits for its release comes last; a view that shows something else does not.
+            waits = question == _WHAT_READERS_SEE and not view_faults
+            rank = (waits, command.endswith(_LOOK_AGAIN), question != _WHICH_RUN)
             commands.append((rank, command))
     # Stable: of the same rank, in the order of the questions.
     commands.sort(key=lambda found: found[0])
