@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 SCHEMA = "serving"
 # Who may read the views, as dbt_project.yml grants it.
 READERS = (Role.LOADER, Role.READER)
-MEND = "loader build --select serving_ticket_fact+ partition_status"
+MEND = "loader build --select serving"
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 # Names in the one sense that the server's own have.
 _SESSION = {"search_path": "pg_catalog"}
