@@ -341,6 +341,13 @@ class Execution:
             build = build.then(self._dbt(scope, "run", "--select", "reconcile"))
             build = build.then(self._dbt(scope, "test", "--select", "reconcile,test_type:data"))
         broken = [node for node in (*build.failed, *build.skipped) if not node.unique_id.startswith("test.")]
+        kept_open = [node for node in broken if node.is_kept_open]
+        if kept_open:
+            raise InfrastructureError(
+                f"dbt could not build {kept_open[0].name}: {kept_open[0].reason}. Bronze holds what this run landed;"
+                " Silver and reconcile stand as an earlier build left them. End that session or its transaction, then:",
+                next_command=f"loader retry {self.attempt.run_id} --mode execute",
+            )
         if broken:
             raise CheckFailedError(
                 f"dbt could not build {broken[0].name}: {broken[0].reason}. Bronze holds"

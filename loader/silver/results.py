@@ -25,6 +25,12 @@ class NodeResult:
         return " ".join(lines[:2])
 
     @property
+    def is_kept_open(self) -> bool:
+        """Whether it failed for a session that had its relation open for longer than a build waits
+        (macros/materializations/patiently.sql)."""
+        return self.is_failed and "must be made anew, and" in (self.message or "")
+
+    @property
     def name(self) -> str:
         """The node's name as an operator would select it, e.g. `ticket_fact`."""
         return self.unique_id.split(".")[2]

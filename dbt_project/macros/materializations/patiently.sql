@@ -1,8 +1,9 @@
-{#- Statements of a DO block that nobody may be in the way of: tried for five minutes, again and again. A try that waits
-    longer would let every other reader wait behind it. Whoever is still in the way then is named. -#}
+{#- Statements of a DO block that nobody may be in the way of: tried again and again, for as long as the variable
+    `seconds_of_patience` says. A try that waits longer would let every other reader wait behind it. Whoever is still in
+    the way then is named. -#}
 {% macro patiently(relation) -%}
 declare
-    patient_until timestamptz := clock_timestamp() + interval '{{ minutes_of_patience() }} minutes';
+    patient_until timestamptz := clock_timestamp() + interval '{{ var('seconds_of_patience') | int }} seconds';
     in_the_way text;
 begin
     loop
@@ -27,11 +28,6 @@ begin
     end loop;
     perform set_config('lock_timeout', '0', true);
 end;
-{%- endmacro %}
-
-{#- How long a build waits for a reader whom it cannot spare. -#}
-{% macro minutes_of_patience() -%}
-5
 {%- endmacro %}
 
 {#- Statement of a DO block: nothing has the name of `relation` any more, whatever has it now. -#}

@@ -26,7 +26,7 @@ FACT, STATUS, DIM = "serving.ticket_fact", "serving.partition_status", "serving.
 SERVED = f"select ticket_id, status from {FACT} order by 1"
 REPLACE = f"create or replace view {FACT} with (security_barrier) as "
 
-# Statements of the role that owns the views, {fact} and {status} being their queries, and what is said of each relation.
+# Statements of the role that owns the views, with queries in braces, and what is said of each relation then.
 ATTACKS: tuple[tuple[str, dict[str, str]], ...] = (
     (
         f"{REPLACE} {{forged}}; create rule forged as on insert to {STATUS} do instead nothing",
@@ -45,13 +45,18 @@ ATTACKS: tuple[tuple[str, dict[str, str]], ...] = (
         {FACT: "its options", STATUS: "who may read it"},
     ),
     (
-        f"alter view {FACT} rename to behind; create view {FACT} with (security_barrier) as select * from serving.behind;"
-        f" revoke all on serving.behind from omni_loader, omni_reader; grant select on {FACT} to omni_loader, omni_reader",
+        (
+            f"alter view {FACT} rename to behind; revoke all on serving.behind from omni_loader, omni_reader;"
+            f" create view {FACT} with (security_barrier) as select * from serving.behind;"
+            f" grant select on {FACT} to omni_loader, omni_reader"
+        ),
         {FACT: "its query"},
     ),
     (
-        f"alter view {FACT} rename to instead; create table {FACT} as select * from serving.instead;"
-        f" drop view serving.instead cascade; grant select on {FACT} to omni_reader; drop view {STATUS}",
+        (
+            f"alter view {FACT} rename to instead; create table {FACT} as select * from serving.instead;"
+            f" drop view serving.instead cascade; grant select on {FACT} to omni_reader; drop view {STATUS}"
+        ),
         {FACT: "it is no view, its options, who may read it", STATUS: "it is not there", DIM: "it is not there"},
     ),
     (
@@ -126,13 +131,13 @@ def test_another_view_is_seen_by_all_who_speak_for_readers_and_the_build_that_th
         shown = read_status(warehouse, None)
         assert shown.view_faults.count(f"{FACT} is not as the project has it: {expected[FACT]}") == 1
         assert row["next_command"] == shown.next_command == MEND
-        with pytest.raises(_NotSoundError, match="serving.ticket_fact is not as the project has it"):
+        with pytest.raises(_NotSoundError, match=r"serving\.ticket_fact is not as the project has it"):
             _serving(warehouse, ROOT)
         found = faults_of_sight(warehouse, view_faults(warehouse, ROOT))
         assert {fault.report_path for fault in found} == set(expected)
 
         said = build(MEND)
-        assert FACT in said and "as its model has it" in said or expected[FACT] == "who may read it"
+        assert (FACT in said and "as its model has it" in said) or expected[FACT] == "who may read it"
         assert faults(released) == {}, statements
         assert rows(released, SERVED) == [("TKT-20260417-000001", "closed")]
         assert readiness(settings(), [DAY])[0]["is_ready"]
@@ -143,13 +148,13 @@ def test_what_no_model_makes_and_readers_may_read_is_named_with_the_command_that
     as_transform(
         released,
         "create view serving.everything as select * from release.ticket_row;"
-        " create view serving.\"'; rm\" as select 1; create view serving.own as select 1;"
-        " grant select on serving.everything, serving.\"'; rm\" to omni_reader",
+        ' create view serving."\'; rm" as select 1; create view serving.own as select 1;'
+        ' grant select on serving.everything, serving."\'; rm" to omni_reader',
     )
 
     found = {fault.relation: fault.next_command for fault in view_faults(released.acting_as(Role.LOADER), ROOT)}
 
-    as_transform(released, "drop view serving.everything, serving.\"'; rm\", serving.own")
+    as_transform(released, 'drop view serving.everything, serving."\'; rm", serving.own')
     assert found == {
         "serving.everything": "make psql ROLE=transform ARGS=\"-c 'drop view serving.everything'\"",
         "serving.'; rm": "make psql ROLE=transform",
@@ -158,8 +163,6 @@ def test_what_no_model_makes_and_readers_may_read_is_named_with_the_command_that
 
 def test_rows_that_are_shown_otherwise_than_released_make_the_day_unready(released: Warehouse) -> None:
     """A released row is edited behind a view that is right: ready looks at pointers only and says yes."""
-    shown = f"select {', '.join(['count(*)'])} from {FACT}"
-    assert rows(released, shown) == [(1,)]
     edit = "update release.ticket_row set status = 'forged' where end_release_id is null"
     with closing(released.connect(application_name="edit", autocommit=True)) as session:
         session.cursor().execute(edit)
