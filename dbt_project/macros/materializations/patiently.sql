@@ -18,7 +18,7 @@ begin
                 from pg_catalog.pg_locks
                 inner join pg_catalog.pg_stat_activity using (pid)
                 where relation = to_regclass('{{ relation }}') and granted and pid <> pg_backend_pid();
-                raise exception '{{ relation.include(database=false) }} must be made anew, and % keeps it open',
+                raise exception '{{ relation.schema }}.{{ relation.identifier }} must be made anew, and % keeps it open',
                     coalesce(in_the_way, 'a session that has just ended')
                     using errcode = 'lock_not_available',
                         hint = 'End that session, or its transaction, and build again.';
