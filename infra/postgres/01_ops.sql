@@ -101,6 +101,8 @@ create table if not exists ops.ingest_run (
     refused_manifests jsonb not null default '[]',
     -- The watermark of each record source when the run started: {"<source>": "<instant>"}; decides late.
     watermarks jsonb not null default '{}',
+    -- Of the writer that it belongs to (ops.writer): the attempt is alive as long as that one is.
+    writer_token uuid,
     lock_pid integer not null,
     process_id integer not null,
     host text not null,
@@ -117,6 +119,7 @@ create table if not exists ops.ingest_run (
     check ((window_start is null) = (window_end is null)),
     check (window_start < window_end)
 );
+alter table ops.ingest_run add column if not exists writer_token uuid;
 -- When each stage ended: {"gated": "<instant>", …}.
 alter table ops.ingest_run add column if not exists stage_ended_at jsonb not null default '{}';
 

@@ -91,20 +91,16 @@ begin
         using hint = 'Rows leave Bronze only through the loader''s repair and erasure.';
 end $$;
 
--- A writer must belong to the attempt that holds the ingest lock now: a load that outlives its lock is fenced off.
+-- Rows come from the attempt of the writer that holds the ingest lock now: a load that outlives its lock is fenced off.
 create or replace function bronze.require_live_attempt() returns trigger
 language plpgsql as $$
 begin
     perform 1
     from ops.ingest_run as run
-    inner join pg_locks as held
-        on held.pid = run.lock_pid
-        and held.locktype = 'advisory' and held.classid = 1869442665 and held.objid = 1 and held.objsubid = 2
-        and held.granted
-        and held.database = (select oid from pg_database where datname = current_database())
-    where run.run_id::text = current_setting('omni.run_id', true)
-        and run.attempt::text = current_setting('omni.attempt', true)
-        and run.status = 'running';
+    where run.run_id::text = pg_catalog.current_setting('omni.run_id', true)
+        and run.attempt::text = pg_catalog.current_setting('omni.attempt', true)
+        and run.status = 'running'
+        and ops.is_writer(run.writer_token);
     if not found then
         raise exception 'INSERT on %.% refused: attempt % of run % does not hold the ingest lock',
             tg_table_schema, tg_table_name,

@@ -22,7 +22,9 @@ from loader.bronze.csv_route import as_text
 from loader.config import FileFormat
 from loader.errors import InfrastructureError
 from loader.runs.anchors import Attempt
-from loader.runs.repair import LOAD_SESSIONS, STAGING_PREFIX
+from loader.runs.lock import LOAD_SESSIONS
+from loader.runs.repair import STAGING_PREFIX
+from loader.warehouse.connection import unbounded
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -66,7 +68,7 @@ class BronzeLoader:
         self._turn = turn
         self._file_format = file_format
         dataset = staging_dataset(attempt, worker)
-        _create_staging(warehouse, dataset)
+        server_version = _create_staging(warehouse, dataset)
         self._pipeline = dlt.pipeline(
             pipeline_name=f"bronze_{attempt.label}_{worker}",
             pipelines_dir=str(working_root / attempt.label / str(worker)),
@@ -75,6 +77,7 @@ class BronzeLoader:
                     application_name=f"{LOAD_SESSIONS}{attempt.label}",
                     settings={
                         **_SESSION_SETTINGS,
+                        **unbounded(server_version),
                         "omni.run_id": str(attempt.run_id),
                         "omni.attempt": str(attempt.number),
                     },
@@ -159,8 +162,9 @@ def _window(batch: Batch) -> tuple[datetime, datetime]:
     return batch.window or (nothing, nothing)
 
 
-def _create_staging(warehouse: Warehouse, dataset: str) -> None:
-    """Staging tables with the types of Bronze's, which dlt then takes as they are, and outside the log."""
+def _create_staging(warehouse: Warehouse, dataset: str) -> int:
+    """Staging tables with the types of Bronze's, which dlt then takes as they are, and outside the log. Returns the
+    server's version, as psycopg2 counts them."""
     with closing(warehouse.connect()) as connection, connection, connection.cursor() as cursor:
         schema = sql.Identifier(dataset)
         cursor.execute(sql.SQL("create schema {}").format(schema))
@@ -170,6 +174,7 @@ def _create_staging(warehouse: Warehouse, dataset: str) -> None:
                     schema=schema, table=sql.Identifier(table.name)
                 )
             )
+        return int(connection.server_version)
 
 
 def _root_cause(error: BaseException) -> BaseException:

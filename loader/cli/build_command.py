@@ -37,6 +37,7 @@ def build(
             warehouse,
             settings.project_root,
             arguments,
+            anchors={"writer_token": lock.token},
             is_quiet=as_json,
             say=lambda line: echo(line, err=True),
         )

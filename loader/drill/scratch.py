@@ -11,7 +11,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,6 @@ _SESSION = "omnisupport-drill"
 _MARK = "_drill_"
 _TOKEN_LENGTH = 12
 _FOLDER = "omnisupport-drill-"
-_LOCK_CLASS = 1869442666
 _IS_STOPPED = "select 1 from pg_locks where not granted and relation = 'bronze.raw_ticket_event'::regclass"
 
 
@@ -137,8 +136,8 @@ def _loader() -> tuple[str, ...]:
 def scratch(settings: Settings, samples: tuple[str, ...]) -> Iterator[Scratch]:
     """A database beside the warehouse's, and a folder, both removed at the end; `samples`: exports to copy there.
 
-    What drills that were killed left behind is removed first. A drill is alive as long as its session holds the lock
-    of its database's name, so one at work elsewhere is let be. Raises InfrastructureError where no database may be
+    What drills that were killed left behind is removed first. A drill is alive as long as its session, which has its
+    token in its name, so one at work elsewhere is let be. Raises InfrastructureError where no database may be
     created.
     """
     warehouse = open_warehouse(settings)
@@ -146,9 +145,8 @@ def scratch(settings: Settings, samples: tuple[str, ...]) -> Iterator[Scratch]:
     name = f"{warehouse.dbname}{_MARK}{token}"
     folder = Path(tempfile.gettempdir()).resolve() / f"{_FOLDER}{token}"
     administrator = warehouse.as_administrator()
-    with closing(administrator.connect(application_name=_SESSION, autocommit=True)) as session:
+    with closing(administrator.connect(application_name=_session_of(name), autocommit=True)) as session:
         _remove_dead(session, warehouse, settings)
-        _lock(session, name)
         try:
             # In this order, a folder always has a database that names it.
             _in_maintenance(
@@ -191,24 +189,30 @@ def labels(warehouse: Warehouse) -> frozenset[str]:
         return frozenset(str(label) for (label,) in cursor.fetchall())
 
 
-def _lock(session: Any, name: str) -> bool:
-    """Until the session ends; false where another session holds it."""
-    cursor = session.cursor()
-    cursor.execute("select pg_try_advisory_lock(%s, hashtext(%s))", (_LOCK_CLASS, name))
-    return bool(cursor.fetchone()[0])
+def _session_of(name: str) -> str:
+    """How the session of the drill on the scratch database `name` is named; every role sees it."""
+    return f"{_SESSION} {name[-_TOKEN_LENGTH:]}"
 
 
 def _remove_dead(session: Any, warehouse: Warehouse, settings: Settings) -> None:
     cursor = session.cursor()
     cursor.execute(
-        "select datname, coalesce(shobj_description(oid, 'pg_database'), '') from pg_database"
-        " where starts_with(datname, %s) and substr(datname, length(%s) + 1) ~ %s",
-        (warehouse.dbname + _MARK, warehouse.dbname + _MARK, f"^[0-9a-f]{{{_TOKEN_LENGTH}}}$"),
+        "select datname, coalesce(shobj_description(oid, 'pg_database'), '') from pg_database as scratch"
+        " where starts_with(datname, %s) and substr(datname, length(%s) + 1) ~ %s and not exists ("
+        "  select from pg_stat_activity"
+        "  where application_name = %s || right(scratch.datname, %s))",
+        (
+            warehouse.dbname + _MARK,
+            warehouse.dbname + _MARK,
+            f"^[0-9a-f]{{{_TOKEN_LENGTH}}}$",
+            f"{_SESSION} ",
+            _TOKEN_LENGTH,
+        ),
     )
     for name, folder in cursor.fetchall():
-        if _lock(session, name):
+        # Of two drills that find the same one dead, the later may find it half gone, and nothing of it is left after.
+        with suppress(InfrastructureError):
             _remove(session, warehouse, settings, name, folder)
-            cursor.execute("select pg_advisory_unlock(%s, hashtext(%s))", (_LOCK_CLASS, name))
 
 
 def _remove(session: Any, warehouse: Warehouse, settings: Settings, name: str, folder: str) -> None:

@@ -371,6 +371,7 @@ class Execution:
                 "run_id": str(self.attempt.run_id),
                 "trace_id": self.attempt.trace_id,
                 "batch_id": self._task.declared.batch_id,
+                "writer_token": self._lock.token,
             },
             progress=lambda done, total: self._report.step(Step("dbt", "nodes", done, total)),
             say=self._report,

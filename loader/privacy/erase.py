@@ -208,6 +208,7 @@ def _build(
         warehouse,
         settings.project_root,
         [*PROVING_BUILD, "--vars", scope.variables],
+        anchors={"writer_token": lock.token},
         say=report,
     )
     require_whole(build, settings.project_root)

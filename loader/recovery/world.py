@@ -18,7 +18,6 @@ from loader.ingest.request import DeclaredInput, content_of_manifest
 from loader.manifest import Manifest, ManifestRefusedError, Violation, parse_manifest
 from loader.manifest.implicit import implicit_manifest
 from loader.recovery.plan import GapReason, PartitionState, PlannedAsset
-from loader.runs.lock import LOCK_CLASS, LOCK_WRITER
 from loader.runs.registry import RegisteredAsset, ruleset_in_effect
 from loader.warehouse import Warehouse
 
@@ -34,10 +33,8 @@ select
     ruleset.ruleset_sha256, run.host, run.process_id, run.exit_code,
     run.failure, run.finished_at,
     exists (
-        select from pg_locks as held
-        where held.pid = run.lock_pid and held.pid <> pg_backend_pid() and held.locktype = 'advisory' and held.granted
-            and held.classid = %(class)s and held.objid = %(writer)s and held.objsubid = 2
-            and held.database = (select oid from pg_database where datname = current_database())
+        select from ops.lock_holder as holder
+        where holder.token = run.writer_token and holder.work_pid <> pg_backend_pid()
     ) and run.status = 'running' as is_alive
 from ops.ingest_run as run
 inner join ops.ingest_run as first on first.run_id = run.run_id and first.attempt = 1
@@ -110,7 +107,7 @@ class World:
         rows = fetch_rows(
             self.cursor,
             f"{_RUN} where {condition} order by run.started_at desc, run.attempt desc limit 1",
-            {"class": LOCK_CLASS, "writer": LOCK_WRITER, "run_id": run_id},
+            {"run_id": run_id},
         )
         if not rows:
             what = f"no run {run_id!r} in this warehouse" if run_id else "no run in this warehouse yet"

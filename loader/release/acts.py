@@ -101,6 +101,7 @@ def release(
             warehouse,
             settings.project_root,
             [*PROVING_BUILD, "--vars", scope.variables],
+            anchors={"writer_token": lock.token},
             is_quiet=True,
             say=report,
         )

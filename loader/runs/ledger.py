@@ -49,7 +49,7 @@ class AssetAction:
 
 
 class Ledger:
-    """Writes one attempt's progress, each boundary in a transaction of the lock's own session."""
+    """Writes one attempt's progress, each boundary in a transaction of the lock's writer."""
 
     def __init__(self, lock: IngestLock, attempt: Attempt) -> None:
         self._lock = lock
@@ -62,10 +62,10 @@ class Ledger:
             cursor.execute(
                 "insert into ops.ingest_run (run_id, attempt, trace_id, mode, status, stage, batch_id, manifest_ids,"
                 " declared_manifests, ruleset_id, window_start, window_end, line_limit, refused_manifests, plan,"
-                " watermarks, lock_pid, process_id, host, loader_version, git_sha)"
+                " watermarks, writer_token, lock_pid, process_id, host, loader_version, git_sha)"
                 " select %s, %s, %s, %s, 'running', 'started', %s, %s, %s, %s, %s, %s, %s, %s, %s,"
                 " coalesce((select jsonb_object_agg(record_source, value_at) from ops.ingest_state"
-                " where dataset = %s and state_kind = 'watermark'), '{}'), %s, %s, %s, %s, %s"
+                " where dataset = %s and state_kind = 'watermark'), '{}'), %s, %s, %s, %s, %s, %s"
                 " returning started_at",
                 (
                     *self._key,
@@ -81,6 +81,7 @@ class Ledger:
                     json.dumps(list(job.refused_manifests)),
                     None if job.plan is None else json.dumps(job.plan),
                     DATASET,
+                    self._lock.token,
                     self._lock.backend_pid,
                     self._lock.process_id,
                     self._lock.host,

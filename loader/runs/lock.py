@@ -1,8 +1,10 @@
-"""The ingest lock: one writer per warehouse, fenced by the life of its own database session.
+"""The ingest lock: one writer per warehouse, fenced by the life of its lock's session and by a token.
 
-A PostgreSQL advisory lock belongs to a session, so a dead process frees it without a timeout. Every
-transaction that records progress runs on that very session: if the session is gone, nothing can be
-recorded any more. Bronze's insert trigger asks the same question on the server (02_bronze.sql).
+The lock is the relation ops.ingest_lock, which only its owner may lock (infra/postgres/00_locks.sql). A session of its
+own holds it in a transaction that stays open, and has no snapshot that would keep VACUUM back; a dead process frees it
+without a timeout. What a writer records is committed by a second session while the work goes on. So each transaction of
+that one, and Bronze's insert trigger, ask whether the writer is the last that took the lock and still holds it, and who
+takes it over waits for whoever was told yes (docs/decisions/0014).
 """
 
 from __future__ import annotations
@@ -15,110 +17,206 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import psycopg2
+from psycopg2 import errors
 
 from loader.errors import InfrastructureError, RefusedError
 
 if TYPE_CHECKING:
     from loader.warehouse import Warehouse
 
-LOCK_CLASS = 1869442665
-LOCK_WRITER = 1
-_APPLICATION = "omnisupport-lock"
+# Sessions of a load are named so, then by their attempt (no blank: it would not survive in a URL).
+LOAD_SESSIONS = "omnisupport-load-"
+_LOCK_SESSION = "omnisupport-lock"
+_WORK_SESSION = "omnisupport-writer"
 # PostgreSQL cuts longer names.
 _NAME_BYTES = 63
+# How long the sessions of a writer that is cut off may take to end, once they were told to.
+_SECONDS_TO_END = 60
 
 _HOLDER = """
-select held.pid, run.run_id::text, run.attempt, run.host, run.process_id
-from pg_locks as held
-left join ops.ingest_run as run on run.lock_pid = held.pid and run.status = 'running'
-where held.locktype = 'advisory' and held.classid = %s and held.objid = %s and held.objsubid = 2
-    and held.granted and held.database = (select oid from pg_database where datname = current_database())
+select holder.pid, run.run_id::text, run.attempt, holder.host, holder.process_id,
+    extract(epoch from now() - holder.taken_at)::bigint, session.usename, session.application_name
+from ops.lock_holder as holder
+left join ops.ingest_run as run on run.writer_token = holder.token and run.status = 'running'
+left join pg_stat_activity as session on session.pid = holder.pid
 """
-_SESSION = """
-select extract(epoch from now() - backend_start)::bigint, application_name from pg_stat_activity where pid = %s
+# Sessions of writers before this one. Only who logged in as they did may end them; another's session has no part here,
+# whatever it is named.
+_END_SESSIONS = """
+select pg_terminate_backend(pid, 5000) from pg_stat_activity
+where datname = current_database() and pid <> pg_backend_pid() and usename = session_user
+    and (starts_with(application_name, %s) or starts_with(application_name, %s))
+"""
+_TAKE_OVER = """
+insert into ops.writer (token, lock_pid, work_pid, process_id, host)
+values (gen_random_uuid(), %s, pg_backend_pid(), %s, %s)
+on conflict (is_only) do update set token = excluded.token, lock_pid = excluded.lock_pid,
+    work_pid = excluded.work_pid, process_id = excluded.process_id, host = excluded.host, taken_at = now()
+returning token::text
+"""
+# At work: who waits for the lock has no such session yet.
+_AT_WORK = """
+select datname, application_name, extract(epoch from now() - backend_start)::bigint from pg_stat_activity
+where starts_with(application_name, %s) and usename = any(%s) order by backend_start
 """
 
 
 class IngestLock:
-    """Held from `acquire` to `close`. `session` is the connection that owns it."""
+    """Held from `acquire` to `close`. `backend_pid`: of the session that holds it; `token`: what this writer is known
+    by."""
 
-    def __init__(self, session: Any) -> None:
+    def __init__(self, session: Any, work: Any, token: str) -> None:
         self._session = session
+        self._work = work
+        self.token = token
         self.backend_pid: int = session.get_backend_pid()
         self.host = socket.gethostname()
         self.process_id = os.getpid()
 
     @classmethod
     def acquire(cls, warehouse: Warehouse, *, wait_seconds: float = 0.0) -> IngestLock:
-        """Take the lock, or raise RefusedError naming its holder after `wait_seconds`; nothing is written."""
-        name = f"{_APPLICATION} {os.getpid()}@{socket.gethostname()}"
-        session = warehouse.connect(application_name=name[:_NAME_BYTES])
-        deadline = time.monotonic() + wait_seconds
-        while True:
-            with session, session.cursor() as cursor:
-                cursor.execute("select pg_try_advisory_lock(%s, %s)", (LOCK_CLASS, LOCK_WRITER))
-                if cursor.fetchone()[0]:
-                    return cls(session)
-                holder = _holder(cursor)
-            if time.monotonic() >= deadline:
-                session.close()
-                raise RefusedError(_refusal(holder), next_command="make status")
-            time.sleep(min(0.2, max(0.0, deadline - time.monotonic())))
+        """Take the lock, or raise RefusedError naming its holder after `wait_seconds`; nothing is written then.
+
+        Sessions that a writer before this one has left behind are ended.
+        """
+        session = warehouse.connect(application_name=_session_name(_LOCK_SESSION))
+        work = None
+        try:
+            _take(session, wait_seconds)
+            work = warehouse.connect(application_name=_session_name(_WORK_SESSION))
+            return cls(session, work, _take_over(work, session.get_backend_pid()))
+        except BaseException:
+            session.close()
+            if work is not None:
+                work.close()
+            raise
 
     @contextmanager
     def transaction(self) -> Iterator[Any]:
-        """A cursor in one transaction of the lock's own session, committed at the end.
+        """A cursor in one transaction of the writer's working session, committed at the end.
 
-        Raises InfrastructureError when the session is dead; the transaction is then rolled back by the
-        server, and whatever the attempt loaded stays invisible.
+        Raises InfrastructureError when the lock is lost: its session is gone, or another writer has taken it over. What
+        was written in the transaction is rolled back then, and whatever the attempt loaded stays invisible.
         """
         try:
-            with self._session, self._session.cursor() as cursor:
+            with self._work, self._work.cursor() as cursor:
+                cursor.execute("select ops.is_writer(%s)", (self.token,))
+                if not cursor.fetchone()[0]:
+                    raise self._lost(f"the session that held the ingest lock (backend {self.backend_pid}) is gone")
                 yield cursor
         except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
-            if not self._session.closed:
+            reason = str(error).strip() or type(error).__name__
+            if not self._work.closed:
                 raise InfrastructureError(
-                    f"the database stopped a statement: {str(error).strip()}. It was rolled back; loads of this "
+                    f"the database stopped a statement: {reason}. It was rolled back; loads of this "
                     "attempt that are not completed stay invisible and the next command removes them.",
                     next_command="make status",
                 ) from error
-            raise InfrastructureError(
-                f"the session that held the ingest lock (backend {self.backend_pid}) is gone: "
-                f"{str(error).strip() or type(error).__name__}. Nothing further was recorded; loads that are not "
-                "completed stay invisible and the next command removes them.",
-                next_command="make diagnose",
-            ) from error
+            raise self._lost(f"the session that records under the ingest lock is gone: {reason}") from error
+
+    def _lost(self, what: str) -> InfrastructureError:
+        return InfrastructureError(
+            f"{what}. Nothing further was recorded; loads that are not completed stay invisible and the next command"
+            " removes them.",
+            next_command="make diagnose",
+        )
 
     def close(self) -> None:
-        """End the session. The lock is given back first: a server drops a session's temporary tables before its locks.
+        """Give the lock back, and end both sessions. The lock goes first, once nothing is at work: a server takes its
+        time to end a session with temporary tables.
 
-        Whatever state the session is in, nothing is raised; at the latest its end frees the lock.
+        Whatever state the sessions are in, nothing is raised; at the latest their end frees the lock.
         """
         with suppress(psycopg2.Error):
+            self._work.rollback()
+        with suppress(psycopg2.Error):
             self._session.rollback()
-            with self._session, self._session.cursor() as cursor:
-                cursor.execute("select pg_advisory_unlock(%s, %s)", (LOCK_CLASS, LOCK_WRITER))
         self._session.close()
+        self._work.close()
 
 
-def _holder(cursor: Any) -> tuple[Any, ...] | None:
-    """Who holds the lock; None when nobody does any more."""
-    cursor.execute(_HOLDER, (LOCK_CLASS, LOCK_WRITER))
-    held = cursor.fetchone()
-    if held is None:
-        return None
-    # Names of sessions are shown to who logged in as theirs did.
-    cursor.execute("set local role none")
-    cursor.execute(_SESSION, held[:1])
-    session = cursor.fetchone()
-    return None if session is None else (*held, *session)
+def refuse_to_stop(administrator: Warehouse, users: tuple[str, ...]) -> None:
+    """Raise RefusedError, naming them, when commands write a database of the server, as one of `users`."""
+    session = administrator.connect(application_name="omnisupport-down", autocommit=True)
+    try:
+        with session.cursor() as cursor:
+            cursor.execute(_AT_WORK, (f"{_WORK_SESSION} ", list(users)))
+            found = cursor.fetchall()
+    finally:
+        session.close()
+    if not found:
+        return
+    told = [
+        f"process {name.removeprefix(_WORK_SESSION).strip()} (database {database}, for {age} s)"
+        for database, name, age in found
+    ]
+    raise RefusedError(
+        f"a command writes the warehouse: {', '.join(told)}; the server was not stopped, nothing was removed",
+        next_command="make status   # and again when it has ended; FORCE=1 ends it, and it is retried later",
+    )
+
+
+def _session_name(kind: str) -> str:
+    return f"{kind} {os.getpid()}@{socket.gethostname()}"[:_NAME_BYTES]
+
+
+def _take(session: Any, wait_seconds: float) -> None:
+    """Lock the relation in a transaction that stays open."""
+    deadline = time.monotonic() + wait_seconds
+    while True:
+        with session.cursor() as cursor:
+            try:
+                cursor.execute("lock table ops.ingest_lock in exclusive mode nowait")
+                return
+            except errors.LockNotAvailable:
+                session.rollback()
+            cursor.execute(_HOLDER)
+            holder = cursor.fetchone()
+            session.rollback()
+        if time.monotonic() >= deadline:
+            raise RefusedError(_refusal(holder), next_command="make status")
+        time.sleep(min(0.2, max(0.0, deadline - time.monotonic())))
+
+
+def _take_over(work: Any, lock_pid: int) -> str:
+    """End what the writer before has left at work, then become the writer; returns the new token.
+
+    Waits for transactions that were told before that theirs is the writer. Raises RefusedError when one of them does
+    not end.
+    """
+    with work, work.cursor() as cursor:
+        cursor.execute("set local role none")
+        cursor.execute(_END_SESSIONS, (f"{_WORK_SESSION} ", LOAD_SESSIONS))
+    try:
+        with work, work.cursor() as cursor:
+            cursor.execute("select set_config('lock_timeout', %s, true)", (f"{_SECONDS_TO_END}s",))
+            cursor.execute(_TAKE_OVER, (lock_pid, os.getpid(), socket.gethostname()))
+            (token,) = cursor.fetchone()
+            cursor.execute("select ops.is_writer(%s)", (token,))
+            if not cursor.fetchone()[0]:
+                raise InfrastructureError(
+                    f"the session that took the ingest lock (backend {lock_pid}) ended at once; nothing was started",
+                    next_command="make diagnose",
+                )
+    except errors.LockNotAvailable as error:
+        raise RefusedError(
+            f"a session of the writer before has not ended for {_SECONDS_TO_END} s, and may still record; nothing was"
+            " started",
+            next_command="make psql ARGS=\"-c 'select pid, application_name, state from pg_stat_activity'\"",
+        ) from error
+    return str(token)
 
 
 def _refusal(holder: tuple[Any, ...] | None) -> str:
     if holder is None:
         return "another command held the ingest lock a moment ago; nothing was started"
-    pid, run_id, attempt, host, process_id, age, name = holder
-    who = f"run {run_id} attempt {attempt} on {host}, process {process_id}"
-    if run_id is None:
-        who = f"a command without a run (yet), process {name.removeprefix(_APPLICATION).strip() or 'unknown'}"
-    return f"another command writes this warehouse: {who} (database session {pid}, {age} s old); nothing was started"
+    pid, run_id, attempt, host, process_id, age, user, name = holder
+    where = f"database session {pid}"
+    if host is None:
+        who = f"one that has just begun, or a session by hand, of user {user}, named {name!r}"
+    else:
+        who = f"process {process_id} on {host}, a command without a run (yet)"
+        where += f", {age} s old"
+    if run_id is not None:
+        who = f"run {run_id} attempt {attempt} on {host}, process {process_id}"
+    return f"another command writes this warehouse: {who} ({where}); nothing was started"

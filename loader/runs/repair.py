@@ -19,8 +19,6 @@ from loader.runs.lock import IngestLock
 
 BRONZE_TABLES = ("raw_ticket_event", "asset_line", "rejected_record")
 STAGING_PREFIX = "bronze_staging_"
-# Sessions of a load are named so, then by their attempt (no blank: it would not survive in a URL).
-LOAD_SESSIONS = "omnisupport-load-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +39,8 @@ def _nothing(cursor: Any, attempts: Attempts) -> None:
 
 
 def repair(lock: IngestLock, working_root: Path, on_crashed: Callable[[Any, Attempts], object] = _nothing) -> Repair:
-    """Mark attempts without a live holder as crashed, end their sessions, remove what they left.
+    """Mark attempts without a live holder as crashed, remove what they left. Their loads can add nothing any more: who
+    takes the lock over has waited for them.
 
     `on_crashed` is called in the transaction that marks them: none is marked without its evidence. Idempotent, and safe
     to kill at any point: a later call finishes it.
@@ -55,11 +54,7 @@ def repair(lock: IngestLock, working_root: Path, on_crashed: Callable[[Any, Atte
         crashed = tuple((str(run_id), int(attempt)) for run_id, attempt in cursor.fetchall())
         on_crashed(cursor, crashed)
     with lock.transaction() as cursor:
-        # Only who logged in as they did sees their names and may end them.
-        cursor.execute("set local role none")
-        have_ended = _end_sessions(cursor, lock.backend_pid)
-    with lock.transaction() as cursor:
-        removed = _remove_uncompleted_rows(cursor, is_final=have_ended)
+        removed = _remove_uncompleted_rows(cursor)
         staging = _drop_staging(cursor)
         dead = _known_attempts(cursor)
     return Repair(removed, staging, _remove_folders(working_root, dead), crashed)
@@ -72,29 +67,13 @@ def drop_working_state(lock: IngestLock, attempt: Attempt, working_root: Path) -
     shutil.rmtree(working_root / attempt.label, ignore_errors=True)
 
 
-def _end_sessions(cursor: Any, own_pid: int) -> bool:
-    """Loads of dead attempts may still run in sessions of their own; end them before their rows are removed.
-
-    False when one had not ended after five seconds: it may still commit.
-    """
-    cursor.execute(
-        "select pg_terminate_backend(pid, 5000) from pg_stat_activity"
-        " where datname = current_database() and starts_with(application_name, %s) and pid <> %s",
-        (LOAD_SESSIONS, own_pid),
-    )
-    return all(has_ended for (has_ended,) in cursor.fetchall())
-
-
-def _remove_uncompleted_rows(cursor: Any, *, is_final: bool) -> int:
+def _remove_uncompleted_rows(cursor: Any) -> int:
     """Bronze is searched only when an attempt ended before its loads were completed; no other leaves such rows. (Not
     by its stage: an attempt that recorded its own failure is `finished`.)
-
-    Not `is_final`: the next repair searches for the same attempts again.
     """
     cursor.execute(
-        "update ops.ingest_run set is_repaired = %s"
-        " where not jsonb_exists(stage_ended_at, 'landed') and not is_repaired and status <> 'running'",
-        (is_final,),
+        "update ops.ingest_run set is_repaired = true"
+        " where not jsonb_exists(stage_ended_at, 'landed') and not is_repaired and status <> 'running'"
     )
     if cursor.rowcount == 0:
         return 0

@@ -25,7 +25,7 @@ from loader.printable import visible_in_colour
 from loader.silver.results import BuildResult
 from loader.silver.watch import Watch
 from loader.silver.worker import PARTIAL_PARSE, Begun, Done, Ended, Parse, Run, serve
-from loader.warehouse.connection import Role
+from loader.warehouse.connection import Role, unbounded
 
 if TYPE_CHECKING:
     from loader.warehouse import Warehouse
@@ -65,8 +65,9 @@ def run_dbt(
     `progress` hears how many nodes have ended, and of how many; `say`, in every ten seconds in which none has, which
     are at work since when, and whom they wait for.
 
-    `anchors` (run_id, trace_id …) reach run_results.json as `DBT_ENV_CUSTOM_ENV_<NAME>`. A quiet dbt prints errors
-    only, on standard error. Failing tests and models are in the result; only what kept dbt from running them (no
+    `anchors` (run_id, trace_id …) reach run_results.json as `DBT_ENV_CUSTOM_ENV_<NAME>`. With the `writer_token` of the
+    ingest lock among them, the build changes nothing more once another writer has taken that over. A quiet dbt prints
+    errors only, on standard error. Failing tests and models are in the result; only what kept dbt from running them (no
     connection, a broken project) is raised, as InfrastructureError: what dbt had committed by then stays. The parsed
     project is kept for this process and database: whatever changes in dbt_project meanwhile is not seen, and
     variables count where SQL is written, not where the project is configured. Unless `is_parsed_anew`.
@@ -208,8 +209,16 @@ def _key(warehouse: Warehouse, project_root: Path) -> str:
 
 
 def _environment(warehouse: Warehouse) -> dict[str, str]:
-    own = {"OMNI_DBT_SESSIONS": _session_name()}
+    own = {"OMNI_DBT_SESSIONS": _session_name(), "OMNI_DBT_OPTIONS": _options(warehouse)}
     return {**own_environment(os.environ), **warehouse.acting_as(Role.TRANSFORM).libpq_environment(), **own}
+
+
+@cache
+def _options(warehouse: Warehouse) -> str:
+    """Session options of the profile that only this server's version knows."""
+    with closing(warehouse.connect()) as connection:
+        bounds = unbounded(connection.server_version)
+    return "".join(f"\t-c{name}={value}" for name, value in bounds.items())
 
 
 def command_line(project_root: Path, arguments: Sequence[str], *, is_quiet: bool = True) -> tuple[str, ...]:

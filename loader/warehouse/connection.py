@@ -26,8 +26,20 @@ DEFAULT_PORT = 5432
 ADMINISTRATOR = "omni"
 DEFAULT_DATABASE = "omnisupport"
 CONNECT_TIMEOUT_SECONDS = 10
+# A server may end what is idle or takes long, as its configuration, a role or a database says; what the loader does
+# takes as long as it takes.
+_BOUNDS = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "idle_session_timeout")
+_BOUND_SINCE_17 = "transaction_timeout"
+# Where a firewall forgets connections that say nothing, the lock's would be gone.
+_KEEPALIVE_SECONDS = 60
 # dlt refuses an address without a password, also where the server asks for none.
 PASSWORD_WHERE_NONE_IS_ASKED = "none"
+
+
+def unbounded(server_version: int) -> dict[str, str]:
+    """Session settings under which nothing is ended for the time that it takes. An unknown one is an error, so they are
+    those that a server of this version (psycopg2's number) knows."""
+    return dict.fromkeys(_BOUNDS if server_version < 170000 else (*_BOUNDS, _BOUND_SINCE_17), "0")
 
 
 class Role(StrEnum):
@@ -81,7 +93,7 @@ class Warehouse:
         settings: Mapping[str, str] | None = None,
         autocommit: bool = False,
     ) -> Connection:
-        """A new psycopg2 connection whose session time zone is UTC; the caller closes it.
+        """A new psycopg2 connection whose session time zone is UTC, without timeouts; the caller closes it.
 
         `settings` are session settings by name, custom ones such as omni.run_id included. libpq's variables count as
         far as they say how a given server is reached (libpq.py). Raises InfrastructureError when the server can't be
@@ -96,11 +108,15 @@ class Warehouse:
                 dbname=self.dbname,
                 application_name=application_name,
                 connect_timeout=CONNECT_TIMEOUT_SECONDS,
+                keepalives_idle=_KEEPALIVE_SECONDS,
                 options=self._session_options(settings, separator=" "),
                 **({"passfile": str(self.passfile)} if self.passfile else {}),
             )
         except psycopg2.OperationalError as error:
             raise self.unreachable(error) from error
+        if connection.server_version >= 170000:
+            connection.autocommit = True
+            connection.cursor().execute(f"set {_BOUND_SINCE_17} = 0")
         connection.autocommit = autocommit
         return connection
 
@@ -149,7 +165,7 @@ class Warehouse:
 
     def _session_options(self, settings: Mapping[str, str] | None, *, separator: str) -> str:
         acting = {"role": self.role.value} if self.role else {}
-        options = {"TimeZone": "UTC", **acting, **(settings or {})}
+        options = {"TimeZone": "UTC", **unbounded(0), **acting, **(settings or {})}
         for name, value in options.items():
             if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.]*", name) or not re.fullmatch(r"[!-\[\]-~]*", value):
                 raise ValueError(f"session setting {name}={value!r}: blanks and backslashes do not fit an option")

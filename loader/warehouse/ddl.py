@@ -6,6 +6,7 @@ roles.sql is the administrator's; the numbered files are omni_loader's, in the o
 from __future__ import annotations
 
 import hashlib
+import random
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,12 +23,17 @@ from loader.warehouse.connection import Role
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
-# Advisory locks of this project: (1869442665, 1) ingest, (…, 2) the Silver build, (…, 3) these files.
-LOCK_CLASS = 1869442665
-LOCK_OBJECT = 3
 ROLES_FILE = "roles.sql"
-# Roles are the server's, not a database's: another database may be set up at the same moment.
-_ATTEMPTS_AT_ROLES = 5
+# Where several processes set up at once, one of two fails, and finds its work done when it tries again. Roles are the
+# server's: no lock of one database guards them; and before there are tables, there is no lock that is only ours.
+_ATTEMPTS = 20
+_LOST_A_RACE = (
+    errors.UniqueViolation,
+    errors.DuplicateObject,
+    errors.DuplicateTable,
+    errors.DeadlockDetected,
+    errors.InternalError_,
+)
 
 
 def schema_files(folder: Path) -> list[Path]:
@@ -70,19 +76,18 @@ def ensure_roles(administrator: Connection, folder: Path, verifiers: Mapping[Rol
             {"roles": [role.value for role in (Role.LOADER, Role.TRANSFORM)]},
         )
         is_able, has_roles = cursor.fetchone()
-    for left in reversed(range(_ATTEMPTS_AT_ROLES if is_able else 0)):
+    for left in reversed(range(_ATTEMPTS if is_able else 0)):
         try:
             with administrator, administrator.cursor() as cursor:
-                cursor.execute("select pg_advisory_xact_lock(%s, %s)", (LOCK_CLASS, LOCK_OBJECT))
                 cursor.execute((folder / ROLES_FILE).read_text(encoding="utf-8"))
                 for role, verifier in verifiers.items():
                     statement = sql.SQL("alter role {} password {}")
                     cursor.execute(statement.format(sql.Identifier(role.value), sql.Literal(verifier)))
                 return
-        except (errors.UniqueViolation, errors.DuplicateObject, errors.InternalError_):
+        except _LOST_A_RACE:
             if not left:
                 raise
-            time.sleep(0.1)
+            time.sleep(random.uniform(0.02, 0.2))
         except errors.InsufficientPrivilege:
             break
     if not has_roles:
@@ -99,35 +104,44 @@ def ensure_schema(connection: Connection, folder: Path) -> bool:
     """Bring the loader's tables to the version of the files in `folder`; true when something was applied.
 
     `connection` is omni_loader's, who then owns them. One short query when the version is current. Idempotent, and safe
-    when several processes start at once: they queue on an advisory lock. Leaves the connection outside a transaction.
-    Raises InfrastructureError, after a rollback of all files: the database is as it was.
+    when several processes start at once: they queue on ops.catalog_lock, once it is there. Leaves the connection
+    outside a transaction. Raises InfrastructureError, after a rollback of all files: the database is as it was.
     """
     files = schema_files(folder)
-    expected = content_sha256(files)
-    if recorded_sha256(connection) == expected:
-        return False
-    try:
-        with connection, connection.cursor() as cursor:
-            cursor.execute("select pg_advisory_xact_lock(%s, %s)", (LOCK_CLASS, LOCK_OBJECT))
-            for file in files:
-                if file.name == ROLES_FILE:
-                    continue
-                cursor.execute(file.read_text(encoding="utf-8"))
-            cursor.execute(
-                """
-                insert into ops.schema_version (content_sha256, loader_version) values (%s, %s)
-                on conflict (is_current) do update set
-                    content_sha256 = excluded.content_sha256,
-                    loader_version = excluded.loader_version,
-                    applied_at = excluded.applied_at
-                """,
-                (expected, __version__),
-            )
-    except errors.InsufficientPrivilege as error:
-        raise _not_applied(connection, error, "the role may create schemas and tables there") from error
-    except psycopg2.Error as error:
-        raise _not_applied(connection, error, "the files of infra/postgres to apply") from error
-    return True
+    version = content_sha256(files)
+    for left in reversed(range(_ATTEMPTS)):
+        if recorded_sha256(connection) == version:
+            return False
+        try:
+            _apply(connection, files, version)
+            return True
+        except psycopg2.Error as error:
+            if left and isinstance(error, _LOST_A_RACE):
+                time.sleep(random.uniform(0.02, 0.2))
+                continue
+            raise _not_applied(connection, error) from error
+    return False
+
+
+def _apply(connection: Connection, files: list[Path], version: str) -> None:
+    with connection, connection.cursor() as cursor:
+        cursor.execute("select to_regclass('ops.catalog_lock') is not null")
+        if cursor.fetchone()[0]:
+            cursor.execute("lock table ops.catalog_lock in exclusive mode")
+        for file in files:
+            if file.name == ROLES_FILE:
+                continue
+            cursor.execute(file.read_text(encoding="utf-8"))
+        cursor.execute(
+            """
+            insert into ops.schema_version (content_sha256, loader_version) values (%s, %s)
+            on conflict (is_current) do update set
+                content_sha256 = excluded.content_sha256,
+                loader_version = excluded.loader_version,
+                applied_at = excluded.applied_at
+            """,
+            (version, __version__),
+        )
 
 
 def is_current(connection: Connection, folder: Path) -> bool:
@@ -162,13 +176,14 @@ def _set_up_command(database: str, user: str) -> str:
     )
 
 
-def _not_applied(connection: Connection, error: psycopg2.Error, expected: str) -> InfrastructureError:
+def _not_applied(connection: Connection, error: psycopg2.Error) -> InfrastructureError:
     parameters = connection.get_dsn_parameters()
     database, user = parameters["dbname"], parameters["user"]
+    expected, next_command = "the files of infra/postgres to apply", "git status infra/postgres   # edited files?"
+    if isinstance(error, errors.InsufficientPrivilege):
+        expected, next_command = "the role may create schemas and tables there", _set_up_command(database, user)
     return InfrastructureError(
-        f"database {database}: got {str(error).splitlines()[0]!r}, expected {expected}; "
-        "no table was created or changed",
-        next_command=_set_up_command(database, user)
-        if isinstance(error, errors.InsufficientPrivilege)
-        else "git status infra/postgres   # edited files?",
+        f"database {database}: got {str(error).splitlines()[0]!r}, expected {expected}; no table was created or"
+        " changed",
+        next_command=next_command,
     )

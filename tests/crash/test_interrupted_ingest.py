@@ -20,7 +20,7 @@ LINES = 8_000
 # What is asked while waiting for the moment to end an ingest: is the living attempt just doing this?
 _LIVING = (
     "select exists (select from ops.ingest_run as run"
-    " inner join pg_locks as held on held.pid = run.lock_pid and held.locktype = 'advisory' and held.objid = 1"
+    " inner join ops.lock_holder as held on held.token = run.writer_token"
 )
 IS_LOADING = (
     f"{_LIVING} inner join pg_namespace as staging"

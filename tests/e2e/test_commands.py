@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from loader.runs.lock import LOCK_CLASS, LOCK_WRITER
 from loader.warehouse import Role, Warehouse
 from tests.checkouts import make_reachable_folder
 from tests.e2e.commands import Checkout, Done, make_small_checkout
@@ -214,10 +213,10 @@ def test_a_server_that_does_not_answer_is_exit_3(day: Day, command: str) -> None
 
 def test_a_locked_warehouse_is_exit_4_and_says_who_holds_it(day: Day) -> None:
     with closing(_warehouse(day).connect()) as session:
-        session.cursor().execute("select pg_advisory_lock(%s, %s)", (LOCK_CLASS, LOCK_WRITER))
+        session.cursor().execute("lock table ops.ingest_lock in exclusive mode")
         done = day.checkout.loader("ingest")
         assert done.code == 4
-        assert f"(database session {session.get_backend_pid()}, " in done.err
+        assert f"(database session {session.get_backend_pid()})" in done.err
         assert done.next_command == "make status"
         as_json = day.checkout.loader("ingest", "--json").record
     assert (as_json["exit_code"], as_json["next_command"]) == (4, "make status")

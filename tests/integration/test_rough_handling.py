@@ -210,7 +210,7 @@ def test_status_knows_a_working_ingest_from_a_dead_one_and_reads_half_a_reconcil
     lock = IngestLock.acquire(database)
     try:
         with lock.transaction() as cursor:
-            cursor.execute("update ops.ingest_run set status = 'running', lock_pid = pg_backend_pid()")
+            cursor.execute("update ops.ingest_run set status = 'running', writer_token = %s", (lock.token,))
         assert read_status(database, DAY).next_command.startswith("make status PARTITION=2026-04-17   # again when ")
     finally:
         lock.close()

@@ -6,7 +6,6 @@ then that the guard holds. A new version of the stack that closes a trap fails t
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -25,9 +24,6 @@ from loader.warehouse import Warehouse
 from tests.ingests import rows as query
 from tests.ingests import ticket
 from tests.integration.bronze_fixtures import new_asset, visible_events, writer
-
-# loader.runs exports the function under the module's name.
-repair_module = importlib.import_module("loader.runs.repair")
 
 
 def _plain_pipeline(warehouse: Warehouse, folder: Path, name: str = "plain") -> dlt.Pipeline:
@@ -87,27 +83,6 @@ def test_rows_of_a_dead_load_are_repaired_before_they_block_the_same_events(
         live.load(live.batch(records, asset_id=asset_id))
         live.complete(records, asset_id=asset_id)
     assert visible_events(database) == 3
-
-
-def test_repair_looks_again_where_a_session_outlived_it(
-    database: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Rows that a dying session commits after the search would stay for ever, and block their events."""
-    asset_id = new_asset(database, "outlived")
-    with writer(database, tmp_path):
-        pass
-    with monkeypatch.context() as patch:
-        patch.setattr(repair_module, "_end_sessions", lambda cursor, own_pid: False)
-        with writer(database, tmp_path) as dead:
-            dead.load(dead.batch([ticket(1)], asset_id=asset_id))
-        lock = IngestLock.acquire(database)
-        patch.setattr(repair_module, "BRONZE_TABLES", ())  # the session has not committed yet
-        repair_module.repair(lock, tmp_path)
-        lock.close()
-    lock = IngestLock.acquire(database)
-    assert repair_module.repair(lock, tmp_path).row_count > 0
-    assert repair_module.repair(lock, tmp_path).row_count == 0
-    lock.close()
 
 
 def test_rows_that_the_window_would_drop_silently_fail_the_load(

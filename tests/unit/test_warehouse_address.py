@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import pytest
 
 from loader.errors import CommandUsageError
-from loader.warehouse.connection import Warehouse, find_password, given_warehouse, passfile_line
+from loader.warehouse.connection import Warehouse, find_password, given_warehouse, passfile_line, unbounded
 
 SOCKET = Warehouse(host="/tmp/a+b/run", port=5432, user="omni", dbname="omnisupport", is_embedded=True)
 REMOTE = Warehouse(host="db.example.org", port=6543, user="o@m", dbname="tickets/1")
@@ -54,7 +54,8 @@ def test_a_url_keeps_every_part(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (unquote(parts.username or ""), unquote(parts.password or "")) == ("o@m", "p@ss:w/rd+%")
     query = parse_qs(parts.query)
     assert query["application_name"] == ["load-1"]
-    assert query["options"] == ["-cTimeZone=UTC\t-comni.run_id=r-1"]
+    bounds = "\t".join(f"-c{name}=0" for name in unbounded(150000))
+    assert query["options"] == [f"-cTimeZone=UTC\t{bounds}\t-comni.run_id=r-1"]
     assert "host" not in query
 
 

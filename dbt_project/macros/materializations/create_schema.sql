@@ -3,14 +3,14 @@
     {%- call statement('create_schema') %}
 do $create$
 begin
-    perform pg_advisory_xact_lock({{ catalog_lock() }});
+    {{ catalog_lock() }};
     create schema if not exists {{ relation.without_identifier().include(database=False) }};
 end $create$
     {%- endcall -%}
 {%- endmacro %}
 
-{#- Arguments of the advisory lock under which schemas and views are created: where two builds create the same one
-    at once, PostgreSQL fails one of them. -#}
+{#- Under this lock schemas and views are created: where two builds create the same one at once, PostgreSQL fails one
+    of them. (infra/postgres/00_locks.sql) -#}
 {% macro catalog_lock() -%}
-1869442665, 3
+lock table ops.catalog_lock in exclusive mode
 {%- endmacro %}

@@ -148,7 +148,7 @@ declare
             and not exists (select from pg_trigger where tgrelid = pg_class.oid)
         from pg_class where oid = to_regclass('{{ relation }}')), true);
 begin
-    perform pg_advisory_xact_lock({{ catalog_lock() }});
+    {{ catalog_lock() }};
     {% call patiently(relation) %}
             begin
                 if not is_view then

@@ -8,7 +8,7 @@
 {%- endmacro %}
 
 {#-
-    One statement under an advisory lock: two builds that start at once wait for each other.
+    One statement under a lock: two builds that start at once wait for each other.
     PostgreSQL 16 checks a value without raising; 15 must catch the error, which forbids parallel plans.
     Not in SQL: the planner may fold a cast of a known value before the check that guards it.
 -#}
@@ -17,7 +17,7 @@ do $do$
 declare
     conversion record;
 begin
-    perform pg_advisory_xact_lock(1869442665, 4);
+    lock table ops.function_lock in exclusive mode;
     for conversion in
         select * from (values ('jsonb_or_null', 'jsonb'), ('instant_or_null', 'timestamptz')) as x (function_name, type_name)
     loop

@@ -12,6 +12,7 @@
 {%- endmacro %}
 
 {% macro postgres__set_reconcile_session() -%}
+{{ require_writer() }}
 set local work_mem = '64MB';
 set local jit = off;
 set local enable_mergejoin = off;

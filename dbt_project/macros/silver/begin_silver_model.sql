@@ -1,6 +1,7 @@
 {#- First pre-hook of an incremental model of Silver: one build at a time from here to the commit. -#}
 {% macro begin_silver_model() -%}
-select pg_advisory_xact_lock({{ silver_lock() }});
+{{ silver_lock() }};
+{{ require_writer() }}
 -- For this transaction: sorts in memory, workers where a query allows them, no compiling for plans that end in
 -- seconds, and lookups by key priced as what they are on flash or in cache (at 4.0 a day's tickets among a million are
 -- found by reading everything).

@@ -29,7 +29,7 @@
     ] -%}
 do $prepare$
 begin
-    perform pg_advisory_xact_lock({{ catalog_lock() }});
+    {{ catalog_lock() }};
     create schema if not exists staging;
     create schema if not exists silver;
     -- Loads that ticket_fact holds.
@@ -97,7 +97,7 @@ end $prepare$
     }) }}
 {%- endmacro %}
 
-{#- Arguments of the advisory lock under which Silver's state changes: one build at a time. -#}
+{#- Under this lock Silver's state changes: one build at a time. (infra/postgres/00_locks.sql) -#}
 {% macro silver_lock() -%}
-1869442665, 2
+lock table ops.build_lock in exclusive mode
 {%- endmacro %}

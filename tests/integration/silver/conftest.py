@@ -32,5 +32,5 @@ def dbt(one_database: Warehouse, tmp_path_factory: pytest.TempPathFactory) -> Db
 @pytest.fixture
 def scene(one_database: Warehouse) -> Iterator[Scene]:
     made = Scene(one_database)
-    with closing(made.connection):
+    with closing(made.connection), closing(made.lock):
         yield made

@@ -10,6 +10,7 @@ from typing import Any
 
 from psycopg2.extras import execute_values
 
+from loader.runs import IngestLock
 from loader.warehouse import Warehouse
 from tests.integration.silver.history import History
 from tests.integration.silver.version import Version, at
@@ -25,7 +26,7 @@ TABLES = (
 
 @dataclass
 class Scene:
-    """A warehouse whose Bronze the test writes. Close the connection to let the lock go."""
+    """A warehouse whose Bronze the test writes. It holds the ingest lock: close both."""
 
     warehouse: Warehouse
     history: History = field(default_factory=History)
@@ -46,7 +47,7 @@ class Scene:
             "create table if not exists bronze._dlt_loads (load_id text not null, schema_name text,"
             " status bigint not null, inserted_at timestamptz not null, schema_version_hash text)"
         )
-        self.execute("select pg_advisory_lock(1869442665, 1)")
+        self.lock = IngestLock.acquire(self.warehouse)
         for sha256 in ("a" * 64, "b" * 64, "c" * 64):
             self.execute(
                 "insert into ops.ruleset (ruleset_sha256, contract_ref, components) values (%s, 'ticket_v1', '{}')",
@@ -54,10 +55,12 @@ class Scene:
             )
         self.execute(
             "insert into ops.ingest_run (run_id, attempt, trace_id, mode, status, stage, batch_id, manifest_ids,"
-            " ruleset_id, lock_pid, process_id, host, loader_version) values (%s, 1, %s, 'ingest', 'running',"
-            " 'started', 'batch-1', '{manifest-1}', 1, pg_backend_pid(), 1, 'test', '0')",
+            " ruleset_id, writer_token, lock_pid, process_id, host, loader_version) values (%s, 1, %s, 'ingest',"
+            " 'running', 'started', 'batch-1', '{manifest-1}', 1, %s, %s, 1, 'test', '0')",
             self.run_id,
             "0" * 32,
+            self.lock.token,
+            self.lock.backend_pid,
         )
 
     def execute(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
