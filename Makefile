@@ -208,11 +208,11 @@ lock: ## Write requirements.lock anew from pyproject.toml
 up: $(STAMP) ## Start the embedded PostgreSQL, or check the one that PGHOST names
 	@$(LOADER) up $(json)
 
-down: $(STAMP) ## Stop the embedded PostgreSQL; its data stays
-	@$(LOADER) down $(json)
+down: $(STAMP) ## Stop the embedded PostgreSQL; its data stays; refused while a command writes [FORCE=1]
+	@$(LOADER) down $(if $(FORCE),--force) $(json)
 
 psql: $(STAMP) ## psql on the warehouse [ARGS="-c 'select 1'"] [ROLE=transform]
 	@$(LOADER) psql $(call option,--role,ROLE) $(ARGS)
 
-clean: $(STAMP) ## Remove .local (embedded database, raw zone) and reports; asks first [YES=1]
-	@$(LOADER) clean $(if $(YES),--yes) $(json)
+clean: $(STAMP) ## Remove .local (embedded database, raw zone) and reports; asks first [YES=1 FORCE=1]
+	@$(LOADER) clean $(if $(YES),--yes) $(if $(FORCE),--force) $(json)

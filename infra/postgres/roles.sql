@@ -88,3 +88,22 @@ begin
         execute format('alter %s owner to %I', found.thing, found.owner);
     end loop;
 end $adopt$;
+
+-- Advisory locks are anybody's, and nothing here waits for one; taken away where a superuser can, in this database only.
+do $advisory$
+declare
+    routine pg_catalog.regprocedure;
+begin
+    if not (select rolsuper from pg_catalog.pg_roles where rolname = current_user) then
+        return;
+    end if;
+    for routine in
+        select oid::pg_catalog.regprocedure from pg_catalog.pg_proc
+        where
+            pronamespace = 'pg_catalog'::pg_catalog.regnamespace
+            and proname ~ '^pg_(try_)?advisory_'
+            and pg_catalog.has_function_privilege('public', oid, 'execute')
+    loop
+        execute pg_catalog.format('revoke execute on function %s from public', routine);
+    end loop;
+end $advisory$;

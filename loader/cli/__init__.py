@@ -106,7 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.stdout.flush()
         sys.exit(result if isinstance(result, int) else 0)
     except LoaderError as error:
-        print_error(error.message, error.next_command, error.exit_code, as_json=as_json)
+        print_error(*_of_which_device(error.message, error.next_command), error.exit_code, as_json=as_json)
         sys.exit(error.exit_code)
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "loader"
@@ -116,10 +116,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print_error("interrupted; what was not completed stays invisible.", "make status", 3, as_json=as_json)
         sys.exit(3)
     except Exception as error:
-        print_error(*_unforeseen(error), 3, as_json=as_json)
+        print_error(*_of_which_device(*_unforeseen(error)), 3, as_json=as_json)
         sys.exit(3)
     finally:
         end_without_collecting()
+
+
+def _of_which_device(message: str, next_command: str) -> tuple[str, str]:
+    """A database's full shared memory reads like a full disk, and no command that foresaw another end helps."""
+    if "shared memory" not in message:
+        return message, next_command
+    from loader.config import load_settings
+    from loader.warehouse import find_warehouse
+    from loader.warehouse.shared_memory import explained
+
+    return explained(message, is_embedded=find_warehouse(load_settings()).is_embedded) or (message, next_command)
 
 
 def _unforeseen(error: Exception) -> tuple[str, str]:

@@ -21,9 +21,11 @@ def build(
 ) -> int:
     """dbt build under the ingest lock: what a run proves is not replaced meanwhile. Without --select it proves all."""
     from loader.config import parse_partition
+    from loader.errors import InfrastructureError
     from loader.runs import IngestLock
     from loader.silver import project_sha256, record_whole_build, require_whole, run_dbt
     from loader.warehouse import open_warehouse
+    from loader.warehouse.shared_memory import explained
 
     settings = settings_of(lock_timeout)
     arguments = ["build", *(["--select", *select.split()] if select else [])]
@@ -44,6 +46,9 @@ def build(
         if select is None:
             require_whole(result, settings.project_root)
             record_whole_build(lock, result, sha256)
+    for node in result.failed:
+        if explained(node.reason, is_embedded=warehouse.is_embedded):
+            raise InfrastructureError(f"dbt could not build {node.name}: {node.reason}", next_command="make diagnose")
     next_command = "make status" if result.is_ok else "make diagnose"
     if as_json:
         nodes = [{"name": node.name, "status": node.status, "failures": node.failures} for node in result.nodes]

@@ -8,11 +8,16 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from loader.cli.options import json_option
 from loader.cli.output import echo, print_json, progress
+from loader.errors import RefusedError
+
+if TYPE_CHECKING:
+    from loader.config import Settings
 
 
 @click.command()
@@ -31,19 +36,42 @@ def up(as_json: bool) -> int:
     return 0
 
 
+force_option = click.option("--force", is_flag=True, help="Also while a command writes: it is ended.")
+
+
 @click.command()
+@force_option
 @json_option
-def down(as_json: bool) -> int:
-    """Stop the embedded PostgreSQL; its data stays. A given server is never stopped."""
+def down(force: bool, as_json: bool) -> int:
+    """Stop the embedded PostgreSQL; its data stays. A given server is never stopped.
+
+    Refused while a command writes, which would fail in the middle of its work.
+    """
     from loader.config import load_settings
     from loader.warehouse import stop_embedded
 
-    was_running = stop_embedded(load_settings())
+    settings = load_settings()
+    if not force:
+        _refuse_while_written("down", settings)
+    was_running = stop_embedded(settings)
     if as_json:
         print_json({"was_running": was_running})
     else:
         echo("PostgreSQL is stopped, its data stays" if was_running else "PostgreSQL was not running")
     return 0
+
+
+def _refuse_while_written(command: str, settings: Settings) -> None:
+    from loader.runs.lock import writers_at_work
+    from loader.warehouse import running_embedded
+
+    server = running_embedded(settings)
+    told = [] if server is None else writers_at_work(server)
+    if told:
+        raise RefusedError(
+            f"a command writes the warehouse: {', '.join(told)}; the server was not stopped, nothing was removed",
+            next_command=f"make status   # and make {command} when it has ended; make {command} FORCE=1 ends it",
+        )
 
 
 def role_option(command: Callable[..., int]) -> Callable[..., int]:
@@ -107,11 +135,13 @@ def psql(role: str, arguments: tuple[str, ...]) -> int:
 
 @click.command()
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@force_option
 @json_option
-def clean(yes: bool, as_json: bool) -> int:
+def clean(yes: bool, force: bool, as_json: bool) -> int:
     """Remove this checkout's local state: embedded database, raw zone, work files (.local) and reports.
 
-    Nothing else: a given server, and a raw zone or reports at a place of your own, stay.
+    Nothing else: a given server, and a raw zone or reports at a place of your own, stay. Refused while a command
+    writes.
     """
     from loader.config import load_settings
     from loader.errors import CommandUsageError
@@ -120,6 +150,8 @@ def clean(yes: bool, as_json: bool) -> int:
     settings = load_settings()
     folders = [settings.state_folder, settings.project_root / "reports"]
     doomed = [folder for folder in folders if folder.exists()]
+    if not force:
+        _refuse_while_written("clean", settings)
     if doomed and not yes:
         if not sys.stdin.isatty():
             raise CommandUsageError(

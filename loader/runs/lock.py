@@ -13,7 +13,7 @@ import os
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import psycopg2
@@ -54,10 +54,10 @@ on conflict (is_only) do update set token = excluded.token, lock_pid = excluded.
     work_pid = excluded.work_pid, process_id = excluded.process_id, host = excluded.host, taken_at = now()
 returning token::text
 """
-# At work: who waits for the lock has no such session yet.
+# Who waits for the lock has no such session yet; another's session has no part here, whatever it is named.
 _AT_WORK = """
 select datname, application_name, extract(epoch from now() - backend_start)::bigint from pg_stat_activity
-where starts_with(application_name, %s) and usename = any(%s) order by backend_start
+where starts_with(application_name, %s) and usename in ('omni_loader', session_user) order by backend_start
 """
 
 
@@ -135,25 +135,14 @@ class IngestLock:
         self._work.close()
 
 
-def refuse_to_stop(administrator: Warehouse, users: tuple[str, ...]) -> None:
-    """Raise RefusedError, naming them, when commands write a database of the server, as one of `users`."""
-    session = administrator.connect(application_name="omnisupport-down", autocommit=True)
-    try:
-        with session.cursor() as cursor:
-            cursor.execute(_AT_WORK, (f"{_WORK_SESSION} ", list(users)))
-            found = cursor.fetchall()
-    finally:
-        session.close()
-    if not found:
-        return
-    told = [
-        f"process {name.removeprefix(_WORK_SESSION).strip()} (database {database}, for {age} s)"
-        for database, name, age in found
-    ]
-    raise RefusedError(
-        f"a command writes the warehouse: {', '.join(told)}; the server was not stopped, nothing was removed",
-        next_command="make status   # and again when it has ended; FORCE=1 ends it, and it is retried later",
-    )
+def writers_at_work(administrator: Warehouse) -> list[str]:
+    """The commands that write a database of the server now, as an operator would look for them; a superuser asks."""
+    with closing(administrator.connect(application_name="omnisupport-down")) as session, session.cursor() as cursor:
+        cursor.execute(_AT_WORK, (f"{_WORK_SESSION} ",))
+        return [
+            f"process {name.removeprefix(_WORK_SESSION).strip()}, database {database}, for {age} s"
+            for database, name, age in cursor.fetchall()
+        ]
 
 
 def _session_name(kind: str) -> str:

@@ -93,8 +93,11 @@ def serve(connection: Connection) -> None:
 
 def _run(request: Run, projects: dict[str, Any], console: _Console) -> Ended:
     from dbt.cli.main import dbtRunner
+    from dbt_common.events.functions import reset_metadata_vars
     from dbt_common.invocation import get_invocation_id
 
+    # What dbt remembers of an earlier request's anchors.
+    reset_metadata_vars()
     manifest = None
     if request.project is not None:
         manifest = projects.get(request.project) or _parsed(dbtRunner(), request.parse_arguments)

@@ -29,6 +29,7 @@ __all__ = [
     "find_warehouse",
     "open_warehouse",
     "remove_embedded",
+    "running_embedded",
     "set_up",
     "stop_embedded",
 ]
@@ -130,6 +131,13 @@ def stop_embedded(settings: Settings) -> bool:
             next_command="env -u PGHOST make down",
         )
     return embedded.stop(settings.state_folder)
+
+
+def running_embedded(settings: Settings) -> Warehouse | None:
+    """The embedded server of this checkout, for its administrator, if it answers now; starts nothing."""
+    if not embedded.status(settings.state_folder).is_running:
+        return None
+    return embedded.address(settings.state_folder, "postgres").as_administrator()
 
 
 def remove_embedded(settings: Settings) -> tuple[Path, ...]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loader.errors import InfrastructureError
-from loader.warehouse import postmaster
+from loader.warehouse import postmaster, shared_memory
 from loader.warehouse.binaries import run_program
 from loader.warehouse.connection import ADMINISTRATOR, DEFAULT_PORT, Role
 from loader.warehouse.placement import SOCKET_NAME, Placement
@@ -142,7 +142,7 @@ def launch(placement: Placement) -> Started:
         postmaster.remove_stale_lock(lock_file)
     _write_doors(placement)
     quoted_folder = '"' + str(placement.socket_folder).replace('"', '""') + '"'
-    settings = SERVER_SETTINGS | {"unix_socket_directories": quoted_folder}
+    settings = SERVER_SETTINGS | shared_memory.server_settings() | {"unix_socket_directories": quoted_folder}
     command = [str(placement.binaries / "postgres"), "-D", str(data_folder)]
     command += [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
     log = os.open(placement.log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)

@@ -83,7 +83,7 @@ def writer(warehouse: Warehouse, working_root: Path, *, with_repair: bool = True
     try:
         if with_repair:
             repair(lock, working_root)
-        attempt, ledger, ruleset_id = _start(lock)
+        attempt, ledger, ruleset_id = start_attempt(lock)
         # As an ingest would: by the route that LOADER_LOAD_FORMAT names.
         loader = BronzeLoader(warehouse, attempt, working_root, file_format=load_settings().load_format)
         yield Writer(warehouse, lock, attempt, ledger, loader, ruleset_id, [])
@@ -96,12 +96,12 @@ def running_attempt(warehouse: Warehouse) -> Iterator[Attempt]:
     """An attempt that holds the ingest lock, and has loaded nothing."""
     lock = IngestLock.acquire(warehouse)
     try:
-        yield _start(lock)[0]
+        yield start_attempt(lock)[0]
     finally:
         lock.close()
 
 
-def _start(lock: IngestLock) -> tuple[Attempt, Ledger, int]:
+def start_attempt(lock: IngestLock) -> tuple[Attempt, Ledger, int]:
     attempt = Attempt(new_run_id(), 1, "0" * 31 + "1")
     ledger = Ledger(lock, attempt)
     with lock.transaction() as cursor:

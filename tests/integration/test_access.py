@@ -16,8 +16,9 @@ from tests.shared_warehouse import fresh_database, loader_variables
 NOT_ALLOWED = psycopg2.errors.InsufficientPrivilege
 # A view that joins takes no change from anybody.
 IS_A_VIEW = (psycopg2.errors.ObjectNotInPrerequisiteState, psycopg2.errors.WrongObjectType)
-# What stands between two models, dlt's own, and a key.
-INNER = ("reconcile.event_total", "bronze._dlt_pipeline_state", "bronze._dlt_version", "ops.erasure_key")
+# What stands between two models, dlt's own, a key, and locks.
+LOCKS = ("ops.ingest_lock", "ops.build_lock", "ops.catalog_lock", "ops.function_lock")
+INNER = ("reconcile.event_total", "bronze._dlt_pipeline_state", "bronze._dlt_version", "ops.erasure_key", *LOCKS)
 # A row per event or ticket, with what its record says of the customer.
 PER_EVENT = tuple(f"reconcile.{name}" for name in ("reconcile_event", "event_claim", "newest_event", "scope_ticket"))
 LAYERS = {
