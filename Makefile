@@ -76,6 +76,8 @@ arguments_restore = $(window) $(if $(ALL),--all) $(call option,--release,RELEASE
 	$(call option,--reason,REASON)
 arguments_expire = $(call option,--older-than,OLDER_THAN) $(call option,--keep,KEEP) $(call option,--reason,REASON)
 json = $(if $(JSON),--json)
+# What ends another command's work: make's own command line counts, a variable left over in a shell does not.
+force = $(if $(and $(filter command,$(origin FORCE)),$(FORCE)),--force)
 need = $(if $(strip $($(1))),,$(error $(1) is missing, nothing was started. Example: $(2)))
 
 # Scripts of an environment name the place where it was made.
@@ -209,10 +211,10 @@ up: $(STAMP) ## Start the embedded PostgreSQL, or check the one that PGHOST name
 	@$(LOADER) up $(json)
 
 down: $(STAMP) ## Stop the embedded PostgreSQL; its data stays; refused while a command writes [FORCE=1]
-	@$(LOADER) down $(if $(FORCE),--force) $(json)
+	@$(LOADER) down $(force) $(json)
 
 psql: $(STAMP) ## psql on the warehouse [ARGS="-c 'select 1'"] [ROLE=transform]
 	@$(LOADER) psql $(call option,--role,ROLE) $(ARGS)
 
 clean: $(STAMP) ## Remove .local (embedded database, raw zone) and reports; asks first [YES=1 FORCE=1]
-	@$(LOADER) clean $(if $(YES),--yes) $(if $(FORCE),--force) $(json)
+	@$(LOADER) clean $(if $(YES),--yes) $(force) $(json)

@@ -7,12 +7,14 @@ import os
 import shlex
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from loader.config import Settings
-from loader.warehouse import embedded_status
+from loader.runs import IngestLock
+from loader.warehouse import embedded_status, open_warehouse
 from tests.checkouts import ROOT
 
 
@@ -35,7 +37,7 @@ def _run(project: Settings, *words: str, shell: str | None = None, **extra: str)
 
 
 def test_the_commands_of_a_day(project: Settings) -> None:
-    """up, env in a shell, psql, down, clean: each leaves what its help says."""
+    """up, env in a shell, psql, down: each leaves what its help says, and an ingest at work is not ended unasked."""
     up = _run(project, "up")
     assert up.returncode == 0, up.stderr
     assert str(project.state_folder / "run") in up.stdout
@@ -61,6 +63,19 @@ def test_the_commands_of_a_day(project: Settings) -> None:
 
     psql = _run(project, "psql", "-X", "-At", "-c", "select current_user, 'two words'")
     assert (psql.stdout, psql.returncode) == ("omni_transform|two words\n", 0), psql.stderr
+
+    with closing(IngestLock.acquire(open_warehouse(project, announce=lambda line: None))) as held:
+        for command, words in (("down", ["down"]), ("clean", ["clean", "--yes"])):
+            refused = _run(project, *words)
+            assert refused.returncode == 4, refused.stderr
+            who = f"a command writes the warehouse: process {held.process_id}@{held.host}, database omnisupport, for "
+            assert f"error: {who}" in refused.stderr
+            assert refused.stderr.splitlines()[-1].startswith("next: make status ")
+            assert refused.stderr.splitlines()[-1].endswith(f"; make {command} FORCE=1 ends it")
+        assert embedded_status(project).is_running
+        assert _run(project, "down", "--force").returncode == 0
+        assert not embedded_status(project).is_running
+    _run(project, "up")
 
     down = _run(project, "down", "--json")
     assert json.loads(down.stdout) == {"was_running": True}
