@@ -15,7 +15,7 @@ from pathlib import Path
 from loader.warehouse import Warehouse
 
 # A copy of a database has none of the rights on it.
-GRANT = "grant create on database {} to omni_loader, omni_transform"
+GRANT = "grant create on database {} to omni_loader"
 
 
 @contextmanager

@@ -82,7 +82,7 @@ create table if not exists bronze._dlt_loads (
 
 -- Bronze is append-only: only the named repair and erasure may remove rows.
 create or replace function bronze.refuse_change() returns trigger
-language plpgsql as $$
+language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
     if coalesce(current_setting('omni.maintenance', true), '') in ('repair', 'erasure') then
         return null;
@@ -93,7 +93,7 @@ end $$;
 
 -- Rows come from the attempt of the writer that holds the ingest lock now: a load that outlives its lock is fenced off.
 create or replace function bronze.require_live_attempt() returns trigger
-language plpgsql as $$
+language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
     perform 1
     from ops.ingest_run as run

@@ -42,7 +42,7 @@ alter table ops.unproved_change
 
 -- Trigger arguments: the table's name as reconcile knows it, and the column that is the key.
 create or replace function ops.note_change() returns trigger
-language plpgsql as $$
+language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
     if tg_op = 'TRUNCATE' then
         insert into ops.unproved_change (table_name, row_key) values (tg_argv[0], '*');
@@ -65,7 +65,7 @@ end $$;
 
 -- Rows of a load that counts can leave Bronze, or change, by a named maintenance only; repair removes others.
 create or replace function bronze.note_change() returns trigger
-language plpgsql as $$
+language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
     if tg_op = 'TRUNCATE' then
         insert into ops.unproved_change (table_name, row_key) values (tg_argv[0], '*');

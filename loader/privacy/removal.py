@@ -28,19 +28,19 @@ create temporary table erased_place on commit drop as
 select line.asset_id, line.line_number, line.ruleset_id, line.kind, line.partition_key, line._dlt_load_id,
     here.too_long_bytes
 from bronze.asset_line as line
-inner join erased_here as here on here.asset_id = line.asset_id and here.line_number = line.line_number;
+inner join pg_temp.erased_here as here on here.asset_id = line.asset_id and here.line_number = line.line_number;
 create temporary table touched_load on commit drop as
-select _dlt_load_id as load_id, 'raw_ticket_event' as table_name from erased_event
+select _dlt_load_id as load_id, 'raw_ticket_event' as table_name from pg_temp.erased_event
 union
-select _dlt_load_id, 'asset_line' from erased_place
+select _dlt_load_id, 'asset_line' from pg_temp.erased_place
 union
 select reject._dlt_load_id, 'rejected_record'
 from bronze.rejected_record as reject
-inner join erased_here as here on here.asset_id = reject.asset_id and here.line_number = reject.line_number;
+inner join pg_temp.erased_here as here on here.asset_id = reject.asset_id and here.line_number = reject.line_number;
 insert into ops.erased_load (erasure_id, load_id, table_name, row_count, row_digest)
 select %(erasure)s, load_id, table_name, row_count, row_digest
-from ops.completed_load inner join touched_load using (load_id, table_name);
-insert into ops.unbuilt_erasure (ticket_id) select distinct ticket_id from erased_event on conflict do nothing;
+from ops.completed_load inner join pg_temp.touched_load using (load_id, table_name);
+insert into ops.unbuilt_erasure (ticket_id) select distinct ticket_id from pg_temp.erased_event on conflict do nothing;
 """
 
 # A line of more than 10 MiB is rejected whatever it holds, so its reject row stays, with blanks.
@@ -51,27 +51,27 @@ set record_line_count = part.record_line_count - gone.record_count,
 from (
     select asset_id, ruleset_id, partition_key, count(*) filter (where kind = 'record') as record_count,
         count(*) filter (where kind = 'rejected') as rejected_count
-    from erased_place where partition_key is not null group by asset_id, ruleset_id, partition_key
+    from pg_temp.erased_place where partition_key is not null group by asset_id, ruleset_id, partition_key
 ) as gone
 where part.asset_id = gone.asset_id and part.ruleset_id = gone.ruleset_id and part.partition_key = gone.partition_key;
 delete from ops.asset_partition as part
 where record_line_count = 0 and rejected_line_count = 0
-    and exists (select from erased_place as place where place.asset_id = part.asset_id);
+    and exists (select from pg_temp.erased_place as place where place.asset_id = part.asset_id);
 update bronze.asset_line as line
 set kind = 'blank', event_id = null, partition_key = null
-from erased_place as place
+from pg_temp.erased_place as place
 where line.asset_id = place.asset_id and line.line_number = place.line_number and line.ruleset_id = place.ruleset_id
     and place.too_long_bytes is null;
 delete from bronze.rejected_record as reject
-using erased_here as here
+using pg_temp.erased_here as here
 where reject.asset_id = here.asset_id and reject.line_number = here.line_number and here.too_long_bytes is null;
-delete from bronze.raw_ticket_event where event_id in (select event_id from erased_event);
+delete from bronze.raw_ticket_event where event_id in (select event_id from pg_temp.erased_event);
 update ops.completed_load as load
 set row_count = coalesce(held.row_count, 0), row_digest = coalesce(held.row_digest, 0)
-from touched_load as touched
+from pg_temp.touched_load as touched
 left join ops.load_content as held
     on held.load_id = touched.load_id and held.table_name = touched.table_name
-    and held.load_id in (select load_id from touched_load)
+    and held.load_id in (select load_id from pg_temp.touched_load)
 where load.load_id = touched.load_id and load.table_name = touched.table_name;
 """
 
@@ -87,13 +87,13 @@ inner join release.partition_version as version
 where held.customer_id = %(customer)s
 group by version.partition_key, version.data_release_id;
 insert into ops.erased_version (erasure_id, partition_key, data_release_id, ticket_count, ticket_digest)
-select %(erasure)s, partition_key, data_release_id, ticket_count, ticket_digest from erased_release;
+select %(erasure)s, partition_key, data_release_id, ticket_count, ticket_digest from pg_temp.erased_release;
 update release.partition_version as version
 set ticket_count = version.ticket_count - gone.ticket_count, ticket_digest = version.ticket_digest - gone.ticket_digest
-from erased_release as gone
+from pg_temp.erased_release as gone
 where version.partition_key = gone.partition_key and version.data_release_id = gone.data_release_id;
 insert into release.pending_ticket (ticket_id)
-select ticket_id from erased_event
+select ticket_id from pg_temp.erased_event
 union select ticket_id from release.ticket_row where customer_id = %(customer)s
 on conflict do nothing;
 delete from release.ticket_row where customer_id = %(customer)s;
@@ -123,7 +123,7 @@ def remove_rows(
         add_tombstones(cursor, asset.asset_id, plan.plan_id, asset.numbers)
         execute_values(
             cursor,
-            "insert into erased_here (asset_id, line_number, too_long_bytes) values %s",
+            "insert into pg_temp.erased_here (asset_id, line_number, too_long_bytes) values %s",
             [(asset.asset_id, number, asset.too_long.get(number)) for number in asset.numbers],
         )
         if asset.asset_id in new_keys:

@@ -93,8 +93,11 @@ def _remove_uncompleted_rows(cursor: Any) -> int:
 
 
 def _drop_staging(cursor: Any, label: str = "") -> tuple[str, ...]:
+    # The loader's own: a name says nothing of who made a schema.
     cursor.execute(
-        "select nspname from pg_namespace where starts_with(nspname, %s) order by nspname", (STAGING_PREFIX + label,)
+        "select nspname from pg_namespace where starts_with(nspname, %s) and nspowner = current_user::regrole"
+        " order by nspname",
+        (STAGING_PREFIX + label,),
     )
     schemas = tuple(str(name) for (name,) in cursor.fetchall())
     for schema in schemas:

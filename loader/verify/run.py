@@ -100,7 +100,7 @@ judged as (
             when held.kind = 'rejected' and (rejects.reason_codes, rejects.message, rejects.json_path)
                 <> (expected.reason_codes, expected.message, expected.json_path) then 'reject_differs'
         end as difference
-    from expected_line as expected
+    from pg_temp.expected_line as expected
     full join held on held.line_number = expected.line_number
     left join events on events.event_id = held.event_id
     left join rejects on rejects.line_number = held.line_number
@@ -250,7 +250,7 @@ def _verify_asset(
             found.differences[difference] += 1
             if len(found.shown) < _SHOWN:
                 found.shown.append(LineDifference(claim.asset.asset_id, number, difference))
-        cursor.execute("truncate expected_line")
+        cursor.execute("truncate pg_temp.expected_line")
         found.line_count += len(stretch)
         progress(len(stretch), sum(line.length for line in stretch))
         if is_last:
@@ -273,8 +273,8 @@ def _copy(cursor: Any, stretch: Sequence[RereadLine]) -> None:
             f"{columns}\n"
         )
     text.seek(0)
-    cursor.copy_expert("copy expected_line from stdin", text)
-    cursor.execute("analyze expected_line")
+    cursor.copy_expert("copy pg_temp.expected_line from stdin", text)
+    cursor.execute("analyze pg_temp.expected_line")
 
 
 def _hex(value: bytes | None) -> str:

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import psycopg2
@@ -17,9 +16,7 @@ import psycopg2
 from loader.errors import CommandUsageError, InfrastructureError
 from loader.variables import blemish
 from loader.warehouse.libpq import leave_aside
-
-if TYPE_CHECKING:
-    from psycopg2.extensions import connection as Connection
+from loader.warehouse.session import Session
 
 DEFAULT_PORT = 5432
 # Of the embedded server: its superuser, which sets up and does nothing else.
@@ -34,6 +31,9 @@ _BOUND_SINCE_17 = "transaction_timeout"
 _KEEPALIVE_SECONDS = 60
 # dlt refuses an address without a password, also where the server asks for none.
 PASSWORD_WHERE_NONE_IS_ASKED = "none"
+# Of every session of every role. What is named without a schema is PostgreSQL's own, or a temporary table that the
+# session itself has made: in a schema that somebody else can name, nothing is ever looked for (docs/decisions/0013).
+SEARCH_PATH = "pg_catalog"
 
 
 def unbounded(server_version: int) -> dict[str, str]:
@@ -82,6 +82,13 @@ class Warehouse:
         """The same database for who sets it up: the embedded server's superuser, or the given login itself."""
         return replace(self, user=ADMINISTRATOR if self.is_embedded else self.user, role=None)
 
+    def connect_beside(self) -> Session:
+        """A read-only session of omni_transform, for what dbt built (loader.warehouse.built). Raises
+        InfrastructureError."""
+        return self.acting_as(Role.TRANSFORM).connect(
+            application_name="omnisupport-built", settings={"default_transaction_read_only": "on"}, autocommit=True
+        )
+
     def in_database(self, dbname: str) -> Warehouse:
         """The same server, another database."""
         return replace(self, dbname=dbname)
@@ -92,8 +99,9 @@ class Warehouse:
         application_name: str = "loader",
         settings: Mapping[str, str] | None = None,
         autocommit: bool = False,
-    ) -> Connection:
-        """A new psycopg2 connection whose session time zone is UTC, without timeouts; the caller closes it.
+    ) -> Session:
+        """A new psycopg2 connection, in UTC, without timeouts, in which no name is looked for but PostgreSQL's own; the
+        caller closes it.
 
         `settings` are session settings by name, custom ones such as omni.run_id included. libpq's variables count as
         far as they say how a given server is reached (libpq.py). Raises InfrastructureError when the server can't be
@@ -101,7 +109,8 @@ class Warehouse:
         """
         leave_aside(is_embedded=self.is_embedded)
         try:
-            connection = psycopg2.connect(
+            connection: Session = psycopg2.connect(
+                connection_factory=Session,
                 host=self.host,
                 port=self.port,
                 user=self.user,
@@ -117,6 +126,7 @@ class Warehouse:
         if connection.server_version >= 170000:
             connection.autocommit = True
             connection.cursor().execute(f"set {_BOUND_SINCE_17} = 0")
+        connection.warehouse = self
         connection.autocommit = autocommit
         return connection
 
@@ -154,18 +164,19 @@ class Warehouse:
 
     def libpq_environment(self) -> dict[str, str]:
         """Variables to lay over the environment of psql, dbt or any libpq client. Holds no password."""
+        acting = f" -c role={self.role}" if self.role else ""
         variables = {
             "PGHOST": self.host,
             "PGPORT": str(self.port),
             "PGUSER": self.user,
             "PGDATABASE": self.dbname,
+            "PGOPTIONS": f"-c search_path={SEARCH_PATH}{acting}",
         }
-        variables |= {"PGOPTIONS": f"-c role={self.role}"} if self.role else {}
         return variables | ({"PGPASSFILE": str(self.passfile)} if self.passfile else {})
 
     def _session_options(self, settings: Mapping[str, str] | None, *, separator: str) -> str:
         acting = {"role": self.role.value} if self.role else {}
-        options = {"TimeZone": "UTC", **unbounded(0), **acting, **(settings or {})}
+        options = {"TimeZone": "UTC", "search_path": SEARCH_PATH, **unbounded(0), **acting, **(settings or {})}
         for name, value in options.items():
             if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.]*", name) or not re.fullmatch(r"[!-\[\]-~]*", value):
                 raise ValueError(f"session setting {name}={value!r}: blanks and backslashes do not fit an option")

@@ -10,13 +10,13 @@ import random
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg2
 from psycopg2 import errors, sql
 
 from loader import __version__
-from loader.errors import InfrastructureError
+from loader.errors import InfrastructureError, RefusedError
 from loader.line_ends import read_committed
 from loader.warehouse.connection import Role
 
@@ -34,6 +34,26 @@ _LOST_A_RACE = (
     errors.DeadlockDetected,
     errors.InternalError_,
 )
+# Raised by roles.sql: what it found needs a person.
+_STRANGE = "OM001"
+# What roles.sql sees to in a database, in words of what is wrong; no row when nothing is.
+_LACKING = """
+select 'omni_loader may not create schemas'
+where not has_database_privilege('omni_loader', current_database(), 'create')
+union all
+select 'omni_transform may create schemas'
+where has_database_privilege('omni_transform', current_database(), 'create')
+union all
+select case when nspname is null then 'schema ' || wanted || ' is missing'
+    else 'schema ' || wanted || ' belongs to ' || pg_get_userbyid(nspowner) end
+from (values
+    ('bronze', 'omni_loader', false), ('ops', 'omni_loader', false), ('release', 'omni_loader', false),
+    ('staging', 'omni_transform', true), ('silver', 'omni_transform', true),
+    ('reconcile', 'omni_transform', true), ('serving', 'omni_transform', true)
+) as layer (wanted, owner, is_of_roles)
+left join pg_namespace on nspname = wanted
+where case when nspname is null then is_of_roles else pg_get_userbyid(nspowner) <> owner end
+"""
 
 
 def schema_files(folder: Path) -> list[Path]:
@@ -64,7 +84,8 @@ def ensure_roles(administrator: Connection, folder: Path, verifiers: Mapping[Rol
     of passwords that roles get.
 
     A login that may not create roles changes nothing, and is enough where they are as they should be. Raises
-    InfrastructureError: an administrator has to do it.
+    InfrastructureError: an administrator has to do it; RefusedError, with nothing changed, where things of others stand
+    in the schemas.
     """
     with administrator, administrator.cursor() as cursor:
         cursor.execute(
@@ -90,9 +111,22 @@ def ensure_roles(administrator: Connection, folder: Path, verifiers: Mapping[Rol
             time.sleep(random.uniform(0.02, 0.2))
         except errors.InsufficientPrivilege:
             break
-    if not has_roles:
-        parameters = administrator.get_dsn_parameters()
-        database, user = parameters["dbname"], parameters["user"]
+        except psycopg2.Error as error:
+            if error.pgcode != _STRANGE:
+                raise
+            raise _strange(administrator, error) from error
+    parameters = administrator.get_dsn_parameters()
+    database, user = parameters["dbname"], parameters["user"]
+    if has_roles:
+        with administrator, administrator.cursor() as cursor:
+            lacking = _lacking(cursor)
+        if lacking:
+            raise InfrastructureError(
+                f"database {database}: {'; '.join(lacking)}, expected what infra/postgres/roles.sql makes of it, and"
+                f" user {user} may not run that; nothing was created or changed",
+                next_command=f"psql -d {database} -f infra/postgres/roles.sql   # as an administrator",
+            )
+    else:
         raise InfrastructureError(
             f"database {database}: user {user} is not in the roles omni_loader and omni_transform and can't create "
             "them, expected one or the other; nothing was created or changed",
@@ -150,12 +184,13 @@ def is_current(connection: Connection, folder: Path) -> bool:
     if recorded_sha256(connection) != content_sha256(schema_files(folder)):
         return False
     with connection, connection.cursor() as cursor:
-        cursor.execute(
-            "select bool_and(has_database_privilege(rolname, current_database(), 'create')) from pg_roles"
-            " where rolname = any(%s)",
-            ([role.value for role in (Role.LOADER, Role.TRANSFORM)],),
-        )
-        return bool(cursor.fetchone()[0])
+        return not _lacking(cursor)
+
+
+def _lacking(cursor: Any) -> list[str]:
+    """What an administrator has to do to the database, the roles being there."""
+    cursor.execute(_LACKING)
+    return [str(words) for (words,) in cursor.fetchall()]
 
 
 def recorded_sha256(connection: Connection) -> str | None:
@@ -173,6 +208,15 @@ def _set_up_command(database: str, user: str) -> str:
     return (
         f"psql -d {database} -f infra/postgres/roles.sql -c 'grant omni_loader, omni_transform to \"{user}\"'"
         "   # as an administrator"
+    )
+
+
+def _strange(connection: Connection, error: psycopg2.Error) -> RefusedError:
+    database = connection.get_dsn_parameters()["dbname"]
+    return RefusedError(
+        f"database {database}: {error.diag.message_primary}, expected none. {error.diag.message_hint}"
+        " Nothing was created or changed",
+        next_command=f"psql -d {database} -c '\\dn+' -c '\\df+ ops.*'   # as an administrator",
     )
 
 

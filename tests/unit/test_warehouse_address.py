@@ -55,7 +55,7 @@ def test_a_url_keeps_every_part(monkeypatch: pytest.MonkeyPatch) -> None:
     query = parse_qs(parts.query)
     assert query["application_name"] == ["load-1"]
     bounds = "\t".join(f"-c{name}=0" for name in unbounded(150000))
-    assert query["options"] == [f"-cTimeZone=UTC\t{bounds}\t-comni.run_id=r-1"]
+    assert query["options"] == [f"-cTimeZone=UTC\t-csearch_path=pg_catalog\t{bounds}\t-comni.run_id=r-1"]
     assert "host" not in query
 
 

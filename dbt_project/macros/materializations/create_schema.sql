@@ -1,15 +1,12 @@
-{#- "create schema if not exists" fails in one of two builds that start at once on a new warehouse. -#}
+{#- dbt calls this for a schema that it misses. An administrator makes the four layers, once (infra/postgres/roles.sql):
+    dbt's role may create none, or it could make one in which others look for their functions. -#}
 {% macro postgres__create_schema(relation) -%}
-    {%- call statement('create_schema') %}
-do $create$
-begin
-    {{ catalog_lock() }};
-    create schema if not exists {{ relation.without_identifier().include(database=False) }};
-end $create$
-    {%- endcall -%}
+    {{ exceptions.raise_compiler_error(
+        "schema " ~ relation.schema ~ " is missing, and dbt's role may not create it; nothing was built."
+        ~ " Next: psql -d " ~ relation.database ~ " -f infra/postgres/roles.sql   # as an administrator") }}
 {%- endmacro %}
 
-{#- Under this lock schemas and views are created: where two builds create the same one at once, PostgreSQL fails one
+{#- Under this lock views are created: where two builds create the same one at once, PostgreSQL fails one
     of them. (infra/postgres/00_locks.sql) -#}
 {% macro catalog_lock() -%}
 lock table ops.catalog_lock in exclusive mode

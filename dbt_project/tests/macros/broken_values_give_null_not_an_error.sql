@@ -1,7 +1,6 @@
 {{ config(enabled=var('macro_tests', false)) }}
 {#- Fails when a conversion of the schema reconcile raises, or loses a value that is fine. -#}
 {%- if execute -%}
-    {%- do run_query('create schema if not exists reconcile') -%}
     {%- do run_query(create_reconcile_functions()) -%}
 {%- endif -%}
 

@@ -1,7 +1,6 @@
 {{ config(enabled=var('macro_tests', false)) }}
 {#- Fails when a field is typed otherwise than Silver types it, or a broken instant raises. -#}
 {%- if execute -%}
-    {%- do run_query('create schema if not exists reconcile') -%}
     {%- do run_query(create_reconcile_functions()) -%}
 {%- endif -%}
 

@@ -1,0 +1,74 @@
+"""A session of the loader, and the one beside it in which what dbt built is read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from psycopg2 import extensions, sql
+
+if TYPE_CHECKING:
+    from loader.warehouse.connection import Warehouse
+
+_ONE_SNAPSHOT = (extensions.ISOLATION_LEVEL_REPEATABLE_READ, extensions.ISOLATION_LEVEL_SERIALIZABLE)
+
+
+class Session(extensions.connection):  # type: ignore[misc]
+    """A psycopg2 connection that knows its warehouse. `beside` lives as long as it does."""
+
+    warehouse: Warehouse
+    _beside: Session | None = None
+    _is_sharing: bool = False
+
+    def beside(self) -> Session:
+        """The read-only session of omni_transform. It sees what this one sees, but for what this transaction has not
+        committed: in a transaction of one snapshot (repeatable read) that snapshot, else what is committed when a
+        statement begins; then it keeps no lock from one statement to the next.
+
+        Raises InfrastructureError where omni_transform is not let in.
+        """
+        if self._beside is None or self._beside.closed:
+            self._beside = self.warehouse.connect_beside()
+            self._is_sharing = False
+        if self.isolation_level in _ONE_SNAPSHOT and not self._is_sharing:
+            with self.cursor() as cursor:
+                cursor.execute("select pg_export_snapshot()")
+                (snapshot,) = cursor.fetchone()
+            self._beside.set_session(isolation_level="REPEATABLE READ", readonly=True, autocommit=False)
+            self._beside.cursor().execute("set transaction snapshot %s", (snapshot,))
+            self._is_sharing = True
+        return self._beside
+
+    def freeze(self, table: str) -> Session:
+        """Until this transaction ends, let `beside` see one state: that of now, or of when a build that holds `table`
+        (schema.name) has let it go.
+
+        A table that is made anew after a snapshot was taken is empty to it: the lock comes first.
+        """
+        beside = self.beside()
+        if not self._is_sharing:
+            beside.set_session(isolation_level="REPEATABLE READ", readonly=True, autocommit=False)
+            beside.cursor().execute(
+                sql.SQL("lock table {} in access share mode").format(sql.Identifier(*table.split(".")))
+            )
+            self._is_sharing = True
+        return beside
+
+    def commit(self) -> None:
+        super().commit()
+        self._leave()
+
+    def rollback(self) -> None:
+        super().rollback()
+        self._leave()
+
+    def close(self) -> None:
+        if self._beside is not None:
+            self._beside.close()
+        super().close()
+
+    def _leave(self) -> None:
+        """The next transaction has a snapshot of its own."""
+        if self._beside is not None and self._is_sharing and not self._beside.closed:
+            self._beside.rollback()
+            self._beside.set_session(autocommit=True)
+        self._is_sharing = False
