@@ -220,7 +220,7 @@ create table if not exists ops.ingest_state_change (
 
 -- The state goes forward, or an operator says why it does not (settings omni.operator and omni.reason).
 create or replace function ops.note_state_change() returns trigger
-language plpgsql as $$
+language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
     reason text := nullif(current_setting('omni.reason', true), '');
 begin
@@ -267,7 +267,7 @@ create table if not exists ops.unwritten_evidence (
 );
 
 create or replace function ops.refuse_change_of_evidence() returns trigger
-language plpgsql as $$
+language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
     raise exception '% on ops.run_evidence refused: evidence is added, never changed', tg_op
         using hint = 'loader verify --evidence tells what was changed all the same.';
@@ -277,3 +277,30 @@ create or replace trigger refuse_change before update or delete on ops.run_evide
 for each row execute function ops.refuse_change_of_evidence();
 create or replace trigger refuse_truncate before truncate on ops.run_evidence
 for each statement execute function ops.refuse_change_of_evidence();
+
+-- The reconcile row of each partition as the last run that proved it recorded it. For who must not evaluate what dbt
+-- built: whoever reads a view runs its functions (docs/decisions/0013).
+create or replace view ops.recorded_partition as
+select distinct on (told.partition_key)
+    told.partition_key,
+    told.run_id,
+    told.attempt,
+    told.written_at,
+    told.record ->> 'status' as status,
+    told.record ->> 'downstream_decision' as downstream_decision,
+    (told.record -> 'reconcile' ->> 'is_complete')::boolean as is_complete,
+    (told.record -> 'reconcile' ->> 'line_count')::bigint as line_count,
+    (told.record -> 'reconcile' ->> 'rejected_count')::bigint as rejected_count,
+    (told.record -> 'reconcile' ->> 'silver_row_count')::bigint as silver_row_count,
+    (told.record -> 'reconcile' ->> 'unexplained_count')::bigint as unexplained_count,
+    (told.record -> 'reconcile' ->> 'bronze_digest')::numeric as bronze_digest,
+    (told.record -> 'reconcile' ->> 'silver_digest')::numeric as silver_digest,
+    told.record -> 'reconcile' as reconcile,
+    told.record -> 'checks' as checks
+from (
+    select evidence_id, run_id, attempt, written_at, record, (record ->> 'partition_key')::date as partition_key
+    from ops.run_evidence
+    cross join lateral (select convert_from(content, 'UTF8')::jsonb as record) as decoded
+    where run_id is not null and record -> 'reconcile' ->> 'is_complete' is not null
+) as told
+order by told.partition_key, told.evidence_id desc;

@@ -19,6 +19,7 @@ from loader.evidence.acts import ACTS, ASSET_KEY, compose, numbers_of, read_told
 from loader.evidence.facts import fetch_rows
 from loader.release import store
 from loader.release.views import ViewFault, unlike_released
+from loader.warehouse.built import are_built, built
 
 if TYPE_CHECKING:
     from loader.warehouse import Warehouse
@@ -285,16 +286,13 @@ def _faults_of_loads(cursor: Any) -> Iterator[Fault]:
 
 
 def _faults_of_counts(cursor: Any, days: Mapping[str, tuple[str, dict[str, Any]]]) -> Iterator[Fault]:
-    cursor.execute(
-        "select num_nulls(to_regclass('reconcile.reconcile_partition'), to_regclass('reconcile.silver_measure'),"
-        " to_regclass('silver.ticket_fact')) = 0"
-    )
-    if not days or not cursor.fetchone()[0]:
+    tables = ("reconcile.reconcile_partition", "reconcile.silver_measure", "silver.ticket_fact")
+    if not days or not are_built(cursor, *tables):
         return
     cursor.execute("select max(removed_at) from ops.erasure")
     (erased_at,) = cursor.fetchone()
     landed_at = {row["partition_key"]: row["completed_at"] for row in fetch_rows(cursor, _LANDED_AT, None)}
-    today = {row["partition_key"]: row for row in fetch_rows(cursor, _TODAY, None)}
+    today = {row["partition_key"]: row for row in fetch_rows(built(cursor), _TODAY, None)}
     for report_path, record in sorted(days.values(), key=lambda kept: kept[0]):
         # Of a day that something landed in since the run that tells of it ended, or died, nobody has written a record
         # yet; an erasure may have changed any.

@@ -7,17 +7,16 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
+from loader.warehouse.built import are_built, built
+
 MISSING_DAY = "drift_missing_day"
 # As far as a following day makes a day without tickets a missing one.
 _DAYS_AFTER = timedelta(days=7)
 
-_OPEN = """
-select drift.partition_key, drift.asset_id, drift.check_name, drift.measure, drift.detail
+_FOUND = """
+select drift.partition_key::date, drift.asset_id::integer, drift.check_name::text, drift.measure::text,
+    drift.detail::text
 from reconcile.drift_finding as drift
-where not exists (
-    select from release.acceptance as accepted
-    where accepted.partition_key = drift.partition_key and accepted.check_name = drift.check_name
-        and accepted.measure = drift.measure)
 order by drift.partition_key, drift.check_name, drift.measure, drift.detail
 """
 
@@ -62,8 +61,12 @@ class Drift:
 
 def read_open_drift(cursor: Any) -> tuple[Drift, ...]:
     """Every drift that nobody has accepted, by partition; none before drift_finding was ever built."""
-    cursor.execute("select to_regclass('reconcile.drift_finding') is not null")
-    if not cursor.fetchone()[0]:
+    if not are_built(cursor, "reconcile.drift_finding"):
         return ()
-    cursor.execute(_OPEN)
-    return tuple(Drift(*row) for row in cursor.fetchall())
+    # Those of this transaction among them.
+    cursor.execute("select partition_key, check_name, measure from release.acceptance")
+    accepted = set(cursor.fetchall())
+    with built(cursor) as there:
+        there.execute(_FOUND)
+        found = [Drift(*row) for row in there.fetchall()]
+    return tuple(drift for drift in found if (drift.partition_key, drift.check_name, drift.measure) not in accepted)

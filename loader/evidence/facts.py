@@ -11,6 +11,7 @@ from typing import Any
 from loader.evidence.drift import Drift, read_open_drift
 from loader.runs.anchors import Attempt
 from loader.runs.ledger import DATASET
+from loader.warehouse.built import built
 
 FATES = ("erased", "landed", "duplicate", "rejected", "blank", "out_of_partition", "gap")
 
@@ -114,7 +115,7 @@ def read_facts(cursor: Any, attempt: Attempt, window: tuple[date, date] | None) 
     key = (str(attempt.run_id), attempt.number)
     run = read_run(cursor, key)
     start, end = window or (None, None)
-    (counts,) = fetch_rows(cursor, "select * from reconcile.reconcile_run where run_id = %s", key[:1]) or ({},)
+    (counts,) = fetch_rows(built(cursor), "select * from reconcile.reconcile_run where run_id = %s", key[:1]) or ({},)
     by_day = _fates(cursor, key)
     inside = {day: fates for day, fates in by_day.items() if day and _is_inside(day, window)}
     outside = _sum(fates for day, fates in by_day.items() if day and day not in inside)
@@ -162,13 +163,14 @@ where run_id = %s and attempt = %s and asset_id is not null and action in ('pars
 
 
 def _fates(cursor: Any, key: tuple[str, int]) -> dict[date | None, dict[str, int]]:
-    cursor.execute(
+    there = built(cursor)
+    there.execute(
         "select partition_key, fate, sum(line_count)::bigint from reconcile.reconcile_fate"
         f" where asset_id in ({_RUN_ASSETS}) group by partition_key, fate",
         key,
     )
     fates: dict[date | None, dict[str, int]] = {}
-    for day, fate, count in cursor.fetchall():
+    for day, fate, count in there.fetchall():
         fates.setdefault(day, dict.fromkeys(FATES, 0))[fate] = count
     return fates
 
@@ -207,7 +209,7 @@ order by entry.manifest_id, entry.source_id
 
 
 def _assets(cursor: Any, key: tuple[str, int], start: date | None, end: date | None) -> tuple[AssetFacts, ...]:
-    rows = fetch_rows(cursor, _ASSETS, {"run_id": key[0], "attempt": key[1], "start": start, "end": end})
+    rows = fetch_rows(built(cursor), _ASSETS, {"run_id": key[0], "attempt": key[1], "start": start, "end": end})
     first = _first_rejects(cursor, [row["asset_id"] for row in rows if row["rejected_count"]])
     return tuple(
         AssetFacts(
@@ -256,7 +258,7 @@ def _partitions(
     cursor.execute(_FINGERPRINTS, key)
     fingerprints = {day: tuple(found) for day, found in cursor.fetchall()}
     rows = fetch_rows(
-        cursor, "select * from reconcile.reconcile_partition where partition_key = any(%s)", (list(inside),)
+        built(cursor), "select * from reconcile.reconcile_partition where partition_key = any(%s)", (list(inside),)
     )
     reconcile = {row["partition_key"]: row for row in rows}
     return tuple(
@@ -266,7 +268,7 @@ def _partitions(
 
 def _findings(cursor: Any) -> tuple[Finding, ...]:
     rows = fetch_rows(
-        cursor,
+        built(cursor),
         "select table_name, check_name, partition_key, source_id, finding_count, detail"
         " from reconcile.reconcile_finding order by table_name, check_name, partition_key, source_id",
         (),
@@ -276,14 +278,15 @@ def _findings(cursor: Any) -> tuple[Finding, ...]:
 
 def _warnings(cursor: Any, key: tuple[str, int]) -> dict[str, int]:
     """Warnings on the events of the run's assets, by code, and events dated after the run."""
-    cursor.execute(
+    there = built(cursor)
+    there.execute(
         "select code, count(*) from bronze.raw_ticket_event as event"
         " inner join staging.stg_bronze__asset_line as line using (event_id, asset_id, line_number)"
         " cross join unnest(event.warning_codes) as code"
         f" where event.warning_codes <> '{{}}' and event.asset_id in ({_RUN_ASSETS}) group by code",
         key,
     )
-    warnings = {str(code): int(count) for code, count in cursor.fetchall()}
+    warnings = {str(code): int(count) for code, count in there.fetchall()}
     cursor.execute(
         "select count(*) from bronze.raw_ticket_event as event"
         " inner join ops.ingest_run as run on event._dlt_load_id = any(run.dlt_load_ids)"

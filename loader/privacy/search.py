@@ -18,10 +18,12 @@ from loader.privacy.person import is_named_in, may_name, owners
 from loader.privacy.redaction import find_lines
 from loader.raw_zone import RawZone
 from loader.reader import open_content
+from loader.warehouse.built import built
 
 _CUSTOMER = re.compile(rb'"customer_id"\s*:\s*("(?:[^"\\]|\\.)*")')
 # Shorter texts say nothing of one person ("Hello", "n/a") and stand everywhere.
 _SHORTEST_TEXT = 12
+# The loader reads its own tables; all others are read as omni_transform, whatever their owner hung on them.
 _TABLES = """
 select namespace.nspname, class.relname,
     -- A count or an instant is nobody's name, and any number is somewhere a place of a byte.
@@ -37,28 +39,34 @@ inner join pg_attribute as attribute on attribute.attrelid = class.oid and attri
     and not attribute.attisdropped
 inner join pg_type as type on type.oid = attribute.atttypid
 where class.relkind in ('r', 'm') and namespace.nspname not in ('pg_catalog', 'information_schema', 'pg_toast')
+    and (class.relowner = 'omni_loader'::regrole) = %s
     and not pg_is_other_temp_schema(namespace.oid) and namespace.oid <> pg_my_temp_schema()
 group by namespace.oid, namespace.nspname, class.oid, class.relname order by namespace.nspname, class.relname
 """
 
-# Rows of columns that the planner remembers.
+# Rows of columns that the planner remembers. A case keeps the order: values of a type that is somebody's own are not
+# even written as text where they are another's.
 _STATISTICS = """
 select schemaname, tablename, concat_ws(chr(10), most_common_vals::text, histogram_bounds::text) from pg_stats
-where schemaname not in ('pg_catalog', 'information_schema')
-    and not exists (
-        select from pg_attribute as attribute inner join pg_type as type on type.oid = attribute.atttypid
-        where attribute.attrelid = format('%%I.%%I', schemaname, tablename)::regclass
-            and attribute.attname = pg_stats.attname
-            and (type.typname = 'uuid' or type.typcategory in ('B', 'D', 'N', 'T'))
-    )
-    and strpos(concat_ws(chr(10), most_common_vals::text, histogram_bounds::text), %s) > 0
+where case
+    when schemaname in ('pg_catalog', 'information_schema') or exists (
+        select from pg_class as class
+        inner join pg_namespace as namespace on namespace.oid = class.relnamespace
+        inner join pg_attribute as attribute on attribute.attrelid = class.oid
+        inner join pg_type as type on type.oid = attribute.atttypid
+        where namespace.nspname = schemaname and class.relname = tablename and attribute.attname = pg_stats.attname
+            and ((class.relowner = 'omni_loader'::regrole) <> %s
+                or type.typname = 'uuid' or type.typcategory in ('B', 'D', 'N', 'T'))
+    ) then false
+    else strpos(concat_ws(chr(10), most_common_vals::text, histogram_bounds::text), %s) > 0
+end
 """
 
 
 @dataclass(slots=True)
 class Remains:
     """Places that still hold the person, with how often; how many lines and rows of others mention the id, which an
-    erasure leaves alone; and tables of others that the loader may not read."""
+    erasure leaves alone; and tables of others that dbt's role may not read."""
 
     found: Counter[str] = field(default_factory=Counter)
     mention_count: int = 0
@@ -74,17 +82,18 @@ def search_rows(cursor: Any, customer_id: str, texts: Iterable[str]) -> Remains:
     """Every row of every table, and the planner's statistics."""
     remains = Remains()
     needles = searched(texts)
-    cursor.execute(_TABLES)
-    for schema, table, plain, binary, is_searched in cursor.fetchall():
-        if not is_searched:
-            remains.not_searched.append(f"{schema}.{table}")
-            continue
-        for row in _suspicious(cursor, schema, table, plain or [], binary or [], [customer_id, *needles]):
-            _judge(remains, f"{schema}.{table}", row, customer_id, needles)
-    cursor.execute(_STATISTICS, (customer_id,))
-    for schema, table, text in cursor.fetchall():
-        if is_named_in(text, customer_id):
-            remains.found[f"statistics of {schema}.{table}"] += 1
+    for reader, is_own in ((cursor, True), (built(cursor), False)):
+        reader.execute(_TABLES, (is_own,))
+        for schema, table, plain, binary, is_searched in reader.fetchall():
+            if not is_searched:
+                remains.not_searched.append(f"{schema}.{table}")
+                continue
+            for row in _suspicious(reader, schema, table, plain or [], binary or [], [customer_id, *needles]):
+                _judge(remains, f"{schema}.{table}", row, customer_id, needles)
+        reader.execute(_STATISTICS, (is_own, customer_id))
+        for schema, table, text in reader.fetchall():
+            if is_named_in(text, customer_id):
+                remains.found[f"statistics of {schema}.{table}"] += 1
     return remains
 
 

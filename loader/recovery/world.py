@@ -20,6 +20,7 @@ from loader.manifest.implicit import implicit_manifest
 from loader.recovery.plan import GapReason, PartitionState, PlannedAsset
 from loader.runs.registry import RegisteredAsset, ruleset_in_effect
 from loader.warehouse import Warehouse
+from loader.warehouse.built import are_built, built
 
 _RUN = """
 select
@@ -196,7 +197,7 @@ class World:
         parameter = None if only is None else list(only)
         found = _with_unread(
             fetch_rows(
-                self.cursor,
+                built(self.cursor),
                 _PARTITIONS.format(fates=_FATES if self._has("reconcile.reconcile_fate") else _NO_FATES),
                 {"start": start, "end": end, "assets": parameter},
             ),
@@ -221,38 +222,40 @@ class World:
         return states
 
     def _has(self, table: str) -> bool:
-        self.cursor.execute("select to_regclass(%s) is not null", (table,))
-        return bool(self.cursor.fetchone()[0])
+        return are_built(self.cursor, table)
 
     def _reconciled(self) -> dict[date, int]:
         """Rows of ticket_fact by partition, as the last reconcile counted them."""
         if not self._has("reconcile.reconcile_partition"):
             return {}
-        self.cursor.execute("select partition_key, silver_row_count from reconcile.reconcile_partition")
-        return {day: int(count) for day, count in self.cursor.fetchall()}
+        there = built(self.cursor)
+        there.execute("select partition_key, silver_row_count from reconcile.reconcile_partition")
+        return {day: int(count) for day, count in there.fetchall()}
 
     def _silver_rows(self, window: tuple[date, date] | None) -> dict[date, int]:
         """Rows of ticket_fact by partition, counted now."""
         if not self._has("silver.ticket_fact"):
             return {}
-        self.cursor.execute(
+        there = built(self.cursor)
+        there.execute(
             "select partition_key, count(*) from silver.ticket_fact"
             " where partition_key >= coalesce(%s, '-infinity'::date) and partition_key < coalesce(%s, 'infinity'::date)"
             " group by partition_key",
             window or (None, None),
         )
-        return dict(self.cursor.fetchall())
+        return dict(there.fetchall())
 
     def _lagging_assets(self) -> frozenset[int]:
         """Assets with a load that is completed and not in Silver yet."""
         if not self._has("silver.built_load"):
             return frozenset()
-        self.cursor.execute(
+        there = built(self.cursor)
+        there.execute(
             "select distinct mine.asset_id from ops.completed_load as load"
             " inner join ops.run_asset as mine on mine.run_id = load.run_id and mine.attempt = load.attempt"
             " where mine.action = 'parsed' and load.load_id not in (select load_id from silver.built_load)"
         )
-        return frozenset(int(asset_id) for (asset_id,) in self.cursor.fetchall())
+        return frozenset(int(asset_id) for (asset_id,) in there.fetchall())
 
     def archived_bytes(self, run_id: str) -> int:
         """Decompressed bytes of the assets that a run read."""

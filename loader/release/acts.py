@@ -35,6 +35,7 @@ from loader.silver import (
     start_dbt,
 )
 from loader.warehouse import open_warehouse
+from loader.warehouse.built import are_built, built
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,11 +165,10 @@ def readiness(settings: Settings, days: Sequence[date]) -> list[Mapping[str, Any
         return [_unready(day, "; ".join(fault.sentence for fault in faults), faults[0].next_command) for day in days]
     session = warehouse.connect(application_name="omnisupport-ready")
     with closing(session), session, session.cursor() as cursor:
-        cursor.execute("select to_regclass('serving.partition_status') is not null")
         known: dict[date, dict[str, Any]] = {}
-        if cursor.fetchone()[0]:
+        if are_built(cursor, "serving.partition_status"):
             rows = fetch_rows(
-                cursor, "select * from serving.partition_status where partition_key = any(%s)", (list(days),)
+                built(cursor), "select * from serving.partition_status where partition_key = any(%s)", (list(days),)
             )
             known = {row["partition_key"]: row for row in rows}
     found: list[dict[str, Any]] = [

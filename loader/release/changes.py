@@ -5,19 +5,19 @@ A ticket that changes waits (release.pending_ticket) until the partitions on bot
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
+from loader.errors import CheckFailedError
 from loader.release.gate import Link
 from loader.release.store import move_pointers, row_columns, row_digest, unseen_links
+from loader.warehouse.built import copy_built, freeze_built
 
 EVERYTHING = "*"
 
-# What Silver has of the tickets that are waiting, beside the newest row that was released of each. A ticket is in one
-# partition on either side.
-_FIND_CHANGES = """
-create temporary table release_change on commit drop as
+# Tickets that are waiting and of which Silver has another row than was released last, or none: read as omni_transform.
+_COMPARE = """
 with
 silver as (
     select fact.ticket_id, fact.partition_key, {digest} as row_digest
@@ -29,30 +29,52 @@ newest as (
     from release.ticket_row as fact
     where fact.end_release_id is null and {is_waiting}
 )
-select
-    coalesce(silver.ticket_id, newest.ticket_id) as ticket_id,
-    newest.partition_key as old_partition_key,
-    newest.row_digest as old_digest,
-    silver.partition_key as new_partition_key,
-    silver.row_digest as new_digest
+select coalesce(silver.ticket_id, newest.ticket_id) as ticket_id, silver.partition_key, silver.row_digest
 from silver
 full join newest on silver.ticket_id = newest.ticket_id
 where (silver.partition_key, silver.row_digest) is distinct from (newest.partition_key, newest.row_digest)
 """
 
+_MAKE_SILVER_SIDE = """
+create temporary table silver_side (ticket_id text primary key, partition_key date, row_digest numeric) on commit drop
+"""
+
+# Beside the newest row that was released of each. A ticket is in one partition on either side.
+_FIND_CHANGES = """
+analyze pg_temp.silver_side;
+create temporary table release_change on commit drop as
+select
+    silver.ticket_id,
+    newest.partition_key as old_partition_key,
+    newest.row_digest as old_digest,
+    silver.partition_key as new_partition_key,
+    silver.row_digest as new_digest
+from pg_temp.silver_side as silver
+left join release.ticket_row as newest on newest.ticket_id = silver.ticket_id and newest.end_release_id is null
+where (silver.partition_key, silver.row_digest) is distinct from (newest.partition_key, newest.row_digest);
+analyze pg_temp.release_change;
+"""
+
+_MAKE_ROWS = """
+create temporary table silver_row on commit drop as select {columns} from release.ticket_row with no data
+"""
+
 _CLOSE_ROWS = """
 update release.ticket_row as held
 set end_release_id = %(release)s
-from release_change as change
+from pg_temp.release_change as change
 where held.ticket_id = change.ticket_id and held.end_release_id is null
     and change.old_partition_key = any(%(days)s)
 """
 
+# With the digest of what is kept, which has to be the one that was compared.
 _ADD_ROWS = """
 insert into release.ticket_row (first_release_id, row_digest, {columns})
-select %(release)s, change.new_digest, {fact_columns}
-from release_change as change
-inner join silver.ticket_fact as fact on fact.ticket_id = change.ticket_id
+select %(release)s, fact.row_digest, {fact_columns}
+from (select fact.*, {digest} as row_digest from pg_temp.silver_row as fact offset 0) as fact
+inner join pg_temp.release_change as change
+    on change.ticket_id = fact.ticket_id and change.new_partition_key = fact.partition_key
+    and change.new_digest = fact.row_digest
 where change.new_partition_key = any(%(days)s)
 """
 
@@ -68,9 +90,10 @@ from unnest(%(days)s) as wanted (partition_key)
 left join (
     select partition_key, sum(ticket_count) as ticket_count, sum(ticket_digest) as ticket_digest
     from (
-        select new_partition_key as partition_key, 1 as ticket_count, new_digest as ticket_digest from release_change
+        select new_partition_key as partition_key, 1 as ticket_count, new_digest as ticket_digest
+        from pg_temp.release_change
         union all
-        select old_partition_key, -1, -old_digest from release_change
+        select old_partition_key, -1, -old_digest from pg_temp.release_change
     ) as sides
     where partition_key is not null
     group by partition_key
@@ -87,7 +110,7 @@ insert into release.partition_link as link (data_release_id, old_partition_key, 
 select data_release_id, old_partition_key, new_partition_key, count(*)
 from (
     select %(release)s::bigint as data_release_id, old_partition_key, new_partition_key
-    from release_change
+    from pg_temp.release_change
     where old_partition_key <> new_partition_key and old_partition_key = any(%(days)s)
     union all
     select data_release_id, old_partition_key, new_partition_key
@@ -106,7 +129,7 @@ select distinct on (change.ticket_id)
     gone.end_release_id as data_release_id,
     gone.partition_key as old_partition_key,
     change.new_partition_key
-from release_change as change
+from pg_temp.release_change as change
 inner join release.ticket_row as gone on gone.ticket_id = change.ticket_id
 where change.old_partition_key is null and gone.end_release_id is not null
 order by change.ticket_id asc, gone.end_release_id desc
@@ -138,12 +161,23 @@ def find_changes(cursor: Any) -> tuple[set[date], set[Link]]:
     )
     (everything,) = cursor.fetchone()
     # Two texts: with a condition that is a constant the planner would read both tables whole for one ticket.
-    is_waiting = "true" if everything else "fact.ticket_id in (select ticket_id from release.pending_ticket)"
-    cursor.execute("analyze release.pending_ticket")
-    cursor.execute(_FIND_CHANGES.format(digest=row_digest(cursor, "fact"), is_waiting=is_waiting))
-    cursor.execute("analyze release_change")
+    is_waiting = "true" if everything else "fact.ticket_id in (select unnest(%(waiting)s::text[]))"
+    # Those of this transaction among them.
+    cursor.execute("select ticket_id from release.pending_ticket where not %s", (everything,))
+    waiting = [ticket_id for (ticket_id,) in cursor.fetchall()]
+    freeze_built(cursor, "silver.ticket_fact")
+    cursor.execute(_MAKE_SILVER_SIDE)
+    copy_built(
+        cursor,
+        _COMPARE.format(digest=row_digest(cursor, "fact"), is_waiting=is_waiting),
+        {"waiting": waiting},
+        "pg_temp.silver_side",
+        ("ticket_id", "partition_key", "row_digest"),
+    )
+    cursor.execute(_FIND_CHANGES)
     cursor.execute(
-        "select old_partition_key, new_partition_key from release_change group by old_partition_key, new_partition_key"
+        "select old_partition_key, new_partition_key from pg_temp.release_change"
+        " group by old_partition_key, new_partition_key"
     )
     sides = cursor.fetchall()
     days = {day for pair in sides for day in pair if day is not None}
@@ -156,7 +190,7 @@ def changed_since_proof(cursor: Any) -> set[date]:
     """After find_changes: partitions that it found changed by rows which Silver was given after they were proved."""
     cursor.execute(
         "with unproved as (select row_key from ops.unproved_change where table_name = 'silver.ticket_fact')"
-        " select distinct side.partition_key from release_change as change"
+        " select distinct side.partition_key from pg_temp.release_change as change"
         " cross join lateral (values (change.old_partition_key), (change.new_partition_key)) as side (partition_key)"
         " where side.partition_key is not null and (exists (select from unproved where row_key = %s)"
         "   or change.ticket_id in (select row_key from unproved))",
@@ -172,12 +206,8 @@ def release_changes(cursor: Any, release: int, days: Sequence[date]) -> None:
     where readers would see a ticket twice or not at all.
     """
     parameters = {"release": release, "days": list(days)}
-    columns = [name for name, _ in row_columns(cursor)]
     cursor.execute(_CLOSE_ROWS, parameters)
-    cursor.execute(
-        _ADD_ROWS.format(columns=", ".join(columns), fact_columns=", ".join(f"fact.{name}" for name in columns)),
-        parameters,
-    )
+    _add_rows(cursor, parameters)
     cursor.execute(_ADD_VERSIONS, parameters)
     cursor.execute(_ADD_LINKS.format(returned=_RETURNED), parameters)
     cursor.execute(
@@ -188,16 +218,41 @@ def release_changes(cursor: Any, release: int, days: Sequence[date]) -> None:
     move_pointers(cursor, release, dict(cursor.fetchall()))
 
 
+def _add_rows(cursor: Any, parameters: Mapping[str, Any]) -> None:
+    """Take the rows of Silver over as values of the types that they are kept in."""
+    names = [name for name, _ in row_columns(cursor)]
+    columns, fact_columns = ", ".join(names), ", ".join(f"fact.{name}" for name in names)
+    cursor.execute("select ticket_id from pg_temp.release_change where new_partition_key = any(%(days)s)", parameters)
+    wanted = [ticket_id for (ticket_id,) in cursor.fetchall()]
+    cursor.execute(_MAKE_ROWS.format(columns=columns))
+    copy_built(
+        cursor,
+        f"select {fact_columns} from silver.ticket_fact as fact"
+        " where fact.ticket_id in (select unnest(%(wanted)s::text[]))",
+        {"wanted": wanted},
+        "pg_temp.silver_row",
+        names,
+    )
+    digest = row_digest(cursor, "fact")
+    cursor.execute(_ADD_ROWS.format(columns=columns, fact_columns=fact_columns, digest=digest), parameters)
+    if cursor.rowcount != len(wanted):
+        raise CheckFailedError(
+            f"silver.ticket_fact: got {cursor.rowcount} of {len(wanted)} rows as they were compared, expected all: its"
+            " columns are not of the types that are released; nothing was released",
+            next_command="make build   # makes it anew",
+        )
+
+
 def keep_waiting(cursor: Any, released: Sequence[date]) -> None:
     """After find_changes: of what waits, keep the tickets that differ and are not of the partitions released."""
     cursor.execute(
         "delete from release.pending_ticket as waiting where waiting.ticket_id = %s or not exists ("
-        "  select from release_change as change where change.ticket_id = waiting.ticket_id"
+        "  select from pg_temp.release_change as change where change.ticket_id = waiting.ticket_id"
         "  and not coalesce(change.new_partition_key, change.old_partition_key) = any(%s))",
         (EVERYTHING, list(released)),
     )
     cursor.execute(
-        "insert into release.pending_ticket (ticket_id) select ticket_id from release_change"
+        "insert into release.pending_ticket (ticket_id) select ticket_id from pg_temp.release_change"
         " where not coalesce(new_partition_key, old_partition_key) = any(%s) on conflict do nothing",
         (list(released),),
     )

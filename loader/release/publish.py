@@ -15,6 +15,7 @@ from loader.evidence.facts import fetch_rows
 from loader.release import changes, holds, store
 from loader.release.gate import Candidate, Decision, decide
 from loader.release.store import Act
+from loader.warehouse.built import built
 
 HELD = "held"
 DRIFT = "drift to review"
@@ -34,14 +35,20 @@ _MUST_BE_ZERO = {
 }
 
 
+# A reconcile row as far as it decides, in types that whoever made the table does not choose.
+_PARTITIONS = f"""
+select partition_key::date, {", ".join(f"{name}::bigint" for name in (*_MUST_BE_ZERO, "landed_count"))},
+    bronze_digest::numeric, silver_digest::numeric, is_complete::boolean
+from reconcile.reconcile_partition
+"""
+
 # Days with lines of an asset of which more is rejected than policy allows (all of it is always too much), but for those
 # for which somebody has let it pass.
-_OVER_LIMIT = """
+_OVER_LIMIT = f"""
 select part.partition_key, string_agg(distinct asset.source_id, ', ' order by asset.source_id) as source_ids
-from reconcile.reconcile_asset as asset
+from {store.REJECTING}
 inner join ops.asset_partition as part on part.asset_id = asset.asset_id and part.ruleset_id = asset.ruleset_id
-where asset.rejected_count > 0
-    and not exists (
+where not exists (
         select from release.acceptance as accepted
         where accepted.partition_key = part.partition_key and accepted.check_name = %(check)s
             and accepted.measure = 'asset ' || asset.asset_id)
@@ -131,9 +138,7 @@ def publish(
     held = holds.lock_holds(cursor)
     days, links = changes.find_changes(cursor)
     asked = None if only is None else set(only)
-    checked = {
-        row["partition_key"]: row for row in fetch_rows(cursor, "select * from reconcile.reconcile_partition", None)
-    }
+    checked = {row["partition_key"]: row for row in fetch_rows(built(cursor), _PARTITIONS, None)}
     obstacles = {
         day: [
             *_obstacles(row),
@@ -150,7 +155,8 @@ def publish(
     rejects_pass = passing if accepts_rejects or act.kind == "override" else set()
     let_pass: dict[date, list[str]] = {}
     rejecting = set()
-    for row in fetch_rows(cursor, _OVER_LIMIT, {"limit": reject_limit, "check": store.TOO_MANY_REJECTS}):
+    limits = {"limit": reject_limit, "check": store.TOO_MANY_REJECTS, **store.rejecting_assets(cursor)}
+    for row in fetch_rows(cursor, _OVER_LIMIT, limits):
         day = row["partition_key"]
         if not obstacles.setdefault(day, []):
             rejecting.add(day)

@@ -14,6 +14,7 @@ from typing import Any
 from loader.errors import CheckFailedError
 from loader.release.gate import Link, broken_links
 from loader.release.retention import Version
+from loader.warehouse.built import built
 
 _OWN_COLUMNS = ("first_release_id", "end_release_id", "row_digest")
 
@@ -25,6 +26,10 @@ order by attnum
 
 # Of an acceptance that is about rejects; its measure is the asset.
 TOO_MANY_REJECTS = "too_many_rejects"
+REJECTING = (
+    "unnest(%(asset_ids)s::integer[], %(ruleset_ids)s::integer[], %(source_ids)s::text[], %(record_counts)s::bigint[],"
+    " %(rejected_counts)s::bigint[]) as asset (asset_id, ruleset_id, source_id, record_line_count, rejected_count)"
+)
 
 # Each partition of `days` to the version that `targets` names beside it.
 _MOVE_POINTERS = """
@@ -133,11 +138,19 @@ def add_release(cursor: Any, act: Act) -> int:
 def accept_drift(cursor: Any, days: Sequence[date], act: Act) -> list[int]:
     """Let the drift that is known of these partitions pass, whatever runs; accepted before, it keeps that reason.
     Returns the numbers of the acceptances (release.acceptance)."""
+    with built(cursor) as there:
+        there.execute(
+            "select distinct partition_key::date, check_name::text, measure::text from reconcile.drift_finding"
+            " where partition_key = any(%s)",
+            (list(days),),
+        )
+        found = there.fetchall()
     cursor.execute(
         "insert into release.acceptance (partition_key, check_name, measure, operator, reason, trace_id)"
-        " select distinct partition_key, check_name, measure, %s, %s, %s from reconcile.drift_finding"
-        " where partition_key = any(%s) on conflict do nothing returning acceptance_id",
-        (act.operator, act.reason, act.trace_id, list(days)),
+        " select partition_key, check_name, measure, %s, %s, %s"
+        " from unnest(%s::date[], %s::text[], %s::text[]) as drift (partition_key, check_name, measure)"
+        " on conflict do nothing returning acceptance_id",
+        (act.operator, act.reason, act.trace_id, *_side_by_side(found, 3)),
     )
     return [number for (number,) in cursor.fetchall()]
 
@@ -147,15 +160,38 @@ def accept_rejects(cursor: Any, days: Sequence[date], act: Act) -> list[int]:
     file's other partitions are not meant. Returns the numbers of the acceptances (release.acceptance)."""
     cursor.execute(
         "insert into release.acceptance (partition_key, check_name, measure, operator, reason, trace_id)"
-        " select distinct part.partition_key, %s, 'asset ' || part.asset_id, %s, %s, %s"
+        " select distinct part.partition_key, %(check)s, 'asset ' || part.asset_id,"
+        "  %(operator)s, %(reason)s, %(trace)s"
         " from ops.asset_partition as part"
-        " inner join reconcile.reconcile_asset as asset"
-        "  on asset.asset_id = part.asset_id and asset.ruleset_id = part.ruleset_id"
-        " where part.partition_key = any(%s) and asset.rejected_count > 0"
+        f" inner join {REJECTING} on asset.asset_id = part.asset_id and asset.ruleset_id = part.ruleset_id"
+        " where part.partition_key = any(%(days)s)"
         " on conflict do nothing returning acceptance_id",
-        (TOO_MANY_REJECTS, act.operator, act.reason, act.trace_id, list(days)),
+        {
+            "check": TOO_MANY_REJECTS,
+            "operator": act.operator,
+            "reason": act.reason,
+            "trace": act.trace_id,
+            "days": list(days),
+            **rejecting_assets(cursor),
+        },
     )
     return [number for (number,) in cursor.fetchall()]
+
+
+def rejecting_assets(cursor: Any) -> dict[str, list[Any]]:
+    """Assets of which lines are rejected, as the last reconcile counted them: the parameters of REJECTING."""
+    names = ("asset_ids", "ruleset_ids", "source_ids", "record_counts", "rejected_counts")
+    with built(cursor) as there:
+        there.execute(
+            "select asset_id::integer, ruleset_id::integer, source_id::text, record_line_count::bigint,"
+            " rejected_count::bigint from reconcile.reconcile_asset where rejected_count > 0"
+        )
+        return dict(zip(names, _side_by_side(there.fetchall(), len(names)), strict=True))
+
+
+def _side_by_side(rows: Sequence[Sequence[Any]], width: int) -> list[list[Any]]:
+    """A list per column, for unnest."""
+    return [[row[place] for row in rows] for place in range(width)]
 
 
 def note_gate(cursor: Any, obstacles: Mapping[date, Sequence[str]], pending: set[date]) -> None:

@@ -12,6 +12,7 @@ from loader.evidence import read_open_drift
 from loader.evidence.facts import fetch_rows, json_value
 from loader.reports.markdown import table
 from loader.warehouse import Warehouse
+from loader.warehouse.built import are_built, built
 
 _PARTITIONS = """
 select partition_key, is_complete, declared_line_count as declared, line_count as lines, rejected_count as rejected,
@@ -139,11 +140,10 @@ def read_completeness(warehouse: Warehouse, partition: date | None) -> Completen
     connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
     with closing(connection), connection, connection.cursor() as cursor:
         tables = [f"reconcile.reconcile_{name}" for name in ("partition", "asset", "reject", "finding")]
-        cursor.execute("select bool_and(to_regclass(name) is not null) from unnest(%s) as name", (tables,))
-        (is_reconciled,) = cursor.fetchone()
+        is_reconciled = are_built(cursor, *tables)
         day = {"day": partition}
         found = {
-            name: _rows(cursor, query, day) if is_reconciled else []
+            name: _rows(built(cursor), query, day) if is_reconciled else []
             for name, query in {
                 "partitions": _PARTITIONS,
                 "files": _FILES,

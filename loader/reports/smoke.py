@@ -27,6 +27,7 @@ from loader.ingest.request import IngestRequest, declared_input
 from loader.release.views import view_faults
 from loader.silver import run_dbt, unwatched_table
 from loader.warehouse import Warehouse, open_warehouse
+from loader.warehouse.built import are_built
 
 _PACKAGES = ("dlt", "dbt-core", "dbt-postgres", "pyarrow", "adbc-driver-postgresql", "psycopg2-binary", "orjson")
 _PIN = re.compile(r"^([a-z0-9-]+)(?:\[[^]]*\])?==([^ ;\\]+)", re.MULTILINE)
@@ -156,8 +157,7 @@ def _guards(warehouse: Warehouse) -> str:
 
 def _notes(warehouse: Warehouse) -> str:
     with _cursor(warehouse) as cursor:
-        cursor.execute("select to_regclass('silver.ticket_fact') is not null")
-        if not cursor.fetchone()[0]:
+        if not are_built(cursor, "silver.ticket_fact"):
             return "Silver is not built yet"
         unwatched = unwatched_table(cursor)
     if unwatched:

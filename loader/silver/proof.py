@@ -18,6 +18,7 @@ from loader.runs.anchors import Attempt
 from loader.runs.lock import IngestLock
 from loader.silver.checks import CHECKS_FILE
 from loader.silver.results import BuildResult
+from loader.warehouse.built import built
 
 # The kinds of node that prove. Unit tests belong to CI.
 PROVING_BUILD = (
@@ -91,15 +92,16 @@ def is_closed(cursor: Any, scope: ProofScope, build: BuildResult) -> bool:
     proved everything)."""
     if not build.is_ok:
         return False
-    cursor.execute(
-        "select count(*) from unnest(%s::regclass[]) as relation"
-        " where obj_description(relation, 'pg_class') is distinct from %s",
-        ([f"reconcile.{name}" for name in _SCOPE], build.invocation_id),
-    )
-    if cursor.fetchone()[0]:
-        return False
-    cursor.execute("select is_everything_changed from reconcile.proof_scope")
-    (is_everything_changed,) = cursor.fetchone()
+    with built(cursor) as there:
+        there.execute(
+            "select count(*) from unnest(%s::regclass[]) as relation"
+            " where obj_description(relation, 'pg_class') is distinct from %s",
+            ([f"reconcile.{name}" for name in _SCOPE], build.invocation_id),
+        )
+        if there.fetchone()[0]:
+            return False
+        there.execute("select is_everything_changed::boolean from reconcile.proof_scope")
+        (is_everything_changed,) = there.fetchone()
     return scope.name == "all" or not is_everything_changed
 
 
@@ -108,14 +110,18 @@ def record_proof(cursor: Any, scope: ProofScope, build: BuildResult, attempt: At
 
     Under the ingest lock: no load can have completed, and no asset been read, since dbt looked.
     """
+    with built(cursor) as there:
+        there.execute("select seen::text from reconcile.proof_scope")
+        (seen,) = there.fetchone()
     # What was changed is proved, and waits for its release.
     cursor.execute(
         "with proved as ("
-        "  delete from ops.unproved_change using reconcile.proof_scope where pg_visible_in_snapshot(changed_in, seen)"
+        "  delete from ops.unproved_change where pg_visible_in_snapshot(changed_in, %s::pg_snapshot)"
         "  returning table_name, row_key)"
         " insert into release.pending_ticket (ticket_id)"
         " select distinct row_key from proved where table_name = 'silver.ticket_fact'"
-        " on conflict (ticket_id) do update set is_assessed = false"
+        " on conflict (ticket_id) do update set is_assessed = false",
+        (seen,),
     )
     cursor.execute(
         "insert into ops.proved_load (load_id) select load_id from ops.completed_load on conflict do nothing"
@@ -177,13 +183,14 @@ def _reason_for_all(cursor: Any, sha256: str) -> str | None:
         return "nothing has been proved yet"
     if last[0] != sha256:
         return "dbt_project or infra/postgres changed since the last proof"
-    cursor.execute("select name from unnest(%s) as name where to_regclass(name) is null limit 1", (list(_KEPT),))
-    missing = cursor.fetchone()
-    if missing:
-        return f"{missing[0]} is not there"
-    cursor.execute("select exists (select from reconcile.reconcile_finding)")
-    if cursor.fetchone()[0]:
-        return "the last reconcile has findings"
+    with built(cursor) as there:
+        there.execute("select name from unnest(%s) as name where to_regclass(name) is null limit 1", (list(_KEPT),))
+        missing = there.fetchone()
+        if missing:
+            return f"{missing[0]} is not there"
+        there.execute("select exists (select from reconcile.reconcile_finding)")
+        if there.fetchone()[0]:
+            return "the last reconcile has findings"
     cursor.execute(
         "select table_name from ops.unproved_change where row_key = '*' or starts_with(table_name, 'bronze.') limit 1"
     )
@@ -197,8 +204,10 @@ def _reason_for_all(cursor: Any, sha256: str) -> str | None:
 def unwatched_table(cursor: Any) -> str | None:
     """A table of which a trigger that notes changes is missing or disabled."""
     cursor.execute(
-        "select tgrelid::regclass::text, array_agg(tgname::text) from pg_trigger"
-        " where tgenabled in ('O', 'A') and tgrelid = any(%s::regclass[]) group by tgrelid",
+        "select nspname || '.' || relname, array_agg(tgname::text) from pg_trigger"
+        " inner join pg_class on pg_class.oid = tgrelid"
+        " inner join pg_namespace on pg_namespace.oid = relnamespace"
+        " where tgenabled in ('O', 'A') and nspname || '.' || relname = any(%s) group by 1",
         (list(_NOTES),),
     )
     present = {str(table): set(names) for table, names in cursor.fetchall()}

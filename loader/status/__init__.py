@@ -17,6 +17,7 @@ from loader.release.views import view_faults
 from loader.status.diagnose import diagnose
 from loader.status.readers import read_shown
 from loader.warehouse import Warehouse
+from loader.warehouse.built import are_built, built
 
 _PARTITIONS = """
 select part.partition_key, indexed.expected_count, part.landed_count, part.duplicate_count, part.rejected_count,
@@ -117,14 +118,10 @@ def read_status(
     connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
     with closing(connection), connection, connection.cursor() as cursor:
         # Both: a build of one model alone leaves the other out.
-        cursor.execute(
-            "select num_nulls(to_regclass('reconcile.reconcile_partition'),"
-            " to_regclass('reconcile.reconcile_finding')) = 0"
-        )
-        is_reconciled = bool(cursor.fetchone()[0])
+        is_reconciled = are_built(cursor, "reconcile.reconcile_partition", "reconcile.reconcile_finding")
         day = {"day": partition, "limit": run_limit}
-        partitions = _rows(cursor, _PARTITIONS, day) if is_reconciled else []
-        findings = _rows(cursor, _FINDINGS, {}) if is_reconciled else []
+        partitions = _rows(built(cursor), _PARTITIONS, day) if is_reconciled else []
+        findings = _rows(built(cursor), _FINDINGS, {}) if is_reconciled else []
         runs = _rows(cursor, _RUNS, day)
         state = _rows(cursor, _STATE, {})
         proofs = _rows(cursor, _PROOFS, {})

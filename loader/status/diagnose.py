@@ -23,6 +23,7 @@ from loader.status.advice import dry_run_of, for_gaps, for_run, for_unread, name
 from loader.status.kinds import KINDS, Kind, kind_of
 from loader.status.readers import read_shown
 from loader.status.trace import traceless_manifests, traceless_runs
+from loader.warehouse.built import are_built, built
 
 _MANIFESTS = """
 select manifest.manifest_id, manifest.manifest_path, manifest.declared_asset_count,
@@ -258,10 +259,7 @@ def _coverage(world: World, partition: date | None, suffix: str) -> tuple[str, s
 def _kind(world: World, is_folder_searched: bool) -> tuple[str, str | None]:
     """Each kind that was met, with what it was met in. A finding is looked at first: nothing more should be loaded into
     tables that are damaged; then what left no trace."""
-    world.cursor.execute(
-        "select num_nulls(to_regclass('reconcile.reconcile_partition'), to_regclass('reconcile.reconcile_finding')) = 0"
-    )
-    is_built = bool(world.cursor.fetchone()[0])
+    is_built = are_built(world.cursor, "reconcile.reconcile_partition", "reconcile.reconcile_finding")
     found = _findings(world) if is_built else {kind: [] for kind in KINDS}
     command = _for_findings(world) if any(found.values()) else None
     runs, declared = traceless_runs(world)
@@ -279,7 +277,7 @@ def _kind(world: World, is_folder_searched: bool) -> tuple[str, str | None]:
 
 def _for_findings(world: World) -> str:
     """Damage in Silver alone is mended by building its day anew; anything else is looked at first."""
-    rows = fetch_rows(world.cursor, _FINDINGS, None)
+    rows = fetch_rows(built(world.cursor), _FINDINGS, None)
     days = sorted({row["partition_key"] for row in rows if row["partition_key"]})
     if rows and days and all(row["table_name"].startswith("silver.") for row in rows):
         return f"loader build --partition {days[0]}   # Silver's rows of the day anew, from Bronze; then make build"
@@ -288,10 +286,10 @@ def _for_findings(world: World) -> str:
 
 def _findings(world: World) -> dict[Kind, list[str]]:
     found: dict[Kind, list[str]] = {kind: [] for kind in KINDS}
-    for row in fetch_rows(world.cursor, _FINDINGS, None):
+    for row in fetch_rows(built(world.cursor), _FINDINGS, None):
         words = f"{row['table_name']}: {row['check_name']} ({row['finding_count']}; {row['detail']})"
         found[kind_of(row["check_name"])].append(words)
-    days = fetch_rows(world.cursor, _DAYS, None)[0]
+    days = fetch_rows(built(world.cursor), _DAYS, None)[0]
     if days["unexplained_count"] and not found["gap"]:
         found["gap"].append(f"{days['unexplained_count']} line(s) or row(s) that nothing explains")
     if days["differing_count"] and not any(found.values()):

@@ -7,6 +7,7 @@ from datetime import date
 from typing import Any
 
 from loader.evidence.facts import fetch_rows
+from loader.warehouse.built import are_built, built
 
 # A day that nobody has asked for yet, its lines indexed and none of them taken, is nothing that readers wait for.
 _SHOWN = """
@@ -22,7 +23,6 @@ order by status.partition_key
 
 def read_shown(cursor: Any, partition: date | None) -> Sequence[Mapping[str, Any]]:
     """Each partition that was released or waits for it, or the one asked for; none before the first release."""
-    cursor.execute(
-        "select num_nulls(to_regclass('serving.partition_status'), to_regclass('reconcile.reconcile_partition')) = 0"
-    )
-    return fetch_rows(cursor, _SHOWN, {"day": partition}) if cursor.fetchone()[0] else []
+    if not are_built(cursor, "serving.partition_status", "reconcile.reconcile_partition"):
+        return []
+    return fetch_rows(built(cursor), _SHOWN, {"day": partition})

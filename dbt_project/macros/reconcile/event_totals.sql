@@ -23,12 +23,6 @@ create table if not exists {{ source('reconcile_ledger', 'event_total') }} (
     bronze_digest numeric not null,
     silver_digest numeric not null
 );
-do $grant$
-begin
-    if not has_table_privilege('omni_loader', '{{ source('reconcile_ledger', 'event_total') }}', 'select') then
-        grant select on {{ source('reconcile_ledger', 'event_total') }} to omni_loader;
-    end if;
-end $grant$;
 {%- endmacro %}
 
 {#- Pre-hook of reconcile_event. -#}

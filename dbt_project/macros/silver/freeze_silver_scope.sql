@@ -87,7 +87,6 @@ select event_id, ticket_id, customer_id, version_at, sequence, line_number, vers
 from ({{ ticket_versions(stale_ticket if is_incremental() else none) }}) as ranked;
 {{ replace_table(stale_version, made_version) }};
 analyze {{ stale_version }};
-grant select on {{ stale_version }} to omni_loader;
 {%- endmacro %}
 
 {#- How each asset counts now: under its latest ruleset, at the smallest sequence that a manifest gave it.

@@ -1,6 +1,6 @@
-{#- What a model finds before it runs, whatever was selected: Silver's ledgers, and the staging views. A view that
-    exists is left alone; its own model replaces it. One statement, so that two builds that start
-    at once wait for each other instead of failing. -#}
+{#- What a model finds before it runs, whatever was selected: Silver's ledgers, and the staging views, in schemas that
+    an administrator made. A view that exists is left alone; its own model replaces it. One statement, so that two builds
+    that start at once wait for each other instead of failing. -#}
 {% macro prepare_silver() -%}
     {#- Silver would note loads as built of which it holds no row. -#}
     {%- if execute and flags.EMPTY -%}
@@ -30,8 +30,6 @@
 do $prepare$
 begin
     {{ catalog_lock() }};
-    create schema if not exists staging;
-    create schema if not exists silver;
     -- Loads that ticket_fact holds.
     create table if not exists {{ source('silver_ledger', 'built_load') }} (
         load_id text primary key
@@ -58,43 +56,18 @@ begin
         is_collided boolean,
         is_winner boolean
     );
-    -- The loader copies released tickets, and reads what it has to report.
-    if not has_table_privilege('omni_loader', '{{ source('silver_ledger', 'built_load') }}', 'select') then
-        grant select on
-            {{ source('silver_ledger', 'built_load') }},
-            {{ source('silver_ledger', 'built_asset') }},
-            {{ source('silver_ledger', 'stale_ticket') }},
-            {{ source('silver_ledger', 'stale_version') }}
-        to omni_loader;
+    -- Readers look into what is served. Everybody else asks dbt's role for it (loader/warehouse/built.py).
+    if not has_schema_privilege('omni_reader', 'serving', 'usage') then
+        grant usage on schema serving to omni_reader;
     end if;
-    {%- for schema, grantees in readers_of_schemas().items() %}
-    {%- for grantee in grantees %}
-    if to_regnamespace('{{ schema }}') is not null
-        and not has_schema_privilege('{{ grantee }}', '{{ schema }}', 'usage')
-    then
-        grant usage on schema {{ schema }} to {{ grantee }};
-    end if;
-    {%- endfor %}
-    {%- endfor %}
     {%- for view in views if execute %}
     {#- The model's own text: there is no second definition that could differ. #}
     if to_regclass('{{ view.schema }}.{{ view.identifier }}') is null then
         execute $view$create view {{ view }} as
 {{ render(graph.nodes['model.omnisupport.' ~ view.identifier].raw_code) }}$view$;
-        grant select on {{ view }} to omni_loader;
     end if;
     {%- endfor %}
 end $prepare$
-{%- endmacro %}
-
-{#- Who may look into each schema; at what in it, the models' grants say. (docs/access.md) -#}
-{% macro readers_of_schemas() -%}
-    {{ return({
-        'staging': ['omni_loader'],
-        'silver': ['omni_loader'],
-        'reconcile': ['omni_loader', 'omni_auditor'],
-        'serving': ['omni_loader', 'omni_reader'],
-    }) }}
 {%- endmacro %}
 
 {#- Under this lock Silver's state changes: one build at a time. (infra/postgres/00_locks.sql) -#}
