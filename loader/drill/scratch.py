@@ -21,7 +21,7 @@ from psycopg2 import sql
 
 from loader.config import Settings
 from loader.errors import InfrastructureError
-from loader.warehouse import Warehouse, open_warehouse
+from loader.warehouse import Role, Warehouse, open_warehouse
 
 # A command ends with its drill, also with one that is killed: it would write on where the next drill has cleaned up.
 # (prctl's PR_SET_PDEATHSIG; where there is none, its database sessions are ended by the next drill.)
@@ -121,8 +121,8 @@ class Scratch:
             holder.close()
 
     def rows(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
-        """Run one statement as the administrator, in its own transaction; its rows, if it has any."""
-        connection = self.warehouse.as_administrator().connect(application_name=_SESSION)
+        """Run one statement as omni_transform, in its own transaction; its rows, if it has any."""
+        connection = self.warehouse.acting_as(Role.TRANSFORM).connect(application_name=_SESSION)
         with closing(connection), connection, connection.cursor() as cursor:
             cursor.execute(statement, parameters or None)
             return list(cursor.fetchall()) if cursor.description else []

@@ -22,10 +22,11 @@ ACT = Act("publish", "tests", "a" * 32)
 RESTORE = Act("restore", "tests", "a" * 32, reason="tests")
 
 SILVER = """
-create schema silver;
+set local role omni_transform;
 create table silver.ticket_fact as select * from release.ticket_row with no data;
 alter table silver.ticket_fact drop column first_release_id, drop column end_release_id, drop column row_digest;
 alter table silver.ticket_fact add primary key (ticket_id);
+commit;
 """
 
 PUT = """
@@ -91,6 +92,8 @@ class History:
         if frees:
             self.held.clear()
             self.cursor.execute("delete from release.partition_hold")
+        # What is compared was committed by others.
+        self.cursor.connection.commit()
         days, links = changes.find_changes(self.cursor)
         behind = {day for day in DAYS if self.released[day] and max(self.released[day]) > self._pointer(day)}
         groups = [group for group in connected(days | behind, links) if not self.held.intersection(group)]
@@ -104,7 +107,7 @@ class History:
                 if self._is_version(day, release):
                     self.released[day][release] = content
         changes.keep_waiting(self.cursor, moving)
-        self.cursor.execute("drop table release_change")
+        self.cursor.connection.commit()
 
     def restore(self) -> None:
         """A day that was released goes back to some earlier release, with what it is linked to."""
