@@ -21,7 +21,7 @@ from bench.warehouses import fresh_warehouse, query
 from loader.config import Settings
 from loader.manifest.build import BatchTerms, build_manifest
 from loader.manifest.write import write_manifest
-from loader.warehouse import Warehouse
+from loader.warehouse import Role, Warehouse
 
 _UPDATED_PER_DAY = 10
 _LOOKUPS = 20
@@ -120,7 +120,8 @@ def releases(settings: Settings, exports: Exports, work: Path, *, rounds: int) -
 
 def _late_update(settings: Settings, warehouse: Warehouse, work: Path) -> tuple[int, Path]:
     """An export with a new version of a few tickets of every day, and its manifest; returns how many there are."""
-    with closing(warehouse.connect(autocommit=True)) as connection, connection.cursor() as cursor:
+    as_dbt = warehouse.acting_as(Role.TRANSFORM)
+    with closing(as_dbt.connect(autocommit=True)) as connection, connection.cursor() as cursor:
         cursor.execute(_TICKETS, (_UPDATED_PER_DAY,))
         records = [orjson.loads(payload) for (payload,) in cursor.fetchall()]
     folder = work / "late"
@@ -147,7 +148,8 @@ def _only(warehouse: Warehouse, statement: str) -> tuple[int, ...]:
 def _asked(warehouse: Warehouse, statement: str, parameters: list[tuple[Any, ...]]) -> Measurement:
     """Seconds of the slowest of these, in one session, after a first one that counts for nothing."""
     slowest = 0.0
-    with closing(warehouse.connect(autocommit=True)) as connection, connection.cursor() as cursor:
+    reader = warehouse.acting_as(Role.READER)
+    with closing(reader.connect(autocommit=True)) as connection, connection.cursor() as cursor:
         cursor.execute(statement, parameters[0])
         for values in parameters:
             began = time.perf_counter()

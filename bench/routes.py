@@ -49,7 +49,13 @@ def product(settings: Settings, exports: Exports, work: Path) -> Product:
         verified = measure_python(verify, environment=environment, root=settings.project_root)
         rerun = (*LOADER, "rerun", "--run", run_id, "--mode", "execute")
         rerun_once = measure_python(rerun, environment=environment, root=settings.project_root)
-        query(warehouse, "drop schema silver, reconcile, staging cascade")
+        query(
+            warehouse,
+            "drop schema silver, reconcile, staging cascade;"
+            + "".join(
+                f"create schema {name} authorization omni_transform;" for name in ("silver", "reconcile", "staging")
+            ),
+        )
         as_dbt = {**environment, **warehouse.acting_as(Role.TRANSFORM).libpq_environment()}
         dbt = measure_python(_dbt_build(settings, work), environment=as_dbt, root=settings.project_root)
         shutil.rmtree(work, ignore_errors=True)

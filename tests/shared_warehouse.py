@@ -16,6 +16,10 @@ from loader.warehouse import Warehouse
 
 # A copy of a database has none of the rights on it.
 GRANT = "grant create on database {} to omni_loader"
+# What dbt built is gone; an administrator's schemas are there (infra/postgres/roles.sql).
+EMPTY_LAYERS = "drop schema if exists silver, staging, reconcile cascade;" + ";".join(
+    f"create schema {layer} authorization omni_transform" for layer in ("silver", "staging", "reconcile")
+)
 
 
 @contextmanager

@@ -41,6 +41,7 @@ from loader.warehouse import Warehouse
 from tests.checkouts import ROOT
 from tests.ingests import declare, fates, rows, run, silver, summary
 from tests.integration.bronze_fixtures import running_attempt
+from tests.shared_warehouse import EMPTY_LAYERS
 
 CONTRACTS = ROOT / "contracts"
 RULESET = load_ruleset(CONTRACTS)
@@ -62,7 +63,7 @@ EMPTY = (
     " truncate bronze.raw_ticket_event, bronze.asset_line, bronze.rejected_record, bronze._dlt_loads;"
 )
 FORGET = (
-    f"{EMPTY} drop schema silver, reconcile, staging cascade; truncate ops.asset_index, ops.asset_partition,"
+    f"{EMPTY} {EMPTY_LAYERS}; truncate ops.asset_index, ops.asset_partition,"
     " ops.ingest_run, ops.ingest_state, ops.manifest, ops.source_asset cascade"
 )
 

@@ -24,6 +24,7 @@ from loader.warehouse import Warehouse
 from tests.ingests import declare, rows, run, silver, ticket, write_export
 from tests.proofs import proved_whole, reconciled
 from tests.recoveries import STAGES, failing, recover
+from tests.shared_warehouse import EMPTY_LAYERS
 
 pytestmark = pytest.mark.usefixtures("loader_environment")
 
@@ -192,5 +193,5 @@ def _empty(database: Warehouse) -> None:
         " ops.run_asset, ops.asset_index, ops.asset_partition, ops.completed_load, ops.ingest_state,"
         " ops.ingest_state_change, ops.ruleset,"
         " ops.proof, ops.proved_load, ops.proved_asset, ops.unproved_change"
-        " restart identity cascade; drop schema if exists silver, reconcile, staging cascade",
+        f" restart identity cascade; {EMPTY_LAYERS}",
     )

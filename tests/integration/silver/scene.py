@@ -14,6 +14,7 @@ from loader.runs import IngestLock
 from loader.warehouse import Warehouse
 from tests.integration.silver.history import History
 from tests.integration.silver.version import Version, at
+from tests.shared_warehouse import EMPTY_LAYERS
 
 # Tickets and customers by their ids, as history.py describes them.
 Silver = tuple[dict[str, tuple[Any, ...]], dict[str, tuple[Any, ...]]]
@@ -40,7 +41,7 @@ class Scene:
             "lock_timeout": "60s",
         }
         self.connection = self.warehouse.connect(application_name="scene", settings=settings, autocommit=True)
-        self.execute("drop schema if exists silver, staging, reconcile cascade")
+        self.execute(EMPTY_LAYERS)
         self.execute(f"truncate {TABLES} restart identity")
         # dlt makes it with its first load.
         self.execute(
