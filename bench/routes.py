@@ -51,10 +51,8 @@ def product(settings: Settings, exports: Exports, work: Path) -> Product:
         rerun_once = measure_python(rerun, environment=environment, root=settings.project_root)
         query(
             warehouse,
-            "drop schema silver, reconcile, staging cascade;"
-            + "".join(
-                f"create schema {name} authorization omni_transform;" for name in ("silver", "reconcile", "staging")
-            ),
+            "drop schema silver, reconcile, staging cascade; create schema silver authorization omni_transform;"
+            " create schema reconcile authorization omni_transform; create schema staging authorization omni_transform",
         )
         as_dbt = {**environment, **warehouse.acting_as(Role.TRANSFORM).libpq_environment()}
         dbt = measure_python(_dbt_build(settings, work), environment=as_dbt, root=settings.project_root)
