@@ -30,7 +30,7 @@ from loader.bronze import (
 from loader.config import Settings
 from loader.contract.ruleset import Ruleset
 from loader.environment import in_own_environment, own_environment
-from loader.errors import CheckFailedError, LoaderError
+from loader.errors import CheckFailedError, InfrastructureError, LoaderError
 from loader.evidence import Evidence, PartitionFacts, read_facts, record_crashes
 from loader.evidence.chain import write_files
 from loader.gate import GateReport, inspect_manifest, withhold

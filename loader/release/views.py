@@ -22,11 +22,9 @@ if TYPE_CHECKING:
 
 SCHEMA = "serving"
 # Who may read the views, as dbt_project.yml grants it.
-READERS = (Role.LOADER, Role.READER)
+READERS = (Role.READER,)
 MEND = "loader build --select serving"
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
-# Names in the one sense that the server's own have.
-_SESSION = {"search_path": "pg_catalog"}
 
 _DIFFERENCES = """
 with
@@ -136,9 +134,10 @@ class _View:
 
 def view_faults(warehouse: Warehouse, project_root: Path) -> list[ViewFault]:
     """Every way in which `serving` is other than the project's models say. Before the first release a view may be
-    missing. Reads catalogs alone, however much is released. `warehouse`: as the loader."""
+    missing. Reads catalogs alone, however much is released, as the role that owns the views: it can bend what they are,
+    and neither the project's text nor what the server's own catalogs say of the two."""
     with (
-        closing(warehouse.connect(application_name="omnisupport-views", settings=_SESSION)) as session,
+        closing(warehouse.acting_as(Role.TRANSFORM).connect(application_name="omnisupport-views")) as session,
         session.cursor() as cursor,
     ):
         cursor.execute("select exists (select from release.data_release)")
@@ -190,7 +189,7 @@ def unlike_released(warehouse: Warehouse, days: Sequence[date] | None = None) ->
     Looks through the view as the role that owns it, in a session that can write nothing: a view runs with its owner's
     rights. Every ticket of the days is read and its digest computed. Ask view_faults first.
     """
-    session = warehouse.acting_as(Role.TRANSFORM).connect(application_name="omnisupport-views", settings=_SESSION)
+    session = warehouse.acting_as(Role.TRANSFORM).connect(application_name="omnisupport-views")
     session.set_session(isolation_level="REPEATABLE READ", readonly=True)
     with closing(session), session.cursor() as cursor:
         cursor.execute("select to_regclass('serving.ticket_fact') is null")
