@@ -33,7 +33,8 @@ takes_verify := RUN
 takes_build := SELECT
 takes_env := ROLE
 takes_psql := ROLE
-takes_clean := YES
+takes_down := FORCE
+takes_clean := YES FORCE
 GIVEN := $(sort $(foreach list,$(filter takes_%,$(.VARIABLES)),$($(list))))
 taken := $(foreach goal,$(MAKECMDGOALS),$(takes_$(goal)))
 
@@ -76,8 +77,7 @@ arguments_restore = $(window) $(if $(ALL),--all) $(call option,--release,RELEASE
 	$(call option,--reason,REASON)
 arguments_expire = $(call option,--older-than,OLDER_THAN) $(call option,--keep,KEEP) $(call option,--reason,REASON)
 json = $(if $(JSON),--json)
-# What ends another command's work: make's own command line counts, a variable left over in a shell does not.
-force = $(if $(and $(filter command,$(origin FORCE)),$(FORCE)),--force)
+force = $(if $(FORCE),--force)
 need = $(if $(strip $($(1))),,$(error $(1) is missing, nothing was started. Example: $(2)))
 
 # Scripts of an environment name the place where it was made.
