@@ -40,9 +40,9 @@ from loader.silver import (
     PROVING_BUILD,
     ProofScope,
     is_closed,
+    left_out,
     project_sha256,
     record_proof,
-    require_whole,
     run_dbt,
     start_dbt,
 )
@@ -211,7 +211,7 @@ def _build(
         anchors={"writer_token": lock.token},
         say=report,
     )
-    require_whole(build, settings.project_root)
+    missing = left_out(build, settings.project_root)
     act = Act(
         "publish",
         erasure["operator"],
@@ -220,11 +220,12 @@ def _build(
         dbt_invocation_id=build.invocation_id,
     )
     with lock.transaction() as cursor:
-        if not is_closed(cursor, scope, build):
+        if missing or not is_closed(cursor, scope, build):
+            failed = ", ".join(node.name for node in build.failed[:3])
             raise CheckFailedError(
                 f"erasure {erasure['erasure_id']}: the proof did not close"
-                f" ({', '.join(node.name for node in build.failed[:3]) or 'another build was at work'}). The rows and"
-                " objects of the customer are gone; Silver and the search for what is left are not proved",
+                f" ({missing or failed or 'another build was at work'}). The rows and objects of the customer are gone;"
+                " Silver and the search for what is left are not proved",
                 next_command="make diagnose   # then the same erase command again",
             )
         record_proof(cursor, scope, build, None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from loader.silver.checks import require_whole
+from loader.silver.checks import left_out, require_whole
 from loader.silver.dbt import parse_project, run_dbt, start_dbt
 from loader.silver.proof import (
     PROVING_BUILD,
@@ -23,6 +23,7 @@ __all__ = [
     "ProofScope",
     "choose_scope",
     "is_closed",
+    "left_out",
     "parse_project",
     "project_sha256",
     "record_proof",

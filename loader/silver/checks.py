@@ -41,18 +41,28 @@ def load_checks(project_root: Path) -> frozenset[str]:
     return frozenset(prefix + name for section, prefix in _SECTIONS.items() for name in listed[section])
 
 
-def require_whole(build: BuildResult, project_root: Path) -> None:
-    """Raises CheckFailedError unless every listed node ran in `build`, whatever came of it, or stands in it as skipped
-    because another one failed."""
+def left_out(build: BuildResult, project_root: Path) -> str | None:
+    """Which listed nodes did not run in `build`, as a sentence; None where all did, whatever came of them, or stand in
+    it as skipped because another one failed."""
     checks = load_checks(project_root)
     missing = sorted(checks.difference(build.known))
-    if missing:
-        names = [f"{unique_id.split('.')[0]} {unique_id.split('.')[2]}" for unique_id in missing]
-        more = [f"{len(names) - _SHOWN} more"] if len(names) > _SHOWN else []
+    if not missing:
+        return None
+    names = [f"{unique_id.split('.')[0]} {unique_id.split('.')[2]}" for unique_id in missing]
+    more = [f"{len(names) - _SHOWN} more"] if len(names) > _SHOWN else []
+    return (
+        f"dbt build: got {len(checks) - len(missing)} of the {len(checks)} models and data tests of {CHECKS_FILE},"
+        f" expected all; it left out {', '.join([*names[:_SHOWN], *more])}"
+    )
+
+
+def require_whole(build: BuildResult, project_root: Path) -> None:
+    """Raises CheckFailedError where `left_out` has something to say."""
+    sentence = left_out(build, project_root)
+    if sentence is not None:
         raise CheckFailedError(
-            f"dbt build: got {len(checks) - len(missing)} of the {len(checks)} models and data tests of {CHECKS_FILE},"
-            f" expected all; it left out {', '.join([*names[:_SHOWN], *more])}. Nothing was proved or released, and no"
-            " checkpoint or cursor moved; what landed stays in Bronze",
+            f"{sentence}. Nothing was proved or released, and no checkpoint or cursor moved; what landed stays in"
+            " Bronze",
             next_command="make build   # after a look at what is switched off: git diff HEAD -- dbt_project contracts",
         )
 

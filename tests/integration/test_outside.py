@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from loader.errors import CheckFailedError, CommandUsageError
 from loader.ingest import IngestRequest, Verdict, execution, ingest
 from loader.privacy import erase
 from loader.release import acts
+from loader.runs import IngestLock
 from loader.silver import BuildResult, NodeResult, require_whole, run_dbt
 from loader.silver.checks import CHECKS_FILE, as_list, load_checks
 from loader.warehouse import Role, Warehouse
@@ -105,7 +107,7 @@ def ingested(server: Warehouse, _template: str, tmp_path_factory: pytest.TempPat
         done = subprocess.run(
             [*LOADER, "ingest", "--manifest", str(first), "--json"],
             env={**os.environ, **hostile},
-            cwd=root / "here", capture_output=True, text=True, check=False, timeout=180,
+            cwd=root / "here", capture_output=True, text=True, check=False, timeout=600,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr[-3000:]
         answer = json.loads(done.stdout)
@@ -226,7 +228,7 @@ def _dbt_by_hand(database: Warehouse, folder: Path, *words: str, **variables: st
     done = subprocess.run(
         ["dbt", "build", *words, *places],
         env={**os.environ, **database.acting_as(Role.TRANSFORM).libpq_environment(), **variables},
-        capture_output=True, text=True, check=False, timeout=180,
+        capture_output=True, text=True, check=False, timeout=600,
     )  # fmt: skip
     return done.stdout
 
@@ -240,8 +242,9 @@ def test_what_else_proves_asks_for_a_whole_build_too(ingested: Ingested, monkeyp
     for is_override in (False, True):
         with pytest.raises(CheckFailedError, match="got 1 of the"):
             acts.release(settings(), [DAY], reason="why", is_override=is_override, report=lambda line: None)
-    with pytest.raises(CheckFailedError, match="got 1 of the"):
-        erase._build(settings(), database, None, {}, lambda line: None)  # type: ignore[arg-type]
+    erasure = {"erasure_id": 1, "operator": "o", "trace_id": "0" * 32}
+    with closing(IngestLock.acquire(database)) as lock, pytest.raises(CheckFailedError, match="got 1 of the"):
+        erase._build(settings(), database, lock, erasure, lambda line: None)
     with pytest.raises(CheckFailedError, match="got 1 of the"):
         cli.main(["build"], standalone_mode=False)
     assert rows(database, MOVED) == before
