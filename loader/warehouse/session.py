@@ -33,9 +33,8 @@ class Session(extensions.connection):  # type: ignore[misc]
             with self.cursor() as cursor:
                 cursor.execute("select pg_export_snapshot()")
                 (snapshot,) = cursor.fetchone()
-            self._beside.set_session(isolation_level="REPEATABLE READ", readonly=True, autocommit=False)
+            self._begin(self._beside)
             self._beside.cursor().execute("set transaction snapshot %s", (snapshot,))
-            self._is_sharing = True
         return self._beside
 
     def freeze(self, table: str) -> Session:
@@ -46,11 +45,10 @@ class Session(extensions.connection):  # type: ignore[misc]
         """
         beside = self.beside()
         if not self._is_sharing:
-            beside.set_session(isolation_level="REPEATABLE READ", readonly=True, autocommit=False)
+            self._begin(beside)
             beside.cursor().execute(
                 sql.SQL("lock table {} in access share mode").format(sql.Identifier(*table.split(".")))
             )
-            self._is_sharing = True
         return beside
 
     def commit(self) -> None:
@@ -66,9 +64,15 @@ class Session(extensions.connection):  # type: ignore[misc]
             self._beside.close()
         super().close()
 
+    def _begin(self, beside: Session) -> None:
+        """One transaction of one snapshot, whatever its statements come to, until this session's transaction ends."""
+        self._is_sharing = True
+        beside.set_session(isolation_level="REPEATABLE READ", autocommit=False)
+
     def _leave(self) -> None:
         """The next transaction has a snapshot of its own."""
         if self._beside is not None and self._is_sharing and not self._beside.closed:
             self._beside.rollback()
-            self._beside.set_session(autocommit=True)
+            # A single statement of repeatable read would take its snapshot before it waits for a table.
+            self._beside.set_session(isolation_level="DEFAULT", autocommit=True)
         self._is_sharing = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -19,7 +20,7 @@ from loader.reports.completeness import read_completeness
 from loader.reports.smoke import run_smoke_checks
 from loader.status import read_status
 from loader.warehouse import Role, Warehouse, open_warehouse
-from loader.warehouse.built import are_built, built, copy_built
+from loader.warehouse.built import are_built, built, copy_built, freeze_built
 from tests.ingests import DAY, declare, evidence_faults, rows, run, settings, ticket, write_export
 from tests.shared_warehouse import fresh_database, loader_variables
 
@@ -174,5 +175,30 @@ def test_both_sessions_see_one_state(day: Warehouse) -> None:
         with pytest.raises(psycopg2.errors.ReadOnlySqlTransaction):
             built(cursor).execute("delete from silver.probe")
         session.rollback()
+        cursor.execute("select 1")
         assert are_built(cursor, "silver.probe") and not are_built(cursor, "silver.probe", "silver.none")
+    as_transform(day, "drop table silver.probe")
+
+
+def test_a_table_that_a_build_makes_anew_is_waited_for_and_never_seen_empty(day: Warehouse) -> None:
+    """Prevents that a release takes a table that was swapped after its snapshot for an empty one."""
+    as_transform(day, "create table silver.probe as select 1 as n")
+    builder = day.acting_as(Role.TRANSFORM).connect(application_name="builder")
+    for first in (lambda cursor: freeze_built(cursor, "silver.probe"), lambda cursor: None):
+        with closing(day.connect()) as session, builder.cursor() as building:
+            building.execute("drop table silver.probe; create table silver.probe as select 1 as n")
+            commit = threading.Timer(0.5, builder.commit)
+            commit.start()
+            for _ in range(2):
+                with session, session.cursor() as cursor:
+                    first(cursor)
+                    assert fetch_rows(built(cursor), "select n from silver.probe", None) == [{"n": 1}]
+                    assert fetch_rows(built(cursor), "show transaction_read_only", None) == [
+                        {"transaction_read_only": "on"}
+                    ]
+                with built(session.cursor()) as there:
+                    there.execute("show transaction_isolation")
+                    assert there.fetchone() == ("read committed",)
+            commit.join()
+    builder.close()
     as_transform(day, "drop table silver.probe")
