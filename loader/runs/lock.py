@@ -35,7 +35,7 @@ _SECONDS_TO_END = 60
 
 _HOLDER = """
 select holder.pid, run.run_id::text, run.attempt, holder.host, holder.process_id,
-    extract(epoch from now() - holder.taken_at)::bigint, session.usename, session.application_name
+    greatest(extract(epoch from now() - holder.taken_at)::bigint, 0), session.usename, session.application_name
 from ops.lock_holder as holder
 left join ops.ingest_run as run on run.writer_token = holder.token and run.status = 'running'
 left join pg_stat_activity as session on session.pid = holder.pid

@@ -111,3 +111,10 @@ def test_a_line_that_we_write_is_found_again(tmp_path: Path, monkeypatch: pytest
 def test_a_password_file_that_others_can_read_is_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PGPASSWORD", raising=False)
     assert find_password(_with_passfile(tmp_path / "pass", "*:*:*:*:x", mode=0o640)) is None
+
+
+def test_no_server_is_sent_a_timeout_that_it_does_not_know() -> None:
+    """An unknown setting keeps a session from beginning: transaction_timeout is new in PostgreSQL 17."""
+    assert set(unbounded(170000)) - set(unbounded(160014)) == {"transaction_timeout"}
+    assert {"idle_session_timeout", "statement_timeout"} < set(unbounded(150000))
+    assert set(unbounded(180004).values()) == {"0"}
