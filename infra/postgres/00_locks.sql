@@ -40,13 +40,12 @@ where
     and held.mode = 'ExclusiveLock'
     and held.granted;
 
--- Whether the token is that of the writer now, and its lock is held. It stays so until the transaction ends: who would
--- take over waits for it.
+-- Whether the token is that of the writer now, and its lock is held. The token stays the last one until the transaction
+-- ends: who would take over waits for it.
 create or replace function ops.is_writer(expected uuid) returns boolean
 language plpgsql as $$
 begin
-    perform 1 from ops.writer as writer
-    where writer.token = expected and exists (select from ops.lock_holder as holder where holder.token = expected)
-    for share of writer;
-    return found;
+    -- Not its row: that would give each transaction an id, and its commit a wait for the disk.
+    lock table ops.writer in row share mode;
+    return exists (select from ops.lock_holder as holder where holder.token = expected);
 end $$;

@@ -179,6 +179,8 @@ def _take_over(work: Any, lock_pid: int) -> str:
     try:
         with work, work.cursor() as cursor:
             cursor.execute("select set_config('lock_timeout', %s, true)", (f"{_SECONDS_TO_END}s",))
+            # Conflicts with what ops.is_writer takes, and with no reading.
+            cursor.execute("lock table ops.writer in exclusive mode")
             cursor.execute(_TAKE_OVER, (lock_pid, os.getpid(), socket.gethostname()))
             (token,) = cursor.fetchone()
             cursor.execute("select ops.is_writer(%s)", (token,))

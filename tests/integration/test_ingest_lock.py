@@ -84,9 +84,9 @@ def _await(question: Callable[[], bool]) -> None:
 
 
 def _waits(database: Warehouse) -> bool:
-    """Whether somebody waits for the end of another's transaction."""
-    found = rows(database, "select exists (select from pg_locks where not granted and locktype = 'transactionid')")
-    return bool(found[0][0])
+    """Whether somebody would take over, and waits for a transaction of the writer before."""
+    waiting = "select exists (select from pg_locks where not granted and relation = 'ops.writer'::regclass)"
+    return bool(rows(database, waiting)[0][0])
 
 
 def _lets_late_sessions_be(monkeypatch: pytest.MonkeyPatch) -> None:
