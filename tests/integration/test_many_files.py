@@ -44,7 +44,7 @@ def look(database: Warehouse) -> None:
         assert verify_evidence(cursor, settings())[1] == []
 
 
-@pytest.mark.parametrize("proof", ["changes", "all"])
+@pytest.mark.parametrize("proof", ["changes", pytest.param("all", marks=pytest.mark.long)])
 def test_a_file_whose_lines_are_taken_for_one_is_proved_in_seconds(
     database: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, proof: str
 ) -> None:
@@ -59,8 +59,8 @@ def test_a_file_whose_lines_are_taken_for_one_is_proved_in_seconds(
     for table in ("bronze.asset_line", "bronze.raw_ticket_event", "reconcile.event_claim"):
         rows(database, f"alter table {table} alter column asset_id set (n_distinct = -1)")
     monkeypatch.setenv("LOADER_PROOF", proof)
-    bound(database, 6)
-    verdict = run(deliver(tmp_path / "second", 15_000))
+    bound(database, 10)
+    verdict = run(deliver(tmp_path / "second", 20_000))
     assert (verdict.exit_code, verdict.proof.name) == (0, proof), verdict.problems
     look(database)
 
