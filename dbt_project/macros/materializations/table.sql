@@ -99,7 +99,10 @@ begin
         {{ drop_whatever_is(target) | indent(8) }}
         alter table {{ made }} rename to {{ adapter.quote(target.identifier) }};
     exception when lock_not_available then
+        perform set_config('lock_timeout', '0', true);
         if columns_before = columns_after then
+            -- One build after the other: each must see, and delete, what the one before it filled in.
+            lock table {{ target }} in share row exclusive mode;
             delete from {{ target }};
             insert into {{ target }} select * from {{ made }};
             drop table {{ made }};

@@ -65,6 +65,10 @@ erased_lines as (
             erased_line.asset_id = blank_line.asset_id
             and erased_line.line_number = blank_line.line_number
             and blank_line.kind = 'blank'
+    where
+        blank_line.asset_id = any(array(
+            select listed.asset_id from {{ source('ops', 'erased_line') }} as listed
+        ))
     group by blank_line.asset_id, blank_line.ruleset_id
 
 ),

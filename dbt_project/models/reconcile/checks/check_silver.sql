@@ -109,7 +109,9 @@ orphans as (
     from flagged
     inner join lines on flagged.silver_event_id = lines.event_id
     left join events on flagged.silver_event_id = events.event_id
-    where events.event_id is null
+    where
+        events.event_id is null
+        and lines.event_id = any(array(select flagged.silver_event_id from flagged))
     order by flagged.silver_event_id, lines.asset_id, lines.line_number
 
 ),
