@@ -1,5 +1,5 @@
 -- Owner: the loader. Everything that a run decides, promises or completes is a row here.
--- Every statement may be run again: the loader applies these files at each start of a new version.
+-- Every statement may be run again; what a table of an earlier version lacks is brought by migrations/.
 create schema if not exists ops;
 
 -- First 64 bits of md5 as a number. Summed over rows it is a content digest that does not depend
@@ -72,13 +72,12 @@ create index if not exists manifest_asset_by_asset on ops.manifest_asset (asset_
 
 create table if not exists ops.ruleset (
     ruleset_id integer generated always as identity primary key,
+    -- Not unique: a ruleset that is reverted to takes effect anew, under a new number.
     ruleset_sha256 text not null check (ruleset_sha256 ~ '^[0-9a-f]{64}$'),
     contract_ref text not null,
     components jsonb not null,
     registered_at timestamptz not null default now()
 );
--- A ruleset that is reverted to takes effect anew, under a new number.
-alter table ops.ruleset drop constraint if exists ruleset_ruleset_sha256_key;
 
 -- One row per run and attempt, written before work starts and at each stage boundary.
 create table if not exists ops.ingest_run (
@@ -115,22 +114,18 @@ create table if not exists ops.ingest_run (
     exit_code integer,
     started_at timestamptz not null default now(),
     finished_at timestamptz,
+    -- When each stage ended: {"gated": "<instant>", …}.
+    stage_ended_at jsonb not null default '{}',
+    -- Rows of its loads, if it died before they were completed, are gone.
+    is_repaired boolean not null default false,
+    -- What it was asked to read, before anything is read: [{"manifest_id", "manifest_sha256", "manifest_path",
+    -- "is_implicit"}]; and the recovery plan that it applies.
+    declared_manifests jsonb not null default '[]',
+    plan jsonb,
     primary key (run_id, attempt),
     check ((window_start is null) = (window_end is null)),
     check (window_start < window_end)
 );
-alter table ops.ingest_run add column if not exists writer_token uuid;
--- When each stage ended: {"gated": "<instant>", …}.
-alter table ops.ingest_run add column if not exists stage_ended_at jsonb not null default '{}';
-
--- Rows of its loads, if it died before they were completed, are gone.
-alter table ops.ingest_run add column if not exists is_repaired boolean not null default false;
-
--- What it was asked to read, before anything is read: [{"manifest_id", "manifest_sha256", "manifest_path",
--- "is_implicit"}]; and the recovery plan that it applies.
-alter table ops.ingest_run
-    add column if not exists declared_manifests jsonb not null default '[]',
-    add column if not exists plan jsonb;
 
 -- What an attempt did with each declared asset.
 create table if not exists ops.run_asset (
@@ -184,12 +179,11 @@ create table if not exists ops.completed_load (
     row_count bigint not null,
     row_digest numeric not null,
     completed_at timestamptz not null default now(),
+    -- Greatest updated_at, or created_at without one, of the load's events by record source: {"<source>": "<instant>"}.
+    newest_at jsonb not null default '{}',
     primary key (load_id, table_name),
     foreign key (run_id, attempt) references ops.ingest_run
 );
-
--- Greatest updated_at, or created_at without one, of the load's events by record source: {"<source>": "<instant>"}.
-alter table ops.completed_load add column if not exists newest_at jsonb not null default '{}';
 
 -- Checkpoint, cursor and watermark: three objects that never share a row.
 create table if not exists ops.ingest_state (
@@ -256,7 +250,6 @@ create table if not exists ops.run_evidence (
     predecessor_sha256 text check (predecessor_sha256 ~ '^[0-9a-f]{64}$'),
     written_at timestamptz not null default now()
 );
-alter table ops.run_evidence alter column run_id drop not null, alter column attempt drop not null;
 create index if not exists run_evidence_by_path on ops.run_evidence (report_path, evidence_id);
 create index if not exists run_evidence_by_dataset on ops.run_evidence (dataset, evidence_id);
 

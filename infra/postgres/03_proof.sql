@@ -36,10 +36,6 @@ create table if not exists ops.unproved_change (
     changed_in xid8 not null default pg_current_xact_id()
 );
 
-alter table ops.unproved_change
-    add column if not exists changed_in xid8 not null default pg_current_xact_id(),
-    drop column if exists change_number;
-
 -- Trigger arguments: the table's name as reconcile knows it, and the column that is the key.
 create or replace function ops.note_change() returns trigger
 language plpgsql set search_path = pg_catalog, pg_temp as $$

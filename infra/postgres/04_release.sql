@@ -43,10 +43,10 @@ create table if not exists release.partition_version (
     data_release_id bigint not null references release.data_release,
     ticket_count bigint not null,
     ticket_digest numeric not null,
+    -- Its rows are gone, as far as no other version shows them: no pointer goes there again. What it was stays.
+    expired_by bigint references release.expiry,
     primary key (partition_key, data_release_id)
 );
--- Its rows are gone, as far as no other version shows them: no pointer goes there again. What it was stays.
-alter table release.partition_version add column if not exists expired_by bigint references release.expiry;
 
 -- The version that readers see; 0: none. Moved, never deleted.
 create table if not exists release.partition_pointer (
@@ -91,9 +91,9 @@ create table if not exists release.hold_change (
     is_held boolean not null,
     operator text not null,
     reason text not null,
-    changed_at timestamptz not null default clock_timestamp()
+    changed_at timestamptz not null default clock_timestamp(),
+    trace_id text check (trace_id ~ '^[0-9a-f]{32}$')
 );
-alter table release.hold_change add column if not exists trace_id text check (trace_id ~ '^[0-9a-f]{32}$');
 
 -- What the gate last said of each partition: obstacles, none where it was open; pending: proved rows of it are other
 -- than those that were released last.
@@ -173,7 +173,6 @@ alter table ops.unproved_change set (vacuum_truncate = false);
 alter table ops.proved_load set (vacuum_truncate = false);
 
 -- What a person has looked at and let pass: it keeps the partition back no more.
-alter table if exists release.accepted_drift rename to acceptance;
 create table if not exists release.acceptance (
     partition_key date not null,
     -- As in reconcile.drift_finding; or too_many_rejects, and as measure the asset that the rejects are of.
@@ -186,6 +185,3 @@ create table if not exists release.acceptance (
     acceptance_id bigint generated always as identity,
     primary key (partition_key, check_name, measure)
 );
--- As tables of an earlier version have them.
-alter table release.acceptance add column if not exists trace_id text;
-alter table release.acceptance add column if not exists acceptance_id bigint generated always as identity;

@@ -28,6 +28,7 @@ from loader.release.views import view_faults
 from loader.silver import run_dbt, unwatched_table
 from loader.warehouse import Warehouse, open_warehouse
 from loader.warehouse.built import are_built
+from loader.warehouse.versions import read_definition
 
 _PACKAGES = ("dlt", "dbt-core", "dbt-postgres", "pyarrow", "adbc-driver-postgresql", "psycopg2-binary", "orjson")
 _PIN = re.compile(r"^([a-z0-9-]+)(?:\[[^]]*\])?==([^ ;\\]+)", re.MULTILINE)
@@ -133,8 +134,11 @@ def _warehouse(settings: Settings, found: list[Warehouse]) -> str:
     with _cursor(warehouse) as cursor:
         cursor.execute("select current_setting('server_version'), pg_size_pretty(pg_database_size(current_database()))")
         server, size = cursor.fetchone()
+        cursor.execute("select version from ops.schema_version")
+        (version,) = cursor.fetchone()
     found.append(warehouse)
-    return f"PostgreSQL {server} at {warehouse.address}, {size}, tables up to date"
+    code = read_definition(settings.project_root / "infra" / "postgres").version
+    return f"PostgreSQL {server} at {warehouse.address}, {size}, tables of version {version}, as this checkout ({code})"
 
 
 def _guards(warehouse: Warehouse) -> str:

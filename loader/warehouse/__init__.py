@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg2
 
@@ -14,11 +15,23 @@ from loader.errors import CommandUsageError, InfrastructureError
 from loader.private import close_to_others, make_state_folder
 from loader.warehouse import embedded
 from loader.warehouse.connection import DEFAULT_DATABASE, Role, Warehouse, given_warehouse
-from loader.warehouse.ddl import ensure_roles, ensure_schema, is_current, recorded_sha256
+from loader.warehouse.ddl import (
+    ensure_roles,
+    ensure_schema,
+    is_applied,
+    is_current,
+    recorded_version,
+    require_no_writer,
+)
+from loader.warehouse.derived import drop_layers, outdated_layers
 from loader.warehouse.embedded import Announce, EmbeddedStatus
 from loader.warehouse.libpq import leave_aside
 from loader.warehouse.passwords import verifiers
 from loader.warehouse.placement import outside_folder, remove_folders
+from loader.warehouse.versions import due_migrations, read_definition
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection
 
 __all__ = [
     "EmbeddedStatus",
@@ -72,16 +85,18 @@ def open_warehouse(settings: Settings, *, announce: Announce = to_standard_error
         embedded.ensure_database(warehouse)
     # Here and now rather than in the middle of a run: an address that dlt can't carry is refused.
     warehouse.dsn_url()
-    if set_up(warehouse, settings.project_root / "infra" / "postgres"):
+    if set_up(warehouse, settings.project_root / "infra" / "postgres", announce):
         announce(f"roles and tables of database {warehouse.dbname} are up to date now")
     return warehouse
 
 
-def set_up(warehouse: Warehouse, files: Path) -> bool:
+def set_up(warehouse: Warehouse, files: Path, announce: Announce = lambda line: None) -> bool:
     """Make `warehouse` (as omni_loader) hold the roles and tables of `files`; true when something was applied.
 
     One short query when it does. An administrator's session is opened only when it does not, or when omni_loader is not
-    let in; the roles of the embedded server get their passwords then. Raises InfrastructureError.
+    let in; the roles of the embedded server get their passwords then. What dbt made of Silver and reconcile under an
+    older project goes, where its columns are others now. Raises RefusedError, before anything is changed, for a
+    database that cannot be brought to this version, and InfrastructureError.
     """
     try:
         with closing(warehouse.connect(application_name="loader schema")) as connection:
@@ -100,23 +115,42 @@ def set_up(warehouse: Warehouse, files: Path) -> bool:
     try:
         with closing(administrator.connect(application_name="loader roles")) as connection:
             _require_version(warehouse, connection.server_version)
+            with suppress(psycopg2.errors.InsufficientPrivilege):
+                is_applied(connection, read_definition(files))
             ensure_roles(connection, files, verifiers(connection, warehouse) if warehouse.is_embedded else {})
         with closing(warehouse.connect(application_name="loader schema")) as connection:
+            # First: an end between the two leaves an older warehouse, which is brought up to date again.
+            _forget_older_layers(warehouse, connection, files.parents[1] / "dbt_project", announce)
             ensure_schema(connection, files)
             return True
     except psycopg2.OperationalError as error:
         raise warehouse.unreachable(error) from error
 
 
+def _forget_older_layers(warehouse: Warehouse, connection: Connection, project: Path, announce: Announce) -> None:
+    layers = outdated_layers(connection, project)
+    if not layers:
+        return
+    with connection:
+        require_no_writer(connection)
+        drop_layers(warehouse.acting_as(Role.TRANSFORM), layers)
+    announce(
+        f"{' and '.join(layers)}: an older dbt project made other columns; dropped, and made anew by the next ingest or"
+        " `make build`. What readers see stays"
+    )
+
+
 def answering_warehouse(settings: Settings) -> Warehouse | None:
     """The warehouse if it answers now and holds the loader's tables, else None; starts and changes nothing.
 
-    Raises CommandUsageError on libpq variables that can't be used.
+    Raises CommandUsageError on libpq variables that can't be used, RefusedError for a database of a newer version.
     """
     warehouse = find_warehouse(settings)
     try:
         with closing(warehouse.connect(application_name="loader probe")) as connection:
-            return warehouse if recorded_sha256(connection) else None
+            recorded = recorded_version(connection)
+            due_migrations(recorded, read_definition(settings.project_root / "infra" / "postgres"), warehouse.dbname)
+            return warehouse if recorded else None
     except (InfrastructureError, psycopg2.errors.InsufficientPrivilege):
         return None
 

@@ -1,11 +1,11 @@
 """The warehouse's roles and the loader's own tables: infra/postgres/*.sql, applied when they are other than recorded.
 
-roles.sql is the administrator's; the numbered files are omni_loader's, in the order of their names, in one transaction.
+roles.sql is the administrator's; migrations and definition files are omni_loader's, in one transaction (versions.py
+says which).
 """
 
 from __future__ import annotations
 
-import hashlib
 import random
 import time
 from collections.abc import Mapping
@@ -17,13 +17,16 @@ from psycopg2 import errors, sql
 
 from loader import __version__
 from loader.errors import InfrastructureError, RefusedError
-from loader.line_ends import read_committed
+from loader.warehouse import versions
 from loader.warehouse.connection import Role
+from loader.warehouse.versions import ROLES_FILE, Definition, Recorded, as_recorded, due_migrations, read_definition
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
-ROLES_FILE = "roles.sql"
+# What loaders from before ops.ingest_lock took while they wrote: an advisory lock.
+_OLD_WRITER = (1869442665, 1)
+LOCK_TIMEOUT_SECONDS = 60
 # Where several processes set up at once, one of two fails, and finds its work done when it tries again. Roles are the
 # server's: no lock of one database guards them; and before there are tables, there is no lock that is only ours.
 _ATTEMPTS = 20
@@ -54,29 +57,6 @@ from (values
 left join pg_namespace on nspname = wanted
 where case when nspname is null then is_of_roles else pg_get_userbyid(nspowner) <> owner end
 """
-
-
-def schema_files(folder: Path) -> list[Path]:
-    """The SQL files in the order of their names, roles.sql last.
-
-    Raises InfrastructureError when the folder holds none: an empty list would pass as "up to date".
-    """
-    files = sorted(folder.glob("*.sql"))
-    if not files:
-        raise InfrastructureError(
-            f"{folder}: got no SQL file, expected the warehouse's tables; no table was created",
-            next_command="git status infra/postgres",
-        )
-    return files
-
-
-def content_sha256(files: list[Path]) -> str:
-    """One hash over names and contents, so that a renamed, added or edited file is a new version."""
-    digest = hashlib.sha256()
-    for file in files:
-        body = read_committed(file)
-        digest.update(f"{file.name}\0{len(body)}\0".encode() + body)
-    return digest.hexdigest()
 
 
 def ensure_roles(administrator: Connection, folder: Path, verifiers: Mapping[Role, str]) -> None:
@@ -135,20 +115,22 @@ def ensure_roles(administrator: Connection, folder: Path, verifiers: Mapping[Rol
 
 
 def ensure_schema(connection: Connection, folder: Path) -> bool:
-    """Bring the loader's tables to the version of the files in `folder`; true when something was applied.
+    """Bring the loader's tables to the version of `folder`; true when something was applied.
 
-    `connection` is omni_loader's, who then owns them. One short query when the version is current. Idempotent, and safe
-    when several processes start at once: they queue on ops.catalog_lock, once it is there. Leaves the connection
-    outside a transaction. Raises InfrastructureError, after a rollback of all files: the database is as it was.
+    `connection` is omni_loader's, who then owns them. One short query when the version is current. Migrations and
+    definition files are one transaction, which an end of this process rolls back; processes that start at once queue
+    on ops.catalog_lock, once it is there, and the later ones find it done. Leaves the connection outside a transaction.
+    Raises RefusedError (an unknown or newer database, or one that an older loader is writing) or InfrastructureError:
+    the database is as it was.
     """
-    files = schema_files(folder)
-    version = content_sha256(files)
+    definition = read_definition(folder)
     for left in reversed(range(_ATTEMPTS)):
-        if recorded_sha256(connection) == version:
+        if is_applied(connection, definition):
             return False
         try:
-            _apply(connection, files, version)
-            return True
+            return _apply(connection, definition)
+        except errors.LockNotAvailable as error:
+            raise in_use(connection) from error
         except psycopg2.Error as error:
             if left and isinstance(error, _LOST_A_RACE):
                 time.sleep(random.uniform(0.02, 0.2))
@@ -157,31 +139,42 @@ def ensure_schema(connection: Connection, folder: Path) -> bool:
     return False
 
 
-def _apply(connection: Connection, files: list[Path], version: str) -> None:
+def _apply(connection: Connection, definition: Definition) -> bool:
+    """Migrations and definition files in one transaction; false when another process has done it meanwhile."""
     with connection, connection.cursor() as cursor:
+        cursor.execute("set local lock_timeout = %s", (f"{LOCK_TIMEOUT_SECONDS * 1000:.0f}ms",))
         cursor.execute("select to_regclass('ops.catalog_lock') is not null")
         if cursor.fetchone()[0]:
             cursor.execute("lock table ops.catalog_lock in exclusive mode")
-        for file in files:
-            if file.name == ROLES_FILE:
-                continue
+        recorded = _recorded(cursor)
+        if versions.is_current(recorded, definition):
+            return False
+        migrations = due_migrations(recorded, definition, cursor.connection.info.dbname)
+        if migrations:
+            require_no_writer(connection)
+        for file in (*migrations, *definition.tables):
             cursor.execute(file.read_text(encoding="utf-8"))
         cursor.execute(
             """
-            insert into ops.schema_version (content_sha256, loader_version) values (%s, %s)
+            insert into ops.schema_version (version, definition_sha256, loader_version) values (%s, %s, %s)
             on conflict (is_current) do update set
-                content_sha256 = excluded.content_sha256,
+                version = excluded.version,
+                definition_sha256 = excluded.definition_sha256,
                 loader_version = excluded.loader_version,
                 applied_at = excluded.applied_at
             """,
-            (version, __version__),
+            (definition.version, definition.sha256, __version__),
         )
+    return True
 
 
 def is_current(connection: Connection, folder: Path) -> bool:
-    """Whether the database holds the files of `folder`, as its own record says, and lets its roles work: a copy or a
-    restored dump has the tables, and none of the rights on the database."""
-    if recorded_sha256(connection) != content_sha256(schema_files(folder)):
+    """Whether the database holds the version of `folder`, as its own record says, and lets its roles work: a copy or a
+    restored dump has the tables, and none of the rights on the database.
+
+    Raises RefusedError for a database that cannot be brought to it.
+    """
+    if not is_applied(connection, read_definition(folder)):
         return False
     with connection, connection.cursor() as cursor:
         return not _lacking(cursor)
@@ -193,15 +186,79 @@ def _lacking(cursor: Any) -> list[str]:
     return [str(words) for (words,) in cursor.fetchall()]
 
 
-def recorded_sha256(connection: Connection) -> str | None:
-    """The version of the files that the database holds; None before the first."""
+def is_applied(connection: Connection, definition: Definition) -> bool:
+    """Whether the database says that it holds this definition. Raises RefusedError where nothing leads there."""
+    recorded = recorded_version(connection)
+    due_migrations(recorded, definition, connection.info.dbname)
+    return versions.is_current(recorded, definition)
+
+
+def recorded_version(connection: Connection) -> Recorded | None:
+    """What the database says that it holds; None before the first time."""
     with connection, connection.cursor() as cursor:
-        cursor.execute("select to_regclass('ops.schema_version') is not null")
-        if not cursor.fetchone()[0]:
-            return None
-        cursor.execute("select content_sha256 from ops.schema_version")
-        row = cursor.fetchone()
-    return str(row[0]) if row else None
+        return _recorded(cursor)
+
+
+def _recorded(cursor: Any) -> Recorded | None:
+    cursor.execute("select to_regclass('ops.schema_version') is not null")
+    if not cursor.fetchone()[0]:
+        return None
+    cursor.execute("select to_jsonb(found) from ops.schema_version as found")
+    row = cursor.fetchone()
+    return None if row is None else as_recorded(row[0])
+
+
+def require_no_writer(connection: Connection) -> None:
+    """Tables are not changed under a writer, a loader of an older version included.
+
+    In a transaction of `connection`, ops.ingest_lock is held to its end, where it is there. Raises RefusedError.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select pid from pg_locks where locktype = 'advisory' and classid = %s and objid = %s and granted"
+            " and database = (select oid from pg_database where datname = current_database())",
+            _OLD_WRITER,
+        )
+        pids = [pid for (pid,) in cursor.fetchall()]
+        cursor.execute("select to_regclass('ops.ingest_lock') is not null")
+        if cursor.fetchone()[0] and not pids:
+            try:
+                cursor.execute("lock table ops.ingest_lock in exclusive mode nowait")
+            except errors.LockNotAvailable:
+                connection.rollback()
+                cursor.execute("select pid from ops.lock_holder")
+                pids = [pid for (pid,) in cursor.fetchall()] or ["that has just ended"]
+    if not pids:
+        return
+    raise RefusedError(
+        f"database {connection.info.dbname}: another command is writing it (database session"
+        f" {', '.join(map(str, pids))}), and its tables are to be brought to a new version; nothing was changed",
+        next_command="make up   # when the other command has ended",
+    )
+
+
+_HOLDERS = """
+select distinct session.pid, session.usename
+from pg_locks as held
+inner join pg_class as relation on relation.oid = held.relation
+inner join pg_stat_activity as session on session.pid = held.pid
+where held.granted and held.database = (select oid from pg_database where datname = current_database())
+    and held.pid <> pg_backend_pid()
+    and relation.relnamespace::regnamespace::text in ('ops', 'bronze', 'release', 'silver', 'reconcile')
+order by session.pid
+"""
+
+
+def in_use(connection: Connection) -> InfrastructureError:
+    """What a lock timeout means while tables are changed, with the sessions that hold any of them now."""
+    with connection, connection.cursor() as cursor:
+        cursor.execute(_HOLDERS)
+        sessions = ", ".join(f"{pid} ({user})" for pid, user in cursor.fetchall()) or "another session"
+    return InfrastructureError(
+        f"database {connection.info.dbname}: database session {sessions} has kept a table for {LOCK_TIMEOUT_SECONDS} s"
+        " that an update needs for a moment; no table was created or changed",
+        next_command="make up   # when that session has ended its transaction",
+    )
 
 
 def _set_up_command(database: str, user: str) -> str:

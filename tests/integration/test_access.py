@@ -248,6 +248,6 @@ def test_where_each_role_logs_in_by_itself_the_loader_keeps_its_own_tables_up_to
     with closing(own.connect()) as connection, connection, connection.cursor() as cursor:
         cursor.execute("select session_user::text, count(*) from bronze.raw_ticket_event group by 1")
         assert cursor.fetchall() == [("omni_loader", 2)]
-        cursor.execute("update ops.schema_version set content_sha256 = repeat('0', 64)")
+        cursor.execute("update ops.schema_version set definition_sha256 = repeat('0', 64)")
     assert set_up(own, ROOT / "infra" / "postgres") is True
     assert set_up(own, ROOT / "infra" / "postgres") is False

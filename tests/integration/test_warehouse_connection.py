@@ -17,6 +17,7 @@ import pytest
 from loader.config import load_settings
 from loader.errors import InfrastructureError
 from loader.warehouse import Warehouse, answering_warehouse, ddl, open_warehouse
+from loader.warehouse.versions import read_definition
 from tests.checkouts import ROOT
 
 FILES = ROOT / "infra" / "postgres"
@@ -119,7 +120,8 @@ def test_files_are_applied_once_and_again_when_one_changes(database: Warehouse, 
         assert ddl.ensure_schema(connection, folder) is True
         assert ddl.ensure_schema(connection, folder) is False
         assert connection.info.transaction_status == psycopg2.extensions.TRANSACTION_STATUS_IDLE
-        assert ddl.recorded_sha256(connection) == ddl.content_sha256(ddl.schema_files(folder))
+        recorded = ddl.recorded_version(connection)
+        assert recorded is not None and recorded.sha256 == read_definition(folder).sha256
     assert _query(database, "select count(*) from ops.more") == [(0,)]
 
 
@@ -129,7 +131,7 @@ def test_files_may_be_applied_over_a_database_in_use(database: Warehouse) -> Non
         database,
         "insert into ops.ruleset (ruleset_sha256, contract_ref, components) values (repeat('a', 64), '', '{}')",
     )
-    _query(database, "update ops.schema_version set content_sha256 = repeat('0', 64)")
+    _query(database, "update ops.schema_version set definition_sha256 = repeat('0', 64)")
     with closing(database.connect()) as connection:
         assert ddl.ensure_schema(connection, FILES) is True
     assert _query(database, "select count(*) from ops.ruleset") == [(1,)]
@@ -140,10 +142,10 @@ def test_a_broken_file_leaves_the_database_as_it_was(database: Warehouse, tmp_pa
     (folder / "98_good.sql").write_text("create table ops.good (id integer);")
     (folder / "99_bad.sql").write_text("create tabel ops.bad (id integer);")
     with closing(database.connect()) as connection:
-        before = ddl.recorded_sha256(connection)
+        before = ddl.recorded_version(connection)
         with pytest.raises(InfrastructureError, match=r"syntax error.*no table was created or changed"):
             ddl.ensure_schema(connection, folder)
-        assert ddl.recorded_sha256(connection) == before
+        assert ddl.recorded_version(connection) == before
     assert _query(database, "select to_regclass('ops.good')") == [(None,)]
 
 

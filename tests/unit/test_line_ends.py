@@ -8,7 +8,7 @@ from pathlib import Path
 
 from loader.contract.ruleset import load_ruleset
 from loader.silver.proof import project_sha256
-from loader.warehouse.ddl import content_sha256, schema_files
+from loader.warehouse.versions import content_sha256, schema_files
 from tests.checkouts import ROOT
 
 FOLDERS = ("contracts", "dbt_project", "infra")

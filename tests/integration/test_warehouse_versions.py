@@ -1,0 +1,222 @@
+"""Versions of the loader's tables: an older database becomes what a new one is, with everything that people decided; a
+newer one, and one that nobody knows, is left alone by every command."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from psycopg2 import sql
+
+from loader.cli import main
+from loader.config import load_settings
+from loader.errors import InfrastructureError, RefusedError
+from loader.reports.smoke import run_smoke_checks
+from loader.silver.results import BuildResult
+from loader.warehouse import Role, Warehouse, answering_warehouse, ddl, set_up, versions
+from tests.checkouts import ROOT
+from tests.integration.warehouse_catalogue import catalogue
+from tests.shared_warehouse import execute
+
+FILES = ROOT / "infra" / "postgres"
+SHAPES = ROOT / "tests" / "integration" / "older_warehouses"
+# What tables and columns of the older shapes are called now.
+RENAMED = {"release.accepted_drift": "release.acceptance", "subject": "measure"}
+
+
+@pytest.fixture
+def old(server: Warehouse, database: Warehouse) -> Iterator[Warehouse]:
+    """A database without anything of ours; its server has the roles."""
+    name = f"omni_old_{os.getpid()}"
+    execute(server, f"create database {name} template template0 encoding 'UTF8' lc_collate 'C' lc_ctype 'C'")
+    yield server.in_database(name)
+    execute(server, f"drop database {name} with (force)")
+
+
+def make_older(old: Warehouse, shape: str) -> None:
+    execute(old, (FILES / "roles.sql").read_text())
+    with closing(old.connect()) as connection, connection, connection.cursor() as cursor:
+        cursor.execute("set role omni_loader")
+        definition, rows = (SHAPES / f"{shape}.sql").read_text().split("-- Rows.\n")
+        cursor.execute(definition)
+        # Bronze's guards ask for a run at work.
+        cursor.execute("reset role; set session_replication_role = replica")
+        cursor.execute(rows)
+
+
+def rows_of(warehouse: Warehouse, schemas: tuple[str, ...] = ("ops", "bronze", "release")) -> dict[str, list[Any]]:
+    """Every row of every table, as JSON, by table."""
+    with closing(warehouse.connect()) as connection, connection, connection.cursor() as cursor:
+        cursor.execute(
+            "select schemaname, tablename from pg_tables where schemaname = any(%s) order by 1, 2", (list(schemas),)
+        )
+        found = {}
+        for schema, table in cursor.fetchall():
+            cursor.execute(sql.SQL("select to_jsonb(t) from {} as t").format(sql.Identifier(schema, table)))
+            found[f"{schema}.{table}"] = [row for (row,) in cursor.fetchall()]
+    return found
+
+
+def set_version(warehouse: Warehouse, version: int) -> None:
+    execute(warehouse, f"update ops.schema_version set version = {version}, loader_version = '9.9'")
+
+
+@pytest.mark.parametrize("shape", sorted(file.stem for file in SHAPES.glob("*.sql")))
+def test_an_older_warehouse_becomes_what_a_new_one_is_and_keeps_every_row(
+    old: Warehouse, database: Warehouse, shape: str
+) -> None:
+    """Prevents a column, index, trigger or grant that only new warehouses have, and an upgrade that forgets an erasure,
+    a hold, an acceptance or a release. Whoever changes a definition file alone sees it here."""
+    make_older(old, shape)
+    before = rows_of(old)
+    assert set_up(old.acting_as(Role.LOADER), FILES) is True
+    assert catalogue(old) == catalogue(database)
+    after = rows_of(old)
+    before.pop("ops.schema_version")
+    for table, kept in before.items():
+        now = after[RENAMED.get(table, table)]
+        assert len(now) == len(kept), table
+        for was, row in zip(kept, now, strict=True):
+            assert {RENAMED.get(name, name): value for name, value in was.items()}.items() <= row.items(), table
+    assert [(row["version"], row["definition_sha256"]) for row in after["ops.schema_version"]] == [
+        (versions.read_definition(FILES).version, versions.read_definition(FILES).sha256)
+    ]
+    assert set_up(old.acting_as(Role.LOADER), FILES) is False
+
+
+def test_what_an_older_dbt_project_made_goes_and_what_has_todays_columns_stays(old: Warehouse) -> None:
+    """Prevents `column drift.measure does not exist`: status reads reconcile before any build."""
+    make_older(old, "8101910")
+    set_up(old.acting_as(Role.LOADER), FILES)
+    assert rows_of(old, ("reconcile", "silver")) == {"silver.built_load": []}
+
+
+def test_a_change_of_the_definition_has_a_number() -> None:
+    """Prevents a column, or a function, that reaches new databases only: older ones learn of it by a migration (one
+    without a statement, where the definition files say it all)."""
+    definition = versions.read_definition(FILES)
+    said = definition.migrations[definition.version].read_text().splitlines()[0]
+    assert said == f"-- definition {definition.sha256}", (
+        "the definition files differ from those of the last migration: give the change a migration of its own, or if "
+        f"no warehouse has that number yet, begin its file with\n-- definition {definition.sha256}"
+    )
+
+
+def test_a_newer_warehouse_is_refused_by_every_command_and_stays_as_it_is(
+    database: Warehouse, loader_environment: dict[str, str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Prevents an older checkout that puts its functions and rows into tables of a later version."""
+    set_version(database, 42)
+    before = catalogue(database), rows_of(database)
+    for words in ("status", "ingest", "build", "ready --partition 2026-04-17", "verify --evidence", "diagnose", "up"):
+        with pytest.raises(SystemExit) as end:
+            main(words.split())
+        said = "".join(capfd.readouterr())
+        assert (end.value.code, "version 42" in said) == (4, True), (words, said)
+    assert (catalogue(database), rows_of(database)) == before
+
+
+def test_a_dry_run_does_not_read_a_newer_warehouse(database: Warehouse, loader_environment: dict[str, str]) -> None:
+    set_version(database, 42)
+    with pytest.raises(RefusedError, match="version 42"):
+        answering_warehouse(load_settings())
+
+
+def test_smoke_tells_the_version_of_the_code_and_of_the_warehouse(
+    database: Warehouse, loader_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Prevents "sound" for a warehouse that the code cannot use."""
+    monkeypatch.setattr("loader.reports.smoke.run_dbt", lambda *_: BuildResult("", ()))
+    version = versions.read_definition(FILES).version
+
+    def said() -> str:
+        return next(check.detail for check in run_smoke_checks(load_settings()) if check.name == "warehouse")
+
+    assert said().endswith(f", tables of version {version}, as this checkout ({version})")
+    set_version(database, 42)
+    assert f"have version 42 (written by loader 9.9), this checkout knows versions up to {version}" in said()
+
+
+def test_a_warehouse_of_unknown_shape_is_refused_with_a_way_that_leaves_it_alone(old: Warehouse) -> None:
+    """Prevents statements for a known shape that are run on another one."""
+    make_older(old, "8101910")
+    execute(old, "update ops.schema_version set content_sha256 = repeat('0', 64)")
+    before = catalogue(old)
+    with pytest.raises(RefusedError, match=r"definition 000000000000, which has no number.*Nothing was read") as error:
+        set_up(old.acting_as(Role.LOADER), FILES)
+    assert error.value.exit_code == 4
+    assert error.value.next_command == f"PGDATABASE={old.dbname}_new LOADER_REPORT_DIR=reports_new make ingest"
+    assert catalogue(old) == before
+
+
+def test_a_migration_that_fails_leaves_the_older_warehouse(old: Warehouse, tmp_path: Path) -> None:
+    """Prevents half an upgrade: everything before the failing statement is rolled back."""
+    make_older(old, "8101910")
+    before = catalogue(old), rows_of(old)
+    project = tmp_path / "infra" / "postgres"
+    shutil.copytree(FILES, project)
+    (project / "99_bad.sql").write_text("create tabel ops.bad (id integer);")
+    with pytest.raises(InfrastructureError, match=r"syntax error.*no table was created or changed"):
+        set_up(old.acting_as(Role.LOADER), project)
+    assert (catalogue(old), rows_of(old)) == before
+
+
+def test_two_processes_at_once_migrate_once(old: Warehouse) -> None:
+    """Prevents a second run of statements that bear one only (a rename)."""
+    make_older(old, "8101910")
+    ended: list[bool | Exception] = []
+
+    def upgrade() -> None:
+        with closing(old.acting_as(Role.LOADER).connect()) as connection:
+            try:
+                ended.append(ddl.ensure_schema(connection, FILES))
+            except Exception as error:
+                ended.append(error)
+
+    threads = [threading.Thread(target=upgrade) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(ended, key=str) == [False, False, True]
+
+
+def test_tables_are_not_changed_under_a_loader_of_the_older_version(old: Warehouse) -> None:
+    """Prevents an upgrade in the middle of an older loader's ingest."""
+    make_older(old, "8101910")
+    before = catalogue(old), rows_of(old, ("ops", "reconcile"))
+    with closing(old.connect()) as writer, writer.cursor() as cursor:
+        cursor.execute("select pg_advisory_lock(%s, %s)", (ddl.LOCK_CLASS, ddl.LOCK_WRITER))
+        with pytest.raises(RefusedError, match=rf"writing it \(database session {writer.get_backend_pid()}\)"):
+            set_up(old.acting_as(Role.LOADER), FILES)
+    assert (catalogue(old), rows_of(old, ("ops", "reconcile"))) == before
+    assert set_up(old.acting_as(Role.LOADER), FILES) is True
+
+
+def test_a_reader_who_keeps_a_table_is_named_and_nothing_is_changed(
+    old: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Prevents an update that waits without a word, with every other reader queued behind it."""
+    make_older(old, "8101910")
+    before = catalogue(old)
+    monkeypatch.setattr(ddl, "LOCK_TIMEOUT_SECONDS", 0.1)
+    with closing(old.connect()) as reader, reader.cursor() as cursor:
+        cursor.execute("select from release.accepted_drift")
+        with pytest.raises(InfrastructureError, match=rf"session {reader.get_backend_pid()} \(\w+\) has kept a table"):
+            set_up(old.acting_as(Role.LOADER), FILES)
+        reader.rollback()
+    assert catalogue(old) == before
+
+
+def test_numbers_of_migrations_have_no_gap(tmp_path: Path) -> None:
+    """Prevents a migration that is skipped because its number was taken twice, or none."""
+    folder = Path(shutil.copytree(FILES, tmp_path / "sql"))
+    (folder / "migrations" / "0099_later.sql").write_text("select 1;")
+    with pytest.raises(InfrastructureError, match=r"expected \d{4}_<words>.sql; no table was created"):
+        versions.read_definition(folder)
