@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from contextlib import closing
+from typing import TYPE_CHECKING
 
 import click
 
 from loader.cli.options import json_option
 from loader.cli.output import echo, print_json, print_table, progress
+
+if TYPE_CHECKING:
+    from loader.config import Settings
+    from loader.raw_zone import ArchiveDamagedError
+    from loader.warehouse import Warehouse
 
 
 @click.command()
@@ -88,6 +94,9 @@ def _verify_run(run_id: str, as_json: bool) -> int:
             lambda lines, content_bytes: meter.add(content_bytes, lines),
         )
     next_command = "make status" if found.is_proved else "make build SELECT=reconcile   # names what SQL can name"
+    lost = _lost_objects(settings, warehouse, list(found.unreadable))
+    if lost is not None:
+        next_command = lost.next_command
     if as_json:
         print_json(
             {
@@ -98,6 +107,7 @@ def _verify_run(run_id: str, as_json: bool) -> int:
                 "differences": dict(found.differences),
                 "shown": [[each.asset_id, each.line_number, each.difference] for each in found.shown],
                 "unreadable": {str(asset_id): reason for asset_id, reason in found.unreadable.items()},
+                "archive": None if lost is None else lost.message,
                 "next_command": next_command,
             }
         )
@@ -111,5 +121,20 @@ def _verify_run(run_id: str, as_json: bool) -> int:
         echo(f"asset {each.asset_id} line {each.line_number}: {each.difference}")
     for asset_id, reason in found.unreadable.items():
         echo(f"asset {asset_id}: not proved: {reason}")
+    if lost is not None:
+        echo(lost.message)
     echo(f"next: {next_command}", err=not found.is_proved)
     return 0 if found.is_proved else 1
+
+
+def _lost_objects(settings: Settings, warehouse: Warehouse, asset_ids: list[int]) -> ArchiveDamagedError | None:
+    """What the archive does not give of these assets, and what mends it; None when it gives all of them."""
+    from loader.raw_zone import ArchiveDamagedError, require_objects
+
+    with closing(warehouse.connect(application_name="omnisupport-verify")) as session, session.cursor() as cursor:
+        cursor.execute("select raw_zone_key from ops.source_asset where asset_id = any(%s)", (asset_ids,))
+        try:
+            require_objects(cursor, settings, [key for (key,) in cursor.fetchall()], are_read=True)
+        except ArchiveDamagedError as lost:
+            return lost
+    return None

@@ -41,7 +41,8 @@ from loader.ingest.verdict import Problem, Verdict, judge_run, shown, too_many_r
 from loader.privacy.redaction import FoundLine
 from loader.privacy.tombstones import finish_redactions, known_keys, put_without, read_suppression, record_arrival
 from loader.progress import Meter, Report, Step
-from loader.raw_zone import RawZone, SourceChangedError
+from loader.raw_zone import RawZone, SourceChangedError, require_objects
+from loader.reader import ContentChangedError
 from loader.release import Act, publish, record_published
 from loader.release.views import MEND, view_faults
 from loader.runs import Attempt, IngestLock, Job, Ledger, drop_working_state, repair
@@ -233,10 +234,14 @@ class Execution:
             is_read_again=is_read_again,
             only=only,
         )
+        require_objects(cursor, self._settings, self._keys(to_read))
         self._ledger.record_actions(cursor, actions)
         unchanged = sum(action.action == "unchanged" for action in actions)
         self._report(f"bronze: {len(to_read)} asset(s) to read, {unchanged} unchanged")
         return to_read
+
+    def _keys(self, assets: Sequence[AssetToRead]) -> list[str]:
+        return [asset.path.relative_to(self._raw_zone.root).as_posix() for asset in assets]
 
     def _archive_manifest(self, gate_report: GateReport, keys: dict[str, str], meter: Meter) -> GateReport:
         for judged in gate_report.assets:
@@ -255,15 +260,17 @@ class Execution:
         if fingerprint in keys:
             return
         known = self._known_keys.get(fingerprint)
-        is_searched = known is not None and self._raw_zone.has(known)
+        state = "missing" if known is None else self._raw_zone.state(known)
         erased: list[FoundLine] = []
-        if known is not None and is_searched and self._raw_zone.fingerprint_of(known) != fingerprint:
+        if known is not None and state == "sound" and self._raw_zone.fingerprint_of(known) != fingerprint:
             # It was redacted. The source still holds what was erased, and is not copied again.
             key = known
-        elif is_searched:
+        elif state == "sound":
             key = self._raw_zone.put(source, inspected)
         else:
             key, erased = put_without(self._raw_zone, source, inspected, self._suppression)
+        if known is not None and state != "sound":
+            self._report(f"archive: the object of {source.name} was {state}; put right from the delivered file")
         keys[fingerprint] = key
         if erased:
             self._arrived[fingerprint] = (key, erased)
@@ -279,7 +286,13 @@ class Execution:
             window = (window[0], min(window[1], until))
         if self._has_landed:
             self._ledger.begin_landing()
-        landed = self._read_and_load(to_read, window) if to_read else Landed((), ())
+        try:
+            landed = self._read_and_load(to_read, window) if to_read else Landed((), ())
+        except ContentChangedError:
+            # Bytes that rotted, or were changed behind the archive's back: which, and what mends it.
+            with self._lock.transaction() as cursor:
+                require_objects(cursor, self._settings, self._keys(to_read), are_read=True)
+            raise
         with self._ledger.boundary("landed") as cursor:
             complete(
                 cursor,

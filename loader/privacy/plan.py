@@ -17,13 +17,13 @@ import orjson
 
 from loader.config import Settings
 from loader.contract.schema import load_schema, schema_faults
-from loader.errors import CommandUsageError, RefusedError
+from loader.errors import CommandUsageError
 from loader.evidence.facts import fetch_rows
 from loader.evidence.files import write_json
 from loader.privacy.look_alikes import look_alikes
 from loader.privacy.person import customer_hash, is_named_in, may_name, owners
 from loader.privacy.redaction import FoundLine, find_lines
-from loader.raw_zone import RawZone
+from loader.raw_zone import RawZone, require_objects
 from loader.reader import MAX_LINE_BYTES, ContentChangedError, ContentEncoding, Line, open_content, open_regular
 from loader.runs.operator import acting_operator
 
@@ -158,7 +158,12 @@ def make_erasure_plan(cursor: Any, settings: Settings, customer_id: str, reason:
     registered = set()
     for row in fetch_rows(cursor, _ASSETS, {"customer": customer_id}):
         registered.add(row["raw_zone_key"])
-        found = _asset_lines(raw_zone, row, search)
+        try:
+            found = _asset_lines(raw_zone, row, search)
+        except ContentChangedError:
+            # What cannot be read cannot be searched.
+            require_objects(cursor, settings, [row["raw_zone_key"]], are_read=True)
+            raise
         if found.numbers:
             assets.append(found)
     unregistered = tuple(
@@ -247,16 +252,7 @@ def texts_of(body: bytes) -> Iterator[str]:
 
 def _asset_lines(raw_zone: RawZone, row: Mapping[str, Any], search: _Search) -> AssetLines:
     key, encoding = row["raw_zone_key"], row["content_encoding"]
-    lines: Sequence[FoundLine] = ()
-    if raw_zone.has(key):
-        try:
-            lines = search.lines(raw_zone, key, encoding)
-        except ContentChangedError as error:
-            raise RefusedError(
-                f"archived object {key} of asset {row['asset_id']}: {error.message}. It cannot be searched; nothing was"
-                " erased",
-                next_command="loader diagnose   # then put the object aside, and plan again",
-            ) from error
+    lines: Sequence[FoundLine] = search.lines(raw_zone, key, encoding) if raw_zone.has(key) else ()
     numbers = sorted({line.number for line in lines} | set(row["known_lines"]))
     return AssetLines(
         row["asset_id"],

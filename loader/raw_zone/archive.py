@@ -1,4 +1,8 @@
-"""Objects named by the SHA-256 of their bytes, in a local folder: each whole and final, or not there."""
+"""Objects named by the SHA-256 of their bytes, in a local folder: each whole and final, or not there.
+
+An object carries a seal: the time of its file is the second after 1970 began, whoever writes it breaks that. A sealed
+object of the expected size is believed; any other is read and compared before good bytes are let go past it.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +11,10 @@ import hashlib
 import os
 import re
 import stat
+import time
 import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -24,6 +30,8 @@ _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 _KEY = re.compile(r"sha256/([0-9a-f]{2})/([0-9a-f]{2})/(\1\2[0-9a-f]{60})(?:\.gz)?")
 _SUFFIXES: dict[str, str] = {"identity": "", "gzip": ".gz"}
 _READ_ONLY = 0o400
+# The archive's own time for a file that it has written and that nobody has since; OSTree and Nix mark theirs so, too.
+_SEALED_AT = 1
 # zlib's own header: no file name, time 0.
 _GZIP_WITHOUT_NAME = 31
 # Errors that say "the source is no longer what the gate saw", not "a disk or this machine is in trouble".
@@ -37,7 +45,7 @@ class SourceChangedError(CheckFailedError):
 
 
 class ArchiveDamagedError(RefusedError):
-    """An archived object is not what its name says. It stays as it is, as evidence; nothing was read."""
+    """An archived object is gone, or is not what its name says; nothing was read."""
 
 
 class RawZone:
@@ -64,31 +72,60 @@ class RawZone:
         return self.root / key
 
     def has(self, key: str) -> bool:
-        """True when an object of this key is there; says nothing about its bytes (see verify)."""
+        """True when an object of this key is there; says nothing about its bytes (see state)."""
         return self._size_of(key) is not None
 
     def put(self, source: Path, inspected: Inspection) -> str:
         """Archive the bytes that the gate inspected and return their key. Idempotent.
 
-        On return the object is complete, read-only and on disk with its folder entries. An object that is
-        already there is checked by size, not read. Raises SourceChangedError, ArchiveDamagedError, or
-        InfrastructureError (no space, read or write fault); then no object and no part file is left.
+        On return the object is complete, read-only and on disk with its folder entries. A damaged object is replaced:
+        the good bytes are in hand. Raises SourceChangedError, ArchiveDamagedError (something else than a file lies
+        there), or InfrastructureError (no space, read or write fault); then nothing was changed, and no part file is
+        left.
         """
         key = self.key_of(inspected.fingerprint, inspected.content_encoding)
         target = self.root / key
         archived_bytes = self._size_of(key)
-        if archived_bytes not in (None, inspected.size_bytes):
-            raise self._damaged(key, f"it has {archived_bytes} bytes, expected {inspected.size_bytes}")
+        is_sound = archived_bytes == inspected.size_bytes and self.state(key) == "sound"
         try:
-            if archived_bytes is None:
+            if not is_sound:
                 self._copy(source, inspected, target)
             sync_folders(target.parent, self.root)
         except OSError as error:
             raise self._trouble(source, error) from error
         return key
 
+    def state(self, key: str) -> ObjectState:
+        """What the object is: as verify, but a sealed one is not read. Seals what it has found sound.
+
+        Raises ArchiveDamagedError where something else than a file lies there, InfrastructureError for a read fault.
+        """
+        if self._size_of(key) is None:
+            return "missing"
+        if self._is_sealed(key):
+            return "sound"
+        state = self.verify(key)
+        if state == "sound":
+            self._set_time(key, _SEALED_AT)
+        return state
+
     def verify(self, key: str) -> ObjectState:
-        """Compare the SHA-256 of the object with its name. Raises InfrastructureError for a read fault."""
+        """Compare the SHA-256 of the object with its name, and break the seal of a damaged one: the next put of its
+        bytes puts it right. Raises InfrastructureError for a read fault."""
+        state = self._compare(key)
+        if state == "damaged" and self._is_sealed(key):
+            self._set_time(key, int(time.time()))
+        return state
+
+    def _is_sealed(self, key: str) -> bool:
+        return self.path_of(key).stat(follow_symlinks=False).st_mtime_ns == _SEALED_AT * 1_000_000_000
+
+    def _set_time(self, key: str, seconds: int) -> None:
+        # An archive that cannot be written, or is another user's, is read and compared each time.
+        with suppress(OSError):
+            os.utime(self.path_of(key), (seconds, seconds), follow_symlinks=False)
+
+    def _compare(self, key: str) -> ObjectState:
         path = self.path_of(key)
         digest = hashlib.sha256()
         try:
@@ -139,7 +176,7 @@ class RawZone:
                 key = self.key_of(digest.hexdigest(), content_encoding)
                 target = self.root / key
                 make_folders(target.parent)
-                part.publish(target, _READ_ONLY)
+                part.publish(target, _READ_ONLY, _SEALED_AT)
             sync_folders(target.parent, self.root)
         except OSError as error:
             raise self._trouble(self._incoming, error) from error
@@ -175,7 +212,7 @@ class RawZone:
         make_folders(target.parent)
         with PartFile(self._incoming) as part:
             self._copy_bytes(source, inspected, part)
-            part.publish(target, _READ_ONLY)
+            part.publish(target, _READ_ONLY, _SEALED_AT)
 
     def _copy_bytes(self, source: Path, inspected: Inspection, part: PartFile) -> None:
         digest = hashlib.sha256()

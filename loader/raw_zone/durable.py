@@ -42,9 +42,11 @@ class PartFile:
         while view:
             view = view[os.write(self._descriptor, view) :]
 
-    def publish(self, target: Path, mode: int) -> None:
-        """Give the complete file its final name, atomically; the caller syncs the folders above it."""
+    def publish(self, target: Path, mode: int, modified_at: int) -> None:
+        """Give the complete file its final name, atomically; the caller syncs the folders above it. `modified_at`: its
+        time, in seconds since 1970."""
         os.fchmod(self._descriptor, mode)
+        os.utime(self._descriptor, (modified_at, modified_at))
         os.fsync(self._descriptor)
         os.rename(self.path, target)
         self._is_published = True

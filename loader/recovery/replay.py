@@ -21,7 +21,7 @@ from loader.ingest.execution import Task, executing
 from loader.ingest.request import DeclaredInput
 from loader.ingest.verdict import Problem, Verdict
 from loader.progress import Meter
-from loader.raw_zone import RawZone
+from loader.raw_zone import RawZone, require_objects
 from loader.recovery.plan import Plan
 from loader.recovery.sources import archived_places, with_days
 from loader.recovery.verbs import Workplace
@@ -140,6 +140,7 @@ def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | 
     if request["rejected_only"]:
         only, note = _with_rejects(world, entries)
         entries = [entry for entry in entries if entry.asset_id in only]
+    require_objects(world.cursor, world.settings, [entry.raw_zone_key for entry in entries if entry.raw_zone_key])
     assets, unread = with_days(world, planned_archived(entries), archived_places(world, entries), earlier)
     known = [asset.asset_id for asset in assets if asset.asset_id is not None]
     return Plan(
@@ -308,6 +309,9 @@ def _changes(
             connection, claims.values(), window, lambda lines, content_bytes: meter.add(content_bytes, lines)
         )
     if found.unreadable:
+        keys = [entry.raw_zone_key for entry in entries if entry.asset_id in found.unreadable and entry.raw_zone_key]
+        with work.lock.transaction() as cursor:
+            require_objects(cursor, work.settings, keys, are_read=True)
         raise CheckFailedError(
             "the raw zone does not give "
             + "; ".join(f"asset {asset_id}: {reason}" for asset_id, reason in list(found.unreadable.items())[:3])

@@ -13,7 +13,7 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -202,23 +202,72 @@ def test_the_file_is_on_disk_before_it_has_its_name_and_the_folders_after(
     assert steps == ["sync folder"] * 4
 
 
-def test_a_damaged_object_is_refused_by_size_and_found_by_verify(zone: RawZone, source: Path) -> None:
-    """Prevents an object cut short from being taken for the archive of a good source."""
-    inspected = inspect(source)
-    path = zone.path_of(zone.put(source, inspected))
+def flip_a_byte(path: Path) -> None:
     path.chmod(0o644)
     path.write_bytes(CONTENT[:-1] + b" ")
-    assert zone.verify(KEY) == "damaged"
+    path.chmod(0o444)
+
+
+def cut_short(path: Path) -> None:
+    path.chmod(0o644)
     path.write_bytes(CONTENT[:-1])
-    assert zone.verify(KEY) == "damaged"
+
+
+def swap(path: Path) -> None:
+    """As `cp` of another file over it, by whoever keeps times and modes."""
+    other = path.with_suffix(".other")
+    other.write_bytes(CONTENT[:-1] + b" ")
+    other.chmod(0o444)
+    os.replace(other, path)
+
+
+@pytest.mark.parametrize("damage", [flip_a_byte, cut_short, swap, lambda path: path.unlink()])
+def test_good_bytes_put_a_damaged_object_right(zone: RawZone, source: Path, damage: Callable[[Path], None]) -> None:
+    """Prevents an object cut short, or with a flipped byte of the same size, from standing beside its good source."""
+    inspected = inspect(source)
+    path = zone.path_of(zone.put(source, inspected))
+    damage(path)
+    assert zone.verify(KEY) == zone.state(KEY) == ("damaged" if path.exists() else "missing")
+    assert zone.put(source, inspected) == KEY
+    assert zone.verify(KEY) == zone.state(KEY) == "sound"
+    assert files_in(zone) == [KEY]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o444
+
+
+def test_a_sealed_object_is_not_read_and_damage_that_verify_finds_breaks_the_seal(
+    zone: RawZone, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Prevents an ingest that reads its whole archive again, and bits that rot behind the file's time for ever."""
+    inspected = inspect(source)
+    path = zone.path_of(zone.put(source, inspected))
+    sealed = path.stat()
+    flip_a_byte(path)
+    os.utime(path, ns=(sealed.st_atime_ns, sealed.st_mtime_ns))
+    assert zone.state(KEY) == "sound"  # nobody has looked yet
+    assert zone.verify(KEY) == zone.state(KEY) == "damaged"
+    zone.put(source, inspected)
+    assert zone.verify(KEY) == "sound"
+    with monkeypatch.context() as patch:
+        patch.setattr("loader.raw_zone.archive.open_regular", lambda path: pytest.fail("it was read"))
+        assert zone.put(source, inspected) == KEY
+        assert zone.state(KEY) == "sound"
+    os.utime(path)  # as an archive that was copied without its times: read once, and sealed
+    assert zone.state(KEY) == "sound"
+    assert path.stat().st_mtime == sealed.st_mtime
+
+
+def test_what_is_no_file_in_an_objects_place_is_left_to_a_person(zone: RawZone, source: Path) -> None:
+    """Prevents a link or a folder in the archive from being followed, or removed."""
+    inspected = inspect(source)
+    path = zone.path_of(zone.put(source, inspected))
+    path.unlink()
+    path.mkdir()
     with pytest.raises(ArchiveDamagedError) as caught:
         zone.put(source, inspected)
     assert caught.value.exit_code == 4
     assert caught.value.next_command == f"mv -- {path} {path}.damaged"
     subprocess.run(caught.value.next_command, shell=True, check=True)
-    assert zone.verify(KEY) == "missing"
     assert zone.put(source, inspected) == KEY
-    assert zone.verify(KEY) == "sound"
 
 
 @pytest.mark.parametrize(

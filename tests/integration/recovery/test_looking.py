@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
@@ -12,6 +14,7 @@ from typing import Any
 import psycopg2
 import pytest
 
+from loader.cli import main
 from loader.config import load_settings
 from loader.contract.ruleset import load_ruleset
 from loader.errors import CheckFailedError, CommandUsageError
@@ -54,6 +57,15 @@ def database(ingested: tuple[Kept, Path]) -> Warehouse:
 @pytest.fixture
 def exports(ingested: tuple[Kept, Path]) -> Path:
     return ingested[1]
+
+
+def _said(capfd: pytest.CaptureFixture[str], *words: str, whole: bool = False) -> tuple[Any, str]:
+    """A command's exit code, and the next command that it tells (or everything that it says)."""
+    capfd.readouterr()
+    with pytest.raises(SystemExit) as end:
+        main(words)
+    said = "".join(capfd.readouterr())
+    return end.value.code, said if whole else said.strip().splitlines()[-1].removeprefix("next: ")
 
 
 def _verified(database: Warehouse, run_id: str | None = None) -> Verification:
@@ -145,6 +157,46 @@ class TestVerify:
         assert not found.is_proved
         assert list(found.unreadable) == [2]
         assert found.line_count == 11
+
+    def test_objects_that_the_archive_does_not_give_are_named_and_the_command_that_is_told_puts_them_right(
+        self, database: Warehouse, exports: Path, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        """Prevents a bare FileNotFoundError, advice that cannot help, and a flipped byte that stays."""
+        found = rows(database, "select raw_zone_key from ops.source_asset order by asset_id")
+        first, second, third = (RawZone(settings().raw_zone).path_of(key) for (key,) in found)
+        for path in (first, second):
+            path.chmod(0o644)
+        content = first.read_bytes()
+        first.write_bytes(content.replace(b"open", b"shut", 1))
+        second.write_bytes(content[:-20])
+        third.unlink()
+        mends = f"make ingest MANIFEST={exports}"
+        run_id = latest_run(database)
+        assert _said(capfd, "verify", "--run", run_id) == (1, mends)
+        code, told = _said(capfd, "replay", "--run", run_id, whole=True)
+        assert code == 4
+        assert re.search(
+            rf"archived object {found[0][0]}: damaged; it is tickets-2026-04-15.jsonl of manifest \S+ and 2 more\."
+            r" Its lines cannot be read again .* The delivered files still have their bytes",
+            told,
+        ), told
+        assert told.splitlines()[-1] == f"next: {mends}"
+        code, told = _said(capfd, "ingest", "--manifest", str(exports), whole=True)
+        assert code == 0
+        assert told.count("; put right from the delivered file") == 3
+        assert _said(capfd, "verify", "--run", run_id) == (0, "make status")
+        # Bits that rotted behind an object's seal, and a delivered file that is gone.
+        sealed = first.stat()
+        first.chmod(0o644)
+        first.write_bytes(content.replace(b"open", b"shut", 1))
+        os.utime(first, ns=(sealed.st_atime_ns, sealed.st_mtime_ns))
+        assert _said(capfd, "rerun", "--run", run_id, "--mode", "execute") == (4, mends)
+        source = exports.parent / "e" / "tickets-2026-04-15.jsonl"
+        aside = source.rename(source.with_name("aside"))
+        assert _said(capfd, "verify", "--run", run_id) == (1, f"{mends}   # when the file is back")
+        aside.rename(source)
+        _said(capfd, "ingest", "--manifest", str(exports))
+        assert first.read_bytes() == content
 
     def test_a_run_that_read_nothing(self, database: Warehouse) -> None:
         with pytest.raises(CheckFailedError, match="there is nothing to verify"):
