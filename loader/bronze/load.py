@@ -94,7 +94,7 @@ class BronzeLoader:
         Raises InfrastructureError when a job failed, a package was left pending, or dlt's row counts differ from
         the batch's; what was merged by then stays invisible, and repair removes it.
         """
-        from dlt.pipeline.exceptions import PipelineStepFailed
+        from dlt.common.exceptions import DltException
 
         if self._pipeline.has_pending_data:
             raise self._failure("a package of an earlier load is pending; a pending package is never resumed")
@@ -103,13 +103,14 @@ class BronzeLoader:
             normalized = self._pipeline.normalize()
             with self._turn():
                 info = self._pipeline.load()
-        except PipelineStepFailed as error:
+            info.raise_on_failed_jobs()
+        except (DltException, OSError) as error:
             cause = _root_cause(error)
             if isinstance(cause, KeyboardInterrupt):
                 # dlt turns Ctrl-C into a failed step.
                 raise KeyboardInterrupt from error
-            raise self._failure(f"dlt failed in step {error.step}: {_first_line(cause)}") from error
-        info.raise_on_failed_jobs()
+            where = f" in step {error.step}" if hasattr(error, "step") else ""
+            raise self._failure(f"dlt failed{where}: {_first_line(cause)}") from error
         if len(info.loads_ids) != 1:
             raise self._failure(f"one batch became the packages {info.loads_ids}, expected exactly one")
         for table in BRONZE:

@@ -15,6 +15,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psycopg2
+
 from loader.bronze.landing import Landed, Progress, land
 from loader.bronze.load import BronzeLoader
 from loader.bronze.reading import AssetToRead, Terms, read_assets
@@ -143,6 +145,16 @@ def work(connection: Connection) -> None:
         return  # the process that gave the work is gone
     except LoaderError as error:
         connection.send(error)
+    except (OSError, psycopg2.Error) as error:
+        # A full disk, a lost server: the process that gave the work tells it, which a traceback does not.
+        said = (str(error).strip().splitlines() or [""])[0]
+        connection.send(
+            InfrastructureError(
+                f"a loading process: {type(error).__name__}: {said}. The attempt's rows stay invisible and the next"
+                " command removes them.",
+                next_command="make status",
+            )
+        )
 
 
 def _work(connection: Connection, number: int, order: Order) -> Landed:

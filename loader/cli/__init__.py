@@ -8,13 +8,14 @@ import signal
 import sys
 import traceback
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import click
 
 from loader.cli.output import print_error
 from loader.cli.streams import outlive_readers
 from loader.collector import collect_rarely, end_without_collecting
-from loader.errors import LoaderError
+from loader.errors import InfrastructureError, LoaderError
 
 _COMMANDS = {
     "ingest": (
@@ -100,13 +101,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # Raw records, their names and the ways to them are nobody else's, whatever the shell would let others read.
     os.umask(0o077)
     collect_rarely()
+    began = datetime.now(UTC)
     try:
         result = cli.main(args=words, prog_name="loader", standalone_mode=False)
         # Here, where a disk that is full can still be told.
         sys.stdout.flush()
         sys.exit(result if isinstance(result, int) else 0)
-    except LoaderError as error:
-        print_error(*_of_which_device(error.message, error.next_command), error.exit_code, as_json=as_json)
+    except LoaderError as raised:
+        error = _of_device(raised, began) or raised
+        print_error(error.message, error.next_command, error.exit_code, as_json=as_json)
         sys.exit(error.exit_code)
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "loader"
@@ -116,21 +119,30 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print_error("interrupted; what was not completed stays invisible.", "make status", 3, as_json=as_json)
         sys.exit(3)
     except Exception as error:
-        print_error(*_of_which_device(*_unforeseen(error)), 3, as_json=as_json)
+        full = _of_device(error, began)
+        told = (full.message, full.next_command) if full else _unforeseen(error)
+        print_error(*told, 3, as_json=as_json)
         sys.exit(3)
     finally:
         end_without_collecting()
 
 
-def _of_which_device(message: str, next_command: str) -> tuple[str, str]:
-    """A database's full shared memory reads like a full disk, and no command that foresaw another end helps."""
-    if "shared memory" not in message:
-        return message, next_command
+def _of_device(error: Exception, began: datetime) -> LoaderError | None:
+    """Whatever a full disk, or full shared memory, made of a command that `began` then: told as that, with its name. No
+    next command that foresaw another end would help."""
     from loader.config import load_settings
+    from loader.disk import full_disk
     from loader.warehouse import find_warehouse
     from loader.warehouse.shared_memory import explained
 
-    return explained(message, is_embedded=find_warehouse(load_settings()).is_embedded) or (message, next_command)
+    try:
+        settings = load_settings()
+        if "shared memory" in str(error):
+            told = explained(str(error), is_embedded=find_warehouse(settings).is_embedded)
+            return None if told is None else InfrastructureError(told[0], next_command=told[1])
+    except LoaderError:
+        settings = None
+    return full_disk(error, settings, began)
 
 
 def _unforeseen(error: Exception) -> tuple[str, str]:
@@ -139,6 +151,8 @@ def _unforeseen(error: Exception) -> tuple[str, str]:
 
     reason = (str(error).strip().splitlines() or [""])[0]
     end = "the command ended here; what was not completed stays invisible."
+    if isinstance(error, psycopg2.errors.UndefinedColumn | psycopg2.errors.UndefinedTable):
+        return f"what dbt made in this warehouse is of another version of the project: {reason}; {end}", "make build"
     if isinstance(error, OSError | psycopg2.Error):
         return f"{type(error).__name__}: {reason}; {end}", "make status"
     traceback.print_exc()

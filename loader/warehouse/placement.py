@@ -27,6 +27,9 @@ SOCKET_NAME = ".s.PGSQL.5432"
 SERVER_ACCOUNTS = ("postgres", "nobody")
 
 
+LOG_NAME = "postgres.log"
+
+
 @dataclass(frozen=True, slots=True)
 class Placement:
     """Real paths, no links. `run_as` is None when the server runs as the present user.
@@ -69,6 +72,11 @@ def _present(state_folder: Path, name: str) -> Path:
     if link.is_symlink() and link.readlink() != own:
         return own
     return link.resolve()
+
+
+def present_log(state_folder: Path) -> Path:
+    """The server's log as it is now, existing or not; changes nothing."""
+    return present_folders(state_folder)[0].parent / LOG_NAME
 
 
 def outside_folder(state_folder: Path) -> Path:
@@ -126,7 +134,7 @@ def prepare(state_folder: Path) -> Placement:
     return Placement(
         data_folder=base / "pgdata",
         socket_folder=socket_base / "run",
-        log_file=base / "postgres.log",
+        log_file=base / LOG_NAME,
         binaries=binaries,
         run_as=run_as,
         notes=tuple(notes),

@@ -17,7 +17,7 @@ from loader.errors import CommandUsageError
 @pytest.mark.parametrize(
     ("error", "told"),
     [
-        (OSError(28, "No space left on device"), "error: OSError: [Errno 28] No space left on device; the command"),
+        (OSError(5, "Input/output error"), "error: OSError: [Errno 5] Input/output error; the command"),
         (psycopg2.DataError("value out of range\nDETAIL: Failing row contains (secret)."), "value out of range; the"),
         (AssertionError("surprise"), "error: a defect of the loader itself, AssertionError: surprise; the command"),
     ],
