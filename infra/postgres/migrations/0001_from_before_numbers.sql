@@ -1,4 +1,4 @@
--- definition ab02f704db09614451945ba72b7a0d1e8e4f32a96a54eade76214eb01da66517
+-- definition 49f58f39b86cd33e8ce45b9544a44fb94a8587f8721a46510d752c7ade0e1d55
 -- From the shapes that before_numbers.txt lists to the first that has a number. A table that a shape does not have yet
 -- is made by the definition files afterwards.
 
