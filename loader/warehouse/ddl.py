@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
 # What loaders from before ops.ingest_lock took while they wrote: an advisory lock.
-_OLD_WRITER = (1869442665, 1)
+OLD_WRITER = (1869442665, 1)
 LOCK_TIMEOUT_SECONDS = 60
 # Where several processes set up at once, one of two fails, and finds its work done when it tries again. Roles are the
 # server's: no lock of one database guards them; and before there are tables, there is no lock that is only ours.
@@ -217,7 +217,7 @@ def require_no_writer(connection: Connection) -> None:
         cursor.execute(
             "select pid from pg_locks where locktype = 'advisory' and classid = %s and objid = %s and granted"
             " and database = (select oid from pg_database where datname = current_database())",
-            _OLD_WRITER,
+            OLD_WRITER,
         )
         pids = [pid for (pid,) in cursor.fetchall()]
         cursor.execute("select to_regclass('ops.ingest_lock') is not null")

@@ -41,6 +41,9 @@ def old(server: Warehouse, database: Warehouse) -> Iterator[Warehouse]:
 
 def make_older(old: Warehouse, shape: str) -> None:
     execute(old, (FILES / "roles.sql").read_text())
+    # Then, omni_transform made its schemas itself.
+    execute(old, "drop schema staging, silver, reconcile, serving")
+    execute(old, f"grant create on database {old.dbname} to omni_transform")
     with closing(old.connect()) as connection, connection, connection.cursor() as cursor:
         cursor.execute("set role omni_loader")
         definition, rows = (SHAPES / f"{shape}.sql").read_text().split("-- Rows.\n")
@@ -192,7 +195,7 @@ def test_tables_are_not_changed_under_a_loader_of_the_older_version(old: Warehou
     make_older(old, "8101910")
     before = catalogue(old), rows_of(old, ("ops", "reconcile"))
     with closing(old.connect()) as writer, writer.cursor() as cursor:
-        cursor.execute("select pg_advisory_lock(%s, %s)", (ddl.LOCK_CLASS, ddl.LOCK_WRITER))
+        cursor.execute("select pg_advisory_lock(%s, %s)", ddl.OLD_WRITER)
         with pytest.raises(RefusedError, match=rf"writing it \(database session {writer.get_backend_pid()}\)"):
             set_up(old.acting_as(Role.LOADER), FILES)
     assert (catalogue(old), rows_of(old, ("ops", "reconcile"))) == before
