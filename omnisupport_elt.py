@@ -48,10 +48,12 @@ def main() -> None:
 def hidden_by(python_path: str, own: str) -> tuple[str, str] | None:
     """The first module of the loader, of its environment or of Python that a folder of PYTHONPATH holds too, and the
     file; None when there is none. `own`: the folder of the loader's package."""
+    if not python_path:
+        return None
     environment = [folder for folder in sys.path if os.path.basename(folder) in ("site-packages", "dist-packages")]
     needed = {_OWN, *sys.stdlib_module_names}
     needed.update(name for folder in environment for name in _modules(folder))
-    for folder in python_path.split(os.pathsep) if python_path else ():
+    for folder in python_path.split(os.pathsep):
         # An empty one means the current folder.
         place = os.path.realpath(folder or os.curdir)
         if place == own or place in map(os.path.realpath, environment):
