@@ -82,7 +82,8 @@ def test_smoke_is_sound_on_a_fresh_warehouse_and_leaves_nothing(database: Wareho
     """The checks try what must be refused; not a row may come of it."""
     checks = run_smoke_checks(settings())
     assert [(check.name, check.detail) for check in checks if not check.is_ok] == []
-    names = ["packages", "folders", "contract", "manifests", "warehouse", "bronze guards", "dbt", "change notes"]
+    of_tables = ["bronze guards", "dbt", "change notes", "serving"]
+    names = ["packages", "folders", "contract", "manifests", "warehouse", *of_tables]
     assert [check.name for check in checks] == names
     assert rows(database, "select count(*) from ops.ingest_run") == [(0,)]
     assert not settings().raw_zone.exists()

@@ -21,10 +21,11 @@
 select 1 as is_unchanged
         {%- endif -%}
     {%- endcall %}
+    {#- Two builds that change what is right already would fail each other. #}
     {%- if faults -%}
         {%- do run_query(revoke_from_strangers(target_relation)) -%}
-    {%- endif -%}
-    {%- do apply_grants(target_relation, config.get('grants'), should_revoke=should_revoke(existing)) %}
+        {%- do apply_grants(target_relation, config.get('grants'), should_revoke=should_revoke(existing)) -%}
+    {%- endif %}
     {%- do persist_docs(target_relation, model) %}
     {{ run_hooks(post_hooks, inside_transaction=True) }}
     {%- do adapter.commit() %}
@@ -103,6 +104,11 @@ where
                 or granted.is_grantable
             )
     )
+    or (
+        select count(distinct granted.grantee)
+        from aclexplode(standing.relacl) as granted
+        where granted.grantee <> standing.relowner
+    ) < cardinality(array[{{ grantees() }}]::text[])
 {%- endmacro %}
 
 {#- The roles that the model grants to, as literals. -#}
