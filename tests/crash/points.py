@@ -63,7 +63,7 @@ IN_WORKERS = {
 # Killed while it repairs what a command left that was killed when a load was merged.
 IN_REPAIR = {
     "repair: dead attempts have their evidence, not committed": f"{_EXECUTION}:record_crashes:after:1",
-    "repair: dead attempts are marked": "loader.runs.repair:_end_sessions:before:1",
+    "repair: dead attempts are marked": "loader.runs.repair:_remove_uncompleted_rows:before:1",
     "repair: rows are removed, not committed": "loader.runs.repair:_remove_uncompleted_rows:after:1",
     "repair: staging is dropped, not committed": "loader.runs.repair:_drop_staging:after:1",
     "repair: folders are still there": "loader.runs.repair:_remove_folders:before:1",
