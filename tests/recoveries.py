@@ -67,7 +67,7 @@ def backfill_window(first: str, end: str, exports: Path, **changes: Any) -> dict
 
 def latest_run(database: Warehouse) -> str:
     """The run that was started last."""
-    ((run_id,),) = rows(database, "select run_id::text from ops.ingest_run order by started_at desc limit 1")
+    ((run_id,),) = rows(database, "select run_id::text from ops.ingest_run order by event_number desc limit 1")
     return str(run_id)
 
 

@@ -230,7 +230,7 @@ def _killed_run(place: Scratch) -> _Made:
     diagnosis = place.loader("diagnose")
     expected = _forecast(place, DRILLED[2])
     was_empty = _lines_in(place, DRILLED[2]) == 0
-    ((run_id,),) = place.rows("select run_id::text from ops.ingest_run order by started_at desc limit 1")
+    ((run_id,),) = place.rows("select run_id::text from ops.ingest_run order by event_number desc limit 1")
 
     def facts() -> Mapping[str, bool]:
         attempts = place.rows("select status from ops.ingest_run where run_id = %s order by attempt", run_id)

@@ -142,9 +142,9 @@ def read_facts(cursor: Any, attempt: Attempt, window: tuple[date, date] | None) 
 
 
 def _last_proof_of_all(cursor: Any) -> datetime | None:
-    cursor.execute("select max(proved_at) at time zone 'UTC' from ops.proof where scope = 'all'")
-    (proved_at,) = cursor.fetchone()
-    return None if proved_at is None else proved_at.replace(tzinfo=UTC)
+    cursor.execute("select proved_at from ops.proof where scope = 'all' order by proof_id desc limit 1")
+    proof = cursor.fetchone()
+    return None if proof is None else proof[0].astimezone(UTC)
 
 
 def _is_inside(day: date, window: tuple[date, date] | None) -> bool:

@@ -19,7 +19,7 @@ def read_suppression(cursor: Any) -> Suppression:
     """The key, and the newest erasure of each customer."""
     cursor.execute("select hash_key from ops.erasure_key")
     (key,) = cursor.fetchone()
-    cursor.execute("select customer_hash, erasure_id::text from ops.erasure order by removed_at")
+    cursor.execute("select customer_hash, erasure_id::text from ops.erasure order by event_number")
     return Suppression(bytes(key), {bytes(customer): erasure_id for customer, erasure_id in cursor.fetchall()})
 
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
-from loader.errors import CheckFailedError
+from loader.errors import CheckFailedError, RefusedError
 from loader.evidence.acts import record_act
 from loader.evidence.chain import write_files
 from loader.recovery.plan import Plan, PlannedVersion
@@ -22,6 +22,7 @@ from loader.recovery.world import World
 from loader.release import holds, store
 from loader.release.retention import expirable
 from loader.runs import Attempt, new_run_id, trace_id_of_caller
+from loader.runs.ledger import FUTURE_TOLERANCE
 from loader.runs.operator import acting_operator
 
 _ADD = """
@@ -31,8 +32,11 @@ values (%s, %s, %s, %s, %s, %s, %s) returning expiry_id
 
 
 def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | None = None) -> Plan:
-    """Of every partition. Where nothing may go, a plan of nothing: a command that is run every night is no mistake."""
+    """Of every partition. Where nothing may go, a plan of nothing: a command that is run every night is no mistake.
+
+    Raises RefusedError where the clocks of this machine and of the server disagree: an age is told by both."""
     cursor = world.cursor
+    _refuse_clocks_apart(cursor)
     versions = store.versions(cursor)
     left_at = store.left_at(cursor)
     gone = expirable(
@@ -74,6 +78,19 @@ def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | 
         downstream_impact="none for readers; a restore to these versions is refused from then on",
         last_run=world.last_run(),
     )
+
+
+def _refuse_clocks_apart(cursor: Any) -> None:
+    """There is no way back from an expiry: a clock that is a year ahead must not make everything a year old."""
+    cursor.execute("select clock_timestamp()")
+    (now,) = cursor.fetchone()
+    ours = datetime.now(UTC)
+    if abs(ours - now) > FUTURE_TOLERANCE:
+        raise RefusedError(
+            f"expire: this machine's clock says {ours:%Y-%m-%dT%H:%M:%SZ}, the server's {now:%Y-%m-%dT%H:%M:%SZ}:"
+            " nobody knows what is old; nothing was removed",
+            next_command="date -u   # set the clock that is wrong, then the same command again",
+        )
 
 
 def attempt(plan: Mapping[str, Any]) -> Attempt:

@@ -26,13 +26,10 @@ _RUN = """
 select
     run.run_id::text, run.attempt, run.trace_id, first.mode, first.plan, run.status, run.batch_id,
     -- The last that was done before the end.
-    coalesce((
-        select ended.key from jsonb_each_text(run.stage_ended_at) as ended where ended.key <> 'finished'
-        order by ended.value::timestamptz desc limit 1
-    ), 'started') as stage,
+    run.last_stage as stage,
     run.manifest_ids, run.declared_manifests, run.refused_manifests, run.window_start, run.window_end, run.line_limit,
     ruleset.ruleset_sha256, run.host, run.process_id, run.exit_code,
-    run.failure, run.finished_at,
+    run.failure, run.finished_at, run.event_number,
     exists (
         select from ops.lock_holder as holder
         where holder.token = run.writer_token and holder.work_pid <> pg_backend_pid()
@@ -107,7 +104,7 @@ class World:
         condition = "run.run_id::text = %(run_id)s" if run_id else "true"
         rows = fetch_rows(
             self.cursor,
-            f"{_RUN} where {condition} order by run.started_at desc, run.attempt desc limit 1",
+            f"{_RUN} where {condition} order by run.event_number desc limit 1",
             {"run_id": run_id},
         )
         if not rows:
@@ -119,7 +116,7 @@ class World:
         """Which attempt was started last: anything newer makes a plan stale."""
         rows = fetch_rows(
             self.cursor,
-            "select run_id::text, attempt from ops.ingest_run order by started_at desc, attempt desc limit 1",
+            "select run_id::text, attempt from ops.ingest_run order by event_number desc limit 1",
             None,
         )
         return rows[0] if rows else None

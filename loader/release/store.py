@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from loader.errors import CheckFailedError
+from loader.errors import CheckFailedError, RefusedError
 from loader.release.gate import Link, broken_links
 from loader.release.retention import Version
 from loader.warehouse.built import built
@@ -247,11 +247,18 @@ def expired(cursor: Any) -> dict[Version, int]:
 
 
 def left_at(cursor: Any) -> dict[Version, datetime]:
-    """When a pointer last left each version that one has left."""
+    """When a pointer last left each version that one has left.
+
+    A release is taken to be no earlier than those before it: where the clock went back, a version that readers have
+    just seen is not taken for one of long ago.
+    """
     cursor.execute(
         "select move.partition_key, move.old_data_release_id, max(release.released_at)"
         " from release.pointer_move as move"
-        " inner join release.data_release as release on release.data_release_id = move.moved_by"
+        " inner join ("
+        "  select data_release_id, max(released_at) over (order by data_release_id) as released_at"
+        "  from release.data_release"
+        " ) as release on release.data_release_id = move.moved_by"
         " where move.old_data_release_id > 0 group by move.partition_key, move.old_data_release_id"
     )
     return {(day, version): instant for day, version, instant in cursor.fetchall()}
@@ -290,11 +297,24 @@ def shown_after(cursor: Any, release: int) -> dict[date, int]:
 
 
 def release_at(cursor: Any, instant: datetime) -> int:
-    """The last release at or before an instant; 0: none."""
+    """The last release at or before an instant; 0: none.
+
+    Raises RefusedError where the clock went back between releases, and a later one says to be from before the instant
+    while an earlier one says to be from after it: nobody knows which of them readers saw then.
+    """
     cursor.execute(
-        "select coalesce(max(data_release_id), 0) from release.data_release where released_at <= %s", (instant,)
+        "select coalesce(max(data_release_id) filter (where released_at <= %(instant)s), 0),"
+        " coalesce(min(data_release_id) filter (where released_at > %(instant)s), 0) from release.data_release",
+        {"instant": instant},
     )
-    return int(cursor.fetchone()[0])
+    last, first_after = cursor.fetchone()
+    if 0 < first_after < last:
+        raise RefusedError(
+            f"restore: the server's clock went back between releases {first_after} and {last}: each may be the one that"
+            f" readers saw at {instant.isoformat()}; nothing was changed",
+            next_command=f"loader plan restore --release {last} --reason 'why'   # or {first_after - 1}, or between",
+        )
+    return int(last)
 
 
 def all_links(cursor: Any) -> list[tuple[int, date, date]]:

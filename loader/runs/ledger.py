@@ -99,10 +99,11 @@ class Ledger:
         """
         with self._lock.transaction() as cursor:
             cursor.execute(
-                "update ops.ingest_run set stage = %s,"
-                " stage_ended_at = stage_ended_at || jsonb_build_object(%s::text, clock_timestamp())"
-                " where run_id = %s and attempt = %s and status = 'running'",
-                (stage, stage, *self._key),
+                "update ops.ingest_run set stage = %(stage)s,"
+                " last_stage = case when %(stage)s = 'finished' then last_stage else %(stage)s end,"
+                " stage_ended_at = stage_ended_at || jsonb_build_object(%(stage)s::text, clock_timestamp())"
+                " where run_id = %(run_id)s and attempt = %(attempt)s and status = 'running'",
+                {"stage": stage, "run_id": str(self.attempt.run_id), "attempt": self.attempt.number},
             )
             if cursor.rowcount != 1:
                 raise InfrastructureError(
@@ -175,7 +176,7 @@ class Ledger:
             "  where run_id = %(run_id)s and attempt = %(attempt)s and action in ('parsed', 'unchanged')"
             "), landing as ("
             # Loads that brought events of these assets; `is_mixed`: of others too, in an attempt that failed.
-            "  select load.load_id, load.newest_at, load.completed_at, run.started_at,"
+            "  select load.load_id, load.newest_at, load.event_number, run.started_at,"
             "    bool_or(mine.asset_id is null) and run.status not in ('success', 'warning') as is_mixed"
             "  from ops.completed_load as load"
             "  inner join ops.ingest_run as run on run.run_id = load.run_id and run.attempt = load.attempt"
@@ -183,25 +184,26 @@ class Ledger:
             "    and entry.action = 'parsed'"
             "  left join mine on mine.asset_id = entry.asset_id"
             "  where load.table_name = 'raw_ticket_event'"
-            "  group by load.load_id, load.newest_at, load.completed_at, run.started_at, run.status"
+            "  group by load.load_id, load.newest_at, load.event_number, run.started_at, run.status"
             "  having bool_or(mine.asset_id is not null)"
             "), brought as ("
-            "  select newest.key as record_source, newest.value::timestamptz as newest_at, landing.completed_at,"
+            "  select newest.key as record_source, newest.value::timestamptz as newest_at, landing.event_number,"
             "    landing.started_at"
             "  from landing cross join lateral jsonb_each_text(landing.newest_at) as newest where not landing.is_mixed"
             "  union all"
-            "  select event.source_id, max(coalesce(event.updated_at, event.created_at)), landing.completed_at,"
+            "  select event.source_id, max(coalesce(event.updated_at, event.created_at)), landing.event_number,"
             "    landing.started_at"
             "  from landing inner join bronze.raw_ticket_event as event on event._dlt_load_id = landing.load_id"
             "  inner join mine on mine.asset_id = event.asset_id"
             "  where landing.is_mixed"
-            "  group by event.source_id, landing.load_id, landing.completed_at, landing.started_at"
+            "  group by event.source_id, landing.load_id, landing.event_number, landing.started_at"
             "), seen as ("
             "  select brought.record_source, kind.state_kind,"
             "    max(least(brought.newest_at, brought.started_at + %(tolerance)s)) filter ("
-            "      where brought.completed_at > coalesce((select max(changed_at) from ops.ingest_state_change as change"
-            "        where change.dataset = %(dataset)s and change.record_source = brought.record_source"
-            "          and change.state_kind = kind.state_kind and change.reason is not null), '-infinity')) as newest"
+            "      where brought.event_number > coalesce((select max(change.event_number)"
+            "        from ops.ingest_state_change as change where change.dataset = %(dataset)s"
+            "          and change.record_source = brought.record_source"
+            "          and change.state_kind = kind.state_kind and change.reason is not null), 0)) as newest"
             "  from brought cross join (values ('checkpoint'), ('cursor'), ('watermark')) as kind (state_kind)"
             "  group by brought.record_source, kind.state_kind"
             "), state as ("
@@ -211,9 +213,10 @@ class Ledger:
             "    as value_at from seen"
             ") insert into ops.ingest_state as old (dataset, record_source, state_kind, value_at, run_id)"
             " select %(dataset)s, record_source, state_kind, value_at, %(run_id)s from state where value_at is not null"
+            # A clock that went back moves nothing back: the checkpoint then names the run, and keeps its instant.
             " on conflict (dataset, record_source, state_kind) do update"
-            " set value_at = excluded.value_at, run_id = excluded.run_id, updated_at = now()"
-            " where excluded.value_at > old.value_at",
+            " set value_at = greatest(excluded.value_at, old.value_at), run_id = excluded.run_id, updated_at = now()"
+            " where excluded.value_at > old.value_at or old.state_kind = 'checkpoint'",
             {
                 "tolerance": FUTURE_TOLERANCE,
                 "lateness": lateness,

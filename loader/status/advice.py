@@ -31,7 +31,7 @@ select entry.asset_id, manifest.manifest_id, manifest.manifest_path, manifest.ma
 from due
 inner join ops.manifest_asset as entry on entry.asset_id = due.asset_id
 inner join ops.manifest as manifest on manifest.manifest_id = entry.manifest_id
-order by entry.asset_id, manifest.registered_at, manifest.manifest_id
+order by entry.asset_id, manifest.event_number
 """
 
 # Of the admitted assets of which no reading is whole: looked at up to a limit, or never.
@@ -42,7 +42,7 @@ from ops.manifest_asset as entry
 inner join ops.manifest as manifest on manifest.manifest_id = entry.manifest_id
 where entry.asset_id is not null
     and not exists (select from ops.asset_index as reading where reading.asset_id = entry.asset_id and is_complete)
-order by entry.asset_id, manifest.registered_at, manifest.manifest_id
+order by entry.asset_id, manifest.event_number
 """
 
 _ASSETS_OF = "select distinct asset_id from ops.manifest_asset where manifest_id = any(%s) and asset_id is not null"

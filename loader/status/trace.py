@@ -21,7 +21,7 @@ from loader.status.advice import for_run
 # ended well was asked to read: by its id, or, as an ad-hoc file has another id with other bytes, by its path.
 _LOST_RUNS = """
 with last as (
-    select distinct on (run_id) run_id, status, started_at, declared_manifests
+    select distinct on (run_id) run_id, status, event_number, declared_manifests
     from ops.ingest_run order by run_id, attempt desc
 )
 select last.run_id::text,
@@ -32,11 +32,11 @@ where last.status not in ('success', 'warning')
     and not exists (
         select from ops.ingest_run as later
         cross join lateral jsonb_array_elements(later.declared_manifests) as again (each)
-        where later.status in ('success', 'warning') and later.started_at > last.started_at
+        where later.status in ('success', 'warning') and later.event_number > last.event_number
             and (again.each ->> 'manifest_id' = declared.each ->> 'manifest_id'
                 or again.each ->> 'manifest_path' = declared.each ->> 'manifest_path')
     )
-group by last.run_id, last.started_at order by last.started_at desc
+group by last.run_id, last.event_number order by last.event_number desc
 """
 
 

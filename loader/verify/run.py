@@ -112,7 +112,8 @@ select line_number, difference from judged where difference is not null order by
 # then, and whole later, is one reading.)
 _CLAIMS = """
 with landed as (
-    select run_id, max(ruleset_id) as ruleset_id, max((stage_ended_at ->> 'landed')::timestamptz) as landed_at
+    select run_id, max(ruleset_id) as ruleset_id,
+        max(event_number) filter (where jsonb_exists(stage_ended_at, 'landed')) as event_number
     from ops.ingest_run where run_id = %(run_id)s group by run_id
 )
 select distinct on (entry.asset_id)
@@ -123,9 +124,12 @@ inner join ops.run_asset as entry on entry.run_id = landed.run_id and entry.acti
 inner join ops.source_asset as asset on asset.asset_id = entry.asset_id
 left join ops.asset_index as indexed
     on indexed.asset_id = entry.asset_id
-    and (indexed.indexed_at <= landed.landed_at or indexed.ruleset_id = landed.ruleset_id)
+    and (indexed.ruleset_id = landed.ruleset_id or exists (
+        select from ops.ingest_run as reader
+        where reader.run_id = indexed.run_id and reader.attempt = indexed.attempt
+            and reader.event_number <= landed.event_number))
 left join ops.ruleset as ruleset on ruleset.ruleset_id = indexed.ruleset_id
-where landed.landed_at is not null
+where landed.event_number is not null
 order by entry.asset_id, indexed.is_complete desc nulls last, indexed.ruleset_id desc
 """
 
