@@ -6,6 +6,7 @@ A module makes it its own with a fixture of scope "module" that depends on `serv
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -62,14 +63,19 @@ def execute(server: Warehouse, *statements: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A warehouse as it was when it was kept; `fresh` puts it back, under the same name: dbt keeps its project."""
+    """A warehouse as it was when it was kept; `fresh` puts it back, under the same name: dbt keeps its project.
+
+    And the journal of the report folder with it; with `restored`, the reports go on knowing what the database forgets.
+    """
 
     server: Warehouse
     database: Warehouse
     copy: str
 
-    def fresh(self) -> Warehouse:
+    def fresh(self, *, restored: bool = False) -> Warehouse:
         name = self.database.dbname
+        if not restored:
+            shutil.rmtree(Path(os.environ.get("LOADER_REPORT_DIR", "reports")) / "chain", ignore_errors=True)
         execute(
             self.server,
             f"drop database if exists {name} with (force)",

@@ -42,11 +42,11 @@ def _verify_evidence(as_json: bool) -> int:
     session.set_session(isolation_level="REPEATABLE READ", readonly=True)
     with closing(session):
         with session, session.cursor() as cursor:
-            count, faults = verify_evidence(cursor, settings)
+            count, faults, strange_count = verify_evidence(cursor, settings)
         if faults:
             # Files are of now, and rows of when it began: what a command wrote meanwhile is no fault the second time.
             with session, session.cursor() as cursor:
-                count, again = verify_evidence(cursor, settings)
+                count, again, strange_count = verify_evidence(cursor, settings)
             faults = [fault for fault in faults if fault in again]
     of_views = view_faults(warehouse, settings.project_root)
     faults += faults_of_sight(warehouse, of_views)
@@ -58,6 +58,7 @@ def _verify_evidence(as_json: bool) -> int:
             {
                 "is_proved": not faults,
                 "record_count": count,
+                "strange_file_count": strange_count,
                 "faults": [[fault.report_path, fault.fault] for fault in faults],
                 "next_command": next_command,
             }
@@ -66,6 +67,8 @@ def _verify_evidence(as_json: bool) -> int:
     print_table("verify evidence", ["records", "faults"], [[count, len(faults)]])
     for fault in faults:
         echo(f"{fault.report_path}: {fault.fault}")
+    if strange_count:
+        echo(f"{strange_count} file(s) of another warehouse, or of this one before it was restored: make diagnose")
     echo(f"next: {next_command}", err=bool(faults))
     return int(bool(faults))
 

@@ -1,6 +1,7 @@
 """The record of an act on what readers see: a release, a restore, a hold or its end, drift let pass, an expiry.
 
-Layout: `<reports>/release/<act>_<number>.json`; schema contracts/release_evidence/release_evidence_v1.schema.json. A
+Layout: `<reports>/release/<act>_<number>_<id>.json`, the id that of the run or plan, or made for the act: a restored
+database gives numbers again, never ids. Schema contracts/release_evidence/release_evidence_v1.schema.json. A
 record says what the act's own rows say, and is composed from them: it can be composed again, and compared.
 """
 
@@ -14,6 +15,7 @@ from typing import Any
 from loader.config import Settings
 from loader.evidence.chain import append
 from loader.evidence.facts import fetch_rows
+from loader.runs.anchors import new_run_id
 
 SCHEMA_VERSION = "release_evidence_v1"
 # Also the dataset of these records in the chain.
@@ -31,7 +33,7 @@ ACTS = {
 _ERASED = """
 select sum(gone.ticket_count)::bigint as ticket_count, sum(gone.ticket_digest) as ticket_digest
 from ops.erased_version as gone
-inner join ops.erasure as erasure on erasure.erasure_id = gone.erasure_id and erasure.removed_at > {acted_at}
+inner join ops.erasure as erasure on erasure.erasure_id = gone.erasure_id and erasure.event_number > {event_number}
 where gone.partition_key = version.partition_key and gone.data_release_id = version.data_release_id
 """
 
@@ -48,7 +50,7 @@ select release.data_release_id, release.run_id::text, release.attempt, release.t
         from release.pointer_move as move
         left join release.partition_version as version
             on version.partition_key = move.partition_key and version.data_release_id = move.new_data_release_id
-        left join lateral ({_ERASED.format(acted_at="release.released_at")}) as erased on true
+        left join lateral ({_ERASED.format(event_number="release.event_number")}) as erased on true
         where move.moved_by = release.data_release_id
     ), '[]') as pointers
 from release.data_release as release
@@ -75,7 +77,7 @@ select expiry.expiry_id, expiry.trace_id, expiry.plan_id::text, expiry.operator,
             'ticket_digest', (version.ticket_digest + coalesce(erased.ticket_digest, 0))::text)
             order by version.partition_key, version.data_release_id)
         from release.partition_version as version
-        left join lateral ({_ERASED.format(acted_at="expiry.expired_at")}) as erased on true
+        left join lateral ({_ERASED.format(event_number="expiry.event_number")}) as erased on true
         where version.expired_by = expiry.expiry_id
     ), '[]') as versions
 from release.expiry as expiry
@@ -157,7 +159,8 @@ def record_act(cursor: Any, settings: Settings, act: str, numbers: Numbers) -> P
     assert record is not None
     stem = "release" if record["data_release_id"] else act
     number = next(min(numbers[name]) for name in _FIRST if numbers.get(name))
-    path = settings.report_dir / "release" / f"{stem}_{number:06d}.json"
+    of_act = record["run_id"] or record["plan_id"] or new_run_id()
+    path = settings.report_dir / "release" / f"{stem}_{number:06d}_{of_act}.json"
     return append(cursor, settings, {**record, "report_path": settings.named(path)})
 
 

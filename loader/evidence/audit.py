@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,8 @@ from loader.config import Settings
 from loader.contract.schema import load_schema, schema_faults
 from loader.evidence.acts import ACTS, ASSET_KEY, compose, numbers_of, read_told
 from loader.evidence.facts import fetch_rows
+from loader.evidence.files import is_unfinished
+from loader.evidence.journal import strange_names
 from loader.release import store
 from loader.release.views import ViewFault, unlike_released
 from loader.warehouse.built import are_built, built
@@ -33,7 +35,7 @@ _SCHEMAS = {
 }
 
 _CHAIN = """
-select evidence_id, dataset, report_path, content, content_sha256, predecessor_sha256
+select event_number, dataset, report_path, content, content_sha256, predecessor_sha256
 from ops.run_evidence order by dataset, evidence_id
 """
 
@@ -44,7 +46,7 @@ from ops.ingest_run as run
 where run.finished_at is not null and not exists (
     select from ops.run_evidence as evidence
     where evidence.run_id = run.run_id and evidence.attempt = run.attempt and evidence.report_path like '%%/_run/%%')
-order by run.started_at
+order by run.event_number
 """
 
 # An erasure that has ended has one, too.
@@ -53,7 +55,7 @@ select erasure.erasure_id::text
 from ops.erasure as erasure
 where erasure.finished_at is not null and not exists (
     select from ops.run_evidence as evidence where evidence.run_id = erasure.erasure_id)
-order by erasure.removed_at
+order by erasure.event_number
 """
 
 # Rows of Bronze of each load that counts, beside what it was completed with.
@@ -66,11 +68,14 @@ where (load.row_count, load.row_digest) is distinct from (coalesce(held.row_coun
 order by load.load_id, load.table_name
 """
 
-# The last record of each file; `is_waiting`: the next command that writes makes it.
+# The last record of each file (once, several of a run could share one); `is_waiting`: the next command that writes
+# makes it.
 _FILES = """
-select distinct on (report_path) report_path, content_sha256,
-    evidence_id in (select evidence_id from ops.unwritten_evidence) as is_waiting
-from ops.run_evidence order by report_path, evidence_id desc
+select distinct on (report_path) report_path, content_sha256, waiting.evidence_id is not null as is_waiting,
+    case when waiting.evidence_id is not null then content end as content
+from ops.run_evidence as evidence
+left join ops.unwritten_evidence as waiting using (evidence_id)
+order by report_path, evidence_id desc
 """
 
 # Each day as the warehouse holds it: lines and payloads of Bronze and rows of Silver counted now, the digest of Bronze
@@ -98,25 +103,26 @@ left join (
 """
 
 
-# When each day was changed last by what landed: its own lines and events, and those of tickets that have others in it.
-_LANDED_AT = """
+# What changed each day last, of what landed (the number of the event): its own lines and events, and those of tickets
+# that have others in it.
+_LANDED = """
 with
 brought as (
-    select event.ticket_id, event.partition_key, max(load.completed_at) as completed_at
+    select event.ticket_id, event.partition_key, max(load.event_number) as event_number
     from bronze.raw_ticket_event as event
     inner join ops.completed_load as load on load.load_id = event._dlt_load_id and load.table_name = 'raw_ticket_event'
     group by event.ticket_id, event.partition_key
 ),
 changed as (
-    select partition_key, max(completed_at) over (partition by ticket_id) as completed_at from brought
+    select partition_key, max(event_number) over (partition by ticket_id) as event_number from brought
     union all
-    select line.partition_key, max(load.completed_at)
+    select line.partition_key, max(load.event_number)
     from bronze.asset_line as line
     inner join ops.completed_load as load on load.load_id = line._dlt_load_id and load.table_name = 'asset_line'
     where line.partition_key is not null
     group by line.partition_key
 )
-select partition_key::text, max(completed_at) as completed_at from changed group by partition_key
+select partition_key::text, max(event_number) as event_number from changed group by partition_key
 """
 
 
@@ -133,14 +139,17 @@ class _Walk:
     """What a walk along the chain keeps: counts, numbers, and of each day the newest record alone."""
 
     record_count: int = 0
-    days: dict[str, tuple[str, dict[str, Any]]] = field(default_factory=dict)
+    # Beside each: the number of the event that its record is.
+    days: dict[str, tuple[str, dict[str, Any], int]] = field(default_factory=dict)
     shown: dict[str, tuple[str, dict[str, Any]]] = field(default_factory=dict)
     told: dict[str, set[int]] = field(default_factory=lambda: {name: set() for name in ACTS})
 
 
-def verify_evidence(cursor: Any, settings: Settings) -> tuple[int, list[Fault]]:
+def verify_evidence(cursor: Any, settings: Settings) -> tuple[int, list[Fault], int]:
     """How many records there are, and every fault: of the chain, of the files, of acts and their records, and of what
-    the newest record of each day says beside what the warehouse holds now. Writes nothing.
+    the newest record of each day says beside what the warehouse holds now. Then how many files of the folder are no
+    fault and not of this warehouse's records: the journals say that another warehouse wrote them, or this one before it
+    was restored. Writes nothing.
 
     One snapshot, if the caller's transaction has one (repeatable read): otherwise a command at work looks like a fault.
     """
@@ -157,10 +166,12 @@ def verify_evidence(cursor: Any, settings: Settings) -> tuple[int, list[Fault]]:
     ]
     faults += _acts_without_record(cursor, walk.told)
     faults += _faults_of_files(cursor, settings)
+    strangers, strange_count = _strangers(cursor, settings)
+    faults += strangers
     faults += _faults_of_loads(cursor)
     faults += _faults_of_counts(cursor, walk.days)
     faults += _faults_of_shown(cursor, walk.shown)
-    return walk.record_count, faults
+    return walk.record_count, faults, strange_count
 
 
 def _faults_of_chain(cursor: Any, contracts: Path, walk: _Walk) -> Iterator[Fault]:
@@ -169,7 +180,7 @@ def _faults_of_chain(cursor: Any, contracts: Path, walk: _Walk) -> Iterator[Faul
     with _streamed(cursor, _CHAIN) as rows:
         while batch := list(islice(rows, _BATCH)):
             acts = []
-            for _, dataset, report_path, held, content_sha256, predecessor in batch:
+            for number, dataset, report_path, held, content_sha256, predecessor in batch:
                 walk.record_count += 1
                 content = bytes(held)
                 if hashlib.sha256(content).hexdigest() != content_sha256:
@@ -187,8 +198,9 @@ def _faults_of_chain(cursor: Any, contracts: Path, walk: _Walk) -> Iterator[Faul
                     yield Fault(report_path, "edited: it names another predecessor than its row")
                 if dataset == ASSET_KEY:
                     acts.append((report_path, record))
-                else:
-                    _keep_newest(walk.days, report_path, record)
+                elif record.get("partition_key") and record.get("reconcile"):
+                    # In the order of the chain, whatever the clock said: the last of a day is its newest.
+                    walk.days[record["partition_key"]] = (report_path, record, number)
             yield from _faults_of_acts(cursor, acts, walk)
 
 
@@ -198,18 +210,6 @@ def _parsed(content: bytes) -> dict[str, Any] | None:
     except orjson.JSONDecodeError:
         return None
     return record if isinstance(record, dict) else None
-
-
-def _keep_newest(days: dict[str, tuple[str, dict[str, Any]]], report_path: str, record: dict[str, Any]) -> None:
-    """The newest record of each day that has a reconcile row."""
-    day = record.get("partition_key")
-    if (
-        day
-        and record.get("reconcile")
-        and record["finished_at"]
-        and (day not in days or record["finished_at"] >= days[day][1]["finished_at"])
-    ):
-        days[day] = (report_path, record)
 
 
 def _faults_of_acts(cursor: Any, acts: list[tuple[str, dict[str, Any]]], walk: _Walk) -> Iterator[Fault]:
@@ -251,27 +251,42 @@ def _acts_without_record(cursor: Any, told: Mapping[str, set[int]]) -> Iterator[
 
 def _faults_of_files(cursor: Any, settings: Settings) -> Iterator[Fault]:
     with _streamed(cursor, _FILES) as rows:
-        for report_path, content_sha256, is_waiting in rows:
+        for report_path, content_sha256, is_waiting, content in rows:
             try:
                 held = (settings.project_root / report_path).read_bytes()
             except OSError:
                 if not is_waiting:
                     yield Fault(report_path, "its file is gone")
                 continue
-            if hashlib.sha256(held).hexdigest() != content_sha256 and not is_waiting:
+            if hashlib.sha256(held).hexdigest() == content_sha256:
+                continue
+            if not is_waiting:
                 yield Fault(report_path, "its file was edited")
+            elif not is_unfinished(held, bytes(content)):
+                yield Fault(report_path, "it waits to be written, and a file with other bytes has its name")
+
+
+def _strangers(cursor: Any, settings: Settings) -> tuple[list[Fault], int]:
+    """Files that no record of this warehouse knows: those that no journal knows either, and how many others."""
+    names = strange_names(cursor, settings)
+    faults, strange_count = [], 0
     files = _files(settings)
     while batch := {settings.named(path) for path in islice(files, _BATCH)}:
         cursor.execute("select report_path from ops.run_evidence where report_path = any(%s)", (list(batch),))
         for stranger in sorted(batch - {report_path for (report_path,) in cursor.fetchall()}):
-            yield Fault(stranger, "a file that no record knows")
+            # A run's partitions have no line of their own: `<run_id>.<attempt>`, and what tells its files apart.
+            if stranger in names or ".".join(Path(stranger).name.split(".")[:2]) in names:
+                strange_count += 1
+            else:
+                faults.append(Fault(stranger, "a file that no record knows"))
+    return faults, strange_count
 
 
 def _files(settings: Settings) -> Iterator[Path]:
     yield from (settings.report_dir / "run_evidence").glob("*/*.json")
     yield from (settings.report_dir / "release").glob("*.json")
     # Plans lie beside the records, which are named by their number alone.
-    yield from (settings.report_dir / "erase").glob("????????-????-????-????-????????????.json")
+    yield from (settings.report_dir / "erase").glob("????????-????-????-????-????????????*.json")
 
 
 def _faults_of_loads(cursor: Any) -> Iterator[Fault]:
@@ -285,19 +300,18 @@ def _faults_of_loads(cursor: Any) -> Iterator[Fault]:
         )
 
 
-def _faults_of_counts(cursor: Any, days: Mapping[str, tuple[str, dict[str, Any]]]) -> Iterator[Fault]:
+def _faults_of_counts(cursor: Any, days: Mapping[str, tuple[str, dict[str, Any], int]]) -> Iterator[Fault]:
     tables = ("reconcile.reconcile_partition", "reconcile.silver_measure", "silver.ticket_fact")
     if not days or not are_built(cursor, *tables):
         return
-    cursor.execute("select max(removed_at) from ops.erasure")
-    (erased_at,) = cursor.fetchone()
-    landed_at = {row["partition_key"]: row["completed_at"] for row in fetch_rows(cursor, _LANDED_AT, None)}
+    cursor.execute("select coalesce(max(event_number), 0) from ops.erasure")
+    (erased,) = cursor.fetchone()
+    landed = {row["partition_key"]: row["event_number"] for row in fetch_rows(cursor, _LANDED, None)}
     today = {row["partition_key"]: row for row in fetch_rows(built(cursor), _TODAY, None)}
-    for report_path, record in sorted(days.values(), key=lambda kept: kept[0]):
-        # Of a day that something landed in since the run that tells of it ended, or died, nobody has written a record
-        # yet; an erasure may have changed any.
-        told_at = datetime.fromisoformat(record["finished_at"])
-        if any(at is not None and told_at < at for at in (landed_at.get(record["partition_key"]), erased_at)):
+    for report_path, record, number in sorted(days.values(), key=lambda kept: kept[0]):
+        # Of a day that something landed in since its record was written, or whose run died, nobody has written a
+        # record yet; an erasure may have changed any.
+        if number < max(landed.get(record["partition_key"], 0), erased):
             continue
         said, now = record["reconcile"], today.get(record["partition_key"], {})
         for name in ("line_count", "silver_row_count", "bronze_digest", "silver_digest"):

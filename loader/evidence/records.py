@@ -1,6 +1,7 @@
 """Evidence files: one per touched partition, one for lines without a day, one for the run whose counts are their sum.
 
-Layout: `<reports>/run_evidence/<partition | unassigned | _run>/<run_id>.<attempt>.json`; schema
+Layout: `<reports>/run_evidence/<partition | unassigned | _run>/<run_id>.<attempt>.json`; of a partition that is
+finished while the attempt goes on, `_interim/<run_id>.<attempt>.<partition>.json`. Schema
 contracts/run_evidence/run_evidence_v1.schema.json.
 """
 
@@ -58,7 +59,9 @@ class Evidence:
         run = read_run(cursor, (str(self._attempt.run_id), self._attempt.number))
         for partition in self._facts.partitions:
             if partition.partition_key in days:
-                append(cursor, self._settings, self._partition(run, partition))
+                record = self._partition(run, partition)
+                interim = _path(self._settings, run, "_interim", f".{partition.partition_key}")
+                append(cursor, self._settings, {**record, "report_path": self._settings.named(interim)})
 
     def _partition(self, run: Mapping[str, Any], partition: PartitionFacts) -> dict[str, Any]:
         day = partition.partition_key.isoformat()
@@ -202,7 +205,6 @@ def _base(
     counts: Mapping[str, int],
 ) -> dict[str, Any]:
     """The fields that every record has, whatever became of its run."""
-    path = settings.report_dir / "run_evidence" / folder / f"{run['run_id']}.{run['attempt']}.json"
     finished = run["finished_at"] or datetime.now(UTC)
     return {
         "evidence_schema_version": SCHEMA_VERSION,
@@ -219,8 +221,12 @@ def _base(
         "output_row_count": counts["output"],
         "dlt_load_ids": list(run["dlt_load_ids"]),
         "git_sha": run["git_sha"],
-        "report_path": settings.named(path),
+        "report_path": settings.named(_path(settings, run, folder)),
     }
+
+
+def _path(settings: Settings, run: Mapping[str, Any], folder: str, which: str = "") -> Path:
+    return settings.report_dir / "run_evidence" / folder / f"{run['run_id']}.{run['attempt']}{which}.json"
 
 
 def _state(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:

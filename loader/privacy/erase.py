@@ -267,7 +267,7 @@ def _clean_files(settings: Settings, customer_id: str, plan: ErasurePlan) -> tup
     """Files that quote the person: logs are blanked where they do, what can be made again is removed, and evidence,
     which may not change, is only named. Returns the names of both kinds."""
     cleaned, left = [], []
-    evidence = tuple(settings.report_dir / name for name in ("run_evidence", "release", "erase"))
+    evidence = tuple(settings.report_dir / name for name in ("run_evidence", "release", "erase", "chain"))
     for path in files_of(settings):
         if not holds(path, customer_id, plan.texts):
             continue

@@ -16,7 +16,7 @@ from typing import Any
 from loader.bronze import AssetToRead
 from loader.errors import CheckFailedError, CommandUsageError, RefusedError
 from loader.evidence.facts import fetch_rows
-from loader.evidence.files import write_json
+from loader.evidence.files import unused, write_json
 from loader.ingest.execution import Task, executing
 from loader.ingest.request import DeclaredInput
 from loader.ingest.verdict import Problem, Verdict
@@ -191,7 +191,7 @@ def carry_out(
         compared = [entry for entry in entries if only is None or entry.asset_id in only]
         changes = _changes(work, compared, before, execution.ruleset_id, window)
         work.report(f"replay: {changes.sentence}")
-        path = work.settings.report_dir / "replay" / f"replay_{attempt.run_id}.{attempt.number}.json"
+        path = unused(work.settings.report_dir / "replay" / f"replay_{attempt.run_id}.{attempt.number}.json")
         write_json(path, {"run_id": str(attempt.run_id), "attempt": attempt.number, **as_record(changes)})
         message = f"Bronze is not what the archive says: {dict(changes.differing)}"
         verdict = execution.conclude(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,10 @@ from loader.cli.verify_command import verify
 from loader.contract.schema import load_schema, schema_faults
 from loader.errors import CheckFailedError, InfrastructureError
 from loader.evidence import Evidence, audit
+from loader.evidence.chain import append, write_waiting
 from loader.recovery import apply_plan
 from loader.release.acts import hold
-from loader.warehouse import Warehouse
+from loader.warehouse import Role, Warehouse
 from tests.checkouts import ROOT
 from tests.ingests import declare, evidence_faults, rows, run, settings, ticket, write_export
 from tests.recoveries import planned
@@ -242,6 +244,30 @@ def test_a_day_is_counted_again_whatever_landed_in_others_since(database: Wareho
     assert [each.fault for each in evidence_faults(database)][:1] == ["silver_row_count: it says 2, the warehouse 1"]
 
 
+@pytest.mark.parametrize("made", ["record", "release"])
+def test_rows_from_before_there_were_numbers_get_them_in_order(database: Warehouse, made: str) -> None:
+    """Prevents that a warehouse of an earlier version loses its order, or its identity, when it gets these columns."""
+    of = {"record": ("ops.run_evidence", "evidence_id"), "release": ("release.data_release", "data_release_id")}
+    table, key = of[made]
+    order = (
+        "select array_agg(name order by event_number) from ("
+        " select run_id::text as name, event_number from ops.ingest_run"
+        f" union all select '{made} ' || {key}, event_number from {table}) as numbered"
+    )
+    before = rows(database, order), rows(database, "select timeline_id from ops.timeline")
+    tables = "ops.manifest ops.ingest_run ops.completed_load ops.ingest_state_change ops.run_evidence ops.proof"
+    for numbered in f"{tables} ops.erasure release.data_release release.expiry".split():
+        rows(database, f"alter table {numbered} drop column event_number cascade")
+    rows(
+        database, "drop table ops.timeline; drop sequence ops.event_number; alter table ops.ingest_run drop last_stage"
+    )
+    for _ in range(2):
+        rows(database.acting_as(Role.LOADER), (ROOT / "infra" / "postgres" / "06_order.sql").read_text())
+    assert (rows(database, order), rows(database, "select timeline_id from ops.timeline")) == before
+    hold(settings(), [date(2026, 4, 19)], "under review")
+    assert evidence_faults(database) == []
+
+
 def test_files_are_compared_too(database: Warehouse) -> None:
     of_acts, of_runs = (
         sorted(settings().report_dir.glob(pattern)) for pattern in ("release/*.json", "run_evidence/*/*.json")
@@ -274,16 +300,51 @@ def test_a_file_that_was_not_written_after_the_commit_is_written_by_the_next_com
     database: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A full disk, or a kill, between the commit of an act and its file: the act and its record stand."""
-    path = settings().report_dir / "release" / "hold_000003.json"
     with monkeypatch.context() as patch, pytest.raises(OSError, match="No space"):
-        patch.setattr("loader.evidence.chain.write_file", no_space)
+        patch.setattr("loader.evidence.chain.write_once", no_space)
         hold(settings(), [date(2026, 4, 19)], "under review")
     assert rows(database, "select count(*) from release.hold_change where partition_key = '2026-04-19'") == [(1,)]
+    path = settings().project_root / rows(database, WAITING)[0][0]
     assert (path.exists(), evidence_faults(database)) == (False, [])
     hold(settings(), [date(2026, 4, 20)], "under review")
+    assert path.name.startswith("hold_000003_")
     assert orjson.loads(path.read_bytes())["holds"][0]["partition_key"] == "2026-04-19"
     assert evidence_faults(database) == []
     assert rows(database, "select count(*) from ops.unwritten_evidence") == [(0,)]
+
+
+def test_a_name_that_a_restored_database_gives_again_is_left_to_the_file_that_has_it(database: Warehouse) -> None:
+    """Prevents that a retry after a restore, whose attempt has a number that was given before, replaces evidence."""
+    of_run = next(path for path in reports() if path.parent.name == "_run")
+    record = orjson.loads(of_run.read_bytes())
+    before = of_run.with_name(f"{record['run_id']}.2.json")
+    before.write_bytes(b"{}\n")
+    with closing(database.connect(application_name="test")) as session, session, session.cursor() as cursor:
+        named = {**record, "report_path": settings().named(before)}
+        paths = [append(cursor, settings(), named), append(cursor, settings(), named)]
+        write_waiting(cursor, settings())
+    assert [path.name for path in paths] == [f"{record['run_id']}.2.{number}.json" for number in (2, 3)]
+    assert [orjson.loads(path.read_bytes())["report_path"] for path in paths] == [settings().named(p) for p in paths]
+    assert before.read_bytes() == b"{}\n"
+    for path in (before, *paths):
+        path.unlink()
+
+
+def test_a_record_whose_name_another_file_took_waits_and_says_so(
+    database: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Prevents that the other file is replaced, that every later command fails, and that nobody is told."""
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space"):
+        patch.setattr("loader.evidence.chain.write_once", no_space)
+        hold(settings(), [date(2026, 4, 19)], "under review")
+    path = settings().project_root / rows(database, WAITING)[0][0]
+    path.write_bytes(b"{}\n")
+    hold(settings(), [date(2026, 4, 20)], "under review")
+    fault = "it waits to be written, and a file with other bytes has its name"
+    assert [(each.report_path, each.fault) for each in evidence_faults(database)] == [(settings().named(path), fault)]
+    path.write_bytes(path.read_bytes()[:1])
+    hold(settings(), [date(2026, 4, 21)], "under review")
+    assert evidence_faults(database) == []
 
 
 def test_a_disk_that_is_full_after_the_commit_says_that_the_act_stands(database: Warehouse) -> None:
@@ -308,9 +369,9 @@ def test_a_folder_that_is_gone_keeps_nobody_from_working_in_another(
         patch.setenv("LOADER_REPORT_DIR", str(tmp_path / "gone"))
         hold(settings(), [date(2026, 4, 19)], "under review")
     hold(settings(), [date(2026, 4, 20)], "under review")
-    assert (settings().report_dir / "release" / "hold_000004.json").exists()
+    assert len(list((settings().report_dir / "release").glob("hold_000004_*.json"))) == 1
     waiting = [path for (path,) in rows(database, WAITING)]
-    assert waiting == [str(tmp_path / "gone" / "release" / "hold_000003.json")]
+    assert [path.rsplit("_", 1)[0] for path in waiting] == [str(tmp_path / "gone" / "release" / "hold_000003")]
     (tmp_path / "gone" / "release").unlink()
     hold(settings(), [date(2026, 4, 21)], "under review")
     assert Path(waiting[0]).exists() and rows(database, WAITING) == []
