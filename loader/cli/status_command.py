@@ -27,6 +27,8 @@ def status(partition: str | None, as_json: bool) -> int:
     if as_json:
         print_json(asdict(answer))
         return 0
+    for notice in answer.notices:
+        echo(f"note: {notice}")
     for fault in answer.view_faults:
         echo(f"readers do not see what was released: {fault}")
     _table("partitions (as of the last reconcile)", answer.partitions)

@@ -33,6 +33,7 @@ from loader.environment import in_own_environment, own_environment
 from loader.errors import CheckFailedError, InfrastructureError, LoaderError
 from loader.evidence import Evidence, PartitionFacts, read_facts, record_crashes
 from loader.evidence.chain import write_files
+from loader.evidence.journal import note_restoration
 from loader.gate import GateReport, inspect_manifest, withhold
 from loader.gate.inspection import Inspection
 from loader.ingest.plan import plan_reading
@@ -146,6 +147,10 @@ class Execution:
             self._working_root,
             lambda cursor, attempts: record_crashes(cursor, self._settings, attempts),
         )
+        with self._lock.transaction() as cursor:
+            restored = note_restoration(cursor, self._settings)
+        if restored is not None:
+            self._report(restored)
         self._write_files("what an earlier command did")
         self._raw_zone.sweep()
         with self._lock.transaction() as cursor:

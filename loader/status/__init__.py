@@ -43,7 +43,7 @@ left join (
     inner join ops.ingest_run as run on run.run_id = entry.run_id and run.attempt = entry.attempt
     where run.window_start is null
         or (reading.partition_key >= run.window_start and reading.partition_key < run.window_end)
-    order by reading.partition_key, run.started_at desc
+    order by reading.partition_key, run.event_number desc
 ) as reader on reader.partition_key = part.partition_key
 where %(day)s::date is null or part.partition_key = %(day)s
 order by part.partition_key
@@ -52,15 +52,14 @@ order by part.partition_key
 _RUNS = """
 select run_id::text, attempt, mode, status,
     -- The last that was done: of a run that failed, `finished` would say nothing.
-    case when status in ('success', 'warning') then stage else coalesce((
-        select ended.key from jsonb_each_text(stage_ended_at) as ended where ended.key <> 'finished'
-        order by ended.value::timestamptz desc limit 1
-    ), 'started') end as stage,
+    case when status in ('success', 'warning') then stage else last_stage end as stage,
     window_start, window_end, started_at,
-    round(extract(epoch from coalesce(finished_at, now()) - started_at), 1) as seconds, failure
+    -- Null where the clock went back meanwhile.
+    case when coalesce(finished_at, now()) >= started_at
+        then round(extract(epoch from coalesce(finished_at, now()) - started_at), 1) end as seconds, failure
 from ops.ingest_run
 where %(day)s::date is null or window_start is null or (window_start <= %(day)s and %(day)s < window_end)
-order by started_at desc limit %(limit)s
+order by event_number desc limit %(limit)s
 """
 
 _STATE = "select record_source, state_kind, value_at from ops.ingest_state order by record_source, state_kind"
@@ -101,6 +100,8 @@ class Status:
     is_reconciled: bool
     nearest: Sequence[str]
     next_command: str
+    # Lost records, other warehouses in the report folder, clocks that went back.
+    notices: Sequence[str]
 
 
 def read_status(
@@ -149,6 +150,7 @@ def read_status(
         is_reconciled,
         nearest,
         found.next_command,
+        found.notices,
     )
 
 

@@ -1,9 +1,9 @@
 """`loader diagnose`: the triage order, walked over facts, to one recommended command.
 
-Which manifest and which run, where the state is, does coverage match, and then which kind of trouble it is: duplicate,
-gap, drift, or no trace at all (docs/reliability_checklist.md). The first step that is not in order gives the command,
-but that of a run comes before all others: one that is at work or dead explains them. What a run that only failed its
-checks asks for comes last.
+Do the reports know more than the warehouse; which manifest and which run, where the state is, does coverage match, and
+then which kind of trouble it is: duplicate, gap, drift, or no trace at all (docs/reliability_checklist.md). The first
+step that is not in order gives the command, but those of lost records and of a run come before all others: they explain
+them. What a run that only failed its checks asks for comes last, and a clock after that.
 """
 
 from __future__ import annotations
@@ -20,8 +20,10 @@ from loader.recovery.world import World
 from loader.release.views import ViewFault
 from loader.runs.registry import ruleset_in_effect
 from loader.status.advice import dry_run_of, for_gaps, for_run, for_unread, named
+from loader.status.clock import look_at_clocks
 from loader.status.kinds import KINDS, Kind, kind_of
 from loader.status.readers import read_shown
+from loader.status.reports_ahead import look_at_reports
 from loader.status.trace import traceless_manifests, traceless_runs
 from loader.warehouse.built import are_built, built
 
@@ -57,11 +59,16 @@ inner join ops.ingest_run as run using (run_id, attempt)
 inner join ops.manifest_asset as entry
     on entry.manifest_id = seen.manifest_id and entry.source_id = seen.source_id and entry.disposition = 'admitted'
 inner join ops.manifest as manifest on manifest.manifest_id = seen.manifest_id
-order by seen.manifest_id, seen.source_id, run.started_at desc
+order by seen.manifest_id, seen.source_id, run.event_number desc
 """
 
 # A proof of everything since a run ended: what the run's checks found is not there any more.
-_PROVED_SINCE = "select max(proved_at) from ops.proof where scope = 'all' and proved_at > %s"
+_PROVED_SINCE = """
+select proved_at from ops.proof
+where scope = 'all' and event_number > (
+    select max(event_number) from ops.run_evidence where run_id = %(run_id)s and attempt = %(attempt)s)
+order by proof_id desc limit 1
+"""
 
 # Rejects that an older ruleset made, today's may take them: by the batch that declared their asset first.
 _OLD_REJECTS = """
@@ -70,7 +77,7 @@ with declared as (
     from ops.manifest_asset as entry
     inner join ops.manifest as manifest using (manifest_id)
     where entry.asset_id is not null
-    order by entry.asset_id, manifest.registered_at, manifest.manifest_id
+    order by entry.asset_id, manifest.event_number
 )
 select declared.batch_id, count(*) as reject_count
 from bronze.rejected_record as reject
@@ -93,11 +100,13 @@ from reconcile.reconcile_partition
 """
 
 _ERASURES = """
-select erasure_id::text, reason, finished_at is null as is_cut_off from ops.erasure order by removed_at
+select erasure_id::text, reason, finished_at is null as is_cut_off from ops.erasure order by event_number
 """
 
 _LOOK_AGAIN = "   # judges files and lines again without loading; then mend what it names"
 _PROVE_AGAIN = "make build SELECT=reconcile   # proves it again and names table and asset"
+_WHAT_REPORTS_KNOW = "do the reports know more?"
+_WHAT_CLOCKS_SAY = "do the clocks agree?"
 _WHICH_RUN = "which run?"
 _WHAT_READERS_SEE = "what do readers see?"
 _LOOK = "make psql ROLE=reader   # what readers see"
@@ -115,10 +124,11 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """Every step, and the one command that comes first."""
+    """Every step, and the one command that comes first. `notices`: what makes a reader of everything else wary."""
 
     steps: tuple[Step, ...]
     next_command: str
+    notices: tuple[str, ...] = ()
 
     @property
     def is_in_order(self) -> bool:
@@ -139,7 +149,9 @@ def diagnose(
     """
     suffix = f" PARTITION={partition}" if partition else ""
     steps, commands = [], []
+    reports, clocks = look_at_reports(world), look_at_clocks(world.cursor)
     for question, look in (
+        (_WHAT_REPORTS_KNOW, lambda world: (reports[0] or "no: what they tell of is in this warehouse", reports[1])),
         ("which manifest?", partial(_manifest, suffix=suffix)),
         (_WHICH_RUN, partial(_run, suffix=suffix)),
         ("where is the state?", _state),
@@ -148,17 +160,20 @@ def diagnose(
         ("which rules?", _rules),
         ("has every erasure ended?", _erasures),
         (_WHAT_READERS_SEE, partial(_readers, partition=partition, view_faults=view_faults)),
+        (_WHAT_CLOCKS_SAY, lambda world: (clocks[0] or "yes, and the server's has not gone back", clocks[1])),
     ):
         answer, command = look(world)
         steps.append(Step(question, answer, command is None))
         if command is not None:
+            is_first = question in (_WHAT_REPORTS_KNOW, _WHICH_RUN)
             # What waits for its release comes last; a view that shows something else does not.
-            waits = question == _WHAT_READERS_SEE and not view_faults
-            rank = (waits, command.endswith(_LOOK_AGAIN), question != _WHICH_RUN)
+            is_last = question == _WHAT_CLOCKS_SAY or (question == _WHAT_READERS_SEE and not view_faults)
+            rank = (is_last, command.endswith(_LOOK_AGAIN), not is_first)
             commands.append((rank, command))
     # Stable: of the same rank, in the order of the questions.
     commands.sort(key=lambda found: found[0])
-    return Diagnosis(tuple(steps), commands[0][1] if commands else _LOOK)
+    notices = tuple(words for words in (reports[0], clocks[0]) if words is not None)
+    return Diagnosis(tuple(steps), commands[0][1] if commands else _LOOK, notices)
 
 
 def _run(world: World, suffix: str) -> tuple[str, str | None]:
@@ -176,10 +191,10 @@ def _run(world: World, suffix: str) -> tuple[str, str | None]:
         return f"{name} ended with {run['status']}", None
     if run["status"] == "failed" and run["exit_code"] == 1:
         answer = f"{name} failed its checks: {_short(run['failure'])}"
-        world.cursor.execute(_PROVED_SINCE, (run["finished_at"],))
-        (proved_at,) = world.cursor.fetchone()
-        if proved_at is not None and _was_of_proof(run["failure"]):
-            return f"{answer}; everything was proved since, at {proved_at:%Y-%m-%d %H:%M:%S %Z}", None
+        world.cursor.execute(_PROVED_SINCE, run)
+        proved = world.cursor.fetchone()
+        if proved is not None and _was_of_proof(run["failure"]):
+            return f"{answer}; everything was proved since, at {proved[0]:%Y-%m-%d %H:%M:%S %Z}", None
         return answer, dry_run_of(world, run) + _LOOK_AGAIN
     fate = "dead" if run["status"] == "running" else run["status"]
     changed = "" if run["ruleset_sha256"] == world.ruleset.sha256 else "; the contract has changed since"

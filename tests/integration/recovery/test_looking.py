@@ -282,6 +282,7 @@ class TestDiagnose:
     def test_all_is_in_order(self, database: Warehouse, checkout: Path) -> None:
         found = _diagnosed(database, checkout)
         assert [step.question for step in found.steps] == [
+            "do the reports know more?",
             "which manifest?",
             RUN,
             "where is the state?",
@@ -290,6 +291,7 @@ class TestDiagnose:
             "which rules?",
             "has every erasure ended?",
             READERS,
+            "do the clocks agree?",
         ]
         assert _wrong(found) == []
         assert found.next_command == "make psql ROLE=reader   # what readers see"

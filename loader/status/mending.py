@@ -1,0 +1,191 @@
+"""What brings back what a restored database has lost: a command for each hold, run and erasure, in that order."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from loader.config import Settings
+from loader.errors import LoaderError
+from loader.evidence.facts import fetch_rows
+from loader.evidence.journal import Entry
+from loader.gate import AssetRefusedError, allowed_roots, base_folder, locate
+from loader.ingest.request import content_of_manifest
+from loader.manifest import Asset, Manifest, parse_manifest
+from loader.manifest.implicit import implicit_manifest
+from loader.printable import pasted
+from loader.raw_zone import RawZone
+from loader.recovery.world import World
+
+_BATCH = re.compile(r"batch-[0-9]{8}-[0-9]{3,50}", re.ASCII)
+_READ = ("parsed", "unchanged")
+
+# Of these files, those that are in: read whole, and what belongs to the window taken; of a limited run, read at all.
+_IN = """
+select asset.source_fingerprint
+from ops.source_asset as asset
+inner join (
+    select distinct on (asset_id) asset_id, ruleset_id, is_complete
+    from ops.asset_index order by asset_id, is_complete desc, ruleset_id desc
+) as reading using (asset_id)
+where asset.source_fingerprint = any(%(fingerprints)s)
+    and (%(line_limit)s::bigint is not null or reading.is_complete and not exists (
+        select from ops.asset_partition as part
+        where part.asset_id = asset.asset_id and part.ruleset_id = reading.ruleset_id
+            and part.taken_by_run_id is null and part.record_line_count > 0
+            and part.partition_key >= coalesce(%(window_start)s::date, '-infinity')
+            and part.partition_key < coalesce(%(window_end)s::date, 'infinity')))
+"""
+
+# Holds as they are, and whether anybody has decided on the day after the state that the database was put back to.
+_HOLD = """
+select exists (select from release.partition_hold where partition_key = %(day)s)
+    or exists (select from release.hold_change where partition_key = %(day)s and change_id >= %(change_id)s)
+"""
+
+_ERASED = "select exists (select from ops.erasure where customer_hash = decode(%s, 'hex'))"
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A lost entry, and its record as its file has it; None where that cannot be read."""
+
+    entry: Entry
+    record: Mapping[str, Any] | None
+
+    @property
+    def fingerprints(self) -> list[str]:
+        """The files that a lost run had read; none where it ended before, or its record is gone."""
+        assets = (self.record or {}).get("assets", ())
+        return sorted({asset["source_fingerprint"] for asset in assets if asset["action"] in _READ} - {None})
+
+    @property
+    def is_erasure(self) -> bool:
+        return self.record is not None and "customer_hash" in self.record
+
+
+def still_lost(world: World, each: Lost) -> frozenset[str]:
+    """The files that a lost run had read and that are not in again: read whole, the days of its window taken."""
+    if each.entry.run is None:
+        return frozenset()
+    found = fetch_rows(world.cursor, _IN, {**each.entry.run, "fingerprints": each.fingerprints})
+    return frozenset(each.fingerprints) - {row["source_fingerprint"] for row in found}
+
+
+def mending(world: World, lost: Sequence[Lost], missing: Mapping[str, Collection[str]]) -> Iterator[str]:
+    """The commands, the first first; each works as it stands when those before it have been typed. `missing`: what is
+    still lost of each run, by the path of its record."""
+    yield from _holds(world, lost)
+    runs = [each for each in lost if missing[each.entry.report_path]]
+    of_all = [each for each in runs if (each.entry.run or {})["window_start"] is None]
+    for group in ([of_all] if of_all else []) + [[each] for each in runs if each not in of_all]:
+        yield _again(world, group, frozenset().union(*(missing[each.entry.report_path] for each in group)))
+    yield from _erasures(world, lost)
+
+
+def _holds(world: World, lost: Sequence[Lost]) -> Iterator[str]:
+    """The last that was decided of each day, where it was to be held and nobody has decided since."""
+    first: dict[str, int] = {}
+    last: dict[str, Mapping[str, Any]] = {}
+    for each in lost:
+        for row in (each.record or {}).get("holds", ()):
+            first.setdefault(row["partition_key"], row["change_id"])
+            last[row["partition_key"]] = row
+    for day, row in sorted(last.items()):
+        world.cursor.execute(_HOLD, {"day": day, "change_id": first[day]})
+        if row["is_held"] and not world.cursor.fetchone()[0]:
+            yield f"loader hold --partition {day} --reason {pasted(row['reason'])}   # as before the restore"
+
+
+def _again(world: World, group: Sequence[Lost], missing: Collection[str]) -> str:
+    """What reads these files again: their manifests; where a file is gone, the archive has it."""
+    runs = [each.entry.run for each in group if each.entry.run is not None]
+    declared = {each["manifest_path"]: each for run in runs for each in run["declared_manifests"]}
+    known = {path: _manifest(world.settings, each, str(runs[0]["batch_id"])) for path, each in declared.items()}
+    manifests = {path: manifest for path, manifest in known.items() if manifest is not None}
+    there = [path for path, manifest in manifests.items() if _has_any(world.settings, manifest, missing)]
+    written = sorted(path for path in there if not declared[path]["is_implicit"])
+    if written:
+        days = _day_of(runs[0]) if len(runs) == 1 else ""
+        return f"make ingest{days} MANIFEST={pasted(','.join(written))}   # reads again what is lost"
+    if there:
+        limit = "" if runs[0]["line_limit"] is None else f" LIMIT={runs[0]['line_limit']}"
+        return f"make ingest INPUT={pasted(there[0])} BATCH={runs[0]['batch_id']}{limit}   # reads again what is lost"
+    return _from_raw_zone(world.settings, manifests.values(), missing, str(runs[0]["batch_id"]))
+
+
+def _manifest(settings: Settings, declared: Mapping[str, Any], batch_id: str) -> Manifest | None:
+    """A manifest, or that of an ad-hoc file, as a lost run read it; None where it is gone or has other bytes now."""
+    path, contracts = Path(declared["manifest_path"]), settings.project_root / "contracts"
+    try:
+        if declared["is_implicit"]:
+            manifest = implicit_manifest(path, batch_id, contracts)
+        else:
+            manifest = parse_manifest(content_of_manifest(settings, path), path, contracts)
+    except (OSError, AssetRefusedError, LoaderError):
+        return None
+    return manifest if manifest.sha256 == declared["manifest_sha256"] else None
+
+
+def _has_any(settings: Settings, manifest: Manifest, missing: Collection[str]) -> bool:
+    """Whether one of the files is where the manifest says, as long as it says; its bytes are not read."""
+    return any(
+        path.is_file() and asset.size_bytes in (None, path.stat().st_size)
+        for asset, path in _located(settings, manifest)
+        if asset.checksum_sha256 is None or asset.checksum_sha256 in missing
+    )
+
+
+def _located(settings: Settings, manifest: Manifest) -> Iterator[tuple[Asset, Path]]:
+    roots = allowed_roots(settings.project_root, manifest.path, settings.allowed_roots)
+    for asset in manifest.assets:
+        try:
+            yield asset, locate(asset.source_url_or_path, base_folder(manifest), roots)
+        except AssetRefusedError:
+            continue
+
+
+def _day_of(run: Mapping[str, Any]) -> str:
+    """The one day that a run was asked for; a window of several is read whole."""
+    if run["window_start"] is None:
+        return ""
+    start, end = date.fromisoformat(run["window_start"]), date.fromisoformat(run["window_end"])
+    return f" PARTITION={start}" if (end - start).days == 1 else ""
+
+
+def _from_raw_zone(settings: Settings, manifests: Collection[Manifest], missing: Collection[str], batch_id: str) -> str:
+    """The archive names objects by what they hold, and has forgotten nothing: a file goes back to where its manifest
+    looks for it; without a manifest it is read as it lies there."""
+    raw_zone = RawZone(settings.raw_zone)
+    batch = batch_id if _BATCH.fullmatch(batch_id) else "batch-<day as YYYYMMDD>-001"
+    places = {
+        asset.checksum_sha256: path
+        for manifest in manifests
+        if not manifest.is_implicit
+        for asset, path in _located(settings, manifest)
+        if not path.exists()
+    }
+    for fingerprint in sorted(missing):
+        for key in (raw_zone.key_of(fingerprint, "identity"), raw_zone.key_of(fingerprint, "gzip")):
+            if not raw_zone.has(key):
+                continue
+            archived = pasted(settings.named(raw_zone.path_of(key)))
+            if fingerprint in places:
+                place = places[fingerprint]
+                folder = "" if place.parent.is_dir() else f"mkdir -p {pasted(place.parent)} && "
+                return f"{folder}cp {archived} {pasted(place)}   # the file is gone; then make diagnose"
+            return f"make ingest INPUT={archived} BATCH={batch}   # from the raw zone: its manifest is gone"
+    return "make manifest FROM=<folder> OUT=<manifest.json>   # of files delivered again: the archive has none"
+
+
+def _erasures(world: World, lost: Sequence[Lost]) -> Iterator[str]:
+    for each in lost:
+        if each.record is not None and each.is_erasure:
+            world.cursor.execute(_ERASED, (each.record["customer_hash"],))
+            if not world.cursor.fetchone()[0]:
+                reason = pasted(each.record["reason"])
+                yield f"loader erase --customer '<the same customer>' --reason {reason} --mode execute"
