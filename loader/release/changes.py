@@ -17,10 +17,19 @@ from loader.warehouse.built import copy_built, freeze_built
 EVERYTHING = "*"
 
 # Tickets that are waiting and of which Silver has another row than was released last, or none: read as omni_transform.
+# A digest costs more than all the rest: without a row to compare with, it is taken of what is kept, and only then.
 _COMPARE = """
 with
 silver as (
-    select fact.ticket_id, fact.partition_key, {digest} as row_digest
+    select
+        fact.ticket_id,
+        fact.partition_key,
+        case
+            when exists (
+                select from release.ticket_row as held
+                where held.ticket_id = fact.ticket_id and held.end_release_id is null
+            ) then {digest}
+        end as row_digest
     from silver.ticket_fact as fact
     where {is_waiting}
 ),
@@ -74,8 +83,15 @@ select %(release)s, fact.row_digest, {fact_columns}
 from (select fact.*, {digest} as row_digest from pg_temp.silver_row as fact offset 0) as fact
 inner join pg_temp.release_change as change
     on change.ticket_id = fact.ticket_id and change.new_partition_key = fact.partition_key
-    and change.new_digest = fact.row_digest
+    and fact.row_digest = coalesce(change.new_digest, fact.row_digest)
 where change.new_partition_key = any(%(days)s)
+"""
+
+_NOTE_DIGESTS = """
+update pg_temp.release_change as change
+set new_digest = held.row_digest
+from release.ticket_row as held
+where change.new_digest is null and held.ticket_id = change.ticket_id and held.first_release_id = %(release)s
 """
 
 # A partition's version: the one before, without the rows that left, with those that came.
@@ -241,6 +257,7 @@ def _add_rows(cursor: Any, parameters: Mapping[str, Any]) -> None:
             " columns are not of the types that are released; nothing was released",
             next_command="make build   # makes it anew",
         )
+    cursor.execute(_NOTE_DIGESTS, parameters)
 
 
 def keep_waiting(cursor: Any, released: Sequence[date]) -> None:
