@@ -16,12 +16,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from loader.config import Settings
-from loader.errors import InfrastructureError, LoaderError
+from loader.errors import CommandUsageError, InfrastructureError, LoaderError, RefusedError
 from loader.printable import pasted
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _DISK_FULL_STATE = "53100"
-_WORDS = re.compile(r"No space left on device|Disk quota exceeded|File too large|disk full", re.IGNORECASE)
+_WORDS = re.compile(r"No space left on device|Disk quota exceeded|File too large")
 # As Python's errors name a file, and as dlt's, dbt's and Arrow's repeat it.
 _NAMED = re.compile(r"(?:No space left on device|Disk quota exceeded|File too large): '(/[^']+)'")
 _SHARED_MEMORY = re.compile(r"shared memory segment")
@@ -38,6 +38,9 @@ _THEN = "   # make room there; then the same command again, or for a run: make r
 def full_disk(error: BaseException, settings: Settings | None, since: datetime) -> InfrastructureError | None:
     """`error` told anew where a full disk is behind it, else None. `since`: lines that the embedded server wrote
     earlier are not about it. Reads the server's log and the sizes of file systems; changes nothing."""
+    # These quote what an operator wrote.
+    if isinstance(error, CommandUsageError | RefusedError):
+        return None
     chain = list(_chain(error))
     texts = [str(each) for each in chain]
     if any(map(_is_full, chain)):
@@ -51,7 +54,8 @@ def full_disk(error: BaseException, settings: Settings | None, since: datetime) 
     said = " ".join(lines if isinstance(error, LoaderError) else lines[:1]) or type(error).__name__
     if place is None:
         return InfrastructureError(
-            f"a disk of the database's server is full: {said}", next_command=f"psql -c 'show data_directory'{_THEN}"
+            f"a disk of the database's server ran full: {said}",
+            next_command=f"loader psql -c 'select pg_size_pretty(pg_database_size(current_database()))'{_THEN}",
         )
     mount, free = _mount_of(place), shutil.disk_usage(place).free
     below = "" if place == mount else f" ({place} lies on it)"
@@ -68,9 +72,8 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _is_full(error: BaseException) -> bool:
-    if isinstance(error, OSError):
-        return error.errno in _FULL
-    return getattr(error, "pgcode", None) == _DISK_FULL_STATE or bool(_WORDS.search(str(error)))
+    is_by_code = getattr(error, "errno", None) in _FULL or getattr(error, "pgcode", None) == _DISK_FULL_STATE
+    return is_by_code or bool(_WORDS.search(str(error)))
 
 
 def _place(chain: list[BaseException], texts: list[str], settings: Settings | None) -> Path | None:

@@ -42,13 +42,13 @@ from loader.ingest.verdict import Problem, Verdict, judge_run, shown, too_many_r
 from loader.privacy.redaction import FoundLine
 from loader.privacy.tombstones import finish_redactions, known_keys, put_without, read_suppression, record_arrival
 from loader.progress import Meter, Report, Step
-from loader.raw_zone import RawZone, SourceChangedError, require_objects
+from loader.raw_zone import ArchiveDamagedError, RawZone, SourceChangedError, require_objects
 from loader.reader import ContentChangedError
 from loader.release import Act, publish, record_published
 from loader.release.views import MEND, view_faults
 from loader.runs import Attempt, IngestLock, Job, Ledger, drop_working_state, repair
 from loader.runs.operator import acting_operator
-from loader.runs.registry import RegisteredAsset, refuse_changed_manifests, register, register_ruleset
+from loader.runs.registry import SOURCE_MISSING, RegisteredAsset, refuse_changed_manifests, register, register_ruleset
 from loader.silver import (
     PROVING_BUILD,
     BuildResult,
@@ -240,10 +240,19 @@ class Execution:
             only=only,
         )
         require_objects(cursor, self._settings, self._keys(to_read))
+        self._say_what_is_lost(cursor, entries)
         self._ledger.record_actions(cursor, actions)
         unchanged = sum(action.action == "unchanged" for action in actions)
         self._report(f"bronze: {len(to_read)} asset(s) to read, {unchanged} unchanged")
         return to_read
+
+    def _say_what_is_lost(self, cursor: Any, entries: Sequence[RegisteredAsset]) -> None:
+        """Of files that are gone, and were taken: nothing is read now, and the archive may not have them either."""
+        gone = [entry.raw_zone_key for entry in entries if SOURCE_MISSING in entry.reason_codes and entry.raw_zone_key]
+        try:
+            require_objects(cursor, self._settings, gone)
+        except ArchiveDamagedError as lost:
+            self._report(f"archive: {lost.message}")
 
     def _keys(self, assets: Sequence[AssetToRead]) -> list[str]:
         return [asset.path.relative_to(self._raw_zone.root).as_posix() for asset in assets]

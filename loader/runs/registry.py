@@ -14,6 +14,9 @@ from loader.gate import AssetJudgement, GateReport
 from loader.manifest.model import Manifest
 from loader.reader import ContentEncoding
 
+# Of an entry whose file is gone and whose bytes were registered earlier.
+SOURCE_MISSING = "source_missing_archived"
+
 
 @dataclass(frozen=True, slots=True)
 class RegisteredAsset:
@@ -188,7 +191,7 @@ def _confirm_entry(
     judgement, reasons = judged.judgement.judgement, judged.judgement.reason_codes
     action = "parsed"
     if judged.judgement.disposition == "missing":
-        judgement, reasons = "warn", ("source_missing_archived",)
+        judgement, reasons = "warn", (SOURCE_MISSING,)
     elif judged.inspection is None or judged.inspection.fingerprint != fingerprint:
         judgement, action, reasons = "reject", "withheld", tuple(sorted({*reasons, "source_changed"}))
     elif judged.judgement.disposition == "withheld":

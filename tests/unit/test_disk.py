@@ -17,7 +17,7 @@ from loader.bronze.load import BronzeLoader
 from loader.cli import main
 from loader.config import Settings
 from loader.disk import full_disk
-from loader.errors import InfrastructureError, LoaderError
+from loader.errors import InfrastructureError, LoaderError, RefusedError
 
 NOW = datetime(2026, 11, 28, 12, 0, 0, 500, tzinfo=UTC)
 WORDS = "No space left on device"
@@ -64,6 +64,7 @@ def test_the_disk_of_the_file_is_named_with_a_command_that_shows_it(tmp_path: Pa
     [
         InfrastructureError(f"dlt failed in step normalize: [Errno 28] {WORDS}: '/proc/x.parquet'", next_command=""),
         InfrastructureError(f"dbt: could not write to file '/x': {WORDS}", next_command=""),
+        OSError(f"Arrow: error writing bytes to file: {WORDS}"),
         DiskFull('could not extend file "base/5/16673"'),
         by(InfrastructureError("the database stopped a statement", next_command=""), DiskFull("no room")),
     ],
@@ -73,6 +74,11 @@ def test_what_others_say_of_a_full_disk_is_understood(error: BaseException, sett
     assert " ran full, " in told(error, settings).message
     if "/proc/" in str(error):
         assert told(error, settings).message.startswith("the disk /proc ran full")
+
+
+def test_what_an_operator_wrote_is_not_taken_for_a_disk(settings: Settings) -> None:
+    """Prevents `--reason 'after: No space left on device'` from changing what is told."""
+    assert full_disk(RefusedError(f"held: after: {WORDS}", next_command="make status"), settings, NOW) is None
 
 
 def test_a_segment_of_shared_memory_lies_on_its_own_disk(settings: Settings) -> None:
@@ -85,7 +91,7 @@ def test_the_disk_of_a_server_elsewhere_is_not_looked_for_here(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PGHOST", "db.example")
-    assert told(DiskFull("no room"), settings).next_command.startswith("psql -c 'show data_directory'")
+    assert told(DiskFull("no room"), settings).next_command.startswith("loader psql -c 'select pg_size_pretty(")
 
 
 LOST = "server closed the connection unexpectedly"

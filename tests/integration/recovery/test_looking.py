@@ -194,6 +194,8 @@ class TestVerify:
         source = exports.parent / "e" / "tickets-2026-04-15.jsonl"
         aside = source.rename(source.with_name("aside"))
         assert _said(capfd, "verify", "--run", run_id) == (1, f"{mends}   # when the file is back")
+        code, told = _said(capfd, "ingest", "--manifest", str(exports), whole=True)
+        assert f"The delivered file {source} does not have its bytes any more" in told
         aside.rename(source)
         _said(capfd, "ingest", "--manifest", str(exports))
         assert first.read_bytes() == content
