@@ -2,6 +2,11 @@
 -- Every statement may be run again; what a table of an earlier version lacks is brought by migrations/.
 create schema if not exists ops;
 
+-- A clock may go back; a sequence does not. Everything that is told apart by "before" and "after" takes its number from
+-- one sequence when its row is made, so that a run, a load, a release and an erasure compare with each other.
+-- (docs/decisions/0012)
+create sequence if not exists ops.event_number as bigint;
+
 -- First 64 bits of md5 as a number. Summed over rows it is a content digest that does not depend
 -- on their order but does on how often each occurs (a multiset digest). Not a defence against forgery:
 -- record_fingerprint (SHA-256) is.
@@ -31,6 +36,7 @@ create table if not exists ops.manifest (
     is_implicit boolean not null,
     registered_by_run_id uuid not null,
     registered_at timestamptz not null default now(),
+    event_number bigint not null default nextval('ops.event_number'),
     check ((window_start is null) = (window_end is null)),
     check (window_start < window_end)
 );
@@ -122,10 +128,14 @@ create table if not exists ops.ingest_run (
     -- "is_implicit"}]; and the recovery plan that it applies.
     declared_manifests jsonb not null default '[]',
     plan jsonb,
+    -- The last stage that was done before its end: of one that failed, `stage` says finished.
+    last_stage text not null default 'started',
+    event_number bigint not null default nextval('ops.event_number'),
     primary key (run_id, attempt),
     check ((window_start is null) = (window_end is null)),
     check (window_start < window_end)
 );
+create unique index if not exists ingest_run_by_event on ops.ingest_run (event_number);
 
 -- What an attempt did with each declared asset.
 create table if not exists ops.run_asset (
@@ -181,6 +191,7 @@ create table if not exists ops.completed_load (
     completed_at timestamptz not null default now(),
     -- Greatest updated_at, or created_at without one, of the load's events by record source: {"<source>": "<instant>"}.
     newest_at jsonb not null default '{}',
+    event_number bigint not null default nextval('ops.event_number'),
     primary key (load_id, table_name),
     foreign key (run_id, attempt) references ops.ingest_run
 );
@@ -209,6 +220,7 @@ create table if not exists ops.ingest_state_change (
     operator text,
     reason text,
     changed_at timestamptz not null default now(),
+    event_number bigint not null default nextval('ops.event_number'),
     check ((operator is null) = (reason is null))
 );
 
@@ -248,7 +260,8 @@ create table if not exists ops.run_evidence (
     content bytea not null,
     content_sha256 text not null check (content_sha256 ~ '^[0-9a-f]{64}$'),
     predecessor_sha256 text check (predecessor_sha256 ~ '^[0-9a-f]{64}$'),
-    written_at timestamptz not null default now()
+    written_at timestamptz not null default now(),
+    event_number bigint not null default nextval('ops.event_number')
 );
 create index if not exists run_evidence_by_path on ops.run_evidence (report_path, evidence_id);
 create index if not exists run_evidence_by_dataset on ops.run_evidence (dataset, evidence_id);

@@ -13,6 +13,7 @@ create table if not exists ops.proof (
     project_sha256 text not null,
     load_count bigint not null,
     proved_at timestamptz not null default now(),
+    event_number bigint not null default nextval('ops.event_number'),
     check ((run_id is null) = (attempt is null))
 );
 

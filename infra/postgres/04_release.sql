@@ -17,6 +17,7 @@ create table if not exists release.data_release (
     -- The recovery plan that it applied.
     plan_id uuid unique,
     released_at timestamptz not null default clock_timestamp(),
+    event_number bigint not null default nextval('ops.event_number'),
     check ((run_id is null) = (attempt is null)),
     check (kind = 'publish' or reason is not null)
 );
@@ -34,7 +35,8 @@ create table if not exists release.expiry (
     reason text not null,
     -- The plan that it applied.
     plan_id uuid not null unique,
-    expired_at timestamptz not null default clock_timestamp()
+    expired_at timestamptz not null default clock_timestamp(),
+    event_number bigint not null default nextval('ops.event_number')
 );
 
 -- What a release made of a partition: a state that pointers can show. Digest: sum of ops.digest64 over its rows.

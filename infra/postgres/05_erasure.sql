@@ -22,7 +22,8 @@ create table if not exists ops.erasure (
     -- Rows and lines by place: {"raw_ticket_event": 3, …}.
     removed jsonb not null,
     removed_at timestamptz not null default clock_timestamp(),
-    finished_at timestamptz
+    finished_at timestamptz,
+    event_number bigint not null default nextval('ops.event_number')
 );
 create index if not exists erasure_by_customer on ops.erasure (customer_hash);
 
