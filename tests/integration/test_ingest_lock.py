@@ -131,7 +131,7 @@ def test_no_lock_is_one_that_anybody_may_take() -> None:
         if file.suffix in (".py", ".sql")
     ]
     assert len(files) > 100
-    assert [file.name for file in files if "advisory" in file.read_text()] == ["00_locks.sql", "roles.sql"]
+    assert [file.name for file in files if "advisory_" in file.read_text()] == ["roles.sql"]
 
 
 def test_holding_the_lock_keeps_no_vacuum_back(database: Warehouse) -> None:

@@ -46,9 +46,9 @@ ATTACKS: tuple[tuple[str, dict[str, str]], ...] = (
     ),
     (
         (
-            f"alter view {FACT} rename to behind; revoke all on serving.behind from omni_loader, omni_reader;"
+            f"alter view {FACT} rename to behind; revoke all on serving.behind from omni_reader;"
             f" create view {FACT} with (security_barrier) as select * from serving.behind;"
-            f" grant select on {FACT} to omni_loader, omni_reader"
+            f" grant select on {FACT} to omni_reader"
         ),
         {FACT: "its query"},
     ),
