@@ -10,15 +10,15 @@ from loader.runs.ledger import FUTURE_TOLERANCE
 
 # Below this a clock was corrected, and not set.
 _BACK = timedelta(seconds=1)
-_SHOWN = 10
+_NEWEST = 30
 
 # What happens under the ingest lock happens one after the other: a run that began before the one that had ended began
-# by another clock. The newest runs only, as status shows them.
+# by another clock. The newest only. (When a run that crashed was found says nothing of when it ended.)
 _STEPS = """
 with
 happened as (
     select event_number, 'run ' || run_id || ' attempt ' || attempt as what, started_at as began_at,
-        greatest(started_at, finished_at) as ended_at
+        case when status = 'crashed' then started_at else greatest(started_at, finished_at) end as ended_at
     from ops.ingest_run
     union all
     select event_number, 'release ' || data_release_id, released_at, released_at from release.data_release
@@ -48,7 +48,7 @@ def look_at_clocks(cursor: Any) -> tuple[str | None, str | None]:
     """What is to be said of the server's clock and of ours, None where that is nothing; and the command that comes
     first where one is wrong now. A step that lies behind is told, and asks for nothing."""
     words = []
-    for step in fetch_rows(cursor, _STEPS, {"limit": 3 * _SHOWN, "back": _BACK})[:1]:
+    for step in fetch_rows(cursor, _STEPS, {"limit": _NEWEST, "back": _BACK})[:1]:
         words.append(
             f"the server's clock went back by {_rough(step['back'])}: {step['what']} came after {step['before']} and"
             " says an earlier time. Order is by number, nothing is lost or tampered with"

@@ -139,6 +139,23 @@ def test_an_instant_between_two_clocks_is_no_release(database: Warehouse) -> Non
         assert store.left_at(cursor) == {(date(2026, 4, 17), 1): times[0][0]}
 
 
+def test_a_crash_that_is_found_late_is_no_clock(database: Warehouse) -> None:
+    """Prevents an alarm after a kill: the run is said to have ended when the next ingest found it, after a release."""
+    rows(
+        database,
+        "update ops.ingest_run as run set started_at = now() - interval '1 day' + interval '30 minutes' * place,"
+        " finished_at = now() - interval '23 hours', status = case place when 1 then 'crashed' else 'success' end"
+        " from (select event_number, row_number() over (order by event_number) as place from ops.ingest_run) as each"
+        " where each.event_number = run.event_number",
+    )
+    rows(
+        database,
+        "update release.data_release set"
+        " released_at = now() - interval '1 day' + interval '30 minutes' * data_release_id + interval '5 minutes'",
+    )
+    assert clocks(database) == (None, None)
+
+
 def test_clocks_that_disagree_are_told_and_nothing_expires(
     database: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
