@@ -20,6 +20,30 @@ create or replace function ops.instant_text(instant timestamptz) returns text
 language sql immutable parallel safe
 return coalesce(encode(timestamptz_send(instant), 'hex'), '~');
 
+-- Where a declared sequence stands among all: the only place that knows the scales of loader/manifest/sequence.py
+-- (docs/decisions/0011). Days (YYYYMMDD * 1000 + n) and stamps of 12 or 14 digits become moments
+-- (YYYYMMDD * 10^8 + 10^7 + milliseconds of the day; a whole day's n before them, as n * 10^4). Other numbers mean what
+-- they did: small ones come before all dates, those between the scales after them. Total: no number is an error.
+create or replace function ops.sequence_place(sequence bigint) returns bigint
+language sql immutable parallel safe strict
+return case
+    when sequence < 10000000000 or sequence >= 1000000000000000 then sequence
+    when sequence < 100000000000 then sequence / 1000 * 100000000 + sequence % 1000 * 10000
+    when
+        sequence / 100000000 between 1970 and 2199
+        and sequence / 1000000 % 100 between 1 and 12 and sequence / 10000 % 100 between 1 and 31
+        and sequence / 100 % 100 < 24 and sequence % 100 < 60
+        then sequence / 10000 * 100000000 + 10000000
+            + (sequence / 100 % 100 * 60 + sequence % 100) * 60000
+    when
+        sequence / 10000000000 between 1970 and 2199
+        and sequence / 100000000 % 100 between 1 and 12 and sequence / 1000000 % 100 between 1 and 31
+        and sequence / 10000 % 100 < 24 and sequence / 100 % 100 < 60 and sequence % 100 < 60
+        then sequence / 1000000 * 100000000 + 10000000
+            + (sequence / 10000 % 100 * 3600 + sequence / 100 % 100 * 60 + sequence % 100) * 1000
+    else sequence + 1000000000000000000
+end;
+
 create table if not exists ops.manifest (
     manifest_id text primary key,
     manifest_sha256 text not null check (manifest_sha256 ~ '^[0-9a-f]{64}$'),
@@ -75,6 +99,17 @@ create table if not exists ops.manifest_asset (
     check ((disposition = 'admitted') = (asset_id is not null))
 );
 create index if not exists manifest_asset_by_asset on ops.manifest_asset (asset_id);
+
+-- One row per declared asset: its place in upstream's order, the smallest that a manifest gives it. One that gives a
+-- moment says more than one that gives a bare number, so a manifest that is made anew can mend an older one.
+create or replace view ops.asset_place as
+select
+    asset_id,
+    coalesce(min(place) filter (where place >= 1000000000000000), min(place)) as sequence
+from (
+    select asset_id, ops.sequence_place(sequence) as place from ops.manifest_asset where asset_id is not null
+) as entry
+group by asset_id;
 
 create table if not exists ops.ruleset (
     ruleset_id integer generated always as identity primary key,

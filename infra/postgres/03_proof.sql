@@ -105,9 +105,7 @@ from (
     select distinct on (asset_id) asset_id, ruleset_id from ops.asset_index
     order by asset_id, is_complete desc, ruleset_id desc
 ) as latest
-left join (
-    select asset_id, min(sequence) as sequence from ops.manifest_asset where asset_id is not null group by asset_id
-) as place using (asset_id)
+left join ops.asset_place as place using (asset_id)
 left join (
     select asset_id, ruleset_id, count(taken_by_run_id) as partition_count
     from ops.asset_partition group by asset_id, ruleset_id

@@ -89,17 +89,15 @@ from ({{ ticket_versions(stale_ticket if is_incremental() else none) }}) as rank
 analyze {{ stale_version }};
 {%- endmacro %}
 
-{#- How each asset counts now: under its latest ruleset, at the smallest sequence that a manifest gave it.
-    An asset that no manifest admits any more keeps its events, and comes first. -#}
+{#- How each asset counts now: under its latest ruleset, at its place in upstream's order. An asset that no manifest
+    admits any more keeps its events, and comes first. -#}
 {% macro asset_readings() -%}
 select
     asset_index.asset_id,
     asset_index.ruleset_id,
-    coalesce(min(manifest_asset.sequence), 0) as sequence
+    coalesce(asset_place.sequence, 0) as sequence
 from {{ ref('stg_ops__asset_index') }} as asset_index
-left join {{ ref('stg_ops__manifest_asset') }} as manifest_asset
-    on asset_index.asset_id = manifest_asset.asset_id and manifest_asset.disposition = 'admitted'
-group by asset_index.asset_id, asset_index.ruleset_id
+left join {{ ref('stg_ops__asset_place') }} as asset_place on asset_index.asset_id = asset_place.asset_id
 {%- endmacro %}
 
 {#- The variable `partition`, checked: YYYY-MM-DD. -#}

@@ -82,12 +82,6 @@ asset_indexes as (
 
 ),
 
-manifest_assets as (
-
-    select * from {{ source('ops', 'manifest_asset') }}
-
-),
-
 manifests as (
 
     select * from {{ source('ops', 'manifest') }}
@@ -139,10 +133,8 @@ sequences as (
 
     select
         asset_id,
-        min(sequence) as asset_sequence
-    from manifest_assets
-    where asset_id is not null
-    group by asset_id
+        sequence as asset_sequence
+    from {{ source('ops', 'asset_place') }}
 
 ),
 

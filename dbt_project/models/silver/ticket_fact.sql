@@ -18,7 +18,7 @@
 
 -- depends_on: {{ ref('stg_ops__asset_index') }}
 -- depends_on: {{ ref('stg_ops__completed_load') }}
--- depends_on: {{ ref('stg_ops__manifest_asset') }}
+-- depends_on: {{ ref('stg_ops__asset_place') }}
 
 with
 

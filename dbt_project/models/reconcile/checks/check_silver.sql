@@ -51,6 +51,12 @@ manifest_assets as (
 
 ),
 
+asset_places as (
+
+    select * from {{ source('ops', 'asset_place') }}
+
+),
+
 asset_indexes as (
 
     select * from {{ source('ops', 'asset_index') }}
@@ -138,11 +144,11 @@ sequences as (
 
     select
         manifest_assets.asset_id,
-        min(manifest_assets.sequence) as asset_sequence,
+        min(asset_places.sequence) as asset_sequence,
         bool_or(ingest_runs.status = 'running') as is_being_judged
     from manifest_assets
+    inner join asset_places on manifest_assets.asset_id = asset_places.asset_id
     left join ingest_runs on manifest_assets.judged_by_run_id = ingest_runs.run_id
-    where manifest_assets.asset_id is not null
     group by manifest_assets.asset_id
 
 ),

@@ -1,0 +1,4 @@
+select
+    asset_id,
+    sequence
+from {{ source('ops', 'asset_place') }}
