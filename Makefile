@@ -13,7 +13,7 @@ override PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 FREE := PYTHON JSON K ARGS WORKERS MINUTES SEED
 takes_ingest := PARTITION MANIFEST INPUT BATCH LIMIT LOCK_TIMEOUT
 takes_dry-run := $(takes_ingest)
-takes_manifest := FROM OUT
+takes_manifest := FROM OUT ORDER
 takes_status := PARTITION
 takes_diagnose := PARTITION
 takes_completeness := PARTITION
@@ -64,6 +64,7 @@ option = $(if $(strip $($(2))),$(1) $(call quoted,$(2)))
 inputs = $(call option,--partition,PARTITION) $(call option,--manifest,MANIFEST) $(call option,--input,INPUT) \
 	$(call option,--batch,BATCH) $(call option,--limit,LIMIT) $(lock) $(json)
 lock = $(call option,--lock-timeout,LOCK_TIMEOUT)
+delivered = $(call option,--order,ORDER) $(call option,--batch,BATCH)
 # A recovery verb's own arguments, and whether it only plans. MODE is the verb for `make plan`, else dry-run or execute.
 window = $(call option,--partition,PARTITION) $(call option,--from,FROM) $(call option,--to,TO)
 latest = $(if $(strip $(RUN)),,--latest)
@@ -126,8 +127,8 @@ ingest: $(STAMP) ## A day, from file to proof: PARTITION=2026-04-17 [MANIFEST=a.
 dry-run: $(STAMP) ## Judge files and lines, write a report, need no database [PARTITION= MANIFEST= INPUT= BATCH= LIMIT=]
 	@$(LOADER) dry-run $(inputs)
 
-manifest: $(STAMP) ## Write the manifest of a folder of exports: FROM=exports OUT=data/seed_manifests/exports.json
-	@$(LOADER) manifest $(call option,--from,FROM) $(call option,--out,OUT) $(json)
+manifest: $(STAMP) ## Write the manifest of a folder of exports: FROM=exports OUT=data/seed_manifests/exports.json [ORDER=mtime|name|FILE] [BATCH=]
+	@$(LOADER) manifest $(call option,--from,FROM) $(call option,--out,OUT) $(delivered) $(json)
 
 status: $(STAMP) ## Partitions, runs, cursors, gaps and the next command [PARTITION=2026-04-17]
 	@$(LOADER) status $(call option,--partition,PARTITION) $(json)

@@ -56,7 +56,7 @@ def write_export(path: Path, items: Iterable[Mapping[str, Any] | bytes], *, end:
 def declare(folder: Path, name: str = "m", **changes: Any) -> Path:
     """A manifest of all exports in `folder`, beside the folder; `changes` replace fields of the JSON."""
     out = folder.parent / f"{name}.json"
-    terms = BatchTerms(owner="tests", license="CC0-1.0", pii_scan_status="clean")
+    terms = BatchTerms(owner="tests", license="CC0-1.0", pii_scan_status="clean", order="name")
     built = build_manifest(folder, out, project_root=load_settings().project_root, terms=terms)
     if not changes:
         write_manifest(built.manifest)

@@ -25,6 +25,10 @@ _NAMES_SHOWN = 3
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Manifest file to write.")
 @click.option("--include", metavar="PATTERN", help="Only paths below it that match, e.g. '*-2026-04-*'.")
 @click.option("--name", help="Begins the manifest_id (default: the folder's name).")
+@click.option("--order", metavar="mtime|name|FILE", help="Where names leave it open; FILE lists them, oldest first.")
+@click.option(
+    "--batch", "batch_id", metavar="batch-YYYYMMDD-NNN", help="When it was delivered (default: what names say)."
+)
 @click.option("--contract", "contract_ref", default="ticket_v1", show_default=True, help="Of the exports.")
 @click.option("--window-start", metavar="INSTANT", help="The exporter selected records from here on …")
 @click.option("--window-end", metavar="INSTANT", help="… until before this one. Without both: everything.")
@@ -39,6 +43,8 @@ def command(
     out: Path,
     include: str | None,
     name: str | None,
+    order: str | None,
+    batch_id: str | None,
     contract_ref: str,
     window_start: str | None,
     window_end: str | None,
@@ -68,6 +74,8 @@ def command(
         license=license_name,
         pii_scan_status=pii_scan,
         is_canonized=is_canonized,
+        order=order,
+        batch_id=batch_id,
     )
     built = build_manifest(
         folder, out, project_root=settings.project_root, terms=terms, allowed_roots=settings.allowed_roots

@@ -7,17 +7,16 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from loader.errors import CommandUsageError, InfrastructureError
+from loader.manifest.delivery import DeliveryTerms, FilePlace, arrange
 from loader.manifest.draft import (
     GATE_POLICY,
-    day_digits,
-    day_named_in,
     instant_text,
     manifest_bytes,
     require_source_id,
@@ -28,7 +27,6 @@ from loader.manifest.folder import FoundFile, IgnoredFile, scan
 from loader.manifest.model import Manifest
 from loader.manifest.parse import ManifestRefusedError, parse_manifest
 from loader.manifest.rules import KnownContract, load_registry
-from loader.manifest.sequence import SequenceError, sequence_of
 
 _ID_DIGITS = 12
 _SLUG_CHARACTERS = 64
@@ -40,7 +38,8 @@ class BatchTerms:
     """What the bytes of the exports do not say. `window` is half-open; None: the exporter left nothing out.
 
     `name` begins the manifest_id (by default the folder's name); `include` is a shell pattern for the paths
-    below the folder. `owner` None leaves the metadata partial.
+    below the folder. `owner` None leaves the metadata partial. `order`: where names leave it open, `mtime`, `name`, or
+    the path of a file that lists the names, oldest first. `batch_id` None: of the day that the names say.
     """
 
     contract_ref: str = "ticket_v1"
@@ -52,6 +51,8 @@ class BatchTerms:
     license: str = "unknown"
     pii_scan_status: str = "not_run"
     is_canonized: bool = False
+    order: str | None = None
+    batch_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +75,10 @@ def build_manifest(
 ) -> BuiltManifest:
     """The manifest of the exports below `folder`, as it would stand at `out`; writes nothing.
 
-    The same files, names, place and terms give the same bytes, any difference another manifest_id. A file
-    without a day in its name brings in its time stamp. Raises CommandUsageError (no folder, no export in it,
-    a name that cannot be declared, terms that no manifest allows), InfrastructureError.
+    The same files, names, place and terms give the same bytes, any difference another manifest_id. Time stamps
+    come in only where no name, nor the folder's, says when (or `order` asks for them). Raises CommandUsageError (no
+    folder, no export in it, a name that cannot be declared, an order that is open, terms that no manifest allows),
+    InfrastructureError.
     """
     terms = terms or BatchTerms()
     for text in (terms.name, terms.owner, terms.license):
@@ -91,11 +93,17 @@ def build_manifest(
         raise _no_exports(f"{os.fspath(folder)!r} holds no export of {terms.contract_ref} ({expected}){told}")
     for file in files:
         require_source_id(file.source_id, file.path)
-    sequences = _sequences(files)
     facts = [_facts(file) for file in files]
+    delivery = arrange(
+        folder,
+        [file.source_id for file in files],
+        [fact.modified_ns for fact in facts],
+        # Files of lines, as opposed to a document or a call, hold records that others correct.
+        DeliveryTerms(terms.order, terms.batch_id, any(file.asset_type in _COUNTED_TYPES for file in files)),
+    )
     root, prefix = _place(folder, out, project_root)
     body: dict[str, Any] = {
-        "batch_id": f"batch-{day_digits(max(map(_day, files, facts)))}-001",
+        "batch_id": delivery.batch_id,
         "contract_ref": terms.contract_ref,
         "modality": contract.modality,
         "source_type": contract.source_types[0],
@@ -105,8 +113,8 @@ def build_manifest(
         **({} if root is None else {"root": root}),
         "gate_policy": GATE_POLICY,
         "assets": [
-            _entry(file, fact, sequence, prefix, terms)
-            for file, fact, sequence in zip(files, facts, sequences, strict=True)
+            _entry(file, fact, place, prefix, terms)
+            for file, fact, place in zip(files, facts, delivery.files, strict=True)
         ],
     }
     digest = hashlib.sha256(orjson.dumps(body)).hexdigest()[:_ID_DIGITS]
@@ -114,7 +122,7 @@ def build_manifest(
     return BuiltManifest(
         manifest=_parsed(content, out, project_root),
         ignored=tuple(ignored),
-        notes=tuple(_notes(files, facts)),
+        notes=(*delivery.notes, *_notes(files, facts)),
         roots_to_allow=_roots_to_allow(folder, files, (project_root, out.parent, *allowed_roots)),
     )
 
@@ -172,17 +180,7 @@ def _place(folder: Path, out: Path, project_root: Path) -> tuple[str | None, str
     return require_storable(str(real_folder), real_folder), ""
 
 
-def _sequences(files: Sequence[FoundFile]) -> tuple[int, ...]:
-    try:
-        return sequence_of([file.source_id for file in files])
-    except SequenceError as error:
-        raise CommandUsageError(
-            f"{error}; no manifest was written",
-            next_command="make manifest FROM=<a folder with fewer of them> OUT=<manifest.json>",
-        ) from error
-
-
-def _entry(file: FoundFile, fact: FileFacts, sequence: int, prefix: str, terms: BatchTerms) -> dict[str, Any]:
+def _entry(file: FoundFile, fact: FileFacts, place: FilePlace, prefix: str, terms: BatchTerms) -> dict[str, Any]:
     path = prefix + file.source_id
     counted = {} if fact.record_count is None else {"record_count": fact.record_count}
     return {
@@ -193,28 +191,16 @@ def _entry(file: FoundFile, fact: FileFacts, sequence: int, prefix: str, terms: 
         "checksum_sha256": fact.fingerprint,
         "size_bytes": fact.size_bytes,
         **counted,
-        "sequence": sequence,
+        "sequence": place.sequence,
         "canonization_status": "canonized" if terms.is_canonized else "candidate",
         "license": terms.license,
         "pii_scan_status": terms.pii_scan_status,
         "metadata": {
-            "exported_at": _exported_at(file, fact),
+            "exported_at": instant_text(place.exported_at),
             "owner": terms.owner,
             "schema_version": terms.contract_ref,
         },
     }
-
-
-def _exported_at(file: FoundFile, fact: FileFacts) -> str:
-    """The last second of the day in the name (a day's export holds all of it), else the file's time stamp."""
-    day = day_named_in(file.source_id)
-    if day is None:
-        return instant_text(datetime.fromtimestamp(fact.modified_at, UTC))
-    return f"{day.isoformat()}T23:59:59Z"
-
-
-def _day(file: FoundFile, fact: FileFacts) -> date:
-    return day_named_in(file.source_id) or datetime.fromtimestamp(fact.modified_at, UTC).date()
 
 
 def _window(field: str, start: datetime, end: datetime) -> dict[str, str]:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from loader.errors import CommandUsageError
-from loader.manifest.sequence import ASSETS_PER_DATE, sequence_of
 
 GATE_POLICY = {
     "checksum_missing": "reject",
@@ -30,16 +29,6 @@ def manifest_bytes(manifest_id: str, body: dict[str, Any]) -> bytes:
     """The file's content: UTF-8, two spaces of indent, a newline at the end."""
     manifest = {"manifest_version": "manifest_v1", "manifest_id": manifest_id, **body}
     return orjson.dumps(manifest, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
-
-
-def day_named_in(source_id: str) -> date | None:
-    """The day that sequence_of reads from the name; one rule for both."""
-    number = sequence_of([source_id])[0] // ASSETS_PER_DATE
-    return None if number == 0 else date(number // 10_000, number // 100 % 100, number % 100)
-
-
-def day_digits(day: date) -> str:
-    return day.isoformat().replace("-", "")
 
 
 def instant_text(instant: datetime) -> str:

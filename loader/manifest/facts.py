@@ -28,14 +28,14 @@ class FileFacts:
     """SHA-256 (hex), size and time stamp of a file as delivered.
 
     `record_count` counts its lines that are not blank; None when it was not asked for, or when the file is a broken
-    gzip, or expands further than the gate lets it: `defect` then says how. `modified_at` is in seconds since 1970.
+    gzip, or expands further than the gate lets it: `defect` then says how. `modified_ns` is in nanoseconds since 1970.
     """
 
     fingerprint: str
     size_bytes: int
     is_gzip: bool
     record_count: int | None
-    modified_at: int
+    modified_ns: int
     defect: str | None = None
 
 
@@ -77,7 +77,7 @@ def read_facts(path: Path, *, counts_records: bool) -> FileFacts:
             f"cannot read {os.fspath(path)!r}: {error.strerror}; no manifest was made",
             next_command=f"ls -l {pasted(path)}",
         ) from error
-    return FileFacts(digest.hexdigest(), size_bytes, is_gzip, record_count, int(status.st_mtime), defect)
+    return FileFacts(digest.hexdigest(), size_bytes, is_gzip, record_count, status.st_mtime_ns, defect)
 
 
 class _TooMuchError(Exception):

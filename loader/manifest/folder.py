@@ -10,11 +10,14 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
 from loader.errors import InfrastructureError
+from loader.reader import open_regular
 
-# The longer ending first. A contract's asset types decide which of them count.
+# Names that engines give to JSON lines.
+_JSON_LINES = (".jsonl", ".json", ".ndjson", ".ldjson", ".jsonlines", ".jl")
+# A contract's asset types decide which of them count.
 _TYPE_OF_ENDING = (
-    (".jsonl.gz", "jsonl_gz"),
-    (".jsonl", "jsonl"),
+    *((f"{ending}.gz", "jsonl_gz") for ending in _JSON_LINES),
+    *((ending, "jsonl") for ending in _JSON_LINES),
     (".pdf", "pdf"),
     (".html", "html"),
     (".md", "markdown"),
@@ -22,6 +25,7 @@ _TYPE_OF_ENDING = (
     (".mp3", "mp3"),
     (".mp4", "mp4"),
 )
+_HEAD_BYTES = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,9 @@ class IgnoredFile:
 def scan(
     folder: Path, asset_types: Collection[str], include: str | None = None
 ) -> tuple[list[FoundFile], list[IgnoredFile]]:
-    """The exports in `folder` and its subfolders, and everything else, each in name order. Opens no file.
+    """The exports in `folder` and its subfolders, and everything else, each in name order.
+
+    Of the files only the head of a `*.json` is read: it may be lines, or one document such as a manifest.
 
     `include` is a shell pattern for the path below the folder. Links to folders are not followed; a link to a
     file is an export unless the folder holds its target anyway. Raises InfrastructureError for a folder that
@@ -88,7 +94,9 @@ def _asset_type(name: str, asset_types: Collection[str]) -> str | None:
 def _reason_against_folder(path: Path) -> str:
     if path.is_symlink():
         return "a link to a folder"
-    return "hidden" if path.name.startswith(".") else ""
+    if path.name.startswith("."):
+        return "hidden"
+    return "an engine's own folder" if path.name.startswith("_") else ""
 
 
 def _reason_against_file(
@@ -96,6 +104,8 @@ def _reason_against_file(
 ) -> str:
     if path.name.startswith("."):
         return "hidden"
+    if path.name.startswith("_") and (asset_type is None or path.suffix == ".json"):
+        return "a marker of an engine"
     if asset_type is None:
         return "its ending is none of the contract's"
     if include is not None and not fnmatchcase(source_id, include):
@@ -112,7 +122,19 @@ def _reason_against_file(
         target = os.path.realpath(path)
         if os.path.commonpath((target, real_folder)) == real_folder:
             return f"a link to {os.path.relpath(target, real_folder)}"
+    if path.suffix.lower() == ".json" and _is_one_document(path):
+        return "one JSON document, no JSON lines"
     return ""
+
+
+def _is_one_document(path: Path) -> bool:
+    """Whether the first line only opens an object, as in a schema or a report, or declares a manifest."""
+    try:
+        with open_regular(path) as file:
+            first = file.read(_HEAD_BYTES).strip().split(b"\n", 1)[0].rstrip()
+    except OSError:
+        return False
+    return first == b"{" or (first.startswith(b"{") and b'"manifest_version"' in first)
 
 
 def _cannot_read(error: OSError) -> None:

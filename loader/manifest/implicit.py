@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 from pathlib import Path
 from typing import Any
 
 from loader.errors import CommandUsageError
-from loader.manifest.draft import GATE_POLICY, day_named_in, manifest_bytes, require_source_id
+from loader.manifest.draft import GATE_POLICY, manifest_bytes, require_source_id
 from loader.manifest.facts import read_facts
 from loader.manifest.model import Manifest
+from loader.manifest.names import read_name
 from loader.manifest.parse import parse_manifest
-from loader.manifest.sequence import ASSETS_PER_DATE, sequence_of
+from loader.manifest.sequence import Batch, day_place, sequences_in
 from loader.printable import pasted
 from loader.reader import NotARegularFileError
-
-_BATCH = re.compile(r"batch-([0-9]{8})-([0-9]{3,50})", re.ASCII)
 
 
 def implicit_manifest(input_path: Path, batch_id: str, contracts_folder: Path | None = None) -> Manifest:
@@ -25,10 +23,11 @@ def implicit_manifest(input_path: Path, batch_id: str, contracts_folder: Path | 
 
     The manifest_id follows from batch, file name and bytes: the same file in the same batch is the same
     manifest, wherever it lies. Its `path` is the real path of the file. Whatever is unknown about such a file
-    is a warning, never a refusal. Raises CommandUsageError for a batch_id of another form or a path that is
-    no file, InfrastructureError for a file that cannot be read.
+    is a warning, never a refusal. It stands where its name says, and among files of one name, or without a date,
+    where its batch does. Raises CommandUsageError for a batch_id of another form or a path that is no file,
+    InfrastructureError for a file that cannot be read.
     """
-    batch = _BATCH.fullmatch(batch_id)
+    batch = Batch.read(batch_id)
     if batch is None:
         raise CommandUsageError(
             f"BATCH: got {batch_id!r}, expected batch-YYYYMMDD-NNN; nothing was started",
@@ -43,11 +42,12 @@ def implicit_manifest(input_path: Path, batch_id: str, contracts_folder: Path | 
             f"INPUT: {os.fspath(input_path)!r} is no file; nothing was started",
             next_command=f"make ingest INPUT=<file.jsonl> BATCH={batch_id}",
         ) from error
-    if day_named_in(name) is None:
+    place = read_name(name)
+    if place.period is None:
         # After the daily export of the batch's day, before that of the next.
-        sequence = int(batch[1]) * ASSETS_PER_DATE + min(int(batch[2]), ASSETS_PER_DATE - 1)
+        sequence = day_place(batch.day, batch.number)
     else:
-        sequence = sequence_of([name])[0]
+        (sequence,) = sequences_in([0], [place], [0], batch)
     body: dict[str, Any] = {
         "batch_id": batch_id,
         "contract_ref": "ticket_v1",

@@ -21,7 +21,7 @@ from loader.contract.timestamps import TimestampError, parse_instant
 from loader.errors import CheckFailedError
 from loader.manifest.model import Asset, GatePolicy, Manifest, SelectionWindow, Violation
 from loader.manifest.rules import ContractRegistry, load_registry, violations_of
-from loader.manifest.sequence import SequenceError, sequence_of
+from loader.manifest.sequence import Batch, SequenceError, sequence_of
 from loader.printable import in_one_line, pasted
 
 _CODE_OF_KEYWORD = {"required": "manifest_missing_field", "additionalProperties": "manifest_unknown_field"}
@@ -186,7 +186,7 @@ def _manifest(declared: dict[str, Any], content: bytes, path: Path, is_implicit:
     entries = declared["assets"]
     sequences = [entry.get("sequence") for entry in entries]
     if None in sequences:
-        derived = sequence_of([entry["source_id"] for entry in entries])
+        derived = sequence_of([entry["source_id"] for entry in entries], Batch.read(declared["batch_id"]))
         sequences = [
             derived_one if declared_one is None else declared_one
             for declared_one, derived_one in zip(sequences, derived, strict=True)

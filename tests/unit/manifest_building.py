@@ -10,7 +10,7 @@ from loader.manifest.build import BatchTerms, BuiltManifest, build_manifest
 ROOT = Path(__file__).resolve().parents[2]
 DAY = "tickets-2026-04-17.jsonl"
 LINE = b'{"a":1}\n'
-OWNED = BatchTerms(owner="desk", license="CC0-1.0", pii_scan_status="clean")
+OWNED = BatchTerms(owner="desk", license="CC0-1.0", pii_scan_status="clean", order="name")
 
 
 def folder_of_one_export(tmp_path: Path) -> Path:

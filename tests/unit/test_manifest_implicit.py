@@ -58,12 +58,20 @@ def test_the_implicit_manifest_follows_from_batch_name_and_bytes_only(exports: P
 
 
 def test_an_ad_hoc_file_stands_in_upstreams_order(tmp_path: Path) -> None:
-    """Prevents a hand-made correction that loses every tie against the export that it corrects."""
+    """Prevents a hand-made correction that loses every tie against the export that it corrects: its name's date places
+    it, then its batch."""
     found = {}
-    for name in (DAY, "fix.jsonl"):
+    for name in (DAY, "fix.jsonl", "export_20260417233000.jsonl", "17.04.2026.jsonl"):
         (tmp_path / name).write_bytes(LINE)
         found[name] = implicit_manifest(tmp_path / name, "batch-20260420-003").assets[0].sequence
-    assert found == {DAY: 20260417000, "fix.jsonl": 20260420003}
+    assert found == {
+        DAY: 20260417_00000303,
+        "fix.jsonl": 20260420003,
+        "export_20260417233000.jsonl": 20260417_94600303,
+        "17.04.2026.jsonl": 20260420003,
+    }
+    again = implicit_manifest(tmp_path / DAY, "batch-20260421-001").assets[0].sequence
+    assert found[DAY] < again < 20260417_10000000
 
 
 def test_the_kind_of_an_ad_hoc_file_is_read_from_its_bytes(tmp_path: Path) -> None:

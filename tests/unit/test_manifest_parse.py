@@ -78,7 +78,7 @@ def test_everything_that_is_declared_arrives() -> None:
 
 
 def test_an_absent_sequence_comes_from_the_name_and_a_declared_one_stays() -> None:
-    """Prevents: versions of a ticket ordered by where a file stands in a list."""
+    """Prevents: versions of a ticket ordered by where a file stands in a list, or an undated one lost to all dated."""
     entries = assets(
         {"source_id": "tickets-2026-04-18.jsonl"},
         {"source_id": "corrections.jsonl"},
@@ -86,7 +86,7 @@ def test_an_absent_sequence_comes_from_the_name_and_a_declared_one_stays() -> No
         without="sequence",
     )
     manifest = parse_manifest(content_of(declared(assets=entries)), PATH, CONTRACTS)
-    assert [asset.sequence for asset in manifest.assets] == [20_260_418_000, 2, 5]
+    assert [asset.sequence for asset in manifest.assets] == [20_260_418_000, 20260417_00010002, 5]
     assert [asset.ordinal for asset in manifest.assets] == [1, 2, 3]
 
 
