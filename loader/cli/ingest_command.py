@@ -12,6 +12,7 @@ from loader.printable import in_one_line
 
 if TYPE_CHECKING:
     from loader.config import Settings
+    from loader.evidence import RunFacts
     from loader.ingest import Verdict
 
 _TOTALS = ("total", "valid", "invalid", "inserted", "skipped", "errors")
@@ -76,7 +77,7 @@ def _print(verdict: Verdict, settings: Settings) -> None:
     rows = [[partition.reconcile.get(field) for _, field in _RECONCILE] for partition in facts.partitions]
     print_table("reconcile", [title for title, _ in _RECONCILE], rows)
     for code, count in sorted(facts.warnings.items()):
-        echo(f"warning: {code}: {count} event(s)")
+        echo(f"warning: {code}: {count} event(s){_of_files(facts) if code == 'tie_unordered' else ''}")
     for drift in facts.drifts:
         echo(f"drift: {drift.line}")
     for note in verdict.notes:
@@ -89,6 +90,12 @@ def _print(verdict: Verdict, settings: Settings) -> None:
         echo(f"readers: {verdict.release.sentence}")
     echo(f"decision: {verdict.downstream_decision}")
     echo(f"next: {verdict.next_command}", err=bool(verdict.exit_code))
+
+
+def _of_files(facts: RunFacts) -> str:
+    from loader.evidence import files_of
+
+    return f" in {files_of(facts.ties)}: nothing says which is newer"
 
 
 def _record(verdict: Verdict, settings: Settings) -> dict[str, Any]:
@@ -106,6 +113,7 @@ def _record(verdict: Verdict, settings: Settings) -> dict[str, Any]:
         "notes": list(verdict.notes),
         "summary": {name: getattr(facts, name) for name in (*_TOTALS, "blank", "late", "not_read")},
         "warnings": dict(facts.warnings),
+        "ties": [tie.as_record() for tie in facts.ties],
         "drift": [drift.as_record() for drift in facts.drifts],
         "reconcile": [
             {name: json_value(value) for name, value in partition.reconcile.items()} for partition in facts.partitions

@@ -39,6 +39,7 @@ def status(partition: str | None, as_json: bool) -> int:
     _table("last proofs", answer.proofs)
     _table("withheld or missing assets", answer.absent_assets)
     _table("findings", answer.findings)
+    _table("tie_unordered: files whose versions nothing puts in order", answer.ties)
     _table("what readers see" if partition else "held, or not shown to readers as proved", answer.readers)
     _table("drift that nobody has accepted", answer.drift)
     if answer.drift:

@@ -6,6 +6,7 @@ from loader.evidence.drift import Drift, read_open_drift
 from loader.evidence.facts import AssetFacts, Finding, PartitionFacts, RunFacts, read_facts
 from loader.evidence.files import require_writable
 from loader.evidence.records import Evidence, record_crashes
+from loader.evidence.ties import Tie, files_of, read_ties
 
 __all__ = [
     "AssetFacts",
@@ -14,8 +15,11 @@ __all__ = [
     "Finding",
     "PartitionFacts",
     "RunFacts",
+    "Tie",
+    "files_of",
     "read_facts",
     "read_open_drift",
+    "read_ties",
     "record_crashes",
     "require_writable",
 ]

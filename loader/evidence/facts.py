@@ -9,6 +9,8 @@ from decimal import Decimal
 from typing import Any
 
 from loader.evidence.drift import Drift, read_open_drift
+from loader.evidence.ties import CODE as TIE_UNORDERED
+from loader.evidence.ties import Tie, read_ties
 from loader.runs.anchors import Attempt
 from loader.runs.ledger import DATASET
 from loader.warehouse.built import built
@@ -91,6 +93,7 @@ class RunFacts:
     outside_window: Mapping[str, int] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
     drifts: tuple[Drift, ...] = ()
+    ties: tuple[Tie, ...] = ()
     warnings: Mapping[str, int] = field(default_factory=dict)
     nearest_partitions: tuple[date, ...] = ()
     state: tuple[Mapping[str, Any], ...] = ()
@@ -120,6 +123,7 @@ def read_facts(cursor: Any, attempt: Attempt, window: tuple[date, date] | None) 
     inside = {day: fates for day, fates in by_day.items() if day and _is_inside(day, window)}
     outside = _sum(fates for day, fates in by_day.items() if day and day not in inside)
     assets = _assets(cursor, key, start, end)
+    ties = read_ties(cursor, list(inside))
     asset_ids = {asset.asset_id for asset in assets if asset.asset_id is not None and asset.is_in_window}
     return RunFacts(
         run=run,
@@ -134,7 +138,8 @@ def read_facts(cursor: Any, attempt: Attempt, window: tuple[date, date] | None) 
         outside_window=outside,
         findings=_findings(cursor),
         drifts=tuple(drift for drift in read_open_drift(cursor) if drift.is_about(inside, asset_ids)),
-        warnings=_warnings(cursor, key),
+        ties=ties,
+        warnings=_warnings(cursor, key) | ({TIE_UNORDERED: sum(tie.version_count for tie in ties)} if ties else {}),
         nearest_partitions=_nearest(cursor, start) if start and not inside else (),
         state=tuple(fetch_rows(cursor, _STATE, (DATASET,))),
         last_proof_of_all_at=_last_proof_of_all(cursor),

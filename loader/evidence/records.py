@@ -73,6 +73,7 @@ class Evidence:
             status=status,
             reason_codes=list(codes),
             drift=[drift.as_record() for drift in self._verdict.drift_of(partition)],
+            ties=[tie.as_record() for tie in self._verdict.ties_of(partition)],
             downstream_decision=self._decision([partition.partition_key]),
         )
         return record
@@ -108,6 +109,7 @@ class Evidence:
                 "last_proof_of_all_at": json_value(self._facts.last_proof_of_all_at),
             },
             drift=[drift.as_record() for drift in self._facts.drifts],
+            ties=[tie.as_record() for tie in self._facts.ties],
             downstream_decision=self._decision(
                 [part.partition_key for part in self._facts.partitions], has_drift=bool(self._facts.drifts)
             ),

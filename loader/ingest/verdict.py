@@ -10,6 +10,7 @@ from pathlib import Path
 
 from loader.evidence.drift import Drift
 from loader.evidence.facts import PartitionFacts, RunFacts
+from loader.evidence.ties import Tie
 from loader.manifest import ManifestRefusedError
 from loader.release import Published
 from loader.silver import BuildResult, ProofScope
@@ -68,12 +69,17 @@ class Verdict:
         if codes or not row.get("is_complete"):
             return "failed", tuple(sorted(codes))
         warnings = {drift.check_name for drift in self.drift_of(partition)}
+        if self.ties_of(partition):
+            warnings.add("tie_unordered")
         if partition.fates["rejected"]:
             warnings.add("lines_rejected")
         return "warning" if warnings else "success", tuple(sorted(warnings))
 
     def drift_of(self, partition: PartitionFacts) -> list[Drift]:
         return [drift for drift in self.facts.drifts if drift.partition_key == partition.partition_key]
+
+    def ties_of(self, partition: PartitionFacts) -> list[Tie]:
+        return [tie for tie in self.facts.ties if tie.partition_key == partition.partition_key]
 
     @property
     def downstream_decision(self) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from loader.config import Settings, load_settings
 from loader.contract.ruleset import load_ruleset
-from loader.evidence import read_open_drift
+from loader.evidence import read_open_drift, read_ties
 from loader.evidence.facts import fetch_rows, json_value
 from loader.recovery.world import World
 from loader.release.views import view_faults
@@ -95,6 +95,7 @@ class Status:
     absent_assets: Sequence[Mapping[str, Any]]
     findings: Sequence[Mapping[str, Any]]
     drift: Sequence[Mapping[str, Any]]
+    ties: Sequence[Mapping[str, Any]]
     readers: Sequence[Mapping[str, Any]]
     view_faults: Sequence[str]
     is_reconciled: bool
@@ -128,6 +129,7 @@ def read_status(
         proofs = _rows(cursor, _PROOFS, {})
         absent = _rows(cursor, _ABSENT, {})
         drift = [each.as_record() for each in read_open_drift(cursor) if partition in (None, each.partition_key)]
+        ties = [each.as_record() for each in read_ties(cursor, None if partition is None else [partition])]
         readers = [
             {name: json_value(value) for name, value in row.items()}
             for row in ([] if faults else read_shown(cursor, partition))
@@ -138,19 +140,20 @@ def read_status(
             World(today, cursor, ruleset), partition, is_folder_searched=settings is not None, view_faults=faults
         )
     return Status(
-        partitions,
-        runs,
-        state,
-        proofs,
-        absent,
-        findings,
-        drift,
-        readers,
-        [fault.sentence for fault in faults],
-        is_reconciled,
-        nearest,
-        found.next_command,
-        found.notices,
+        partitions=partitions,
+        runs=runs,
+        state=state,
+        proofs=proofs,
+        absent_assets=absent,
+        findings=findings,
+        drift=drift,
+        ties=ties,
+        readers=readers,
+        view_faults=[fault.sentence for fault in faults],
+        is_reconciled=is_reconciled,
+        nearest=nearest,
+        next_command=found.next_command,
+        notices=found.notices,
     )
 
 

@@ -9,7 +9,10 @@
             "{{ subtract_event_totals(ref('scope_ticket')) }}",
             "{{ delete_unproved('ticket_id', ref('scope_ticket')) }}",
         ],
-        post_hook="{{ add_event_totals(ref('scope_ticket')) }}",
+        post_hook=[
+            "{{ add_event_totals(ref('scope_ticket')) }}",
+            "{% if not is_incremental() %}create index on {{ this }} (partition_key) where tie_asset_id is not null{% endif %}",
+        ],
     )
 }}
 {%- set scope_ticket = ref('scope_ticket') -%}
@@ -170,12 +173,13 @@ readings as (
 
 ),
 
--- The version key takes the smallest place among an event's deliveries under the ruleset that counts.
+-- The version key takes the smallest place among an event's deliveries under the ruleset that counts; of
+-- assets with the same place the latest: a file that came again with more lines orders what both hold.
 deliveries as (
 
     select
         claims.event_id,
-        min(array[readings.asset_sequence, lines.line_number::bigint]) filter (
+        min(array[readings.asset_sequence, lines.line_number::bigint, -lines.asset_id::bigint]) filter (
             where lines.ruleset_id = readings.ruleset_id and not progress.is_pending
         ) as place,
         bool_or(
@@ -248,7 +252,11 @@ placed as (
         case
             when deliveries.event_id is null then claims.line_number::bigint
             else deliveries.place[2]
-        end as version_line_number
+        end as version_line_number,
+        case
+            when deliveries.event_id is null then claims.asset_id
+            else -deliveries.place[3]
+        end as version_asset_id
     from claims
     inner join progress
         on
@@ -288,24 +296,35 @@ ranked as (
 
     select
         *,
-        row_number() over (
+        row_number() over by_version as version_rank,
+        first_value(version_at) over by_version as greatest_at,
+        first_value(version_sequence) over by_version as greatest_sequence,
+        first_value(version_asset_id) over by_version as greatest_asset_id,
+        count(*) over (partition by ticket_id, is_candidate) as version_count
+    from eligible
+    window
+        by_version as (
             partition by ticket_id, is_candidate
             order by
                 version_at desc, version_sequence desc, version_line_number desc, event_id desc, row_place asc
-        ) as version_rank,
-        count(*) over (partition by ticket_id, is_candidate) as version_count
-    from eligible
+        )
 
 ),
 
--- The rank of the version that Silver shows.
+-- The rank of the version that Silver shows; and whether the versions of the greatest instant and place lie
+-- in several assets, so that no line orders them and only the fingerprint is left.
 compared as (
 
     select
         *,
         min(version_rank) filter (where event_id = shown_event_id) over (
             partition by ticket_id, is_candidate
-        ) as shown_rank
+        ) as shown_rank,
+        bool_or(
+            version_at = greatest_at
+            and version_sequence = greatest_sequence
+            and version_asset_id <> greatest_asset_id
+        ) over (partition by ticket_id, is_candidate) as has_tie
     from ranked
 
 ),
@@ -351,7 +370,15 @@ standings as (
         batches.batch_id,
         case
             when compared.is_candidate and compared.version_rank = 1 then compared.ticket_id
-        end as winner_of_ticket_id
+        end as winner_of_ticket_id,
+        case
+            when
+                compared.has_tie
+                and compared.is_candidate
+                and compared.version_at = compared.greatest_at
+                and compared.version_sequence = compared.greatest_sequence
+                then compared.version_asset_id::integer
+        end as tie_asset_id
     from compared
     left join fingerprints on compared.asset_id = fingerprints.asset_id
     left join run_manifests
@@ -511,6 +538,7 @@ final as (
             else 'gap'
         end as event_fate,
         coalesce(named.updated_at < watermarks.watermark_at, false) as is_late,
+        named.tie_asset_id,
         named.is_load_intact,
         named.is_payload_authentic,
         named.is_event_id_authentic,

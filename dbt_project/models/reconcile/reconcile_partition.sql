@@ -39,6 +39,16 @@ event_totals as (
 
 ),
 
+tie_counts as (
+
+    select
+        partition_key,
+        sum(version_count) as tie_unordered_count
+    from {{ ref('reconcile_tie') }}
+    group by partition_key
+
+),
+
 line_counts as (
 
     select
@@ -240,6 +250,7 @@ joined as (
         coalesce(event_counts.pending_count, 0) as pending_count,
         coalesce(event_counts.moved_count, 0) as moved_count,
         coalesce(event_counts.late_count, 0) as late_count,
+        coalesce(tie_counts.tie_unordered_count, 0) as tie_unordered_count,
         coalesce(silver_counts.silver_row_count, 0) as silver_row_count,
         coalesce(event_counts.bronze_digest, 0) as bronze_digest,
         coalesce(silver_counts.silver_digest, 0) as silver_digest
@@ -250,6 +261,7 @@ joined as (
     left join line_counts on partitions.partition_key = line_counts.partition_key
     left join event_counts on partitions.partition_key = event_counts.partition_key
     left join silver_counts on partitions.partition_key = silver_counts.partition_key
+    left join tie_counts on partitions.partition_key = tie_counts.partition_key
 
 ),
 

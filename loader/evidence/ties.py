@@ -1,0 +1,54 @@
+"""Versions that nothing delivered puts in order, as dbt found them: a warning, and the files that it is about."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+CODE = "tie_unordered"
+_FILES_TOLD = 4
+
+_TIES = """
+select partition_key, manifest_id, source_id, asset_sequence, version_count from reconcile.reconcile_tie
+where %(days)s::date[] is null or partition_key = any(%(days)s)
+order by partition_key, asset_sequence, source_id, manifest_id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Tie:
+    """One row of reconcile.reconcile_tie. Names are null where no manifest declares the file any more."""
+
+    partition_key: date | None
+    manifest_id: str | None
+    source_id: str | None
+    sequence: int | None
+    version_count: int
+
+    def as_record(self) -> dict[str, Any]:
+        """JSON-ready values."""
+        return {
+            "partition_key": None if self.partition_key is None else self.partition_key.isoformat(),
+            "manifest_id": self.manifest_id,
+            "source_id": self.source_id,
+            "sequence": self.sequence,
+            "version_count": self.version_count,
+        }
+
+
+def read_ties(cursor: Any, days: Collection[date] | None = None) -> tuple[Tie, ...]:
+    """Every tie, or those of these partitions, in upstream's order; none before reconcile_tie was ever built."""
+    cursor.execute("select to_regclass('reconcile.reconcile_tie') is not null")
+    if not cursor.fetchone()[0]:
+        return ()
+    cursor.execute(_TIES, {"days": None if days is None else list(days)})
+    return tuple(Tie(*row) for row in cursor.fetchall())
+
+
+def files_of(ties: Collection[Tie]) -> str:
+    """The files that ties are between, each once, and how many more."""
+    files = list(dict.fromkeys(f"{tie.source_id} of {tie.manifest_id}" for tie in ties))
+    more = f" and {len(files) - _FILES_TOLD} more" if len(files) > _FILES_TOLD else ""
+    return ", ".join(files[:_FILES_TOLD]) + more
