@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from loader.warehouse.built import are_built, built
+
 CODE = "tie_unordered"
 _FILES_TOLD = 4
 
@@ -40,11 +42,11 @@ class Tie:
 
 def read_ties(cursor: Any, days: Collection[date] | None = None) -> tuple[Tie, ...]:
     """Every tie, or those of these partitions, in upstream's order; none before reconcile_tie was ever built."""
-    cursor.execute("select to_regclass('reconcile.reconcile_tie') is not null")
-    if not cursor.fetchone()[0]:
+    if not are_built(cursor, "reconcile.reconcile_tie"):
         return ()
-    cursor.execute(_TIES, {"days": None if days is None else list(days)})
-    return tuple(Tie(*row) for row in cursor.fetchall())
+    with built(cursor) as there:
+        there.execute(_TIES, {"days": None if days is None else list(days)})
+        return tuple(Tie(*row) for row in there.fetchall())
 
 
 def files_of(ties: Collection[Tie]) -> str:
