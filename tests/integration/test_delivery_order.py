@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,10 +19,13 @@ pytestmark = pytest.mark.usefixtures("loader_environment")
 OLDER, NEWER = "closed", "escalated"
 
 
-def delivery(folder: Path, number: int, status: str, file: str) -> Path:
-    """A manifest of one file with one version of ticket `number`, whose instant is that of every other one."""
-    version = ticket(number, status=status, updated_at="2026-04-18T09:00:00Z")
-    write_export(folder / file, [version])
+def version(number: int, status: str, updated_at: str = "2026-04-18T09:00:00Z") -> dict[str, Any]:
+    return ticket(number, status=status, updated_at=updated_at)
+
+
+def delivery(folder: Path, number: int, status: str, file: str, *more: dict[str, Any]) -> Path:
+    """A manifest of one file with one version of ticket `number`, whose instant all of them share, and more."""
+    write_export(folder / file, [version(number, status), *more])
     return declare(folder, folder.name)
 
 
@@ -35,7 +39,7 @@ def in_days(manifest: Path, sequence: int) -> Path:
 
 def test_the_newer_delivery_wins_whichever_arrives_first(database: Warehouse, tmp_path: Path) -> None:
     """Prevents silent wrong winners: a later correction that a hash decides against, an older file that arrives late
-    and outranks, scales that are compared as they are, and a tie of which nobody hears."""
+    and outranks, scales that are compared as they are, a tie of which nobody hears, and a warning of none."""
     first = [
         delivery(tmp_path / "a1", 1, NEWER, "export_20260505233000.jsonl"),
         delivery(tmp_path / "b1", 2, OLDER, "2026-05-04T23-30-00Z.jsonl"),
@@ -44,6 +48,10 @@ def test_the_newer_delivery_wins_whichever_arrives_first(database: Warehouse, tm
         delivery(tmp_path / "e1", 5, OLDER, "desk-9-2026.5.4.jsonl"),
         delivery(tmp_path / "f1", 6, OLDER, "2026-W19.jsonl"),
         delivery(tmp_path / "t1", 7, OLDER, "tickets-2026-05-04.jsonl"),
+        # The same file again, with one line more.
+        delivery(tmp_path / "u1", 8, OLDER, "tickets-2026-05-04.jsonl"),
+        # A tie that a later version has settled.
+        delivery(tmp_path / "v1", 9, OLDER, "tickets-2026-05-04.jsonl"),
     ]
     second = [
         delivery(tmp_path / "a2", 1, OLDER, "export_20260504233000.jsonl"),
@@ -53,13 +61,15 @@ def test_the_newer_delivery_wins_whichever_arrives_first(database: Warehouse, tm
         delivery(tmp_path / "e2", 5, NEWER, "desk-11-2026.5.4.jsonl"),
         delivery(tmp_path / "f2", 6, NEWER, "2026-W20.jsonl"),
         delivery(tmp_path / "t2", 7, NEWER, "tickets-2026-05-04.jsonl"),
+        delivery(tmp_path / "u2", 8, OLDER, "tickets-2026-05-04.jsonl", version(8, NEWER)),
+        delivery(tmp_path / "v2", 9, "pending", "tickets-2026-05-04.jsonl", version(9, NEWER, "2026-04-18T10:00:00Z")),
     ]
     assert run(*first).facts.ties == ()
     verdict = run(*second)
     assert (verdict.exit_code, verdict.proof.name) == (0, "changes"), (verdict.problems, verdict.proof)
     statuses = dict(rows(database, "select ticket_id, status from silver.ticket_fact"))
     untied = {name: status for name, status in statuses.items() if not name.endswith("7")}
-    assert untied == {f"TKT-20260417-{number:06d}": NEWER for number in range(1, 7)}
+    assert untied == {f"TKT-20260417-{number:06d}": NEWER for number in (1, 2, 3, 4, 5, 6, 8, 9)}
 
     tied = [(tie.partition_key, tie.source_id, tie.version_count) for tie in verdict.facts.ties]
     assert tied == [(DAY, "tickets-2026-05-04.jsonl", 1)] * 2
