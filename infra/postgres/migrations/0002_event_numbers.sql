@@ -1,4 +1,4 @@
--- definition 2000ebdaf873fc5375bb4a6b76bba1c986817f91a225f424d27b7064b842238e
+-- definition a5d51af4c8b3bc0411b0d29b68758e3b284b108d86ab5950920212f7cc93e1b3
 -- What came before what: a number of one sequence on every row that is told apart by "before" and "after".
 create sequence ops.event_number as bigint;
 
