@@ -80,6 +80,10 @@ def copy_built(cursor: Any, query: str, parameters: Mapping[str, Any], into: str
                 " nothing was released",
                 next_command="make build   # makes it anew; then make diagnose",
             ) from error
+        except BaseException:
+            # Nobody reads on: the query need not end by itself.
+            there.connection.cancel()
+            raise
         finally:
             sender.join()
         if sender.error is not None:

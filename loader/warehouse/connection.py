@@ -163,15 +163,20 @@ class Warehouse:
         )
 
     def libpq_environment(self) -> dict[str, str]:
-        """Variables to lay over the environment of psql, dbt or any libpq client. Holds no password."""
-        acting = f" -c role={self.role}" if self.role else ""
+        """Variables to lay over the environment of psql, dbt or any libpq client. Holds no password.
+
+        A client of dbt's role or of a reader keeps the path that it has: it has no rights that others could want.
+        """
+        is_pinned = (self.role or self.user) not in (Role.TRANSFORM, Role.READER)
+        options = [f"-c search_path={SEARCH_PATH}"] if is_pinned else []
+        options += [f"-c role={self.role}"] if self.role else []
         variables = {
             "PGHOST": self.host,
             "PGPORT": str(self.port),
             "PGUSER": self.user,
             "PGDATABASE": self.dbname,
-            "PGOPTIONS": f"-c search_path={SEARCH_PATH}{acting}",
         }
+        variables |= {"PGOPTIONS": " ".join(options)} if options else {}
         return variables | ({"PGPASSFILE": str(self.passfile)} if self.passfile else {})
 
     def _session_options(self, settings: Mapping[str, str] | None, *, separator: str) -> str:
