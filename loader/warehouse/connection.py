@@ -165,7 +165,8 @@ class Warehouse:
     def libpq_environment(self) -> dict[str, str]:
         """Variables to lay over the environment of psql, dbt or any libpq client. Holds no password.
 
-        A client of dbt's role or of a reader keeps the path that it has: it has no rights that others could want.
+        A client of dbt's role or of a reader keeps its own path: these roles are not worth a trap, and dbt's profile
+        sets its own.
         """
         is_pinned = (self.role or self.user) not in (Role.TRANSFORM, Role.READER)
         options = [f"-c search_path={SEARCH_PATH}"] if is_pinned else []

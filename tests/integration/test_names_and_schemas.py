@@ -45,8 +45,7 @@ def test_dbts_role_makes_no_schema(database: Warehouse) -> None:
 
 @pytest.mark.parametrize("role", [None, *Role])
 def test_every_way_in_looks_for_names_in_the_catalogue_alone(database: Warehouse, role: Role | None) -> None:
-    """psycopg2, dlt's address, and what `loader psql` and `loader env` give a client, where the role has rights that others
-    could want; the administrator, too."""
+    """psycopg2, dlt's address, and what `loader psql` and `loader env` give loader, auditor and administrator."""
     warehouse = database.acting_as(role) if role else database
     assert rows(warehouse, "show search_path") == [("pg_catalog",)]
     assert rows(warehouse, "select current_schemas(true)") == [(["pg_catalog"],)]
