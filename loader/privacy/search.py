@@ -23,15 +23,28 @@ from loader.warehouse.built import built
 _CUSTOMER = re.compile(rb'"customer_id"\s*:\s*("(?:[^"\\]|\\.)*")')
 # Shorter texts say nothing of one person ("Hello", "n/a") and stand everywhere.
 _SHORTEST_TEXT = 12
-# The loader reads its own tables; all others are read as omni_transform, whatever their owner hung on them.
-_TABLES = """
+# The loader reads its own tables, and what a superuser has let it read; all others are read as omni_transform, whatever
+# their owner hung on them.
+_IS_OWN = """(
+    class.relowner = 'omni_loader'::regrole
+    or (
+        exists (select from pg_roles where pg_roles.oid = class.relowner and rolsuper)
+        and has_schema_privilege('omni_loader', namespace.oid, 'usage')
+        and has_table_privilege('omni_loader', class.oid, 'select')
+        -- Types that are somebody's own bring their casts along.
+        and not exists (
+            select from pg_attribute as typed
+            where typed.attrelid = class.oid and typed.attnum > 0 and typed.atttypid >= 16384)
+    )
+)"""
+_TABLES = f"""
 select namespace.nspname, class.relname,
     -- A count or an instant is nobody's name, and any number is somewhere a place of a byte.
     array_agg(attribute.attname::text order by attribute.attnum)
         filter (where type.typname not in ('bytea', 'uuid') and type.typcategory not in ('B', 'D', 'N', 'T')) as plain,
     array_agg(attribute.attname::text order by attribute.attnum) filter (where type.typname = 'bytea') as binary,
     -- A table of this project that cannot be read fails the search; others may have tables of their own beside it.
-    namespace.nspname = any('{bronze,ops,release,staging,silver,reconcile,serving}')
+    namespace.nspname = any('{{bronze,ops,release,staging,silver,reconcile,serving}}')
         or has_schema_privilege(namespace.oid, 'usage') and has_table_privilege(class.oid, 'select') as is_searched
 from pg_class as class
 inner join pg_namespace as namespace on namespace.oid = class.relnamespace
@@ -39,14 +52,14 @@ inner join pg_attribute as attribute on attribute.attrelid = class.oid and attri
     and not attribute.attisdropped
 inner join pg_type as type on type.oid = attribute.atttypid
 where class.relkind in ('r', 'm') and namespace.nspname not in ('pg_catalog', 'information_schema', 'pg_toast')
-    and (class.relowner = 'omni_loader'::regrole) = %s
+    and {_IS_OWN} = %s
     and not pg_is_other_temp_schema(namespace.oid) and namespace.oid <> pg_my_temp_schema()
 group by namespace.oid, namespace.nspname, class.oid, class.relname order by namespace.nspname, class.relname
 """
 
 # Rows of columns that the planner remembers. A case keeps the order: values of a type that is somebody's own are not
 # even written as text where they are another's.
-_STATISTICS = """
+_STATISTICS = f"""
 select schemaname, tablename, concat_ws(chr(10), most_common_vals::text, histogram_bounds::text) from pg_stats
 where case
     when schemaname in ('pg_catalog', 'information_schema') or exists (
@@ -55,7 +68,7 @@ where case
         inner join pg_attribute as attribute on attribute.attrelid = class.oid
         inner join pg_type as type on type.oid = attribute.atttypid
         where namespace.nspname = schemaname and class.relname = tablename and attribute.attname = pg_stats.attname
-            and ((class.relowner = 'omni_loader'::regrole) <> %s
+            and ({_IS_OWN} <> %s
                 or type.typname = 'uuid' or type.typcategory in ('B', 'D', 'N', 'T'))
     ) then false
     else strpos(concat_ws(chr(10), most_common_vals::text, histogram_bounds::text), %s) > 0
