@@ -121,11 +121,11 @@ class Warehouse:
                 options=self._session_options(settings, separator=" "),
                 **({"passfile": str(self.passfile)} if self.passfile else {}),
             )
+            if connection.server_version >= 170000:
+                connection.autocommit = True
+                connection.cursor().execute(f"set {_BOUND_SINCE_17} = 0")
         except psycopg2.OperationalError as error:
             raise self.unreachable(error) from error
-        if connection.server_version >= 170000:
-            connection.autocommit = True
-            connection.cursor().execute(f"set {_BOUND_SINCE_17} = 0")
         connection.warehouse = self
         connection.autocommit = autocommit
         return connection
