@@ -24,7 +24,7 @@ _LIVING = (
 )
 IS_LOADING = (
     f"{_LIVING} inner join pg_namespace as staging"
-    " on staging.nspname = 'bronze_staging_' || replace(run.run_id::text, '-', '') || '_' || run.attempt"
+    " on starts_with(staging.nspname, 'bronze_staging_' || replace(run.run_id::text, '-', '') || '_' || run.attempt)"
     " where run.status = 'running')"
 )
 IS_BUILDING = (
