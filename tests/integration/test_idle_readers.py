@@ -20,7 +20,7 @@ from tests.ingests import declare, rows, run, ticket, write_export
 from tests.shared_warehouse import fresh_database, loader_variables
 
 # A build that waits for readers is let go then, and has failed the test.
-SECONDS = 60.0
+SECONDS = 150.0
 MAY_READ = """
 select format('%I.%I', nspname, relname) from pg_class inner join pg_namespace on pg_namespace.oid = relnamespace
 where relkind in ('r', 'v') and nspname in ('bronze', 'ops', 'release', 'staging', 'silver', 'reconcile', 'serving')

@@ -101,7 +101,7 @@ deliveries as (
         lines.partition_key
     from lines
     inner join flagged on lines.event_id = flagged.event_id
-    where lines.event_id = any(array(select flagged.event_id from flagged))
+    where lines.event_id = any(array(select suspect.event_id from flagged as suspect))
     order by
         lines.event_id asc,
         coalesce(lines.asset_id = flagged.asset_id and lines.line_number = flagged.line_number, false) desc,

@@ -117,7 +117,7 @@ orphans as (
     left join events on flagged.silver_event_id = events.event_id
     where
         events.event_id is null
-        and lines.event_id = any(array(select flagged.silver_event_id from flagged))
+        and lines.event_id = any(array(select suspect.silver_event_id from flagged as suspect))
     order by flagged.silver_event_id, lines.asset_id, lines.line_number
 
 ),
