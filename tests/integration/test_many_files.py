@@ -67,17 +67,18 @@ def test_a_file_whose_lines_are_taken_for_one_is_proved_in_seconds(
 
 @pytest.mark.long
 def test_ten_thousand_files_and_then_a_large_one_are_proved_in_seconds(database: Warehouse, tmp_path: Path) -> None:
+    """The same with files, for what no setting of one column shows: joins of everything that is counted by file."""
     first = date(2026, 3, 1)
     for number in range(10_000):
         day = first + timedelta(days=number % 40)
         record = ticket(number, ticket_id=f"TKT-{day:%Y%m%d}-{number:06d}", created_at=f"{day}T08:00:00Z")
         write_export(tmp_path / "many" / f"tickets-{day}-{number:05d}.jsonl", [record])
     many = declare(tmp_path / "many", "many")
-    bound(database, 5)
+    bound(database, 10)
     verdict = run(many)
     assert (verdict.exit_code, len(verdict.facts.assets)) == (0, 10_000), verdict.problems
-    look_before_large = run(many)
-    assert (look_before_large.exit_code, look_before_large.proof.name) == (0, "changes"), look_before_large.problems
+    again = run(many)
+    assert (again.exit_code, again.proof.name) == (0, "changes"), again.problems
     verdict = run(deliver(tmp_path / "large", 50_000))
     assert (verdict.exit_code, verdict.proof.name) == (0, "changes"), verdict.problems
     look(database)
