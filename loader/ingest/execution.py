@@ -349,7 +349,8 @@ class Execution:
         Proves what changed where that is enough. Whatever does not close then is proved again with everything, which
         is also what names a damage. A failing test keeps dbt from the models that read what it tested: reconcile is
         then built all the same, and tested after. Raises CheckFailedError when a model itself cannot be built, or when
-        dbt left out anything that a proof needs.
+        dbt left out anything that a proof needs, and InfrastructureError when a session keeps open what must be made
+        anew.
         """
         with self._lock.transaction() as cursor:
             scope = choose_scope(cursor, self._project_sha256, is_asked_for_all=self._settings.proof == "all")
@@ -368,13 +369,6 @@ class Execution:
             build = build.then(self._dbt(scope, "run", "--select", "reconcile"))
             build = build.then(self._dbt(scope, "test", "--select", "reconcile,test_type:data"))
         broken = [node for node in (*build.failed, *build.skipped) if not node.unique_id.startswith("test.")]
-        kept_open = [node for node in broken if node.is_kept_open]
-        if kept_open:
-            raise InfrastructureError(
-                f"dbt could not build {kept_open[0].name}: {kept_open[0].reason}. Bronze holds what this run landed;"
-                " Silver and reconcile stand as an earlier build left them. End that session or its transaction, then:",
-                next_command=f"loader retry {self.attempt.run_id} --mode execute",
-            )
         if broken:
             raise CheckFailedError(
                 f"dbt could not build {broken[0].name}: {broken[0].reason}. Bronze holds"
@@ -408,6 +402,14 @@ class Execution:
                 "update ops.ingest_run set dbt_invocation_ids = dbt_invocation_ids || %s::text"
                 " where run_id = %s and attempt = %s",
                 (build.invocation_id, str(self.attempt.run_id), self.attempt.number),
+            )
+        # A second build would wait as long, and for the same.
+        kept_open = [node for node in build.failed if node.is_kept_open]
+        if kept_open:
+            raise InfrastructureError(
+                f"dbt could not build {kept_open[0].name}: {kept_open[0].reason}. Bronze holds what this run landed;"
+                " Silver and reconcile stand as an earlier build left them. End that session or its transaction, then:",
+                next_command=f"loader retry {self.attempt.run_id} --mode execute",
             )
         return build
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
@@ -13,7 +14,8 @@ import pytest
 from click.testing import CliRunner
 
 from loader.cli import cli
-from loader.silver import run_dbt
+from loader.errors import InfrastructureError
+from loader.silver import ProofScope, run_dbt
 from loader.warehouse import Role, Warehouse
 from tests.checkouts import ROOT
 from tests.ingests import declare, rows, run, ticket, write_export
@@ -115,7 +117,7 @@ def test_a_build_from_nothing_ends_whole_while_every_relation_is_kept_open(wareh
 
 
 def test_who_keeps_a_table_open_that_must_be_made_anew_is_named_while_the_build_waits_and_when_it_gives_up(
-    warehouse: Warehouse,
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A table whose columns changed cannot be filled in place: the build waits for whoever has read it, without a word
     and without an end."""
@@ -123,10 +125,15 @@ def test_who_keeps_a_table_open_that_must_be_made_anew_is_named_while_the_build_
     rows(warehouse, "alter table reconcile.reconcile_load add column of_an_earlier_version text")
     lines: list[str] = []
     with idle(warehouse, [Role.AUDITOR]) as waited:
-        given_up = run_dbt(warehouse, ROOT, [*build, "--vars", "{seconds_of_patience: 1}"])
-        assert given_up.failed[0].is_kept_open
         ((pid,),) = rows(warehouse, "select pid from pg_stat_activity where application_name = 'idle-omni_auditor'")
-        assert f"reconcile.reconcile_load must be made anew, and session {pid} (" in given_up.failed[0].reason
+        impatient = property(lambda scope: f"{{proof: {scope.name}, seconds_of_patience: 1}}")
+        monkeypatch.setattr(ProofScope, "variables", impatient)
+        named = (
+            rf"reconcile\.reconcile_load must be made anew, and session {pid} \(\w+, idle-omni_auditor\) keeps it open"
+        )
+        with pytest.raises(InfrastructureError, match=named) as given_up:
+            deliver(Path(os.environ["EXPORTS"]), 3)
+        assert re.fullmatch(r"loader retry [0-9a-f-]{36} --mode execute", given_up.value.next_command)
 
         def hear(line: str) -> None:
             lines.append(line)
