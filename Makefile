@@ -32,7 +32,8 @@ takes_erase := CUSTOMER REASON PLAN MODE LOCK_TIMEOUT
 takes_verify := RUN
 takes_build := SELECT
 takes_env := ROLE
-takes_psql := ROLE
+# Here they are statements.
+takes_psql := ROLE ARGS
 takes_down := FORCE
 takes_clean := YES FORCE
 GIVEN := $(sort $(foreach list,$(filter takes_%,$(.VARIABLES)),$($(list))))
@@ -118,8 +119,8 @@ help: ## This list
 # The environment, from the locked list only; everything is said on standard error, so that `make -s env` is clean.
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.12 ..." if sys.version_info < (3, 11) else 0)' >&2
-	$(PYTHON) -m venv .venv >&2 && $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock >&2
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . >&2 && touch $(STAMP)
+	umask go-w && $(PYTHON) -m venv .venv >&2 && $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock >&2
+	umask go-w && $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . >&2 && touch $(STAMP)
 
 ingest: $(STAMP) ## A day, from file to proof: PARTITION=2026-04-17 [MANIFEST=a.json,b.json] or INPUT=f.jsonl BATCH=batch-20260417-001 [LIMIT=20]
 	@$(LOADER) ingest $(inputs)

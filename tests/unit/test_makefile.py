@@ -135,6 +135,7 @@ def test_what_removes_is_told_by_makes_own_command_line_alone(outside: dict[str,
     ("target", "name"),
     [
         ("clean", "YES"),
+        ("psql", "ARGS"),
         ("restore", "ALL"),
         ("apply", "PLAN"),
         ("release", "OVERRIDE"),
