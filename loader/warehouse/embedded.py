@@ -84,7 +84,7 @@ def start(state_folder: Path, announce: Announce) -> None:
     try:
         make_state_folder(state_folder)
         with _start_lock(state_folder):
-            if _await_answer(state_folder) is Answer.READY:
+            if _await_answer(state_folder, announce) is Answer.READY:
                 write_passfile(address(state_folder), passfile)
                 return
             placement = places.prepare(state_folder)
@@ -200,23 +200,36 @@ def _probe(state_folder: Path) -> _Probe:
     return _Probe(Answer.READY, str(row[1]) if row else None)
 
 
-def _await_answer(state_folder: Path) -> Answer:
+def _await_answer(state_folder: Path, announce: Announce) -> Answer:
     """Wait while a living server of ours starts or stops; then what it is.
 
-    Raises InfrastructureError for one that is up and refuses: waiting would change nothing.
+    Raises InfrastructureError for one that is up and refuses, or can't be reached: waiting would change nothing.
     """
-    deadline = time.monotonic() + START_TIMEOUT_SECONDS
+    began = heard_at = time.monotonic()
+    has_announced = False
     pause = 0.02
-    data_folder, _ = places.present_folders(state_folder)
-    while time.monotonic() < deadline:
+    data_folder, socket_folder = places.present_folders(state_folder)
+    lock_file = data_folder / "postmaster.pid"
+    while (now := time.monotonic()) - began < START_TIMEOUT_SECONDS:
         found = _probe(state_folder)
         if found.refusal is not None:
             raise _refused(found.refusal)
-        pid = postmaster.recorded_pid(data_folder / "postmaster.pid")
+        pid = postmaster.recorded_pid(lock_file)
         is_living = pid is not None and postmaster.is_server_process(pid, data_folder)
         # A server in another container answers, though its process can't be seen from here.
         if found.answer is Answer.READY or (found.answer is Answer.NONE and not is_living):
             return found.answer
+        if found.answer is Answer.BUSY or pid is None or not postmaster.says_ready(lock_file, pid):
+            heard_at = now
+        if now - heard_at > ANSWER_TIMEOUT_SECONDS:
+            raise InfrastructureError(
+                f"embedded PostgreSQL: process {pid} of {data_folder} says that it is ready, and nobody listens in "
+                f"{socket_folder}: its socket was removed or moved; nothing was started or ended",
+                next_command="make down && make up",
+            )
+        if now - began > ANSWER_TIMEOUT_SECONDS and not has_announced:
+            announce(f"waiting for PostgreSQL, which starts or stops: process {pid} of {data_folder}")
+            has_announced = True
         time.sleep(pause)
         pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
     raise InfrastructureError(

@@ -20,6 +20,15 @@ def recorded_pid(lock_file: Path) -> int | None:
     return abs(int(first_line)) if first_line.strip().lstrip("-").isdecimal() else None
 
 
+def says_ready(lock_file: Path, pid: int) -> bool:
+    """Whether the server with this id has written into postmaster.pid that it takes connections."""
+    try:
+        lines = lock_file.read_text(encoding="utf-8", errors="replace").splitlines()
+    except FileNotFoundError:
+        return False
+    return len(lines) >= 8 and lines[0] == str(pid) and lines[7].startswith("ready")
+
+
 def is_alive(pid: int) -> bool:
     """Whether the id is taken, by a zombie or by anybody's process too: what PostgreSQL itself looks at."""
     try:

@@ -63,11 +63,7 @@ class Started:
     @property
     def is_ready(self) -> bool:
         """What it says of itself in postmaster.pid; asking by a connection would write errors to the log."""
-        try:
-            lines = (self.data_folder / "postmaster.pid").read_text(errors="replace").splitlines()
-        except FileNotFoundError:
-            return False
-        return len(lines) >= 8 and lines[0] == str(self.pid) and lines[7].startswith("ready")
+        return postmaster.says_ready(self.data_folder / "postmaster.pid", self.pid)
 
     @property
     def has_ended(self) -> bool:
