@@ -32,6 +32,8 @@ def test_what_nobody_foresaw_is_exit_3_and_ends_with_the_next_command(
         raise error
 
     monkeypatch.setattr(cli._LazyGroup, "get_command", lambda *_: fails)
+    # This process makes folders that other users enter.
+    monkeypatch.setattr("os.umask", lambda mask: 0)
     with pytest.raises(SystemExit) as ended:
         cli.main(["status"])
     printed = capsys.readouterr()
