@@ -23,7 +23,8 @@ def outlive_readers() -> None:
         try:
             os.fstat(descriptor)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)
+            # The lowest number that is free; also of the processes that are started.
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
     if sys.stdin is None:
         sys.stdin = os.fdopen(0, closefd=False)
     sys.stdout = _outliving(sys.stdout, 1, _READER_ENDED)
