@@ -176,11 +176,11 @@ def test_places_of_different_manifests_are_in_order() -> None:
     assert rising == sorted(set(rising))
 
 
-def test_a_thousand_parts_of_a_moment_come_before_the_next_minute() -> None:
+def test_thousands_of_parts_of_a_moment_come_before_the_next_minute() -> None:
     """Prevents parts of one delivery that run into another."""
-    parts = sequences([f"20260504_2330/part-{number}.jsonl" for number in range(20_000)])
+    parts = sequences([f"20260504_2330/part-{number}.jsonl" for number in range(5_000)])
     (later,) = sequences(["20260504_2331.jsonl"])
-    assert parts == list(range(parts[0], parts[0] + 20_000))
+    assert parts == list(range(parts[0], parts[0] + 5_000))
     assert parts[-1] < later < 2**53
 
 
