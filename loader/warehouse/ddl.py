@@ -7,6 +7,7 @@ says which).
 from __future__ import annotations
 
 import random
+import shlex
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -269,11 +270,13 @@ def _set_up_command(database: str, user: str) -> str:
 
 
 def _strange(connection: Connection, error: psycopg2.Error) -> RefusedError:
-    database = connection.get_dsn_parameters()["dbname"]
+    parameters = connection.get_dsn_parameters()
+    database = parameters["dbname"]
+    words = ["psql", "-h", parameters["host"], "-p", parameters["port"], "-U", parameters["user"], "-d", database]
     return RefusedError(
         f"database {database}: {error.diag.message_primary}, expected none. {error.diag.message_hint}"
         " Nothing was created or changed",
-        next_command=f"psql -d {database} -c '\\dn+' -c '\\df+ ops.*'   # as an administrator",
+        next_command=f"{shlex.join(words)}   # as an administrator: DROP it, or ALTER it to another schema",
     )
 
 
