@@ -24,6 +24,10 @@ SCHEMA = "serving"
 # Who may read the views, as dbt_project.yml grants it.
 READERS = (Role.READER,)
 MEND = "loader build --select serving"
+# Whatever a model of serving has of dbt's templates.
+_SOURCE = re.compile(r"\{\{ source\('(\w+)', '(\w+)'\) \}\}")
+_REF = re.compile(r"\{\{ ref\('(\w+)'\) \}\}")
+_CONFIG = re.compile(r"\{\{ config\([^{}]*\) \}\}")
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 
 _DIFFERENCES = """
@@ -205,25 +209,16 @@ def unlike_released(warehouse: Warehouse, days: Sequence[date] | None = None) ->
 
 def _views(project_root: Path) -> list[_View]:
     """The models of `serving`, in the order in which they read each other."""
-    from jinja2 import Environment
-
     files = sorted((project_root / "dbt_project" / "models" / SCHEMA).glob("*.sql"))
     texts = {file.stem: file.read_text() for file in files}
     names = {model: _alias(text) or model for model, text in texts.items()}
     found = []
     for model, text in texts.items():
-        read: list[str] = []
-
-        def ref(other: str, read: list[str] = read) -> str:
-            read.append(names[other])
-            return f"{SCHEMA}.{names[other]}"
-
-        query = (
-            Environment(autoescape=False)
-            .from_string(text)
-            .render(ref=ref, source=lambda schema, table: f"{schema}.{table}", config=lambda **_: "")
-        )
-        found.append(_View(names[model], query, tuple(read)))
+        query = _CONFIG.sub("", _SOURCE.sub(r"\1.\2", text))
+        query = _REF.sub(lambda ref: f"{SCHEMA}.{names[ref[1]]}", query)
+        if "{{" in query or "{%" in query:
+            raise ValueError(f"models/{SCHEMA}/{model}.sql: expected no templates but source, ref and config")
+        found.append(_View(names[model], query, tuple(names[other] for other in _REF.findall(text))))
     return sorted(found, key=lambda view: (len(view.reads), view.name))
 
 

@@ -49,9 +49,14 @@ drop table if exists {{ made }} cascade;
 {{ join_by_hash('off') }}
 {{ get_create_table_as_sql(false, made, sql) }}
 {{ join_by_hash('on') }}
+        {%- if not config.get('indexes') %}
+;{{ replace_table(this, made) }}
+        {%- endif %}
     {%- endcall -%}
-    {%- do create_indexes(made) -%}
-    {%- do run_query(replace_table(this, made)) -%}
+    {%- if config.get('indexes') -%}
+        {%- do create_indexes(made) -%}
+        {%- do run_query(replace_table(this, made)) -%}
+    {%- endif -%}
 {%- endmacro %}
 
 {#- Around the query of a model that proves (meta joins_by_hash): no nested loop where there is another way. What the

@@ -7,15 +7,14 @@
 
     {{ run_hooks(pre_hooks, inside_transaction=False) }}
     {{ run_hooks(pre_hooks, inside_transaction=True) }}
-    {#- Whatever is called in it means the server's own, not what somebody put into a schema of the path. #}
-    {%- do run_query('set local search_path = pg_catalog') %}
     {%- set faults = view_faults(target_relation, sql) -%}
     {%- if faults and is_shown() and faults != ['it is not there'] -%}
         {%- do log(this.schema ~ '.' ~ this.identifier ~ ' was not as its model has it: ' ~ faults | join(', ')
             ~ '; it is made anew', info=true) -%}
     {%- endif -%}
     {% call statement('main') -%}
-        {%- if faults -%}
+drop view pg_temp.{{ adapter.quote(probe_of(target_relation)) }};
+        {% if faults -%}
 {{ get_create_view_as_sql(target_relation, sql) }}
         {%- else -%}
 select 1 as is_unchanged
@@ -43,15 +42,23 @@ select 1 as is_unchanged
     {{ return(config.get('meta', {}).get('hides_rows', false)) }}
 {%- endmacro %}
 
-{#- What about the relation is not as the model's query, made into a view of this session, and its grants say: a list of
-    words, empty for a view that may stay. -#}
+{#- What about the relation is not as the model's query, made into a view of this session (the probe, which stays), and
+    its grants say: a list of words, empty for a view that may stay. From here to the end of the transaction, whatever
+    is called means the server's own, not what somebody put into a schema of the path. -#}
 {% macro view_faults(relation, sql) -%}
-    {%- set probe = 'pg_temp.' ~ adapter.quote(relation.identifier ~ '__probe') -%}
-    {%- do run_query('create temporary view ' ~ adapter.quote(relation.identifier ~ '__probe') ~ barrier() ~ ' as (\n'
-        ~ sql ~ '\n)') -%}
-    {%- set found = run_query(differences_of_views("to_regclass('" ~ relation ~ "')", "'" ~ probe ~ "'::regclass")) -%}
-    {%- do run_query('drop view ' ~ probe) -%}
-    {{ return(found.columns['fault'].values() | list) }}
+    {%- set probe = adapter.quote(probe_of(relation)) -%}
+    {%- set found -%}
+set local search_path = pg_catalog;
+create temporary view {{ probe }}{{ barrier() }} as (
+{{ sql }}
+);
+{{ differences_of_views("to_regclass('" ~ relation ~ "')", "'pg_temp." ~ probe ~ "'::regclass") }}
+    {%- endset -%}
+    {{ return(run_query(found).columns['fault'].values() | list) }}
+{%- endmacro %}
+
+{% macro probe_of(relation) -%}
+    {{ return(relation.identifier ~ '__probe') }}
 {%- endmacro %}
 
 {#- One row per difference between what stands and the probe. `standing`, `probe`: expressions of type regclass. -#}
