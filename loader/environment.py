@@ -10,6 +10,8 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+from loader.libpq import VARIABLES, foreign
+
 _PASSED = (
     # Where programs, their libraries and temporary files are, and whose they are.
     "PATH",
@@ -25,38 +27,8 @@ _PASSED = (
     "LC_CTYPE",
 )
 
-# How a given server is reached, and trusted. Nothing that changes what a session does (PGOPTIONS, PGTZ, PGDATESTYLE …).
-_OF_A_GIVEN_SERVER = (
-    "PGHOST",
-    "PGPORT",
-    "PGUSER",
-    "PGDATABASE",
-    "PGPASSWORD",
-    "PGPASSFILE",
-    "PGREQUIREAUTH",
-    "PGREQUIREPEER",
-    "PGCHANNELBINDING",
-    "PGTARGETSESSIONATTRS",
-    "PGSSLMODE",
-    "PGSSLNEGOTIATION",
-    "PGSSLROOTCERT",
-    "PGSSLCERT",
-    "PGSSLKEY",
-    "PGSSLCERTMODE",
-    "PGSSLCRL",
-    "PGSSLCRLDIR",
-    "PGSSLSNI",
-    "PGSSLMINPROTOCOLVERSION",
-    "PGSSLMAXPROTOCOLVERSION",
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-    "PGGSSENCMODE",
-    "PGGSSLIB",
-    "PGGSSDELEGATION",
-    "PGKRBSRVNAME",
-    "KRB5_CONFIG",
-    "KRB5CCNAME",
-)
+# Beside libpq's own variables: what a given server's certificates and tickets are checked with.
+_OF_A_GIVEN_SERVER = ("SSL_CERT_FILE", "SSL_CERT_DIR", "KRB5_CONFIG", "KRB5CCNAME")
 
 _OURS = {
     # Memory that is freed goes back to the system: without these, a worker that loads 50,000 lines at a time keeps half
@@ -72,10 +44,14 @@ _OURS = {
 def own_environment(outside: Mapping[str, str]) -> dict[str, str]:
     """The whole environment of a process of ours, started from one in which `outside` stands.
 
-    Without PGHOST in it, no libpq variable passes: the embedded server needs none.
+    Without PGHOST in it, no libpq variable passes, since the embedded server needs none; with it, those that say how
+    the server is reached.
     """
-    passed = (*_PASSED, *(_OF_A_GIVEN_SERVER if outside.get("PGHOST") else ()))
-    return {**{name: outside[name] for name in passed if name in outside}, **_OURS}
+    passed = set(_PASSED)
+    if outside.get("PGHOST"):
+        passed.update(_OF_A_GIVEN_SERVER, VARIABLES)
+        passed.difference_update(foreign(outside, is_embedded=False))
+    return {**{name: value for name, value in outside.items() if name in passed}, **_OURS}
 
 
 @contextmanager

@@ -94,8 +94,8 @@ def env(role: str, as_json: bool) -> int:
     Variables of the shell's that would lead elsewhere or bend its sessions are unset. A password is never printed.
     """
     from loader.config import load_settings
+    from loader.libpq import VARIABLES
     from loader.warehouse import Role, open_warehouse
-    from loader.warehouse.libpq import VARIABLES
 
     held = [name for name in VARIABLES if name in os.environ]
     variables = open_warehouse(load_settings()).acting_as(Role[role.upper()]).libpq_environment()

@@ -12,6 +12,7 @@ import psycopg2
 
 from loader.config import Settings
 from loader.errors import CommandUsageError, InfrastructureError
+from loader.libpq import leave_aside
 from loader.private import close_to_others, make_state_folder
 from loader.warehouse import embedded
 from loader.warehouse.connection import DEFAULT_DATABASE, Role, Warehouse, given_warehouse
@@ -25,7 +26,6 @@ from loader.warehouse.ddl import (
 )
 from loader.warehouse.derived import drop_layers, outdated_layers
 from loader.warehouse.embedded import Announce, EmbeddedStatus
-from loader.warehouse.libpq import leave_aside
 from loader.warehouse.passwords import verifiers
 from loader.warehouse.placement import outside_folder, remove_folders
 from loader.warehouse.versions import due_migrations, read_definition

@@ -14,8 +14,8 @@ from urllib.parse import quote
 import psycopg2
 
 from loader.errors import CommandUsageError, InfrastructureError
+from loader.libpq import leave_aside
 from loader.variables import blemish
-from loader.warehouse.libpq import leave_aside
 from loader.warehouse.session import Session
 
 DEFAULT_PORT = 5432

@@ -18,9 +18,9 @@ from dlt.destinations.impl.postgres.configuration import PostgresCredentials
 
 from loader.config import Settings
 from loader.errors import CommandUsageError, InfrastructureError
+from loader.libpq import VARIABLES, foreign
 from loader.warehouse import Warehouse, embedded, embedded_status, find_warehouse, open_warehouse, stop_embedded
 from loader.warehouse.connection import given_warehouse
-from loader.warehouse.libpq import VARIABLES, foreign
 from tests.checkouts import ROOT
 
 # Startup packets carry these; libpq lists no option for them.
