@@ -12,7 +12,6 @@ from loader.printable import in_one_line
 
 if TYPE_CHECKING:
     from loader.config import Settings
-    from loader.evidence import RunFacts
     from loader.ingest import Verdict
 
 _TOTALS = ("total", "valid", "invalid", "inserted", "skipped", "errors")
@@ -77,10 +76,10 @@ def _print(verdict: Verdict, settings: Settings) -> None:
     rows = [[partition.reconcile.get(field) for _, field in _RECONCILE] for partition in facts.partitions]
     print_table("reconcile", [title for title, _ in _RECONCILE], rows)
     for code, count in sorted(facts.warnings.items()):
-        echo(f"warning: {code}: {count} event(s){_of_files(facts) if code == 'tie_unordered' else ''}")
+        echo(f"warning: {code}: {count} event(s)")
     for drift in facts.drifts:
         echo(f"drift: {drift.line}")
-    for note in verdict.notes:
+    for note in _notes(verdict):
         echo(f"note: {note}")
     if verdict.problems:
         problems = shown("\nfailed: ", [in_one_line(problem) for problem in verdict.problems])
@@ -92,10 +91,13 @@ def _print(verdict: Verdict, settings: Settings) -> None:
     echo(f"next: {verdict.next_command}", err=bool(verdict.exit_code))
 
 
-def _of_files(facts: RunFacts) -> str:
+def _notes(verdict: Verdict) -> list[str]:
+    """What the verb has to say, and which files nothing puts in order."""
     from loader.evidence import files_of
 
-    return f" in {files_of(facts.ties)}: nothing says which is newer"
+    ties = verdict.facts.ties
+    tied = [f"tie_unordered: nothing says which is newer of {files_of(ties)}"] if ties else []
+    return [*verdict.notes, *tied]
 
 
 def _record(verdict: Verdict, settings: Settings) -> dict[str, Any]:
@@ -110,10 +112,9 @@ def _record(verdict: Verdict, settings: Settings) -> dict[str, Any]:
         "exit_code": verdict.exit_code,
         "reason_codes": list(verdict.reason_codes),
         "problems": list(verdict.problems),
-        "notes": list(verdict.notes),
+        "notes": _notes(verdict),
         "summary": {name: getattr(facts, name) for name in (*_TOTALS, "blank", "late", "not_read")},
         "warnings": dict(facts.warnings),
-        "ties": [tie.as_record() for tie in facts.ties],
         "drift": [drift.as_record() for drift in facts.drifts],
         "reconcile": [
             {name: json_value(value) for name, value in partition.reconcile.items()} for partition in facts.partitions

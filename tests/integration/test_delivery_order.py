@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from loader.cli.ingest_command import print_verdict
 from loader.manifest.sequence import finer
 from loader.status import read_status
 from loader.warehouse import Warehouse
-from tests.ingests import DAY, declare, rows, run, ticket, write_export
+from tests.ingests import DAY, declare, rows, run, settings, ticket, write_export
 from tests.proofs import proved_whole, reconciled
 
 pytestmark = pytest.mark.usefixtures("loader_environment")
@@ -37,7 +38,9 @@ def in_days(manifest: Path, sequence: int) -> Path:
     return manifest
 
 
-def test_the_newer_delivery_wins_whichever_arrives_first(database: Warehouse, tmp_path: Path) -> None:
+def test_the_newer_delivery_wins_whichever_arrives_first(
+    database: Warehouse, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Prevents silent wrong winners: a later correction that a hash decides against, an older file that arrives late
     and outranks, scales that are compared as they are, a tie of which nobody hears, and a warning of none."""
     first = [
@@ -79,6 +82,10 @@ def test_the_newer_delivery_wins_whichever_arrives_first(database: Warehouse, tm
     record = json.loads(verdict.report_paths[0].read_bytes())
     assert [tie["manifest_id"].rsplit("-", 1)[0] for tie in record["ties"]] == ["manifest-t1", "manifest-t2"]
     assert verdict.facts.partitions[0].reconcile["tie_unordered_count"] == 2
+    print_verdict(verdict, settings(), as_json=False)
+    told = capsys.readouterr().out
+    assert "warning: tie_unordered: 2 event(s)" in told
+    assert "tickets-2026-05-04.jsonl of manifest-t1-" in told
     assert len(read_status(database, DAY).ties) == 2
     assert reconciled(database) == proved_whole(database)
 
