@@ -57,7 +57,7 @@ def _close(path: Path, rights: int, announce: Callable[[str], None]) -> None:
         if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)) or not mode & rights:
             return
         path.chmod(stat.S_IMODE(mode) & ~rights)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return
     except PermissionError:
         announce(f"{path} is open to other users ({stat.filemode(mode)}), and not yours; chmod go= {pasted(path)}")

@@ -54,6 +54,15 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
             terminalreporter.line(f"{report.nodeid}: {reason.removeprefix('Skipped: ')}", red=True)
 
 
+@pytest.fixture(autouse=True)
+def _same_umask() -> Iterator[None]:
+    """A command that a test calls in this process keeps others out of what it makes; the next test makes its own."""
+    before = os.umask(0o022)
+    os.umask(before)
+    yield
+    os.umask(before)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _no_settings_from_outside() -> Iterator[None]:
     """A developer's own LOADER_ variables, and those of the `make test` around us, do not change what is proved."""

@@ -43,7 +43,7 @@ where
 -- Whether the token is that of the writer now, and its lock is held. The token stays the last one until the transaction
 -- ends: who would take over waits for it.
 create or replace function ops.is_writer(expected uuid) returns boolean
-language plpgsql as $$
+language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
     -- Not its row: that would give each transaction an id, and its commit a wait for the disk.
     lock table ops.writer in row share mode;

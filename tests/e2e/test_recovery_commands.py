@@ -200,6 +200,7 @@ def test_verify_counts_every_line(story: Story) -> None:
         "differences": {},
         "shown": [],
         "unreadable": {},
+        "archive": None,
         "next_command": "make status",
     }
 
@@ -209,12 +210,12 @@ def test_diagnose_ends_with_one_command(story: Story) -> None:
     done = story.checkout.loader("diagnose", "--json")
     assert done.code == 0, done
     record = done.record
-    assert set(record) == {"steps", "next_command", "is_in_order"}
+    assert set(record) == {"steps", "next_command", "is_in_order", "notices"}
     assert [(set(step), step["is_in_order"]) for step in record["steps"]] == [
         ({"question", "answer", "is_in_order"}, True)
-    ] * 8
+    ] * 10
     replay = story.replayed.record["run_id"]
-    assert record["steps"][1]["answer"] == f"replay {replay} attempt 1 ended with success"
+    assert record["steps"][2]["answer"] == f"replay {replay} attempt 1 ended with success"
     assert (record["is_in_order"], record["next_command"]) == (True, "make psql ROLE=reader   # what readers see")
 
 

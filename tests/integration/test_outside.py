@@ -74,6 +74,8 @@ def _hostile_shell(folder: Path) -> dict[str, str]:
     known = outside.dbt_variables() | outside.dlt_variables()
     # What others than dlt read.
     known -= {"PATH", "HOME", "USER", "HOST", "PORT", "TMPDIR", "LANG", "TZ"}
+    # A variable with the loader's own prefix is refused by its name before anything runs.
+    known = {name for name in known if not name.startswith("LOADER_")}
     return {
         **dict.fromkeys(known, "hostile"),
         "DBT_RESOURCE_TYPES": "model",

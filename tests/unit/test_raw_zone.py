@@ -205,7 +205,7 @@ def test_the_file_is_on_disk_before_it_has_its_name_and_the_folders_after(
 def flip_a_byte(path: Path) -> None:
     path.chmod(0o644)
     path.write_bytes(CONTENT[:-1] + b" ")
-    path.chmod(0o444)
+    path.chmod(0o400)
 
 
 def cut_short(path: Path) -> None:
@@ -217,7 +217,7 @@ def swap(path: Path) -> None:
     """As `cp` of another file over it, by whoever keeps times and modes."""
     other = path.with_suffix(".other")
     other.write_bytes(CONTENT[:-1] + b" ")
-    other.chmod(0o444)
+    other.chmod(0o400)
     os.replace(other, path)
 
 
@@ -231,7 +231,7 @@ def test_good_bytes_put_a_damaged_object_right(zone: RawZone, source: Path, dama
     assert zone.put(source, inspected) == KEY
     assert zone.verify(KEY) == zone.state(KEY) == "sound"
     assert files_in(zone) == [KEY]
-    assert stat.S_IMODE(path.stat().st_mode) == 0o444
+    assert stat.S_IMODE(path.stat().st_mode) == 0o400
 
 
 def test_a_sealed_object_is_not_read_and_damage_that_verify_finds_breaks_the_seal(

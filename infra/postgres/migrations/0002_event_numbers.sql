@@ -1,4 +1,4 @@
--- definition a5d51af4c8b3bc0411b0d29b68758e3b284b108d86ab5950920212f7cc93e1b3
+-- definition efc483a0712666670131c13a7af0db6e2e9238264559515020521de608d30c28
 -- What came before what: a number of one sequence on every row that is told apart by "before" and "after".
 create sequence ops.event_number as bigint;
 

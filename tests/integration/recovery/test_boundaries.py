@@ -223,7 +223,7 @@ class TestReplay:
     ) -> None:
         """Prevents a new contract that edits history: lines and rejects of the old ruleset, and other batches."""
         before = held(database)
-        stricter_contract(monkeypatch, "2", lambda ticket_id: ticket_id == "TKT-20260417-000002")
+        stricter_contract(monkeypatch, "another", lambda ticket_id: ticket_id == "TKT-20260417-000002")
         verdict = recover("replay", run_id=history.last_run)
         assert verdict.exit_code == 0, verdict.problems
         assert verdict.notes[0].startswith("1 changed: 0 newly valid, 1 newly rejected")

@@ -147,7 +147,7 @@ class TestReplay:
     ) -> None:
         batch = rows(database, "select batch_id from ops.manifest")[0][0]
         state = rows(database, "select * from ops.ingest_state order by 1, 2, 3")
-        stricter_contract(monkeypatch, "2", lambda ticket_id: ticket_id.endswith("000002"))
+        stricter_contract(monkeypatch, "another", lambda ticket_id: ticket_id.endswith("000002"))
         verdict = recover("replay", batch_id=batch)
         assert verdict.exit_code == 0, verdict.problems
         (note,) = verdict.notes
@@ -181,6 +181,6 @@ class TestReplay:
     def test_rejects_alone_refuses_to_reject_more(
         self, database: Warehouse, exports: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        stricter_contract(monkeypatch, "2", lambda ticket_id: ticket_id == "TKT-20260416-000002")
+        stricter_contract(monkeypatch, "another", lambda ticket_id: ticket_id == "TKT-20260416-000002")
         with pytest.raises(RefusedError, match=r"rejects 1 line\(s\) that are valid now"):
             recover("replay", run_id=latest_run(database), rejected_only=True)

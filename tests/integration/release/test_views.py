@@ -57,7 +57,7 @@ ATTACKS: tuple[tuple[str, dict[str, str]], ...] = (
             f"alter view {FACT} rename to instead; create table {FACT} as select * from serving.instead;"
             f" drop view serving.instead cascade; grant select on {FACT} to omni_reader; drop view {STATUS}"
         ),
-        {FACT: "it is no view, its options, who may read it", STATUS: "it is not there", DIM: "it is not there"},
+        {FACT: "it is no view, its options", STATUS: "it is not there", DIM: "it is not there"},
     ),
     (
         f"revoke select on {FACT} from omni_reader; create or replace view {STATUS} as {{status}}",
