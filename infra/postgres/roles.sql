@@ -79,6 +79,8 @@ begin
             'grant connect on database %I to omni_loader, omni_transform, omni_reader, omni_auditor',
             current_database());
     end if;
+    -- Where everybody else is denied temporary tables, too.
+    execute format('grant temporary on database %I to omni_loader, omni_transform', current_database());
     -- dbt's layers: who may make schemas can name one so that others look into it.
     if has_database_privilege('omni_transform', current_database(), 'create') then
         execute format('revoke create on database %I from omni_transform', current_database());
@@ -161,6 +163,16 @@ begin
         execute pg_catalog.format('revoke execute on function %s from public', routine);
     end loop;
 end $advisory$;
+-- Connections that are kept for the loader and dbt (reserved_connections), however many others take.
+do $connections$
+begin
+    if (select rolsuper from pg_roles where rolname = current_user)
+        and exists (select from pg_roles where rolname = 'pg_use_reserved_connections')
+    then
+        grant pg_use_reserved_connections to omni_loader, omni_transform;
+    end if;
+end $connections$;
+
 -- Only their owner reads what dbt built, and readers what is served (loader/warehouse/built.py).
 do $rights$
 declare

@@ -71,10 +71,24 @@ cross join lateral (values
             select from grants
             where privilege_type <> 'SELECT' or is_grantable or grantee = 0
                 or pg_get_userbyid(grantee) <> all(%(readers)s))
-        or (select count(distinct grantee) from grants) < cardinality(%(readers)s))
+        or (select count(distinct grantee) from grants) < cardinality(%(readers)s)
+        -- Views read each other with their owner's rights.
+        or not has_table_privilege(standing.relowner, standing.oid, 'select'))
 ) as words (place, fault, is_so)
 where words.is_so
 order by words.place
+"""
+
+# Whether the schema is open to readers, and to nobody else.
+_ENTRY = """
+select exists (
+        select from unnest(%(readers)s) as reader (name) where not has_schema_privilege(reader.name, oid, 'usage'))
+    or exists (
+        select from aclexplode(nspacl) as granted
+        where grantee <> nspowner
+            and (privilege_type <> 'USAGE' or is_grantable or grantee = 0
+                or pg_get_userbyid(grantee) <> all(%(readers)s)))
+from pg_namespace where nspname = %(schema)s
 """
 
 # What else lies in the schema, and somebody beside its owner may read.
@@ -148,6 +162,9 @@ def view_faults(warehouse: Warehouse, project_root: Path) -> list[ViewFault]:
         (is_released,) = cursor.fetchone()
         views = _views(project_root)
         found: list[ViewFault] = []
+        cursor.execute(_ENTRY, {"schema": SCHEMA, "readers": [role.value for role in READERS]})
+        if is_released and cursor.fetchone() == (True,):
+            found.append(ViewFault(f"schema {SCHEMA}", "who may enter it", MEND))
         for view in views:
             cursor.execute(
                 "select to_regclass(%s) is not null, bool_and(to_regclass(name) is not null)"

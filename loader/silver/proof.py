@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from loader.line_ends import read_committed
+from loader.printable import in_one_line
 from loader.runs.anchors import Attempt
 from loader.runs.lock import IngestLock
 from loader.silver.checks import CHECKS_FILE
@@ -196,19 +197,30 @@ def _reason_for_all(cursor: Any, sha256: str) -> str | None:
     )
     changed = cursor.fetchone()
     if changed:
-        return f"{changed[0]} was changed or made anew"
+        # Whoever builds Silver may leave notes, and with any text.
+        return f"{in_one_line(changed[0])} was changed or made anew"
     unwatched = unwatched_table(cursor)
     return f"changes of {unwatched} are not noted (its triggers are off or gone)" if unwatched else None
 
 
+# Triggers for each statement of their kind, after it and without a condition (tgtype: 4 insert, 8 delete, 16 update, 32
+# truncate), that call our function with the name of their table.
+_WATCHING = """
+select nspname || '.' || relname, array_agg(tgname::text)
+from pg_trigger
+inner join pg_class on pg_class.oid = tgrelid
+inner join pg_namespace on pg_namespace.oid = relnamespace
+where tgenabled in ('O', 'A') and nspname || '.' || relname = any(%s)
+    and (tgname, tgtype) in (('note_insert', 4), ('note_delete', 8), ('note_update', 16), ('note_truncate', 32))
+    and tgfoid in (to_regprocedure('ops.note_change()'), to_regprocedure('bronze.note_change()'))
+    and tgqual is null and tgattr = ''::int2vector
+    and split_part(encode(tgargs, 'escape'), '\\000', 1) = nspname || '.' || relname
+group by 1
+"""
+
+
 def unwatched_table(cursor: Any) -> str | None:
-    """A table of which a trigger that notes changes is missing or disabled."""
-    cursor.execute(
-        "select nspname || '.' || relname, array_agg(tgname::text) from pg_trigger"
-        " inner join pg_class on pg_class.oid = tgrelid"
-        " inner join pg_namespace on pg_namespace.oid = relnamespace"
-        " where tgenabled in ('O', 'A') and nspname || '.' || relname = any(%s) group by 1",
-        (list(_NOTES),),
-    )
+    """A table of which a trigger that notes changes is missing or disabled, or is another than its name says."""
+    cursor.execute(_WATCHING, (list(_NOTES),))
     present = {str(table): set(names) for table, names in cursor.fetchall()}
     return next((table for table, names in _NOTES.items() if not present.get(table, set()).issuperset(names)), None)

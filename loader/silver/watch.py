@@ -37,7 +37,8 @@ inner join pg_catalog.pg_locks as wanted on wanted.pid = waiting.pid and not wan
 cross join lateral unnest(pg_catalog.pg_blocking_pids(waiting.pid)) as blocking (pid)
 inner join pg_catalog.pg_stat_activity as blocker on blocker.pid = blocking.pid
 where waiting.datname = current_database() and waiting.application_name = %s
-    and blocker.application_name is distinct from waiting.application_name
+    and (blocker.application_name, blocker.usename)
+        is distinct from (waiting.application_name, waiting.usename)
 order by blocker.pid
 """
 

@@ -165,9 +165,10 @@ def diagnose(
         answer, command = look(world)
         steps.append(Step(question, answer, command is None))
         if command is not None:
-            is_first = question in (_WHAT_REPORTS_KNOW, _WHICH_RUN)
-            # What waits for its release comes last; a view that shows something else does not.
-            is_last = question == _WHAT_CLOCKS_SAY or (question == _WHAT_READERS_SEE and not view_faults)
+            # What waits for its release comes last; a view that shows readers something else comes before all.
+            is_bent = question == _WHAT_READERS_SEE and bool(view_faults)
+            is_first = question in (_WHAT_REPORTS_KNOW, _WHICH_RUN) or is_bent
+            is_last = question in (_WHAT_CLOCKS_SAY, _WHAT_READERS_SEE) and not is_bent
             rank = (is_last, command.endswith(_LOOK_AGAIN), not is_first)
             commands.append((rank, command))
     # Stable: of the same rank, in the order of the questions.

@@ -27,6 +27,13 @@ CONNECT_TIMEOUT_SECONDS = 10
 # takes as long as it takes.
 _BOUNDS = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "idle_session_timeout")
 _BOUND_SINCE_17 = "transaction_timeout"
+# What a role, database or server may set of a session, and what would be another statement or another digest then.
+_MEANING = {
+    "default_transaction_read_only": "off",
+    "quote_all_identifiers": "off",
+    "standard_conforming_strings": "on",
+    "transform_null_equals": "off",
+}
 # Where a firewall forgets connections that say nothing, the lock's would be gone.
 _KEEPALIVE_SECONDS = 60
 # dlt refuses an address without a password, also where the server asks for none.
@@ -123,7 +130,7 @@ class Warehouse:
             )
             if connection.server_version >= 170000:
                 connection.autocommit = True
-                connection.cursor().execute(f"set {_BOUND_SINCE_17} = 0")
+                connection.cursor().execute(f"set {_BOUND_SINCE_17} = 0; set restrict_nonsystem_relation_kind = ''")
         except psycopg2.OperationalError as error:
             raise self.unreachable(error) from error
         connection.warehouse = self
@@ -182,7 +189,14 @@ class Warehouse:
 
     def _session_options(self, settings: Mapping[str, str] | None, *, separator: str) -> str:
         acting = {"role": self.role.value} if self.role else {}
-        options = {"TimeZone": "UTC", "search_path": SEARCH_PATH, **unbounded(0), **acting, **(settings or {})}
+        options = {
+            "TimeZone": "UTC",
+            "search_path": SEARCH_PATH,
+            **_MEANING,
+            **unbounded(0),
+            **acting,
+            **(settings or {}),
+        }
         for name, value in options.items():
             if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.]*", name) or not re.fullmatch(r"[!-\[\]-~]*", value):
                 raise ValueError(f"session setting {name}={value!r}: blanks and backslashes do not fit an option")

@@ -29,7 +29,9 @@ SERVER_SETTINGS = {
     "listen_addresses": "",
     "port": str(DEFAULT_PORT),
     "unix_socket_permissions": "0700",
+    # A third of them are kept for the loader and dbt, however many readers take (roles.sql).
     "max_connections": "60",
+    "reserved_connections": "20",
     "shared_buffers": f"{_buffer_megabytes()}MB",
     "work_mem": "64MB",
     "maintenance_work_mem": "256MB",

@@ -36,9 +36,13 @@ execute coalesce((
     select format(
         'drop %s %s cascade',
         case relkind when 'v' then 'view' when 'm' then 'materialized view' when 'f' then 'foreign table'
-            when 'S' then 'sequence' else 'table' end,
+            when 'S' then 'sequence' when 'c' then 'type' when 'i' then 'index' when 'I' then 'index' else 'table' end,
         oid::regclass)
     from pg_catalog.pg_class
     where oid = to_regclass('{{ relation }}')
+), (
+    select format('drop type %s cascade', oid::regtype)
+    from pg_catalog.pg_type
+    where oid = to_regtype('{{ relation.include(database=false) }}')
 ), 'select');
 {%- endmacro %}

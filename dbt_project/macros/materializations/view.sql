@@ -116,6 +116,8 @@ where
         from aclexplode(standing.relacl) as granted
         where granted.grantee <> standing.relowner
     ) < cardinality(array[{{ grantees() }}]::text[])
+    {#- Views read each other with their owner's rights. #}
+    or not has_table_privilege(standing.relowner, standing.oid, 'select')
 {%- endmacro %}
 
 {#- The roles that the model grants to, as literals. -#}
@@ -145,6 +147,7 @@ begin
         -- Of the whole, and with it of each column.
         execute format('revoke all on {{ relation }} from %s cascade', grantee);
     end loop;
+    grant all on {{ relation }} to current_user;
 end $revoke$
 {%- endmacro %}
 
@@ -159,7 +162,8 @@ declare
             relkind = 'v' and pg_get_userbyid(relowner) = current_user
             and not exists (select from pg_rewrite where ev_class = pg_class.oid and rulename <> '_RETURN')
             and not exists (select from pg_trigger where tgrelid = pg_class.oid)
-        from pg_class where oid = to_regclass('{{ relation }}')), true);
+        from pg_class where oid = to_regclass('{{ relation }}')),
+        to_regtype('{{ relation.include(database=false) }}') is null);
 begin
     {{ catalog_lock() }};
     {% call patiently(relation) %}

@@ -28,6 +28,8 @@
         ref('stg_bronze__rejected_record'),
     ] -%}
 do $prepare$
+declare
+    stranger text;
 begin
     {{ catalog_lock() }};
     -- Loads that ticket_fact holds.
@@ -57,7 +59,27 @@ begin
         is_winner boolean
     );
     -- Readers look into what is served. Everybody else asks dbt's role for it (loader/warehouse/built.py).
-    if not has_schema_privilege('omni_reader', 'serving', 'usage') then
+    -- Readers may enter the schema of what is served, and nobody may do more there.
+    if not has_schema_privilege('omni_reader', 'serving', 'usage')
+        or exists (
+            select from pg_namespace
+            cross join lateral aclexplode(nspacl) as granted
+            where
+                nspname = 'serving' and granted.grantee <> nspowner
+                and (
+                    granted.privilege_type <> 'USAGE' or granted.is_grantable
+                    or granted.grantee <> 'omni_reader'::regrole
+                )
+        )
+    then
+        for stranger in
+            select distinct case granted.grantee when 0 then 'public' else granted.grantee::regrole::text end
+            from pg_namespace
+            cross join lateral aclexplode(nspacl) as granted
+            where nspname = 'serving' and granted.grantee <> nspowner
+        loop
+            execute format('revoke all on schema serving from %s cascade', stranger);
+        end loop;
         grant usage on schema serving to omni_reader;
     end if;
     {%- for view in views if execute %}

@@ -1,4 +1,4 @@
--- definition efc483a0712666670131c13a7af0db6e2e9238264559515020521de608d30c28
+-- definition 3cf388eb595d28021da20f390cb07630a8065a631722ff7c5925cf79a98770e6
 -- What came before what: a number of one sequence on every row that is told apart by "before" and "after".
 create sequence ops.event_number as bigint;
 
