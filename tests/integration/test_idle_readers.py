@@ -124,13 +124,11 @@ def test_who_keeps_a_table_open_that_must_be_made_anew_is_named_while_the_build_
     build = ["build", "--select", "reconcile_load"]
     rows(warehouse, "alter table reconcile.reconcile_load add column of_an_earlier_version text")
     lines: list[str] = []
-    with idle(warehouse, [Role.AUDITOR]) as waited:
-        ((pid,),) = rows(warehouse, "select pid from pg_stat_activity where application_name = 'idle-omni_auditor'")
+    with idle(warehouse, [Role.TRANSFORM]) as waited:
+        ((pid,),) = rows(warehouse, "select pid from pg_stat_activity where application_name = 'idle-omni_transform'")
         impatient = property(lambda scope: f"{{proof: {scope.name}, seconds_of_patience: 1}}")
         monkeypatch.setattr(ProofScope, "variables", impatient)
-        named = (
-            rf"reconcile\.reconcile_load must be made anew, and session {pid} \(\w+, idle-omni_auditor\) keeps it open"
-        )
+        named = rf"reconcile\.reconcile_load must be made anew, and session {pid} \(\w+, idle-omni_transform\) keeps it open"
         with pytest.raises(InfrastructureError, match=named) as given_up:
             deliver(Path(os.environ["EXPORTS"]), 3)
         assert re.fullmatch(r"loader retry [0-9a-f-]{36} --mode execute", given_up.value.next_command)
@@ -142,6 +140,6 @@ def test_who_keeps_a_table_open_that_must_be_made_anew_is_named_while_the_build_
         done = run_dbt(warehouse, ROOT, build, say=hear)
     assert not waited.is_set() and done.is_ok
     assert lines[0].startswith(f"dbt: waits for session {pid} (")
-    assert "idle-omni_auditor" in lines[0] and lines[0].endswith("which keeps reconcile.reconcile_load")
+    assert "idle-omni_transform" in lines[0] and lines[0].endswith("which keeps reconcile.reconcile_load")
     columns = "select attname::text from pg_attribute where attrelid = 'reconcile.reconcile_load'::regclass"
     assert ("of_an_earlier_version",) not in rows(warehouse, columns)

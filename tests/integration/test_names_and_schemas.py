@@ -12,6 +12,7 @@ import psycopg2
 import pytest
 
 from loader.errors import InfrastructureError, RefusedError
+from loader.silver import unwatched_table
 from loader.status import read_status
 from loader.warehouse import Role, Warehouse, set_up
 from loader.warehouse.binaries import find_binaries
@@ -41,6 +42,41 @@ def test_dbts_role_makes_no_schema(database: Warehouse) -> None:
             rows(database.acting_as(Role.TRANSFORM), f"create schema {schema}")
         with pytest.raises(psycopg2.errors.InsufficientPrivilege):
             rows(database.acting_as(Role.TRANSFORM), f"create schema if not exists {schema}")
+
+
+def test_no_setting_of_a_role_or_database_makes_a_session_mean_something_else(database: Warehouse) -> None:
+    """Prevents a role that sets for its own sessions what makes a sound day look forged, or a check impossible."""
+    bent = {
+        "default_transaction_read_only": "on",
+        "quote_all_identifiers": "on",
+        "standard_conforming_strings": "off",
+        "transform_null_equals": "on",
+        "restrict_nonsystem_relation_kind": "view",
+    }
+    for name, value in bent.items():
+        execute(database, f"alter database {database.dbname} set {name} = '{value}'")
+    for role in (Role.LOADER, Role.TRANSFORM):
+        shown = rows(database.acting_as(role), "select name, setting from pg_settings where name = any(%s)", list(bent))
+        assert not set(shown) & set(bent.items())
+
+
+def test_a_trigger_that_only_has_the_name_of_one_that_notes_changes_is_none(database: Warehouse) -> None:
+    """Prevents changes that nobody notes behind triggers that are all there by name."""
+
+    def unwatched() -> str | None:
+        with closing(database.acting_as(Role.LOADER).connect()) as connection, connection.cursor() as cursor:
+            return unwatched_table(cursor)
+
+    # Silver's tables are not built yet.
+    assert unwatched() == "silver.ticket_fact"
+    rows(
+        database,
+        "create function public.noop() returns trigger language plpgsql as 'begin return null; end';"
+        " drop trigger note_update on bronze.asset_line;"
+        " create trigger note_update after update on bronze.asset_line"
+        " for each statement execute function public.noop()",
+    )
+    assert unwatched() == "bronze.asset_line"
 
 
 @pytest.mark.parametrize("role", [None, *Role])
@@ -89,7 +125,7 @@ def test_our_functions_do_not_follow_the_path_of_who_calls_them(database: Wareho
     )
     assert rows(
         database, "select count(*) from pg_proc where pronamespace = 'ops'::regnamespace and prosqlbody is not null"
-    ) == [(2,)]
+    ) == [(3,)]
 
 
 def test_shadows_in_a_schema_of_ones_own_name_are_not_seen(database: Warehouse) -> None:

@@ -183,3 +183,24 @@ def test_readers_of_the_views_are_those_that_the_models_grant_to() -> None:
     project = yaml.safe_load((ROOT / "dbt_project" / "dbt_project.yml").read_text())
     granted = project["models"]["omnisupport"]["serving"]["+grants"]["select"]
     assert granted == [role.value for role in READERS]
+
+
+def test_who_may_enter_and_what_the_owner_may_read_are_looked_at_and_mended(released: Warehouse) -> None:
+    """A schema that is closed to readers, or open for more than reading, a view that its owner may not read, and a type
+    in a view's place are another `serving`: ready says yes, and no build puts it right."""
+    as_transform(
+        released,
+        "revoke usage on schema serving from omni_reader; grant create on schema serving to omni_auditor;"
+        f" revoke all on {FACT} from omni_transform; drop view {STATUS}; create type {STATUS} as (a integer)",
+    )
+    found = faults(released)
+    assert found["schema serving"] == "who may enter it"
+    assert found[FACT] == "who may read it"
+    assert not readiness(settings(), [DAY])[0]["is_ready"]
+    build(MEND)
+    assert faults(released) == {}
+    with closing(released.acting_as(Role.READER).connect(application_name="reader")) as session:
+        cursor = session.cursor()
+        cursor.execute(f"select count(*) from {DIM}")
+        assert cursor.fetchone() == (1,)
+    assert readiness(settings(), [DAY])[0]["is_ready"]
