@@ -128,7 +128,10 @@ def test_who_keeps_a_table_open_that_must_be_made_anew_is_named_while_the_build_
         ((pid,),) = rows(warehouse, "select pid from pg_stat_activity where application_name = 'idle-omni_transform'")
         impatient = property(lambda scope: f"{{proof: {scope.name}, seconds_of_patience: 1}}")
         monkeypatch.setattr(ProofScope, "variables", impatient)
-        named = rf"reconcile\.reconcile_load must be made anew, and session {pid} \(\w+, idle-omni_transform\) keeps it open"
+        named = (
+            rf"reconcile\.reconcile_load must be made anew, and session {pid}"
+            r" \(\w+, idle-omni_transform\) keeps it open"
+        )
         with pytest.raises(InfrastructureError, match=named) as given_up:
             deliver(Path(os.environ["EXPORTS"]), 3)
         assert re.fullmatch(r"loader retry [0-9a-f-]{36} --mode execute", given_up.value.next_command)
