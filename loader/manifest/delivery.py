@@ -49,7 +49,7 @@ class Delivery:
 
 
 def arrange(folder: Path, source_ids: Sequence[str], modified_ns: Sequence[int], terms: DeliveryTerms) -> Delivery:
-    """Place the files of a folder; reads the file that lists an order, and nothing else.
+    """Place the files of a folder; reads the file that lists an order and the clock, and nothing else.
 
     A file stands where its name says. Without a date it is a part of the delivery, which stands where the given batch
     or the folder's name says, else at its newest time stamp (by order mtime: each file at its own). Raises
@@ -57,10 +57,11 @@ def arrange(folder: Path, source_ids: Sequence[str], modified_ns: Sequence[int],
     nothing.
     """
     batch = None if terms.batch_id is None else _batch(terms.batch_id)
-    places = places_of(source_ids)
+    now = datetime.now(UTC)
+    places = places_of(source_ids, now)
     order = _order(folder, source_ids, places, modified_ns, terms)
     named = [place.period for place in places if place.period is not None]
-    of_folder = folder_period(Path(os.path.realpath(folder)).parts)
+    of_folder = folder_period(Path(os.path.realpath(folder)).parts, now)
     period = max(named) if named else of_folder
     stamps = [_EPOCH + timedelta(microseconds=stamp // 1000) for stamp in modified_ns]
     newest = max(stamps)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ def implicit_manifest(input_path: Path, batch_id: str, contracts_folder: Path | 
             f"INPUT: {os.fspath(input_path)!r} is no file; nothing was started",
             next_command=f"make ingest INPUT=<file.jsonl> BATCH={batch_id}",
         ) from error
-    place = read_name(name)
+    place = read_name(name, now=datetime.now(UTC))
     if place.period is None:
         # After the daily export of the batch's day, before that of the next.
         sequence = day_place(batch.day, batch.number)

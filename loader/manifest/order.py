@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from itertools import pairwise
 
-from loader.manifest.names import NamedPlace, natural_tokens, read_name
+from loader.manifest.names import SHORT_YEARS, YEARS, NamedPlace, natural_tokens, read_name
 
 _NAMES_TOLD = 4
 
@@ -29,14 +31,35 @@ def first_names(names: Sequence[str]) -> str:
     return ", ".join(map(ascii, names[:_NAMES_TOLD])) + more
 
 
-def places_of(source_ids: Sequence[str]) -> list[NamedPlace]:
-    """What each name says, read in one way for all: digits beside a day are times only if that gives an order."""
-    places = [read_name(name) for name in source_ids]
+def places_of(source_ids: Sequence[str], now: datetime | None = None) -> list[NamedPlace]:
+    """What each name says, read in one way for all: digits beside a day are times only if that gives an order. `now`
+    as for read_name."""
+    places = _with_years_doubted([read_name(name, now=now) for name in source_ids])
     if _open_reasons(source_ids, places):
-        as_numbers = [read_name(name, are_bare_digits_times=False) for name in source_ids]
+        as_numbers = _with_years_doubted([read_name(name, are_bare_digits_times=False, now=now) for name in source_ids])
         if not _open_reasons(source_ids, as_numbers):
             return as_numbers
     return places
+
+
+def _with_years_doubted(places: Sequence[NamedPlace]) -> list[NamedPlace]:
+    """Doubt undated names with another number before what may be a year (`12-2026`, `1-2027`), where both differ among
+    names that are otherwise alike. A number that is a year in some of them only counts something (`1/part-1970`)."""
+    alike: dict[tuple[object, ...], list[int]] = defaultdict(list)
+    for index, place in enumerate(places):
+        if place.period is None and place.doubt is None:
+            alike[tuple(word if kind else None for kind, _, word in place.tokens)].append(index)
+    found = list(places)
+    for indices in alike.values():
+        for at, column in enumerate(zip(*(places[index].numbers for index in indices), strict=True)):
+            before = {places[index].numbers[:at] for index in indices}
+            are_years = any(all(number in years for number in column) for years in (YEARS, SHORT_YEARS))
+            if are_years and len(set(column)) > 1 and len(before) > 1:
+                for index in indices:
+                    doubted = "-".join(map(str, places[index].numbers[: at + 1]))
+                    doubt = "a year after another number: a month, a week or a count"
+                    found[index] = NamedPlace(None, doubt, ((1, 0, doubted), *places[index].tokens))
+    return found
 
 
 def order_by_names(source_ids: Sequence[str], places: Sequence[NamedPlace]) -> list[int]:

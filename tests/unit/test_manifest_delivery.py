@@ -49,6 +49,21 @@ def test_names_that_leave_the_order_open_stop_the_command_by_reason(tmp_path: Pa
     assert not list(tmp_path.glob("*.json"))
 
 
+@pytest.mark.parametrize(
+    ("names", "reason"),
+    [
+        (("4000000001", "4000000002"), "epoch in the future"),
+        (("12-2026", "1-2027"), "year after another number"),
+        (("2026-05-13 13.30 PM", "2026-05-13 11.30 AM"), "AM or PM"),
+        (("20260504T233000-05", "20260504T233000Z"), "offset from UTC, or a number"),
+    ],
+)
+def test_names_that_are_read_in_two_ways_stop_the_command(tmp_path: Path, names: tuple[str, ...], reason: str) -> None:
+    """Prevents a wrong order without a word: a serial number in 2096, December before January of the year before."""
+    with pytest.raises(CommandUsageError, match=reason):
+        made(exports(tmp_path, *(f"{name}.jsonl" for name in names)))
+
+
 def test_one_file_needs_no_order(tmp_path: Path) -> None:
     """Prevents a question that has one answer."""
     built = made(exports(tmp_path, "04.05.2026.jsonl"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -30,7 +31,35 @@ def sequences(names: list[str], batch: str | None = None) -> list[int]:
         ("export 2026-05-04 23.30.00", "2026-05-04T23:30:00Z"),
         ("20260504_2330", "2026-05-04T23:30:00Z"),
         ("202605042330", "2026-05-04T23:30:00Z"),
-        ("2026050423", "2026-05-04T23:00:00Z"),
+        ("2026050423", "2026-05-04"),
+        ("desk-2026051024", "2026-05-10"),
+        ("202605101", "2026-05-10"),
+        ("2026051000001", "2026-05-10"),
+        ("2026051000000001", "2026-05-10"),
+        ("202605109999", "2026-05-10"),
+        ("2026-05-13 11.30.00 AM", "2026-05-13T11:30:00Z"),
+        ("2026-05-13 09.30.00 PM", "2026-05-13T21:30:00Z"),
+        ("desk_20260513_093000_PM", "2026-05-13T21:30:00Z"),
+        ("20260513093000pm", "2026-05-13T21:30:00Z"),
+        ("2026-05-13-09-30-PM", "2026-05-13T21:30:00Z"),
+        ("2026-05-13 9:30pm", "2026-05-13T21:30:00Z"),
+        ("Export 2026-05-13 at 9.30.00\u202fp.m.", "2026-05-13T21:30:00Z"),
+        ("2026-05-13 12.30 AM", "2026-05-13T00:30:00Z"),
+        ("2026-05-13 12PM", "2026-05-13T12:00:00Z"),
+        ("W01-2027", "2027-01-04"),
+        ("week1-2027", "2027-01-04"),
+        ("desk_KW53_2026", "2026-12-28"),
+        ("Q1-2026", "2026-01-01"),
+        ("Q42026", "2026-10-01"),
+        ("2026-Q4", "2026-10-01"),
+        ("2026-05-04T23:30:00-05:00", "2026-05-05T04:30:00Z"),
+        ("2026-05-04 23:30:00-05:00", "2026-05-05T04:30:00Z"),
+        ("20260504T233000-0500", "2026-05-05T04:30:00Z"),
+        ("2026-05-04T23-30-00-0330", "2026-05-05T03:00:00Z"),
+        ("2026-05-04T23-0500", "2026-05-05T04:00:00Z"),
+        ("2026-05-05T01:30:00+02", "2026-05-04T23:30:00Z"),
+        ("20260504T233000-007", "2026-05-04T23:30:00Z"),
+        ("20260504_233000-0007", "2026-05-04T23:30:00Z"),
         ("2026-05-04T23", "2026-05-04T23:00:00Z"),
         ("20260504T233000.250Z", "2026-05-04T23:30:00Z"),
         ("2026-05-05T01:30:00+0200", "2026-05-04T23:30:00Z"),
@@ -63,6 +92,22 @@ def test_a_name_says_when(name: str, start: str) -> None:
         ("export-04052026", "two ways"),
         ("export-040526", "two ways"),
         ("4-May-2026", "two ways"),
+        ("May-4-2026", "two ways"),
+        ("0405202601", "two ways"),
+        ("1005202624", "two ways"),
+        ("040520262330", "two ways"),
+        ("2026-05-13 13.30 PM", "AM or PM"),
+        ("09.30 PM", "AM or PM"),
+        ("2026-05-13-PM", "AM or PM"),
+        ("04.05.2026 9.30 PM", "AM or PM"),
+        ("PM 09.30 2026-05-13", "AM or PM"),
+        ("Q1-26", "two digits"),
+        ("W01-27", "two digits"),
+        ("20260504T233000-05", "offset"),
+        ("2026-05-04T23-30-00-05-00", "offset"),
+        ("20260504T233000-0007", "offset"),
+        ("20260504_233000-0500", "offset"),
+        ("2026-05-04T23-30-00+02-00", "offset"),
         ("2026-05-01_2026-05-07", "two different dates"),
         ("20260501-20260507", "two different dates"),
         ("dt=2026-05-10/tickets-2026-05-09", "two different dates"),
@@ -99,6 +144,21 @@ def test_a_name_that_says_no_certain_day_has_none(name: str, doubt: str | None) 
         ["1/part-2", "1/part-10", "2/part-1"],
         ["04.05.2026-part-2", "04.05.2026-part-10"],
         ["log.1", "log.2", "log.10"],
+        ["desk-2026051001", "desk-2026051023", "desk-2026051024", "desk-2026051101"],
+        ["2026051000001", "2026051000010", "2026051100001"],
+        ["202605109", "2026051010", "202605111"],
+        ["2026-05-13 11.30.00 AM", "2026-05-13 12.05.00 PM", "2026-05-13 09.30.00 PM", "2026-05-14 12.05.00 AM"],
+        ["W52-2026", "W53-2026", "W01-2027"],
+        ["week52-2026", "week1-2027"],
+        ["Q4-2026", "Q1-2027"],
+        ["W01-2026-part-2", "W01-2026-part-10"],
+        ["1/part-1969", "1/part-1970", "2/part-3"],
+        ["v2-2026", "v2-2027"],
+        ["pm-2026-05-13", "pm-2026-05-14"],
+        ["market-1-20", "market-1-21"],
+        ["20260504233000-9", "20260504233000-10"],
+        ["1-2027", "2-2027", "12-2027"],
+        ["2026-05-04T23:00:00-05:00", "2026-05-05T03:30:00-01:00", "2026-05-05T05:00:00Z"],
     ],
 )
 def test_names_that_give_an_order_are_taken_in_it(names: list[str]) -> None:
@@ -125,6 +185,16 @@ def test_names_that_give_an_order_are_taken_in_it(names: list[str]) -> None:
         (["3b1c9f", "7a2e01"], "no number"),
         (["a-1", "a_1"], "no number"),
         (["part-01", "part-1"], "no number"),
+        (["12-2026", "1-2027"], "year after another number"),
+        (["desk-12-2026", "desk-1-2027", "desk-2-2027"], "year after another number"),
+        (["Jan-2026", "Feb-2026"], "no number"),
+        (["12-26", "1-27"], "year after another number"),
+        (["Q4 FY26", "Q1 FY27"], "year after another number"),
+        (["Q4-26", "Q1-27"], "two digits"),
+        (["1-05.04.2026", "2-04.05.2026"], "two ways"),
+        (["11.30 AM", "09.30 PM"], "AM or PM"),
+        (["20260504T233000-0100", "20260504T233000-0099"], "offset"),
+        (["20260504_233000-0500", "20260504_233000-0700"], "offset"),
     ],
 )
 def test_names_that_leave_the_order_open_are_told(names: list[str], reason: str) -> None:
@@ -191,6 +261,26 @@ def test_a_given_order_that_contradicts_the_dates_is_kept() -> None:
     eleventh = moment_place(read_name("2026-05-11T00-00-00").period.start)  # type: ignore[union-attr]
     found = sequences_in([1, 2, 0], places, [eleventh] * 3, None)
     assert [names[index] for index in sorted(range(3), key=found.__getitem__)] == [names[1], names[2], names[0]]
+
+
+@pytest.mark.parametrize(("ahead", "is_taken"), [(timedelta(hours=23), True), (timedelta(hours=25), False)])
+def test_an_epoch_in_the_future_is_not_taken_for_one(ahead: timedelta, is_taken: bool) -> None:
+    """Prevents a serial number of ten digits from being an instant that outranks all exports for years."""
+    now = datetime(2026, 5, 4, 23, 30, tzinfo=UTC)
+    digits = f"{(now + ahead).timestamp():.0f}"
+    for name in (f"desk-{digits}", f"{digits}123"):
+        place = read_name(f"{name}.jsonl", now=now)
+        assert (place.period is not None, place.doubt is None) == (is_taken, is_taken)
+        assert folder_period((name,), now) == place.period
+    if not is_taken:
+        assert "epoch in the future" in str(place.doubt)
+
+
+def test_the_serial_number_of_a_day_is_its_place_on_it() -> None:
+    """Prevents daily manifests of one file each from being placed at hours, or at epochs."""
+    names = ("desk-2026051002", "desk-2026051023", "desk-2026051024", "2026051000099", "desk-2026051101")
+    found = [sequences([f"{name}.jsonl"])[0] for name in names]
+    assert found == [finer(one) for one in (20260510002, 20260510023, 20260510024, 20260510099, 20260511001)]
 
 
 @pytest.mark.parametrize(
