@@ -24,7 +24,8 @@ from loader.contract.ruleset import load_ruleset
 from loader.contract.ticket import AcceptedRecord, RejectedRecord
 from loader.errors import LoaderError
 from loader.ingest.request import IngestRequest, declared_input
-from loader.release.views import view_faults
+from loader.printable import pasted
+from loader.release.views import MEND, view_faults
 from loader.silver import run_dbt, unwatched_table
 from loader.warehouse import Warehouse, open_warehouse
 from loader.warehouse.built import are_built
@@ -33,47 +34,60 @@ from loader.warehouse.versions import read_definition
 _PACKAGES = ("dlt", "dbt-core", "dbt-postgres", "pyarrow", "adbc-driver-postgresql", "psycopg2-binary", "orjson")
 _PIN = re.compile(r"^([a-z0-9-]+)(?:\[[^]]*\])?==([^ ;\\]+)", re.MULTILINE)
 _ENOUGH_BYTES = 2**30
+# Bronze's triggers are made anew, and switched on.
+_TRIGGERS = (
+    "loader psql --role loader -v ON_ERROR_STOP=1 -1 -f infra/postgres/02_bronze.sql -f infra/postgres/03_proof.sql"
+)
 
 
 class _NotSoundError(Exception):
-    """What a check found wrong, as a sentence."""
+    """What a check found wrong, as a sentence; `next_command` where it knows better than its check what mends it."""
+
+    def __init__(self, message: str, next_command: str | None = None) -> None:
+        super().__init__(message)
+        self.next_command = next_command
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One check: `detail` says what was seen, or what is wrong."""
+    """One check: `detail` says what was seen, or what is wrong; `next_command` what mends that, None when sound."""
 
     name: str
     is_ok: bool
     detail: str
     seconds: float
+    next_command: str | None = None
 
 
 def run_smoke_checks(settings: Settings) -> list[Check]:
     """Every check in order. Those that need the warehouse are left out when it does not answer."""
+    root = settings.project_root
     checks = [
-        _checked("packages", lambda: _packages(settings.project_root)),
-        _checked("folders", lambda: _folders(settings)),
-        _checked("contract", lambda: _contract(settings.project_root)),
-        _checked("manifests", lambda: _manifests(settings)),
+        _checked("packages", lambda: _packages(root), "rm -f .venv/.stamp && make smoke"),
+        _checked("folders", lambda: _folders(settings), "df -h"),
+        _checked("contract", lambda: _contract(root), "git status contracts"),
+        _checked("manifests", lambda: _manifests(settings), "make dry-run"),
     ]
     found: list[Warehouse] = []
-    checks.append(_checked("warehouse", lambda: _warehouse(settings, found)))
+    checks.append(_checked("warehouse", lambda: _warehouse(settings, found), "make up"))
     if found:
-        checks.append(_checked("bronze guards", lambda: _guards(found[0])))
-        checks.append(_checked("dbt", lambda: _dbt(found[0], settings.project_root)))
-        checks.append(_checked("change notes", lambda: _notes(found[0])))
-        checks.append(_checked("serving", lambda: _serving(found[0], settings.project_root)))
+        checks.append(_checked("bronze guards", lambda: _guards(found[0]), _TRIGGERS))
+        checks.append(_checked("dbt", lambda: _dbt(found[0], root), "git status dbt_project"))
+        checks.append(_checked("change notes", lambda: _notes(found[0]), _TRIGGERS))
+        checks.append(_checked("serving", lambda: _serving(found[0], root), MEND))
     return checks
 
 
-def _checked(name: str, check: Callable[[], str]) -> Check:
+def _checked(name: str, check: Callable[[], str], mend: str) -> Check:
+    """`mend`: the command that helps where what went wrong does not bring its own."""
     began = time.monotonic()
+    next_command: str | None = None
     try:
         detail, is_ok = check(), True
     except (_NotSoundError, LoaderError, OSError, ValueError, psycopg2.Error) as error:
         detail, is_ok = (str(error).strip().splitlines() or [type(error).__name__])[0], False
-    return Check(name, is_ok, detail, round(time.monotonic() - began, 2))
+        next_command = getattr(error, "next_command", None) or mend
+    return Check(name, is_ok, detail, round(time.monotonic() - began, 2), next_command)
 
 
 def _packages(root: Path) -> str:
@@ -95,11 +109,16 @@ def _folders(settings: Settings) -> str:
     for folder in (settings.raw_zone, settings.report_dir):
         # The raw zone is made, closed to others, by the first ingest.
         existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
-        with tempfile.TemporaryFile(dir=existing):
-            pass
+        try:
+            with tempfile.TemporaryFile(dir=existing):
+                pass
+        except OSError as error:
+            words = f"{folder}: no file can be written in {existing}: {error.strerror}"
+            raise _NotSoundError(words, f"ls -ld {pasted(existing)}") from error
         free = shutil.disk_usage(existing).free
         if free < _ENOUGH_BYTES:
-            raise _NotSoundError(f"{folder}: {free / 2**30:.1f} GiB free, expected {_ENOUGH_BYTES / 2**30:.0f} or more")
+            words = f"{folder}: {free / 2**30:.1f} GiB free, expected {_ENOUGH_BYTES / 2**30:.0f} or more"
+            raise _NotSoundError(words, f"df -h {pasted(existing)}   # make room there")
         seen.append(f"{folder}: {free / 2**30:.0f} GiB free")
     return ", ".join(seen)
 
@@ -124,7 +143,8 @@ def _contract(root: Path) -> str:
 def _manifests(settings: Settings) -> str:
     declared = declared_input(settings, IngestRequest())
     if declared.refused:
-        raise _NotSoundError(f"{declared.refused[0].path}: {declared.refused[0]}")
+        first = declared.refused[0]
+        raise _NotSoundError(f"{first.path}: {first}", first.next_command)
     count = sum(len(manifest.assets) for manifest in declared.manifests)
     return f"{len(declared.manifests)} manifest(s) declare {count} file(s)"
 
@@ -165,14 +185,16 @@ def _notes(warehouse: Warehouse) -> str:
             return "Silver is not built yet"
         unwatched = unwatched_table(cursor)
     if unwatched:
-        raise _NotSoundError(f"changes of {unwatched} are not noted: its triggers are off or gone")
+        # Bronze's triggers are the loader's, Silver's those of the build.
+        mend = _TRIGGERS if unwatched.startswith("bronze.") else f"make build SELECT={unwatched.partition('.')[2]}"
+        raise _NotSoundError(f"changes of {unwatched} are not noted: its triggers are off or gone", mend)
     return "every change of Bronze and Silver is noted"
 
 
 def _serving(warehouse: Warehouse, root: Path) -> str:
     faults = view_faults(warehouse, root)
     if faults:
-        raise _NotSoundError(f"{'; '.join(fault.sentence for fault in faults)}. Next: {faults[0].next_command}")
+        raise _NotSoundError("; ".join(fault.sentence for fault in faults), faults[0].next_command)
     return "readers look through the project's own views"
 
 
