@@ -43,19 +43,27 @@ taken := $(foreach goal,$(MAKECMDGOALS),$(takes_$(goal)))
 on_line := $(if $(MAKEOVERRIDES),$(shell { tr '\n\0' ' \n' </proc/$$PPID/cmdline || ps -ww -o args= -p $$PPID | tr ' ' '\n'; } \
 	2>/dev/null | sed -n 's/^\([^-=:?+!][^=:?+!]*\)[:?+!]*=.*/\1/p'))
 refuse = $(error $(1); nothing was started. Next: $(2))
-nearest = $(shell $(PYTHON) -c 'import difflib, sys; print(*difflib.get_close_matches(sys.argv[1].upper(), sys.argv[2:], 1, 0))' \
-	'$(subst ','\'',$(1))' $(FREE) $(GIVEN) 2>/dev/null)
+nearest = $(shell $(PYTHON) -c 'import difflib, sys; print(*difflib.get_close_matches(sys.argv[1].upper(), sys.argv[2:], 1, 0.75))' \
+	'$(subst ','\'',$(1))' $(FREE) $(taken) 2>/dev/null)
+leave = leave $(1) out; make alone lists what each target takes
+meant = $(if $(2),make $(firstword $(MAKECMDGOALS)) $(2)=…,$(call leave,$(1)))
+# Where a variable stands that is not on the line, by its origin.
+place_environment := the environment
+place_command := MAKEFLAGS
+place_file := a file of MAKEFILES
+unset_command := MAKEFLAGS GNUMAKEFLAGS
+unset_file := MAKEFILES
 # Set here, so that its origin tells of -e.
 PATH := $(value PATH)
 ifeq ($(origin PATH),environment override)
 $(call refuse,make -e: the environment would take the place of what the Makefile says,make without -e and unset MAKEFLAGS)
 endif
 $(foreach name,$(filter-out $(FREE) $(GIVEN),$(on_line)),\
-	$(call refuse,$(name): got a variable that no target takes,make $(firstword $(MAKECMDGOALS)) $(call nearest,$(name))=…))
+	$(call refuse,$(name): got a variable that no target takes,$(call meant,$(name),$(call nearest,$(name)))))
 $(foreach name,$(filter-out $(FREE) $(taken),$(on_line)),\
-	$(call refuse,$(name) is not for make $(MAKECMDGOALS),leave $(name) out; make alone lists what each target takes))
-$(foreach name,$(filter-out $(on_line),$(taken)),$(if $(value $(name)),\
-	$(call refuse,$(name) stands in the environment or in MAKEFLAGS and only make's own command line counts,unset $(name))))
+	$(call refuse,$(name) is not for make $(MAKECMDGOALS),$(call leave,$(name))))
+$(foreach name,$(filter-out $(on_line),$(taken)),$(if $(value $(name)),$(foreach from,$(firstword $(origin $(name))),\
+	$(call refuse,$(name) stands in $(place_$(from)) and only make's own command line counts,unset $(or $(unset_$(from)),$(name))))))
 
 # What an operator gives, or pastes, is text: make expands nothing in it, and the shell gets it as one word.
 $(foreach name,K $(GIVEN),$(if $(value $(name)),$(eval override $(name) := $$(value $(name)))))

@@ -152,8 +152,22 @@ def test_a_variable_of_the_shell_is_refused_where_a_target_would_take_it(target:
     """Prevents what nobody asked for, and, where it is not looked at, all instead of one day."""
     done = _make("-n", target, **{name: "1"})
     assert (done.returncode, done.stdout) == (2, "")
-    assert f"*** {name} stands in the environment or in MAKEFLAGS" in done.stderr
+    assert f"*** {name} stands in the environment and only make's own command line counts" in done.stderr
     assert f"Next: unset {name}." in done.stderr
+
+
+@pytest.mark.parametrize("variable", ["MODE", "MAKEFLAGS", "GNUMAKEFLAGS", "MAKEFILES"])
+def test_the_command_that_is_told_takes_away_what_was_refused(variable: str, tmp_path: Path) -> None:
+    """Prevents `unset MODE` where no variable MODE is set."""
+    (tmp_path / "held.mk").write_text("MODE := execute\n")
+    values = {"MODE": "execute", "MAKEFILES": str(tmp_path / "held.mk")}
+    outside = {variable: values.get(variable, "MODE=execute")}
+    done = _make("-n", "retry", **outside)
+    told = re.search(r"Next: (unset [A-Z ]+)\.", done.stderr)
+    assert done.returncode == 2 and told is not None
+    words = ["sh", "-c", f"{told[1]}; make -n retry"]
+    again = subprocess.run(words, cwd=ROOT, env={**os.environ, **outside}, capture_output=True, text=True, check=False)
+    assert again.returncode == 0, again.stderr
 
 
 def test_a_variable_of_the_shell_stops_no_target_that_does_not_take_it() -> None:
@@ -168,6 +182,9 @@ def test_a_variable_of_the_shell_stops_no_target_that_does_not_take_it() -> None
         (["ingest", "PARTITON=2026-04-17"], "Next: make ingest PARTITION=…."),
         (["release", "ACEPT_DRIFT=1"], "Next: make release ACCEPT_DRIFT=…."),
         (["erase", "customer=a", "REASON=b"], "Next: make erase CUSTOMER=…."),
+        # Of another target's variables none is meant.
+        (["status", "PLN=x"], "PLN: got a variable that no target takes; nothing was started. Next: leave PLN out;"),
+        (["up", "PARTITON=2026-04-17"], "Next: leave PARTITON out; make alone lists what each target takes."),
         (["clean", "BIN=/nowhere"], "BIN: got a variable that no target takes"),
         # Where it is not looked at, all days would expire.
         (["expire", "PARTITION=2026-04-17", "OLDER_THAN=30"], "PARTITION is not for make expire; nothing was started."),
