@@ -11,7 +11,7 @@ import jsonschema_rs
 import orjson
 
 from loader.contract.explain import REJECT_CODES, Explainer
-from loader.contract.foreign_format import JSON_DOCUMENT, begins_document, foreign_bytes
+from loader.contract.foreign_format import JSON_DOCUMENT, ONE_ARRAY, begins_document, foreign_bytes
 from loader.contract.lenient_json import has_duplicate_key, has_nul
 from loader.contract.reasons import load_reason_codes
 from loader.contract.schema import compile_schema, read_contract_file
@@ -98,8 +98,8 @@ def too_long(length: int, head: bytes) -> RejectedRecord:
     """The fate of a line of `length` bytes of which the reader kept the `head` only."""
     message = f"the line has {length} bytes, more than a line may have"
     foreign = foreign_bytes(head)
-    if foreign is None and (document := begins_document(head.decode(errors="replace"))) is not None:
-        foreign = JSON_DOCUMENT, document
+    if foreign is None and begins_document(head.decode(errors="replace")) is not None:
+        foreign = JSON_DOCUMENT, ONE_ARRAY
     if foreign is None:
         return RejectedRecord(("line_too_long",), message, "$", None)
     code, what = foreign

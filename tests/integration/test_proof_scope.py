@@ -125,7 +125,7 @@ def test_a_new_ruleset_and_another_order_reach_what_was_proved(
     earlier.write_text(json.dumps(body))
     before = rows(database, "select max(sequence) from ops.proved_asset")
     with monkeypatch.context() as patch:
-        patch.setattr("loader.contract.ruleset.BUSINESS_RULES_VERSION", "3")
+        patch.setattr("loader.contract.ruleset.BUSINESS_RULES_VERSION", "a third")
         verdict = run(earlier)
     assert (verdict.exit_code, verdict.proof.name) == (0, "changes"), (verdict.problems, verdict.proof)
     assert rows(database, "select max(sequence) from ops.proved_asset") != before

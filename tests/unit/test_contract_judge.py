@@ -158,7 +158,7 @@ def test_a_whole_file_in_one_line_is_told_as_what_it_is() -> None:
     """Prevents: of an export that is one long JSON array nothing is known but its length."""
     reject = too_long(20_000_000, b'[{"ticket_id": "TKT-20260417-000001"')
     assert reject.reason_codes == ("json_document", "line_too_long")
-    assert reject.message.startswith("$: a JSON array")
+    assert reject.message.startswith("$: one JSON array")
 
 
 MANY = 200_000
