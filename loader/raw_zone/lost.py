@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,7 +114,19 @@ def _described(settings: Settings, states: Mapping[str, ObjectState], row: Mappi
 
 
 def _ingest_of(lost: Sequence[_Lost]) -> str:
-    """One command that ingests the files again: all that manifests in files declare, else the first by itself."""
+    """One command that ingests the files again: all that manifests in files declare, else the first by itself. Files
+    that do not have their bytes now stop it: what they have instead would be landed as a new delivery."""
     manifests = list(dict.fromkeys(each.manifest for each in lost if each.manifest))
     arguments = f"MANIFEST={pasted(','.join(manifests))}" if manifests else lost[0].input_and_batch
-    return f"make ingest {arguments}" + ("" if lost[0].has_source else "   # when the file is back")
+    ingested = [each for each in lost if each.manifest] or lost[:1]
+    gone = dict.fromkeys(_checked(each) for each in ingested if not each.has_source)
+    check = f"printf '%s\\n' {' '.join(map(pasted, gone))} | sha256sum -c && " if gone else ""
+    return f"{check}make ingest {arguments}"
+
+
+def _checked(lost: _Lost) -> str:
+    """A line for sha256sum, which wants a name that takes more than a line escaped."""
+    name = os.fspath(lost.source)
+    escaped = name.replace("\\", "\\\\").replace("\n", "\\n")
+    mark = "" if escaped == name else "\\"
+    return f"{mark}{lost.fingerprint}  {escaped}"

@@ -193,7 +193,9 @@ class TestVerify:
         assert _said(capfd, "rerun", "--run", run_id, "--mode", "execute") == (4, mends)
         source = exports.parent / "e" / "tickets-2026-04-15.jsonl"
         aside = source.rename(source.with_name("aside"))
-        assert _said(capfd, "verify", "--run", run_id) == (1, f"{mends}   # when the file is back")
+        code, told = _said(capfd, "verify", "--run", run_id)
+        assert code == 1 and told.startswith("printf ")
+        assert str(source) in told and told.endswith(f" | sha256sum -c && {mends}")
         code, told = _said(capfd, "ingest", "--manifest", str(exports), whole=True)
         assert f"The delivered file {source} does not have its bytes any more" in told
         aside.rename(source)
