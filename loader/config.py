@@ -125,7 +125,7 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, value: Path, info: ValidationInfo) -> Path:
         folder = _below_root(value, info)
-        if folder.exists() and not folder.is_dir():
+        if not next(parent for parent in (folder, *folder.parents) if parent.exists()).is_dir():
             raise ValueError("not a folder")
         return folder
 

@@ -59,6 +59,7 @@ def test_lateness_is_seconds_or_an_iso_duration(text: str, seconds: float, monke
     [
         ("LOADER_RAW_ZONE", str(ROOT / "pyproject.toml")),
         ("LOADER_REPORT_DIR", str(ROOT / "pyproject.toml")),
+        ("LOADER_REPORT_DIR", "pyproject.toml/x/y"),
         ("LOADER_DEFAULT_PARTITION", "2026-02-30"),
         ("LOADER_DEFAULT_PARTITION", "17.04.2026"),
         # Pydantic alone takes both of these for a date.
@@ -96,7 +97,12 @@ def test_a_wrong_value_is_a_usage_error_that_names_variable_value_and_expectatio
         ("LOADER_REPORT_DIR", "reports'", "quotes"),
         ("LOADER_RAW_ZONE", " zone", "the blank at its edge"),
         ("LOADER_RAW_ZONE", "zone\u00a0", "the blank at its edge"),
-        ("LOADER_RAW_ZONE", "\ufeffzone", "the blank at its edge"),
+        ("LOADER_RAW_ZONE", "\ufeffzone", r"the unseen character '\ufeff'"),
+        ("LOADER_RAW_ZONE", "zo\u200bne", r"the unseen character '\u200b'"),
+        ("LOADER_REPORT_DIR", "re\u202eports", r"the unseen character '\u202e'"),
+        ("LOADER_RAW_ZONE", "zone # kept", "the comment from ' #' on"),
+        ("LOADER_RAW_ZONE", "$HOME/zone", "the variable '$HOME', which nobody has replaced"),
+        ("LOADER_ALLOWED_ROOTS", "/a:${DATA:-/b}", "the variable '${DATA:-/b}', which nobody has replaced"),
         ("LOADER_RAW_ZONE", "zone\x1b[0m", r"the control character '\x1b'"),
         ("LOADER_RAW_ZONE", " ", "the blank at its edge"),
         ("LOADER_WORKERS", "2\r", "the carriage return"),
@@ -126,8 +132,9 @@ def test_a_folder_of_a_list_has_no_blank_at_its_edge_either(monkeypatch: pytest.
 def test_blanks_and_quotes_inside_a_path_are_somebodys_name_for_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("LOADER_RAW_ZONE", str(tmp_path / "it's the raw zone, ünique"))
-    assert load_settings().raw_zone == tmp_path / "it's the raw zone, ünique"
+    name = "it's the raw zone, ünique, at 5$ a#b"
+    monkeypatch.setenv("LOADER_RAW_ZONE", str(tmp_path / name))
+    assert load_settings().raw_zone == tmp_path / name
 
 
 @pytest.mark.parametrize(
@@ -148,6 +155,14 @@ def test_a_misspelt_setting_is_refused_with_the_nearest_name(
         load_settings()
     expected = f"{variable}: got 'x', expected no such variable: the nearest setting is {near}; nothing was started"
     assert error.value.message == expected
+
+
+@pytest.mark.parametrize("variable", ["LOADER_", "LOADER_XQJ"])
+def test_a_name_like_no_setting_is_told_none(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(variable, "x")
+    with pytest.raises(CommandUsageError) as error:
+        load_settings()
+    assert error.value.message == f"{variable}: got 'x', expected no such variable; nothing was started"
 
 
 def test_a_home_that_nobody_has_is_a_wrong_value(monkeypatch: pytest.MonkeyPatch) -> None:
