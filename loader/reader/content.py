@@ -46,7 +46,12 @@ def open_content(path: Path, content_encoding: str, *, fingerprint: str | None =
                 yield from _hashed(read_chunks(file, chunk_bytes=CHUNK_BYTES), digest)
     except GzipDefectError as error:
         raise _changed(path, error.message, fingerprint) from error
-    except (FileNotFoundError, NotADirectoryError, NotARegularFileError) as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise ContentChangedError(
+            f"{os.fspath(path)!r} is missing; expected {_expected(fingerprint)}; none of its lines is completed",
+            next_command=f"ls -l {pasted(path)}",
+        ) from error
+    except NotARegularFileError as error:
         raise _changed(path, str(error), fingerprint) from error
     except OSError as error:
         raise InfrastructureError(
@@ -65,8 +70,12 @@ def _hashed(chunks: Iterable[bytes], digest: hashlib._Hash | None) -> Iterator[b
 
 
 def _changed(path: Path, got: str, fingerprint: str | None) -> ContentChangedError:
-    expected = f"the bytes with SHA-256 {fingerprint}" if fingerprint else "the bytes that the gate checked"
     return ContentChangedError(
-        f"{os.fspath(path)!r} changed since the gate: {got}; expected {expected}; none of its lines is completed",
+        f"{os.fspath(path)!r} changed since the gate: {got}; expected {_expected(fingerprint)};"
+        " none of its lines is completed",
         next_command=f"sha256sum -- {pasted(path)}",
     )
+
+
+def _expected(fingerprint: str | None) -> str:
+    return f"the bytes with SHA-256 {fingerprint}" if fingerprint else "the bytes that the gate checked"

@@ -259,3 +259,12 @@ def test_a_link_below_the_root_is_not_followed(tmp_path: Path) -> None:
         open_beneath(tmp_path, ("real", "file", "below"))
     with pytest.raises(FileNotFoundError):
         open_beneath(tmp_path, ("nowhere", "file"))
+
+
+def test_a_file_that_is_gone_is_missing_and_not_changed(tmp_path: Path) -> None:
+    """Prevents `changed since the gate: [Errno 2]`."""
+    path = tmp_path / "gone.jsonl"
+    with pytest.raises(ContentChangedError) as caught:
+        list(open_content(path, "identity", fingerprint="00"))
+    expected = f"'{path}' is missing; expected the bytes with SHA-256 00; none of its lines is completed"
+    assert caught.value.message == expected
