@@ -43,6 +43,10 @@ class InfrastructureError(LoaderError):
     exit_code = 3
 
 
+class OutputError(InfrastructureError):
+    """Standard output could not be written: whatever the command did stands, and its answer is not to be seen."""
+
+
 class RefusedError(LoaderError):
     """Refused for safety (locked, changed manifest, stale plan); nothing was written."""
 

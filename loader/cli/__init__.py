@@ -15,7 +15,7 @@ import click
 from loader.cli.output import print_error
 from loader.cli.streams import outlive_readers
 from loader.collector import collect_rarely, end_without_collecting
-from loader.errors import InfrastructureError, LoaderError
+from loader.errors import InfrastructureError, LoaderError, OutputError
 
 _COMMANDS = {
     "ingest": (
@@ -108,8 +108,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.stdout.flush()
         sys.exit(result if isinstance(result, int) else 0)
     except LoaderError as raised:
-        error = _of_device(raised, began) or raised
-        print_error(error.message, error.next_command, error.exit_code, as_json=as_json)
+        is_unread = isinstance(raised, OutputError)
+        # Its disk is none of the loader's, and nothing more can be said where the answer was to go.
+        error = raised if is_unread else _of_device(raised, began) or raised
+        print_error(error.message, error.next_command, error.exit_code, as_json=as_json and not is_unread)
         sys.exit(error.exit_code)
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "loader"

@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self
 
 import click
 
+from loader.errors import OutputError
 from loader.printable import in_one_line, visible
 
 if TYPE_CHECKING:
@@ -133,10 +135,12 @@ def print_json(record: Mapping[str, Any]) -> None:
 
 
 def print_error(message: str, next_command: str, exit_code: int, *, as_json: bool) -> None:
-    """The last line is the next command; as JSON it is the field `next_command`."""
+    """The last line is the next command; as JSON it is the field `next_command`. In words where no JSON can be
+    written: the exit code stays that of the error."""
     if as_json:
-        print_json({"error": message, "exit_code": exit_code, "next_command": next_command})
-        return
+        with suppress(OutputError):
+            print_json({"error": message, "exit_code": exit_code, "next_command": next_command})
+            return
     click.echo(click.style("error: ", fg="red", bold=True) + visible(message), err=True)
     echo(f"next: {next_command}", err=True)
 

@@ -8,6 +8,8 @@ import os
 import sys
 from typing import Any, cast
 
+from loader.errors import OutputError
+
 # The reader of a pipe, a socket or a terminal has gone.
 _READER_ENDED = (errno.EPIPE, errno.ECONNRESET, errno.EIO)
 
@@ -32,8 +34,8 @@ def outlive_readers() -> None:
 
 
 class _Outliving(io.FileIO):
-    """A descriptor that leads nowhere once writing failed; an error that is none of `codes` is raised (None: no error
-    is)."""
+    """A descriptor that leads nowhere once writing failed; an error that is none of `codes` is raised as OutputError
+    (None: no error is)."""
 
     def __init__(self, descriptor: int, codes: tuple[int, ...] | None) -> None:
         super().__init__(descriptor, "w", closefd=False)
@@ -47,13 +49,26 @@ class _Outliving(io.FileIO):
         try:
             return super().write(data)
         except OSError as error:
+            place = _place_of(self.fileno())
             # Also where it is told: what is left in the buffer would be told again at the end.
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, self.fileno())
             os.close(nowhere)
             if self._codes is not None and error.errno not in self._codes:
-                raise
+                raise OutputError(
+                    f"standard output{place}: got {error.strerror}, expected to write there; what the command did"
+                    " stands, its answer was not written",
+                    next_command="make status   # and for that answer: the same command, its output elsewhere",
+                ) from error
             return size
+
+
+def _place_of(descriptor: int) -> str:
+    """The file that it leads to, in brackets, where the system tells that."""
+    try:
+        return f" ({os.readlink(f'/proc/self/fd/{descriptor}')})"
+    except OSError:
+        return ""
 
 
 def _outliving(stream: Any, descriptor: int, codes: tuple[int, ...] | None) -> Any:

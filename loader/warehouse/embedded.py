@@ -97,8 +97,10 @@ def start(state_folder: Path, announce: Announce) -> None:
                 server.initialise(placement)
             _await_start(state_folder, server.launch(placement), announce)
     except OSError as error:
+        # What fails while a file is written has no name with it.
+        where = "" if error.filename is None else f" on {os.fspath(error.filename)}"
         raise InfrastructureError(
-            f"embedded PostgreSQL of {state_folder}: got {error.strerror} on {error.filename}, expected "
+            f"embedded PostgreSQL of {state_folder}: got {error.strerror or error}{where}, expected "
             "to read, write and run programs there; the server was not started",
             next_command=f"ls -la {state_folder}   # or export PGHOST=<a PostgreSQL 15 or newer>",
         ) from error

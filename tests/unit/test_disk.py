@@ -18,6 +18,7 @@ from loader.cli import main
 from loader.config import Settings
 from loader.disk import full_disk
 from loader.errors import InfrastructureError, LoaderError, RefusedError
+from loader.warehouse import embedded
 
 NOW = datetime(2026, 11, 28, 12, 0, 0, 500, tzinfo=UTC)
 WORDS = "No space left on device"
@@ -159,3 +160,16 @@ def test_a_fault_that_dlt_does_not_wrap_is_one_of_the_load() -> None:
     loader._file_format = "parquet"
     with pytest.raises(InfrastructureError, match=WORDS):
         loader.load(SimpleNamespace(window=None))  # type: ignore[arg-type]
+
+
+def test_a_server_that_cannot_start_names_no_file_where_the_error_has_none(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Prevents "No space left on device on None"."""
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, WORDS)
+
+    monkeypatch.setattr(embedded, "make_state_folder", full)
+    with pytest.raises(InfrastructureError, match=f"got {WORDS}, expected to read, write and run"):
+        embedded.start(settings.state_folder, lambda _: None)
