@@ -28,7 +28,7 @@ CONNECT_TIMEOUT_SECONDS = 10
 _BOUNDS = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "idle_session_timeout")
 _BOUND_SINCE_17 = "transaction_timeout"
 # What a role, database or server may set of a session, and what would be another statement or another digest then.
-_MEANING = {
+MEANING = {
     "default_transaction_read_only": "off",
     "quote_all_identifiers": "off",
     "standard_conforming_strings": "on",
@@ -192,7 +192,7 @@ class Warehouse:
         options = {
             "TimeZone": "UTC",
             "search_path": SEARCH_PATH,
-            **_MEANING,
+            **MEANING,
             **unbounded(0),
             **acting,
             **(settings or {}),

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import pytest
 
 from loader.errors import CommandUsageError
-from loader.warehouse.connection import Warehouse, find_password, given_warehouse, passfile_line, unbounded
+from loader.warehouse.connection import MEANING, Warehouse, find_password, given_warehouse, passfile_line, unbounded
 
 SOCKET = Warehouse(host="/tmp/a+b/run", port=5432, user="omni", dbname="omnisupport", is_embedded=True)
 REMOTE = Warehouse(host="db.example.org", port=6543, user="o@m", dbname="tickets/1")
@@ -55,7 +55,8 @@ def test_a_url_keeps_every_part(monkeypatch: pytest.MonkeyPatch) -> None:
     query = parse_qs(parts.query)
     assert query["application_name"] == ["load-1"]
     bounds = "\t".join(f"-c{name}=0" for name in unbounded(150000))
-    assert query["options"] == [f"-cTimeZone=UTC\t-csearch_path=pg_catalog\t{bounds}\t-comni.run_id=r-1"]
+    meaning = "\t".join(f"-c{name}={value}" for name, value in MEANING.items())
+    assert query["options"] == [f"-cTimeZone=UTC\t-csearch_path=pg_catalog\t{meaning}\t{bounds}\t-comni.run_id=r-1"]
     assert "host" not in query
 
 
