@@ -95,6 +95,8 @@ def _release(cursor: Any, number: int) -> None:
     """Some tickets change, every tenth of them moves now and then; all days go on together."""
     for ticket in range(number % 7, TICKETS, 7):
         _put(cursor, ticket, number)
+    # Silver is dbt's, and read as it is committed.
+    cursor.connection.commit()
     changes.find_changes(cursor)
     changes.release_changes(cursor, store.add_release(cursor, ACT), DAYS)
     changes.keep_waiting(cursor, DAYS)
