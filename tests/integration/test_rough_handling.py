@@ -87,8 +87,8 @@ def test_a_report_folder_that_cannot_be_written_is_found_before_anything_starts(
 ) -> None:
     """Not after an hour of loading."""
     manifest = declare(exports)
-    (tmp_path / "file").touch()
-    monkeypatch.setenv("LOADER_REPORT_DIR", str(tmp_path / "file" / "reports"))
+    # Where not even root makes a folder.
+    monkeypatch.setenv("LOADER_REPORT_DIR", "/proc/omnisupport-reports")
     with pytest.raises(InfrastructureError, match="nothing was started"):
         run(manifest)
     with pytest.raises(InfrastructureError, match="nothing was started"):
@@ -104,8 +104,9 @@ def test_an_archive_that_cannot_be_written_is_infrastructure_and_says_nothing_of
 ) -> None:
     """A full disk is no bad file."""
     manifest = declare(exports)
-    (tmp_path / "file").touch()
-    monkeypatch.setenv("LOADER_RAW_ZONE", str(tmp_path / "file" / "raw_zone"))
+    (tmp_path / "raw_zone").mkdir()
+    (tmp_path / "raw_zone" / "sha256").touch()
+    monkeypatch.setenv("LOADER_RAW_ZONE", str(tmp_path / "raw_zone"))
     with pytest.raises(InfrastructureError, match="archive"):
         run(manifest)
     assert rows(database, "select status, exit_code from ops.ingest_run") == [("failed", 3)]
