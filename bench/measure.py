@@ -9,8 +9,12 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
+
+if TYPE_CHECKING:
+    from bench.cpu import Cpu
 
 _SECONDS_BETWEEN_LOOKS = 0.25
 
@@ -22,11 +26,12 @@ class BenchError(Exception):
 @dataclass(frozen=True, slots=True)
 class Measurement:
     """`peak_bytes`: greatest sum of PSS (proportional set size) over the command's processes; the server's are not
-    among them. `stages`: parts of the seconds, by name."""
+    among them. `stages`: parts of the seconds, by name. `cpu`: where it was measured."""
 
     seconds: float
     peak_bytes: int
     stages: Mapping[str, float] = field(default_factory=dict)
+    cpu: Cpu | None = None
 
 
 def measure_python(arguments: Sequence[str], *, environment: Mapping[str, str], root: Path) -> Measurement:

@@ -34,17 +34,24 @@ class Route:
         return max(measurement.peak_bytes for measurement in self.measurements)
 
     @property
+    def cpu_seconds(self) -> float:
+        """0 where it was not measured."""
+        return median(measurement.cpu.seconds if measurement.cpu else 0.0 for measurement in self.measurements)
+
+    @property
     def stages(self) -> Mapping[str, float]:
         names = self.measurements[0].stages
         return {name: median(measurement.stages[name] for measurement in self.measurements) for name in names}
 
 
 def as_table(routes: Sequence[Route], ratios: Mapping[str, float]) -> str:
-    lines = [f"{'route':28} {'lines':>9} {'seconds':>8} {'lines/s':>9} {'PSS MB':>7}"]
+    lines = [f"{'route':28} {'lines':>9} {'seconds':>8} {'lines/s':>9} {'PSS MB':>7} {'CPU s':>7} {'WAL MB':>7}"]
     for route in routes:
         memory = f"{route.peak_bytes / 1e6:7.0f}" if route.peak_bytes else f"{'':7}"
+        cpu = route.measurements[-1].cpu
+        used = f" {route.cpu_seconds:7.1f} {cpu.wal_bytes / 1e6:7.0f}" if cpu else ""
         lines.append(
-            f"{route.name:28} {route.line_count:9} {route.seconds:8.3f} {route.lines_per_second:9.0f} {memory}"
+            f"{route.name:28} {route.line_count:9} {route.seconds:8.3f} {route.lines_per_second:9.0f} {memory}{used}"
         )
         lines += [f"  {name:26} {'':9} {seconds:8.2f}" for name, seconds in route.stages.items()]
     lines += [f"{name:37} {ratio:8.2f}" for name, ratio in ratios.items()]
@@ -63,6 +70,7 @@ def as_record(routes: Sequence[Route], ratios: Mapping[str, float], settings: Ma
                 "all_seconds": [round(measurement.seconds, 3) for measurement in route.measurements],
                 "lines_per_second": round(route.lines_per_second),
                 "peak_pss_bytes": route.peak_bytes or None,
+                **(route.measurements[-1].cpu.as_record() if route.measurements[-1].cpu else {}),
                 "stages": {name: round(seconds, 3) for name, seconds in route.stages.items()},
             }
             for route in routes

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
-from bench import floor
+from bench import floor_b
+from bench.cpu import measuring
 from bench.exports import Exports, accepted_lines
+from bench.floor_a import floor as floor_a
 from bench.measure import BenchError, Measurement, measure_python
 from bench.warehouses import fresh_warehouse, query
 from loader.config import Settings
@@ -36,13 +39,14 @@ def product(settings: Settings, exports: Exports, work: Path) -> Product:
     with fresh_warehouse(settings, "product") as warehouse:
         environment = environment_of(warehouse, exports, work)
         ingest = (*LOADER, "ingest", "--manifest", str(exports.manifest))
-        chain = measure_python(ingest, environment=environment, root=settings.project_root)
+        with measuring(warehouse) as cpu:
+            chain = measure_python(ingest, environment=environment, root=settings.project_root)
         _require_equal(
             "product",
             query(warehouse, "select count(*), (select count(*) from silver.ticket_fact) from bronze.raw_ticket_event"),
             [(exports.event_count, exports.ticket_count)],
         )
-        chain = Measurement(chain.seconds, chain.peak_bytes, _stages(warehouse, chain.seconds))
+        chain = replace(chain, stages=_stages(warehouse, chain.seconds), cpu=cpu)
         again = measure_python(ingest, environment=environment, root=settings.project_root)
         ((run_id,),) = query(warehouse, "select run_id::text from ops.ingest_run order by started_at limit 1")
         verify = (*LOADER, "verify", "--run", run_id)
@@ -96,22 +100,51 @@ def planning(settings: Settings, exports: Exports, work: Path, *, rounds: int) -
 
 
 def by_hand(settings: Settings, exports: Exports) -> Measurement:
-    """The floor. Its memory is not measured: it is no program to be run."""
-    with fresh_warehouse(settings, "floor") as warehouse:
+    """Floor A. Its memory is not measured, as of floor B: neither is a program to be run."""
+    with fresh_warehouse(settings, "floor_a", with_tables=False) as warehouse:
         # With every right: what it may do is not what is measured.
         warehouse = warehouse.as_administrator()
-        floor.prepare(warehouse)
-        began = time.perf_counter()
-        floor.load(warehouse, exports.files, settings.project_root / "contracts")
-        loaded = time.perf_counter()
-        floor.make_tickets(warehouse)
-        ended = time.perf_counter()
-        _require_equal(
-            "floor",
-            query(warehouse, "select count(*), (select count(*) from public.ticket) from bronze.raw_ticket_event"),
-            [(exports.event_count, exports.ticket_count)],
+        floor_a.prepare(warehouse)
+        return _in_stages(
+            "floor A",
+            warehouse,
+            exports,
+            {
+                "load": partial(floor_a.load, warehouse, exports.files),
+                "tickets": partial(floor_a.make_tickets, warehouse),
+            },
+            "public.ticket",
         )
-        return Measurement(ended - began, 0, {"load": loaded - began, "tickets": ended - loaded})
+
+
+def proved_by_hand(settings: Settings, exports: Exports, work: Path) -> Measurement:
+    """Floor B."""
+    with fresh_warehouse(settings, "floor_b", with_tables=False) as warehouse:
+        warehouse = warehouse.as_administrator()
+        floor_b.prepare(warehouse)
+        stages: dict[str, Callable[[], None]] = {
+            "archive": partial(floor_b.archive, exports.files, work / "archive"),
+            "load": partial(floor_a.load, warehouse, exports.files),
+            **{name: partial(stage, warehouse) for name, stage in floor_b.STAGES.items()},
+        }
+        measured = _in_stages("floor B", warehouse, exports, stages, "release.ticket_row")
+        shutil.rmtree(work, ignore_errors=True)
+        return measured
+
+
+def _in_stages(
+    route: str, warehouse: Warehouse, exports: Exports, stages: Mapping[str, Callable[[], None]], tickets: str
+) -> Measurement:
+    """Run the stages of a floor one after the other; `tickets`: the table with a row for each."""
+    seconds = {}
+    with measuring(warehouse) as cpu:
+        for name, stage in stages.items():
+            began = time.perf_counter()
+            stage()
+            seconds[name] = time.perf_counter() - began
+    found = query(warehouse, f"select count(*), (select count(*) from {tickets}) from bronze.raw_ticket_event")
+    _require_equal(route, found, [(exports.event_count, exports.ticket_count)])
+    return Measurement(sum(seconds.values()), 0, seconds, cpu)
 
 
 def read_jsonl(settings: Settings, exports: Exports, work: Path, *, line_limit: int) -> tuple[Measurement, int]:

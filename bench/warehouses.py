@@ -12,15 +12,16 @@ from loader.warehouse import Warehouse, open_warehouse, set_up
 
 
 @contextmanager
-def fresh_warehouse(settings: Settings, purpose: str) -> Iterator[Warehouse]:
-    """A database with the loader's tables and no rows; dropped afterwards. What the server still had to write is
-    written before the measurement begins."""
+def fresh_warehouse(settings: Settings, purpose: str, *, with_tables: bool = True) -> Iterator[Warehouse]:
+    """A database with the loader's tables, or with none, and no rows; dropped afterwards. What the server still had to
+    write is written before the measurement begins."""
     server = open_warehouse(settings)
     name = f"omni_bench_{purpose}_{os.getpid()}"
     _execute(server, f"create database {name} template template0 encoding 'UTF8' lc_collate 'C' lc_ctype 'C'")
     try:
         warehouse = server.in_database(name)
-        set_up(warehouse, settings.project_root / "infra" / "postgres")
+        if with_tables:
+            set_up(warehouse, settings.project_root / "infra" / "postgres")
         _execute(server, "checkpoint")
         yield warehouse
     finally:

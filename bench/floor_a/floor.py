@@ -17,12 +17,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from loader.bounds import KEPT_LINE_BYTES
-from loader.contract.ruleset import load_ruleset
-from loader.contract.ticket import AcceptedRecord, RejectedRecord
-from loader.reader import Line, is_blank, iter_lines, open_content
+from bench.floor_a.judge.bounds import KEPT_LINE_BYTES
+from bench.floor_a.judge.content import open_content
+from bench.floor_a.judge.lines import Line, is_blank, iter_lines
+from bench.floor_a.judge.ruleset import load_ruleset
+from bench.floor_a.judge.ticket import AcceptedRecord, RejectedRecord
 from loader.warehouse import Warehouse
 
+HERE = Path(__file__).parent
 PROCESSES = 2
 BATCH_LINES = 50_000
 
@@ -72,17 +74,16 @@ from parsed;
 
 
 def prepare(warehouse: Warehouse) -> None:
-    """Once per database: the guards of Bronze want a run that holds the ingest lock, which the floor is not."""
+    """Once per database, which holds nothing yet."""
     with closing(warehouse.connect(autocommit=True)) as connection:
-        for table in _STAGED:
-            connection.cursor().execute(f"alter table bronze.{table} disable trigger user")
+        connection.cursor().execute((HERE / "bronze.sql").read_text(encoding="utf-8"))
 
 
-def load(warehouse: Warehouse, files: Sequence[Path], contracts: Path) -> None:
+def load(warehouse: Warehouse, files: Sequence[Path]) -> None:
     """Files into Bronze; the files themselves are not hashed."""
     with multiprocessing.get_context("spawn").Pool(PROCESSES) as pool:
         shares = _shares(files)
-        pool.starmap(_load_share, [(warehouse, share, contracts) for share in shares])
+        pool.starmap(_load_share, [(warehouse, share) for share in shares])
 
 
 def make_tickets(warehouse: Warehouse) -> None:
@@ -106,8 +107,8 @@ def _work(path: Path) -> int:
     return path.stat().st_size * (4 if path.suffix == ".gz" else 1)
 
 
-def _load_share(warehouse: Warehouse, share: Sequence[tuple[int, Path]], contracts: Path) -> None:
-    ruleset = load_ruleset(contracts)
+def _load_share(warehouse: Warehouse, share: Sequence[tuple[int, Path]]) -> None:
+    ruleset = load_ruleset(HERE / "contracts")
     run_id = str(uuid.uuid4())
     with closing(warehouse.connect()) as connection, connection.cursor() as cursor:
         for table in _STAGED:

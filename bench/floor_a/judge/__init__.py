@@ -1,0 +1,1 @@
+"""Reader and judge of lines as they stood when the floor was frozen."""

@@ -1,0 +1,115 @@
+"""JSON Schema files of the contracts folder: read, compiled once, and their faults in plain words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import orjson
+
+from bench.floor_a.judge.bounds import MAX_VIOLATIONS
+from loader.errors import CommandUsageError
+
+# Longest text of a faulty value that a message repeats.
+_SHOWN_CHARACTERS = 80
+_PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaFault:
+    """One place where an instance breaks its schema; `keyword` is the JSON Schema keyword that refuses it."""
+
+    keyword: str
+    json_path: str
+    message: str
+
+
+def read_contract_file(path: Path) -> tuple[bytes, Any]:
+    """Bytes and parsed JSON of a file of the contracts folder.
+
+    Raises CommandUsageError when it is missing or no JSON: nothing can be judged without it.
+    """
+    try:
+        content = path.read_bytes()
+        return content, orjson.loads(content)
+    except (OSError, orjson.JSONDecodeError) as error:
+        raise _broken(path, str(error)) from error
+
+
+def compile_schema(schema: Any, path: Path) -> jsonschema_rs.Draft202012Validator:
+    """A validator that checks formats too; `path` only names the file in the error.
+
+    Raises CommandUsageError when `schema` is no valid JSON Schema 2020-12.
+    """
+    try:
+        return jsonschema_rs.Draft202012Validator(schema, validate_formats=True, mask="the value")
+    except (ValueError, jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError) as error:
+        raise _broken(path, str(error)) from error
+
+
+def load_schema(path: Path) -> jsonschema_rs.Draft202012Validator:
+    """The compiled schema of a file; errors as in read_contract_file and compile_schema."""
+    _, schema = read_contract_file(path)
+    return compile_schema(schema, path)
+
+
+def schema_faults(
+    validator: jsonschema_rs.Draft202012Validator,
+    instance: Any,
+    *,
+    placed: Callable[[list[str | int]], list[str | int]] = list,
+) -> list[SchemaFault]:
+    """Every fault of an instance, in the validator's order; empty when it is valid.
+
+    Messages repeat faulty values (cut at 80 characters): for manifests and reports, never for tickets. Time and memory
+    grow by about 20 µs and 2 KB a fault: input of unknown origin comes in parts, and `placed` says where a place of the
+    part is in the whole.
+    """
+    faults: list[SchemaFault] = []
+    for error in validator.iter_errors(instance):
+        keyword, place = error.kind.name, placed(list(error.instance_path))
+        if keyword == "required":
+            path = json_path([*place, error.kind.as_dict()["property"]])
+            faults.append(SchemaFault(keyword, path, "required field is missing"))
+        elif keyword == "additionalProperties":
+            faults.extend(
+                SchemaFault(keyword, json_path([*place, name]), "unknown field")
+                for name in error.kind.as_dict()["unexpected"][:MAX_VIOLATIONS]
+            )
+        else:
+            shown = _cut(ascii(error.instance))
+            faults.append(SchemaFault(keyword, json_path(place), f"got {shown}: {error.message}"))
+    return faults
+
+
+def json_path(parts: Iterable[str | int]) -> str:
+    """`$`, `$.assets[2].license`; a name that is no plain identifier is written `['…']` in ASCII, a long one cut."""
+    path = "$"
+    for part in parts:
+        if isinstance(part, int):
+            path += f"[{part}]"
+        elif is_plain_name(part):
+            path += f".{part}"
+        else:
+            path += f"[{_cut(ascii(part))}]"
+    return path
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
+
+
+def is_plain_name(name: str) -> bool:
+    """True for an ASCII identifier of at most 64 characters: safe to show, and hardly personal data."""
+    return _PLAIN_NAME.fullmatch(name) is not None
+
+
+def _broken(path: Path, got: str) -> CommandUsageError:
+    return CommandUsageError(
+        f"contract file {path}: expected valid JSON (Schema), got: {got}; nothing was read or written.",
+        next_command="git status contracts",
+    )
