@@ -170,7 +170,9 @@ def read_jsonl(settings: Settings, exports: Exports, work: Path, *, line_limit: 
 
 
 def environment_of(warehouse: Warehouse, exports: Exports, work: Path) -> dict[str, str]:
-    own = {name: value for name, value in os.environ.items() if not name.startswith("LOADER_")}
+    # Which checkout it is stays as it was said; every other setting is the default.
+    kept = "LOADER_PROJECT_ROOT"
+    own = {name: value for name, value in os.environ.items() if name == kept or not name.startswith("LOADER_")}
     return {
         **own,
         **warehouse.libpq_environment(),
