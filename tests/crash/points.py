@@ -48,7 +48,7 @@ POINTS = {
     "evidence: one of five records is added": "loader.evidence.records:append:after:1",
     "evidence: all recorded, not committed": "loader.evidence.records:Evidence.write:after:1",
     "the run has ended, no file of its evidence is written": f"{_EXECUTION}:write_files:before:2",
-    "the run has ended, one of six files is written": "loader.evidence.chain:write_file:after:1",
+    "the run has ended, one of six files is written": "loader.evidence.chain:write_once:after:1",
     "the run has ended, nobody was told": f"{_EXECUTION}:Execution.conclude:after:1",
 }
 
