@@ -25,7 +25,7 @@ from loader.printable import visible_in_colour
 from loader.silver.results import BuildResult
 from loader.silver.watch import Watch
 from loader.silver.worker import PARTIAL_PARSE, Begun, Done, Ended, Parse, Run, serve
-from loader.warehouse.connection import Role, unbounded
+from loader.warehouse.connection import MEANING, Role, unbounded
 
 if TYPE_CHECKING:
     from loader.warehouse import Warehouse
@@ -215,10 +215,10 @@ def _environment(warehouse: Warehouse) -> dict[str, str]:
 
 @cache
 def _options(warehouse: Warehouse) -> str:
-    """Session options of the profile that only this server's version knows."""
+    """Session options in place of the profile's defaults, with those that only this server's version knows."""
     with closing(warehouse.connect()) as connection:
-        bounds = unbounded(connection.server_version)
-    return "".join(f"\t-c{name}={value}" for name, value in bounds.items())
+        options = {**MEANING, **unbounded(connection.server_version)}
+    return "".join(f"\t-c{name}={value}" for name, value in options.items())
 
 
 def command_line(project_root: Path, arguments: Sequence[str], *, is_quiet: bool = True) -> tuple[str, ...]:

@@ -13,9 +13,11 @@ import pytest
 
 from loader.errors import InfrastructureError, RefusedError
 from loader.silver import unwatched_table
+from loader.silver.dbt import _environment
 from loader.status import read_status
 from loader.warehouse import Role, Warehouse, set_up
 from loader.warehouse.binaries import find_binaries
+from loader.warehouse.connection import MEANING
 from tests.checkouts import ROOT
 from tests.ingests import rows
 from tests.shared_warehouse import execute
@@ -58,6 +60,9 @@ def test_no_setting_of_a_role_or_database_makes_a_session_mean_something_else(da
     for role in (Role.LOADER, Role.TRANSFORM):
         shown = rows(database.acting_as(role), "select name, setting from pg_settings where name = any(%s)", list(bent))
         assert not set(shown) & set(bent.items())
+    # dbt's own sessions get theirs from the profile, where these options stand in for its defaults.
+    options = _environment(database)["OMNI_DBT_OPTIONS"].split("\t")
+    assert {f"-c{name}={value}" for name, value in MEANING.items()} <= set(options)
 
 
 def test_a_trigger_that_only_has_the_name_of_one_that_notes_changes_is_none(database: Warehouse) -> None:
