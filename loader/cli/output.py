@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self
@@ -16,6 +16,7 @@ from loader.printable import in_one_line, visible
 
 if TYPE_CHECKING:
     from loader.progress import Step
+    from loader.screen import Screen
 
 _SECONDS_BETWEEN_LINES = 10.0
 
@@ -118,6 +119,19 @@ def progress() -> Lines:
 def echo(text: str, *, err: bool = False) -> None:
     """One or more lines in plain words; what a value could make a terminal do is shown, not done."""
     click.echo(visible(text), err=err)
+
+
+def surface(*, err: bool = False) -> Screen:
+    """What standard output, or standard error, can show now."""
+    from loader.screen import screen_of
+
+    return screen_of(sys.stderr if err else sys.stdout)
+
+
+def show(lines: Iterable[str], *, err: bool = False) -> None:
+    """Lines as loader.screen drew them."""
+    for line in lines:
+        click.echo(line, err=err)
 
 
 def print_json(record: Mapping[str, Any]) -> None:

@@ -1,0 +1,32 @@
+"""What a person is shown: tables, summaries, grouped failures, calendars, progress.
+
+Everything but `screen_of` is pure: a `Screen` and values in, lines out. A line has no end, no tab, no frame; it is no
+wider than the screen unless one name, id or command alone is.
+"""
+
+from __future__ import annotations
+
+from loader.screen.calendar import Sign, calendar
+from loader.screen.failures import Failure, failures
+from loader.screen.ids import shortened
+from loader.screen.table import Column, listing, table
+from loader.screen.terminal import Mark, Screen, screen_of
+from loader.screen.text import amount, next_lines, paragraph, spread
+
+__all__ = [
+    "Column",
+    "Failure",
+    "Mark",
+    "Screen",
+    "Sign",
+    "amount",
+    "calendar",
+    "failures",
+    "listing",
+    "next_lines",
+    "paragraph",
+    "screen_of",
+    "shortened",
+    "spread",
+    "table",
+]

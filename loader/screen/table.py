@@ -1,0 +1,119 @@
+"""Rows in columns of plain text; a table that does not fit turns into a list, and nothing in it is cut."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from loader.screen.terminal import Mark, Screen, Tone
+from loader.screen.text import atoms, cells, filled, padded, paragraph
+
+_GAP = "   "
+# A narrower column of sentences is a tower of words.
+_LEAST_PROSE = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """`is_prose`: sentences, which may be continued on the next line; anything else stays whole."""
+
+    title: str = ""
+    is_prose: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Cell:
+    text: str
+    tone: Tone | None
+    is_number: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """Widths in cells; the prose column, if any, is the last one and takes what is left."""
+
+    screen: Screen
+    indent: str
+    widths: Sequence[int]
+    is_right: Sequence[bool]
+    has_prose: bool
+
+
+def table(
+    screen: Screen, rows: Sequence[Sequence[object]], columns: Sequence[Column | str] = (), *, indent: str = ""
+) -> list[str]:
+    """Rows under the titles of their columns, or without any title; no row, no line. Numbers stand at the right. Only
+    the last column may be prose, and is where no columns are named."""
+    if not rows:
+        return []
+    named = [each if isinstance(each, Column) else Column(each) for each in columns]
+    found = [[_cell(screen, value) for value in row] for row in rows]
+    count = max(map(len, found))
+    found = [[*row, *[_Cell("", None, False)] * (count - len(row))] for row in found]
+    titles = [_Cell(screen.words(each.title), "quiet", False) for each in named]
+    drawn = [titles, *found] if any(cell.text for cell in titles) else found
+    layout = _Layout(
+        screen,
+        indent,
+        [max(cells(row[place].text) for row in drawn) for place in range(count)],
+        [_are_numbers(row[place] for row in found) for place in range(count)],
+        named[-1].is_prose if named else True,
+    )
+    left = screen.width - _start_of_last(layout)
+    if layout.widths[-1] <= left or (layout.has_prose and left >= _LEAST_PROSE):
+        return [line for row in drawn for line in _row(layout, row)]
+    return _as_list(screen, [each.title for each in named], found, indent)
+
+
+def listing(screen: Screen, rows: Sequence[tuple[object, str]], *, indent: str = "  ") -> list[str]:
+    """Words, and beside each a text that is continued below itself."""
+    return table(screen, rows, indent=indent)
+
+
+def _cell(screen: Screen, value: object) -> _Cell:
+    plain, tone = (value.value, value.tone) if isinstance(value, Mark) else (value, None)
+    is_number = isinstance(plain, int | float) and not isinstance(plain, bool)
+    return _Cell(screen.words(plain), tone, is_number)
+
+
+def _are_numbers(column: Iterable[_Cell]) -> bool:
+    known = [cell.is_number for cell in column if cell.text]
+    return bool(known) and all(known)
+
+
+def _start_of_last(layout: _Layout) -> int:
+    return cells(layout.indent) + sum(width + len(_GAP) for width in layout.widths[:-1])
+
+
+def _row(layout: _Layout, row: Sequence[_Cell]) -> list[str]:
+    screen, last = layout.screen, row[-1]
+    begin = layout.indent + "".join(
+        screen.painted(padded(cell.text, width, is_right=right), cell.tone) + _GAP
+        for cell, width, right in zip(row[:-1], layout.widths, layout.is_right, strict=False)
+    )
+    start = _start_of_last(layout)
+    left = screen.width - start
+    if cells(last.text) <= left:
+        text = padded(last.text, layout.widths[-1], is_right=True) if layout.is_right[-1] else last.text
+        return [(begin + screen.painted(text, last.tone)).rstrip()]
+    words = atoms(last.text)
+    if max(map(cells, words)) <= left:
+        lines = filled(words, left)
+        below = " " * start
+        return [(below if place else begin) + screen.painted(line, last.tone) for place, line in enumerate(lines)]
+    # A name in it is wider than the column: the whole text stands below, where there is more room.
+    below = layout.indent + "    "
+    return [begin.rstrip(), *paragraph(screen, last.text, indent=below, tone=last.tone)]
+
+
+def _as_list(screen: Screen, titles: Sequence[str], rows: Sequence[Sequence[_Cell]], indent: str) -> list[str]:
+    """Each row as its first cell and, below it, the others with their titles, as many to a line as fit."""
+    lines = []
+    for first, *others in rows:
+        lines.append(indent + screen.painted(first.text, first.tone))
+        named = zip(titles[1:] or [""] * len(others), others, strict=True)
+        pairs = [f"{title} {cell.text}".strip() for title, cell in named if cell.text]
+        below = indent + "    "
+        for line in filled(pairs, screen.width - cells(below), between=_GAP):
+            lines += paragraph(screen, line, indent=below)
+    return lines
