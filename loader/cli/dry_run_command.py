@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from loader.cli.options import input_options, json_option, partition_option, request_of
 from loader.cli.output import echo, print_json, print_table, progress
-from loader.printable import in_one_line, pasted
+from loader.cli.problem_output import problem_lines
+from loader.printable import pasted
+from loader.screen import screen_of
 
 
 @click.command("dry-run")
@@ -50,8 +54,8 @@ def dry_run(
     warnings = sum((asset.warnings for asset in forecast.assets), type(forecast.fates)())
     print_table("warnings", ("warning", "lines"), sorted(warnings.items()))
     echo(f"fates: {_counts(forecast.fates)}")
-    for problem in forecast.problems:
-        click.echo(click.style("failed: ", fg="red") + in_one_line(problem), err=True)
+    for line in problem_lines(screen_of(sys.stderr), forecast.problems, len(forecast.assets)):
+        click.echo(line, err=True)
     echo(f"report: {forecast.report_path}\ndecision: dry_run_only")
     echo(f"next: {next_command}", err=bool(exit_code))
     return exit_code

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from loader.cli.options import input_options, json_option, lock_option, partition_option, request_of, settings_of
 from loader.cli.output import echo, print_json, print_table, progress
-from loader.printable import in_one_line
+from loader.cli.problem_output import problem_lines
+from loader.screen import screen_of
 
 if TYPE_CHECKING:
     from loader.config import Settings
@@ -68,8 +70,6 @@ def print_verdict(verdict: Verdict, settings: Settings, *, as_json: bool) -> Non
 
 
 def _print(verdict: Verdict, settings: Settings) -> None:
-    from loader.ingest.verdict import shown
-
     facts = verdict.facts
     run = f"run {facts.run['run_id']} attempt {facts.run['attempt']}: {verdict.status}"
     print_table(f"{run}, lines", _TOTALS, [[getattr(facts, name) for name in _TOTALS]])
@@ -82,8 +82,8 @@ def _print(verdict: Verdict, settings: Settings) -> None:
     for note in _notes(verdict):
         echo(f"note: {note}")
     if verdict.problems:
-        problems = shown("\nfailed: ", [in_one_line(problem) for problem in verdict.problems])
-        click.echo(click.style("failed: ", fg="red") + problems, err=True)
+        for line in problem_lines(screen_of(sys.stderr), verdict.problems, len(facts.assets)):
+            click.echo(line, err=True)
     echo(f"evidence: {settings.named(verdict.report_paths[0])}")
     if verdict.release is not None:
         echo(f"readers: {verdict.release.sentence}")
@@ -111,7 +111,7 @@ def _record(verdict: Verdict, settings: Settings) -> dict[str, Any]:
         "status": verdict.status,
         "exit_code": verdict.exit_code,
         "reason_codes": list(verdict.reason_codes),
-        "problems": list(verdict.problems),
+        "problems": [problem.message for problem in verdict.problems],
         "notes": _notes(verdict),
         "summary": {name: getattr(facts, name) for name in (*_TOTALS, "blank", "late", "not_read")},
         "warnings": dict(facts.warnings),

@@ -18,12 +18,14 @@ Severity = Literal["reject", "warn"]
 
 @dataclass(frozen=True, slots=True)
 class ReasonCode:
-    """`reject`: the line, asset, manifest or run does not count as good; `warn`: it does, and says this."""
+    """`reject`: the line, asset, manifest or run does not count as good; `warn`: it does, and says this. `mend`: what
+    allows or mends it; every code of an asset has it."""
 
     code: str
     scope: Scope
     severity: Severity
     meaning: str
+    mend: str = ""
 
 
 @dataclass(frozen=True, slots=True)

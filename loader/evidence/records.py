@@ -142,7 +142,7 @@ class Evidence:
         }
         record["outside_window"] = dict(facts.outside_window)
         record["warnings"] = dict(facts.warnings)
-        record["problems"] = list(self._verdict.problems)
+        record["problems"] = [problem.message for problem in self._verdict.problems]
         record["assets"] = [
             {
                 "manifest_id": asset.manifest_id,

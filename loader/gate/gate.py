@@ -43,7 +43,7 @@ def _judge(manifest: Manifest, asset: Asset, roots: tuple[Path, ...]) -> AssetJu
         with open_within(path, roots) as file:
             inspection = inspect_file(file, path)
     except AssetRefusedError as error:
-        refusal = Finding(error.reason_code, "reject", error.message)
+        refusal = Finding(error.reason_code, "reject", error.message, error.folder)
     judgement = judge_asset(manifest, asset, inspection, refusal=refusal)
     return AssetJudgement(asset, judgement, inspection, path)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -30,21 +30,29 @@ _ENCODING_OF_SUFFIX = {".gz": "gzip", ".jsonl": "identity", ".ndjson": "identity
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One fact about an asset and how it is judged; `message` is a sentence for the operator."""
+    """One fact about an asset and how it is judged; `message` is a sentence for the operator.
+
+    `folder`: of a path outside the allowed roots, the folder that is to be allowed if what lies there are exports.
+    """
 
     reason_code: str
     judgement: JudgementWord
     message: str
+    folder: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """The worst of the findings. `reason_codes` are sorted and unique, and empty exactly for `accept`."""
+    """The worst of the findings, which are sorted by their code; none is there exactly for `accept`."""
 
     judgement: JudgementWord
     disposition: Disposition
-    reason_codes: tuple[str, ...]
-    messages: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def reason_codes(self) -> tuple[str, ...]:
+        """Sorted and unique."""
+        return tuple(dict.fromkeys(one.reason_code for one in self.findings))
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +124,14 @@ def judgement_of(findings: Sequence[Finding], *, is_landed: bool = True) -> Judg
         disposition = "missing" if is_missing else "withheld"
     elif not is_landed:
         disposition = "not_available"
-    counted.sort(key=lambda one: one.reason_code)
-    codes = tuple(dict.fromkeys(one.reason_code for one in counted))
-    return Judgement(worst, disposition, codes, tuple(one.message for one in counted))
+    return Judgement(worst, disposition, _sorted(counted))
 
 
-def withhold(report: GateReport, source_id: str, reason_code: str, message: str = "") -> GateReport:
+def _sorted(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    return tuple(sorted(findings, key=lambda one: one.reason_code))
+
+
+def withhold(report: GateReport, source_id: str, reason_code: str, message: str) -> GateReport:
     """Return the report with one asset judged anew: rejected and withheld for a further reason.
 
     For what is found after the gate, as a source that changed. Raises KeyError for an asset it does not have.
@@ -136,9 +146,8 @@ def withhold(report: GateReport, source_id: str, reason_code: str, message: str 
 
 
 def _withheld(judged: AssetJudgement, reason_code: str, message: str) -> AssetJudgement:
-    codes = tuple(sorted({*judged.judgement.reason_codes, reason_code}))
-    messages = (*judged.judgement.messages, message) if message else judged.judgement.messages
-    return replace(judged, judgement=Judgement("reject", "withheld", codes, messages))
+    findings = _sorted((*judged.judgement.findings, Finding(reason_code, "reject", message)))
+    return replace(judged, judgement=Judgement("reject", "withheld", findings))
 
 
 def _policy_findings(manifest: Manifest, asset: Asset) -> Iterator[Finding]:

@@ -17,12 +17,16 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 
 
 class AssetRefusedError(Exception):
-    """A declared path whose bytes will not be read. `reason_code` is of scope asset, always a reject."""
+    """A declared path whose bytes will not be read. `reason_code` is of scope asset, always a reject.
 
-    def __init__(self, reason_code: str, message: str) -> None:
+    `folder`: of a path outside the allowed roots, the folder that is to be allowed if what lies there are exports.
+    """
+
+    def __init__(self, reason_code: str, message: str, folder: Path | None = None) -> None:
         super().__init__(message)
         self.reason_code = reason_code
         self.message = message
+        self.folder = folder
 
 
 def allowed_roots(project_root: Path, manifest_path: Path, extra_roots: Iterable[Path] = ()) -> tuple[Path, ...]:
@@ -42,7 +46,7 @@ def locate(source_url_or_path: str, base_folder: Path, roots: Iterable[Path]) ->
             "invalid_path", f"{source_url_or_path!r} can name no file: it holds NUL or a lone surrogate"
         )
     real_path = Path(os.path.realpath(base_folder / source_url_or_path))
-    _require_within(real_path, roots)
+    _require_within(real_path, roots, Path(os.path.realpath(base_folder)))
     return real_path
 
 
@@ -123,20 +127,32 @@ def unreadable_disk(path: Path, error: OSError) -> InfrastructureError:
     )
 
 
-def _require_within(real_path: Path, roots: Iterable[Path]) -> Path:
+def _require_within(real_path: Path, roots: Iterable[Path], base_folder: Path | None = None) -> Path:
     """The first root that holds the path, and not in a hidden folder: there lie .git, .env, the raw zone of everybody's
-    records and the server's own files, and no export."""
+    records and the server's own files, and no export.
+
+    The error is about the folder, in the same words for each of its files: `base_folder` where that would do.
+    """
     allowed = tuple(roots)
     around = [root for root in allowed if real_path.is_relative_to(root)]
     for root in around:
-        if not any(part.startswith(".") for part in real_path.relative_to(root).parts):
+        if _is_open_below(root, real_path):
             return root
-    expected = ", ".join(os.fspath(root) for root in allowed)
+    folder = real_path.parent
+    if base_folder is not None and real_path.is_relative_to(base_folder) and _is_open_below(base_folder, real_path):
+        folder = base_folder
     where = "is hidden below" if around else "lies outside"
+    told = around or allowed
     raise AssetRefusedError(
         "path_outside_roots",
-        f"{os.fspath(real_path)!r} {where} the allowed roots ({expected}); LOADER_ALLOWED_ROOTS allows further folders",
+        f"{os.fspath(folder)!r} {where} the allowed root{'s' if len(told) > 1 else ''}"
+        f" {', '.join(map(os.fspath, told))}",
+        folder,
     )
+
+
+def _is_open_below(root: Path, path: Path) -> bool:
+    return not any(part.startswith(".") for part in path.relative_to(root).parts)
 
 
 def _is_encodable(text: str) -> bool:

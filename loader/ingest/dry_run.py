@@ -11,14 +11,23 @@ from typing import Any
 
 from loader.bronze import judged_lines
 from loader.config import Settings
+from loader.contract.reasons import load_reason_codes
 from loader.contract.ruleset import Ruleset, load_ruleset
 from loader.contract.ticket import AcceptedRecord
-from loader.errors import LoaderError
 from loader.evidence.facts import in_words
 from loader.evidence.files import require_writable, write_json
-from loader.gate import AssetJudgement, GateReport, inspect_manifest, withhold
+from loader.gate import AssetJudgement, Finding, GateReport, inspect_manifest, withhold
+from loader.ingest.problems import (
+    Problem,
+    Words,
+    no_line_belongs,
+    of_asset,
+    of_manifest,
+    of_rejects,
+    too_many_rejects,
+    with_shared_sentences,
+)
 from loader.ingest.request import DeclaredInput, IngestRequest, declared_input
-from loader.ingest.verdict import no_line_belongs, too_many_rejects
 from loader.private import close_to_others
 from loader.reader import ContentChangedError
 from loader.runs import new_run_id, trace_id_of_caller
@@ -36,14 +45,19 @@ class AssetForecast:
     outcome: str
     judgement: str
     disposition: str
-    reason_codes: tuple[str, ...]
+    findings: tuple[Finding, ...]
     fates: Counter[str] = field(default_factory=Counter)
     reject_reasons: Counter[str] = field(default_factory=Counter)
     warnings: Counter[str] = field(default_factory=Counter)
-    # In words.
+    # The first reject in words, and the first line of each reason: of a reject in words, of a warning its number.
     first_reject: str | None = None
+    examples: dict[str, str] = field(default_factory=dict)
     # Lines per day, records and rejects whose day can be read.
     days: Counter[date] = field(default_factory=Counter)
+
+    @property
+    def reason_codes(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(one.reason_code for one in self.findings))
 
     @property
     def rejected_count(self) -> int:
@@ -62,7 +76,7 @@ class Forecast:
     trace_id: str
     outcomes: dict[str, str]
     assets: tuple[AssetForecast, ...]
-    problems: tuple[str, ...]
+    problems: tuple[Problem, ...]
     is_split: bool
     report_path: Path
 
@@ -114,7 +128,7 @@ def _forecast(gate_report: GateReport, judged: AssetJudgement) -> AssetForecast:
         judged.outcome,
         judged.judgement.judgement,
         judged.judgement.disposition,
-        judged.judgement.reason_codes,
+        judged.judgement.findings,
     )
 
 
@@ -137,13 +151,18 @@ def _read(
             continue
         if record is not None and record.partition_key is not None:
             forecast.days[record.partition_key] += 1
-        if isinstance(record, AcceptedRecord):
+        if isinstance(record, AcceptedRecord) and record.warning_codes:
             forecast.warnings.update(record.warning_codes)
+            for code in record.warning_codes:
+                forecast.examples.setdefault(code, f"line {line.number:,}, {record.ticket_id}")
         if record is None:
             forecast.fates["blank"] += 1
         elif not isinstance(record, AcceptedRecord):
             forecast.fates["rejected"] += 1
             forecast.reject_reasons.update(record.reason_codes)
+            for code in record.reason_codes:
+                if code not in forecast.examples:
+                    forecast.examples[code] = in_words(line.number, record.reason_codes, record.message)
             if forecast.first_reject is None:
                 forecast.first_reject = in_words(line.number, record.reason_codes, record.message)
         elif window is not None and not window[0] <= record.partition_key < window[1]:
@@ -198,33 +217,36 @@ def _conclude(
 ) -> Forecast:
     run_id, trace_id = str(new_run_id()), trace_id_of_caller()
     path = settings.report_dir / "dry_run" / f"{run_id}.json"
-    problems = [_sentence(error) for error in declared.refused]
-    problems += [
-        f"asset {asset.source_id} of {asset.manifest_id}: {asset.disposition} ({', '.join(asset.reason_codes)})"
-        for asset in assets
-        if asset.outcome == "fail"
+    words = Words(
+        load_reason_codes(settings.project_root / "contracts"),
+        {(asset.manifest_id, asset.source_id): asset.findings for asset in assets},
+    )
+    problems = [
+        *map(of_manifest, declared.refused),
+        *(
+            of_asset(words, (asset.manifest_id, asset.source_id), asset.disposition, asset.reason_codes)
+            for asset in assets
+            if asset.outcome == "fail"
+        ),
+        *_line_problems(assets, request, settings.reject_limit),
     ]
-    problems += _line_problems(assets, request, settings.reject_limit)
-    forecast = Forecast(run_id, trace_id, outcomes, tuple(assets), tuple(problems), is_split, path)
+    shared = with_shared_sentences(problems, words)
+    forecast = Forecast(run_id, trace_id, outcomes, tuple(assets), shared, is_split, path)
     write_json(path, {"written_at": datetime.now(UTC).isoformat(), **as_record(forecast, request)})
     return forecast
 
 
-def _line_problems(assets: Sequence[AssetForecast], request: IngestRequest, reject_limit: float) -> Iterator[str]:
+def _line_problems(assets: Sequence[AssetForecast], request: IngestRequest, reject_limit: float) -> Iterator[Problem]:
     """What an ingest would say of the lines: too many rejects, or none for the partition."""
     wanted = request.partition
     for asset in assets:
-        too_many = too_many_rejects(asset.source_id, asset.record_count, asset.rejected_count, reject_limit)
+        too_many = too_many_rejects(asset.record_count, asset.rejected_count, reject_limit)
         if too_many and (wanted is None or wanted in asset.days or asset.record_count == 0):
-            yield f"{too_many}; the first: {asset.first_reject}"
+            yield of_rejects(asset.source_id, too_many, asset.first_reject)
     days = {day for asset in assets for day in asset.days}
     if wanted is not None and wanted not in days:
         before, after = [day for day in days if day < wanted], [day for day in days if day > wanted]
         yield no_line_belongs(wanted, [*sorted(before)[-1:], *sorted(after)[:1]])
-
-
-def _sentence(error: LoaderError) -> str:
-    return error.message
 
 
 def as_record(forecast: Forecast, request: IngestRequest) -> dict[str, Any]:
@@ -252,5 +274,5 @@ def as_record(forecast: Forecast, request: IngestRequest) -> dict[str, Any]:
             }
             for asset in forecast.assets
         ],
-        "problems": list(forecast.problems),
+        "problems": [problem.message for problem in forecast.problems],
     }

@@ -28,17 +28,19 @@ from loader.bronze import (
     read_assets,
 )
 from loader.config import Settings
+from loader.contract.reasons import load_reason_codes
 from loader.contract.ruleset import Ruleset
 from loader.environment import in_own_environment, own_environment
 from loader.errors import CheckFailedError, InfrastructureError, LoaderError
 from loader.evidence import Evidence, PartitionFacts, read_facts, record_crashes
 from loader.evidence.chain import write_files
 from loader.evidence.journal import note_restoration
-from loader.gate import GateReport, inspect_manifest, withhold
+from loader.gate import Finding, GateReport, inspect_manifest, withhold
 from loader.gate.inspection import Inspection
 from loader.ingest.plan import plan_reading
+from loader.ingest.problems import Problem, Words, in_short, too_many_rejects
 from loader.ingest.request import DeclaredInput
-from loader.ingest.verdict import Problem, Verdict, judge_run, shown, too_many_rejects
+from loader.ingest.verdict import Verdict, judge_run
 from loader.privacy.redaction import FoundLine
 from loader.privacy.tombstones import finish_redactions, known_keys, put_without, read_suppression, record_arrival
 from loader.progress import Meter, Report, Step
@@ -137,6 +139,8 @@ class Execution:
         self._raw_zone = RawZone(settings.raw_zone)
         self.attempt = attempt
         self._ledger = Ledger(lock, attempt)
+        # What the gate found, by manifest and source.
+        self._said: dict[tuple[str, str], Sequence[Finding]] = {}
         self._has_landed = False
         self._has_ended = False
 
@@ -204,6 +208,11 @@ class Execution:
         keys: dict[str, str] = {}
         self._arrived: dict[str, tuple[str, Sequence[FoundLine]]] = {}
         archived = [self._archive_manifest(gate_report, keys, meter) for gate_report in reports]
+        self._said = {
+            (gate_report.manifest.manifest_id, judged.asset.source_id): judged.judgement.findings
+            for gate_report in archived
+            for judged in gate_report.assets
+        }
         with self._ledger.boundary("archived") as cursor:
             registered = register(cursor, self.attempt.run_id, archived, keys)
             record_arrival(cursor, self._arrived)
@@ -421,7 +430,7 @@ class Execution:
             asset.asset_id
             for asset in verdict.facts.assets
             if asset.asset_id not in pending
-            and too_many_rejects(asset.source_id, asset.record_count, asset.rejected_count, self._settings.reject_limit)
+            and too_many_rejects(asset.record_count, asset.rejected_count, self._settings.reject_limit)
         ]
         finished = [
             part
@@ -457,7 +466,7 @@ class Execution:
         with self._ledger.finish(
             "failed" if verdict.exit_code else verdict.status,
             exit_code=verdict.exit_code,
-            failure=shown("; ", verdict.problems) or None,
+            failure=in_short(verdict.problems) or None,
             lateness=self._settings.allowed_lateness if moves_state and is_clean else None,
         ) as cursor:
             published = publish(
@@ -505,6 +514,7 @@ class Execution:
             self._settings.reject_limit,
             self._task.partition,
             problems,
+            words=Words(load_reason_codes(self._settings.project_root / "contracts"), self._said),
         )
         return verdict, Evidence(self._settings, self.attempt, facts, verdict, build), is_proved
 

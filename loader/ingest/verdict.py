@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -11,30 +11,25 @@ from pathlib import Path
 from loader.evidence.drift import Drift
 from loader.evidence.facts import PartitionFacts, RunFacts
 from loader.evidence.ties import Tie
+from loader.ingest.problems import (
+    Problem,
+    Words,
+    no_line_belongs,
+    of_asset,
+    of_manifest,
+    of_rejects,
+    too_many_rejects,
+    with_shared_sentences,
+)
 from loader.manifest import ManifestRefusedError
 from loader.release import Published
 from loader.silver import BuildResult, ProofScope
 
-PROBLEMS_SHOWN = 20
 # Tests over reconcile's models: where there are findings, these say the same with fewer words.
 _SAYS_AGAIN = re.compile(r"\b(?:no_finding_|\w*reconcile_|ticket_fact_has_each_winner\b)")
 
 # What went wrong with a run and is not about one partition more than about another.
 _OF_ALL_PARTITIONS = {"dbt_check_failed", "manifest_refused", "replay_differs"}
-
-
-def shown(separator: str, problems: Sequence[str]) -> str:
-    """The first problems as one text, and how many there are beyond; evidence has them all."""
-    more = [f"and {len(problems) - PROBLEMS_SHOWN} more"] if len(problems) > PROBLEMS_SHOWN else []
-    return separator.join([*problems[:PROBLEMS_SHOWN], *more])
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Why a run is not good enough: a reason code and a sentence for the operator."""
-
-    reason_code: str
-    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +41,7 @@ class Verdict:
 
     status: str
     exit_code: int
-    problems: tuple[str, ...]
+    problems: tuple[Problem, ...]
     reason_codes: tuple[str, ...]
     next_command: str
     facts: RunFacts
@@ -99,24 +94,23 @@ def judge_run(
     reject_limit: float,
     partition: date | None,
     of_verb: Sequence[Problem] = (),
+    *,
+    words: Words,
 ) -> Verdict:
     """Every problem of a run; none means success, or warning where something deserves a look. `partition`: the only one
     that it was asked for, if it was; `of_verb`: problems that the run's verb has found itself."""
-    problems = list(of_verb)
-    problems += [Problem("manifest_refused", f"manifest {error.path} refused: {error}") for error in refused]
-    problems += _gate_problems(facts)
-    problems += _build_problems(facts, build)
-    problems += _line_problems(facts, reject_limit)
+    found = [*of_verb, *map(of_manifest, refused), *_gate_problems(facts, words), *_build_problems(facts, build)]
+    found += _line_problems(facts, reject_limit)
     if partition is not None and not facts.partitions:
-        message = no_line_belongs(partition, facts.nearest_partitions)
-        problems.append(Problem("no_lines_for_partition", message))
+        found.append(no_line_belongs(partition, facts.nearest_partitions))
+    problems = with_shared_sentences(found, words)
     warnings = _warnings(facts)
     only_absent = bool(problems) and all(problem.reason_code == "no_lines_for_partition" for problem in problems)
     status = "not_available" if only_absent else "failed" if problems else "warning" if warnings else "success"
     return Verdict(
         status=status,
         exit_code=1 if problems else 0,
-        problems=tuple(problem.message for problem in problems),
+        problems=problems,
         reason_codes=tuple(sorted({problem.reason_code for problem in problems} | warnings)),
         next_command=_next_command(partition, problems, facts.drifts),
         facts=facts,
@@ -124,7 +118,7 @@ def judge_run(
     )
 
 
-def _gate_problems(facts: RunFacts) -> list[Problem]:
+def _gate_problems(facts: RunFacts, words: Words) -> list[Problem]:
     """Withheld and missing assets that reach into the run's window: by their lines where their bytes were archived
     earlier, else by their manifest's window."""
     problems = []
@@ -137,24 +131,30 @@ def _gate_problems(facts: RunFacts) -> list[Problem]:
         what = "its siblings went on, and no partition that it may belong to is complete"
         if is_archived:
             what = "what was archived of it earlier stays, the bytes that lie there now were not read"
-        problems.append(
-            Problem(
-                "asset_missing" if asset.action == "missing" else "asset_withheld",
-                f"asset {asset.source_id} of {asset.manifest_id} is {asset.action} ({', '.join(asset.reason_codes)});"
-                f" {what}",
-            )
-        )
+        entry = (asset.manifest_id, asset.source_id)
+        problems.append(of_asset(words, entry, asset.action, asset.reason_codes, what))
     return problems
 
 
 def _build_problems(facts: RunFacts, build: BuildResult) -> list[Problem]:
-    problems = [Problem("reconcile_finding", f"reconcile: {finding.line}") for finding in facts.findings]
+    problems = [
+        Problem(
+            "reconcile_finding",
+            f"reconcile: {finding.line}",
+            finding.check_name,
+            f"{finding.table_name}: {finding.detail} ({finding.finding_count})",
+            " ".join(filter(None, (str(finding.partition_key or ""), finding.source_id))),
+        )
+        for finding in facts.findings
+    ]
     explained = bool(facts.findings)
     for node in build.failed:
         if explained and node.unique_id.startswith("test.") and _SAYS_AGAIN.search(node.unique_id):
             continue
         rows = f"{node.failures} failing row(s)" if node.failures is not None else node.reason
-        problems.append(Problem("dbt_check_failed", f"dbt: {node.name}: {rows.strip()}"))
+        problems.append(
+            Problem("dbt_check_failed", f"dbt: {node.name}: {rows.strip()}", sentence=rows.strip(), name=node.name)
+        )
     return problems
 
 
@@ -168,19 +168,10 @@ def _line_problems(facts: RunFacts, reject_limit: float) -> list[Problem]:
             )
         )
     for asset in facts.assets:
-        too_many = too_many_rejects(asset.source_id, asset.record_count, asset.rejected_count, reject_limit)
+        too_many = too_many_rejects(asset.record_count, asset.rejected_count, reject_limit)
         if asset.is_in_window and too_many:
-            first = f"; the first: {asset.first_reject}" if asset.first_reject else ""
-            problems.append(Problem("reject_limit_exceeded", f"{too_many}; the others landed{first}"))
+            problems.append(of_rejects(asset.source_id, f"{too_many}; the others landed", asset.first_reject))
     return problems
-
-
-def too_many_rejects(source_id: str, record_count: int, rejected_count: int, reject_limit: float) -> str | None:
-    """A sentence when more non-blank lines are rejected than policy allows; all of them is always too many."""
-    lines = record_count + rejected_count
-    if rejected_count == 0 or (record_count > 0 and rejected_count <= reject_limit * lines):
-        return None
-    return f"asset {source_id}: {rejected_count} of {lines} lines rejected, allowed {reject_limit:.0%}"
 
 
 def _warnings(facts: RunFacts) -> set[str]:
@@ -191,11 +182,6 @@ def _warnings(facts: RunFacts) -> set[str]:
         warnings.add("lines_not_read")
     warnings.update(code for asset in facts.assets if asset.judgement == "warn" for code in asset.reason_codes)
     return warnings
-
-
-def no_line_belongs(partition: date | None, nearest: Iterable[date]) -> str:
-    days = " and ".join(day.isoformat() for day in nearest)
-    return f"no line of the declared assets belongs to partition {partition}; nearest data: {days or 'none'}"
 
 
 def _next_command(partition: date | None, problems: Sequence[Problem], drifts: Sequence[Drift]) -> str:

@@ -82,7 +82,7 @@ def carry_out(
     `recorded`: what a dead attempt was asked to read and the entries that it had recorded; no source is looked at then.
     """
     from loader.ingest.execution import Task, executing
-    from loader.ingest.verdict import Problem
+    from loader.ingest.problems import Problem
 
     if recorded is None:
         with work.lock.transaction() as cursor:

@@ -16,11 +16,11 @@ def test_the_list_is_closed_and_well_formed() -> None:
     entries = json.loads((CONTRACTS / "reason_codes.json").read_bytes())
     assert len({entry["code"] for entry in entries}) == len(entries)
     for entry in entries:
-        assert list(entry) == ["code", "scope", "severity", "meaning"]
+        assert list(entry) == ["code", "scope", "severity", "meaning", *(["mend"] if entry["scope"] == "asset" else [])]
         assert re.fullmatch(r"[a-z][a-z0-9_]{2,63}", entry["code"])
         assert entry["scope"] in ("line", "asset", "manifest", "run")
         assert entry["severity"] in ("reject", "warn")
-        assert entry["meaning"].endswith(".")
+        assert all(entry[name].endswith(".") for name in ("meaning", "mend") if name in entry)
 
 
 def test_the_judge_gives_exactly_the_line_codes_of_the_list() -> None:

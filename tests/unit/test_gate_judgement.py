@@ -15,6 +15,7 @@ import pytest
 from loader.gate import (
     REQUIRED_METADATA,
     AssetJudgement,
+    Finding,
     GateReport,
     Inspection,
     Judgement,
@@ -99,7 +100,7 @@ def judge(asset: Asset, inspection: Inspection | None = INSPECTED, policy: GateP
 
 def test_an_asset_that_is_what_it_says_is_admitted_without_a_reason() -> None:
     """Prevents noise: no reason where nothing is wrong."""
-    assert judge(asset_of()) == Judgement("accept", "admitted", ())
+    assert judge(asset_of()) == Judgement("accept", "admitted")
 
 
 @pytest.mark.parametrize(
@@ -112,7 +113,7 @@ def test_the_policy_decides_about_each_declaration(code: str, word: Any, disposi
     judged = judge(asset_of(**POLICY_CASES[code]), policy=replace(LENIENT, **{code: word}))
     assert (judged.judgement, judged.disposition) == (word, disposition)
     assert judged.reason_codes == (() if word == "accept" else (code,))
-    assert len(judged.messages) == len(judged.reason_codes)
+    assert len(judged.findings) == len(judged.reason_codes)
 
 
 def test_every_policy_key_has_a_case() -> None:
@@ -136,7 +137,7 @@ def test_each_required_metadata_key_is_asked_for(absent: str, blank: Any) -> Non
         del metadata[absent]
     judged = judge(asset_of(metadata=metadata), policy=replace(LENIENT, metadata_partial="quarantine"))
     assert judged.reason_codes == ("metadata_partial",)
-    assert judged.messages == (f"metadata lacks {absent}",)
+    assert [one.message for one in judged.findings] == [f"metadata lacks {absent}"]
 
 
 @pytest.mark.parametrize(
@@ -175,7 +176,7 @@ def test_the_bytes_are_never_a_matter_of_policy(
     judged = judge(asset_of(**changes), inspection)
     assert (judged.judgement, judged.reason_codes) == ("reject", (code,))
     assert judged.disposition == ("missing" if code == "asset_missing" else "withheld")
-    assert all(judged.messages)
+    assert all(one.message for one in judged.findings)
 
 
 def test_a_gzip_export_is_admitted_when_type_and_bytes_agree() -> None:
@@ -190,7 +191,7 @@ def test_an_empty_asset_goes_on_with_a_warning() -> None:
     empty = Inspection(hashlib.sha256().hexdigest(), 0, "identity", 0)
     judged = judge(asset_of(checksum_sha256=empty.fingerprint, size_bytes=0), empty)
     assert judged == Judgement(
-        "warn", "admitted", ("empty_asset",), ("the asset has no content, so it declares no line",)
+        "warn", "admitted", (Finding("empty_asset", "warn", "the asset has no content, so it declares no line"),)
     )
 
 
@@ -208,7 +209,7 @@ def test_a_kind_that_is_not_landed_is_not_available_unless_it_is_worse() -> None
     """Prevents a broken call recording from being reported as merely not supported yet."""
     asset = asset_of(asset_type="wav", source_url_or_path="call.wav")
     manifest = manifest_of(Path("/m"), asset, is_landed=False)
-    assert judge_asset(manifest, asset, INSPECTED) == Judgement("accept", "not_available", ())
+    assert judge_asset(manifest, asset, INSPECTED) == Judgement("accept", "not_available")
     assert judge_asset(manifest, asset, None).disposition == "missing"
     assert judge_asset(manifest, replace(asset, size_bytes=3), INSPECTED).disposition == "withheld"
 
@@ -286,7 +287,8 @@ def test_paths_resolve_against_root_which_must_be_allowed(tmp_path: Path) -> Non
         manifest = manifest_of(folder, root=root)
         assert base_folder(manifest).resolve() == exports
         (refused,) = inspect_manifest(manifest, tmp_path / "project").assets
-        assert refused.judgement.reason_codes == ("path_outside_roots",)
+        said = f"{str(exports)!r} lies outside the allowed roots {tmp_path / 'project'}, {folder}"
+        assert refused.judgement.findings == (Finding("path_outside_roots", "reject", said, exports),)
         (judged,) = inspect_manifest(manifest, tmp_path / "project", [exports]).assets
         assert judged.judgement.disposition == "admitted"
         assert judged.path == exports / "tickets-2026-04-17.jsonl"
@@ -304,9 +306,7 @@ def test_paths_resolve_against_root_which_must_be_allowed(tmp_path: Path) -> Non
 )
 def test_the_outcome_of_a_manifest(tmp_path: Path, dispositions: list[Any], outcome: str) -> None:
     """Prevents a manifest with a withheld file from being called a success."""
-    judged = [
-        AssetJudgement(asset_of(), Judgement("warn", disposition, ("x",)), None, None) for disposition in dispositions
-    ]
+    judged = [AssetJudgement(asset_of(), Judgement("warn", disposition), None, None) for disposition in dispositions]
     assert GateReport(manifest_of(tmp_path), tuple(judged)).outcome == outcome
 
 
@@ -320,13 +320,15 @@ def test_withhold_judges_one_asset_anew_and_leaves_its_siblings(tmp_path: Path) 
     assert changed.assets[0].judgement == Judgement(
         "reject",
         "withheld",
-        ("license_unknown", "source_changed_while_reading"),
-        ("the license is unknown", "it grew"),
+        (
+            Finding("license_unknown", "warn", "the license is unknown"),
+            Finding("source_changed_while_reading", "reject", "it grew"),
+        ),
     )
     assert changed.assets[1] == report.assets[1]
     assert (report.outcome, changed.outcome) == ("success", "fail")
     with pytest.raises(KeyError):
-        withhold(report, "absent", "source_changed_while_reading")
+        withhold(report, "absent", "source_changed_while_reading", "it grew")
 
 
 def test_what_the_gate_admits_the_raw_zone_takes(tmp_path: Path) -> None:

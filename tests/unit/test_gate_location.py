@@ -130,7 +130,15 @@ def test_a_hidden_folder_is_read_when_it_is_itself_allowed(house: Path) -> None:
     manifest = house / "project" / "manifests" / "manifest.json"
     declared = "../.local/exports/export.jsonl"
     project = house / "project"
-    assert reason_of(declared, manifest.parent, allowed_roots(project, manifest)) == "path_outside_roots"
+    with pytest.raises(AssetRefusedError) as caught:
+        locate(declared, manifest.parent, allowed_roots(project, manifest))
+    assert caught.value.reason_code == "path_outside_roots"
+    # One sentence for all files of the folder, and the folder that would do.
+    assert caught.value.message == f"{str(export.parent)!r} is hidden below the allowed root {project}"
+    assert caught.value.folder == export.parent
+    with pytest.raises(AssetRefusedError) as caught:
+        locate("exports/export.jsonl", project / ".local", allowed_roots(project, manifest))
+    assert caught.value.folder == project / ".local"
     allowed = allowed_roots(project, manifest, [project / ".local" / "exports"])
     assert reason_of(declared, manifest.parent, allowed) is None
     assert reason_of("exports/export.jsonl", project / ".local", allowed_roots(house, project / ".local" / "m")) is None
