@@ -206,7 +206,7 @@ def _in_one_step(verb: str, request: Mapping[str, Any], mode: str, lock_timeout:
     from loader.recovery import make_plan
 
     settings = settings_of(lock_timeout)
-    made = make_plan(settings, verb, request)
+    made = make_plan(settings, verb, request, is_applied=mode == "execute")
     path = made.write(settings)
     record = made.as_record(settings)
     if mode == "execute":

@@ -79,13 +79,14 @@ def _verify_run(run_id: str, as_json: bool) -> int:
     from loader.progress import Meter
     from loader.raw_zone import RawZone
     from loader.recovery.world import looking_at
+    from loader.runs.prefix import whole_run_id
     from loader.verify import verify_run
     from loader.warehouse import open_warehouse
 
     settings = load_settings()
     warehouse = open_warehouse(settings)
     with looking_at(settings, warehouse) as world:
-        world.run(run_id)
+        run_id = whole_run_id(world.cursor, run_id)
         size = world.archived_bytes(run_id)
     with progress() as report:
         meter = Meter(report, "verify", "bytes", size)

@@ -26,6 +26,7 @@ from loader.privacy.redaction import FoundLine, find_lines
 from loader.raw_zone import RawZone, require_objects
 from loader.reader import MAX_LINE_BYTES, ContentChangedError, ContentEncoding, Line, open_content, open_regular
 from loader.runs.operator import acting_operator
+from loader.runs.prefix import plan_path
 
 SCHEMA_VERSION = "erasure_plan_v1"
 SCHEMA_FILE = Path("privacy/erasure_plan_v1.schema.json")
@@ -195,7 +196,9 @@ def make_erasure_plan(cursor: Any, settings: Settings, customer_id: str, reason:
 
 
 def read_erasure_plan(settings: Settings, path: Path) -> dict[str, Any]:
-    """The record of a plan file. Raises CommandUsageError when it cannot be read or breaks its schema."""
+    """The record of a plan file, or of the plan whose id begins with `path`. Raises CommandUsageError when it cannot be
+    read or breaks its schema."""
+    path = plan_path(settings.report_dir, path, ["erase"])
     try:
         with open_regular(path) as file:
             record = orjson.loads(file.read())

@@ -20,6 +20,7 @@ from loader.recovery.sources import found_now, roots_of
 from loader.recovery.verbs import Expired, RecoveryVerb, Restored, Workplace
 from loader.recovery.world import World, looking_at
 from loader.runs import IngestLock
+from loader.runs.prefix import whole_batch_id, whole_run_id
 from loader.silver import start_dbt
 from loader.warehouse import open_warehouse
 
@@ -33,10 +34,19 @@ def _verb(name: str) -> RecoveryVerb:
     return cast(RecoveryVerb, import_module(f"loader.recovery.{name}"))
 
 
-def make_plan(settings: Settings, verb: str, request: Mapping[str, Any]) -> Plan:
-    """What `verb` would do now; reads the warehouse in one snapshot, writes nothing. Raises what refuses it."""
+def make_plan(settings: Settings, verb: str, request: Mapping[str, Any], *, is_applied: bool = False) -> Plan:
+    """What `verb` would do now; reads the warehouse in one snapshot, writes nothing. Raises what refuses it.
+
+    `is_applied`: it is carried out without another look, and ids of the request must be long enough for that.
+    """
     with looking_at(settings, open_warehouse(settings)) as world:
-        return _verb(verb).plan(world, request)
+        whole = {"run_id": whole_run_id, "batch_id": whole_batch_id}
+        ids = {
+            name: resolve(world.cursor, request[name], writes=is_applied)
+            for name, resolve in whole.items()
+            if request.get(name) is not None
+        }
+        return _verb(verb).plan(world, {**request, **ids})
 
 
 def apply_plan(

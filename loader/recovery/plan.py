@@ -20,6 +20,7 @@ from loader.errors import CommandUsageError, RefusedError
 from loader.evidence.files import write_json
 from loader.reader import open_regular, read_document
 from loader.runs.operator import acting_operator
+from loader.runs.prefix import plan_path
 
 SCHEMA_VERSION = "recovery_plan_v1"
 Verb = Literal["retry", "rerun", "replay", "backfill", "restore", "expire"]
@@ -204,10 +205,11 @@ class Plan:
 
 
 def read_plan(settings: Settings, path: Path) -> dict[str, Any]:
-    """The record of a plan file.
+    """The record of a plan file, or of the plan whose id begins with `path`.
 
     Raises CommandUsageError when it cannot be read or breaks its schema: an edited plan is no plan.
     """
+    path = plan_path(settings.report_dir, path, VERBS)
     try:
         # A pipe would block for ever.
         record = orjson.loads(read_document(open_regular(path)))

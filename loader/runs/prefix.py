@@ -1,0 +1,118 @@
+"""Ids as an operator types them: whole, or as many characters as only one of them begins with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from loader.errors import CommandUsageError
+
+# Who only looks may be short. What is written must not hang on which ids there are today: the first 13 characters of a
+# UUIDv7 are its millisecond.
+LEAST_TO_READ = 4
+LEAST_TO_WRITE = 13
+_CANDIDATES_TOLD = 10
+
+_RUNS = """
+select distinct on (run_id) run_id::text, started_at, mode, status from ops.ingest_run
+where starts_with(run_id::text, %s) order by run_id desc, attempt desc
+"""
+_BATCHES = """
+select batch_id, min(registered_at), count(*) || ' manifest(s)', string_agg(distinct load_mode, ', ') from ops.manifest
+where starts_with(batch_id, %s) group by batch_id order by min(registered_at) desc
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An id, and what tells it from others: since when (UTC), of what kind, and how it is."""
+
+    identity: str
+    at: datetime
+    kind: str
+    state: str
+
+
+def whole_run_id(cursor: Any, typed: str, *, writes: bool = False) -> str:
+    """The run that is meant. Raises CommandUsageError where none is, or several are."""
+    return whole_id("run", typed, _candidates(cursor, _RUNS, typed), writes=writes)
+
+
+def whole_batch_id(cursor: Any, typed: str, *, writes: bool = False) -> str:
+    """The batch that is meant; errors as whole_run_id."""
+    return whole_id("batch", typed, _candidates(cursor, _BATCHES, typed), writes=writes)
+
+
+def _candidates(cursor: Any, query: str, typed: str) -> list[Candidate]:
+    # No id has another character, and what is no UTF-8 could not even be asked for.
+    if not typed.isascii():
+        return []
+    cursor.execute(query, (typed,))
+    return [Candidate(*row) for row in cursor.fetchall()]
+
+
+def whole_id(noun: str, typed: str, candidates: Sequence[Candidate], *, writes: bool) -> str:
+    """The one of `candidates` (all that begin with `typed`, newest first) that is meant.
+
+    Raises CommandUsageError: none, too few characters, or several, which are then told.
+    """
+    if any(each.identity == typed for each in candidates):
+        return typed
+    if not candidates and typed:
+        raise CommandUsageError(
+            f"no {noun} {typed!r} in this warehouse; nothing was started", next_command="make status"
+        )
+    least = LEAST_TO_WRITE if writes else LEAST_TO_READ
+    if len(candidates) == 1 and len(typed) >= least:
+        return candidates[0].identity
+    told = [f"  {_words(each, candidates)}" for each in candidates[:_CANDIDATES_TOLD]]
+    if len(candidates) > len(told):
+        told.append(f"  and {len(candidates) - len(told)} more")
+    if len(typed) < least:
+        what = f"got {len(typed)} character(s) of it, expected at least {least}"
+        what += " where something is written" if writes else ""
+    else:
+        what = f"{len(candidates)} begin so, expected one"
+    raise CommandUsageError(
+        "\n".join([f"{noun} {typed!r}: {what}; nothing was started", *told]),
+        next_command="make status   # and then the same command, with more of the id",
+    )
+
+
+def _words(candidate: Candidate, among: Sequence[Candidate]) -> str:
+    from loader.screen import shortened
+
+    identity = shortened(candidate.identity, [each.identity for each in among], at_least=LEAST_TO_WRITE)
+    return f"{identity}   {candidate.at.astimezone(UTC):%Y-%m-%d %H:%M:%S}   {candidate.kind}   {candidate.state}"
+
+
+def plan_path(report_dir: Path, typed: Path, verbs: Iterable[str]) -> Path:
+    """The file of the plan that is meant: a path, or the beginning of a plan's id; errors as whole_run_id.
+
+    What is neither is returned as it is, for whoever reads it to refuse.
+    """
+    text = str(typed)
+    if typed.is_file() or typed.suffix or len(typed.parts) != 1:
+        return typed
+    found = {plan.identity: (plan, path) for plan, path in _plans(report_dir, verbs) if plan.identity.startswith(text)}
+    if not found:
+        return typed
+    candidates = sorted((plan for plan, _ in found.values()), key=lambda plan: plan.at, reverse=True)
+    return found[whole_id("plan", text, candidates, writes=True)][1]
+
+
+def _plans(report_dir: Path, verbs: Iterable[str]) -> Iterator[tuple[Candidate, Path]]:
+    for verb in verbs:
+        for path in sorted((report_dir / verb).glob(f"{verb}_plan_*.json")):
+            try:
+                record = orjson.loads(path.read_bytes())
+                at = datetime.fromisoformat(record["timestamp"])
+                yield Candidate(record["plan_id"], at, verb, path.name), path
+            except (OSError, ValueError, TypeError, KeyError):
+                # No plan, or not ours: nobody can mean it.
+                continue
