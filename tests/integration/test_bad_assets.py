@@ -189,8 +189,10 @@ def test_the_day_is_not_complete_and_every_absent_file_is_named(story: Story) ->
     assert (verdict.status, verdict.exit_code) == ("failed", 1)
     absent = {name: expected for name, expected in EXPECTED.items() if name not in ADMITTED}
     for name, (_, disposition, codes) in absent.items():
-        told = [problem for problem in verdict.problems if f"asset {name} of " in problem]
-        assert len(told) == 1 and f" is {disposition} ({', '.join(codes)})" in told[0]
+        (told,) = [problem for problem in verdict.problems if problem.name == name]
+        assert f" is {disposition} ({', '.join(codes)}): " in told.message
+        # The gate's own sentence, and what mends it: a code alone sends people into the source.
+        assert told.sentence.strip(".") and told.mend.endswith(".")
     statement = "select withheld_asset_count + missing_asset_count, is_complete from reconcile.reconcile_partition"
     assert rows(story.database, statement + " where partition_key = %s", DAY) == [(len(absent), False)]
 

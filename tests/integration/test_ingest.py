@@ -231,7 +231,7 @@ def test_a_day_without_lines_says_where_the_nearest_data_is(exports: Path, monke
     relaxed(monkeypatch)
     verdict = run(declare(exports), partition=date(2026, 4, 25))
     assert (verdict.status, verdict.exit_code) == ("not_available", 1)
-    assert "nearest data: 2026-04-18" in verdict.problems[0]
+    assert "nearest data: 2026-04-18" in verdict.problems[0].message
 
 
 def test_too_many_rejects_fail_the_run_and_the_good_lines_stay(tmp_path: Path, database: Warehouse) -> None:
@@ -252,7 +252,7 @@ def test_a_file_of_nothing_but_rejects_fails_whatever_the_policy(
     verdict = run(declare(tmp_path / "e"))
     assert "reject_limit_exceeded" in verdict.reason_codes
     # What the file is, rather than only that nothing of it could be read.
-    assert any("the first: line 1: utf16_text: the text is UTF-16" in problem for problem in verdict.problems)
+    assert any("the first: line 1: utf16_text: the text is UTF-16" in problem.message for problem in verdict.problems)
 
 
 @pytest.mark.long
@@ -302,7 +302,7 @@ def test_one_ticket_id_under_two_sources_is_a_failed_check_and_the_first_source_
     )
     verdict = run(declare(tmp_path / "e"))
     assert verdict.exit_code == 1
-    assert any("ticket_id_collision" in problem for problem in verdict.problems)
+    assert any(problem.code == "ticket_id_collision" for problem in verdict.problems)
     assert [row["record_source"] for row in silver(database)] == ["structured:tickets:test"]
 
 

@@ -224,13 +224,13 @@ def test_a_dry_run_says_when_a_day_has_no_lines_and_when_a_file_is_mostly_reject
     manifest = declare(exports)
     whole = dry_run(settings(), IngestRequest(manifest_paths=(manifest,)), lambda line: None)
     (problem,) = whole.problems
-    assert problem.startswith(
+    assert problem.message.startswith(
         "asset c-2026-04-17.jsonl: 2 of 3 lines rejected, allowed 5%; the first: line 2: missing_required_field: "
     )
     other = IngestRequest(manifest_paths=(manifest,), partition=date(2026, 4, 20))
-    assert dry_run(settings(), other, lambda line: None).problems == (
+    assert [problem.message for problem in dry_run(settings(), other, lambda line: None).problems] == [
         "no line of the declared assets belongs to partition 2026-04-20; nearest data: 2026-04-17",
-    )
+    ]
 
 
 def test_a_checkout_without_a_commit_has_no_git_sha(tmp_path: Path) -> None:

@@ -166,7 +166,7 @@ class TestBackfill:
         monkeypatch.setattr(backfill_verb, "STEP_BYTES", 1)
         monkeypatch.setenv("LOADER_REJECT_LIMIT", "0.1")
         verdict = recover("backfill", **backfill_window(DAYS[0], "2026-04-18", exports))
-        assert verdict.problems[0] == f"stopped at partition {DAYS[0]}: 1 asset(s) were not begun"
+        assert verdict.problems[0].message == f"stopped at partition {DAYS[0]}: 1 asset(s) were not begun"
         assert rows(database, "select asset_id from ops.asset_index order by 1") == [(1,), (2,)]
 
     @pytest.mark.long
@@ -175,7 +175,7 @@ class TestBackfill:
         (exports.parent / "e" / f"tickets-{DAYS[0]}.jsonl").unlink()
         verdict = recover("backfill", **backfill_window(DAYS[0], "2026-04-18", exports))
         assert verdict.exit_code == 1
-        assert verdict.problems[0] == f"stopped at partition {DAYS[0]}: later days were not begun"
+        assert verdict.problems[0].message == f"stopped at partition {DAYS[0]}: later days were not begun"
         taken = "select distinct partition_key::text from ops.asset_partition where taken_by_run_id is not null"
         assert rows(database, taken) == [(DAYS[0],)]
         assert rows(database, "select distinct partition_key::text from bronze.raw_ticket_event") == [(DAYS[0],)]

@@ -106,7 +106,7 @@ class TestRerun:
         assert plan["gap_reason"] == "source_changed"
         verdict = recover("rerun", run_id=None)
         assert verdict.exit_code == 1
-        assert any("source_changed" in problem for problem in verdict.problems)
+        assert any("source_changed" in problem.code for problem in verdict.problems)
 
     def test_a_lost_event_comes_back(self, database: Warehouse, exports: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """A rerun offers every row again: what is not there lands, and reconcile still tells of the loss."""
@@ -118,7 +118,7 @@ class TestRerun:
         verdict = recover("rerun", run_id=None)
         assert verdict.facts.inserted == len(DAYS)
         assert silver(database) == before
-        assert any("load" in problem for problem in verdict.problems), verdict.problems
+        assert any("load" in problem.message for problem in verdict.problems), verdict.problems
 
 
 class TestReplay:
@@ -140,7 +140,7 @@ class TestReplay:
         )
         verdict = recover("replay", run_id=None)
         assert verdict.exit_code == 1
-        assert "Bronze is not what the archive says: {'bytes_differ': 1}" in verdict.problems
+        assert "Bronze is not what the archive says: {'bytes_differ': 1}" in [each.message for each in verdict.problems]
 
     def test_a_new_ruleset_is_told_by_reason_and_the_old_fates_stay(
         self, database: Warehouse, exports: Path, monkeypatch: pytest.MonkeyPatch
