@@ -41,6 +41,7 @@ def reconciled(warehouse: Warehouse) -> dict[str, list[Any]]:
 
 
 def proved_whole(warehouse: Warehouse) -> dict[str, list[Any]]:
-    """The same after a plain build of reconcile, which proves everything."""
-    assert run_dbt(warehouse, ROOT, ["build", "--select", "reconcile"]).is_ok
+    """The same after a plain build of reconcile, which proves everything; only its findings may fail."""
+    build = run_dbt(warehouse, ROOT, ["build", "--select", "reconcile"])
+    assert (build.skipped, [node.name for node in build.failed if not node.reads_findings]) == ((), [])
     return reconciled(warehouse)

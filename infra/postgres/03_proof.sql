@@ -1,7 +1,7 @@
 -- Owner: the loader. What has been proved, and what has changed since: an ingest proves the difference.
 -- (docs/decisions/0007)
 
--- One row per proof that closed: reconcile and every data test passed, over everything or over what had changed.
+-- One row per proof that closed, over everything or over what had changed: for every day but those that it left open.
 create table if not exists ops.proof (
     proof_id bigint generated always as identity primary key,
     scope text not null check (scope in ('all', 'changes')),
@@ -14,6 +14,8 @@ create table if not exists ops.proof (
     load_count bigint not null,
     proved_at timestamptz not null default now(),
     event_number bigint not null default nextval('ops.event_number'),
+    -- Days of which reconcile had findings: they stay as readers see them (docs/decisions/0017).
+    open_partitions date [] not null default '{}',
     check ((run_id is null) = (attempt is null))
 );
 
@@ -33,6 +35,8 @@ create table if not exists ops.proved_asset (
 create table if not exists ops.unproved_change (
     table_name text not null,
     row_key text not null,
+    -- The day that the row was of, or is of. Null: of any.
+    partition_key date,
     -- A proof covers the transactions that had committed when it began (reconcile.proof_scope.seen), and no other.
     changed_in xid8 not null default pg_current_xact_id()
 );
@@ -40,22 +44,24 @@ create table if not exists ops.unproved_change (
 -- Trigger arguments: the table's name as reconcile knows it, and the column that is the key.
 create or replace function ops.note_change() returns trigger
 language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+    day text := case
+        when exists (select from pg_attribute where attrelid = tg_relid and attname = 'partition_key')
+            then 'partition_key'
+        else 'null::date'
+    end;
+    changed text := case tg_op
+        when 'INSERT' then 'select * from new_rows'
+        when 'DELETE' then 'select * from old_rows'
+        else 'select * from new_rows union all select * from old_rows'
+    end;
 begin
     if tg_op = 'TRUNCATE' then
         insert into ops.unproved_change (table_name, row_key) values (tg_argv[0], '*');
-    elsif tg_op = 'INSERT' then
-        execute format(
-            'insert into ops.unproved_change (table_name, row_key) select distinct %L, %I from new_rows',
-            tg_argv[0], tg_argv[1]);
-    elsif tg_op = 'DELETE' then
-        execute format(
-            'insert into ops.unproved_change (table_name, row_key) select distinct %L, %I from old_rows',
-            tg_argv[0], tg_argv[1]);
     else
         execute format(
-            'insert into ops.unproved_change (table_name, row_key)
-             select %1$L, %2$I from new_rows union select %1$L, %2$I from old_rows',
-            tg_argv[0], tg_argv[1]);
+            'insert into ops.unproved_change (table_name, row_key, partition_key)
+             select distinct %L, %I, %s from (%s) as changed', tg_argv[0], tg_argv[1], day, changed);
     end if;
     return null;
 end $$;
@@ -67,10 +73,16 @@ begin
     if tg_op = 'TRUNCATE' then
         insert into ops.unproved_change (table_name, row_key) values (tg_argv[0], '*');
     else
-        insert into ops.unproved_change (table_name, row_key)
-        select distinct tg_argv[0], old_rows._dlt_load_id
+        insert into ops.unproved_change (table_name, row_key, partition_key)
+        select distinct tg_argv[0], old_rows._dlt_load_id, old_rows.partition_key
         from old_rows
         inner join ops.completed_load on old_rows._dlt_load_id = completed_load.load_id;
+    end if;
+    if tg_op = 'UPDATE' then
+        insert into ops.unproved_change (table_name, row_key, partition_key)
+        select distinct tg_argv[0], new_rows._dlt_load_id, new_rows.partition_key
+        from new_rows
+        inner join ops.completed_load on new_rows._dlt_load_id = completed_load.load_id;
     end if;
     return null;
 end $$;
@@ -82,7 +94,7 @@ begin
     foreach bronze_table in array array['raw_ticket_event', 'asset_line', 'rejected_record'] loop
         execute format(
             'create or replace trigger note_update after update on bronze.%I
-             referencing old table as old_rows
+             referencing old table as old_rows new table as new_rows
              for each statement execute function bronze.note_change(%L)', bronze_table, 'bronze.' || bronze_table);
         execute format(
             'create or replace trigger note_delete after delete on bronze.%I

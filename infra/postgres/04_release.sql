@@ -98,7 +98,7 @@ create table if not exists release.hold_change (
 );
 
 -- What the gate last said of each partition: obstacles, none where it was open; pending: proved rows of it are other
--- than those that were released last.
+-- than those that were released last, or may be since a proof that the gate has not followed yet.
 create table if not exists release.partition_gate (
     partition_key date primary key,
     is_pending boolean not null,
@@ -108,9 +108,7 @@ create table if not exists release.partition_gate (
 
 -- Tickets that were proved to be other than released, or new; '*': any may be.
 create table if not exists release.pending_ticket (
-    ticket_id text primary key,
-    -- The gate has seen it since: partition_gate says of which partition it is.
-    is_assessed boolean not null default false
+    ticket_id text primary key
 );
 
 -- Rows of silver.ticket_fact as they were released: shown from first_release_id up to, not including, end_release_id.

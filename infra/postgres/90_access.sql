@@ -15,4 +15,4 @@ revoke all on
 from omni_auditor;
 
 -- Whoever changes Silver leaves a note (ops.note_change), and cannot remove one.
-grant insert (table_name, row_key) on ops.unproved_change to omni_transform;
+grant insert (table_name, row_key, partition_key) on ops.unproved_change to omni_transform;

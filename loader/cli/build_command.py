@@ -19,11 +19,13 @@ from loader.cli.output import echo, print_json
 def build(
     select: str | None, full_refresh: bool, partition: str | None, lock_timeout: float | None, as_json: bool
 ) -> int:
-    """dbt build under the ingest lock: what a run proves is not replaced meanwhile. Without --select it proves all."""
+    """dbt build under the ingest lock: what a run proves is not replaced meanwhile. Without --select it proves all, and
+    what waited for that is released."""
     from loader.config import parse_partition
     from loader.errors import InfrastructureError
+    from loader.release.acts import publish_build
     from loader.runs import IngestLock
-    from loader.silver import project_sha256, record_whole_build, require_whole, run_dbt
+    from loader.silver import project_sha256, require_whole, run_dbt
     from loader.warehouse import open_warehouse
     from loader.warehouse.shared_memory import explained
 
@@ -45,7 +47,8 @@ def build(
         )
         if select is None:
             require_whole(result, settings.project_root)
-            record_whole_build(lock, result, sha256)
+            published = publish_build(settings, lock, result, sha256)
+            echo(f"readers: {published.sentence if published else 'nothing was released, nothing is proved'}", err=True)
     for node in result.failed:
         if explained(node.reason, is_embedded=warehouse.is_embedded):
             raise InfrastructureError(f"dbt could not build {node.name}: {node.reason}", next_command="make diagnose")

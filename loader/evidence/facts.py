@@ -136,7 +136,7 @@ def read_facts(cursor: Any, attempt: Attempt, window: tuple[date, date] | None) 
         partitions=_partitions(cursor, key, inside),
         unassigned=by_day.get(None, {}),
         outside_window=outside,
-        findings=_findings(cursor),
+        findings=read_findings(cursor),
         drifts=tuple(drift for drift in read_open_drift(cursor) if drift.is_about(inside, asset_ids)),
         ties=ties,
         warnings=_warnings(cursor, key) | ({TIE_UNORDERED: sum(tie.version_count for tie in ties)} if ties else {}),
@@ -271,7 +271,8 @@ def _partitions(
     )
 
 
-def _findings(cursor: Any) -> tuple[Finding, ...]:
+def read_findings(cursor: Any) -> tuple[Finding, ...]:
+    """What the last build of reconcile found, of whatever day."""
     rows = fetch_rows(
         built(cursor),
         "select table_name, check_name, partition_key, source_id, finding_count, detail"

@@ -40,7 +40,7 @@ from loader.gate.inspection import Inspection
 from loader.ingest.plan import plan_reading
 from loader.ingest.problems import Problem, Words, in_short, too_many_rejects
 from loader.ingest.request import DeclaredInput
-from loader.ingest.verdict import Verdict, judge_run
+from loader.ingest.verdict import OF_ITS_DAYS, Verdict, judge_run
 from loader.privacy.redaction import FoundLine
 from loader.privacy.tombstones import finish_redactions, known_keys, put_without, read_suppression, record_arrival
 from loader.progress import Meter, Report, Step
@@ -55,8 +55,9 @@ from loader.silver import (
     PROVING_BUILD,
     BuildResult,
     ProofScope,
+    Proved,
     choose_scope,
-    is_closed,
+    judge_build,
     parse_project,
     project_sha256,
     record_proof,
@@ -356,10 +357,8 @@ class Execution:
         """Silver, then reconcile, in one dbt invocation with every data test; unit tests belong to CI.
 
         Proves what changed where that is enough. Whatever does not close then is proved again with everything, which
-        is also what names a damage. A failing test keeps dbt from the models that read what it tested: reconcile is
-        then built all the same, and tested after. Raises CheckFailedError when a model itself cannot be built, or when
-        dbt left out anything that a proof needs, and InfrastructureError when a session keeps open what must be made
-        anew.
+        is also what names a damage. Raises CheckFailedError when a model itself cannot be built, or when dbt left out
+        anything that a proof needs, and InfrastructureError when a session keeps open what must be made anew.
         """
         with self._lock.transaction() as cursor:
             scope = choose_scope(cursor, self._project_sha256, is_asked_for_all=self._settings.proof == "all")
@@ -369,9 +368,9 @@ class Execution:
         self._report(f"proof: {scope.name}, {scope.reason}")
         build = self._prove(scope)
         with self._lock.transaction() as cursor:
-            is_enough = scope.name == "all" or is_closed(cursor, scope, build)
+            is_enough = scope.name == "all" or judge_build(cursor, scope, build) is not None
         if not is_enough:
-            scope = replace(scope, name="all", reason="the proof of what changed did not close")
+            scope = ProofScope("all", "the proof of what changed did not close", scope.project_sha256)
             self._report(f"proof: {scope.name}, {scope.reason}")
             build = self._prove(scope)
         if build.skipped:
@@ -425,7 +424,7 @@ class Execution:
     def review(self, build: BuildResult, scope: ProofScope, *, pending: Mapping[int, tuple[date, date]]) -> list[date]:
         """Write the evidence of the partitions that no pending asset reaches (first and last day of each); returns
         those that failed, in their order. The attempt goes on."""
-        verdict, evidence, _ = self._judge(build, scope)
+        verdict, evidence, proved = self._judge(build, scope)
         over_limit = [
             asset.asset_id
             for asset in verdict.facts.assets
@@ -442,7 +441,8 @@ class Execution:
             cursor.execute("select partition_key from ops.asset_partition where asset_id = any(%s)", (over_limit,))
             rejected = {day for (day,) in cursor.fetchall()}
         self._write_files("the evidence of finished partitions")
-        failed = [part.partition_key for part in finished if part.partition_key in rejected or _has_failed(part)]
+        damaged = rejected | (proved.open_days if proved else set())
+        failed = [part.partition_key for part in finished if part.partition_key in damaged or _has_failed(part)]
         self._report(f"evidence: {len(finished)} partition(s) finished, {len(failed)} failed")
         return failed
 
@@ -457,12 +457,13 @@ class Execution:
     ) -> Verdict:
         """Judge the run by what the database says of it, write evidence, end the attempt.
 
-        `moves_state`: whether checkpoint, cursor and watermark may advance; they do in a clean run only. `problems` and
-        `notes`: what its verb has to say. Raises InfrastructureError, with the attempt ended, where its evidence files
-        cannot be written.
+        `moves_state`: whether checkpoint, cursor and watermark may advance; they do where nothing is wrong but damage
+        that keeps back the days it names. `problems` and `notes`: what its verb has to say. Raises InfrastructureError,
+        with the attempt ended, where its evidence files cannot be written.
         """
-        verdict, evidence, is_proved = self._judge(build, scope, problems)
-        is_clean = verdict.exit_code == 0 and self._task.line_limit is None
+        verdict, evidence, proved = self._judge(build, scope, problems)
+        is_held_by_day = proved is not None and verdict.problem_codes <= OF_ITS_DAYS
+        is_clean = (verdict.exit_code == 0 or is_held_by_day) and self._task.line_limit is None
         with self._ledger.finish(
             "failed" if verdict.exit_code else verdict.status,
             exit_code=verdict.exit_code,
@@ -473,7 +474,7 @@ class Execution:
                 cursor,
                 self._act(build),
                 reject_limit=self._settings.reject_limit,
-                is_proved=is_proved,
+                proved=proved,
                 blocked_by=_blocked_by(verdict),
             )
             record_published(cursor, self._settings, "publish", published)
@@ -499,12 +500,12 @@ class Execution:
 
     def _judge(
         self, build: BuildResult, scope: ProofScope, problems: Sequence[Problem] = ()
-    ) -> tuple[Verdict, Evidence, bool]:
-        """The verdict, its evidence, and whether the proof closed."""
+    ) -> tuple[Verdict, Evidence, Proved | None]:
+        """The verdict, its evidence, and for which days the proof closed."""
         with self._ledger.boundary("reconciled") as cursor:
-            is_proved = is_closed(cursor, scope, build)
-            if is_proved:
-                record_proof(cursor, scope, build, self.attempt)
+            proved = judge_build(cursor, scope, build)
+            if proved is not None:
+                record_proof(cursor, scope, proved, build, self.attempt)
             facts = read_facts(cursor, self.attempt, self._task.window)
         verdict = judge_run(
             facts,
@@ -516,7 +517,7 @@ class Execution:
             problems,
             words=Words(load_reason_codes(self._settings.project_root / "contracts"), self._said),
         )
-        return verdict, Evidence(self._settings, self.attempt, facts, verdict, build), is_proved
+        return verdict, Evidence(self._settings, self.attempt, facts, verdict, build), proved
 
     def _job(self) -> Job:
         return Job(
@@ -550,8 +551,9 @@ class Execution:
             self._report(f"the end of the run: {second.message}")
 
 
-# Problems of a run that let nothing of it through; others keep back the partitions that they are about.
-_BLOCKING = {"dbt_check_failed", "manifest_refused", "reconcile_finding", "replay_differs", "unexplained_gap"}
+# Problems of a run that let nothing of it through and are no matter of the proof; others keep back the partitions that
+# they are about.
+_BLOCKING = {"manifest_refused", "replay_differs"}
 
 
 def _blocked_by(verdict: Verdict) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -25,9 +24,8 @@ from loader.manifest import ManifestRefusedError
 from loader.release import Published
 from loader.silver import BuildResult, ProofScope
 
-# Tests over reconcile's models: where there are findings, these say the same with fewer words.
-_SAYS_AGAIN = re.compile(r"\b(?:no_finding_|\w*reconcile_|ticket_fact_has_each_winner\b)")
-
+# Damage of days: where the proof closed, it keeps these back, and nothing else.
+OF_ITS_DAYS = frozenset({"reconcile_finding", "unexplained_gap"})
 # What went wrong with a run and is not about one partition more than about another.
 _OF_ALL_PARTITIONS = {"dbt_check_failed", "manifest_refused", "replay_differs"}
 
@@ -36,7 +34,8 @@ _OF_ALL_PARTITIONS = {"dbt_check_failed", "manifest_refused", "replay_differs"}
 class Verdict:
     """`status` is success, warning, not_available or failed; the exit code is 0 only for the first two.
 
-    `proof`: how much reconcile proved in this run; `notes`: what else its verb has to say.
+    `reason_codes`: of problems (`problem_codes`) and warnings; `proof`: how much reconcile proved in this run; `notes`:
+    what else its verb has to say.
     """
 
     status: str
@@ -77,6 +76,10 @@ class Verdict:
         return [tie for tie in self.facts.ties if tie.partition_key == partition.partition_key]
 
     @property
+    def problem_codes(self) -> frozenset[str]:
+        return frozenset(problem.reason_code for problem in self.problems)
+
+    @property
     def downstream_decision(self) -> str:
         """What the gate did: proceed where readers see all of the run's partitions as they are proved, and nothing
         that it touched waits for a person."""
@@ -105,13 +108,14 @@ def judge_run(
         found.append(no_line_belongs(partition, facts.nearest_partitions))
     problems = with_shared_sentences(found, words)
     warnings = _warnings(facts)
-    only_absent = bool(problems) and all(problem.reason_code == "no_lines_for_partition" for problem in problems)
+    codes = {problem.reason_code for problem in problems}
+    only_absent = codes == {"no_lines_for_partition"}
     status = "not_available" if only_absent else "failed" if problems else "warning" if warnings else "success"
     return Verdict(
         status=status,
         exit_code=1 if problems else 0,
         problems=problems,
-        reason_codes=tuple(sorted({problem.reason_code for problem in problems} | warnings)),
+        reason_codes=tuple(sorted(codes | warnings)),
         next_command=_next_command(partition, problems, facts.drifts),
         facts=facts,
         proof=proof,
@@ -147,9 +151,9 @@ def _build_problems(facts: RunFacts, build: BuildResult) -> list[Problem]:
         )
         for finding in facts.findings
     ]
-    explained = bool(facts.findings)
     for node in build.failed:
-        if explained and node.unique_id.startswith("test.") and _SAYS_AGAIN.search(node.unique_id):
+        # Where there are findings, these say the same with more words.
+        if facts.findings and node.reads_findings:
             continue
         rows = f"{node.failures} failing row(s)" if node.failures is not None else node.reason
         problems.append(
@@ -164,7 +168,7 @@ def _line_problems(facts: RunFacts, reject_limit: float) -> list[Problem]:
         problems.append(
             Problem(
                 "unexplained_gap",
-                f"{facts.errors} of {facts.total} lines unexplained; nothing may be released",
+                f"{facts.errors} of {facts.total} lines unexplained; their days stay as readers see them",
             )
         )
     for asset in facts.assets:

@@ -39,7 +39,7 @@ from loader.runs import IngestLock, repair, trace_id_of_caller
 from loader.silver import (
     PROVING_BUILD,
     ProofScope,
-    is_closed,
+    judge_build,
     left_out,
     project_sha256,
     record_proof,
@@ -220,7 +220,8 @@ def _build(
         dbt_invocation_id=build.invocation_id,
     )
     with lock.transaction() as cursor:
-        if missing or not is_closed(cursor, scope, build):
+        proved = None if missing else judge_build(cursor, scope, build)
+        if proved is None:
             failed = ", ".join(node.name for node in build.failed[:3])
             raise CheckFailedError(
                 f"erasure {erasure['erasure_id']}: the proof did not close"
@@ -228,8 +229,8 @@ def _build(
                 " Silver and the search for what is left are not proved",
                 next_command="make diagnose   # then the same erase command again",
             )
-        record_proof(cursor, scope, build, None)
-        published = publish(cursor, act, reject_limit=settings.reject_limit, is_proved=True)
+        record_proof(cursor, scope, proved, build, None)
+        published = publish(cursor, act, reject_limit=settings.reject_limit, proved=proved)
         record_published(cursor, settings, act.kind, published)
         cursor.execute("delete from ops.unbuilt_erasure")
     with lock.transaction() as cursor:

@@ -26,8 +26,10 @@ from loader.runs import IngestLock, trace_id_of_caller
 from loader.runs.operator import acting_operator
 from loader.silver import (
     PROVING_BUILD,
+    BuildResult,
+    ProofScope,
     choose_scope,
-    is_closed,
+    judge_build,
     project_sha256,
     record_proof,
     require_whole,
@@ -115,9 +117,9 @@ def release(
             dbt_invocation_id=build.invocation_id,
         )
         with lock.transaction() as cursor:
-            is_proved = is_closed(cursor, scope, build)
-            if is_proved:
-                record_proof(cursor, scope, build, None)
+            proved = judge_build(cursor, scope, build)
+            if proved is not None:
+                record_proof(cursor, scope, proved, build, None)
             elif is_override:
                 # Nothing says what differs from what is released.
                 await_everything(cursor)
@@ -129,7 +131,7 @@ def release(
                 frees=True,
                 accepts_drift=accepts_drift,
                 accepts_rejects=accepts_rejects,
-                is_proved=is_proved,
+                proved=proved,
             )
             closed = [decision for decision in published.decisions if not decision.is_open]
             path = record_published(cursor, settings, act.kind, published)
@@ -142,6 +144,26 @@ def release(
             next_command=_lets_pass(closed[0], published),
         )
     return Released(published, path)
+
+
+def publish_build(settings: Settings, lock: IngestLock, build: BuildResult, sha256: str) -> Published | None:
+    """Note a build of everything outside a run (require_whole) as a proof, and let readers see what waited for it; None
+    where it did not close, and nothing moved. `sha256`: of the project before dbt started; the lock was held since.
+
+    Raises InfrastructureError, with the release made, where its evidence file cannot be written.
+    """
+    scope = ProofScope("all", "a build of everything", sha256)
+    act = Act("publish", acting_operator(), trace_id_of_caller(), dbt_invocation_id=build.invocation_id)
+    with lock.transaction() as cursor:
+        proved = judge_build(cursor, scope, build)
+        if proved is None:
+            return None
+        record_proof(cursor, scope, proved, build, None)
+        published = publish(cursor, act, reject_limit=settings.reject_limit, proved=proved)
+        record_published(cursor, settings, act.kind, published)
+    with lock.transaction() as cursor:
+        write_files(cursor, settings, published.sentence)
+    return published
 
 
 def _lets_pass(decision: Decision, published: Published) -> str:

@@ -273,4 +273,3 @@ def keep_waiting(cursor: Any, released: Sequence[date]) -> None:
         " where not coalesce(new_partition_key, old_partition_key) = any(%s) on conflict do nothing",
         (list(released),),
     )
-    cursor.execute("update release.pending_ticket set is_assessed = true where not is_assessed")

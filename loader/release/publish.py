@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -11,15 +12,17 @@ from typing import Any
 from loader.config import Settings
 from loader.evidence.acts import record_act
 from loader.evidence.drift import MISSING_DAY, read_open_drift
-from loader.evidence.facts import fetch_rows
+from loader.evidence.facts import fetch_rows, read_findings
 from loader.release import changes, holds, store
 from loader.release.gate import Candidate, Decision, decide
 from loader.release.store import Act
+from loader.silver import Proved
 from loader.warehouse.built import built
 
 HELD = "held"
 DRIFT = "drift to review"
 _UNPROVED = "the proof did not close"
+_FOUND = "reconcile has found something"
 _CHANGED = "Silver changed after it was proved"
 _UNKNOWN = ("no line of it is known",)
 
@@ -117,7 +120,7 @@ def publish(
     act: Act,
     *,
     reject_limit: float,
-    is_proved: bool,
+    proved: Proved | None,
     only: Sequence[date] | None = None,
     frees: bool = False,
     accepts_drift: bool = False,
@@ -128,8 +131,8 @@ def publish(
 
     After reconcile, under the ingest lock. `reject_limit`: the greatest share of an asset's lines that may be rejected;
     beyond it the days of the asset stay back. `only`: of these partitions; `frees`: a hold on them does not keep them
-    back, and ends when they move. `is_proved`: the build closed; if not, no partition is proved, since a failing test
-    does not say which it is about. `accepts_drift`, `accepts_rejects`: drift, or the rejects of files, of those of
+    back, and ends when they move. `proved`: that the build closed, and for which days it did not; None: for none, since
+    nothing says which days it is about. `accepts_drift`, `accepts_rejects`: drift, or the rejects of files, of those of
     `only` that nothing else keeps back is let pass from now on, for the act's reason; an override does both.
     `blocked_by`: why nothing that waits may be released, whatever its partition says.
     An `act` of kind override moves `only` against the checks, but for days of which nothing is known. Raises
@@ -139,15 +142,18 @@ def publish(
     days, links = changes.find_changes(cursor)
     asked = None if only is None else set(only)
     checked = {row["partition_key"]: row for row in fetch_rows(built(cursor), _PARTITIONS, None)}
+    pointers = store.pointers(cursor)
+    damages = _damages_by_day(cursor, proved, {*checked, *days, *pointers})
     obstacles = {
         day: [
-            *_obstacles(row),
-            *([] if is_proved else [_UNPROVED]),
+            *damages.get(day, ()),
+            *(_obstacles(checked[day]) if day in checked else ()),
+            *([] if proved else [_UNPROVED]),
             *(blocked_by if day in days else ()),
         ]
-        for day, row in checked.items()
+        for day in {*checked, *damages}
     }
-    if is_proved:
+    if proved:
         for day in changes.changed_since_proof(cursor):
             obstacles.setdefault(day, []).append(_CHANGED)
     passing = asked or set()
@@ -168,7 +174,6 @@ def publish(
     for day, drifts in drifting.items():
         words = f"{DRIFT}: {', '.join(drifts)}"
         (let_pass if day in drift_passes else obstacles).setdefault(day, []).append(words)
-    pointers = store.pointers(cursor)
     newest = store.newest_versions(cursor)
     # Changed, never shown, or behind what was released of them.
     unasked = {day for day, row in checked.items() if _is_unasked(row)}
@@ -236,6 +241,21 @@ def record_published(cursor: Any, settings: Settings, kind: str, published: Publ
     if published.data_release_id is None:
         kind = "free" if published.hold_changes else "accept"
     return record_act(cursor, settings, kind, numbers)
+
+
+def _damages_by_day(cursor: Any, proved: Proved | None, days: Collection[date]) -> dict[date, list[str]]:
+    """What reconcile found of each of `days`: the check's name, and how many rows of which table. A day that the build
+    left open is damaged also where another build has taken its findings away meanwhile."""
+    found: dict[date, Counter[tuple[str, str]]] = {day: Counter() for day in (proved.open_days if proved else ())}
+    for finding in read_findings(cursor):
+        if finding.partition_key is not None:
+            counts = found.setdefault(finding.partition_key, Counter())
+            counts[finding.check_name, finding.table_name] += finding.finding_count
+    return {
+        day: [f"{check_name}: {count} row(s) of {table}" for (check_name, table), count in counts.items()] or [_FOUND]
+        for day, counts in found.items()
+        if day in days
+    }
 
 
 def _drifts_by_day(cursor: Any, days: Collection[date]) -> dict[date, list[str]]:

@@ -195,7 +195,19 @@ def _side_by_side(rows: Sequence[Sequence[Any]], width: int) -> list[list[Any]]:
 
 
 def note_gate(cursor: Any, obstacles: Mapping[date, Sequence[str]], pending: set[date]) -> None:
-    """What the gate says of each partition now; one that is not named stays as it was."""
+    """What the gate says of each partition now. Of one that is not named nothing is left to say: it has gone, but for
+    what readers see of it."""
+    unnamed = {"named": list(obstacles)}
+    cursor.execute(
+        "delete from release.partition_gate where not partition_key = any(%(named)s)"
+        " and not partition_key in (select partition_key from release.partition_pointer)",
+        unnamed,
+    )
+    cursor.execute(
+        "update release.partition_gate set is_pending = false, obstacles = '{}', judged_at = clock_timestamp()"
+        " where not partition_key = any(%(named)s) and (is_pending or obstacles <> '{}')",
+        unnamed,
+    )
     cursor.executemany(
         "insert into release.partition_gate as gate (partition_key, is_pending, obstacles) values (%s, %s, %s)"
         " on conflict (partition_key) do update set is_pending = excluded.is_pending, obstacles = excluded.obstacles,"

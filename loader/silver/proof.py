@@ -1,22 +1,23 @@
 """How much an ingest proves: everything, or what has changed since the last proof that closed.
 
-Changes are proved alone only while nothing else can differ: the last proof closed under the same SQL, its tables and
-findings stand as it left them, and the triggers that note every change of Bronze and Silver are at their posts. What
-is found then is not believed: everything is proved at once, and that answer counts (docs/decisions/0007).
+A proof closes for every day but those of which reconcile has findings: these it leaves open. Changes are proved alone
+only while nothing else can differ: the last proof closed under the same SQL, its tables and findings stand as it left
+them, and the triggers that note every change of Bronze and Silver are at their posts. A proof of changes only confirms:
+where it has a finding more or less than the proof before it, everything is proved at once, and that answer counts
+(docs/decisions/0007, 0017).
 """
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 from loader.line_ends import read_committed
 from loader.printable import in_one_line
 from loader.runs.anchors import Attempt
-from loader.runs.lock import IngestLock
 from loader.silver.checks import CHECKS_FILE
 from loader.silver.results import BuildResult
 from loader.warehouse.built import built
@@ -44,8 +45,8 @@ _KEPT = (
     "reconcile.drift_profile",
     "reconcile.drift_reject",
 )
-# What says what a build proves; each is signed by the build that made it.
-_SCOPE = ("proof_scope", "scope_load", "scope_asset", "scope_ticket")
+# What says what a build proves, and what it found; each is signed by the build that made it.
+_SIGNED = ("proof_scope", "scope_load", "scope_asset", "scope_ticket", "reconcile_finding")
 # Triggers that note changes, by table.
 _NOTES = {
     **{
@@ -59,69 +60,111 @@ _NOTES = {
 }
 
 
+# A check, and a day of which it found something. None: no day can be named.
+_Finding = tuple[str, date | None]
+
+
 @dataclass(frozen=True, slots=True)
 class ProofScope:
     """`name`: all or changes, the dbt variable `proof`; `reason`: a few words for the operator.
 
-    `project_sha256`: the SQL that proves, as it was when dbt was about to start.
+    `project_sha256`: the SQL that proves, as it was when dbt was about to start; `findings`: those that the last proof
+    left open, where changes alone are proved.
     """
 
     name: str
     reason: str
     project_sha256: str
+    findings: frozenset[_Finding] = frozenset()
 
     @property
     def variables(self) -> str:
         return f"{{proof: {self.name}}}"
 
 
+@dataclass(frozen=True, slots=True)
+class Proved:
+    """A build closed, for every day but `open_days`: of these reconcile has findings."""
+
+    open_days: frozenset[date] = frozenset()
+
+
 def choose_scope(cursor: Any, sha256: str, *, is_asked_for_all: bool) -> ProofScope:
     """What has to be proved, read under the ingest lock before dbt runs; writes nothing. `sha256`: of the project as
     dbt parsed it."""
-    reason = "as asked (LOADER_PROOF=all)" if is_asked_for_all else _reason_for_all(cursor, sha256)
+    if is_asked_for_all:
+        return ProofScope("all", "as asked (LOADER_PROOF=all)", sha256)
+    cursor.execute(
+        "select project_sha256, dbt_invocation_id, open_partitions, proved_at from ops.proof"
+        " order by proof_id desc limit 1"
+    )
+    last = cursor.fetchone()
+    if last is None:
+        return ProofScope("all", "nothing has been proved yet", sha256)
+    proved_by, invocation_id, open_days, proved_at = last
+    if proved_by != sha256:
+        return ProofScope("all", "dbt_project or infra/postgres changed since the last proof", sha256)
+    reason = _missing_table(cursor)
     if reason:
         return ProofScope("all", reason, sha256)
-    cursor.execute("select proved_at from ops.proof order by proof_id desc limit 1")
-    (proved_at,) = cursor.fetchone()
-    assert isinstance(proved_at, datetime)
-    return ProofScope("changes", f"since the proof of {proved_at:%Y-%m-%d %H:%M:%S %Z}", sha256)
-
-
-def is_closed(cursor: Any, scope: ProofScope, build: BuildResult) -> bool:
-    """Whether a build that is whole (require_whole) proves what `scope` says: nothing failed, no other build has made
-    its scope anew meanwhile, and no whole table, or row of Bronze that counts, changed before it looked (unless it
-    proved everything)."""
-    if not build.is_ok:
-        return False
     with built(cursor) as there:
-        there.execute(
-            "select count(*) from unnest(%s::regclass[]) as relation"
-            " where obj_description(relation, 'pg_class') is distinct from %s",
-            ([f"reconcile.{name}" for name in _SCOPE], build.invocation_id),
-        )
-        if there.fetchone()[0]:
-            return False
+        findings = _findings(there)
+        # Findings of another build may be some of all only; where there are none, nothing hangs on who says so.
+        is_left_open = not findings or _unsigned(there, ("reconcile_finding",), invocation_id) == 0
+    if {day for _, day in findings} != set(open_days) or not is_left_open:
+        return ProofScope("all", "reconcile has findings that the last proof did not leave", sha256)
+    reason = _unseen_change(cursor)
+    if reason:
+        return ProofScope("all", reason, sha256)
+    assert isinstance(proved_at, datetime)
+    return ProofScope("changes", f"since the proof of {proved_at:%Y-%m-%d %H:%M:%S %Z}", sha256, findings)
+
+
+def judge_build(cursor: Any, scope: ProofScope, build: BuildResult) -> Proved | None:
+    """What a build that is whole (require_whole) proves of what `scope` says; writes nothing.
+
+    None, which holds every day: something else failed than tests that read findings, a finding names no day, or another
+    build made scope or findings anew meanwhile. Of changes alone also: the findings are not those that the last proof
+    left open, or a whole table, or a row of Bronze that counts, changed before the build looked.
+    """
+    if build.skipped or not all(node.reads_findings for node in build.failed):
+        return None
+    with built(cursor) as there:
+        if _unsigned(there, _SIGNED, build.invocation_id):
+            return None
+        findings = _findings(there)
         there.execute("select is_everything_changed::boolean from reconcile.proof_scope")
         (is_everything_changed,) = there.fetchone()
-    return scope.name == "all" or not is_everything_changed
+    open_days = {day for _, day in findings if day is not None}
+    if len(open_days) < len({day for _, day in findings}) or (build.failed and not findings):
+        return None
+    if scope.name == "changes" and (is_everything_changed or findings != scope.findings):
+        return None
+    return Proved(frozenset(open_days))
 
 
-def record_proof(cursor: Any, scope: ProofScope, build: BuildResult, attempt: Attempt | None) -> None:
-    """Note a build that closed (is_closed) as the last proof, with the loads and assets that it covers.
+def record_proof(cursor: Any, scope: ProofScope, proved: Proved, build: BuildResult, attempt: Attempt | None) -> None:
+    """Note a build that closed (judge_build) as the last proof, with the loads and assets that it covers.
 
-    Under the ingest lock: no load can have completed, and no asset been read, since dbt looked.
+    Under the ingest lock: no load can have completed, and no asset been read, since dbt looked. Days of which rows
+    changed wait for the gate from now on.
     """
     with built(cursor) as there:
         there.execute("select seen::text from reconcile.proof_scope")
         (seen,) = there.fetchone()
-    # What was changed is proved, and waits for its release.
+    # What was changed is proved, or damage of a day that is open, and waits for its release.
     cursor.execute(
         "with proved as ("
         "  delete from ops.unproved_change where pg_visible_in_snapshot(changed_in, %s::pg_snapshot)"
-        "  returning table_name, row_key)"
-        " insert into release.pending_ticket (ticket_id)"
-        " select distinct row_key from proved where table_name = 'silver.ticket_fact'"
-        " on conflict (ticket_id) do update set is_assessed = false",
+        "  returning table_name, row_key, partition_key),"
+        " waiting as ("
+        "  insert into release.pending_ticket (ticket_id)"
+        "  select distinct row_key from proved where table_name = 'silver.ticket_fact'"
+        "  on conflict do nothing)"
+        " update release.partition_gate as gate set is_pending = true"
+        " where not gate.is_pending and exists ("
+        "  select from proved where table_name = 'silver.ticket_fact'"
+        "  and coalesce(proved.partition_key, gate.partition_key) = gate.partition_key)",
         (seen,),
     )
     cursor.execute(
@@ -136,24 +179,17 @@ def record_proof(cursor: Any, scope: ProofScope, build: BuildResult, attempt: At
         " select asset_id, ruleset_id, sequence, taken_partition_count from ops.asset_reading on conflict do nothing"
     )
     cursor.execute(
-        "insert into ops.proof (scope, run_id, attempt, dbt_invocation_id, project_sha256, load_count)"
-        " values (%s, %s, %s, %s, %s, (select count(*) from ops.proved_load))",
+        "insert into ops.proof"
+        " (scope, run_id, attempt, dbt_invocation_id, project_sha256, load_count, open_partitions)"
+        " values (%s, %s, %s, %s, %s, (select count(*) from ops.proved_load), %s::date[])",
         (
             scope.name,
             *((str(attempt.run_id), attempt.number) if attempt else (None, None)),
             build.invocation_id,
             scope.project_sha256,
+            sorted(proved.open_days),
         ),
     )
-
-
-def record_whole_build(lock: IngestLock, build: BuildResult, sha256: str) -> None:
-    """Note a build of everything outside a run (require_whole) as a proof, if it closed; the lock was held since before
-    dbt started. `sha256`: of the project as it was then."""
-    scope = ProofScope("all", "a build of everything", sha256)
-    with lock.transaction() as cursor:
-        if is_closed(cursor, scope, build):
-            record_proof(cursor, scope, build, None)
 
 
 def project_sha256(project_root: Path) -> str:
@@ -177,21 +213,31 @@ def project_sha256(project_root: Path) -> str:
     return digest.hexdigest()
 
 
-def _reason_for_all(cursor: Any, sha256: str) -> str | None:
-    cursor.execute("select project_sha256 from ops.proof order by proof_id desc limit 1")
-    last = cursor.fetchone()
-    if last is None:
-        return "nothing has been proved yet"
-    if last[0] != sha256:
-        return "dbt_project or infra/postgres changed since the last proof"
+def _findings(there: Any) -> frozenset[_Finding]:
+    there.execute("select distinct check_name::text, partition_key::date from reconcile.reconcile_finding")
+    return frozenset(there.fetchall())
+
+
+def _unsigned(there: Any, names: tuple[str, ...], invocation_id: str) -> int:
+    """How many of these tables of reconcile another build than this invocation made."""
+    there.execute(
+        "select count(*) from unnest(%s::regclass[]) as relation"
+        " where obj_description(relation, 'pg_class') is distinct from %s",
+        ([f"reconcile.{name}" for name in names], invocation_id),
+    )
+    (count,) = there.fetchone()
+    return int(count)
+
+
+def _missing_table(cursor: Any) -> str | None:
     with built(cursor) as there:
         there.execute("select name from unnest(%s) as name where to_regclass(name) is null limit 1", (list(_KEPT),))
         missing = there.fetchone()
-        if missing:
-            return f"{missing[0]} is not there"
-        there.execute("select exists (select from reconcile.reconcile_finding)")
-        if there.fetchone()[0]:
-            return "the last reconcile has findings"
+        return f"{missing[0]} is not there" if missing else None
+
+
+def _unseen_change(cursor: Any) -> str | None:
+    """A change beyond rows of Silver and new loads, or that no trigger would have noted."""
     cursor.execute(
         "select table_name from ops.unproved_change where row_key = '*' or starts_with(table_name, 'bronze.') limit 1"
     )

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class NodeResult:
-    """What dbt said of one node. `failures`: failing rows of a test, else None."""
+    """What dbt said of one node. `failures`: failing rows of a test, else None; `reads_findings`: a test that only says
+    that reconcile_finding has rows (tag `findings`)."""
 
     unique_id: str
     status: str
     failures: int | None
     message: str | None
+    reads_findings: bool = False
 
     @property
     def is_failed(self) -> bool:

@@ -18,6 +18,8 @@ from typing import Any
 from loader.silver.results import NodeResult
 
 PARTIAL_PARSE = "--partial-parse"
+# The tag of tests that read reconcile_finding and nothing else of what they are about.
+FINDINGS = "findings"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +132,11 @@ def _is_whole(manifest: Any) -> bool:
 
 def _nodes(execution: Any) -> tuple[NodeResult, ...]:
     """The result of `run-operation` has no node, and names the macro itself."""
+    found = [(getattr(item, "node", item), item) for item in getattr(execution, "results", ())]
     return tuple(
-        NodeResult(getattr(item, "node", item).unique_id, str(item.status), item.failures, item.message)
-        for item in getattr(execution, "results", ())
-        if hasattr(getattr(item, "node", item), "unique_id")
+        NodeResult(node.unique_id, str(item.status), item.failures, item.message, FINDINGS in getattr(node, "tags", ()))
+        for node, item in found
+        if hasattr(node, "unique_id")
     )
 
 

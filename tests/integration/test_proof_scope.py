@@ -18,12 +18,12 @@ from data.generator import Options, generate
 from loader.contract.ruleset import Ruleset, too_long
 from loader.contract.ticket import AcceptedRecord, RejectedRecord
 from loader.errors import CommandUsageError
-from loader.ingest import execution
+from loader.ingest import Verdict, execution
 from loader.runs.lock import IngestLock
 from loader.silver import BuildResult
 from loader.warehouse import Warehouse
 from tests.checkouts import ROOT
-from tests.ingests import declare, rows, run, settings, ticket, write_export
+from tests.ingests import declare, evidence_faults, rows, run, settings, ticket, write_export
 from tests.proofs import proved_whole, reconciled
 from tests.shared_warehouse import Kept, fresh_database, kept, loader_variables
 
@@ -217,20 +217,67 @@ def test_what_an_ingest_did_not_do_is_found_by_the_next_one(
         assert table in named, verdict.facts.findings
 
 
-@pytest.mark.long
-def test_while_anything_is_unexplained_every_ingest_proves_everything(
-    manifests: list[Path], database: Warehouse
-) -> None:
-    """A finding does not go away because nobody looks at its day again."""
-    rows(
-        database,
-        "update silver.ticket_fact set product_version = 'edited' where ticket_id in"
-        " (select min(ticket_id) from silver.ticket_fact)",
-    )
-    assert run(manifests[2]).exit_code == 1
-    again = run(manifests[2])
-    assert (again.exit_code, again.proof.reason) == (1, "the last reconcile has findings")
-    assert {finding.check_name for finding in again.facts.findings} == {"ticket_differs_from_bronze"}
+def test_a_damaged_day_stays_as_it_is_and_every_other_day_goes_on(manifests: list[Path], database: Warehouse) -> None:
+    """Prevents that a row of one day keeps back days that are landed whole, and has every ingest prove everything.
+
+    Damage is named by a proof of everything, and so is its end; proofs of changes between the two only confirm it.
+    """
+    first, second, third, fourth = (FIRST + timedelta(days=number) for number in range(4))
+    shown = rows(database, SHOWN, first)
+    state = rows(database, STATE)
+    rows(database, LOSE)
+    named = run(manifests[2])
+    assert (named.exit_code, named.proof.name) == (1, "all"), named.problems
+    found = [("ticket_missing", first)]
+    assert [(finding.check_name, finding.partition_key) for finding in named.facts.findings] == found
+    assert rows(database, OPEN) == [("all", [first])]
+    # What landed is durable: the state goes on as it does beside a held day.
+    assert [row for row in rows(database, STATE) if row in state] == []
+    assert _decisions(named)[third] == ("success", "proceed")
+    assert _decisions(named).get(first, ("failed", "hold_downstream")) == ("failed", "hold_downstream")
+    confirmed = run(manifests[3])
+    assert (confirmed.exit_code, confirmed.proof.name) == (1, "changes"), confirmed.problems
+    assert [(finding.check_name, finding.partition_key) for finding in confirmed.facts.findings] == found
+    assert rows(database, OPEN) == [("changes", [first])]
+    assert _decisions(confirmed)[fourth] == ("success", "proceed")
+    assert rows(database, SHOWN, first) == shown
+    assert _ready(database) == {first: False, second: True, third: True, fourth: True}
+    assert evidence_faults(database) == []
+    state = reconciled(database)
+    assert state == proved_whole(database)
+
+    # dbt by hand made the findings anew: whoever did, and what it looked at, is not known.
+    assert run(manifests[3]).proof.reason == "reconcile has findings that the last proof did not leave"
+    assert _built("--select", "ticket_fact", "--partition", first.isoformat()).returncode == 0
+    mended = run(manifests[3])
+    assert (mended.exit_code, mended.proof.name) == (0, "all"), mended.problems
+    assert rows(database, OPEN) == [("all", [])]
+    assert _ready(database) == {first: True, second: True, third: True, fourth: True}
+    assert run(manifests[3]).proof.name == "changes"
+
+
+LOSE = """
+delete from silver.ticket_fact where ticket_id = (
+    select max(ticket_id) from silver.ticket_fact where partition_key = (
+        select min(partition_key) from silver.ticket_fact))
+"""
+SHOWN = "select to_jsonb(fact) from serving.ticket_fact as fact where partition_key = %s order by ticket_id"
+STATE = "select state_kind, value_at from ops.ingest_state order by 1"
+OPEN = "select scope, open_partitions from ops.proof order by proof_id desc limit 1"
+
+
+def _decisions(verdict: Verdict) -> dict[date, tuple[str, str]]:
+    """Status and downstream decision of each partition that the run wrote evidence of."""
+    records = [json.loads(path.read_bytes()) for path in verdict.report_paths]
+    return {
+        date.fromisoformat(record["partition_key"]): (record["status"], record["downstream_decision"])
+        for record in records
+        if record["partition_key"]
+    }
+
+
+def _ready(database: Warehouse) -> dict[date, bool]:
+    return dict(rows(database, "select partition_key, is_ready from serving.partition_status"))
 
 
 @pytest.mark.long

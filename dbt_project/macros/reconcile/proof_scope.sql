@@ -65,10 +65,22 @@ insert into {{ source('ops', 'unproved_change') }} (table_name, row_key) values 
     {%- endif -%}
 {%- endmacro %}
 
-{#- Post-hook of what says what is proved: who made it. The loader records no proof whose scope another build has made
-    anew meanwhile. -#}
+{#- Post-hook of what says what is proved, and what was found: who made it. The loader records no proof whose scope or
+    findings another build has made anew meanwhile. -#}
 {% macro sign_scope() -%}
 comment on table {{ this }} is '{{ invocation_id }}';
+{%- endmacro %}
+
+{#- Whether a check may find something in a row of reconcile_event: it is in doubt until a proof of everything. -#}
+{% macro is_in_doubt() -%}
+silver_state not in ('equal', 'unprovable')
+    or event_fate = 'collided'
+    or not is_payload_authentic
+    or not is_event_id_authentic
+    or not is_partition_authentic
+    or not is_first_delivery_known
+    or differing_columns is not null
+    or run_id is distinct from load_run_id
 {%- endmacro %}
 
 {#- Pre-hook of an incremental model of reconcile: deletes what the model is about to compute anew, the rows whose key

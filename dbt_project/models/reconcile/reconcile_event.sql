@@ -12,6 +12,7 @@
         post_hook=[
             "{{ add_event_totals(ref('scope_ticket')) }}",
             "{% if not is_incremental() %}create index on {{ this }} (partition_key) where tie_asset_id is not null{% endif %}",
+            "{% if not is_incremental() %}create index on {{ this }} (ticket_id) where {{ is_in_doubt() }}{% endif %}",
         ],
     )
 }}

@@ -1,4 +1,4 @@
-{{ config(pre_hook="{{ set_reconcile_session() }}") }}
+{{ config(pre_hook="{{ set_reconcile_session() }}", post_hook="{{ sign_scope() }}") }}
 
 with
 

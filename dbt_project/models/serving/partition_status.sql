@@ -30,27 +30,6 @@ gates as (
 
 ),
 
--- What the gate has assessed since stands in its row of the partition.
-pending_tickets as (
-
-    select ticket_id from {{ source('release', 'pending_ticket') }}
-    where not is_assessed
-    union
-    select row_key from {{ source('ops', 'unproved_change') }}
-    where table_name = 'silver.ticket_fact'
-
-),
-
-newest_rows as (
-
-    select
-        ticket_id,
-        partition_key
-    from {{ source('release', 'ticket_row') }}
-    where end_release_id is null
-
-),
-
 completed_loads as (
 
     select * from {{ source('ops', 'completed_load') }}
@@ -85,28 +64,36 @@ newest_versions as (
 
 ),
 
--- Changes of Silver since the last release. A key that no released row has may be of any day.
+partitions as (
+
+    select partition_key from pointers
+    union
+    select partition_key from gates
+    union
+    select partition_key from holds
+
+),
+
+-- What Silver's and Bronze's triggers have noted since the last proof. A note without a day may be of any.
+changes as (
+
+    select distinct
+        partition_key,
+        starts_with(table_name, 'bronze.') as is_of_bronze
+    from {{ source('ops', 'unproved_change') }}
+    where table_name = 'silver.ticket_fact' or starts_with(table_name, 'bronze.')
+
+),
+
 changed as (
 
-    select distinct newest_rows.partition_key
-    from pending_tickets
-    left join newest_rows on pending_tickets.ticket_id = newest_rows.ticket_id
-
-),
-
-is_anything_changed as (
-
-    select coalesce(bool_or(partition_key is null), false) as is_anything_changed
-    from changed
-
-),
-
--- Rows of Bronze that counted were changed: which day they are of is for the next proof to say.
-is_bronze_changed as (
-
-    select count(*) > 0 as is_bronze_changed
-    from {{ source('ops', 'unproved_change') }}
-    where starts_with(table_name, 'bronze.')
+    select
+        partitions.partition_key,
+        bool_or(not changes.is_of_bronze) as is_silver_changed,
+        bool_or(changes.is_of_bronze) as is_bronze_changed
+    from partitions
+    inner join changes on partitions.partition_key = coalesce(changes.partition_key, partitions.partition_key)
+    group by partitions.partition_key
 
 ),
 
@@ -135,16 +122,6 @@ landed_since as (
 
 ),
 
-partitions as (
-
-    select partition_key from pointers
-    union
-    select partition_key from gates
-    union
-    select partition_key from holds
-
-),
-
 judged as (
 
     select
@@ -168,15 +145,12 @@ judged as (
             when holds.partition_key is not null and gates.is_pending
                 then 'held (' || holds.reason || ') while newer rows wait'
             when gates.is_pending then 'proved rows wait for their release'
-            when changed.partition_key is not null or is_anything_changed.is_anything_changed
-                then 'Silver changed since'
-            when is_bronze_changed.is_bronze_changed then 'Bronze changed since'
+            when changed.is_silver_changed then 'Silver changed since'
+            when changed.is_bronze_changed then 'Bronze changed since'
             when landed_since.partition_key is not null then 'lines landed since'
         end as waiting,
         nullif(array_to_string(gates.obstacles, ', '), '') as obstacles
     from partitions
-    cross join is_anything_changed
-    cross join is_bronze_changed
     left join pointers on partitions.partition_key = pointers.partition_key
     left join releases on pointers.moved_by = releases.data_release_id
     left join versions as shown

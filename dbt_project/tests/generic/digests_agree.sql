@@ -1,5 +1,6 @@
 {#- Fails with the partitions whose values differ between Bronze's payloads and Silver's columns. -#}
 {% test digests_agree(model) %}
+{{ config(tags=['findings']) }}
 select
     partition_key,
     bronze_digest,

@@ -1,5 +1,6 @@
 {#- Fails with the findings about one table, or about every table but the given ones. -#}
 {% test no_finding(model, table_name=none, except_tables=[]) %}
+{{ config(tags=['findings']) }}
 select *
 from {{ model }}
 where

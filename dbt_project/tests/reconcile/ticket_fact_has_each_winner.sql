@@ -1,5 +1,6 @@
 {#- Fails with the days on which Silver has another number of rows than Bronze has tickets, also where
     one side lacks the whole day. -#}
+{{ config(tags=['findings']) }}
 {%- set scope_ticket = ref('scope_ticket') %}
 -- depends_on: {{ ref('reconcile_finding') }}, which says what is wrong: dbt would skip it otherwise
 

@@ -106,22 +106,30 @@ def test_an_ingest_that_brings_nothing_releases_nothing(first: Verdict, database
     assert rows(database, WHOLE) == whole
 
 
-def test_a_failed_check_leaves_readers_with_what_they_had(first: Verdict, database: Warehouse, tmp_path: Path) -> None:
-    """And nothing of that run reaches them, whatever its other days say; the next proof lets all of it through."""
-    whole = rows(database, WHOLE)
+def test_damage_of_a_day_leaves_readers_with_what_they_had_of_it(
+    first: Verdict, database: Warehouse, tmp_path: Path
+) -> None:
+    """And a day that shares a moved ticket with it stays back, too; every other one goes on. One proof without findings
+    lets all of them through."""
     rows(database, EDIT)
-    assert ready(MONDAY) == [(False, "Silver changed since")]
-    verdict = deliver(tmp_path, "second", of_day(B, 2))
+    assert ready(MONDAY, TUESDAY) == [(False, "Silver changed since"), (True, None)]
+    moved = {**of_day(A, 1, updated_at=f"{C}T09:00:00Z"), "created_at": f"{B}T08:00:00Z"}
+    verdict = deliver(tmp_path, "second", moved, of_day(C, 1))
     assert verdict.exit_code == 1
-    assert rows(database, WHOLE) == whole
-    assert decision(verdict, B) == "hold_downstream"
-    (monday, tuesday) = ready(MONDAY, TUESDAY)
-    assert not monday[0] and "the proof did not close" in str(monday[1])
-    assert not tuesday[0]
+    assert rows(database, SERVED) == [
+        ("TKT-20260413-000001", A, "open"),
+        ("TKT-20260413-000002", A, "open"),
+        ("TKT-20260414-000001", B, "open"),
+        ("TKT-20260415-000001", C, "open"),
+    ]
+    assert (decision(verdict, B), decision(verdict, C)) == ("hold_downstream", "proceed")
+    waits = "proved rows wait for their release"
+    damage = "ticket_differs_from_bronze: 1 row(s) of silver.ticket_fact, Silver's content is not Bronze's"
+    assert ready(MONDAY, TUESDAY, WEDNESDAY) == [(False, f"{waits}; {damage}"), (False, waits), (True, None)]
     rows(database, "update silver.ticket_fact set status = 'open' where ticket_id = 'TKT-20260413-000002'")
-    assert deliver(tmp_path, "third", of_day(C, 1)).exit_code == 0
+    assert run(tmp_path / "second.json").exit_code == 0
     assert ready(MONDAY, TUESDAY, WEDNESDAY) == [(True, None)] * 3
-    assert [day for _, day, _ in rows(database, SERVED)] == [A, A, B, B, C]
+    assert [day for _, day, _ in rows(database, SERVED)] == [B, A, B, C]
 
 
 @pytest.mark.long
@@ -215,7 +223,7 @@ def test_a_held_day_stays_and_what_moved_out_of_it_waits_with_it(
 @pytest.mark.long
 def test_an_override_is_recorded_with_its_reason(first: Verdict, database: Warehouse) -> None:
     rows(database, EDIT)
-    with pytest.raises(RefusedError, match="the proof did not close"):
+    with pytest.raises(RefusedError, match="ticket_differs_from_bronze: 1 row"):
         release(settings(), [MONDAY], report=Silent())
     assert rows(database, "select count(*) from serving.ticket_fact where status = 'closed'") == [(0,)]
     done = release(settings(), [MONDAY], reason="the source says so", is_override=True, report=Silent())

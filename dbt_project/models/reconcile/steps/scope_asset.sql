@@ -50,6 +50,22 @@ reached as (
 
 ),
 
+{%- if is_proving_changes() %}
+
+-- Assets of which the last proof found lines or rejects that do not fit.
+in_doubt as (
+
+    select asset_id
+    from {{ source('last_build', 'check_line') }}
+    where check_name = 'partition_counts_differ'
+    union
+    select asset_id
+    from {{ source('last_build', 'check_reject') }}
+    where asset_id is not null
+
+),
+{%- endif %}
+
 final as (
 
     select
@@ -65,6 +81,13 @@ final as (
             asset_id,
             false as is_order_changed
         from reached
+        {%- if is_proving_changes() %}
+        union all
+        select
+            asset_id,
+            false as is_order_changed
+        from in_doubt
+        {%- endif %}
     ) as found
     group by asset_id
 

@@ -17,7 +17,8 @@ changes as (
 
 ),
 
--- Tickets with a new event, a new or moved delivery, or a row of Silver that was written since.
+-- Tickets with a new event, a new or moved delivery, or a row of Silver that was written since; and those in which the
+-- last proof found something.
 final as (
 
     select ticket_id
@@ -29,6 +30,12 @@ final as (
     select row_key as ticket_id
     from changes
     where table_name = 'silver.ticket_fact'
+    {%- if is_proving_changes() %}
+    union
+    select ticket_id
+    from {{ source('last_build', 'reconcile_event') }}
+    where {{ is_in_doubt() | indent(4) }}
+    {%- endif %}
 
 )
 
