@@ -27,7 +27,7 @@ _COMMANDS = {
         "Judge assets and lines, write a report, touch nothing else.",
     ),
     "manifest": ("loader.cli.manifest_command:command", "Write the manifest of a folder of exports."),
-    "status": ("loader.cli.status_command:status", "Partitions, runs, cursors, gaps, and the next command."),
+    "status": ("loader.cli.status_command:status", "What readers may rely on, what needs a person, the next command."),
     "plan": (
         "loader.cli.recovery_commands:plan",
         "Plan a verb: retry, rerun, replay, backfill, restore, expire.",

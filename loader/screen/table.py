@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from loader.screen.terminal import Mark, Screen, Tone
 from loader.screen.text import atoms, cells, filled, padded, paragraph
 
-_GAP = "   "
+# Between columns with titles, and between facts beside each other.
+_NARROW, _WIDE = "  ", "   "
 # A narrower column of sentences is a tower of words.
 _LEAST_PROSE = 20
 
@@ -34,6 +35,7 @@ class _Layout:
 
     screen: Screen
     indent: str
+    gap: str
     widths: Sequence[int]
     is_right: Sequence[bool]
     has_prose: bool
@@ -55,6 +57,7 @@ def table(
     layout = _Layout(
         screen,
         indent,
+        _WIDE if drawn is found else _NARROW,
         [max(cells(row[place].text) for row in drawn) for place in range(count)],
         [_are_numbers(row[place] for row in found) for place in range(count)],
         named[-1].is_prose if named else True,
@@ -82,13 +85,13 @@ def _are_numbers(column: Iterable[_Cell]) -> bool:
 
 
 def _start_of_last(layout: _Layout) -> int:
-    return cells(layout.indent) + sum(width + len(_GAP) for width in layout.widths[:-1])
+    return cells(layout.indent) + sum(width + len(layout.gap) for width in layout.widths[:-1])
 
 
 def _row(layout: _Layout, row: Sequence[_Cell]) -> list[str]:
     screen, last = layout.screen, row[-1]
     begin = layout.indent + "".join(
-        screen.painted(padded(cell.text, width, is_right=right), cell.tone) + _GAP
+        screen.painted(padded(cell.text, width, is_right=right), cell.tone) + layout.gap
         for cell, width, right in zip(row[:-1], layout.widths, layout.is_right, strict=False)
     )
     start = _start_of_last(layout)
@@ -103,7 +106,7 @@ def _row(layout: _Layout, row: Sequence[_Cell]) -> list[str]:
         return [(below if place else begin) + screen.painted(line, last.tone) for place, line in enumerate(lines)]
     # A name in it is wider than the column: the whole text stands below, where there is more room.
     below = layout.indent + "    "
-    return [begin.rstrip(), *paragraph(screen, last.text, indent=below, tone=last.tone)]
+    return [*filter(None, [begin.rstrip()]), *paragraph(screen, last.text, indent=below, tone=last.tone)]
 
 
 def _as_list(screen: Screen, titles: Sequence[str], rows: Sequence[Sequence[_Cell]], indent: str) -> list[str]:
@@ -114,6 +117,6 @@ def _as_list(screen: Screen, titles: Sequence[str], rows: Sequence[Sequence[_Cel
         named = zip(titles[1:] or [""] * len(others), others, strict=True)
         pairs = [f"{title} {cell.text}".strip() for title, cell in named if cell.text]
         below = indent + "    "
-        for line in filled(pairs, screen.width - cells(below), between=_GAP):
+        for line in filled(pairs, screen.width - cells(below), between=_WIDE):
             lines += paragraph(screen, line, indent=below)
     return lines

@@ -14,16 +14,19 @@ from loader.evidence import read_open_drift, read_ties
 from loader.evidence.facts import fetch_rows, json_value
 from loader.recovery.world import World
 from loader.release.views import view_faults
+from loader.status.days import DayState, states_of_days
 from loader.status.diagnose import diagnose
 from loader.status.readers import read_shown
 from loader.warehouse import Warehouse
 from loader.warehouse.built import are_built, built
 
 _PARTITIONS = """
-select part.partition_key, indexed.expected_count, part.landed_count, part.duplicate_count, part.rejected_count,
-    part.out_of_partition_count, part.gap_count,
-    part.withheld_asset_count + part.missing_asset_count as absent_asset_count, part.silver_row_count,
-    part.unexplained_count, part.is_complete, reader.run_id as last_run_id, reader.mode as last_verb
+select part.partition_key, indexed.expected_count, part.line_count, part.landed_count, part.duplicate_count,
+    part.rejected_count, part.out_of_partition_count, part.gap_count,
+    part.withheld_asset_count + part.missing_asset_count as absent_asset_count, part.not_read_asset_count,
+    part.event_count, part.superseded_count, part.collided_count, part.retired_count, part.pending_count,
+    part.moved_count, part.silver_row_count, part.unexplained_count, part.is_complete, reader.run_id as last_run_id,
+    reader.mode as last_verb
 from reconcile.reconcile_partition as part
 left join (
     select partition_key, sum(record_line_count)::bigint as expected_count
@@ -75,7 +78,28 @@ from ops.manifest_asset where disposition in ('withheld', 'missing') order by ma
 
 _FINDINGS = """
 select table_name, check_name, partition_key, source_id, finding_count, detail
-from reconcile.reconcile_finding order by table_name, check_name, partition_key, source_id limit 50
+from reconcile.reconcile_finding order by table_name, check_name, partition_key, source_id
+"""
+# As many are told of a warehouse; each counts for its day.
+_FINDINGS_TOLD = 50
+
+_HOLDS = """
+select partition_key, reason, operator from release.partition_hold
+where %(day)s::date is null or partition_key = %(day)s order by partition_key
+"""
+
+# The files that lines of a day are in, as the latest reading that was whole found them.
+_FILES = """
+select entry.source_id, entry.manifest_id, part.record_line_count, part.rejected_line_count,
+    part.taken_by_run_id::text
+from ops.asset_partition as part
+inner join (
+    select distinct on (asset_id) asset_id, ruleset_id
+    from ops.asset_index order by asset_id, is_complete desc, ruleset_id desc
+) as latest using (asset_id, ruleset_id)
+inner join ops.manifest_asset as entry using (asset_id)
+where part.partition_key = %(day)s
+order by entry.manifest_id, entry.sequence, entry.source_id
 """
 
 
@@ -83,11 +107,13 @@ from reconcile.reconcile_finding order by table_name, check_name, partition_key,
 class Status:
     """Rows as name → JSON-ready value; `partitions` and `findings` stand as the last reconcile left them.
 
-    `proofs`: the last that closed over everything, and over what had changed. `readers`: what readers see of the one
-    partition, or of those that they do not see as they are proved. `view_faults`: why what they see is not what was
-    released.
+    `days`: the state of each. `holds`: who holds days, and why; `files`: of the one partition only, which files its
+    lines are in. `proofs`: the last that closed over everything, and over what had changed. `readers`: what readers see
+    of the one partition, or of those that they do not see as they are proved. `view_faults`: why what they see is not
+    what was released. `open_answers`: of the triage, what is not in order.
     """
 
+    days: Sequence[DayState]
     partitions: Sequence[Mapping[str, Any]]
     runs: Sequence[Mapping[str, Any]]
     state: Sequence[Mapping[str, Any]]
@@ -97,9 +123,12 @@ class Status:
     drift: Sequence[Mapping[str, Any]]
     ties: Sequence[Mapping[str, Any]]
     readers: Sequence[Mapping[str, Any]]
+    holds: Sequence[Mapping[str, Any]]
+    files: Sequence[Mapping[str, Any]]
     view_faults: Sequence[str]
     is_reconciled: bool
     nearest: Sequence[str]
+    open_answers: Sequence[str]
     next_command: str
     # Lost records, other warehouses in the report folder, clocks that went back.
     notices: Sequence[str]
@@ -130,28 +159,34 @@ def read_status(
         absent = _rows(cursor, _ABSENT, {})
         drift = [each.as_record() for each in read_open_drift(cursor) if partition in (None, each.partition_key)]
         ties = [each.as_record() for each in read_ties(cursor, None if partition is None else [partition])]
-        readers = [
+        shown = [
             {name: json_value(value) for name, value in row.items()}
             for row in ([] if faults else read_shown(cursor, partition))
-            if partition or row["is_held"] or not row["is_ready"]
         ]
+        holds = _rows(cursor, _HOLDS, day)
+        files = _rows(cursor, _FILES, day) if partition else []
         nearest = _nearest(cursor, partition) if partition and not partitions else []
         found = diagnose(
             World(today, cursor, ruleset), partition, is_folder_searched=settings is not None, view_faults=faults
         )
+    of_day = [row for row in findings if partition is None or row["partition_key"] == str(partition)]
     return Status(
+        days=states_of_days(partitions, shown, of_day, {row["partition_key"]: row["reason"] for row in holds}),
         partitions=partitions,
         runs=runs,
         state=state,
         proofs=proofs,
         absent_assets=absent,
-        findings=findings,
+        findings=findings[:_FINDINGS_TOLD],
         drift=drift,
         ties=ties,
-        readers=readers,
+        readers=[row for row in shown if partition or row["is_held"] or not row["is_ready"]],
+        holds=holds,
+        files=files,
         view_faults=[fault.sentence for fault in faults],
         is_reconciled=is_reconciled,
         nearest=nearest,
+        open_answers=[step.answer for step in found.steps if not step.is_in_order],
         next_command=found.next_command,
         notices=found.notices,
     )

@@ -88,7 +88,7 @@ def test_a_restored_database_replaces_nothing_and_is_told_what_it_lost(backed_up
     ):
         assert words in answer
     shown = CliRunner().invoke(status, [], standalone_mode=False)
-    assert shown.output.startswith("note: the reports are ahead of the warehouse")
+    assert "\nnote: the reports are ahead of the warehouse" in shown.output
     assert shown.output.splitlines()[-1] == f"next: {found.next_command}"
 
     # What was decided comes back first: no run moves the day before.

@@ -98,9 +98,9 @@ def test_a_table_aligns_names_at_the_left_and_numbers_at_the_right() -> None:
         "released                    59",
     ]
     assert table(EIGHTY, rows, ["state", "day", "tickets", "why"], indent="  ") == [
-        "  state       day          tickets   why",
-        "  needs you   2026-04-17     4,180   a row of Silver is missing",
-        "  released                      59",
+        "  state      day         tickets  why",
+        "  needs you  2026-04-17    4,180  a row of Silver is missing",
+        "  released                    59",
     ]
     assert table(EIGHTY, [], ["state", "day"]) == []
 
@@ -145,8 +145,8 @@ def test_a_table_that_does_not_fit_is_a_list() -> None:
     columns = ["run", "manifest", "lines", "status"]
     rows = [[RUN, "manifest-tickets-2026-03-a100d1c5383f", 8_244, "success"]]
     assert table(Screen(140), rows, columns) == [
-        "run                                    manifest                                lines   status",
-        f"{RUN}   manifest-tickets-2026-03-a100d1c5383f   8,244   success",
+        "run                                   manifest                               lines  status",
+        f"{RUN}  manifest-tickets-2026-03-a100d1c5383f  8,244  success",
     ]
     assert table(EIGHTY, rows, columns) == [
         RUN,
@@ -158,9 +158,9 @@ def test_a_table_that_does_not_fit_is_a_list() -> None:
 def test_only_prose_is_broken() -> None:
     rows = [["a", "one two three four five six seven eight nine ten"]]
     assert table(Screen(40), rows, ["name", Column("why", is_prose=True)]) == [
-        "name   why",
-        "a      one two three four five six seven",
-        "       eight nine ten",
+        "name  why",
+        "a     one two three four five six seven",
+        "      eight nine ten",
     ]
     assert table(Screen(40), rows, ["name", "path"]) == [
         "a",

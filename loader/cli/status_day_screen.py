@@ -1,0 +1,172 @@
+"""What `loader status` shows of one day, and of everything at length."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+
+from loader.cli.equation import equation_lines
+from loader.cli.status_screen import loud, run_words, state_words, status_lines
+from loader.screen import Column, Mark, Screen, amount, next_lines, paragraph, shortened, spread, table
+from loader.screen.ids import IN_A_COMMAND
+from loader.status import Status
+from loader.status.days import DayState
+
+_RUNS_OF_A_DAY = 3
+_FILES_OF_A_DAY = 12
+
+
+def day_lines(screen: Screen, answer: Status, day: date, *, is_whole: bool = False) -> list[str]:
+    """One day: may readers rely on it, its equation, its files, its runs, and what was found."""
+    state = next((each for each in answer.days if each.partition_key == day.isoformat()), None)
+    sentence, is_good = _sentence(day, state, answer)
+    blocks = (
+        table(screen, [*_of_readers(answer), *_of_findings(answer), *_of_runs(answer)]),
+        _lets_pass(screen, answer),
+        _files(screen, answer, None if is_whole else _FILES_OF_A_DAY),
+        spread(screen, state_words(screen, answer)[:2]),
+    )
+    return [
+        *paragraph(screen, sentence, tone="strong" if is_good else "bad"),
+        *loud(screen, answer),
+        *(line for row in answer.partitions for line in equation_lines(screen, row)),
+        *(line for block in blocks if block for line in ("", *block)),
+        *next_lines(screen, answer.next_command),
+    ]
+
+
+def _sentence(day: date, state: DayState | None, answer: Status) -> tuple[str, bool]:
+    if state is None:
+        nearest = " and ".join(answer.nearest) or "none"
+        return f"No line of {day} is known; nearest data: {nearest}.", False
+    if answer.view_faults:
+        return f"Readers may not rely on {day}: a view that they look through is not the project's.", False
+    words = {
+        "damaged": "is damaged and needs you",
+        "incomplete": "is not complete",
+        "kept back": "is kept back: readers do not see its newest rows",
+        "held": "is held: readers see it as it was",
+        "released": "is complete and released",
+        "not asked for": "was not asked for yet: its lines are known from files that were read for other days",
+    }[state.state]
+    # Findings have a line each.
+    why = f" ({state.reason})" if state.reason and not (state.state == "damaged" and answer.findings) else ""
+    return f"{day} {words}{why}.", state.is_relied_on
+
+
+def _of_readers(answer: Status) -> list[list[object]]:
+    rows: list[list[object]] = []
+    for row in answer.readers:
+        number = row["data_release_id"]
+        seen = f"release {number} of {row['released_at'][:16].replace('T', ' ')}" if number else "nothing of it"
+        rows.append(["readers see", seen + (f"; {row['reason']}" if row["reason"] else "")])
+    rows += [[Mark("held", "look"), f"by {row['operator']}: {row['reason']}"] for row in answer.holds]
+    return rows
+
+
+def _files(screen: Screen, answer: Status, shown: int | None) -> list[str]:
+    """The files that its lines are in; of many, the first."""
+    rows: list[list[object]] = [
+        [
+            "file",
+            row["source_id"],
+            row["record_line_count"] + row["rejected_line_count"],
+            "lines" if row["taken_by_run_id"] or not row["record_line_count"] else "lines, not taken",
+        ]
+        for row in answer.files[:shown]
+    ]
+    if len(answer.files) > len(rows):
+        left = len(answer.files) - len(rows)
+        rows.append(["", f"and {amount(screen, left, 'file')} more: --all lists them"])
+    return table(screen, rows)
+
+
+def _of_findings(answer: Status) -> list[list[object]]:
+    rows: list[list[object]] = [
+        [Mark("finding", "bad"), f"{row['table_name']}: {row['check_name']} ({row['finding_count']}; {row['detail']})"]
+        for row in answer.findings
+    ]
+    rows += [[Mark("drift", "look"), f"{row['check_name']}: {row['detail']}"] for row in answer.drift]
+    rows += [
+        [Mark(row["disposition"], "bad"), f"{row['source_id']} of {row['manifest_id']} ({row['reasons']})"]
+        for row in answer.absent_assets
+    ]
+    rows += [
+        [Mark("tie_unordered", "look"), f"{row['source_id']} of {row['manifest_id']} ({row['version_count']} versions)"]
+        for row in answer.ties
+    ]
+    return rows
+
+
+def _lets_pass(screen: Screen, answer: Status) -> list[str]:
+    """What lets drift pass, for a person to decide."""
+    if not answer.drift:
+        return []
+    day = answer.drift[0]["partition_key"] or "<day>"
+    command = f"`loader release --partition {day} --accept-drift --reason '<why>'`"
+    return paragraph(screen, f"To let the drift pass: {command} (docs/drift.md).")
+
+
+def _of_runs(answer: Status) -> list[list[object]]:
+    return [["run", run_words(run, answer.runs)] for run in answer.runs[:_RUNS_OF_A_DAY]]
+
+
+def whole_lines(screen: Screen, answer: Status, day: date | None) -> list[str]:
+    """Everything that status reads: the short answer, and every row behind it."""
+    *answered, last = status_lines(screen, answer) if day is None else day_lines(screen, answer, day, is_whole=True)
+    sections = (
+        ("partitions, as of the last reconcile", answer.partitions),
+        ("latest runs", answer.runs),
+        ("state", answer.state),
+        ("last proofs", answer.proofs),
+        ("withheld or missing files", answer.absent_assets),
+        ("findings", answer.findings),
+        ("tie_unordered: files whose versions nothing puts in order", answer.ties),
+        ("held, or not shown to readers as proved", answer.readers),
+        ("holds", answer.holds),
+        ("drift that nobody has accepted", answer.drift),
+    )
+    return [*answered, *(line for title, rows in sections for line in _section(screen, title, rows)), "", last]
+
+
+# Of some columns, a title that is shorter than the name; `expected` says less than `lines`.
+_TITLES = {
+    "partition_key": "day",
+    "expected_count": "records",
+    "line_count": "lines",
+    "out_of_partition_count": "not taken",
+    "silver_row_count": "tickets",
+    "superseded_count": "older",
+    "absent_asset_count": "absent",
+    "last_run_id": "last run",
+    "run_id": "run",
+    "is_complete": "complete",
+    "last_verb": "verb",
+}
+_PROSE = ("failure", "detail", "reason", "reasons")
+
+
+def _section(screen: Screen, title: str, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A table of what is not empty, or 0, in every row."""
+    names = [name for name in (rows[0] if rows else ()) if any(row[name] for row in rows)]
+    # What is prose stands last.
+    names.sort(key=_PROSE.__contains__)
+    columns = [
+        Column(_TITLES.get(name, name.removesuffix("_count").replace("_", " ")), is_prose=name in _PROSE)
+        for name in names
+    ]
+    ids = {str(row[name]) for row in rows for name in names if name.endswith("run_id")}
+    values = [[_value(name, row[name], ids) for name in names] for row in rows]
+    return ["", screen.painted(title, "strong"), *table(screen, values, columns)] if rows else []
+
+
+def _value(name: str, value: object, ids: Collection[str]) -> object:
+    """No 0, which is most of them; an id as commands take it."""
+    if value == 0 and value is not False:
+        return None
+    if isinstance(value, str) and name.endswith("_at"):
+        return datetime.fromisoformat(value)
+    if isinstance(value, str) and name.endswith("run_id"):
+        return shortened(value, ids, at_least=IN_A_COMMAND)
+    return value

@@ -1,0 +1,251 @@
+"""What `loader status` shows: the answer, the days that need a look, the rest summed, the next command."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from loader.screen import Mark, Screen, Sign, amount, calendar, next_lines, paragraph, shortened, spread, table
+from loader.status import Status
+from loader.status.days import IN_NEED, DayState, State
+
+# Beside the first sentence, the notices, and the last lines.
+_LINES = 18
+_MONTHS_IN_NEED = 6
+_LAST_MONTHS = 2
+_YEARS = 4
+
+_SIGNS: Mapping[State, Sign] = {
+    "damaged": Sign("✗", "needs you", "bad"),
+    "incomplete": Sign("✗", "needs you", "bad"),
+    "kept back": Sign("◔", "kept back", "look"),
+    "held": Sign("□", "held", "look"),
+    "released": Sign("■", "released", "good"),
+    "not asked for": Sign("·", "not asked for", "quiet"),
+}
+_ENDS = {"success": "ok", "warning": "ok, with warnings", "running": "has not ended"}
+
+
+def status_lines(screen: Screen, answer: Status) -> list[str]:
+    """The whole warehouse, in at most 20 lines below the first sentence (and what is loud: notices and faults)."""
+    body = _body(screen, answer)
+    return [
+        *_first(screen, answer),
+        *loud(screen, answer),
+        *(["", *body] if body else []),
+        "",
+        *spread(screen, state_words(screen, answer)),
+        *next_lines(screen, answer.next_command),
+    ]
+
+
+def loud(screen: Screen, answer: Status) -> list[str]:
+    """What makes a reader of everything else wary; else, where no day needs a person, what the triage asks about."""
+    faults = [f"readers do not see what was released: {fault}" for fault in answer.view_faults]
+    said = [*faults, *(f"note: {notice}" for notice in answer.notices)]
+    if not any(day.state in IN_NEED for day in answer.days) and not said:
+        said = [f"needs you: {_cut(words)}" for words in answer.open_answers[:2]]
+    return [line for text in said for line in paragraph(screen, text, hanging="  ", tone="bad")]
+
+
+def _first(screen: Screen, answer: Status) -> list[str]:
+    return paragraph(screen, _sentence(screen, answer), tone="strong")
+
+
+def _sentence(screen: Screen, answer: Status) -> str:
+    """What readers may rely on, and what needs a person."""
+    asked = [day for day in answer.days if day.is_asked_for]
+    relied = [day for day in asked if day.is_relied_on]
+    needed = len([day for day in asked if day.state in IN_NEED])
+    held = len([day for day in asked if day.state == "held"])
+    if answer.view_faults:
+        may = "Readers may rely on nothing: a view that they look through is not the project's."
+    elif not answer.runs and not answer.days:
+        may = "Nothing has been ingested yet."
+    elif not asked:
+        may = "No day was asked for yet."
+    elif len(asked) == 1:
+        may = (
+            f"Readers may {'' if relied else 'not '}rely on {asked[0].partition_key}, the only day that was asked for."
+        )
+    elif len(relied) == len(asked):
+        may = f"Readers may rely on all {screen.words(len(asked))} days that were asked for."
+    else:
+        days = amount(screen, len(asked), "day")
+        may = f"Readers may rely on {screen.words(len(relied))} of {days} that were asked for."
+    also = [f"{amount(screen, needed, 'day')} {'needs' if needed == 1 else 'need'} you"] if needed else []
+    also += [f"{amount(screen, held, 'day')} {'is' if held == 1 else 'are'} held"] if held else []
+    is_in_order = not answer.open_answers and not answer.view_faults and not _without_a_day(screen, answer)
+    if not also and answer.days and is_in_order:
+        return f"{may} Nothing needs you."
+    return f"{may} {', '.join(also)}." if also else may
+
+
+def _body(screen: Screen, answer: Status) -> list[str]:
+    """As many days one by one as fit above the strips."""
+    strips = _strips(screen, answer.days)
+    fixed = _without_a_day(screen, answer)
+    needed = [day for state in ("damaged", "incomplete", "kept back") for day in answer.days if day.state == state]
+    room = _LINES - len(strips) - (1 if strips else 0)
+    for count in range(min(len(needed), room), -1, -1):
+        lines = table(screen, [*map(_listed, needed[:count]), *fixed, *_summed(screen, answer.days, needed[:count])])
+        if len(lines) <= room or count == 0:
+            return [*lines, *(["", *strips] if strips else [])]
+    return strips
+
+
+def _listed(day: DayState) -> list[object]:
+    state = Mark("kept back", "look") if day.state == "kept back" else Mark("needs you", "bad")
+    return [state, day.partition_key, f"{day.ticket_count:,} tickets", day.reason]
+
+
+def _summed(screen: Screen, days: Sequence[DayState], listed: Sequence[DayState]) -> list[list[object]]:
+    """A row for each state that days are in which are not listed one by one."""
+    rows: list[list[object]] = []
+    for states, words in (
+        (("damaged", "incomplete"), "needs you"),
+        (("kept back",), "kept back"),
+        (("held",), "held"),
+        (("released",), "released"),
+        (("not asked for",), "not asked for"),
+    ):
+        found = [day for day in days if day.state in states and day not in listed]
+        if not found:
+            continue
+        sign = _SIGNS[found[0].state]
+        also = "more " if listed and words in ("needs you", "kept back") else ""
+        count = found[0].partition_key if len(found) == 1 else amount(screen, len(found), f"{also}day")
+        rows.append([Mark(words, sign.tone or "quiet"), count, _period(found), _facts(screen, words, found)])
+    return rows
+
+
+def _period(found: Sequence[DayState]) -> str:
+    if len(found) == 1:
+        return f"{found[0].ticket_count:,} tickets" if found[0].is_asked_for else ""
+    return f"{found[0].partition_key} … {found[-1].partition_key}"
+
+
+def _facts(screen: Screen, words: str, found: Sequence[DayState]) -> str:
+    reasons = list(dict.fromkeys(day.reason for day in found if day.reason))
+    if reasons:
+        return reasons[0] + (f"; and {len(reasons) - 1} other reasons" if len(reasons) > 1 else "")
+    lines = amount(screen, sum(day.line_count for day in found), "line")
+    rejected = sum(day.rejected_count for day in found)
+    return f"{lines}, {screen.words(rejected)} rejected" if words == "released" else lines
+
+
+def _without_a_day(screen: Screen, answer: Status) -> list[list[object]]:
+    """What needs a look and is of no day: damage, files, drift, the last run; or what else the triage asks about."""
+    rows: list[list[object]] = []
+    for row in [row for row in answer.findings if row["partition_key"] is None][:2]:
+        rows.append([Mark("needs you", "bad"), "all days", row["table_name"], f"{row['check_name']} ({row['detail']})"])
+    for (disposition, reasons), names in _grouped(
+        ((row["disposition"], row["reasons"]), row["source_id"]) for row in answer.absent_assets
+    ):
+        rows.append([Mark(disposition, "bad"), amount(screen, len(names), "file"), reasons, _some(names)])
+    for check, names in _grouped((row["check_name"], row["partition_key"] or "no day") for row in answer.drift):
+        rows.append([Mark("drift", "look"), amount(screen, len(set(names)), "day"), check, _some(sorted(set(names)))])
+    if answer.ties:
+        names = [row["source_id"] or "a file without a manifest" for row in answer.ties]
+        rows.append(
+            [Mark("tie_unordered", "look"), amount(screen, len(names), "file"), "which is newer?", _some(names)]
+        )
+    last = answer.runs[0] if answer.runs else None
+    if last is not None and last["status"] not in ("success", "warning"):
+        why = last["failure"] or f"the last stage done: {last['stage']}"
+        rows.append([Mark("last run", "bad"), shortened(last["run_id"]), _end(last), _cut(why)])
+    return rows
+
+
+def _cut(text: str) -> str:
+    """The beginning of a text that its own command tells whole."""
+    return text if len(text) <= 160 else text[:160].rpartition(" ")[0] + " …"
+
+
+def _some(names: Sequence[str]) -> str:
+    different = list(dict.fromkeys(names))
+    return ", ".join(different[:2]) + (", …" if len(different) > 2 else "")
+
+
+def _grouped(pairs: Iterable[tuple[Any, str]]) -> list[tuple[Any, list[str]]]:
+    groups: dict[Any, list[str]] = {}
+    for key, name in pairs:
+        groups.setdefault(key, []).append(name)
+    return list(groups.items())
+
+
+def _strips(screen: Screen, days: Sequence[DayState]) -> list[str]:
+    """The last two months and those that need a look as strips; above them what else there is, a line a year."""
+    if not days:
+        return []
+    by_day = {date.fromisoformat(day.partition_key): day for day in days}
+    months = sorted({day.replace(day=1) for day in by_day})
+    needing = sorted({day.replace(day=1) for day, state in by_day.items() if state.state in IN_NEED}, reverse=True)
+    chosen = sorted({*months[-_LAST_MONTHS:], *needing[:_MONTHS_IN_NEED]})
+    rest: dict[int, list[DayState]] = {}
+    for day, state in by_day.items():
+        if day.replace(day=1) not in chosen:
+            rest.setdefault(day.year, []).append(state)
+    signs = {day: _SIGNS[state.state] for day, state in by_day.items()}
+    return [*_years(screen, rest, {month.year for month in chosen}), *calendar(screen, signs, chosen)]
+
+
+def _years(screen: Screen, rest: Mapping[int, Sequence[DayState]], shown: set[int]) -> list[str]:
+    years = sorted(rest)
+    groups = [[year] for year in years]
+    if len(years) > _YEARS:
+        groups = [years[: 1 - _YEARS], *([year] for year in years[1 - _YEARS :])]
+    rows = []
+    for group in groups:
+        found = [day for year in group for day in rest[year]]
+        name = f"{group[0]} … {group[-1]}" if len(group) > 1 else str(group[0])
+        also = " (other months)" if shown.intersection(group) else ""
+        rows.append([name, f"{_by_state(screen, found)}{also}"])
+    return table(screen, rows)
+
+
+def _by_state(screen: Screen, days: Sequence[DayState]) -> str:
+    counts: dict[str, int] = {}
+    for day in days:
+        words = _SIGNS[day.state].words
+        counts[words] = counts.get(words, 0) + 1
+    return ", ".join(f"{screen.words(count)} {words}" for words, count in counts.items())
+
+
+def state_words(screen: Screen, answer: Status) -> list[str]:
+    """Cursor, watermark and the last run."""
+    found = {
+        kind: sorted(_instant(row["value_at"]) for row in answer.state if row["state_kind"] == kind)
+        for kind in ("cursor", "watermark")
+    }
+    words = []
+    if found["cursor"]:
+        several = f" (of {len(found['cursor'])} sources, the earliest)" if len(found["cursor"]) > 1 else ""
+        words.append(f"cursor {screen.words(found['cursor'][0])}{several}")
+    if found["cursor"] and found["watermark"]:
+        words.append(f"watermark {_span(found['cursor'][0] - found['watermark'][0])} before")
+    if answer.runs:
+        words.append(f"last run {run_words(answer.runs[0], answer.runs)}")
+    return words
+
+
+def run_words(run: Mapping[str, Any], among: Sequence[Mapping[str, Any]]) -> str:
+    """A run in a line: its id as short as it may be among these, its verb, when it began, how it ended."""
+    run_id = shortened(run["run_id"], [each["run_id"] for each in among])
+    return f"{run_id} {run['mode']} {_instant(run['started_at']):%Y-%m-%d %H:%M} {_end(run)}"
+
+
+def _end(run: Mapping[str, Any]) -> str:
+    return _ENDS.get(run["status"], str(run["status"]))
+
+
+def _span(span: timedelta) -> str:
+    if span and not span % timedelta(days=1):
+        return f"{span.days} day{'' if span.days == 1 else 's'}"
+    return str(span)
+
+
+def _instant(text: str) -> datetime:
+    """Of a JSON-ready value."""
+    return datetime.fromisoformat(text)

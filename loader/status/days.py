@@ -1,0 +1,125 @@
+"""In which state each day is, in one word and a reason: from what reconcile, the gate and the holds say. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+State = Literal["damaged", "incomplete", "kept back", "held", "released", "not asked for"]
+STATES: tuple[State, ...] = get_args(State)
+# Days that a person has to look at.
+IN_NEED: frozenset[State] = frozenset({"damaged", "incomplete", "kept back"})
+
+
+@dataclass(frozen=True, slots=True)
+class DayState:
+    """One partition; `reason` in words, empty where there is nothing to say. Counts are of lines, but for tickets.
+
+    `is_relied_on`: readers see it as it was proved, and nothing is known to be wrong with it. A held day may be. A day
+    that is not asked for has lines in files that were read for other days, and none of them has landed.
+    """
+
+    partition_key: str
+    state: State
+    reason: str
+    ticket_count: int
+    line_count: int
+    rejected_count: int
+    is_relied_on: bool
+
+    @property
+    def is_asked_for(self) -> bool:
+        return self.state != "not asked for"
+
+
+def states_of_days(
+    partitions: Iterable[Mapping[str, Any]],
+    readers: Iterable[Mapping[str, Any]],
+    findings: Iterable[Mapping[str, Any]],
+    holds: Mapping[str, str],
+) -> list[DayState]:
+    """Every day that any of them knows, in order. Days are ISO strings; `findings`: rows of reconcile_finding, those
+    without a day are of no day here; `holds`: the reason of each held day."""
+    of_reconcile = {row["partition_key"]: row for row in partitions}
+    of_readers = {row["partition_key"]: row for row in readers}
+    damage: dict[str, list[Mapping[str, Any]]] = {}
+    for row in findings:
+        if row["partition_key"] is not None:
+            damage.setdefault(row["partition_key"], []).append(row)
+    return [
+        _state(day, of_reconcile.get(day, {}), of_readers.get(day), damage.get(day, ()), holds.get(day))
+        for day in sorted({*of_reconcile, *of_readers, *damage, *holds})
+    ]
+
+
+def _state(
+    day: str,
+    proved: Mapping[str, Any],
+    shown: Mapping[str, Any] | None,
+    damage: Sequence[Mapping[str, Any]],
+    hold: str | None,
+) -> DayState:
+    state, reason = _judged(proved, shown, damage, hold)
+    is_ready = shown is not None and bool(shown["is_ready"])
+    return DayState(
+        partition_key=day,
+        state=state,
+        reason=reason,
+        ticket_count=_count(proved, "silver_row_count"),
+        line_count=_count(proved, "line_count"),
+        rejected_count=_count(proved, "rejected_count"),
+        is_relied_on=is_ready and state != "damaged",
+    )
+
+
+def _judged(
+    proved: Mapping[str, Any],
+    shown: Mapping[str, Any] | None,
+    damage: Sequence[Mapping[str, Any]],
+    hold: str | None,
+) -> tuple[State, str]:
+    if damage:
+        return "damaged", _of_findings(damage)
+    unexplained = max(_count(proved, "gap_count"), _count(proved, "unexplained_count"))
+    if unexplained:
+        return "damaged", f"nothing explains {unexplained:,} of its lines and rows"
+    waits = "" if shown is None else shown["reason"] or ""
+    if hold is not None or (shown is not None and shown["is_held"]):
+        return "held", hold or waits
+    if shown is None and _count(proved, "out_of_partition_count") and not _count(proved, "landed_count"):
+        return "not asked for", ""
+    lacks = _lacks(proved)
+    if lacks:
+        return "incomplete", lacks
+    if shown is not None and shown["is_ready"]:
+        return "released", ""
+    return "kept back", waits or "proved, and not released yet"
+
+
+def _of_findings(damage: Sequence[Mapping[str, Any]]) -> str:
+    first = damage[0]
+    more = f", and {len(damage) - 1} more" if len(damage) > 1 else ""
+    return f"{first['table_name']}: {first['check_name']} ({first['detail']}){more}"
+
+
+# What keeps a day from being complete, of one and of several.
+_LACKS = (
+    ("absent_asset_count", "file is withheld or missing", "files are withheld or missing"),
+    ("not_read_asset_count", "file is not read whole", "files are not read whole"),
+    ("out_of_partition_count", "line is not taken", "lines are not taken"),
+    ("collided_count", "event has a ticket_id of another source", "events have a ticket_id of another source"),
+    ("pending_count", "event waits for Silver", "events wait for Silver"),
+)
+
+
+def _lacks(proved: Mapping[str, Any]) -> str:
+    counts = [(_count(proved, name), one, several) for name, one, several in _LACKS]
+    words = [f"{count:,} {one if count == 1 else several}" for count, one, several in counts if count]
+    if not words and proved and not proved["is_complete"]:
+        return "Bronze and Silver differ"
+    return ", ".join(words)
+
+
+def _count(row: Mapping[str, Any], name: str) -> int:
+    return int(row.get(name) or 0)

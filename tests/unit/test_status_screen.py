@@ -1,0 +1,325 @@
+"""What status shows: the answer first, at most 20 lines below it, whatever the warehouse holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+
+from loader.cli.status_day_screen import day_lines, whole_lines
+from loader.cli.status_screen import status_lines
+from loader.screen import Screen
+from loader.screen.text import cells
+from loader.status import Status
+from loader.status.days import State, states_of_days
+
+DAY = "2026-04-17"
+RUN = "01a20487-27bf-7d6f-88b2-ba02718ad2c7"
+COUNTS = (
+    "expected", "line", "landed", "duplicate", "rejected", "out_of_partition", "gap", "absent_asset", "not_read_asset",
+    "event", "superseded", "collided", "retired", "pending", "moved", "silver_row", "unexplained",
+)  # fmt: skip
+
+
+def proved(day: str, **counts: int) -> dict[str, Any]:
+    """A row of status's partitions, complete unless a count says otherwise."""
+    found = {f"{name}_count": counts.get(name, 0) for name in COUNTS}
+    lacks = ("gap", "absent_asset", "not_read_asset", "out_of_partition", "collided", "pending", "unexplained")
+    return {"partition_key": day, **found, "is_complete": not any(counts.get(name) for name in lacks)}
+
+
+def shown(day: str, reason: str | None = None, is_held: bool = False) -> dict[str, Any]:
+    return {
+        "partition_key": day,
+        "data_release_id": 1,
+        "released_at": "2026-04-20T20:34:00+00:00",
+        "is_held": is_held,
+        "is_ready": reason is None,
+        "reason": reason,
+    }
+
+
+def finding(day: str | None, detail: str = "TKT-20260417-000001") -> dict[str, Any]:
+    return {
+        "table_name": "silver.ticket_fact",
+        "check_name": "ticket_missing",
+        "partition_key": day,
+        "source_id": "tickets.jsonl",
+        "finding_count": 1,
+        "detail": detail,
+    }
+
+
+def status(
+    partitions: Sequence[Mapping[str, Any]] = (),
+    readers: Sequence[Mapping[str, Any]] = (),
+    findings: Sequence[Mapping[str, Any]] = (),
+    holds: Mapping[str, str] | None = None,
+    **others: Any,
+) -> Status:
+    run = {
+        "run_id": RUN, "attempt": 1, "mode": "ingest", "status": "success", "stage": "finished", "window_start": DAY,
+        "window_end": "2026-04-18", "started_at": "2026-04-20T20:34:00+00:00", "seconds": 6.0, "failure": None,
+    }  # fmt: skip
+    held = [{"partition_key": day, "reason": why, "operator": "ann"} for day, why in (holds or {}).items()]
+    known: dict[str, Any] = {
+        "days": states_of_days(partitions, readers, findings, holds or {}),
+        "partitions": partitions,
+        "runs": [run],
+        "state": [
+            {"record_source": "s", "state_kind": "cursor", "value_at": "2026-04-29T10:22:30+00:00"},
+            {"record_source": "s", "state_kind": "watermark", "value_at": "2026-04-26T10:22:30+00:00"},
+        ],
+        "proofs": [],
+        "absent_assets": [],
+        "findings": findings,
+        "drift": [],
+        "ties": [],
+        "readers": [row for row in readers if row["is_held"] or not row["is_ready"]],
+        "holds": held,
+        "files": [],
+        "view_faults": [],
+        "is_reconciled": True,
+        "nearest": [],
+        "open_answers": [],
+        "next_command": "make psql ROLE=reader   # what readers see",
+        "notices": (),
+    }
+    return Status(**{**known, **others})
+
+
+def released(first: date, count: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    days = [(first + timedelta(days=place)).isoformat() for place in range(count)]
+    partitions = [
+        proved(day, expected=100, line=102, landed=99, duplicate=1, rejected=2, silver_row=40) for day in days
+    ]
+    return partitions, [shown(day) for day in days]
+
+
+@pytest.mark.parametrize(
+    ("row", "reader", "found", "hold", "expected"),
+    [
+        (proved(DAY, landed=1), shown(DAY), [], None, ("released", "", True)),
+        (proved(DAY, landed=1), shown(DAY), [finding(DAY)], "why",
+         ("damaged", "silver.ticket_fact: ticket_missing (TKT-20260417-000001)", False)),
+        (proved(DAY, landed=1), shown(DAY), [finding(None)], None, ("released", "", True)),
+        (proved(DAY, landed=1, unexplained=3), shown(DAY), [], None,
+         ("damaged", "nothing explains 3 of its lines and rows", False)),
+        (proved(DAY, landed=1), shown(DAY, is_held=True), [], "month end", ("held", "month end", True)),
+        (proved(DAY, landed=1), shown(DAY, "newer rows wait", is_held=True), [], "x", ("held", "x", False)),
+        (proved(DAY, landed=1), shown(DAY, "lines landed since"), [], None, ("kept back", "lines landed since", False)),
+        (proved(DAY, landed=1), None, [], None, ("kept back", "proved, and not released yet", False)),
+        (proved(DAY, out_of_partition=9), None, [], None, ("not asked for", "", False)),
+        (proved(DAY, out_of_partition=9, absent_asset=1), None, [], None, ("not asked for", "", False)),
+        (proved(DAY, landed=5, out_of_partition=1, absent_asset=2), shown(DAY), [], None,
+         ("incomplete", "2 files are withheld or missing, 1 line is not taken", True)),
+        ({**proved(DAY, landed=5), "is_complete": False}, shown(DAY), [], None,
+         ("incomplete", "Bronze and Silver differ", True)),
+        (None, shown(DAY, "not released", is_held=True), [], "early", ("held", "early", False)),
+    ],
+)  # fmt: skip
+def test_each_day_is_in_one_state(
+    row: dict[str, Any] | None,
+    reader: dict[str, Any] | None,
+    found: list[dict[str, Any]],
+    hold: str | None,
+    expected: tuple[State, str, bool],
+) -> None:
+    """Prevents a damaged day that counts as released because it is held or waits, and an alarm over what nobody asked
+    for."""
+    (day,) = states_of_days([row] if row else [], [reader] if reader else [], found, {DAY: hold} if hold else {})
+    assert (day.partition_key, day.state, day.reason, day.is_relied_on) == (DAY, *expected)
+
+
+def test_the_sample_is_answered_in_a_dozen_lines() -> None:
+    partitions, readers = released(date(2026, 4, 17), 1)
+    partitions += [proved(f"2026-03-{day:02}", expected=100, line=100, out_of_partition=100) for day in range(1, 32)]
+    partitions += [proved(f"2026-04-{day:02}", line=100, out_of_partition=100) for day in range(1, 31) if day != 17]
+    assert status_lines(Screen(80), status(partitions, readers)) == [
+        "Readers may rely on 2026-04-17, the only day that was asked for. Nothing needs",
+        "you.",
+        "",
+        "released        2026-04-17   40 tickets                102 lines, 2 rejected",
+        "not asked for   60 days      2026-03-01 … 2026-04-30   6,000 lines",
+        "",
+        "2026-03   ······· ······· ······· ······· ···",
+        "2026-04   ······· ······· ··■···· ······· ··    · not asked for  ■ released",
+        "",
+        "cursor 2026-04-29 10:22:30   watermark 3 days before",
+        "last run 01a20487 ingest 2026-04-20 20:34 ok",
+        "next: make psql ROLE=reader   # what readers see",
+    ]
+
+
+def test_days_that_need_a_look_come_first_and_the_rest_is_summed() -> None:
+    partitions, readers = released(date(2026, 3, 1), 61)
+    readers[5] = shown("2026-03-06", "proved rows wait for their release; drift_volume of tickets")
+    readers[8] = shown("2026-03-09", is_held=True)
+    found = status(partitions, readers, [finding(DAY)], {"2026-03-09": "month end"}, next_command="loader build")
+    assert status_lines(Screen(100), found) == [
+        "Readers may rely on 59 of 61 days that were asked for. 2 days need you, 1 day is held.",
+        "",
+        "needs you   2026-04-17   40 tickets                silver.ticket_fact: ticket_missing",
+        "                                                   (TKT-20260417-000001)",
+        "kept back   2026-03-06   40 tickets                proved rows wait for their release; drift_volume",
+        "                                                   of tickets",
+        "held        2026-03-09   40 tickets                month end",
+        "released    58 days      2026-03-01 … 2026-04-30   5,916 lines, 116 rejected",
+        "",
+        "2026-03   ■■■■■◔■ ■□■■■■■ ■■■■■■■ ■■■■■■■ ■■■",
+        "2026-04   ■■■■■■■ ■■■■■■■ ■■✗■■■■ ■■■■■■■ ■■    ■ released  ◔ kept back  □ held  ✗ needs you",
+        "",
+        "cursor 2026-04-29 10:22:30   watermark 3 days before   last run 01a20487 ingest 2026-04-20 20:34 ok",
+        "next: loader build",
+    ]
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 140])
+@pytest.mark.parametrize("count", [0, 1, 61, 800])
+@pytest.mark.parametrize("state", [None, "damaged", "kept back", "not asked for"])
+def test_however_many_days_the_answer_fits_a_screen(width: int, count: int, state: State | None) -> None:
+    """Prevents 660 lines in 80 columns. What is said of the whole, the last lines and the next command come on top."""
+    partitions, readers = released(date(2023, 2, 20), count)
+    found = status(partitions, readers)
+    if state is not None:
+        reason = "a reason of some length that does not fit on what is left of one line, " * 2
+        found = replace(found, days=[replace(day, state=state, reason=reason) for day in found.days])
+    lines = status_lines(Screen(width), found)
+    assert all(cells(line) <= width for line in lines), lines
+    body = lines[lines.index("") + 1 : len(lines) - 1 - lines[::-1].index("")] if count else []
+    assert len(body) <= (20 if width >= 80 else 26)
+    if width >= 80:
+        assert len(lines) <= 24
+
+
+def test_years_that_need_nothing_have_a_line_each() -> None:
+    partitions, readers = released(date(2023, 2, 20), 800)
+    found = status(partitions, readers, [finding("2023-05-05")])
+    assert status_lines(Screen(80), found)[7:15] == [
+        "2023   284 released (other months)",
+        "2024   366 released",
+        "2025   59 released (other months)",
+        "2023-05   ■■■■✗■■ ■■■■■■■ ■■■■■■■ ■■■■■■■ ■■■",
+        "2025-03   ■■■■■■■ ■■■■■■■ ■■■■■■■ ■■■■■■■ ■■■",
+        "2025-04   ■■■■■■■ ■■■■■■■ ■■■■■■■ ■■■■■■■ ■     ■ released  ✗ needs you",
+        "",
+        "cursor 2026-04-29 10:22:30   watermark 3 days before",
+    ]
+
+
+def test_what_is_of_no_day_is_told_too() -> None:
+    partitions, readers = released(date(2026, 4, 17), 2)
+    absent = [
+        {"manifest_id": "m", "source_id": f"{name}.jsonl", "disposition": "withheld", "reasons": "checksum_mismatch"}
+        for name in ("a", "b", "c")
+    ]
+    found = status(partitions, readers, [finding(None)], absent_assets=absent, next_command="make dry-run")
+    assert status_lines(Screen(100), found)[:6] == [
+        "Readers may rely on all 2 days that were asked for.",
+        "",
+        "needs you   all days   silver.ticket_fact        ticket_missing (TKT-20260417-000001)",
+        "withheld    3 files    checksum_mismatch         a.jsonl, b.jsonl, …",
+        "released    2 days     2026-04-17 … 2026-04-18   204 lines, 4 rejected",
+        "",
+    ]
+
+
+def test_what_bends_every_answer_is_loud() -> None:
+    partitions, readers = released(date(2026, 4, 17), 1)
+    found = status(
+        partitions, readers, view_faults=["serving.ticket_fact is not the project's"], notices=("odd clock",)
+    )
+    assert status_lines(Screen(80), found)[:4] == [
+        "Readers may rely on nothing: a view that they look through is not the project's.",
+        "readers do not see what was released: serving.ticket_fact is not the project's",
+        "note: odd clock",
+        "",
+    ]
+    coloured = status_lines(Screen(80, has_colour=True), found)
+    assert (
+        coloured[1] == "\x1b[1;31mreaders do not see what was released: serving.ticket_fact is not the project's\x1b[0m"
+    )
+
+
+def test_a_warehouse_that_holds_nothing_says_so() -> None:
+    found = status(runs=[], state=[], open_answers=["none has been registered"], next_command="make ingest")
+    assert status_lines(Screen(80), found) == [
+        "Nothing has been ingested yet.",
+        "needs you: none has been registered",
+        "",
+        "next: make ingest",
+    ]
+
+
+def test_a_day_shows_its_equation_its_files_and_what_was_found() -> None:
+    row = proved(
+        DAY, line=163, landed=156, duplicate=5, rejected=2, event=156, superseded=109, silver_row=46, unexplained=1
+    )
+    file = {"source_id": "t.jsonl", "manifest_id": "m", "record_line_count": 1_161, "rejected_line_count": 2}
+    found = status(
+        [row],
+        [shown(DAY, "not released")],
+        [finding(DAY)],
+        files=[{**file, "taken_by_run_id": RUN}],
+        drift=[{"partition_key": DAY, "check_name": "drift_volume", "measure": "tickets", "detail": "9, usually 40"}],
+        next_command="loader build --partition 2026-04-17   # puts it back",
+    )
+    found = replace(found, readers=[shown(DAY, "not released")])
+    assert day_lines(Screen(80), found, date(2026, 4, 17)) == [
+        "2026-04-17 is damaged and needs you.",
+        "  163 lines = 156 landed + 5 duplicates + 2 rejected",
+        "  156 events → 46 tickets, 109 older versions kept; 1 unexplained",
+        "",
+        "readers see   release 1 of 2026-04-20 20:34; not released",
+        "finding       silver.ticket_fact: ticket_missing (1; TKT-20260417-000001)",
+        "drift         drift_volume: 9, usually 40",
+        "run           01a20487 ingest 2026-04-20 20:34 ok",
+        "",
+        "To let the drift pass:",
+        "`loader release --partition 2026-04-17 --accept-drift --reason '<why>'`",
+        "(docs/drift.md).",
+        "",
+        "file   t.jsonl   1,163   lines",
+        "",
+        "cursor 2026-04-29 10:22:30   watermark 3 days before",
+        "next: loader build --partition 2026-04-17   # puts it back",
+    ]
+
+
+def test_everything_is_still_to_be_had() -> None:
+    """Prevents a short answer that hides what the long one told."""
+    partitions, readers = released(date(2026, 4, 16), 2)
+    found = status(partitions, readers, [finding(DAY)])
+    lines = whole_lines(Screen(140), found, None)
+    assert lines[: lines.index("partitions, as of the last reconcile") - 1] == status_lines(Screen(140), found)[:-1]
+    assert lines[lines.index("partitions, as of the last reconcile") + 1 :] == [
+        "day         records  lines  landed  duplicate  rejected  tickets  complete",
+        "2026-04-16      100    102      99          1         2       40  yes",
+        "2026-04-17      100    102      99          1         2       40  yes",
+        "",
+        "latest runs",
+        "run            attempt  mode    status   stage     window start  window end  started at           seconds",
+        "01a20487-27bf        1  ingest  success  finished  2026-04-17    2026-04-18  2026-04-20 20:34:00      6.0",
+        "",
+        "state",
+        "record source  state kind  value at",
+        "s              cursor      2026-04-29 10:22:30",
+        "s              watermark   2026-04-26 10:22:30",
+        "",
+        "findings",
+        "table name          check name      day         source id      finding  detail",
+        "silver.ticket_fact  ticket_missing  2026-04-17  tickets.jsonl        1  TKT-20260417-000001",
+        "",
+        "next: make psql ROLE=reader   # what readers see",
+    ]
+
+
+def test_a_day_that_nothing_is_known_of_names_the_nearest() -> None:
+    found = status(nearest=["2026-04-16"], runs=[], state=[])
+    assert day_lines(Screen(80), found, date(2026, 4, 17)) == [
+        "No line of 2026-04-17 is known; nearest data: 2026-04-16.",
+        "next: make psql ROLE=reader   # what readers see",
+    ]
