@@ -12,8 +12,9 @@ from datetime import UTC, datetime
 
 import click
 
-from loader.cli.output import print_error
+from loader.cli.output import lines, print_error
 from loader.cli.streams import outlive_readers
+from loader.cli.waits import watching
 from loader.collector import collect_rarely, end_without_collecting
 from loader.errors import InfrastructureError, LoaderError, OutputError
 
@@ -103,7 +104,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     collect_rarely()
     began = datetime.now(UTC)
     try:
-        result = cli.main(args=words, prog_name="loader", standalone_mode=False)
+        with watching(lines):
+            result = cli.main(args=words, prog_name="loader", standalone_mode=False)
         # Here, where a disk that is full can still be told.
         sys.stdout.flush()
         sys.exit(result if isinstance(result, int) else 0)

@@ -32,7 +32,8 @@ def dry_run(
 
     settings = load_settings()
     request = request_of(partition, manifest, input_file, batch, limit)
-    forecast = run_dry(settings, request, progress())
+    with progress() as report:
+        forecast = run_dry(settings, request, report)
     exit_code = 1 if forecast.problems else 0
     given = {"PARTITION": partition, "MANIFEST": manifest, "INPUT": input_file, "BATCH": batch}
     words = [f"{name}={pasted(value)}" for name, value in given.items() if value]

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,105 +13,26 @@ from loader.errors import OutputError
 from loader.printable import in_one_line, visible
 
 if TYPE_CHECKING:
-    from loader.progress import Step
     from loader.screen import Screen
-
-_SECONDS_BETWEEN_LINES = 10.0
-
-
-class Lines:
-    """Progress as plain lines on standard error, each with the seconds since the command began.
-
-    A stage that takes long says every ten seconds how far it is.
-    """
-
-    def __init__(self) -> None:
-        self._began = time.monotonic()
-        self._stage = ""
-        self._stage_began = self._spoke = self._heard = self._began
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        pass
-
-    def __call__(self, line: str, /) -> None:
-        self._heard = time.monotonic()
-        echo(f"[{self._heard - self._began:6.1f}s] {line}", err=True)
-
-    def _seconds_of(self, step: Step) -> float:
-        """Since the stage began: when the last word before its first step was heard."""
-        if step.stage != self._stage:
-            self._stage, self._stage_began, self._spoke = step.stage, self._heard, self._heard
-        self._heard = time.monotonic()
-        return max(self._heard - self._stage_began, 1e-3)
-
-    def step(self, step: Step, /) -> None:
-        seconds = self._seconds_of(step)
-        now = self._heard
-        if now - self._spoke >= _SECONDS_BETWEEN_LINES and step.done < step.total:
-            self._spoke = now
-            self(f"{step.stage}: {_how_far(step, seconds)}")
+    from loader.screen.progress import Lines
 
 
-def _how_far(step: Step, seconds: float) -> str:
-    words = [f"{step.done / step.total:.0%} of {_amount(step)}"]
-    if step.line_count:
-        words += [f"{step.line_count:,} lines", f"{step.line_count / seconds:,.0f} lines/s"]
-    left = timedelta(seconds=round(seconds * (step.total - step.done) / step.done)) if step.done else "?"
-    return ", ".join([*words, f"{left} left"])
+@contextmanager
+def progress() -> Iterator[Lines]:
+    """How the command that begins now shows what it is at, on standard error; entered around its work."""
+    from loader.cli.waits import listening
+    from loader.screen.progress import Bars
+
+    is_drawn = surface(err=True).is_terminal
+    with lines(Bars) if is_drawn else lines() as shown, listening(shown):
+        yield shown
 
 
-def _amount(step: Step) -> str:
-    return f"{step.total / 1e6:,.0f} MB" if step.unit == "bytes" else f"{step.total} {step.unit}"
+def lines(kind: type[Lines] | None = None) -> Lines:
+    """Progress on standard error, in plain lines unless another `kind` is asked for."""
+    from loader.screen.progress import Lines
 
-
-class Bars(Lines):
-    """Progress on a terminal: the same lines, and below them one bar, that of the stage at work."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        from rich.console import Console
-        from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
-        from rich.progress import Progress as Bar
-
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TaskProgressColumn(),
-            TextColumn("{task.fields[amounts]}"),
-            TimeRemainingColumn(),
-        )
-        self._bar = Bar(*columns, console=Console(stderr=True), transient=True)
-        self._task = self._bar.add_task("", visible=False, amounts="")
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._bar.stop()
-
-    def __call__(self, line: str, /) -> None:
-        self._bar.update(self._task, visible=False)
-        self._heard = time.monotonic()
-        shown = f"[{self._heard - self._began:6.1f}s] {visible(line)}"
-        self._bar.console.print(shown, markup=False, highlight=False, emoji=False)
-
-    def step(self, step: Step, /) -> None:
-        if step.stage != self._stage:
-            self._bar.reset(self._task, description=step.stage, total=step.total)
-        seconds = self._seconds_of(step)
-        amounts = _amount(step)
-        if step.line_count:
-            amounts += f", {step.line_count:,} lines, {step.line_count / seconds:,.0f} lines/s"
-        self._bar.update(self._task, completed=step.done, visible=step.done < step.total, amounts=amounts)
-
-
-def progress() -> Lines:
-    """How the command that begins now shows its progress; to be entered around its work."""
-    return Bars() if sys.stderr.isatty() else Lines()
+    return (kind or Lines)(surface(err=True), lambda line: click.echo(line, err=True))
 
 
 def echo(text: str, *, err: bool = False) -> None:

@@ -27,7 +27,8 @@ def up(as_json: bool) -> int:
     from loader.config import load_settings
     from loader.warehouse import open_warehouse
 
-    warehouse = open_warehouse(load_settings(), announce=progress())
+    with progress() as report:
+        warehouse = open_warehouse(load_settings(), announce=report)
     if as_json:
         print_json({**warehouse.libpq_environment(), "is_embedded": warehouse.is_embedded})
     else:

@@ -49,13 +49,13 @@ def paragraph(
     screen: Screen, text: str, *, indent: str = "", hanging: str | None = None, tone: Tone | None = None
 ) -> list[str]:
     """A text, each of its lines at the screen's width; what is continued begins with `hanging` (default: `indent`)."""
-    lines = [indent + screen.words(line) for line in text.split("\n")]
+    lines = [screen.words(line) for line in text.split("\n")]
     return [screen.painted(line, tone) for each in lines for line in _folded(each, screen.width, hanging, indent)]
 
 
 def _folded(line: str, width: int, hanging: str | None, indent: str) -> list[str]:
-    if cells(line) <= width:
-        return [line.rstrip()]
+    if cells(indent + line) <= width:
+        return [(indent + line).rstrip()]
     room = width - max(cells(indent), cells(indent if hanging is None else hanging))
     return _begun(filled(atoms(line), room), indent, hanging)
 

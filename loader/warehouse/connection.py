@@ -133,7 +133,7 @@ class Warehouse:
                 connection.cursor().execute(f"set {_BOUND_SINCE_17} = 0; set restrict_nonsystem_relation_kind = ''")
         except psycopg2.OperationalError as error:
             raise self.unreachable(error) from error
-        connection.warehouse = self
+        connection.belong_to(self)
         connection.autocommit = autocommit
         return connection
 

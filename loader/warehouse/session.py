@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from threading import Lock
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 from psycopg2 import extensions, sql
 
@@ -12,10 +14,28 @@ if TYPE_CHECKING:
 _ONE_SNAPSHOT = (extensions.ISOLATION_LEVEL_REPEATABLE_READ, extensions.ISOLATION_LEVEL_SERIALIZABLE)
 
 
+# Of this process; one thread adds while another looks.
+_known: WeakSet[Session] = WeakSet()
+_knowing = Lock()
+
+
+def open_sessions() -> list[Session]:
+    """Those of this process, also of other threads than the one that asks."""
+    with _knowing:
+        return [session for session in _known if not session.closed]
+
+
 class Session(extensions.connection):  # type: ignore[misc]
     """A psycopg2 connection that knows its warehouse. `beside` lives as long as it does."""
 
     warehouse: Warehouse
+
+    def belong_to(self, warehouse: Warehouse) -> None:
+        """Once, as soon as it is open."""
+        self.warehouse = warehouse
+        with _knowing:
+            _known.add(self)
+
     _beside: Session | None = None
     _is_sharing: bool = False
 

@@ -71,7 +71,9 @@ def test_tables_lines_and_errors_show_values_as_they_are(
     output.print_table(f"title {HOSTILE}", ["name", "count"], [[HOSTILE, 1], [None, 2]])
     output.print_error(HOSTILE, f"ls {HOSTILE}", 1, as_json=False)
     output.echo(HOSTILE)
-    output.Lines()(HOSTILE)
+    with output.progress() as report:
+        report(HOSTILE)
+        report(f"gate: {HOSTILE}")
     for text in capfd.readouterr():
         assert "[link=http://x]y[/link]" in text
         # Colours are rich's own.

@@ -8,8 +8,9 @@ import sys
 import pytest
 
 from loader.cli import output
-from loader.cli.output import Bars, Lines
 from loader.progress import Meter, Silent, Step
+from loader.screen import Screen, progress
+from loader.screen.progress import Bars, Lines, stage_lines
 
 
 class Clock:
@@ -23,7 +24,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(output, "time", clock)
+    monkeypatch.setattr(progress, "time", clock)
     return clock
 
 
@@ -39,41 +40,57 @@ def test_a_meter_reports_the_sum_of_what_it_was_given() -> None:
     assert steps == [Step("bronze", "bytes", 10, 30, 3), Step("bronze", "bytes", 30, 30, 7)]
 
 
-def test_plain_lines_say_bytes_lines_rate_and_time_left_every_ten_seconds(
-    clock: Clock, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Prevents a log of a thousand lines, and an hour of silence."""
-    with Lines() as report:
-        for second in range(25):
-            clock.now = 100.0 + second
-            report.step(Step("bronze", "bytes", 1_000_000 * (second + 1), 50_000_000, 100 * second))
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert said.err.splitlines() == [
-        "[  10.0s] bronze: 22% of 50 MB, 1,000 lines, 100 lines/s, 0:00:35 left",
-        "[  20.0s] bronze: 42% of 50 MB, 2,000 lines, 100 lines/s, 0:00:28 left",
+def test_a_stage_is_a_line_with_its_seconds_at_the_right() -> None:
+    assert stage_lines(Screen(80), "gate: 61 of 61 files admitted", 0.94) == [
+        "gate       61 of 61 files admitted                                         0.9 s"
+    ]
+    assert stage_lines(Screen(60), "silver: proves everything again, since the proof did not close", 102.0) == [
+        "silver     proves everything again, since the proof  102.0 s",
+        "           did not close",
+    ]
+    assert stage_lines(Screen(60), "/tmp/pgdata is open to other users: chmod go= /tmp/pgdata", 1.0) == [
+        "/tmp/pgdata is open to other users: chmod go= /tmp/pgdata"
     ]
 
 
-def test_a_stage_begins_when_the_one_before_it_was_last_heard(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+def test_plain_lines_say_bytes_lines_rate_and_time_left_every_ten_seconds(clock: Clock) -> None:
+    """Prevents a log of a thousand lines, and an hour of silence."""
+    said: list[str] = []
+    with Lines(Screen(80), said.append) as report:
+        for second in range(25):
+            clock.now = 100.0 + second
+            report.step(Step("bronze", "bytes", 1_000_000 * (second + 1), 50_000_000, 100 * second))
+    assert said == [
+        "bronze     22% of 50 MB, 1,000 lines, 100 lines/s, 0:00:35 left           10.0 s",
+        "bronze     42% of 50 MB, 2,000 lines, 100 lines/s, 0:00:28 left           20.0 s",
+    ]
+
+
+def test_a_stage_begins_when_the_one_before_it_was_last_heard(clock: Clock) -> None:
     """Prevents a rate that counts the seconds of another stage, or none for the first load."""
-    report = Lines()
+    said: list[str] = []
+    report = Lines(Screen(80), said.append)
     clock.now = 130.0
     report.step(Step("archive", "bytes", 9, 9))
     clock.now = 150.0
     report.step(Step("bronze", "bytes", 10_000_000, 50_000_000, 1_000))
-    assert capsys.readouterr().err == "[  50.0s] bronze: 20% of 50 MB, 1,000 lines, 50 lines/s, 0:01:20 left\n"
+    assert said == ["bronze     20% of 50 MB, 1,000 lines, 50 lines/s, 0:01:20 left            20.0 s"]
+    clock.now = 151.0
+    report("bronze: 61 files read")
+    clock.now = 153.5
+    report("silver: built")
+    assert [(line.split()[0], line.split()[-2]) for line in said[1:]] == [("bronze", "21.0"), ("silver", "2.5")]
+    assert report.stage == "silver"
 
 
-def test_a_stage_that_is_done_or_short_says_nothing_of_its_progress(
-    clock: Clock, capsys: pytest.CaptureFixture[str]
-) -> None:
-    report = Lines()
+def test_a_stage_that_is_done_or_short_says_nothing_of_its_progress(clock: Clock) -> None:
+    said: list[str] = []
+    report = Lines(Screen(80), said.append)
     report.step(Step("gate", "bytes", 0, 0))
     clock.now += 5
     report.step(Step("dbt", "nodes", 1, 2))
     report.step(Step("dbt", "nodes", 2, 2))
-    assert capsys.readouterr().err == ""
+    assert said == []
 
 
 def test_a_terminal_shows_the_stage_at_work_and_clears_it_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,9 +106,12 @@ def test_a_terminal_shows_the_stage_at_work_and_clears_it_at_the_end(monkeypatch
         assert isinstance(report, Bars)
         report("[dim]a line with [brackets]")
         report.step(Step("bronze", "bytes", 10_000_000, 50_000_000, 1_000))
+        report("bronze: [dim]a stage with [brackets]")
+        report.step(Step("bronze", "bytes", 20_000_000, 50_000_000, 2_000))
         report._bar.refresh()
         raise KeyboardInterrupt
     shown = terminal.getvalue()
     assert "[dim]a line with [brackets]" in shown
-    assert "50 MB, 1,000 lines" in shown and "20%" in shown
+    assert "[dim]a stage with [brackets]" in shown
+    assert "50 MB, 2,000 lines" in shown and "40%" in shown
     assert shown.endswith("\x1b[?25h") or "\x1b[?25h" in shown, "the cursor is shown again"

@@ -7,6 +7,7 @@ import pytest
 from loader.silver import watch
 from loader.silver.watch import Watch
 from loader.warehouse import Warehouse
+from loader.warehouse.activity import Blocker
 
 NOBODY = Warehouse(host="/nowhere", port=5432, user="omni", dbname="omni")
 
@@ -59,12 +60,12 @@ def test_who_is_waited_for_is_said_at_once_and_again_as_long_as_it_lasts(
 ) -> None:
     heard: list[str] = []
     watched = Watch(NOBODY, "dbt-1", heard.append)
-    monkeypatch.setattr(watched, "_blockers", lambda: [(7, "waits for 7"), (8, "waits for 8")])
+    monkeypatch.setattr(watched, "_blockers", lambda: [Blocker(7, "waits for 7"), Blocker(8, "waits for 8")])
     watched.begin("reconcile_load")
     assert looked(heard, watched, clock, 2) == []
-    assert looked(heard, watched, clock, 2) == ["waits for 7", "waits for 8"]
+    assert looked(heard, watched, clock, 2) == ["dbt: waits for 7", "dbt: waits for 8"]
     assert looked(heard, watched, clock, 8) == []
-    assert looked(heard, watched, clock, 2) == ["waits for 7", "waits for 8"]
+    assert looked(heard, watched, clock, 2) == ["dbt: waits for 7", "dbt: waits for 8"]
 
 
 def test_a_server_that_does_not_answer_is_for_dbt_to_tell(clock: Clock) -> None:

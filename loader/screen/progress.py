@@ -1,0 +1,139 @@
+"""A long command at work: a line for each stage with its seconds, and, on a terminal, a bar of the stage at work."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Self
+
+from loader.screen.terminal import Screen
+from loader.screen.text import cells, paragraph
+
+if TYPE_CHECKING:
+    from loader.progress import Step
+
+SECONDS_BETWEEN_LINES = 10.0
+# As wide as the longest name of a stage and a gap.
+_STAGE = 11
+_STAGED = re.compile(r"([a-z][a-z ]{1,9}): (.*)", re.DOTALL)
+
+
+def stage_lines(screen: Screen, line: str, seconds: float) -> list[str]:
+    """A word of a stage ("gate: 61 of 61 files admitted") beside the name of the stage, its seconds at the right."""
+    found = _STAGED.fullmatch(line)
+    if found is None:
+        return paragraph(screen, line, hanging="  ")
+    stage, text = found.groups()
+    at_the_right = f"{seconds:.1f} s"
+    narrower = Screen(screen.width - len(at_the_right) - 2, screen.has_colour, screen.is_terminal, screen.encoding)
+    first, *others = paragraph(narrower, text, indent=f"{stage:<{_STAGE}}", hanging=" " * _STAGE)
+    return [first + " " * (screen.width - cells(first) - len(at_the_right)) + at_the_right, *others]
+
+
+class Lines:
+    """Progress as plain lines, each with the seconds of its stage. A stage that takes long says every ten seconds how
+    far it is."""
+
+    def __init__(self, screen: Screen, write: Callable[[str], None]) -> None:
+        self._screen = screen
+        self._write = write
+        self._stage = ""
+        # When the stage at work began, and when something was last said or heard; seconds of time.monotonic().
+        self._began = self.spoke = self._heard = time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    @property
+    def stage(self) -> str:
+        """The stage at work, as far as it has been heard of; empty before the first."""
+        return self._stage
+
+    def __call__(self, line: str, /) -> None:
+        found = _STAGED.fullmatch(line)
+        if found is not None:
+            self._turn_to(found.group(1))
+        self._heard = self.spoke = time.monotonic()
+        self._show(stage_lines(self._screen, line, self._heard - self._began))
+
+    def step(self, step: Step, /) -> None:
+        self._turn_to(step.stage)
+        self._heard = time.monotonic()
+        seconds = max(self._heard - self._began, 1e-3)
+        if self._heard - self.spoke >= SECONDS_BETWEEN_LINES and step.done < step.total:
+            self(f"{step.stage}: {_how_far(step, seconds)}")
+
+    def _turn_to(self, stage: str) -> None:
+        """A stage begins when the one before it was last heard of."""
+        if stage != self._stage:
+            self._stage, self._began = stage, self._heard
+
+    def _show(self, lines: list[str]) -> None:
+        for line in lines:
+            self._write(line)
+
+
+class Bars(Lines):
+    """The same lines, and below them one bar, that of the stage at work."""
+
+    def __init__(self, screen: Screen, write: Callable[[str], None]) -> None:
+        super().__init__(screen, write)
+        self._bar: Any = None
+        self._task: Any = None
+
+    def __exit__(self, *error: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def step(self, step: Step, /) -> None:
+        if self._bar is None:
+            self._begin()
+        if step.stage != self._stage:
+            self._bar.reset(self._task, description=step.stage, total=step.total)
+        self._turn_to(step.stage)
+        self._heard = self.spoke = time.monotonic()
+        amounts = _amount(step)
+        if step.line_count:
+            seconds = max(self._heard - self._began, 1e-3)
+            amounts += f", {step.line_count:,} lines, {step.line_count / seconds:,.0f} lines/s"
+        self._bar.update(self._task, completed=step.done, visible=step.done < step.total, amounts=amounts)
+
+    def _begin(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[amounts]}"),
+            TimeRemainingColumn(),
+        )
+        self._bar = Progress(*columns, console=Console(stderr=True, width=self._screen.width), transient=True)
+        self._task = self._bar.add_task("", visible=False, amounts="")
+        self._bar.start()
+
+    def _show(self, lines: list[str]) -> None:
+        if self._bar is None:
+            return super()._show(lines)
+        self._bar.update(self._task, visible=False)
+        for line in lines:
+            self._bar.console.print(line, markup=False, highlight=False, emoji=False, soft_wrap=True)
+        return None
+
+
+def _how_far(step: Step, seconds: float) -> str:
+    words = [f"{step.done / step.total:.0%} of {_amount(step)}"]
+    if step.line_count:
+        words += [f"{step.line_count:,} lines", f"{step.line_count / seconds:,.0f} lines/s"]
+    left = timedelta(seconds=round(seconds * (step.total - step.done) / step.done)) if step.done else "?"
+    return ", ".join([*words, f"{left} left"])
+
+
+def _amount(step: Step) -> str:
+    return f"{step.total / 1e6:,.0f} MB" if step.unit == "bytes" else f"{step.total:,} {step.unit}"
