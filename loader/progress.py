@@ -42,6 +42,10 @@ class Meter:
         self._report = report
         self._step = Step(stage, unit, 0, total)
 
+    @property
+    def line_count(self) -> int:
+        return self._step.line_count
+
     def add(self, units: int, line_count: int = 0) -> None:
         step = self._step
         self._step = replace(step, done=step.done + units, line_count=step.line_count + line_count)

@@ -2,35 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from loader.cli.options import input_options, json_option, lock_option, partition_option, request_of, settings_of
-from loader.cli.output import echo, print_json, print_table, progress
-from loader.cli.problem_output import problem_lines
-from loader.screen import screen_of
+from loader.cli.output import print_json, progress, show, surface
 
 if TYPE_CHECKING:
     from loader.config import Settings
     from loader.ingest import Verdict
 
 _TOTALS = ("total", "valid", "invalid", "inserted", "skipped", "errors")
-_RECONCILE = (
-    ("partition", "partition_key"),
-    ("lines", "line_count"),
-    ("rejected", "rejected_count"),
-    ("landed", "landed_count"),
-    ("duplicate", "duplicate_count"),
-    ("out_of_partition", "out_of_partition_count"),
-    ("gap", "gap_count"),
-    ("events", "event_count"),
-    ("superseded", "superseded_count"),
-    ("silver", "silver_row_count"),
-    ("unexplained", "unexplained_count"),
-    ("complete", "is_complete"),
-)
 
 
 @click.command()
@@ -70,37 +53,18 @@ def print_verdict(verdict: Verdict, settings: Settings, *, as_json: bool) -> Non
 
 
 def _print(verdict: Verdict, settings: Settings) -> None:
-    facts = verdict.facts
-    run = f"run {facts.run['run_id']} attempt {facts.run['attempt']}: {verdict.status}"
-    print_table(f"{run}, lines", _TOTALS, [[getattr(facts, name) for name in _TOTALS]])
-    rows = [[partition.reconcile.get(field) for _, field in _RECONCILE] for partition in facts.partitions]
-    print_table("reconcile", [title for title, _ in _RECONCILE], rows)
-    for code, count in sorted(facts.warnings.items()):
-        echo(f"warning: {code}: {count} event(s)")
-    for drift in facts.drifts:
-        echo(f"drift: {drift.line}")
-    for note in _notes(verdict):
-        echo(f"note: {note}")
-    if verdict.problems:
-        for line in problem_lines(screen_of(sys.stderr), verdict.problems, len(facts.assets)):
-            click.echo(line, err=True)
-    echo(f"evidence: {settings.named(verdict.report_paths[0])}")
-    if verdict.release is not None:
-        echo(f"readers: {verdict.release.sentence}")
-    echo(f"decision: {verdict.downstream_decision}")
-    echo(f"next: {verdict.next_command}", err=bool(verdict.exit_code))
+    from loader.cli.ingest_screen import failed_lines, found_lines, record_lines
+    from loader.screen import next_lines
 
-
-def _notes(verdict: Verdict) -> list[str]:
-    """What the verb has to say, and which files nothing puts in order."""
-    from loader.evidence import files_of
-
-    ties = verdict.facts.ties
-    tied = [f"tie_unordered: nothing says which is newer of {files_of(ties)}"] if ties else []
-    return [*verdict.notes, *tied]
+    show(found_lines(surface(), verdict))
+    show(failed_lines(surface(err=True), verdict), err=True)
+    show(record_lines(surface(), verdict, settings.named(verdict.report_paths[0])))
+    is_error = bool(verdict.exit_code)
+    show(next_lines(surface(err=is_error), verdict.next_command), err=is_error)
 
 
 def _record(verdict: Verdict, settings: Settings) -> dict[str, Any]:
+    from loader.cli.ingest_screen import notes
     from loader.evidence.facts import json_value
 
     facts = verdict.facts
@@ -112,7 +76,7 @@ def _record(verdict: Verdict, settings: Settings) -> dict[str, Any]:
         "exit_code": verdict.exit_code,
         "reason_codes": list(verdict.reason_codes),
         "problems": [problem.message for problem in verdict.problems],
-        "notes": _notes(verdict),
+        "notes": notes(verdict),
         "summary": {name: getattr(facts, name) for name in (*_TOTALS, "blank", "late", "not_read")},
         "warnings": dict(facts.warnings),
         "drift": [drift.as_record() for drift in facts.drifts],

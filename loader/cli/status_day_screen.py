@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from loader.cli.equation import equation_lines
+from loader.cli.day_words import equation_lines, sentence_of
 from loader.cli.status_screen import loud, run_words, state_words, status_lines
 from loader.screen import Column, Mark, Screen, amount, next_lines, paragraph, shortened, spread, table
 from loader.screen.ids import IN_A_COMMAND
@@ -42,17 +42,9 @@ def _sentence(day: date, state: DayState | None, answer: Status) -> tuple[str, b
         return f"No line of {day} is known; nearest data: {nearest}.", False
     if answer.view_faults:
         return f"Readers may not rely on {day}: a view that they look through is not the project's.", False
-    words = {
-        "damaged": "is damaged and needs you",
-        "incomplete": "is not complete",
-        "kept back": "is kept back: readers do not see its newest rows",
-        "held": "is held: readers see it as it was",
-        "released": "is complete and released",
-        "not asked for": "was not asked for yet: its lines are known from files that were read for other days",
-    }[state.state]
     # Findings have a line each.
-    why = f" ({state.reason})" if state.reason and not (state.state == "damaged" and answer.findings) else ""
-    return f"{day} {words}{why}.", state.is_relied_on
+    with_reason = not (state.state == "damaged" and answer.findings)
+    return sentence_of(state, with_reason=with_reason), state.is_relied_on
 
 
 def _of_readers(answer: Status) -> list[list[object]]:

@@ -95,6 +95,8 @@ class RunFacts:
     drifts: tuple[Drift, ...] = ()
     ties: tuple[Tie, ...] = ()
     warnings: Mapping[str, int] = field(default_factory=dict)
+    # A ticket of each, where warnings are of tickets.
+    warning_examples: Mapping[str, str] = field(default_factory=dict)
     nearest_partitions: tuple[date, ...] = ()
     state: tuple[Mapping[str, Any], ...] = ()
     last_proof_of_all_at: datetime | None = None
@@ -124,6 +126,8 @@ def read_facts(cursor: Any, attempt: Attempt, window: tuple[date, date] | None) 
     outside = _sum(fates for day, fates in by_day.items() if day and day not in inside)
     assets = _assets(cursor, key, start, end)
     ties = read_ties(cursor, list(inside))
+    warnings = _warnings(cursor, key)
+    counted = {code: count for code, (count, _) in warnings.items()}
     asset_ids = {asset.asset_id for asset in assets if asset.asset_id is not None and asset.is_in_window}
     return RunFacts(
         run=run,
@@ -139,7 +143,8 @@ def read_facts(cursor: Any, attempt: Attempt, window: tuple[date, date] | None) 
         findings=read_findings(cursor),
         drifts=tuple(drift for drift in read_open_drift(cursor) if drift.is_about(inside, asset_ids)),
         ties=ties,
-        warnings=_warnings(cursor, key) | ({TIE_UNORDERED: sum(tie.version_count for tie in ties)} if ties else {}),
+        warnings=counted | ({TIE_UNORDERED: sum(tie.version_count for tie in ties)} if ties else {}),
+        warning_examples={code: example for code, (_, example) in warnings.items() if example},
         nearest_partitions=_nearest(cursor, start) if start and not inside else (),
         state=tuple(fetch_rows(cursor, _STATE, (DATASET,))),
         last_proof_of_all_at=_last_proof_of_all(cursor),
@@ -282,25 +287,26 @@ def read_findings(cursor: Any) -> tuple[Finding, ...]:
     return tuple(Finding(**row) for row in rows)
 
 
-def _warnings(cursor: Any, key: tuple[str, int]) -> dict[str, int]:
-    """Warnings on the events of the run's assets, by code, and events dated after the run."""
+def _warnings(cursor: Any, key: tuple[str, int]) -> dict[str, tuple[int, str | None]]:
+    """Warnings on the events of the run's assets, by code, and events dated after the run; with each, the first ticket
+    that it is about."""
     there = built(cursor)
     there.execute(
-        "select code, count(*) from bronze.raw_ticket_event as event"
+        "select code, count(*), min(event.ticket_id) from bronze.raw_ticket_event as event"
         " inner join staging.stg_bronze__asset_line as line using (event_id, asset_id, line_number)"
         " cross join unnest(event.warning_codes) as code"
         f" where event.warning_codes <> '{{}}' and event.asset_id in ({_RUN_ASSETS}) group by code",
         key,
     )
-    warnings = {str(code): int(count) for code, count in there.fetchall()}
+    warnings = {str(code): (int(count), example) for code, count, example in there.fetchall()}
     cursor.execute(
-        "select count(*) from bronze.raw_ticket_event as event"
+        "select count(*), min(event.ticket_id) from bronze.raw_ticket_event as event"
         " inner join ops.ingest_run as run on event._dlt_load_id = any(run.dlt_load_ids)"
         " where run.run_id = %s and run.attempt = %s and event.updated_at > run.started_at + interval '5 minutes'",
         key,
     )
-    (future,) = cursor.fetchone()
-    return {**warnings, "updated_in_future": future} if future else warnings
+    future = cursor.fetchone()
+    return {**warnings, "updated_in_future": future} if future[0] else warnings
 
 
 def _nearest(cursor: Any, wanted: date) -> tuple[date, ...]:

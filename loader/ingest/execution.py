@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -142,6 +143,8 @@ class Execution:
         self._ledger = Ledger(lock, attempt)
         # What the gate found, by manifest and source.
         self._said: dict[tuple[str, str], Sequence[Finding]] = {}
+        # Files that need no reading, and lines of those that do.
+        self._unchanged = self._lines_read = 0
         self._has_landed = False
         self._has_ended = False
 
@@ -192,9 +195,11 @@ class Execution:
         ]
         with self._ledger.boundary("gated"):
             pass
-        for gate_report in reports:
-            admitted = sum(judged.judgement.disposition == "admitted" for judged in gate_report.assets)
-            self._report(f"gate: {gate_report.manifest.manifest_id}: {admitted} of {len(gate_report.assets)} admitted")
+        found = Counter(judged.judgement.disposition for gate_report in reports for judged in gate_report.assets)
+        # Of a kind that does not land yet.
+        not_due = found.pop("not_available", 0)
+        also = f"; {not_due:,} of kinds that do not land yet" if not_due else ""
+        self._report(f"gate: {found['admitted']:,} of {found.total():,} files admitted{also}")
         return reports
 
     def archive(self, reports: Sequence[GateReport], *, is_read_again: bool = False) -> list[AssetToRead]:
@@ -252,8 +257,9 @@ class Execution:
         require_objects(cursor, self._settings, self._keys(to_read))
         self._say_what_is_lost(cursor, entries)
         self._ledger.record_actions(cursor, actions)
-        unchanged = sum(action.action == "unchanged" for action in actions)
-        self._report(f"bronze: {len(to_read)} asset(s) to read, {unchanged} unchanged")
+        self._unchanged = sum(action.action == "unchanged" for action in actions)
+        if not to_read:
+            self._report(f"bronze: nothing to read, {_files(self._unchanged)} unchanged")
         return to_read
 
     def _say_what_is_lost(self, cursor: Any, entries: Sequence[RegisteredAsset]) -> None:
@@ -328,7 +334,8 @@ class Execution:
             )
         self._has_landed = True
         if to_read:
-            self._report(f"bronze: {len(landed.load_ids)} load(s) completed")
+            known = f", {self._unchanged:,} unchanged" if self._unchanged else ""
+            self._report(f"bronze: {self._lines_read:,} lines of {_files(len(to_read))} read{known}")
             drop_working_state(self._lock, self.attempt, self._working_root)
 
     def _read_and_load(self, to_read: Sequence[AssetToRead], window: tuple[date, date] | None) -> Landed:
@@ -338,6 +345,7 @@ class Execution:
 
         def progressed(progress: Progress) -> None:
             meter.add(progress.content_bytes, progress.line_count)
+            self._lines_read = meter.line_count
 
         size = sum(asset.path.stat().st_size for asset in to_read)
         if self._settings.workers and self._task.line_limit is None and size >= _WORTH_A_PROCESS:
@@ -365,13 +373,12 @@ class Execution:
         for fault in view_faults(self._warehouse, self._settings.project_root):
             mended = "this build makes it anew" if fault.next_command == MEND else fault.next_command
             self._report(f"serving: {fault.sentence}; {mended}")
-        self._report(f"proof: {scope.name}, {scope.reason}")
         build = self._prove(scope)
         with self._lock.transaction() as cursor:
             is_enough = scope.name == "all" or judge_build(cursor, scope, build) is not None
         if not is_enough:
             scope = ProofScope("all", "the proof of what changed did not close", scope.project_sha256)
-            self._report(f"proof: {scope.name}, {scope.reason}")
+            self._report(f"silver: {scope.reason}, so everything is proved")
             build = self._prove(scope)
         if build.skipped:
             build = build.then(self._dbt(scope, "run", "--select", "reconcile"))
@@ -383,7 +390,7 @@ class Execution:
                 " what this run landed; Silver and reconcile stand as an earlier build left them.",
                 next_command="make build" + (f" SELECT={broken[0].name}+" if "model." in broken[0].unique_id else ""),
             )
-        self._report(f"dbt: {len(build.nodes)} nodes, {len(build.failed)} failed")
+        self._report(f"silver: {_built(build, scope)}")
         return build, scope
 
     def _prove(self, scope: ProofScope) -> BuildResult:
@@ -402,7 +409,7 @@ class Execution:
                 "batch_id": self._task.declared.batch_id,
                 "writer_token": self._lock.token,
             },
-            progress=lambda done, total: self._report.step(Step("dbt", "nodes", done, total)),
+            progress=lambda done, total: self._report.step(Step("silver", "nodes", done, total)),
             say=self._report,
         )
         with self._ledger.boundary("built") as cursor:
@@ -571,6 +578,19 @@ def _has_failed(partition: PartitionFacts) -> bool:
         or any(reconcile[name] for name in ("unexplained_count", "collided_count", "pending_count"))
         or reconcile["bronze_digest"] != reconcile["silver_digest"]
     )
+
+
+def _files(count: int) -> str:
+    return f"{count:,} file{'' if count == 1 else 's'}"
+
+
+def _built(build: BuildResult, scope: ProofScope) -> str:
+    """What dbt did, and how much was proved."""
+    checks = [node for node in build.nodes if node.unique_id.startswith("test.")]
+    failed = [node for node in build.failed if node.unique_id.startswith("test.")]
+    passed = f"{len(checks) - len(failed)} of {len(checks)} checks passed" if failed else f"{len(checks)} checks passed"
+    proved = f"everything proved: {scope.reason}" if scope.name == "all" else f"proved what changed {scope.reason}"
+    return f"built, {passed}; {proved}"
 
 
 def git_sha(project_root: Path) -> str | None:

@@ -99,7 +99,7 @@ def release(
         with lock.transaction() as cursor:
             sha256 = project_sha256(settings.project_root)
             scope = choose_scope(cursor, sha256, is_asked_for_all=settings.proof == "all")
-        report(f"proof: {scope.name}, {scope.reason}")
+        report(f"silver: to be proved: {scope.name}, {scope.reason}")
         build = run_dbt(
             warehouse,
             settings.project_root,

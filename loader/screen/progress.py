@@ -42,6 +42,8 @@ class Lines:
         self._stage = ""
         # When the stage at work began, and when something was last said or heard; seconds of time.monotonic().
         self._began = self.spoke = self._heard = time.monotonic()
+        # From when, and from which step on, the time that is left is reckoned: dbt's first node comes after its start.
+        self._paced, self._first = self._began, 0
 
     def __enter__(self) -> Self:
         return self
@@ -64,14 +66,27 @@ class Lines:
     def step(self, step: Step, /) -> None:
         self._turn_to(step.stage)
         self._heard = time.monotonic()
-        seconds = max(self._heard - self._began, 1e-3)
+        if step.unit == "nodes" and self._paced == self._began:
+            self._paced, self._first = self._heard, step.done
         if self._heard - self.spoke >= SECONDS_BETWEEN_LINES and step.done < step.total:
-            self(f"{step.stage}: {_how_far(step, seconds)}")
+            self(f"{step.stage}: {self._how_far(step)}")
+
+    def _how_far(self, step: Step) -> str:
+        words = [f"{step.done / step.total:.0%} of {_amount(step)}"]
+        if step.line_count:
+            seconds = max(self._heard - self._began, 1e-3)
+            words += [f"{step.line_count:,} lines", f"{step.line_count / seconds:,.0f} lines/s"]
+        done = step.done - self._first
+        if done:
+            left = timedelta(seconds=round((self._heard - self._paced) * (step.total - step.done) / done))
+            words.append(f"{left} left")
+        return ", ".join(words)
 
     def _turn_to(self, stage: str) -> None:
         """A stage begins when the one before it was last heard of."""
         if stage != self._stage:
             self._stage, self._began = stage, self._heard
+            self._paced, self._first = self._began, 0
 
     def _show(self, lines: list[str]) -> None:
         for line in lines:
@@ -125,14 +140,6 @@ class Bars(Lines):
         for line in lines:
             self._bar.console.print(line, markup=False, highlight=False, emoji=False, soft_wrap=True)
         return None
-
-
-def _how_far(step: Step, seconds: float) -> str:
-    words = [f"{step.done / step.total:.0%} of {_amount(step)}"]
-    if step.line_count:
-        words += [f"{step.line_count:,} lines", f"{step.line_count / seconds:,.0f} lines/s"]
-    left = timedelta(seconds=round(seconds * (step.total - step.done) / step.done)) if step.done else "?"
-    return ", ".join([*words, f"{left} left"])
 
 
 def _amount(step: Step) -> str:

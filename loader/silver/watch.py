@@ -38,9 +38,11 @@ class Watch:
         self._at_work: dict[str, float] = {}
         self._began = self._spoke = time.monotonic()
         self._waits: dict[int, float] = {}
+        self._has_begun = False
 
     def begin(self, node: str) -> None:
         self._at_work[node] = time.monotonic()
+        self._has_begun = True
 
     def end(self, node: str) -> None:
         self._at_work.pop(node, None)
@@ -54,11 +56,15 @@ class Watch:
             # Once for each session, and again as often as for a node.
             if now - self._waits.get(blocker.pid, -_SECONDS_BETWEEN_LINES) >= _SECONDS_BETWEEN_LINES:
                 self._waits[blocker.pid] = self._spoke = now
-                self._say(f"dbt: {blocker.sentence}")
-        if self._at_work and now - self._spoke >= _SECONDS_BETWEEN_LINES:
-            self._spoke = now
+                self._say(f"silver: {blocker.sentence}")
+        if now - self._spoke < _SECONDS_BETWEEN_LINES:
+            return
+        if self._at_work:
             nodes = (f"{name} ({now - began:.0f} s)" for name, began in sorted(self._at_work.items()))
-            self._say(f"dbt: at work on {', '.join(nodes)}")
+            self._say(f"silver: at work on {', '.join(nodes)}")
+        elif not self._has_begun:
+            self._say(f"silver: dbt starts and reads its project ({now - self._began:.0f} s)")
+        self._spoke = now
 
     def _blockers(self) -> list[Blocker]:
         """Nothing where the server does not answer: dbt will say so."""

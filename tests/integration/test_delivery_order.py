@@ -84,7 +84,7 @@ def test_the_newer_delivery_wins_whichever_arrives_first(
     assert verdict.facts.partitions[0].reconcile["tie_unordered_count"] == 2
     print_verdict(verdict, settings(), as_json=False)
     told = capsys.readouterr().out
-    assert "warning: tie_unordered: 2 event(s)" in told
+    assert "2 warnings: tie_unordered" in told
     assert "tickets-2026-05-04.jsonl of manifest-t1-" in told
     assert len(read_status(database, DAY).ties) == 2
     assert reconciled(database) == proved_whole(database)

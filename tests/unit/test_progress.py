@@ -83,6 +83,20 @@ def test_a_stage_begins_when_the_one_before_it_was_last_heard(clock: Clock) -> N
     assert report.stage == "silver"
 
 
+def test_what_is_left_of_dbt_is_reckoned_from_its_first_node(clock: Clock) -> None:
+    """Prevents "1% of 94 nodes, 1:09:01 left", because dbt took 44 seconds to start."""
+    said: list[str] = []
+    report = Lines(Screen(80), said.append)
+    for now, done in ((144.0, 1), (154.0, 11), (164.0, 21)):
+        clock.now = now
+        report.step(Step("silver", "nodes", done, 101))
+    assert [" ".join(line.split()) for line in said] == [
+        "silver 1% of 101 nodes 44.0 s",
+        "silver 11% of 101 nodes, 0:01:30 left 54.0 s",
+        "silver 21% of 101 nodes, 0:01:20 left 64.0 s",
+    ]
+
+
 def test_a_stage_that_is_done_or_short_says_nothing_of_its_progress(clock: Clock) -> None:
     said: list[str] = []
     report = Lines(Screen(80), said.append)

@@ -1,0 +1,73 @@
+"""A day in words: the state that it is in, what became of its lines, and what its events make."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from loader.screen import Screen, paragraph
+from loader.status.days import DayState, State
+
+_SENTENCES: Mapping[State, str] = {
+    "damaged": "is damaged and needs you",
+    "incomplete": "is not complete",
+    "kept back": "is kept back: readers do not see its newest rows",
+    "held": "is held: readers see it as it was",
+    "released": "is complete and released",
+    "not asked for": "was not asked for yet: its lines are known from files that were read for other days",
+}
+
+# Each fate of a line, in the words of one and of several.
+_FATES = (
+    ("landed", "landed", "landed"),
+    ("duplicate", "duplicate", "duplicates"),
+    ("rejected", "rejected", "rejected"),
+    ("blank", "blank", "blank"),
+    ("erased", "erased", "erased"),
+    ("out_of_partition", "not asked for", "not asked for"),
+    ("gap", "without a fate", "without a fate"),
+)
+_EVENTS = (
+    ("superseded_count", "older version kept", "older versions kept"),
+    ("collided_count", "with a ticket_id of another source", "with a ticket_id of another source"),
+    ("retired_count", "of people who were erased", "of people who were erased"),
+    ("pending_count", "waiting for Silver", "waiting for Silver"),
+)
+
+
+def sentence_of(day: DayState, *, with_reason: bool = True) -> str:
+    why = f" ({day.reason})" if day.reason and with_reason else ""
+    return f"{day.partition_key} {_SENTENCES[day.state]}{why}."
+
+
+def equation_lines(screen: Screen, row: Mapping[str, Any]) -> list[str]:
+    """Of a row of reconcile_partition: its lines by fate, what its events came to, and what nothing explains."""
+    fates = {fate: int(row.get(f"{fate}_count") or 0) for fate, _, _ in _FATES}
+    count = int(row.get("line_count") or 0)
+    # Of a day, what is left are the lines of people who were erased.
+    fates["erased"] = count - sum(fates.values())
+    made = [_term(screen, int(row.get("silver_row_count") or 0), "ticket", "tickets")]
+    made += [_term(screen, int(row.get(name) or 0), one, several) for name, one, several in _EVENTS if row.get(name)]
+    unexplained = int(row.get("unexplained_count") or 0)
+    end = f"{screen.words(unexplained)} unexplained" if unexplained else "nothing unexplained"
+    events = _term(screen, int(row.get("event_count") or 0), "event", "events")
+    text = f"{events} → {', '.join(made)}; {end}"
+    return [
+        *lines_by_fate(screen, fates, indent="  "),
+        *paragraph(screen, text, indent="  ", hanging="      ", tone="bad" if unexplained else None),
+    ]
+
+
+def lines_by_fate(screen: Screen, fates: Mapping[str, int], *, indent: str = "") -> list[str]:
+    """How many lines there are, as the sum of what became of them."""
+    total = _term(screen, sum(fates.values()), "line", "lines")
+    told = " + ".join(fates_in_words(screen, fates))
+    return paragraph(screen, f"{total} = {told}" if told else total, indent=indent, hanging=f"{indent}    ")
+
+
+def fates_in_words(screen: Screen, fates: Mapping[str, int]) -> Iterable[str]:
+    return [_term(screen, fates[fate], one, several) for fate, one, several in _FATES if fates.get(fate)]
+
+
+def _term(screen: Screen, count: int, one: str, several: str) -> str:
+    return f"{screen.words(count)} {one if count == 1 else several}"
