@@ -27,6 +27,7 @@ from tests.integration.drift_scene import (
     BEFORE,
     CUSTOMER,
     EQUAL,
+    FIRST,
     FORMS,
     IDS,
     MISSING,
@@ -215,6 +216,24 @@ def test_what_was_measured_as_changes_came_is_what_a_whole_build_measures(drifte
     after = {table: found for table, found in reconciled(database).items() if table.startswith("drift_")}
     assert sorted(before) == ["drift_finding", "drift_profile", "drift_reject"]
     assert before == after
+
+
+def test_a_day_with_more_tickets_than_are_looked_at_keeps_their_number(drifted: Drifted) -> None:
+    """Prevents a thin day that is none: where changes were measured, the day had the sample's number of tickets."""
+    database = drifted.kept.fresh()
+    numbers = "select partition_key, measure, ticket_count from reconcile.drift_profile where check_name = 'volume'"
+    before = sorted(rows(database, numbers))
+    profiles = []
+    for proof in ("changes", "all"):
+        variables = json.dumps({"proof": proof, "drift": {**LIMITS, "sampled_tickets": 5}})
+        assert run_dbt(database, ROOT, ["run", "--select", "drift_profile", "--vars", variables]).is_ok
+        assert sorted(rows(database, numbers)) == before
+        profiles.append(
+            rows(database, "select p::text from reconcile.drift_profile as p where partition_key >= %s", FIRST)
+        )
+    looked_at = "select sum(ticket_count) from reconcile.drift_profile where partition_key = %s and measure = 'status'"
+    assert rows(database, looked_at, PRIORITY) == [(5,)]
+    assert sorted(profiles[0]) == sorted(profiles[1])
 
 
 def _ready(day: date) -> tuple[bool, str | None]:

@@ -16,22 +16,25 @@
 {%- do ref('scope_asset') -%}
 {%- do ref('scope_ticket') -%}
 {%- set features = drift_features() -%}
+{%- set sampled_tickets = var('drift')['sampled_tickets'] -%}
 
 with
 
 events as (
 
-    select * from {{ ref('reconcile_event') }}
+    select
+        partition_key,
+        ticket_id,
+        event_id,
+        event_fate,
+        version_at,
+        dlt_load_id
+    from {{ ref('reconcile_event') }}
+    where
+        event_id is not null
     {%- if is_incremental() %}
-    where partition_key = any(array(select touched_partition.partition_key from touched_partition))
+        and partition_key = any(array(select touched_partition.partition_key from touched_partition))
     {%- endif %}
-
-),
-
-known_events as (
-
-    select * from events
-    where event_id is not null
 
 ),
 
@@ -48,7 +51,7 @@ completed_loads as (
 
 openings as (
 
-    {{ opening_events('known_events') }}
+    {{ opening_events('events') }}
 
 ),
 
@@ -66,16 +69,10 @@ numbered as (
 
 ),
 
-raw_events as (
+-- Read where it lies: as it is used twice, all of it would be written out first.
+raw_events as not materialized (
 
     select * from {{ source('bronze', 'raw_ticket_event') }}
-    {%- if is_incremental() %}
-    where
-        event_id = any(array(
-            select numbered.event_id from numbered
-            where numbered.place <= {{ var('drift')['sampled_tickets'] }}
-        ))
-    {%- endif %}
 
 ),
 
@@ -91,7 +88,12 @@ sampled as (
         reconcile.jsonb_or_null(raw_events.raw_payload) as payload
     from numbered
     inner join raw_events on numbered.event_id = raw_events.event_id
-    where numbered.place <= {{ var('drift')['sampled_tickets'] }}
+    where
+        numbered.place <= {{ sampled_tickets }}
+        and raw_events.event_id = any(array(
+            select looked_at.event_id from numbered as looked_at
+            where looked_at.place <= {{ sampled_tickets }}
+        ))
     limit all
 
 ),
@@ -168,6 +170,9 @@ volumes as (
     from numbered
     inner join raw_events on numbered.event_id = raw_events.event_id
     left join completed_loads on numbered.dlt_load_id = completed_loads.load_id
+    {%- if is_incremental() %}
+    where raw_events.event_id = any(array(select numbered.event_id from numbered))
+    {%- endif %}
     group by numbered.partition_key
 
 ),
