@@ -162,7 +162,7 @@ def _order_by_list(path: Path, source_ids: Sequence[str]) -> list[int]:
         raise CommandUsageError(
             f"--order {os.fspath(path)!r}: expected every export of the folder once, oldest first:{told}\n"
             "no manifest was written",
-            next_command=f"sort {pasted(path)} | uniq -c   # its lines are the names below the folder",
+            next_command=f"sort {pasted(path)} | uniq -c   # mend the list: the names below the folder, each once",
         )
     return [index_of[name] for name in listed]
 

@@ -22,7 +22,7 @@ from loader.errors import CheckFailedError
 from loader.manifest.model import Asset, GatePolicy, Manifest, SelectionWindow, Violation
 from loader.manifest.rules import ContractRegistry, load_registry, violations_of
 from loader.manifest.sequence import Batch, SequenceError, sequence_of
-from loader.printable import in_one_line, pasted
+from loader.printable import in_one_line
 
 _CODE_OF_KEYWORD = {"required": "manifest_missing_field", "additionalProperties": "manifest_unknown_field"}
 _INVALID_VALUE = "manifest_invalid_value"
@@ -45,7 +45,8 @@ class ManifestRefusedError(CheckFailedError):
             told.append(f"  and {len(violations) - _TOLD} more")
         super().__init__(
             "\n".join([f"manifest {in_one_line(str(path))} is refused, nothing of it was read or written:", *told]),
-            next_command=f"make dry-run MANIFEST={pasted(path)}",
+            next_command="make manifest FROM=<folder of exports> OUT=<manifest.json>"
+            "   # or ask upstream for one that is right",
         )
         self.path = path
         self.violations = tuple(violations)

@@ -13,7 +13,6 @@ from loader.config import Settings
 from loader.contract.ruleset import load_ruleset
 from loader.errors import RefusedError
 from loader.evidence.files import require_writable
-from loader.printable import pasted
 from loader.progress import Report, Silent
 from loader.recovery.plan import DUE, VERBS, Plan, refuse_moved
 from loader.recovery.sources import found_now, roots_of
@@ -130,7 +129,8 @@ def _refuse_changed_sources(world: World, plan: Mapping[str, Any]) -> None:
                     f" ({known['found'][:12]}…, now {found[:12] if found else found}…), though its size and time of"
                     " writing say so; nothing was started. Its archived bytes are whole; other bytes need a new"
                     " manifest.",
-                    next_command=f"touch {pasted(asset.source_url_or_path)}   # then plan again: source_changed",
+                    next_command=f"loader replay --batch {manifest.batch_id}"
+                    "   # the archived bytes; what lies there now needs a manifest of its own",
                 )
 
 

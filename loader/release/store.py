@@ -324,7 +324,8 @@ def release_at(cursor: Any, instant: datetime) -> int:
         raise RefusedError(
             f"restore: the server's clock went back between releases {first_after} and {last}: each may be the one that"
             f" readers saw at {instant.isoformat()}; nothing was changed",
-            next_command=f"loader plan restore --release {last} --reason 'why'   # or {first_after - 1}, or between",
+            next_command=f"loader plan restore <the same days> --release {last} --reason '<why>'"
+            f"   # or {first_after - 1}, or between",
         )
     return int(last)
 

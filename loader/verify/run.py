@@ -191,7 +191,7 @@ def verify_run(
             claims, unindexed = _claims(cursor, raw_zone, ruleset, run_id)
             if not claims:
                 raise CheckFailedError(
-                    f"run {run_id} landed no line: there is nothing to verify", next_command=f"loader retry {run_id}"
+                    f"run {run_id} landed no line: there is nothing to verify", next_command="make diagnose"
                 )
             window = _window(cursor, run_id)
         found = verify_assets(connection, claims, window, progress)

@@ -205,7 +205,8 @@ class Warehouse:
     def unreachable(self, error: psycopg2.Error) -> InfrastructureError:
         """What an operator reads when this server is lost or refuses; libpq's text holds no password."""
         reason = " ".join(str(error).split()) or type(error).__name__
-        next_command = shlex.join(["pg_isready", "-h", self.host, "-p", str(self.port)])
+        is_ready = shlex.join(["pg_isready", "-h", self.host, "-p", str(self.port)])
+        next_command = f"{is_ready}   # start it, or name another server: PGHOST, PGPORT"
         if self.is_embedded:
             next_command = "make up"
         if f'database "{self.dbname}" does not exist' in reason:
