@@ -1,0 +1,373 @@
+"""States in which a day is not as it should be: rejected, withheld, held, kept back, stale, crashed, lost, bent."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loader.raw_zone import RawZone
+from loader.runs import IngestLock
+from tests.advice.place import Place
+from tests.advice.scene import Scene
+from tests.checkouts import ROOT
+from tests.crash.points import POINTS
+from tests.ingests import declare, settings, ticket, write_export
+from tests.recoveries import failing
+from tests.sabotage.victims import TICKET
+
+# Days of the place: 2026-04-16 to 19; what scenes deliver is of the day after.
+DAY = "2026-04-20"
+_HOOK = ROOT / "tests" / "crash" / "hook"
+
+
+def ticket_of(number: int, day: str = DAY, **changes: Any) -> dict[str, Any]:
+    return ticket(
+        number, **{"ticket_id": f"TKT-{day.replace('-', '')}-{number:06d}", "created_at": f"{day}T08:00:00Z", **changes}
+    )
+
+
+def deliver(place: Place, items: list[dict[str, Any] | bytes] | None = None, name: str = "new") -> Path:
+    """A manifest in the default folder, of one export of ten tickets of the day (or of `items`)."""
+    lines = [ticket_of(number) for number in range(10)] if items is None else items
+    write_export(place.seeds / name / f"tickets-{DAY}.jsonl", lines)
+    return declare(place.seeds / name, name)
+
+
+def _edited(manifest: Path, **changes: Any) -> None:
+    """Other words for the one asset that a manifest declares."""
+    body = json.loads(manifest.read_bytes())
+    body["assets"][0] |= changes
+    manifest.write_text(json.dumps(body))
+
+
+def rejects_over_the_limit(place: Place, patch: pytest.MonkeyPatch) -> str:
+    deliver(place, [*(ticket_of(number) for number in range(10)), *[b"{broken"] * 12])
+    return "make ingest"
+
+
+def all_rejected(place: Place, patch: pytest.MonkeyPatch) -> str:
+    deliver(place, [b"{broken"] * 5)
+    return "make ingest"
+
+
+def a_missing_file(place: Place, patch: pytest.MonkeyPatch) -> str:
+    manifest = deliver(place)
+    next((manifest.parent / "new").iterdir()).unlink()
+    return "make ingest"
+
+
+def other_bytes(place: Place, patch: pytest.MonkeyPatch) -> str:
+    manifest = deliver(place)
+    next((manifest.parent / "new").iterdir()).write_bytes(b"{}\n")
+    return "make ingest"
+
+
+def outside_the_roots(place: Place, patch: pytest.MonkeyPatch) -> str:
+    manifest = deliver(place)
+    outside = place.root.parent / "outside.jsonl"
+    outside.write_bytes(next((manifest.parent / "new").iterdir()).read_bytes())
+    _edited(manifest, source_url_or_path=str(outside))
+    return "make ingest"
+
+
+def a_broken_gzip(place: Place, patch: pytest.MonkeyPatch) -> str:
+    folder = place.seeds / "new"
+    folder.mkdir()
+    (folder / f"tickets-{DAY}.jsonl.gz").write_bytes(b"\x1f\x8b\x08\x00cut off")
+    declare(folder, "new")
+    return "make ingest"
+
+
+def a_kind_that_is_not_landed(place: Place, patch: pytest.MonkeyPatch) -> str:
+    _edited(deliver(place), asset_type="pdf")
+    return "make ingest"
+
+
+def quarantined(place: Place, patch: pytest.MonkeyPatch) -> str:
+    manifest = deliver(place)
+    _edited(manifest, metadata=None)
+    body = json.loads(manifest.read_bytes())
+    body["gate_policy"]["metadata_missing"] = "quarantine"
+    manifest.write_text(json.dumps(body))
+    return "make ingest"
+
+
+def a_refused_manifest(place: Place, patch: pytest.MonkeyPatch) -> str:
+    (place.seeds / "new.json").write_text("{")
+    return "make ingest"
+
+
+def a_refused_manifest_alone(place: Place, patch: pytest.MonkeyPatch) -> str:
+    (place.seeds / "new.json").write_text("{")
+    return "make ingest MANIFEST=data/seed_manifests/new.json"
+
+
+def a_changed_manifest(place: Place, patch: pytest.MonkeyPatch) -> str:
+    place.manifest.write_bytes(place.manifest.read_bytes() + b" ")
+    return "make ingest"
+
+
+def days_that_were_never_asked_for(place: Place, patch: pytest.MonkeyPatch) -> str:
+    deliver(place, [ticket_of(1), ticket_of(2, "2026-04-21"), ticket_of(3, "2026-04-22")])
+    return f"make ingest PARTITION={DAY}"
+
+
+def a_damaged_day_beside_days_that_were_never_asked_for(place: Place, patch: pytest.MonkeyPatch) -> str:
+    """What the issue saw."""
+    days_that_were_never_asked_for(place, patch)
+    place.loader("ingest", "--partition", DAY)
+    place.damage(f"delete from silver.ticket_fact where ticket_id = {TICKET}")
+    return "make build SELECT=reconcile"
+
+
+def a_damaged_day_beside_a_new_one(place: Place, patch: pytest.MonkeyPatch) -> str:
+    deliver(place)
+    place.damage(
+        f"delete from silver.ticket_fact where ticket_id = {TICKET}", "update ops.proof set project_sha256 = ''"
+    )
+    return f"make ingest PARTITION={DAY}"
+
+
+def held(place: Place, patch: pytest.MonkeyPatch) -> str:
+    place.loader("hold", "--partition", "2026-04-17", "--reason", "under review")
+    return "make ready PARTITION=2026-04-17"
+
+
+def drifting(place: Place, patch: pytest.MonkeyPatch) -> str:
+    triaged = [ticket_of(number, status="triaged") for number in range(50, 65)]
+    deliver(place, [*(ticket_of(number) for number in range(20)), *triaged])
+    return "make ingest"
+
+
+def collided(place: Place, patch: pytest.MonkeyPatch) -> str:
+    theirs = place.value(f"select ticket_id from silver.ticket_fact where ticket_id = {TICKET}")
+    deliver(place, [ticket_of(1, "2026-04-16", ticket_id=theirs, source_id="structured:tickets:other")])
+    return "make ingest"
+
+
+def restored(place: Place, patch: pytest.MonkeyPatch) -> str:
+    deliver(place, [ticket_of(1, "2026-04-17")])
+    place.loader("ingest")
+    place.loader("restore", "--partition", "2026-04-17", "--reason", "wrong", "--mode", "execute")
+    return "make ready PARTITION=2026-04-17"
+
+
+def _plan_file(place: Place, *words: str) -> str:
+    place.loader("plan", *words)
+    (plan,) = sorted((place.root / "reports" / words[0]).glob("*_plan_*.json"))
+    return f"make apply PLAN={plan.relative_to(place.root)}"
+
+
+def a_stale_plan(place: Place, patch: pytest.MonkeyPatch) -> str:
+    deliver(place)
+    command = _plan_file(place, "backfill", "--partition", DAY)
+    deliver(place, [ticket_of(40)], "newer")
+    return command
+
+
+def an_applied_plan(place: Place, patch: pytest.MonkeyPatch) -> str:
+    deliver(place)
+    command = _plan_file(place, "backfill", "--partition", DAY)
+    place.loader("apply", command.removeprefix("make apply PLAN="))
+    return command
+
+
+def a_source_that_hides_its_change(place: Place, patch: pytest.MonkeyPatch) -> str:
+    """Same size, same time, other bytes, and its days are due."""
+    manifest = deliver(place, [ticket_of(1), ticket_of(2, "2026-04-21")])
+    place.loader("ingest", "--partition", DAY)
+    command = _plan_file(place, "backfill", "--partition", "2026-04-21")
+    (source,) = (manifest.parent / "new").iterdir()
+    stamp = source.stat()
+    source.write_bytes(source.read_bytes().replace(b"open", b"shut"))
+    os.utime(source, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    return command
+
+
+def silver_changed_since(place: Place, patch: pytest.MonkeyPatch) -> str:
+    """Noted by its triggers, unlike a superuser's damage."""
+    place.sql(f"delete from silver.ticket_fact where ticket_id = {TICKET}")
+    return f"make ready PARTITION={place.value('select min(partition_key) from silver.ticket_fact')}"
+
+
+def _crashed_in(stage: str) -> Callable[[Place, pytest.MonkeyPatch], str]:
+    """As on a full disk, in this process."""
+
+    def bring(place: Place, patch: pytest.MonkeyPatch) -> str:
+        deliver(place)
+        with failing(stage):
+            place.loader("ingest")
+        return "make diagnose"
+
+    return bring
+
+
+def _killed_at(point: str) -> Callable[[Place, pytest.MonkeyPatch], str]:
+    def bring(place: Place, patch: pytest.MonkeyPatch) -> str:
+        deliver(place)
+        environment = {**os.environ, "PYTHONPATH": f"{_HOOK}{os.pathsep}{ROOT}", "CRASH_AT": POINTS[point]}
+        main = [sys.executable, "-c", "from loader.cli import main; main()", "ingest"]
+        done = subprocess.run(main, cwd=place.root, env=environment, capture_output=True, check=False, timeout=120)
+        assert done.returncode == -signal.SIGKILL, done
+        # The server takes a moment to see that its client is dead.
+        IngestLock.acquire(place.database, wait_seconds=30).close()
+        return "make diagnose"
+
+    return bring
+
+
+def locked_by_another(place: Place, patch: pytest.MonkeyPatch) -> str:
+    """It ends when its refusal has been read."""
+    lock = IngestLock.acquire(place.database, wait_seconds=0)
+    place.when_typed(lock.close)
+    return "make ingest"
+
+
+def _objects(place: Place) -> list[Path]:
+    keys = place.rows("select raw_zone_key from ops.source_asset order by asset_id")
+    return [RawZone(settings().raw_zone).path_of(key) for (key,) in keys]
+
+
+def _verify(place: Place) -> str:
+    return f"make verify RUN={place.value('select run_id::text from ops.ingest_run limit 1')}"
+
+
+def a_lost_object(place: Place, patch: pytest.MonkeyPatch) -> str:
+    _objects(place)[0].unlink()
+    return _verify(place)
+
+
+def a_lost_object_and_source(place: Place, patch: pytest.MonkeyPatch) -> str:
+    _objects(place)[0].unlink()
+    sorted(place.exports.iterdir())[0].unlink()
+    return _verify(place)
+
+
+def a_lost_source(place: Place, patch: pytest.MonkeyPatch) -> str:
+    """The archive has it: nothing is lost, and ingests go on telling."""
+    sorted(place.exports.iterdir())[0].unlink()
+    return "make ingest"
+
+
+def a_source_that_changed(place: Place, patch: pytest.MonkeyPatch) -> str:
+    source = sorted(place.exports.glob("*.jsonl"))[0]
+    source.write_bytes(source.read_bytes() + b"{}\n")
+    return "make ingest"
+
+
+def a_restored_database(place: Place, patch: pytest.MonkeyPatch) -> str:
+    deliver(place)
+    place.loader("ingest")
+    place.loader("hold", "--partition", "2026-04-17", "--reason", "under review")
+    place.forget()
+    return "make diagnose"
+
+
+def another_view(place: Place, patch: pytest.MonkeyPatch) -> str:
+    place.sql("alter view serving.ticket_fact rename to was; create view serving.ticket_fact as select 1 as a")
+    return "make diagnose"
+
+
+def _without(statement: str, first: str = "make diagnose") -> Callable[[Place, pytest.MonkeyPatch], str]:
+    def bring(place: Place, patch: pytest.MonkeyPatch) -> str:
+        place.sql(statement)
+        return first
+
+    return bring
+
+
+def an_erasure_cut_off(place: Place, patch: pytest.MonkeyPatch) -> str:
+    def dies(*arguments: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    with pytest.MonkeyPatch.context() as cut:
+        cut.setattr("loader.privacy.erase._vacuum", dies)
+        place.loader("erase", "--customer", "customer_1", "--reason", "request 4711", "--mode", "execute")
+    return "make diagnose"
+
+
+def new_rules(place: Place, patch: pytest.MonkeyPatch) -> str:
+    patch.setattr("loader.contract.ruleset.BUSINESS_RULES_VERSION", "of tomorrow")
+    return "make diagnose"
+
+
+def a_run_of_other_rules(place: Place, patch: pytest.MonkeyPatch) -> str:
+    deliver(place)
+    with failing("dbt"):
+        place.loader("ingest")
+    return new_rules(place, patch)
+
+
+STATES: tuple[Scene, ...] = (
+    Scene("rejects over the limit", rejects_over_the_limit, "person"),
+    Scene("all rejected", all_rejected, "person"),
+    Scene("a missing file", a_missing_file, "person"),
+    Scene("other bytes", other_bytes, "person"),
+    Scene("outside the roots", outside_the_roots, "person"),
+    Scene("a broken gzip", a_broken_gzip, "person"),
+    Scene("a kind that is not landed", a_kind_that_is_not_landed, "person"),
+    Scene("quarantined", quarantined, "person"),
+    Scene("a refused manifest", a_refused_manifest, "person"),
+    Scene("a refused manifest alone", a_refused_manifest_alone, "person", ("loader.manifest.parse:parse_manifest",)),
+    Scene("a changed manifest", a_changed_manifest, "person", ("loader.runs.registry:refuse_changed_manifests",)),
+    Scene("days that were never asked for", days_that_were_never_asked_for, "closed"),
+    Scene(
+        "a damaged day beside days that were never asked for",
+        a_damaged_day_beside_days_that_were_never_asked_for,
+        "closed",
+    ),
+    Scene("a damaged day beside a new one", a_damaged_day_beside_a_new_one, "closed"),
+    Scene("held", held, "person"),
+    Scene("drifting", drifting, "person"),
+    Scene("collided", collided, "person"),
+    Scene("restored", restored, "person"),
+    Scene("a stale plan", a_stale_plan, "closed", ("loader.recovery.plan:refuse_moved",)),
+    Scene("an applied plan", an_applied_plan, "closed", ("loader.recovery.apply:_refuse_applied",)),
+    Scene(
+        "a source that hides its change",
+        a_source_that_hides_its_change,
+        "person",
+        ("loader.recovery.apply:_refuse_changed_sources",),
+    ),
+    Scene("Silver changed since", silver_changed_since, "closed"),
+    *(
+        Scene(f"it failed in stage {stage}", _crashed_in(stage), "closed")
+        for stage in ("gate", "archive", "registration", "load", "completion", "dbt", "facts", "evidence")
+    ),
+    *(
+        Scene(f"killed: {point}", _killed_at(point), "closed")
+        for point in (
+            "the run is recorded",
+            "gate: one manifest judged",
+            "everything is archived",
+            "landed",
+            "dbt: built",
+            "facts are read",
+            "the run has ended, no file of its evidence is written",
+        )
+    ),
+    Scene("locked by another", locked_by_another, "closed", ("loader.runs.lock:_take",)),
+    Scene("a lost object", a_lost_object, "closed", ("loader.raw_zone.lost:lost_objects",)),
+    Scene("a lost object and source", a_lost_object_and_source, "person", ("loader.raw_zone.lost:lost_objects",)),
+    Scene("a lost source", a_lost_source, "person"),
+    Scene("a source that changed", a_source_that_changed, "person"),
+    Scene("a restored database", a_restored_database, "closed"),
+    Scene("another view", another_view, "closed"),
+    Scene("no serving", _without("drop schema serving cascade"), "closed"),
+    Scene("no reconcile", _without("drop schema reconcile cascade"), "closed"),
+    Scene("no finding table", _without("drop table reconcile.reconcile_finding cascade"), "closed"),
+    Scene("no Silver", _without("drop table silver.ticket_fact cascade"), "closed"),
+    Scene("a guard is off", _without("alter table bronze.raw_ticket_event disable trigger all"), "closed"),
+    Scene("a watch is off", _without("alter table silver.ticket_fact disable trigger all"), "closed"),
+    Scene("an erasure cut off", an_erasure_cut_off, "closed", fills={"<the same customer>": "customer_1"}),
+    Scene("new rules", new_rules, "closed"),
+    Scene("a run of other rules", a_run_of_other_rules, "closed"),
+)

@@ -1,0 +1,198 @@
+"""Command lines and settings that cannot be understood: what is told next must not be refused as well."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from tests.advice.place import Place
+from tests.advice.scene import Bring, Scene
+
+_OPTIONS = "loader.cli.recovery_options"
+_REQUEST = "loader.ingest.request"
+_DELIVERY = "loader.manifest.delivery"
+
+# Words that are typed as they stand, the place that refuses them, and where that leads. A placeholder in what is told
+# is a person's to fill: such a scene ends there.
+_WORDS: tuple[tuple[str, str, str], ...] = (
+    ("loader ingest --manifest ''", "loader.cli.options:request_of", "understood"),
+    ("loader ingest --partition 17.4.2026", "loader.config:parse_partition", "understood"),
+    ("loader ingest --partition 9999-12-31", f"{_REQUEST}:declared_input", "understood"),
+    ("loader ingest --batch batch-20260417-001", f"{_REQUEST}:declared_input", "person"),
+    ("loader ingest --input README.md --manifest a.json", f"{_REQUEST}:declared_input", "person"),
+    ("loader ingest --input pyproject.toml", f"{_REQUEST}:declared_input", "understood"),
+    ("loader ingest --limit 3", f"{_REQUEST}:refuse_limit_without_input", "person"),
+    ("loader ingest --manifest nowhere.json", f"{_REQUEST}:_read", "person"),
+    ("loader ingest --input pyproject.toml --batch monday", "loader.manifest.implicit:implicit_manifest", "understood"),
+    (
+        "loader ingest --input nowhere.jsonl --batch batch-20260417-001",
+        "loader.manifest.implicit:implicit_manifest",
+        "person",
+    ),
+    (
+        "loader restore --partition 2026-04-17 --release 1 --as-of 2026-04-18T09:00:00Z --reason why",
+        f"{_OPTIONS}:request_of_restore",
+        "understood",
+    ),
+    ("loader restore --partition 2026-04-17", f"{_OPTIONS}:request_of_restore", "understood"),
+    ("loader restore --all --reason why", f"{_OPTIONS}:request_of_restore", "understood"),
+    (
+        "loader restore --partition 2026-04-17 --as-of yesterday --reason why",
+        "loader.config:parse_instant",
+        "understood",
+    ),
+    ("loader expire --reason why", f"{_OPTIONS}:request_of_expire", "understood"),
+    ("loader expire --older-than 30", f"{_OPTIONS}:request_of_expire", "understood"),
+    ("loader expire --older-than 9999-01-01 --reason why", f"{_OPTIONS}:request_of_expire", "understood"),
+    ("loader retry 01a20487 --latest", f"{_OPTIONS}:request_of_run", "understood"),
+    ("loader replay", f"{_OPTIONS}:request_of_replay", "person"),
+    ("loader backfill", f"{_OPTIONS}:_window_of", "understood"),
+    ("loader backfill --from 2026-04-19 --to 2026-04-16", f"{_OPTIONS}:_window_of", "understood"),
+    ("loader backfill --partition 9999-12-31", f"{_OPTIONS}:_window_of", "understood"),
+    ("loader release", "loader.cli.release_commands:_days", "understood"),
+    ("loader ready", "loader.cli.release_commands:_days", "understood"),
+    ("loader hold --partition 2026-04-17", "loader.cli.release_commands:_reason", "understood"),
+    ("loader release --partition 2026-04-17 --accept-drift", "loader.cli.release_commands:_reason", "understood"),
+    (
+        "loader state reset --kind cursor --source s --to 2026-04-17T00:00:00Z --reason ' '",
+        "loader.cli.state_command:reset",
+        "understood",
+    ),
+    (
+        "loader state reset --kind cursor --source s --to today --reason why",
+        "loader.cli.state_command:_instant",
+        "understood",
+    ),
+    (
+        "loader state reset --kind cursor --source s --to 2026-04-17T00:00:00Z --reason why",
+        "loader.runs.state:reset_state",
+        "understood",
+    ),
+    ("loader erase --customer c", "loader.cli.erase_command:erase", "person"),
+    ("loader erase --customer c --plan p.json --reason why", "loader.cli.erase_command:erase", "person"),
+    ("loader erase --customer '' --reason why", "loader.privacy.plan:_refuse_unusable", "understood"),
+    ("loader erase --customer c --reason ' '", "loader.privacy.plan:_refuse_unusable", "person"),
+    ("loader erase --customer nobody --reason why", "loader.privacy.erase:plan_erasure", "understood"),
+    ("loader erase --customer c --plan nowhere.json", "loader.privacy.plan:read_erasure_plan", "understood"),
+    ("loader apply nowhere.json", "loader.recovery.plan:read_plan", "understood"),
+    ("loader apply contracts/manifest/manifest_v1.schema.json", "loader.recovery.plan:read_plan", "understood"),
+    ("loader verify --run 01a20487-27bf-7d6f-88b2-ba02718ad2c7", "loader.runs.prefix:whole_id", "understood"),
+    (
+        "loader manifest --from data/seed_manifests/exports --out m.json --window-start 2026-04-17T00:00:00Z",
+        "loader.cli.manifest_command:_window",
+        "person",
+    ),
+    (
+        "loader manifest --from data/seed_manifests/exports --out m.json --window-start x --window-end y",
+        "loader.cli.manifest_command:_window",
+        "person",
+    ),
+    (
+        "loader manifest --from data/seed_manifests/exports --out m.json --contract tickets",
+        "loader.manifest.build:_contract",
+        "person",
+    ),
+    ("loader verify --run 0", "loader.runs.prefix:whole_id", "understood"),
+    ("loader manifest --from nowhere --out m.json", "loader.manifest.build:_no_exports", "person"),
+    (
+        "loader manifest --from data/seed_manifests/exports --out data --order name",
+        "loader.manifest.write:write_manifest",
+        "person",
+    ),
+    (
+        "loader manifest --from data/seed_manifests/exports --out pyproject.toml --order name",
+        "loader.manifest.write:write_manifest",
+        "person",
+    ),
+    ("loader manifest --from data/seed_manifests/exports --out m.json --batch monday", f"{_DELIVERY}:_batch", "person"),
+    (
+        "loader manifest --from data/seed_manifests/exports --out m.json --order nowhere.txt",
+        f"{_DELIVERY}:_order_by_list",
+        "person",
+    ),
+    (
+        "loader manifest --from data/seed_manifests/exports --out m.json --order pyproject.toml",
+        f"{_DELIVERY}:_order_by_list",
+        "person",
+    ),
+)
+
+
+_VARIABLES: tuple[tuple[str, str, str], ...] = (
+    ("LOADER_REJECT_LIMIT", "many", "loader.config:load_settings"),
+    ("LOADER_RAWZONE", "/mnt/archive", "loader.variables:require_plain"),
+    ("LOADER_RAW_ZONE", "/mnt/archive\r", "loader.variables:require_plain"),
+    ("PGHOSTADDR", "127.0.0.1", "loader.warehouse.connection:given_warehouse"),
+    ("PGPORT", "http", "loader.warehouse.connection:given_warehouse"),
+    ("PGDATABASE", "omni\r", "loader.warehouse.connection:given_warehouse"),
+)
+
+
+def _set(name: str, value: str) -> Bring:
+    def bring(place: Place, patch: pytest.MonkeyPatch) -> str:
+        patch.setenv(name, value)
+        return "loader status"
+
+    return bring
+
+
+def _two_manifests_of_one_id(place: Place, patch: pytest.MonkeyPatch) -> str:
+    (place.seeds / "again.json").write_bytes(place.manifest.read_bytes() + b" ")
+    return "loader ingest"
+
+
+def _no_manifest(place: Place, patch: pytest.MonkeyPatch) -> str:
+    place.manifest.unlink()
+    return "loader ingest"
+
+
+def _names_that_nothing_orders(place: Place, patch: pytest.MonkeyPatch) -> str:
+    for name in ("left", "right"):
+        (place.root / "data" / "odd" / name).mkdir(parents=True)
+        (place.root / "data" / "odd" / f"{name}.jsonl").write_bytes(b"{}")
+    return "loader manifest --from data/odd --out m.json"
+
+
+def _equal_times(place: Place, patch: pytest.MonkeyPatch) -> str:
+    for path in place.exports.iterdir():
+        os.utime(path, (0, 0))
+    return "loader manifest --from data/seed_manifests/exports --out m.json --order mtime"
+
+
+def _a_name_that_no_manifest_holds(place: Place, patch: pytest.MonkeyPatch) -> str:
+    (place.exports / "a\nb.jsonl").write_bytes(b"{}")
+    return "loader manifest --from data/seed_manifests/exports --out m.json --order name"
+
+
+def _a_long_name(place: Place, patch: pytest.MonkeyPatch) -> str:
+    folder = place.exports / ("n" * 200) / ("n" * 200)
+    folder.mkdir(parents=True)
+    (folder / f"{'n' * 200}.jsonl").write_bytes(b"{}")
+    return "loader manifest --from data/seed_manifests/exports --out m.json --order name"
+
+
+def _a_path_that_no_text_holds(place: Place, patch: pytest.MonkeyPatch) -> str:
+    (place.root / os.fsdecode(b"odd\xff.jsonl")).write_bytes(b"{}")
+    return "loader ingest --input $'odd\\xff.jsonl' --batch batch-20260417-001"
+
+
+# What is told then takes seconds: an ingest, a release.
+_LONG = (
+    "loader ingest --partition 9999-12-31",
+    "loader ingest --input pyproject.toml",
+    "loader ingest --input pyproject.toml --batch monday",
+    "loader release",
+    "loader release --partition 2026-04-17 --accept-drift",
+)
+
+USAGE: tuple[Scene, ...] = (
+    *(Scene(words, words, end, (place,), is_long=words in _LONG) for words, place, end in _WORDS),
+    *(Scene(f"{name} is {value!r}", _set(name, value), "understood", (place,)) for name, value, place in _VARIABLES),
+    Scene("two manifests of one id", _two_manifests_of_one_id, "person", (f"{_REQUEST}:_read",)),
+    Scene("no manifest at all", _no_manifest, "person", (f"{_REQUEST}:_seed_manifests",)),
+    Scene("names that nothing orders", _names_that_nothing_orders, "person", (f"{_DELIVERY}:_order",)),
+    Scene("files of one time", _equal_times, "person", (f"{_DELIVERY}:_order_by_mtime",)),
+    Scene("a name of two lines", _a_name_that_no_manifest_holds, "person", ("loader.manifest.draft:require_storable",)),
+    Scene("a long name", _a_long_name, "person", ("loader.manifest.draft:require_source_id",)),
+)
