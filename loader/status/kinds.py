@@ -25,6 +25,7 @@ _DUPLICATE = (
 # A line, an event or a row that must be there is not.
 _GAP = (
     "asset_index_missing",
+    "asset_unexplained",
     "content_bytes_differ_from_lines",
     "entry_missing",
     "event_missing",
@@ -35,9 +36,13 @@ _GAP = (
     "lines_do_not_end_with_content",
     "lines_do_not_tile",
     "load_not_built",
+    "manifest_unexplained",
     "partition_not_taken",
+    "partition_unexplained",
     "reject_missing",
+    "run_unexplained",
     "source_asset_missing",
+    "ticket_count_differs",
     "ticket_missing",
 )
 # Something is there, and who brought it, or what it belongs to, is not.
@@ -58,6 +63,7 @@ _NO_TRACE = (
     "run_unknown",
     "source_asset_not_declared",
     "ticket_unfounded",
+    "ticket_without_customer",
 )
 KIND_OF_CHECK: dict[str, Kind] = {
     **dict.fromkeys(_DUPLICATE, "duplicate"),

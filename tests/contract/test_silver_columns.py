@@ -23,10 +23,8 @@ def columns(model: str) -> dict[str, dict[str, Any]]:
 
 
 def accepted_values(column: dict[str, Any]) -> list[str] | None:
-    for test in column.get("data_tests", []):
-        if isinstance(test, dict) and "accepted_values" in test:
-            return list(test["accepted_values"]["arguments"]["values"])
-    return None
+    values: list[str] | None = column.get("config", {}).get("meta", {}).get("accepted_values")
+    return values
 
 
 def test_ticket_fact_has_every_field_of_the_contract_but_free_text() -> None:

@@ -23,7 +23,7 @@ from tests.sabotage.victims import (
 )
 
 
-def _event_edit(column: str, value: str, check_name: str, event: str = SHOWN) -> Case:
+def _event_edit(column: str, value: str, check_name: str, event: str = SHOWN, other_days: str | None = None) -> Case:
     return Case(
         f"edit raw_ticket_event.{column}",
         (f"update bronze.raw_ticket_event set {column} = {value} where event_id = {event}",),
@@ -31,20 +31,22 @@ def _event_edit(column: str, value: str, check_name: str, event: str = SHOWN) ->
         check_name,
         EVENT_DAY + event,
         EVENT_ASSET + event,
+        other_days,
     )
 
 
-def _line_edit(column: str, value: str, check_name: str, line: str = RECORD_LINE, day: bool = True) -> Case:
+def _line_edit(column: str, value: str, check_name: str, *, day: bool = True, other_days: str | None = None) -> Case:
     return Case(
         f"edit asset_line.{column}",
         (
             unlock("bronze.asset_line"),
-            f"update bronze.asset_line set {column} = {value} where ctid = {line}",
+            f"update bronze.asset_line set {column} = {value} where ctid = {RECORD_LINE}",
         ),
         "bronze.asset_line",
         check_name,
-        LINE_DAY + line if day else None,
-        LINE_ASSET + line,
+        LINE_DAY + RECORD_LINE if day else None,
+        LINE_ASSET + RECORD_LINE,
+        other_days,
     )
 
 
@@ -107,7 +109,12 @@ EVENTS = (
         "resolved_at", "coalesce(resolved_at, created_at) + interval '1 second'", "columns_differ_from_payload"
     ),
     _event_edit("sla_due_at", "coalesce(sla_due_at, created_at) + interval '1 second'", "columns_differ_from_payload"),
-    _event_edit("partition_key", "partition_key + 1", "partition_differs_from_created_at"),
+    _event_edit(
+        "partition_key",
+        "partition_key + 1",
+        "partition_differs_from_created_at",
+        other_days="the day after has an event too many",
+    ),
     _event_edit("ingest_batch_id", "ingest_batch_id || 'x'", "ticket_differs_from_bronze"),
     _event_edit("warning_codes", "warning_codes || 'x'::text", "ticket_differs_from_bronze"),
     _event_edit("asset_id", "asset_id + 1000", "first_delivery_missing"),
@@ -217,7 +224,12 @@ LINES = (
     _line_edit("asset_id", "asset_id + 1000", "partition_counts_differ"),
     _line_edit("line_number", "line_number + 100000", "lines_do_not_tile", day=False),
     _line_edit("ruleset_id", "ruleset_id + 100", "partition_counts_differ"),
-    _line_edit("partition_key", "partition_key + 400", "partition_counts_differ"),
+    _line_edit(
+        "partition_key",
+        "partition_key + 400",
+        "partition_counts_differ",
+        other_days="the day that the line names now has a line too many",
+    ),
     Case(
         "turn a duplicate line into a blank one",
         (

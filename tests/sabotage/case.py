@@ -8,7 +8,9 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True)
 class Case:
     """One damage. `partition` and `asset` are queries, run before it, whose value the finding must name;
-    None where the damage has no single partition or asset, or where the database cannot know it."""
+    None where the damage has no single partition or asset, or where the database cannot know it.
+
+    A damage of one partition is found on no other one. `other_days`: why it is all the same."""
 
     name: str
     statements: tuple[str, ...]
@@ -16,6 +18,7 @@ class Case:
     check_name: str
     partition: str | None = None
     asset: str | None = None
+    other_days: str | None = None
 
 
 def unlock(table: str) -> str:

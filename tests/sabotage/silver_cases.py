@@ -9,7 +9,9 @@ _CUSTOMER_ASSET = f"select asset_id from silver.customer_dim where customer_id =
 _ASSET_OF_DAY = f"select min(asset_id) from bronze.asset_line where partition_key = {DAY}"
 
 
-def _ticket_edit(column: str, value: str, check_name: str = "ticket_differs_from_bronze") -> Case:
+def _ticket_edit(
+    column: str, value: str, check_name: str = "ticket_differs_from_bronze", other_days: str | None = None
+) -> Case:
     return Case(
         f"edit ticket_fact.{column}",
         (f"update silver.ticket_fact set {column} = {value} where ticket_id = {TICKET}",),
@@ -17,6 +19,7 @@ def _ticket_edit(column: str, value: str, check_name: str = "ticket_differs_from
         check_name,
         TICKET_DAY,
         TICKET_ASSET,
+        other_days,
     )
 
 
@@ -55,7 +58,6 @@ _TICKET_EDITS = {
     "quality_gate": "case quality_gate when 'pass' then 'fail' else 'pass' end",
     "owner": "owner || 'x'",
     "tags": "case when tags is null then '[]'::jsonb end",
-    "partition_key": "partition_key + 1",
     "is_open": "not is_open",
     "version_count": "version_count + 1",
     "warning_codes": "warning_codes || 'x'::text",
@@ -85,6 +87,7 @@ TICKETS = (
         TICKET_ASSET,
     ),
     *(_ticket_edit(column, value) for column, value in _TICKET_EDITS.items()),
+    _ticket_edit("partition_key", "partition_key + 1", other_days="the day after shows a row that is not its own"),
     _ticket_edit("ticket_id", "'TKT-19990101-000001'", "ticket_missing"),
     _ticket_edit("source_fingerprint", "repeat('0', 64)", "lineage_differs"),
     _ticket_edit("manifest_id", "manifest_id || 'x'", "lineage_differs"),
@@ -166,13 +169,21 @@ DAYS = (
         None,
         _ASSET_OF_DAY,
     ),
-    Case("empty Silver", ("delete from silver.ticket_fact",), "silver.ticket_fact", "ticket_missing", f"select {DAY}"),
+    Case(
+        "empty Silver",
+        ("delete from silver.ticket_fact",),
+        "silver.ticket_fact",
+        "ticket_missing",
+        f"select {DAY}",
+        other_days="every day is emptied",
+    ),
     Case(
         "empty Bronze's events",
         ("delete from bronze.raw_ticket_event",),
         "bronze.raw_ticket_event",
         "event_missing",
         f"select {DAY}",
+        other_days="every day is emptied",
     ),
     Case(
         "empty Bronze's lines",
@@ -180,6 +191,7 @@ DAYS = (
         "bronze.asset_line",
         "partition_counts_differ",
         f"select {DAY}",
+        other_days="every day is emptied",
     ),
     Case(
         "empty Bronze and Silver",

@@ -86,22 +86,22 @@ def _parameters() -> list[Any]:
 
 @pytest.mark.parametrize("case", _parameters())
 def test_damage_is_named(case: Case, warehouse: Warehouse) -> None:
-    """A deleted, doubled or edited row, past triggers, keys and foreign keys, has an address afterwards."""
+    """A deleted, doubled or edited row, past triggers, keys and foreign keys, has an address afterwards; a failing
+    check keeps no node from being built, and no other day from being proved."""
     partition, asset = _value(warehouse, case.partition), _value(warehouse, case.asset)
     assert case.partition is None or partition is not None, "the warehouse has no row for this case"
     rows(warehouse, "set session_replication_role = replica; " + "; ".join(case.statements))
 
     build = _prove(warehouse)
-    failed = [node.unique_id for node in build.failed]
-    assert failed, "dbt build --select reconcile passed on a damaged warehouse"
-    assert all(unique_id.startswith("test.") for unique_id in failed), build.failed
-    table = case.table_name.split(".")[1]
-    assert any(table in unique_id for unique_id in failed), f"no failing test names {table}: {failed}"
+    assert [node.name for node in build.failed] == ["no_finding"], build.failed
+    assert build.skipped == ()
     found = rows(warehouse, FINDINGS)
     named = [one for one in found if one[:2] == (case.table_name, case.check_name)]
     assert named, found
     if partition is not None:
         assert any(one[2] == partition for one in named), named
+        elsewhere = [one for one in found if one[2] != partition]
+        assert bool(elsewhere) == (case.other_days is not None), (partition, elsewhere)
     if asset is not None:
         assert any(one[3] == asset for one in named), named
 

@@ -19,26 +19,6 @@
     {{ return(dbt.should_full_refresh()) }}
 {%- endmacro %}
 
-{#- Overrides dbt's: where only changes are proved, the data tests of Silver read the rows that changed. -#}
-{% macro postgres__get_where_subquery(relation) -%}
-    {%- set keys = {'ticket_fact': 'ticket_id', 'customer_dim': 'customer_id'} -%}
-    {%- if is_proving_changes() and relation.schema == 'silver' and relation.identifier in keys -%}
-        {%- if config.get('where') -%}
-            {{ exceptions.raise_compiler_error("a data test of Silver cannot have a `where` of its own") }}
-        {%- endif -%}
-        {%- set key = keys[relation.identifier] -%}
-(
-    select * from {{ relation }}
-    where {{ key }} in (
-        select row_key from {{ source('ops', 'unproved_change') }}
-        where table_name = 'silver.{{ relation.identifier }}'
-    )
-) dbt_subquery
-    {%- else -%}
-        {{ return(dbt.default__get_where_subquery(relation)) }}
-    {%- endif -%}
-{%- endmacro %}
-
 {#- Post-hook of a model of Silver: from now on the database itself notes which rows of it change. A table made anew
     has changed as a whole. -#}
 {% macro note_changes(key) -%}

@@ -21,22 +21,31 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- The findings in `relation_name` as text, most counted first within a table, and a last line for what is left out. -#}
+{#- The findings in `relation_name` as text, a damage of several days in one line, most counted first within a table, and
+    a last line for what is left out. -#}
 {% macro finding_lines(relation_name, line_limit=50) -%}
     {{ return(adapter.dispatch('finding_lines')(relation_name, line_limit)) }}
 {%- endmacro %}
 
 {% macro default__finding_lines(relation_name, line_limit=50) -%}
+    {%- set damage = "table_name, asset_id, source_id, manifest_id, run_id, check_name, finding_count, detail" -%}
     {%- set found = run_query(
-        "select table_name, partition_key, asset_id, source_id, manifest_id, run_id, check_name, finding_count, detail"
-        ~ ", count(*) over () as all_count from " ~ relation_name
-        ~ " order by table_name, finding_count desc, check_name, partition_key, asset_id, manifest_id, source_id, run_id"
+        "select " ~ damage ~ ", count(*) as row_count, count(partition_key) as day_count"
+        ~ ", min(partition_key) as first_day, max(partition_key) as last_day, count(*) over () as all_count"
+        ~ " from " ~ relation_name ~ " group by " ~ damage
+        ~ " order by table_name, finding_count desc, check_name, first_day, asset_id, manifest_id, source_id, run_id"
         ~ " limit " ~ line_limit
     ) -%}
     {%- set lines = [] -%}
     {%- for row in found.rows -%}
         {%- set where = [row['table_name']] -%}
-        {%- if row['partition_key'] is not none -%}{%- do where.append('partition ' ~ row['partition_key']) -%}{%- endif -%}
+        {%- if row['day_count'] | int < row['row_count'] | int -%}
+            {%- do where.append('every partition') -%}
+        {%- elif row['day_count'] | int == 1 -%}
+            {%- do where.append('partition ' ~ row['first_day']) -%}
+        {%- else -%}
+            {%- do where.append((row['day_count'] | int) ~ ' partitions ' ~ row['first_day'] ~ ' to ' ~ row['last_day']) -%}
+        {%- endif -%}
         {%- if row['source_id'] is not none -%}
             {%- do where.append('asset ' ~ row['source_id']) -%}
         {%- elif row['asset_id'] is not none -%}

@@ -71,10 +71,6 @@ joined as (
         completed.completed_row_digest,
         coalesce(content.row_count, 0) as row_count,
         coalesce(content.row_digest, 0) as row_digest,
-        content.first_asset_id,
-        content.last_asset_id,
-        content.first_partition_key,
-        content.last_partition_key,
         content.first_run_id,
         content.last_run_id
     from completed
@@ -97,10 +93,6 @@ judged as (
         joined.completed_row_digest,
         joined.row_count,
         joined.row_digest,
-        joined.first_asset_id,
-        joined.last_asset_id,
-        joined.first_partition_key,
-        joined.last_partition_key,
         joined.first_run_id,
         joined.last_run_id,
         coalesce(dlt_status.dlt_load_count, 0) as dlt_load_count,

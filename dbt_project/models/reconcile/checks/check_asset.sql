@@ -175,7 +175,7 @@ found as (
 
     select
         {{ finding(
-            'source_asset_missing', "'ops.source_asset'", "'other tables name this asset; got no row for it'",
+            'source_asset_missing', 'gap', "'ops.source_asset'", "'other tables name this asset; got no row for it'",
             asset_id='referenced.asset_id'
         ) }}
     from referenced
@@ -184,7 +184,7 @@ found as (
     union all
     select
         {{ finding(
-            'source_asset_doubled', "'ops.source_asset'",
+            'source_asset_doubled', 'duplicate', "'ops.source_asset'",
             "'got ' || greatest(max(id_copy_count), max(fingerprint_copy_count)) || ' rows of one content, expected 1'",
             asset_id='asset_id'
         ) }}
@@ -194,7 +194,7 @@ found as (
     union all
     select
         {{ finding(
-            'source_asset_differs_from_raw_zone_key', "'ops.source_asset'",
+            'source_asset_differs_from_raw_zone_key', 'drift', "'ops.source_asset'",
             "'fingerprint ' || source_fingerprint || ', encoding ' || content_encoding
             || ' do not fit raw_zone_key ' || raw_zone_key",
             asset_id='asset_id'
@@ -204,7 +204,7 @@ found as (
     union all
     select
         {{ finding(
-            'source_asset_sizes_differ', "'ops.source_asset'",
+            'source_asset_sizes_differ', 'drift', "'ops.source_asset'",
             "'a plain file of ' || size_bytes || ' bytes cannot hold ' || content_bytes || ' bytes of content'",
             asset_id='asset_id'
         ) }}
@@ -213,7 +213,7 @@ found as (
     union all
     select
         {{ finding(
-            'source_asset_not_declared', "'ops.source_asset'", "'no manifest entry names this asset'",
+            'source_asset_not_declared', 'no_trace', "'ops.source_asset'", "'no manifest entry names this asset'",
             asset_id='source_assets.asset_id', run_id='source_assets.registered_by_run_id'
         ) }}
     from source_assets
@@ -222,7 +222,7 @@ found as (
     union all
     select
         {{ finding(
-            'checksum_differs_from_declared',
+            'checksum_differs_from_declared', 'drift',
             "case when described.is_key_of_fingerprint then 'ops.manifest_asset' else 'ops.source_asset' end",
             "'got ' || described.source_fingerprint || ', declared ' || manifest_assets.declared_checksum_sha256",
             manifest_id='manifest_assets.manifest_id', source_id='manifest_assets.source_id',
@@ -234,7 +234,7 @@ found as (
     union all
     select
         {{ finding(
-            'size_differs_from_declared',
+            'size_differs_from_declared', 'drift',
             "case when manifest_assets.declared_checksum_sha256 <> described.source_fingerprint"
             ~ " and described.is_key_of_fingerprint then 'ops.manifest_asset' else 'ops.source_asset' end",
             "'got ' || described.size_bytes || ' bytes, declared ' || manifest_assets.declared_size_bytes",
@@ -247,7 +247,7 @@ found as (
     union all
     select
         {{ finding(
-            'record_count_differs_from_declared', "'ops.manifest_asset'",
+            'record_count_differs_from_declared', 'drift', "'ops.manifest_asset'",
             "'ruleset ' || counted_indexes.ruleset_id || ': got '
             || counted_indexes.delivered_record_count || ' non-blank lines, declared '
             || manifest_assets.declared_record_count",
@@ -264,7 +264,7 @@ found as (
     union all
     select
         {{ finding(
-            'index_of_another_run', "'ops.asset_index'",
+            'index_of_another_run', 'drift', "'ops.asset_index'",
             "'ruleset ' || asset_indexes.ruleset_id || ': run ' || asset_indexes.run_id || ' attempt '
             || asset_indexes.attempt || ' did not parse this asset under it'",
             asset_id='asset_indexes.asset_id', run_id='asset_indexes.run_id'
@@ -290,7 +290,7 @@ found as (
     union all
     select
         {{ finding(
-            'partition_taken_by_another_run', "'ops.asset_partition'",
+            'partition_taken_by_another_run', 'drift', "'ops.asset_partition'",
             "'ruleset ' || asset_partitions.ruleset_id || ': run ' || asset_partitions.taken_by_run_id
             || ' did not parse this asset for this day under it'",
             asset_id='asset_partitions.asset_id', partition_key='asset_partitions.partition_key',
@@ -316,7 +316,7 @@ found as (
     -- The run that indexed an asset took every partition in its window.
     select
         {{ finding(
-            'partition_not_taken', "'ops.asset_partition'",
+            'partition_not_taken', 'gap', "'ops.asset_partition'",
             "'ruleset ' || asset_partitions.ruleset_id || ': got no taken_by_run_id; run ' || asset_indexes.run_id
             || ' indexed the asset for this day without a line limit'",
             asset_id='asset_partitions.asset_id', partition_key='asset_partitions.partition_key',

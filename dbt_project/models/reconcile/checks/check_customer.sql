@@ -26,6 +26,21 @@ customers as (
 
 ),
 
+tickets as (
+
+    select * from {{ ref('ticket_fact') }}
+    {%- if is_proving_changes() %}
+    where ticket_id = any(array(select scope_ticket.ticket_id from {{ scope_ticket }} as scope_ticket))
+    {%- endif %}
+
+),
+
+raw_events as (
+
+    select * from {{ source('bronze', 'raw_ticket_event') }}
+
+),
+
 manifests as (
 
     select * from {{ source('ops', 'manifest') }}
@@ -172,6 +187,7 @@ found_customers as (
     select
         -- A finding reaches reports and evidence: it names the event, never the customer.
         coalesce(expected.event_id, actual.event_id) as event_id,
+        expected.customer_id as expected_customer_id,
         expected.partition_key,
         coalesce(expected.asset_id, actual.asset_id) as asset_id,
         coalesce(expected.run_id, actual.run_id) as run_id,
@@ -195,25 +211,104 @@ found_customers as (
 
 ),
 
+-- Whatever state Bronze is in.
+misvalued as (
+
+    select *
+    from (
+        select
+            event_id,
+            asset_id,
+            run_id,
+            {{ columns_not_as_declared('customer_dim') | indent(12) }} as column_names
+        from customers
+    ) as valued
+    where column_names <> ''
+
+),
+
+-- Where the customer is not missed already.
+orphans as (
+
+    select
+        tickets.ticket_id,
+        tickets.partition_key,
+        tickets.asset_id,
+        tickets.run_id
+    from tickets
+    left join customers on tickets.customer_id = customers.customer_id
+    left join found_customers on tickets.customer_id = found_customers.expected_customer_id
+    where customers.customer_id is null and found_customers.expected_customer_id is null
+
+),
+
+dated as (
+
+    select
+        damaged.*,
+        coalesce(damaged.known_partition_key, raw_events.partition_key) as partition_key
+    from (
+        select
+            event_id,
+            asset_id,
+            run_id,
+            partition_key as known_partition_key,
+            difference,
+            lineage_difference,
+            null as column_names
+        from found_customers
+        where difference is not null or lineage_difference is not null
+        union all
+        select
+            event_id,
+            asset_id,
+            run_id,
+            null as known_partition_key,
+            null as difference,
+            null as lineage_difference,
+            column_names
+        from misvalued
+    ) as damaged
+    left join raw_events on damaged.event_id = raw_events.event_id
+
+),
+
 found as (
 
     select
         {{ finding(
-            'customer_differs_from_bronze', "'silver.customer_dim'",
+            'customer_differs_from_bronze', 'drift', "'silver.customer_dim'",
             "'customer of event ' || event_id || ': ' || difference",
             partition_key='partition_key', asset_id='asset_id', run_id='run_id'
         ) }}
-    from found_customers
+    from dated
     where difference is not null
     union all
     select
         {{ finding(
-            'lineage_differs', "'silver.customer_dim'",
+            'lineage_differs', 'drift', "'silver.customer_dim'",
             "'customer of event ' || event_id || ': ' || lineage_difference",
             partition_key='partition_key', asset_id='asset_id', run_id='run_id'
         ) }}
-    from found_customers
+    from dated
     where difference is null and lineage_difference is not null
+    union all
+    select
+        {{ finding(
+            'value_not_accepted', 'drift', "'silver.customer_dim'",
+            "'customer of event ' || event_id || ': ' || column_names",
+            partition_key='partition_key', asset_id='asset_id', run_id='run_id'
+        ) }}
+    from dated
+    where column_names is not null
+    union all
+    select
+        {{ finding(
+            'ticket_without_customer', 'no_trace', "'silver.ticket_fact'",
+            "'ticket ' || ticket_id || ': customer_dim has no row for its customer'",
+            partition_key='partition_key', asset_id='asset_id', run_id='run_id'
+        ) }}
+    from orphans
 
 )
 

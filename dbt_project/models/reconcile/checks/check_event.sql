@@ -114,7 +114,7 @@ found as (
 
     select
         {{ finding(
-            'payload_differs_from_fingerprint', "'bronze.raw_ticket_event'",
+            'payload_differs_from_fingerprint', 'drift', "'bronze.raw_ticket_event'",
             "'event ' || flagged.event_id || ' of ' || flagged.ticket_id
             || ': sha256(raw_payload) is not its record_fingerprint'",
             partition_key=day, asset_id=asset, run_id='flagged.run_id'
@@ -125,7 +125,7 @@ found as (
     union all
     select
         {{ finding(
-            'event_id_differs_from_fingerprint', "'bronze.raw_ticket_event'",
+            'event_id_differs_from_fingerprint', 'drift', "'bronze.raw_ticket_event'",
             "'event ' || flagged.event_id || ' of ' || flagged.ticket_id
             || ': expected the first 16 of 32 bytes of record_fingerprint'",
             partition_key=day, asset_id=asset, run_id='flagged.run_id'
@@ -136,7 +136,7 @@ found as (
     union all
     select
         {{ finding(
-            'columns_differ_from_payload', "'bronze.raw_ticket_event'",
+            'columns_differ_from_payload', 'drift', "'bronze.raw_ticket_event'",
             "'event ' || flagged.event_id || ' of ' || flagged.ticket_id || ': '
             || flagged.differing_columns",
             partition_key=day, asset_id=asset, run_id='flagged.run_id'
@@ -147,7 +147,7 @@ found as (
     union all
     select
         {{ finding(
-            'partition_differs_from_created_at', "'bronze.raw_ticket_event'",
+            'partition_differs_from_created_at', 'drift', "'bronze.raw_ticket_event'",
             "'event ' || flagged.event_id || ' of ' || flagged.ticket_id || ': got ' || flagged.partition_key
             || ', expected the UTC day of created_at'",
             partition_key=day, asset_id=asset, run_id='flagged.run_id'
@@ -158,7 +158,7 @@ found as (
     union all
     select
         {{ finding(
-            'event_doubled', "'bronze.raw_ticket_event'",
+            'event_doubled', 'duplicate', "'bronze.raw_ticket_event'",
             "'event ' || flagged.event_id || ' of ' || flagged.ticket_id || ': got ' || flagged.copy_count
             || ' rows, expected 1'",
             partition_key=day, asset_id=asset, run_id='flagged.run_id'
@@ -169,7 +169,7 @@ found as (
     union all
     select
         {{ finding(
-            'run_differs_from_load', "'bronze.raw_ticket_event'",
+            'run_differs_from_load', 'drift', "'bronze.raw_ticket_event'",
             "'event ' || flagged.event_id || ' of ' || flagged.ticket_id || ': got run ' || flagged.run_id
             || ', its load was completed by ' || flagged.load_run_id",
             partition_key=day, asset_id=asset, run_id='flagged.load_run_id'
@@ -180,7 +180,7 @@ found as (
     union all
     select
         {{ finding(
-            'first_delivery_missing',
+            'first_delivery_missing', 'gap',
             "case when flagged.is_load_intact then 'bronze.asset_line' else 'bronze.raw_ticket_event' end",
             "'event ' || flagged.event_id || ' of ' || flagged.ticket_id || ' names asset ' || flagged.asset_id
             || ' line ' || flagged.line_number || '; that line is absent or holds another event'",
@@ -193,7 +193,7 @@ found as (
     -- Lines of a taken partition whose event is not there.
     select
         {{ finding(
-            'event_missing',
+            'event_missing', 'gap',
             "case when indexes.is_load_intact then 'bronze.raw_ticket_event' else 'bronze.asset_line' end",
             "'line ' || fates.first_line_number || ' is a record of a taken partition; its event is not there'",
             partition_key='fates.partition_key', asset_id='fates.asset_id', finding_count='fates.line_count'
@@ -207,7 +207,7 @@ found as (
     union all
     select
         {{ finding(
-            'line_partition_differs',
+            'line_partition_differs', 'drift',
             "case when indexes.is_load_intact then 'bronze.raw_ticket_event' else 'bronze.asset_line' end",
             "'line ' || fates.first_line_number || ' and its event name different partitions'",
             partition_key='fates.partition_key', asset_id='fates.asset_id', finding_count='fates.line_count'

@@ -146,17 +146,23 @@ ends as (
 
 found as (
 
+    -- Of the days that lines are read for, and promised, under that ruleset.
     select
         {{ finding(
-            'asset_index_missing', "'ops.asset_index'",
-            "'ruleset ' || ruleset_id || ': got no row for ' || line_count || ' lines'", asset_id='asset_id'
+            'asset_index_missing', 'gap', "'ops.asset_index'",
+            "'ruleset ' || indexes.ruleset_id || ': got no row for ' || indexes.line_count || ' lines'",
+            partition_key='partitions.partition_key', asset_id='indexes.asset_id'
         ) }}
     from indexes
-    where index_copy_count = 0
+    left join partitions
+        on
+            indexes.asset_id = partitions.asset_id
+            and indexes.ruleset_id = partitions.ruleset_id
+    where indexes.index_copy_count = 0
     union all
     select
         {{ finding(
-            'asset_index_doubled', "'ops.asset_index'",
+            'asset_index_doubled', 'duplicate', "'ops.asset_index'",
             "'ruleset ' || ruleset_id || ': got ' || index_copy_count || ' rows, expected 1'", asset_id='asset_id'
         ) }}
     from indexes
@@ -164,27 +170,31 @@ found as (
     union all
     select
         {{ finding(
-            'lines_do_not_tile', "'bronze.asset_line'",
+            'lines_do_not_tile', 'gap', "'bronze.asset_line'",
             "'ruleset ' || ruleset_id || ': line ' || first_misplaced_line_number
             || ' does not follow the line before it (absent, doubled or edited)'",
-            asset_id='asset_id', finding_count='misplaced_line_count'
+            asset_id='asset_id', finding_count='misplaced_line_count',
+            extent="case when tiled_bytes < end_offset or line_count <> declared_indexed_line_count"
+            ~ " then 'lost' else 'sum' end"
         ) }}
     from indexes
     where misplaced_line_count > 0
     union all
     select
         {{ finding(
-            'lines_do_not_end_with_content',
+            'lines_do_not_end_with_content', 'gap',
             "case when is_size_contradicted and is_load_intact then 'ops.source_asset' else 'bronze.asset_line' end",
             "'ruleset ' || ruleset_id || ': lines end at byte ' || end_offset || ', the content at '
             || coalesce(content_bytes::text, 'unknown')",
-            asset_id='asset_id'
+            asset_id='asset_id',
+            extent="case when is_size_contradicted and is_load_intact then 'row'"
+            ~ " when end_offset > content_bytes then 'sum' else 'lost' end"
         ) }}
     from ends
     union all
     select
         {{ finding(
-            'content_bytes_differ_from_lines', "'ops.source_asset'",
+            'content_bytes_differ_from_lines', 'gap', "'ops.source_asset'",
             "'ruleset ' || ruleset_id || ': lines end at byte ' || end_offset || ', content_bytes says ' || content_bytes",
             asset_id='asset_id'
         ) }}
@@ -193,18 +203,19 @@ found as (
     union all
     select
         {{ finding(
-            'line_count_differs',
+            'line_count_differs', 'gap',
             "case when misplaced_line_count = 0 and is_load_intact then 'ops.asset_index' else 'bronze.asset_line' end",
             "'ruleset ' || ruleset_id || ': got ' || line_count || ' lines, asset_index says '
             || declared_indexed_line_count || ' indexed of ' || declared_line_count",
-            asset_id='asset_id', finding_count='greatest(abs(line_count - declared_indexed_line_count), 1)'
+            asset_id='asset_id', finding_count='greatest(abs(line_count - declared_indexed_line_count), 1)',
+            extent="case when misplaced_line_count = 0 and is_load_intact then 'row' else 'lost' end"
         ) }}
     from indexes
     where index_copy_count > 0 and line_count <> declared_indexed_line_count
     union all
     select
         {{ finding(
-            'index_incomplete_without_limit', "'ops.asset_index'",
+            'index_incomplete_without_limit', 'gap', "'ops.asset_index'",
             "'ruleset ' || indexes.ruleset_id || ': ' || indexes.declared_indexed_line_count || ' of '
             || indexes.declared_line_count || ' lines indexed, by a run without a line limit'",
             asset_id='indexes.asset_id', run_id='indexes.run_id'
@@ -215,7 +226,7 @@ found as (
     union all
     select
         {{ finding(
-            'index_incomplete_at_the_end', "'ops.asset_index'",
+            'index_incomplete_at_the_end', 'gap', "'ops.asset_index'",
             "'ruleset ' || ruleset_id || ': the lines reach the end of the content, yet ' || declared_line_count
             || ' lines are said to exist and ' || declared_indexed_line_count || ' are indexed'",
             asset_id='asset_id'
@@ -225,7 +236,7 @@ found as (
     union all
     select
         {{ finding(
-            'partition_counts_differ',
+            'partition_counts_differ', 'drift',
             "case when indexes.is_load_intact and indexes.misplaced_line_count = 0 then 'ops.asset_partition'"
             ~ " else 'bronze.asset_line' end",
             "'ruleset ' || partitions.ruleset_id || ': lines give ' || partitions.record_line_count || ' records and '
@@ -245,7 +256,7 @@ found as (
     union all
     select
         {{ finding(
-            'partition_doubled', "'ops.asset_partition'",
+            'partition_doubled', 'duplicate', "'ops.asset_partition'",
             "'ruleset ' || ruleset_id || ': got ' || copy_count || ' rows, expected 1'",
             partition_key='partition_key', asset_id='asset_id'
         ) }}

@@ -1,9 +1,6 @@
 {#- Selected by ticket_fact+, and built after it. -#}
 {%- do ref('ticket_fact') -%}
 {#- Loads: what the tables hold against ops.completed_load, bronze._dlt_loads and the runs that list them. -#}
-{%- set asset = 'case when loads.first_asset_id = loads.last_asset_id then loads.first_asset_id end' -%}
-{%- set day = 'case when loads.first_partition_key = loads.last_partition_key'
-    ~ ' then loads.first_partition_key end' -%}
 
 with
 
@@ -69,10 +66,10 @@ found as (
 
     select
         {{ finding(
-            'completed_load_missing', "'ops.completed_load'",
+            'completed_load_missing', 'no_trace', "'ops.completed_load'",
             "'load ' || missing.load_id || ', table ' || missing.table_name || ': got no row, expected one; '
             || coalesce(loads.row_count, 0) || ' rows of it are in the table'",
-            partition_key=day, asset_id=asset
+            load_id='missing.load_id'
         ) }}
     from missing
     left join loads
@@ -82,9 +79,9 @@ found as (
     union all
     select
         {{ finding(
-            'rows_never_completed', "'bronze.' || loads.table_name",
+            'rows_never_completed', 'no_trace', "'bronze.' || loads.table_name",
             "'load ' || loads.load_id || ' holds rows, but no run ever completed or listed it'",
-            partition_key=day, asset_id=asset, finding_count='loads.row_count'
+            load_id='loads.load_id', finding_count='loads.row_count'
         ) }}
     from loads
     where
@@ -98,21 +95,23 @@ found as (
     union all
     select
         {{ finding(
-            'completed_load_doubled', "'ops.completed_load'",
+            'completed_load_doubled', 'duplicate', "'ops.completed_load'",
             "'load ' || loads.load_id || ', table ' || loads.table_name || ': got '
             || loads.completed_copy_count || ' rows, expected 1'",
-            partition_key=day, asset_id=asset, run_id='loads.run_id'
+            load_id='loads.load_id', run_id='loads.run_id'
         ) }}
     from loads
     where loads.completed_copy_count > 1
     union all
     select
         {{ finding(
-            'content_differs_from_completed_load', "'bronze.' || loads.table_name",
+            'content_differs_from_completed_load', 'drift', "'bronze.' || loads.table_name",
             "'load ' || loads.load_id || ': got ' || loads.row_count || ' rows, digest ' || loads.row_digest
             || '; ops.completed_load says ' || loads.completed_row_count || ', ' || loads.completed_row_digest",
-            partition_key=day, asset_id=asset, run_id='loads.run_id',
-            finding_count='greatest(abs(loads.row_count - loads.completed_row_count), 1)'
+            load_id='loads.load_id', run_id='loads.run_id',
+            finding_count='greatest(abs(loads.row_count - loads.completed_row_count), 1)',
+            extent="case when loads.row_count <> loads.completed_row_count"
+            ~ " and loads.row_digest <> loads.completed_row_digest then 'lost' else 'sum' end"
         ) }}
     from loads
     where
@@ -121,12 +120,10 @@ found as (
     union all
     select
         {{ finding(
-            'dlt_load_differs', "'bronze._dlt_loads'",
+            'dlt_load_differs', 'drift', "'bronze._dlt_loads'",
             "'load ' || loads.load_id || ': got ' || min(loads.dlt_load_count) || ' rows, ' || min(loads.dlt_ok_count)
             || ' with status 0, expected one with status 0'",
-            partition_key='case when min(loads.first_partition_key) = max(loads.last_partition_key)'
-            ~ ' then min(loads.first_partition_key) end',
-            asset_id='case when min(loads.first_asset_id) = max(loads.last_asset_id) then min(loads.first_asset_id) end',
+            load_id='loads.load_id',
             run_id='(array_agg(loads.run_id))[1]'
         ) }}
     from loads
@@ -135,10 +132,10 @@ found as (
     union all
     select
         {{ finding(
-            'rows_carry_another_run', "case when listed.run_id is null then 'bronze.' || loads.table_name else 'ops.completed_load' end",
+            'rows_carry_another_run', 'drift', "case when listed.run_id is null then 'bronze.' || loads.table_name else 'ops.completed_load' end",
             "'load ' || loads.load_id || ', table ' || loads.table_name || ': its rows carry run ' || loads.first_run_id
             || ', ops.completed_load says ' || loads.run_id",
-            partition_key=day, asset_id=asset, run_id='loads.run_id', finding_count='loads.row_count'
+            load_id='loads.load_id', run_id='loads.run_id', finding_count='loads.row_count'
         ) }}
     from loads
     left join listed
@@ -152,11 +149,11 @@ found as (
     union all
     select
         {{ finding(
-            'load_listed_by_another_attempt', "'ops.completed_load'",
+            'load_listed_by_another_attempt', 'drift', "'ops.completed_load'",
             "'load ' || completed_loads.load_id || ', table ' || completed_loads.table_name || ': got run '
             || completed_loads.run_id || ' attempt ' || completed_loads.attempt || '; listed by run '
             || listed.run_id || ' attempt ' || listed.attempt",
-            run_id='completed_loads.run_id'
+            load_id='completed_loads.load_id', run_id='completed_loads.run_id'
         ) }}
     from completed_loads
     inner join listed on completed_loads.load_id = listed.load_id
@@ -173,10 +170,10 @@ found as (
     union all
     select
         {{ finding(
-            'load_not_listed', "'ops.ingest_run'",
+            'load_not_listed', 'no_trace', "'ops.ingest_run'",
             "'dlt_load_ids of attempt ' || ingest_runs.attempt || ' lack load ' || completed_loads.load_id
             || ', which it completed'",
-            run_id='ingest_runs.run_id'
+            load_id='completed_loads.load_id', run_id='ingest_runs.run_id'
         ) }}
     from completed_loads
     inner join ingest_runs
@@ -188,9 +185,9 @@ found as (
     union all
     select
         {{ finding(
-            'load_listed_twice', "'ops.ingest_run'",
-            "'load ' || min(listed.load_id) || ': got ' || count(*) || ' listings in dlt_load_ids, expected 1'",
-            run_id='(array_agg(listed.run_id))[1]'
+            'load_listed_twice', 'duplicate', "'ops.ingest_run'",
+            "'load ' || listed.load_id || ': got ' || count(*) || ' listings in dlt_load_ids, expected 1'",
+            load_id='listed.load_id', run_id='(array_agg(listed.run_id))[1]'
         ) }}
     from listed
     group by listed.load_id

@@ -221,7 +221,7 @@ found as (
 
     select
         {{ finding(
-            'manifest_bytes_differ_from_sha256', "'ops.manifest'",
+            'manifest_bytes_differ_from_sha256', 'drift', "'ops.manifest'",
             "'got SHA-256 ' || encode(sha256(manifest_bytes), 'hex') || ', expected ' || manifest_sha256",
             manifest_id='manifest_id', run_id='registered_by_run_id'
         ) }}
@@ -230,7 +230,7 @@ found as (
     union all
     select
         {{ finding(
-            'manifest_differs_from_bytes', "'ops.manifest'",
+            'manifest_differs_from_bytes', 'drift', "'ops.manifest'",
             "case when body is null then 'the stored bytes are no JSON' else array_to_string(differing_columns, ', ') end",
             manifest_id='manifest_id', run_id='registered_by_run_id'
         ) }}
@@ -239,7 +239,7 @@ found as (
     union all
     select
         {{ finding(
-            'manifest_doubled', "'ops.manifest'", "'got ' || count(*) || ' rows, expected 1'",
+            'manifest_doubled', 'duplicate', "'ops.manifest'", "'got ' || count(*) || ' rows, expected 1'",
             manifest_id='manifest_id'
         ) }}
     from manifests
@@ -248,7 +248,7 @@ found as (
     union all
     select
         {{ finding(
-            'manifest_registered_by_another_run', "'ops.manifest'",
+            'manifest_registered_by_another_run', 'drift', "'ops.manifest'",
             "'run ' || manifests.registered_by_run_id || ' did not have this manifest'",
             manifest_id='manifests.manifest_id', run_id='manifests.registered_by_run_id'
         ) }}
@@ -258,7 +258,7 @@ found as (
     union all
     select
         {{ finding(
-            'entry_missing', "'ops.manifest_asset'", "'the manifest declares this asset; got no row for it'",
+            'entry_missing', 'gap', "'ops.manifest_asset'", "'the manifest declares this asset; got no row for it'",
             manifest_id='manifest_id', source_id='source_id'
         ) }}
     from entries
@@ -266,7 +266,7 @@ found as (
     union all
     select
         {{ finding(
-            'entry_not_declared',
+            'entry_not_declared', 'no_trace',
             "case when manifests.manifest_id is null then 'ops.manifest' else 'ops.manifest_asset' end",
             "case when manifests.manifest_id is null then 'the manifest itself is not there'"
             ~ " else 'the manifest does not declare this asset' end",
@@ -278,7 +278,7 @@ found as (
     union all
     select
         {{ finding(
-            'entry_differs_from_manifest', "'ops.manifest_asset'", "array_to_string(differing_columns, ', ')",
+            'entry_differs_from_manifest', 'drift', "'ops.manifest_asset'", "array_to_string(differing_columns, ', ')",
             manifest_id='manifest_id', source_id='source_id', asset_id='asset_id'
         ) }}
     from entries
@@ -286,7 +286,7 @@ found as (
     union all
     select
         {{ finding(
-            'entry_doubled', "'ops.manifest_asset'", "'got ' || max(copy_count) || ' rows, expected 1'",
+            'entry_doubled', 'duplicate', "'ops.manifest_asset'", "'got ' || max(copy_count) || ' rows, expected 1'",
             manifest_id='manifest_id', source_id='source_id', asset_id='min(asset_id)'
         ) }}
     from entries
@@ -296,7 +296,7 @@ found as (
     -- One of the two was edited; nothing in the database says which.
     select
         {{ finding(
-            'judgement_differs_from_run', 'suspect.table_name',
+            'judgement_differs_from_run', 'drift', 'suspect.table_name',
             "'judgement ' || judgements.judgement || ', its disposition, reasons or asset are not those that run '
             || judgements.judged_by_run_id || ' recorded'",
             manifest_id='judgements.manifest_id', source_id='judgements.source_id', asset_id='judgements.asset_id',
@@ -308,7 +308,7 @@ found as (
     union all
     select
         {{ finding(
-            'judged_by_another_run', "'ops.manifest_asset'",
+            'judged_by_another_run', 'drift', "'ops.manifest_asset'",
             "'run ' || judgements.judged_by_run_id || ' did not have this manifest'",
             manifest_id='judgements.manifest_id', source_id='judgements.source_id', asset_id='judgements.asset_id',
             run_id='judgements.judged_by_run_id'

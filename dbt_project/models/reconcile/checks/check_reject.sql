@@ -173,7 +173,7 @@ found as (
 
     select
         {{ finding(
-            'reject_missing', 'blamed_table',
+            'reject_missing', 'gap', 'blamed_table',
             "'line ' || line_number || ', ruleset ' || ruleset_id || ': rejected, but without a reject row'",
             partition_key='line_partition_key', asset_id='asset_id'
         ) }}
@@ -182,7 +182,7 @@ found as (
     union all
     select
         {{ finding(
-            'reject_without_rejected_line', 'blamed_table',
+            'reject_without_rejected_line', 'no_trace', 'blamed_table',
             "'line ' || line_number || ', ruleset ' || ruleset_id || ': has a reject row, but is '
             || coalesce('of kind ' || kind, 'absent')",
             partition_key='coalesce(reject_partition_key, line_partition_key)', asset_id='asset_id'
@@ -192,7 +192,7 @@ found as (
     union all
     select
         {{ finding(
-            'reject_doubled', "'bronze.rejected_record'",
+            'reject_doubled', 'duplicate', "'bronze.rejected_record'",
             "'line ' || line_number || ', ruleset ' || ruleset_id || ': got ' || copy_count || ' rows, expected 1'",
             partition_key='reject_partition_key', asset_id='asset_id'
         ) }}
@@ -201,7 +201,7 @@ found as (
     union all
     select
         {{ finding(
-            'reject_partition_differs', 'blamed_table',
+            'reject_partition_differs', 'drift', 'blamed_table',
             "'line ' || line_number || ', ruleset ' || ruleset_id || ': the line says '
             || coalesce(line_partition_key::text, 'unassigned') || ', its reject row '
             || coalesce(reject_partition_key::text, 'unassigned')",
@@ -212,7 +212,7 @@ found as (
     union all
     select
         {{ finding(
-            'raw_line_differs', "'bronze.rejected_record'",
+            'raw_line_differs', 'drift', "'bronze.rejected_record'",
             "'line ' || line_number || ', ruleset ' || ruleset_id || ': sha256(raw_line) is not raw_line_sha256'",
             partition_key='reject_partition_key', asset_id='asset_id'
         ) }}
@@ -222,7 +222,7 @@ found as (
     -- A line is its body and at most two bytes of terminator.
     select
         {{ finding(
-            'raw_line_length_differs', 'blamed_table',
+            'raw_line_length_differs', 'drift', 'blamed_table',
             "'line ' || line_number || ', ruleset ' || ruleset_id || ': the line has ' || byte_length
             || ' bytes with its terminator, raw_line ' || raw_line_bytes",
             partition_key='reject_partition_key', asset_id='asset_id'
@@ -235,7 +235,7 @@ found as (
     union all
     select
         {{ finding(
-            'run_differs_from_load', "'bronze.rejected_record'",
+            'run_differs_from_load', 'drift', "'bronze.rejected_record'",
             "'line ' || line_number || ', ruleset ' || ruleset_id || ': got run ' || foreign_run_id
             || ', its load was completed by another'",
             partition_key='reject_partition_key', asset_id='asset_id'

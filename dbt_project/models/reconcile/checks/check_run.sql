@@ -72,6 +72,7 @@ named_runs as (
         'ops.completed_load' as named_by,
         null::date as partition_key,
         null::integer as asset_id,
+        load_id,
         null::text as manifest_id,
         null::text as source_id
     from completed_loads
@@ -82,6 +83,7 @@ named_runs as (
         'ops.run_asset' as named_by,
         null as partition_key,
         asset_id,
+        null as load_id,
         manifest_id,
         source_id
     from run_assets
@@ -92,6 +94,7 @@ named_runs as (
         'ops.asset_index' as named_by,
         null as partition_key,
         asset_id,
+        null as load_id,
         null as manifest_id,
         null as source_id
     from asset_indexes
@@ -102,6 +105,7 @@ named_runs as (
         'ops.asset_partition' as named_by,
         partition_key,
         asset_id,
+        null as load_id,
         null as manifest_id,
         null as source_id
     from asset_partitions
@@ -113,6 +117,7 @@ named_runs as (
         'ops.manifest' as named_by,
         null as partition_key,
         null as asset_id,
+        null as load_id,
         manifest_id,
         null as source_id
     from manifests
@@ -123,6 +128,7 @@ named_runs as (
         'ops.source_asset' as named_by,
         null as partition_key,
         asset_id,
+        null as load_id,
         null as manifest_id,
         null as source_id
     from source_assets
@@ -133,6 +139,7 @@ named_runs as (
         'ops.manifest_asset' as named_by,
         null as partition_key,
         asset_id,
+        null as load_id,
         manifest_id,
         source_id
     from manifest_assets
@@ -143,6 +150,7 @@ named_runs as (
         'ops.ingest_state' as named_by,
         null as partition_key,
         null as asset_id,
+        null as load_id,
         null as manifest_id,
         null as source_id
     from ingest_states
@@ -228,7 +236,7 @@ found as (
     -- Several tables name the run: its row is gone.
     select
         {{ finding(
-            'run_missing', "'ops.ingest_run'",
+            'run_missing', 'no_trace', "'ops.ingest_run'",
             "'got no row for it, though it is named by ' || string_agg(distinct named_by, ', ')", run_id='run_id'
         ) }}
     from unknown_runs
@@ -238,17 +246,17 @@ found as (
     -- Only one table names it: that name was edited. Only run_asset: the run had nothing to do, and is gone.
     select
         {{ finding(
-            'run_unknown', "case named_by when 'ops.run_asset' then 'ops.ingest_run' else named_by end",
+            'run_unknown', 'no_trace', "case named_by when 'ops.run_asset' then 'ops.ingest_run' else named_by end",
             "'no other table knows run ' || run_id",
-            run_id='run_id', asset_id='asset_id', partition_key='partition_key', manifest_id='manifest_id',
-            source_id='source_id'
+            partition_key='partition_key', asset_id='asset_id', load_id='load_id', run_id='run_id',
+            manifest_id='manifest_id', source_id='source_id'
         ) }}
     from unknown_runs
     where first_named_by = last_named_by
     union all
     select
         {{ finding(
-            'attempts_not_contiguous', "'ops.ingest_run'",
+            'attempts_not_contiguous', 'no_trace', "'ops.ingest_run'",
             "'got ' || row_count || ' rows of ' || attempt_count || ' attempts, the last is ' || last_attempt",
             run_id='run_id'
         ) }}
@@ -257,7 +265,7 @@ found as (
     union all
     select
         {{ finding(
-            'run_contradicts_itself', "'ops.ingest_run'",
+            'run_contradicts_itself', 'no_trace', "'ops.ingest_run'",
             "'attempt ' || attempt || ': status ' || status || ', stage ' || stage || ', finished at '
             || coalesce(finished_at::text, 'never')",
             run_id='run_id'
@@ -267,7 +275,7 @@ found as (
     union all
     select
         {{ finding(
-            'batch_differs_from_manifests', "'ops.ingest_run'",
+            'batch_differs_from_manifests', 'drift', "'ops.ingest_run'",
             "'attempt ' || registered_runs.attempt || ': got ' || registered_runs.batch_id || ', its manifests say '
             || run_batches.batch_id",
             run_id='registered_runs.run_id'
@@ -281,7 +289,7 @@ found as (
     union all
     select
         {{ finding(
-            'manifest_missing', "'ops.manifest'", "'got no row for a manifest that the run worked on'",
+            'manifest_missing', 'no_trace', "'ops.manifest'", "'got no row for a manifest that the run worked on'",
             run_id='run_manifests.run_id', manifest_id='run_manifests.manifest_id'
         ) }}
     from run_manifests
@@ -290,7 +298,7 @@ found as (
     union all
     select
         {{ finding(
-            'run_asset_missing', "'ops.run_asset'",
+            'run_asset_missing', 'no_trace', "'ops.run_asset'",
             "'attempt ' || run_manifests.attempt || ' worked on the manifest; got no row for this entry'",
             run_id='run_manifests.run_id', manifest_id='manifest_assets.manifest_id',
             source_id='manifest_assets.source_id', asset_id='manifest_assets.asset_id'
@@ -307,7 +315,7 @@ found as (
     union all
     select
         {{ finding(
-            'run_asset_doubled', "'ops.run_asset'", "'attempt ' || attempt || ': got ' || count(*) || ' rows, expected 1'",
+            'run_asset_doubled', 'duplicate', "'ops.run_asset'", "'attempt ' || attempt || ': got ' || count(*) || ' rows, expected 1'",
             run_id='run_id', manifest_id='manifest_id', source_id='source_id', asset_id='min(asset_id)'
         ) }}
     from run_assets
@@ -317,7 +325,7 @@ found as (
     -- run_asset names a manifest of its run, an entry of the manifest and the asset of the entry.
     select
         {{ finding(
-            'run_asset_not_declared', "'ops.run_asset'",
+            'run_asset_not_declared', 'no_trace', "'ops.run_asset'",
             "'attempt ' || run_assets.attempt || ' did not have this manifest or this entry'",
             run_id='run_assets.run_id', manifest_id='run_assets.manifest_id', source_id='run_assets.source_id',
             asset_id='run_assets.asset_id'
@@ -331,7 +339,7 @@ found as (
     union all
     select
         {{ finding(
-            'run_asset_differs_from_entry', "'ops.run_asset'",
+            'run_asset_differs_from_entry', 'drift', "'ops.run_asset'",
             "'attempt ' || run_assets.attempt || ': action ' || run_assets.action || ', judgement '
             || run_assets.judgement || ', asset ' || coalesce(run_assets.asset_id::text, 'none')
             || '; the entry is ' || manifest_assets.disposition || ' with asset '
@@ -352,23 +360,15 @@ found as (
     union all
     select
         {{ finding(
-            'ruleset_missing', "'ops.ruleset'", "'got no row for ruleset ' || named.ruleset_id",
-            run_id='(array_agg(named.run_id))[1]'
+            'ruleset_missing', 'no_trace', "'ops.ruleset'", "'got no row for ruleset ' || named.ruleset_id"
         ) }}
     from (
-        select
-            ruleset_id,
-            run_id
-        from ingest_runs
+        select ruleset_id from ingest_runs
         union
-        select
-            ruleset_id,
-            run_id
-        from asset_indexes
+        select ruleset_id from asset_indexes
     ) as named
     left join rulesets on named.ruleset_id = rulesets.ruleset_id
     where rulesets.ruleset_id is null
-    group by named.ruleset_id
 
 )
 

@@ -21,6 +21,15 @@ events as (
 
 ),
 
+tickets as (
+
+    select * from {{ ref('ticket_fact') }}
+    {%- if is_proving_changes() %}
+    where ticket_id = any(array(select scope_ticket.ticket_id from {{ scope_ticket }} as scope_ticket))
+    {%- endif %}
+
+),
+
 loads as (
 
     select * from {{ ref('reconcile_load') }}
@@ -97,10 +106,17 @@ flagged as (
         events.*,
         damaged.are_events_damaged,
         damaged.are_lines_damaged,
-        coalesce(events.partition_key, events.silver_partition_key) as winner_partition_key,
+        shown_on.partition_key as shown_partition_key,
         coalesce(events.asset_id, events.silver_asset_id) as winner_asset_id
     from events
     cross join damaged
+    -- The day that the winner belongs to, and the one on which Silver shows the ticket.
+    cross join
+        lateral (
+            select coalesce(events.partition_key, events.silver_partition_key) as partition_key
+            union
+            select coalesce(events.silver_partition_key, events.partition_key) as partition_key
+        ) as shown_on
     where events.silver_state not in ('equal', 'unprovable')
 
 ),
@@ -110,8 +126,7 @@ orphans as (
 
     select distinct on (flagged.silver_event_id)
         flagged.silver_event_id as event_id,
-        lines.asset_id,
-        lines.partition_key
+        lines.asset_id
     from flagged
     inner join lines on flagged.silver_event_id = lines.event_id
     left join events on flagged.silver_event_id = events.event_id
@@ -176,33 +191,66 @@ built as (
 
 ),
 
+valued as (
+
+    select
+        ticket_id,
+        partition_key,
+        asset_id,
+        run_id,
+        {{ columns_not_as_declared('ticket_fact') | indent(8) }} as column_names
+    from tickets
+
+),
+
+misvalued as (
+
+    select * from valued
+    where column_names <> ''
+
+),
+
+winners as (
+
+    select partition_key
+    from events
+    where silver_state not in ('unfounded', 'doubled')
+
+),
+
+counts_that_differ as (
+
+    {{ row_counts_differ('winners', 'tickets', 'partition_key', 'partition_key') }}
+
+),
+
 found as (
 
     select
         {{ finding(
-            'ticket_missing', "'silver.ticket_fact'",
+            'ticket_missing', 'gap', "'silver.ticket_fact'",
             "'ticket ' || ticket_id || ': got no row, expected event ' || event_id",
-            partition_key='winner_partition_key', asset_id='winner_asset_id', run_id='run_id'
+            partition_key='shown_partition_key', asset_id='winner_asset_id', run_id='run_id'
         ) }}
     from flagged
     where silver_state = 'missing'
     union all
     select
         {{ finding(
-            'ticket_doubled', "'silver.ticket_fact'", "'ticket ' || ticket_id || ': got another row of it, expected one'",
-            partition_key='winner_partition_key', asset_id='winner_asset_id', run_id='silver_run_id'
+            'ticket_doubled', 'duplicate', "'silver.ticket_fact'", "'ticket ' || ticket_id || ': got another row of it, expected one'",
+            partition_key='shown_partition_key', asset_id='winner_asset_id', run_id='silver_run_id'
         ) }}
     from flagged
     where silver_state = 'doubled'
     union all
     select
         {{ finding(
-            'ticket_unfounded',
+            'ticket_unfounded', 'no_trace',
             "case when orphans.event_id is null then 'silver.ticket_fact' else 'bronze.raw_ticket_event' end",
             "'ticket ' || flagged.ticket_id || ': its row shows event ' || flagged.silver_event_id
             || case when orphans.event_id is null then ', which is not its winner in Bronze'
             else ', which a line delivers, but Bronze lacks' end",
-            partition_key='coalesce(orphans.partition_key, flagged.winner_partition_key)',
+            partition_key='flagged.shown_partition_key',
             asset_id='coalesce(orphans.asset_id, flagged.winner_asset_id)', run_id='flagged.silver_run_id'
         ) }}
     from flagged
@@ -211,12 +259,12 @@ found as (
     union all
     select
         {{ finding(
-            'ticket_shows_another_version',
+            'ticket_shows_another_version', 'drift',
             "case when orphans.event_id is null then 'silver.ticket_fact' else 'bronze.raw_ticket_event' end",
             "'ticket ' || flagged.ticket_id || ': got event ' || flagged.silver_event_id || ', expected '
             || flagged.event_id || case when orphans.event_id is null then ''
             else '; a line delivers the first, but Bronze lacks it' end",
-            partition_key='coalesce(orphans.partition_key, flagged.winner_partition_key)',
+            partition_key='flagged.shown_partition_key',
             asset_id='coalesce(orphans.asset_id, flagged.winner_asset_id)', run_id='flagged.run_id'
         ) }}
     from flagged
@@ -225,7 +273,7 @@ found as (
     union all
     select
         {{ finding(
-            'ticket_differs_from_bronze',
+            'ticket_differs_from_bronze', 'drift',
             "case"
             ~ " when flagged.are_events_damaged and flagged.differing_silver_columns <@ array['"
             ~ unwitnessed | join("', '") ~ "'] then 'bronze.raw_ticket_event'"
@@ -234,23 +282,23 @@ found as (
             ~ " else 'silver.ticket_fact' end",
             "'ticket ' || flagged.ticket_id || ': ' || array_to_string(flagged.differing_silver_columns, ', ')
             || ' differ between Silver and its winner in Bronze'",
-            partition_key='flagged.winner_partition_key', asset_id='flagged.winner_asset_id', run_id='flagged.run_id'
+            partition_key='flagged.shown_partition_key', asset_id='flagged.winner_asset_id', run_id='flagged.run_id'
         ) }}
     from flagged
     where flagged.silver_state = 'different' and not flagged.differing_silver_columns <@ {{ ops_columns }}
     union all
     select
         {{ finding(
-            'lineage_differs', "'silver.ticket_fact'",
+            'lineage_differs', 'drift', "'silver.ticket_fact'",
             "'ticket ' || flagged.ticket_id || ': ' || array_to_string(flagged.differing_silver_columns, ', ')",
-            partition_key='flagged.winner_partition_key', asset_id='flagged.winner_asset_id', run_id='flagged.run_id'
+            partition_key='flagged.shown_partition_key', asset_id='flagged.winner_asset_id', run_id='flagged.run_id'
         ) }}
     from flagged
     where flagged.silver_state = 'different' and flagged.differing_silver_columns <@ {{ ops_columns }}
     union all
     select
         {{ finding(
-            'ticket_id_collision', "'bronze.raw_ticket_event'",
+            'ticket_id_collision', 'duplicate', "'bronze.raw_ticket_event'",
             "'ticket ' || ticket_id || ' also comes from source ' || record_source || '; the first source keeps Silver'",
             partition_key='partition_key', asset_id='asset_id', run_id='run_id'
         ) }}
@@ -259,7 +307,25 @@ found as (
     union all
     select
         {{ finding(
-            'load_built_twice', "'silver.built_load'", "'load ' || load_id || ': got ' || count(*) || ' rows, expected 1'"
+            'value_not_accepted', 'drift', "'silver.ticket_fact'",
+            "'ticket ' || ticket_id || ': ' || column_names",
+            partition_key='partition_key', asset_id='asset_id', run_id='run_id'
+        ) }}
+    from misvalued
+    union all
+    -- Also where one side lacks the whole day.
+    select
+        {{ finding(
+            'ticket_count_differs', 'gap', "'silver.ticket_fact'",
+            "'got ' || b_row_count || ' rows, expected ' || a_row_count",
+            partition_key="nullif(group_text, 'null')::date", extent="'equation'"
+        ) }}
+    from counts_that_differ
+    union all
+    select
+        {{ finding(
+            'load_built_twice', 'duplicate', "'silver.built_load'", "'load ' || load_id || ': got ' || count(*) || ' rows, expected 1'",
+            load_id='load_id'
         ) }}
     from built_loads
     group by load_id
@@ -267,8 +333,8 @@ found as (
     union all
     select
         {{ finding(
-            'built_load_never_completed', "'silver.built_load'",
-            "'load ' || built_loads.load_id || ' was built, but no run completed it'"
+            'built_load_never_completed', 'no_trace', "'silver.built_load'",
+            "'load ' || built_loads.load_id || ' was built, but no run completed it'", load_id='built_loads.load_id'
         ) }}
     from built_loads
     left join completed_loads on built_loads.load_id = completed_loads.load_id
@@ -277,8 +343,9 @@ found as (
     union all
     select
         {{ finding(
-            'load_not_built', "'silver.built_load'",
-            "'load ' || progress.load_id || ' is completed, but Silver has not built it'", run_id='progress.run_id'
+            'load_not_built', 'gap', "'silver.built_load'",
+            "'load ' || progress.load_id || ' is completed, but Silver has not built it'",
+            load_id='progress.load_id', run_id='progress.run_id'
         ) }}
     from progress
     left join built_loads on progress.load_id = built_loads.load_id
@@ -286,7 +353,7 @@ found as (
     union all
     select
         {{ finding(
-            'built_asset_differs', "'silver.built_asset'",
+            'built_asset_differs', 'drift', "'silver.built_asset'",
             "'built with ruleset ' || coalesce(built.built_ruleset_id::text, 'none') || ' at sequence '
             || coalesce(built.built_sequence::text, 'none') || ', today ruleset '
             || coalesce(built.ruleset_id::text, 'none') || ' at sequence ' || coalesce(built.asset_sequence::text, 'none')",

@@ -36,15 +36,6 @@ events as (
 
 ),
 
-lines as (
-
-    select * from {{ source('bronze', 'asset_line') }}
-    {%- if is_incremental() %}
-    where _dlt_load_id = any({{ changed_loads }})
-    {%- endif %}
-
-),
-
 rejects as (
 
     select * from {{ source('bronze', 'rejected_record') }}
@@ -54,15 +45,12 @@ rejects as (
 
 ),
 
-held as (
+-- A line names no run.
+named_runs as (
 
     select
         _dlt_load_id as load_id,
         'raw_ticket_event' as table_name,
-        min(asset_id) as first_asset_id,
-        max(asset_id) as last_asset_id,
-        min(partition_key) as first_partition_key,
-        max(partition_key) as last_partition_key,
         min(run_id::text) as first_run_id,
         max(run_id::text) as last_run_id
     from events
@@ -70,23 +58,7 @@ held as (
     union all
     select
         _dlt_load_id as load_id,
-        'asset_line' as table_name,
-        min(asset_id) as first_asset_id,
-        max(asset_id) as last_asset_id,
-        min(partition_key) as first_partition_key,
-        max(partition_key) as last_partition_key,
-        null as first_run_id,
-        null as last_run_id
-    from lines
-    group by _dlt_load_id
-    union all
-    select
-        _dlt_load_id as load_id,
         'rejected_record' as table_name,
-        min(asset_id) as first_asset_id,
-        max(asset_id) as last_asset_id,
-        min(partition_key) as first_partition_key,
-        max(partition_key) as last_partition_key,
         min(run_id::text) as first_run_id,
         max(run_id::text) as last_run_id
     from rejects
@@ -101,17 +73,13 @@ final as (
         load_content.table_name,
         load_content.row_count,
         load_content.row_digest,
-        held.first_asset_id,
-        held.last_asset_id,
-        held.first_partition_key,
-        held.last_partition_key,
-        held.first_run_id,
-        held.last_run_id
+        named_runs.first_run_id,
+        named_runs.last_run_id
     from load_content
-    inner join held
+    left join named_runs
         on
-            load_content.load_id = held.load_id
-            and load_content.table_name = held.table_name
+            load_content.load_id = named_runs.load_id
+            and load_content.table_name = named_runs.table_name
 
 )
 

@@ -1,0 +1,254 @@
+{#- The query that gives each row of `findings` its days: the columns of a finding, once for each day that it may be of.
+    Null: no day can be named, so that it is of every day. `findings`: a relation with the columns of macro finding, and
+    a finding_number. -#}
+{% macro findings_by_day(findings) -%}
+with
+
+found as (
+
+    select * from {{ findings }}
+
+),
+
+run_assets as (
+
+    select * from {{ source('ops', 'run_asset') }}
+
+),
+
+asset_partitions as (
+
+    select * from {{ source('ops', 'asset_partition') }}
+
+),
+
+fates as (
+
+    select * from {{ ref('reconcile_fate') }}
+
+),
+
+-- Who was told of an asset: what is gone from one table, another one still says.
+entries as (
+
+    select
+        manifest_id,
+        source_id,
+        asset_id
+    from (
+        select
+            named.*,
+            max(named.asset_id) over (partition by named.manifest_id, named.source_id) as known_asset_id
+        from (
+            select
+                manifest_id,
+                source_id,
+                asset_id
+            from {{ source('ops', 'manifest_asset') }}
+            union
+            select
+                manifest_id,
+                source_id,
+                asset_id
+            from run_assets
+        ) as named
+    ) as known
+    where asset_id is not null or known_asset_id is null
+
+),
+
+readings as (
+
+    select
+        run_id,
+        asset_id
+    from run_assets
+    where asset_id is not null
+    union
+    select
+        run_id,
+        asset_id
+    from {{ source('ops', 'asset_index') }}
+    union
+    select
+        taken_by_run_id as run_id,
+        asset_id
+    from asset_partitions
+    where taken_by_run_id is not null
+
+),
+
+load_rows as (
+    {% for table in ['raw_ticket_event', 'asset_line', 'rejected_record'] %}
+    select
+        _dlt_load_id as load_id,
+        asset_id,
+        partition_key
+    from {{ source('bronze', table) }}
+    where _dlt_load_id = any(array(select found.load_id from found))
+    {{ "union" if not loop.last }}
+    {%- endfor %}
+
+),
+
+-- The assets that a finding is about. Null: an entry of a manifest that is no asset, so that nobody knows its days.
+members as (
+
+    select
+        found.finding_number,
+        load_rows.asset_id
+    from found
+    inner join load_rows on found.load_id = load_rows.load_id
+    union
+    select
+        finding_number,
+        asset_id
+    from found
+    where load_id is null and asset_id is not null
+    union
+    select
+        found.finding_number,
+        entries.asset_id
+    from found
+    inner join entries
+        on
+            found.manifest_id = entries.manifest_id
+            and coalesce(found.source_id = entries.source_id, true)
+    where found.load_id is null and found.asset_id is null
+    union
+    select
+        found.finding_number,
+        readings.asset_id
+    from found
+    inner join readings on found.run_id = readings.run_id
+    where found.load_id is null and found.asset_id is null and found.manifest_id is null
+
+),
+
+asset_days as (
+
+    select
+        asset_id,
+        partition_key
+    from asset_partitions
+    where asset_id in (select members.asset_id from members)
+    union
+    select
+        asset_id,
+        partition_key
+    from fates
+    where partition_key is not null and asset_id in (select members.asset_id from members)
+    union
+    -- Also where nothing says any more how the asset is read.
+    select
+        asset_id,
+        partition_key
+    from {{ source('bronze', 'asset_line') }}
+    where partition_key is not null and asset_id = any(array(select found.asset_id from found))
+
+),
+
+reached as (
+
+    select
+        reachable.finding_number,
+        case
+            when bool_or(reachable.partition_key is null) then array[null::date]
+            else array_agg(reachable.partition_key)
+        end as partition_keys
+    from (
+        select
+            found.finding_number,
+            load_rows.partition_key
+        from found
+        inner join load_rows on found.load_id = load_rows.load_id
+        where load_rows.partition_key is not null
+        union
+        select
+            members.finding_number,
+            asset_days.partition_key
+        from members
+        inner join found on members.finding_number = found.finding_number
+        left join asset_days on members.asset_id = asset_days.asset_id
+        where found.load_id is null
+    ) as reachable
+    group by reachable.finding_number
+
+),
+
+-- The days of the rows that other checks name among those that are added up; those of the same table count first.
+located as (
+
+    select
+        ranked.finding_number,
+        array_agg(distinct ranked.partition_key) as partition_keys
+    from (
+        select
+            sums.finding_number,
+            days.partition_key,
+            rank() over (
+                partition by sums.finding_number
+                order by (rows_named.table_name = sums.table_name) desc
+            ) as closeness
+        from found as sums
+        inner join members on sums.finding_number = members.finding_number
+        inner join members as rows_members on members.asset_id = rows_members.asset_id
+        inner join found as rows_named on rows_members.finding_number = rows_named.finding_number
+        left join reached on rows_named.finding_number = reached.finding_number
+        cross join
+            lateral unnest(
+                case
+                    when rows_named.partition_key is not null then array[rows_named.partition_key]
+                    else coalesce(reached.partition_keys, array[null::date])
+                end
+            ) as days (partition_key)
+        where
+            sums.extent <> 'row'
+            and sums.partition_key is null
+            and rows_named.extent = 'row'
+            and (starts_with(rows_named.table_name, 'bronze.') or sums.extent = 'equation')
+    ) as ranked
+    where ranked.closeness = 1
+    group by ranked.finding_number
+
+),
+
+assets_of_loads as (
+
+    select
+        load_id,
+        min(asset_id) as asset_id
+    from load_rows
+    group by load_id
+    having min(asset_id) = max(asset_id)
+
+)
+
+select
+    found.check_name,
+    found.kind,
+    found.table_name,
+    days.partition_key,
+    coalesce(found.asset_id, assets_of_loads.asset_id) as asset_id,
+    found.run_id,
+    found.manifest_id,
+    found.source_id,
+    found.finding_count,
+    found.extent,
+    found.detail
+from found
+left join located on found.finding_number = located.finding_number
+left join reached on found.finding_number = reached.finding_number
+left join assets_of_loads on found.load_id = assets_of_loads.load_id
+cross join
+    lateral unnest(
+        case
+            when found.partition_key is not null then array[found.partition_key]
+            else coalesce(
+                located.partition_keys,
+                case when found.extent <> 'lost' then reached.partition_keys end,
+                array[null::date]
+            )
+        end
+    ) as days (partition_key)
+{%- endmacro %}
