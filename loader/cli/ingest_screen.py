@@ -49,12 +49,11 @@ def record_lines(screen: Screen, verdict: Verdict, evidence: str) -> list[str]:
     gate = [f"decision {verdict.downstream_decision}"]
     if verdict.release is not None:
         gate.insert(0, verdict.release.sentence)
+    run = f"run {shortened(str(facts.run['run_id']))}{attempt}: {amount(screen, facts.total, 'line')}, {counts}"
     return [
         "",
-        *spread(
-            screen, [f"run {shortened(str(facts.run['run_id']))}{attempt}", f"{facts.total:,} lines read: {counts}"]
-        ),
-        f"evidence {screen.words(evidence)}",
+        *paragraph(screen, run, hanging="  "),
+        *paragraph(screen, f"evidence {evidence}", hanging="  "),
         *spread(screen, gate),
     ]
 

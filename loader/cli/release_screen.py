@@ -1,0 +1,87 @@
+"""What `loader release`, `loader hold` and `loader ready` show: the answer in a sentence, then the days."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from loader.screen import Mark, Screen, amount, next_lines, paragraph, table
+
+if TYPE_CHECKING:
+    from loader.release import Published
+
+
+def released_lines(screen: Screen, published: Published, evidence: str | None, next_command: str) -> list[str]:
+    days = [day.isoformat() for day in published.partitions]
+    if days:
+        told = f"Readers see {_named(screen, days)} as proved now (release {published.data_release_id})."
+    else:
+        told = "Nothing to release: readers see it as it is proved."
+    also = [
+        amount(screen, len(changes), noun) + words
+        for changes, noun, words in (
+            (published.hold_changes, "hold", " ended"),
+            (published.acceptances, "finding", " let pass"),
+        )
+        if changes
+    ]
+    return [
+        *paragraph(screen, told, tone="strong"),
+        *([f"  {', '.join(also)}"] if also else []),
+        *([f"evidence {screen.words(evidence)}"] if evidence else []),
+        *next_lines(screen, next_command),
+    ]
+
+
+def held_lines(
+    screen: Screen, days: Sequence[date], why: str, holds: Sequence[Mapping[str, Any]], next_command: str
+) -> list[str]:
+    are = "is" if len(days) == 1 else "are"
+    names = _named(screen, [day.isoformat() for day in days])
+    rows: list[list[object]] = []
+    for hold in holds:
+        if hold["reason"] != why:
+            rows.append(
+                [hold["partition_key"], f"held already by {hold['operator']}, whose reason stays: {hold['reason']}"]
+            )
+        if not hold["is_known"]:
+            rows.append([hold["partition_key"], "no line of it is known yet"])
+    return [
+        *paragraph(screen, f"{names} {are} held: readers see what they see now, whatever runs.", tone="strong"),
+        *table(screen, rows, indent="  "),
+        *next_lines(screen, next_command),
+    ]
+
+
+def ready_lines(screen: Screen, days: Sequence[Mapping[str, Any]], next_command: str) -> list[str]:
+    """The days that are not ready come first."""
+    waiting = [row for row in days if not row["is_ready"]]
+    if len(days) == 1:
+        sentence = f"{days[0]['partition_key']} is {'not ' if waiting else ''}ready."
+    elif waiting:
+        are = "is" if len(waiting) == 1 else "are"
+        sentence = f"{screen.words(len(waiting))} of {amount(screen, len(days), 'day')} {are} not ready."
+    else:
+        sentence = f"All {screen.words(len(days))} days are ready."
+    rows = [
+        [
+            Mark("ready", "good") if row["is_ready"] else Mark("not ready", "bad"),
+            row["partition_key"],
+            f"release {row['data_release_id']}" if row["data_release_id"] else "not released",
+            row["reason"] or ("held" if row["is_held"] else ""),
+        ]
+        for row in [*waiting, *(row for row in days if row["is_ready"])]
+    ]
+    return [
+        *paragraph(screen, sentence, tone="bad" if waiting else "strong"),
+        *table(screen, rows, indent="  "),
+        *next_lines(screen, next_command),
+    ]
+
+
+def _named(screen: Screen, days: Sequence[str]) -> str:
+    """One day by its date; several by their number, the first and the last."""
+    if len(days) == 1:
+        return days[0]
+    return f"{amount(screen, len(days), 'day')} ({days[0]} … {days[-1]})"
