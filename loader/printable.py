@@ -25,6 +25,11 @@ def visible_in_colour(text: str) -> str:
     return "".join(part if place % 2 else visible(part) for place, part in enumerate(parts))
 
 
+def visible_without_colour(text: str) -> str:
+    """The same where nothing shows colours."""
+    return visible(_COLOUR.sub("", text))
+
+
 def in_one_line(text: str) -> str:
     """The same for a text that must not begin a new line or column: a cell, a line of a log."""
     return visible(text).replace("\n", "\\n")

@@ -44,6 +44,11 @@ def loud(screen: Screen, answer: Status) -> list[str]:
     """What makes a reader of everything else wary; else, where no day needs a person, what the triage asks about."""
     faults = [f"readers do not see what was released: {fault}" for fault in answer.view_faults]
     said = [*faults, *(f"note: {notice}" for notice in answer.notices)]
+    last = answer.runs[0] if answer.runs else None
+    # Where the triage has nothing to ask, everything was proved since.
+    if last is not None and last["status"] not in ("success", "warning") and answer.open_answers:
+        why = last["failure"] or f"the last stage done: {last['stage']}"
+        said.append(f"last run {shortened(last['run_id'])} {_end(last)}: {_cut(why)}")
     if not any(day.state in IN_NEED for day in answer.days) and not said:
         said = [f"needs you: {_cut(words)}" for words in answer.open_answers[:2]]
     return [line for text in said for line in paragraph(screen, text, hanging="  ", tone="bad")]
@@ -136,7 +141,7 @@ def _facts(screen: Screen, words: str, found: Sequence[DayState]) -> str:
 
 
 def _without_a_day(screen: Screen, answer: Status) -> list[list[object]]:
-    """What needs a look and is of no day: damage, files, drift, the last run; or what else the triage asks about."""
+    """What needs a look and is of no day: damage, files, drift, ties."""
     rows: list[list[object]] = []
     for row in [row for row in answer.findings if row["partition_key"] is None][:2]:
         rows.append([Mark("needs you", "bad"), "all days", row["table_name"], f"{row['check_name']} ({row['detail']})"])
@@ -151,10 +156,6 @@ def _without_a_day(screen: Screen, answer: Status) -> list[list[object]]:
         rows.append(
             [Mark("tie_unordered", "look"), amount(screen, len(names), "file"), "which is newer?", _some(names)]
         )
-    last = answer.runs[0] if answer.runs else None
-    if last is not None and last["status"] not in ("success", "warning"):
-        why = last["failure"] or f"the last stage done: {last['stage']}"
-        rows.append([Mark("last run", "bad"), shortened(last["run_id"]), _end(last), _cut(why)])
     return rows
 
 

@@ -21,7 +21,8 @@ import psycopg2
 from loader.companion import Companion
 from loader.environment import own_environment
 from loader.errors import InfrastructureError
-from loader.printable import visible_in_colour
+from loader.printable import visible_in_colour, visible_without_colour
+from loader.screen import screen_of
 from loader.silver.results import BuildResult
 from loader.silver.watch import Watch
 from loader.silver.worker import WHOLLY, Begun, Done, Ended, Parse, Project, Run, serve
@@ -136,7 +137,9 @@ class _DbtProcess:
                 watch.end(answer.name)
                 progress(answer.count, answer.total)
             else:
-                (sys.stderr if is_quiet else sys.stdout).write(visible_in_colour(answer.text))
+                stream = sys.stderr if is_quiet else sys.stdout
+                shown = visible_in_colour if screen_of(stream).has_colour else visible_without_colour
+                stream.write(shown(answer.text))
         return answer
 
     def _next(self, watch: Watch) -> Any:

@@ -171,7 +171,9 @@ def read_status(
         )
     of_day = [row for row in findings if partition is None or row["partition_key"] == str(partition)]
     return Status(
-        days=states_of_days(partitions, shown, of_day, {row["partition_key"]: row["reason"] for row in holds}),
+        days=states_of_days(
+            partitions, None if faults else shown, of_day, {row["partition_key"]: row["reason"] for row in holds}
+        ),
         partitions=partitions,
         runs=runs,
         state=state,

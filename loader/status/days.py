@@ -35,20 +35,22 @@ class DayState:
 
 def states_of_days(
     partitions: Iterable[Mapping[str, Any]],
-    readers: Iterable[Mapping[str, Any]],
+    readers: Iterable[Mapping[str, Any]] | None,
     findings: Iterable[Mapping[str, Any]],
     holds: Mapping[str, str],
 ) -> list[DayState]:
-    """Every day that any of them knows, in order. Days are ISO strings; `findings`: rows of reconcile_finding, those
-    without a day are of no day here; `holds`: the reason of each held day."""
+    """Every day that any of them knows, in order. Days are ISO strings; `readers`: None where what they see is not
+    known; `findings`: rows of reconcile_finding, those without a day are of no day here; `holds`: the reason of each
+    held day."""
     of_reconcile = {row["partition_key"]: row for row in partitions}
-    of_readers = {row["partition_key"]: row for row in readers}
+    of_readers = {row["partition_key"]: row for row in readers or ()}
+    unseen = "proved, and not released yet" if readers is not None else "whether readers see it is not known"
     damage: dict[str, list[Mapping[str, Any]]] = {}
     for row in findings:
         if row["partition_key"] is not None:
             damage.setdefault(row["partition_key"], []).append(row)
     return [
-        _state(day, of_reconcile.get(day, {}), of_readers.get(day), damage.get(day, ()), holds.get(day))
+        _state(day, of_reconcile.get(day, {}), of_readers.get(day), damage.get(day, ()), holds.get(day), unseen)
         for day in sorted({*of_reconcile, *of_readers, *damage, *holds})
     ]
 
@@ -59,8 +61,11 @@ def _state(
     shown: Mapping[str, Any] | None,
     damage: Sequence[Mapping[str, Any]],
     hold: str | None,
+    unseen: str,
 ) -> DayState:
     state, reason = _judged(proved, shown, damage, hold)
+    if state == "kept back" and not reason:
+        reason = unseen
     is_ready = shown is not None and bool(shown["is_ready"])
     return DayState(
         partition_key=day,
@@ -94,7 +99,7 @@ def _judged(
         return "incomplete", lacks
     if shown is not None and shown["is_ready"]:
         return "released", ""
-    return "kept back", waits or "proved, and not released yet"
+    return "kept back", waits
 
 
 def _of_findings(damage: Sequence[Mapping[str, Any]]) -> str:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loader.cli import output
-from loader.printable import in_one_line, pasted, visible, visible_in_colour
+from loader.printable import in_one_line, pasted, visible, visible_in_colour, visible_without_colour
 from loader.reports.markdown import table
 
 HOSTILE = "a\x1b[2J\x1b]0;title\x07\x9b2J\u202e\u2028\r\b\x7f\x00[/red][link=http://x]y[/link]\tb\n# c"
@@ -30,6 +30,7 @@ def test_what_commands_a_terminal_is_shown_and_not_done() -> None:
 def test_another_programs_colours_stay_and_nothing_else_does() -> None:
     """Prevents a finding that names a hostile record source, in dbt's own output."""
     assert visible_in_colour("\x1b[31m1 of 2\x1b[0m\n\x1b[2Jx\x1b[0;1m") == "\x1b[31m1 of 2\x1b[0m\n\\x1b[2Jx\x1b[0;1m"
+    assert visible_without_colour("\x1b[31m1 of 2\x1b[0m\n\x1b[2Jx\x1b[0;1m") == "1 of 2\n\\x1b[2Jx"
 
 
 def test_a_cell_of_a_report_is_text() -> None:

@@ -244,6 +244,26 @@ def test_what_bends_every_answer_is_loud() -> None:
     )
 
 
+def test_a_run_that_failed_is_loud_until_everything_is_proved() -> None:
+    partitions, readers = released(date(2026, 4, 17), 1)
+    run = {**status().runs[0], "status": "failed", "failure": "no line belongs to partition 2026-05-30"}
+    found = status(partitions, readers, runs=[run], open_answers=["ingest failed its checks"])
+    assert status_lines(Screen(80), found)[:2] == [
+        "Readers may rely on 2026-04-17, the only day that was asked for.",
+        "last run 01a20487 failed: no line belongs to partition 2026-05-30",
+    ]
+    assert status_lines(Screen(80), status(partitions, readers, runs=[run]))[:3] == [
+        "Readers may rely on 2026-04-17, the only day that was asked for. Nothing needs",
+        "you.",
+        "",
+    ]
+
+
+def test_where_views_are_not_the_projects_no_day_is_said_to_be_kept_back_by_the_gate() -> None:
+    (day,) = states_of_days([proved(DAY, landed=1)], None, [], {})
+    assert (day.state, day.reason) == ("kept back", "whether readers see it is not known")
+
+
 def test_a_warehouse_that_holds_nothing_says_so() -> None:
     found = status(runs=[], state=[], open_answers=["none has been registered"], next_command="make ingest")
     assert status_lines(Screen(80), found) == [
