@@ -15,6 +15,7 @@ from loader.status.days import DayState
 
 _RUNS_OF_A_DAY = 3
 _FILES_OF_A_DAY = 12
+_FINDINGS_OF_A_DAY = 5
 
 
 def day_lines(screen: Screen, answer: Status, day: date, *, is_whole: bool = False) -> list[str]:
@@ -22,7 +23,7 @@ def day_lines(screen: Screen, answer: Status, day: date, *, is_whole: bool = Fal
     state = next((each for each in answer.days if each.partition_key == day.isoformat()), None)
     sentence, is_good = _sentence(day, state, answer)
     blocks = (
-        table(screen, [*_of_readers(answer), *_of_findings(answer), *_of_runs(answer)]),
+        table(screen, [*_of_readers(answer), *_of_findings(screen, answer, day, is_whole), *_of_runs(answer)]),
         _lets_pass(screen, answer),
         _files(screen, answer, None if is_whole else _FILES_OF_A_DAY),
         spread(screen, state_words(screen, answer)[:2]),
@@ -43,7 +44,7 @@ def _sentence(day: date, state: DayState | None, answer: Status) -> tuple[str, b
     if answer.view_faults:
         return f"Readers may not rely on {day}: a view that they look through is not the project's.", False
     # Findings have a line each.
-    with_reason = not (state.state == "damaged" and answer.findings)
+    with_reason = state.state != "damaged" or not answer.findings
     return sentence_of(state, with_reason=with_reason), state.is_relied_on
 
 
@@ -74,11 +75,16 @@ def _files(screen: Screen, answer: Status, shown: int | None) -> list[str]:
     return table(screen, rows)
 
 
-def _of_findings(answer: Status) -> list[list[object]]:
-    rows: list[list[object]] = [
-        [Mark("finding", "bad"), f"{row['table_name']}: {row['check_name']} ({row['finding_count']}; {row['detail']})"]
-        for row in answer.findings
-    ]
+def _of_findings(screen: Screen, answer: Status, day: date, is_whole: bool) -> list[list[object]]:
+    """Those of the day, and those that name no day and may be of any."""
+    found = [row for row in answer.findings if row["partition_key"] in (None, day.isoformat())]
+    shown = found if is_whole else found[:_FINDINGS_OF_A_DAY]
+    rows: list[list[object]] = []
+    for row in shown:
+        count = amount(screen, row["finding_count"], "row")
+        rows.append([Mark("finding", "bad"), f"{row['check_name']} in {row['table_name']} ({count}; {row['detail']})"])
+    if len(found) > len(shown):
+        rows.append(["", f"and {amount(screen, len(found) - len(shown), 'finding')} more: --all lists them"])
     rows += [[Mark("drift", "look"), f"{row['check_name']}: {row['detail']}"] for row in answer.drift]
     rows += [
         [Mark(row["disposition"], "bad"), f"{row['source_id']} of {row['manifest_id']} ({row['reasons']})"]

@@ -80,7 +80,9 @@ def _sentence(screen: Screen, answer: Status) -> str:
         days = amount(screen, len(asked), "day")
         may = f"Readers may rely on {screen.words(len(relied))} of {days} that were asked for."
     also = [f"{amount(screen, needed, 'day')} {'needs' if needed == 1 else 'need'} you"] if needed else []
-    also += [f"{amount(screen, held, 'day')} {'is' if held == 1 else 'are'} held"] if held else []
+    if held:
+        count = screen.words(held) if also else amount(screen, held, "day")
+        also.append(f"{count} {'is' if held == 1 else 'are'} held")
     is_in_order = not answer.open_answers and not answer.view_faults and not _without_a_day(screen, answer)
     if not also and answer.days and is_in_order:
         return f"{may} Nothing needs you."
@@ -94,15 +96,18 @@ def _body(screen: Screen, answer: Status) -> list[str]:
     needed = [day for state in ("damaged", "incomplete", "kept back") for day in answer.days if day.state == state]
     room = _LINES - len(strips) - (1 if strips else 0)
     for count in range(min(len(needed), room), -1, -1):
-        lines = table(screen, [*map(_listed, needed[:count]), *fixed, *_summed(screen, answer.days, needed[:count])])
+        lines = table(
+            screen,
+            [*[_listed(screen, day) for day in needed[:count]], *fixed, *_summed(screen, answer.days, needed[:count])],
+        )
         if len(lines) <= room or count == 0:
             return [*lines, *(["", *strips] if strips else [])]
     return strips
 
 
-def _listed(day: DayState) -> list[object]:
+def _listed(screen: Screen, day: DayState) -> list[object]:
     state = Mark("kept back", "look") if day.state == "kept back" else Mark("needs you", "bad")
-    return [state, day.partition_key, f"{day.ticket_count:,} tickets", day.reason]
+    return [state, day.partition_key, amount(screen, day.ticket_count, "ticket"), day.reason]
 
 
 def _summed(screen: Screen, days: Sequence[DayState], listed: Sequence[DayState]) -> list[list[object]]:
@@ -121,23 +126,23 @@ def _summed(screen: Screen, days: Sequence[DayState], listed: Sequence[DayState]
         sign = _SIGNS[found[0].state]
         also = "more " if listed and words in ("needs you", "kept back") else ""
         count = found[0].partition_key if len(found) == 1 else amount(screen, len(found), f"{also}day")
-        rows.append([Mark(words, sign.tone or "quiet"), count, _period(found), _facts(screen, words, found)])
+        rows.append([Mark(words, sign.tone or "quiet"), count, _measure(screen, found), _told(screen, found)])
     return rows
 
 
-def _period(found: Sequence[DayState]) -> str:
-    if len(found) == 1:
-        return f"{found[0].ticket_count:,} tickets" if found[0].is_asked_for else ""
-    return f"{found[0].partition_key} … {found[-1].partition_key}"
+def _measure(screen: Screen, found: Sequence[DayState]) -> str:
+    if len(found) == 1 and found[0].is_asked_for:
+        return amount(screen, found[0].ticket_count, "ticket")
+    return amount(screen, sum(day.line_count for day in found), "line")
 
 
-def _facts(screen: Screen, words: str, found: Sequence[DayState]) -> str:
+def _told(screen: Screen, found: Sequence[DayState]) -> str:
+    """From when to when, and why; of days without a reason, how many of their lines were rejected."""
     reasons = list(dict.fromkeys(day.reason for day in found if day.reason))
-    if reasons:
-        return reasons[0] + (f"; and {len(reasons) - 1} other reasons" if len(reasons) > 1 else "")
-    lines = amount(screen, sum(day.line_count for day in found), "line")
     rejected = sum(day.rejected_count for day in found)
-    return f"{lines}, {screen.words(rejected)} rejected" if words == "released" else lines
+    words = [f"{found[0].partition_key} … {found[-1].partition_key}"] if len(found) > 1 else []
+    words += reasons[:1] or [f"{screen.words(rejected)} rejected"]
+    return ", ".join(words) + (f", and {len(reasons) - 1} more" if len(reasons) > 1 else "")
 
 
 def _without_a_day(screen: Screen, answer: Status) -> list[list[object]]:

@@ -103,9 +103,10 @@ def _judged(
 
 
 def _of_findings(damage: Sequence[Mapping[str, Any]]) -> str:
-    first = damage[0]
-    more = f", and {len(damage) - 1} more" if len(damage) > 1 else ""
-    return f"{first['table_name']}: {first['check_name']} ({first['detail']}){more}"
+    """Which check of which table; details are for who looks at the day."""
+    checks = list(dict.fromkeys((row["check_name"], row["table_name"]) for row in damage))
+    more = f", and {len(checks) - 1} more" if len(checks) > 1 else ""
+    return f"{checks[0][0]} in {checks[0][1]}{more}"
 
 
 # What keeps a day from being complete, of one and of several.

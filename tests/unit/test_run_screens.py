@@ -110,7 +110,7 @@ def test_of_many_days_the_lines_are_summed_and_those_that_need_a_look_are_named(
     )
     assert found_lines(Screen(80), found) == [
         "300 lines = 270 landed + 30 rejected",
-        "damaged    2026-04-09   silver.ticket_fact: ticket_missing (TKT-1)",
+        "damaged    2026-04-09   ticket_missing in silver.ticket_fact",
         "released   29 days      2026-04-01 … 2026-04-30",
     ]
 

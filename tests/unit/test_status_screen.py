@@ -104,7 +104,7 @@ def released(first: date, count: int) -> tuple[list[dict[str, Any]], list[dict[s
     [
         (proved(DAY, landed=1), shown(DAY), [], None, ("released", "", True)),
         (proved(DAY, landed=1), shown(DAY), [finding(DAY)], "why",
-         ("damaged", "silver.ticket_fact: ticket_missing (TKT-20260417-000001)", False)),
+         ("damaged", "ticket_missing in silver.ticket_fact", False)),
         (proved(DAY, landed=1), shown(DAY), [finding(None)], None, ("released", "", True)),
         (proved(DAY, landed=1, unexplained=3), shown(DAY), [], None,
          ("damaged", "nothing explains 3 of its lines and rows", False)),
@@ -142,8 +142,8 @@ def test_the_sample_is_answered_in_a_dozen_lines() -> None:
         "Readers may rely on 2026-04-17, the only day that was asked for. Nothing needs",
         "you.",
         "",
-        "released        2026-04-17   40 tickets                102 lines, 2 rejected",
-        "not asked for   60 days      2026-03-01 … 2026-04-30   6,000 lines",
+        "released        2026-04-17   40 tickets    2 rejected",
+        "not asked for   60 days      6,000 lines   2026-03-01 … 2026-04-30, 0 rejected",
         "",
         "2026-03   ······· ······· ······· ······· ···",
         "2026-04   ······· ······· ··■···· ······· ··    · not asked for  ■ released",
@@ -160,14 +160,12 @@ def test_days_that_need_a_look_come_first_and_the_rest_is_summed() -> None:
     readers[8] = shown("2026-03-09", is_held=True)
     found = status(partitions, readers, [finding(DAY)], {"2026-03-09": "month end"}, next_command="loader build")
     assert status_lines(Screen(100), found) == [
-        "Readers may rely on 59 of 61 days that were asked for. 2 days need you, 1 day is held.",
+        "Readers may rely on 59 of 61 days that were asked for. 2 days need you, 1 is held.",
         "",
-        "needs you   2026-04-17   40 tickets                silver.ticket_fact: ticket_missing",
-        "                                                   (TKT-20260417-000001)",
-        "kept back   2026-03-06   40 tickets                proved rows wait for their release; drift_volume",
-        "                                                   of tickets",
-        "held        2026-03-09   40 tickets                month end",
-        "released    58 days      2026-03-01 … 2026-04-30   5,916 lines, 116 rejected",
+        "needs you   2026-04-17   40 tickets    ticket_missing in silver.ticket_fact",
+        "kept back   2026-03-06   40 tickets    proved rows wait for their release; drift_volume of tickets",
+        "held        2026-03-09   40 tickets    month end",
+        "released    58 days      5,916 lines   2026-03-01 … 2026-04-30, 116 rejected",
         "",
         "2026-03   ■■■■■◔■ ■□■■■■■ ■■■■■■■ ■■■■■■■ ■■■",
         "2026-04   ■■■■■■■ ■■■■■■■ ■■✗■■■■ ■■■■■■■ ■■    ■ released  ◔ kept back  □ held  ✗ needs you",
@@ -198,7 +196,7 @@ def test_however_many_days_the_answer_fits_a_screen(width: int, count: int, stat
 def test_years_that_need_nothing_have_a_line_each() -> None:
     partitions, readers = released(date(2023, 2, 20), 800)
     found = status(partitions, readers, [finding("2023-05-05")])
-    assert status_lines(Screen(80), found)[7:15] == [
+    assert status_lines(Screen(80), found)[4:12] == [
         "2023   284 released (other months)",
         "2024   366 released",
         "2025   59 released (other months)",
@@ -220,9 +218,9 @@ def test_what_is_of_no_day_is_told_too() -> None:
     assert status_lines(Screen(100), found)[:6] == [
         "Readers may rely on all 2 days that were asked for.",
         "",
-        "needs you   all days   silver.ticket_fact        ticket_missing (TKT-20260417-000001)",
-        "withheld    3 files    checksum_mismatch         a.jsonl, b.jsonl, …",
-        "released    2 days     2026-04-17 … 2026-04-18   204 lines, 4 rejected",
+        "needs you   all days   silver.ticket_fact   ticket_missing (TKT-20260417-000001)",
+        "withheld    3 files    checksum_mismatch    a.jsonl, b.jsonl, …",
+        "released    2 days     204 lines            2026-04-17 … 2026-04-18, 4 rejected",
         "",
     ]
 
@@ -294,7 +292,7 @@ def test_a_day_shows_its_equation_its_files_and_what_was_found() -> None:
         "  156 events → 46 tickets, 109 older versions kept; 1 unexplained",
         "",
         "readers see   release 1 of 2026-04-20 20:34; not released",
-        "finding       silver.ticket_fact: ticket_missing (1; TKT-20260417-000001)",
+        "finding       ticket_missing in silver.ticket_fact (1 row; TKT-20260417-000001)",
         "drift         drift_volume: 9, usually 40",
         "run           01a20487 ingest 2026-04-20 20:34 ok",
         "",
