@@ -196,7 +196,7 @@ def test_however_many_days_the_answer_fits_a_screen(width: int, count: int, stat
 def test_years_that_need_nothing_have_a_line_each() -> None:
     partitions, readers = released(date(2023, 2, 20), 800)
     found = status(partitions, readers, [finding("2023-05-05")])
-    assert status_lines(Screen(80), found)[4:12] == [
+    assert status_lines(Screen(80), found)[5:13] == [
         "2023   284 released (other months)",
         "2024   366 released",
         "2025   59 released (other months)",
