@@ -122,7 +122,9 @@ endif
 .PHONY: help ingest dry-run manifest status diagnose plan apply retry rerun replay backfill restore expire ready hold release erase verify state drill completeness smoke build env docs test test-long soak fuzz bench lint lock up down psql clean
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z -]+:.*## / {n = split($$1, t, " "); for (i = 1; i <= n; i++) printf "make %-12s %s\n", t[i], $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z -]+:.*## / {n = split($$1, t, " "); m = split($$2, w, " "); for (i = 1; i <= n; i++) { \
+		line = sprintf("make %-12s", t[i]); for (k = 1; k <= m; k++) { if (length(line w[k]) > 79) {print line; \
+		line = sprintf("%17s", "")} line = line " " w[k]} print line}}' $(firstword $(MAKEFILE_LIST))
 
 # The environment, from the locked list only; everything is said on standard error, so that `make -s env` is clean.
 $(STAMP): requirements.lock pyproject.toml

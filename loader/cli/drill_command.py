@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import click
 
 from loader.cli.options import json_option
-from loader.cli.output import echo, print_json, print_table, progress
+from loader.cli.output import print_json, progress, show, surface
+
+if TYPE_CHECKING:
+    from loader.drill.incidents import Outcome
+    from loader.screen import Screen
 
 
 @click.command()
@@ -19,6 +25,7 @@ def drill(as_json: bool) -> int:
     """
     from loader.config import load_settings
     from loader.drill import run_drill
+    from loader.screen import next_lines
 
     with progress() as report:
         outcomes = list(run_drill(load_settings(), report))
@@ -27,20 +34,24 @@ def drill(as_json: bool) -> int:
     if as_json:
         print_json({"outcomes": [asdict(outcome) for outcome in outcomes], "next_command": next_command})
         return 1 if failed else 0
-    print_table(
-        "drill",
-        ["incident", "seen", "verb", "command", "recovered", "seconds"],
-        [
-            [
-                outcome.incident,
-                outcome.seen,
-                outcome.verb,
-                outcome.command,
-                "yes" if outcome.is_recovered else f"NO: not true: {'; '.join(outcome.not_true)}",
-                f"{outcome.seconds:.1f}",
-            ]
-            for outcome in outcomes
-        ],
-    )
-    echo(f"next: {next_command}", err=bool(failed))
+    screen = surface(err=bool(failed))
+    show([*drill_lines(surface(), outcomes)])
+    show(next_lines(screen, next_command), err=bool(failed))
     return 1 if failed else 0
+
+
+def drill_lines(screen: Screen, outcomes: Sequence[Outcome]) -> list[str]:
+    """How many were recovered, and for each what was seen, what was typed, and how long it took."""
+    from loader.screen import Mark, amount, listing
+
+    failed = [outcome for outcome in outcomes if not outcome.is_recovered]
+    answer = f"{screen.words(len(outcomes) - len(failed))} of {amount(screen, len(outcomes), 'incident')} recovered."
+    lines = [answer]
+    for outcome in outcomes:
+        mark = Mark("✓ recovered", "good") if outcome.is_recovered else Mark("✗ NOT recovered", "bad")
+        told = [("seen", outcome.seen), (outcome.verb, outcome.command)]
+        if outcome.not_true:
+            told.append(("not true", "; ".join(outcome.not_true)))
+        head = f"{screen.words(outcome.incident)}   {screen.painted(screen.words(mark.value), mark.tone)}"
+        lines += ["", f"{head}   {screen.words(outcome.seconds)} s", *listing(screen, told)]
+    return [*lines, ""]

@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
-import sys
+import os
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 import click
 
 from loader.cli.options import input_options, json_option, partition_option, request_of
-from loader.cli.output import echo, print_json, print_table, progress
+from loader.cli.output import print_json, progress, show, surface
 from loader.cli.problem_output import problem_lines
 from loader.printable import pasted
-from loader.screen import screen_of
+
+if TYPE_CHECKING:
+    from loader.config import Settings
+    from loader.ingest.dry_run import AssetForecast, Forecast
+    from loader.screen import Screen
+
+_MANIFESTS_SHOWN = 10
+# Fates in words, in the order in which they are read.
+_FATES = {
+    "would_land": "would land",
+    "would_duplicate": "are there already",
+    "would_land_or_duplicate": "would land or are there already",
+    "out_of_partition": "of other days",
+    "rejected": "would be rejected",
+    "blank": "blank",
+    "not_read": "not looked at",
+}
 
 
 @click.command("dry-run")
@@ -29,6 +48,7 @@ def dry_run(
     from loader.config import load_settings
     from loader.ingest.dry_run import as_record
     from loader.ingest.dry_run import dry_run as run_dry
+    from loader.screen import next_lines
 
     settings = load_settings()
     request = request_of(partition, manifest, input_file, batch, limit)
@@ -36,31 +56,91 @@ def dry_run(
         forecast = run_dry(settings, request, report)
     exit_code = 1 if forecast.problems else 0
     given = {"PARTITION": partition, "MANIFEST": manifest, "INPUT": input_file, "BATCH": batch}
-    words = [f"{name}={pasted(value)}" for name, value in given.items() if value]
-    next_command = " ".join(["make", "dry-run" if exit_code else "ingest", *words])
-    if exit_code:
-        next_command += "   # once what failed is settled"
+    next_command = _next(forecast, settings, {name: value for name, value in given.items() if value})
     if as_json:
         report_path = str(forecast.report_path)
         print_json({**as_record(forecast, request), "report_path": report_path, "next_command": next_command})
         return exit_code
-    print_table("manifests", ("manifest", "outcome"), list(forecast.outcomes.items()))
-    rows = [
-        (asset.source_id, asset.outcome, asset.judgement, ",".join(asset.reason_codes), _counts(asset.fates))
-        for asset in forecast.assets
-    ]
-    print_table("assets", ("asset", "outcome", "judgement", "reasons", "fates"), rows)
-    reasons = sum((asset.reject_reasons for asset in forecast.assets), type(forecast.fates)())
-    print_table("rejects by reason", ("reason", "lines"), sorted(reasons.items()))
-    warnings = sum((asset.warnings for asset in forecast.assets), type(forecast.fates)())
-    print_table("warnings", ("warning", "lines"), sorted(warnings.items()))
-    echo(f"fates: {_counts(forecast.fates)}")
-    for line in problem_lines(screen_of(sys.stderr), forecast.problems, len(forecast.assets)):
-        click.echo(line, err=True)
-    echo(f"report: {forecast.report_path}\ndecision: dry_run_only")
-    echo(f"next: {next_command}", err=bool(exit_code))
+    show(forecast_lines(surface(), forecast, settings.named(forecast.report_path)))
+    screen = surface(err=bool(exit_code))
+    problems = problem_lines(screen, forecast.problems, len(forecast.assets))
+    show([*problems, *next_lines(screen, next_command)], err=bool(exit_code))
     return exit_code
 
 
-def _counts(fates: dict[str, int]) -> str:
-    return " ".join(f"{fate}={count}" for fate, count in sorted(fates.items()) if count)
+def _next(forecast: Forecast, settings: Settings, given: Mapping[str, str]) -> str:
+    words = ["make", "dry-run" if forecast.problems else "ingest", *(f"{name}={pasted(given[name])}" for name in given)]
+    further = forecast.roots_to_allow(settings.allowed_roots)
+    # One that was set for this command alone is needed by the next one, too.
+    roots = further or os.environ.get("LOADER_ALLOWED_ROOTS")
+    if roots:
+        words.insert(0, f"LOADER_ALLOWED_ROOTS={pasted(roots)}")
+    why = "   # once what failed is settled" if forecast.problems and not further else ""
+    return " ".join(words) + why
+
+
+def forecast_lines(screen: Screen, forecast: Forecast, report: str) -> list[str]:
+    """The answer, what would become of the lines, rejects and warnings by reason."""
+    from loader.screen import Column, amount, listing, paragraph, table
+
+    files = [asset for asset in forecast.assets if asset.outcome != "skip"]
+    admitted = sum(asset.outcome == "success" for asset in files)
+    fates = forecast.fates
+    answer = "An ingest of this would fail. " if forecast.problems else ""
+    answer += f"{screen.words(admitted)} of {amount(screen, len(files), 'file')} would be read"
+    answer += f", {amount(screen, fates.total(), 'line')}:" if fates else "."
+    lines = paragraph(screen, answer)
+    lines += table(screen, [(count, _FATES[fate]) for fate, count in _in_order(fates)], indent="  ")
+    if skipped := len(forecast.assets) - len(files):
+        lines += paragraph(screen, f"{amount(screen, skipped, 'file')} of a kind that is not landed yet.", indent="  ")
+    if len(forecast.outcomes) > 1:
+        rows = _manifests(forecast)
+        lines += ["", *table(screen, rows[:_MANIFESTS_SHOWN], ("manifest", "files", "lines", "outcome"))]
+        if len(rows) > _MANIFESTS_SHOWN:
+            lines += paragraph(screen, f"and {len(rows) - _MANIFESTS_SHOWN:,} more manifests (--json has all)")
+    for title, counted in (("rejected lines", _rejects), ("warnings", _warnings)):
+        by_reason = _by_reason(screen, forecast, counted)
+        if by_reason:
+            lines += [
+                "",
+                f"{title}, by reason:",
+                *table(screen, by_reason, ("", "", Column("", is_prose=True)), indent="  "),
+            ]
+    return [*lines, "", *listing(screen, [("report", report)], indent="")]
+
+
+def _in_order(fates: Counter[str]) -> list[tuple[str, int]]:
+    return [(fate, fates[fate]) for fate in _FATES if fates[fate]]
+
+
+def _manifests(forecast: Forecast) -> list[tuple[str, int | None, int | None, str]]:
+    """Those that fail first. A refused one has no files that anybody knows."""
+    files = Counter(asset.manifest_id for asset in forecast.assets)
+    lines: Counter[str] = Counter()
+    for asset in forecast.assets:
+        lines[asset.manifest_id] += asset.fates.total()
+    rows = [(name, files[name] or None, lines[name] or None, outcome) for name, outcome in forecast.outcomes.items()]
+    return sorted(rows, key=lambda row: ("fail", "success", "skip").index(row[3]))
+
+
+def _rejects(asset: AssetForecast) -> Counter[str]:
+    return asset.reject_reasons
+
+
+def _warnings(asset: AssetForecast) -> Counter[str]:
+    return asset.warnings
+
+
+def _by_reason(
+    screen: Screen, forecast: Forecast, counted: Callable[[AssetForecast], Counter[str]]
+) -> list[tuple[int, str, str]]:
+    """Lines, reason, and the first file that has it with its first line."""
+    from loader.screen import amount
+
+    total = sum((counted(asset) for asset in forecast.assets), Counter[str]())
+    rows = []
+    for reason, count in sorted(total.items(), key=lambda item: (-item[1], item[0])):
+        having = [asset for asset in forecast.assets if counted(asset)[reason]]
+        many = f"{amount(screen, len(having), 'file')}, " if len(having) > 1 else ""
+        rows.append((count, reason, f"{many}e.g. {having[0].source_id} {having[0].examples[reason]}"))
+    return rows

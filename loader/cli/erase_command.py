@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from loader.cli.options import json_option, lock_option, settings_of
-from loader.cli.output import echo, print_json, print_table, progress
+from loader.cli.output import print_json, progress, show, surface
 from loader.errors import CommandUsageError
 from loader.printable import pasted
 
@@ -16,8 +17,17 @@ if TYPE_CHECKING:
     from loader.config import Settings
     from loader.privacy.erase import Erased
     from loader.privacy.plan import ErasurePlan
+    from loader.screen import Screen
 
-_COUNTS = ("line_count", "event_count", "ticket_count", "reject_count", "released_row_count", "mention_count")
+# In the order in which they are told.
+_COUNTS = {
+    "line_count": "lines of the archive",
+    "event_count": "events",
+    "ticket_count": "tickets",
+    "reject_count": "rejected lines",
+    "released_row_count": "rows of stored releases",
+    "mention_count": "lines of others that mention the id: they stay",
+}
 
 
 @click.command()
@@ -71,25 +81,48 @@ def _apply(settings: Settings, customer: str, record: dict[str, object], as_json
 
 
 def _print_plan(settings: Settings, plan: ErasurePlan, path: Path, as_json: bool) -> None:
+    from loader.screen import next_lines
+
     next_command = f"loader erase --customer '<id>' --plan {pasted(settings.named(path))}"
     record = plan.as_record(settings)
     if as_json:
         print_json({**record, "next_command": next_command})
         return
-    echo(f"plan {plan.plan_id}: erase customer {record['customer_hash'][:12]}…, by {plan.operator}")
-    print_table("would be removed", _COUNTS, [[record[name] for name in _COUNTS]])
-    columns = ("asset_id", "line_count", "is_archived", "source_paths")
-    print_table("archived objects", columns, [[asset[name] for name in columns] for asset in record["assets"]])
-    echo(f"partitions: {', '.join(record['partitions']) or 'none'}")
-    echo("mentions are lines of others in which the id stands; they stay")
+    screen = surface()
+    show([*erasure_lines(screen, plan, record), *next_lines(screen, next_command)])
+
+
+def erasure_lines(screen: Screen, plan: ErasurePlan, record: Mapping[str, Any]) -> list[str]:
+    """What would be removed, from which files, and what stays although it looks alike."""
+    from loader.screen import amount, listing, paragraph, shortened, table
+
+    lines = paragraph(
+        screen,
+        f"Plan: erase customer {record['customer_hash'][:12]}… (a keyed hash), by {plan.operator}. Nothing has been"
+        " removed yet.",
+    )
+    lines += table(screen, [(record[name], words) for name, words in _COUNTS.items() if record[name]], indent="  ")
+    if not any(record[name] for name in _COUNTS):
+        lines += paragraph(screen, "Nothing of this customer is kept.", indent="  ")
+    days, paths = record["partitions"], [path for asset in record["assets"] for path in asset["source_paths"]]
+    facts = [("days", f"{days[0]} … {days[-1]} ({len(days)})" if len(days) > 3 else ", ".join(days))] if days else []
+    if paths:
+        shown = ", ".join(ascii(path) if not path.isprintable() else path for path in paths[:3])
+        more = f" and {amount(screen, len(paths) - 3, 'more file')}" if len(paths) > 3 else ""
+        facts.append(("files", f"{shown}{more} (their lines are blanked in the archive)"))
+    lines += listing(screen, [*facts, ("plan", shortened(plan.plan_id))])
+    gone = [asset for asset in record["assets"] if not asset["is_archived"]]
+    if gone:
+        lines += paragraph(screen, f"{amount(screen, len(gone), 'object')} of the archive is lost.", indent="  ")
     if plan.look_alikes:
-        echo("these ids look the same and are other customers; they stay, unless each is erased by itself:")
-        for customer, _, event_count in plan.look_alikes:
-            echo(f"  {customer!r}: {event_count} event(s)")
-    echo(f"next: {next_command}")
+        lines += paragraph(screen, "These ids look the same and are other customers; they stay:")
+        lines += table(screen, [(count, "events", ascii(name)) for name, _, count in plan.look_alikes], indent="  ")
+    return lines
 
 
 def _print_erased(erased: Erased, settings: Settings, as_json: bool) -> None:
+    from loader.screen import next_lines
+
     next_command = "loader verify --evidence"
     if as_json:
         print_json(
@@ -104,14 +137,33 @@ def _print_erased(erased: Erased, settings: Settings, as_json: bool) -> None:
             }
         )
         return
-    echo(f"erased: {', '.join(f'{count} {place}' for place, count in erased.removed.items())}")
-    if erased.source_paths:
-        echo("these files still hold the person, and are not the warehouse's to change:")
-        for path in erased.source_paths:
-            echo(f"  {path}")
-    if erased.not_searched:
-        echo(f"not searched, since omni_loader may not read them: {', '.join(erased.not_searched)}")
+    screen = surface()
+    show([*erased_lines(screen, erased, settings.named(erased.report_path)), *next_lines(screen, next_command)])
+
+
+def erased_lines(screen: Screen, erased: Erased, report: str) -> list[str]:
+    from loader.screen import Failure, amount, failures, listing, table
+
+    lines = [
+        "The customer is erased.",
+        *table(screen, [(n, place) for place, n in erased.removed.items()], indent="  "),
+    ]
+    lines += failures(
+        screen,
+        [
+            Failure("", "The person still stands in what was delivered, which is not the warehouse's to change:", path)
+            for path in erased.source_paths
+        ],
+        indent="",
+    )
+    lines += failures(
+        screen,
+        [Failure("", "Not searched, since omni_loader may not read it:", name) for name in erased.not_searched],
+        noun="relation",
+        indent="",
+    )
     if erased.mention_count:
-        echo(f"{erased.mention_count} line(s) or row(s) of others mention the id; they stay")
-    echo(f"evidence: {settings.named(erased.report_path)}")
-    echo(f"next: {next_command}")
+        lines.append(
+            f"{amount(screen, erased.mention_count, 'line or row', 'lines or rows')} of others mention the id and stay."
+        )
+    return [*lines, *listing(screen, [("evidence", report)], indent="")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,14 +11,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from loader.cli.options import json_option
-from loader.cli.output import echo, print_json, print_table
+from loader.cli.output import print_json, show, surface
 from loader.errors import CommandUsageError
 from loader.printable import pasted
 
 if TYPE_CHECKING:
     from loader.manifest.build import BuiltManifest
-
-_NAMES_SHOWN = 3
+    from loader.screen import Screen
 
 
 @click.command()
@@ -62,6 +62,7 @@ def command(
     from loader.config import load_settings
     from loader.manifest.build import BatchTerms, build_manifest
     from loader.manifest.write import write_manifest
+    from loader.screen import next_lines
 
     settings = load_settings()
     terms = BatchTerms(
@@ -85,7 +86,8 @@ def command(
     if as_json:
         print_json(record)
     else:
-        _print(record)
+        screen = surface()
+        show([*manifest_lines(screen, built, record), *next_lines(screen, record["next_command"])])
     return 0
 
 
@@ -130,18 +132,34 @@ def _record(built: BuiltManifest, out: Path, is_written: bool) -> dict[str, Any]
     }
 
 
-def _print(record: dict[str, Any]) -> None:
-    columns = ("manifest_id", "batch_id", "asset_count", "size_bytes", "record_count")
-    state = "written" if record["is_written"] else "unchanged"
-    print_table(f"{record['manifest_path']}: {state}", columns, [[record[column] for column in columns]])
+def manifest_lines(screen: Screen, built: BuiltManifest, record: Mapping[str, Any]) -> list[str]:
+    """What is declared, in which order, what was left out, and what has to be allowed."""
+    from loader.screen import Failure, amount, failures, listing, paragraph
+
+    names = [asset.source_id for asset in sorted(built.manifest.assets, key=lambda asset: asset.sequence)]
+    files, records = amount(screen, record["asset_count"], "file"), amount(screen, record["record_count"], "record")
+    is_new = "written" if record["is_written"] else "there already, unchanged"
+    facts = [
+        ("manifest", record["manifest_id"]),
+        ("batch", record["batch_id"]),
+        ("order", names[0] if len(names) == 1 else f"oldest first: {names[0]} … {names[-1]}"),
+    ]
+    lines = paragraph(
+        screen, f"{record['manifest_path']} is {is_new}: {files}, {records}, {_size(record['size_bytes'])}."
+    )
+    lines += listing(screen, facts)
     for note in record["notes"]:
-        echo(f"note: {note}")
-    by_reason: dict[str, list[str]] = {}
-    for file in record["ignored"]:
-        by_reason.setdefault(file["reason"], []).append(file["name"])
-    for reason, names in by_reason.items():
-        more = f" and {len(names) - _NAMES_SHOWN} more (see --json)" if len(names) > _NAMES_SHOWN else ""
-        echo(f"ignored, {reason}: {', '.join(map(ascii, names[:_NAMES_SHOWN]))}{more}")
-    for root in record["roots_to_allow"]:
-        echo(f"outside the project: {root} must be allowed by LOADER_ALLOWED_ROOTS")
-    echo(f"next: {record['next_command']}")
+        lines += paragraph(screen, f"note: {note}", hanging="      ")
+    lines += failures(
+        screen, [Failure("left out", f"{file.reason}:", ascii(file.name)) for file in built.ignored], indent=""
+    )
+    for root in built.roots_to_allow:
+        lines += paragraph(screen, f"{root} lies outside the project: LOADER_ALLOWED_ROOTS must allow it.")
+    return lines
+
+
+def _size(size_bytes: int) -> str:
+    for unit, size in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if size_bytes >= size:
+            return f"{size_bytes / size:,.1f} {unit}"
+    return f"{size_bytes} bytes"

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from loader.screen import Screen
     from loader.screen.progress import Lines
 
+_BELOW_ERROR = " " * len("error: ")
+
 
 @contextmanager
 def progress() -> Iterator[Lines]:
@@ -74,8 +76,21 @@ def print_error(message: str, next_command: str, exit_code: int, *, as_json: boo
         with suppress(OutputError):
             print_json({"error": message, "exit_code": exit_code, "next_command": next_command})
             return
-    click.echo(click.style("error: ", fg="red", bold=True) + visible(message), err=True)
-    echo(f"next: {next_command}", err=True)
+    show(error_lines(surface(err=True), message, next_command), err=True)
+
+
+def error_lines(screen: Screen, message: str, next_command: str) -> list[str]:
+    """The message as a paragraph that hangs below its first word, what is listed in it a step further; then what to
+    type, which is never wrapped."""
+    from loader.screen import next_lines, paragraph
+
+    first, *others = message.split("\n")
+    lines = paragraph(screen, f"error: {first}", hanging=_BELOW_ERROR)
+    for line in others:
+        step = _BELOW_ERROR + " " * (len(line) - len(line.lstrip()))
+        lines += paragraph(screen, line.strip(), indent=step, hanging=step + "  ")
+    lines[0] = screen.painted("error:", "bad") + lines[0].removeprefix("error:")
+    return [*lines, *next_lines(screen, next_command)]
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

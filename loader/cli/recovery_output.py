@@ -1,51 +1,61 @@
-"""Plans of recovery verbs and what came of them, as a terminal shows them."""
+"""Plans of recovery verbs and what came of them, as a person or a program is shown them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from loader.cli.output import echo, print_json, print_table
+from loader.cli.output import print_json, show, surface
 from loader.printable import pasted
 
 if TYPE_CHECKING:
     from loader.config import Settings
     from loader.recovery import Plan
-    from loader.recovery.plan import PlannedAsset
+    from loader.recovery.plan import PartitionState, PlannedAsset
     from loader.recovery.verbs import Expired, Restored
+    from loader.screen import Screen
 
-_PARTITION_COLUMNS = (
-    ("partition", "partition_key"),
-    ("expected", "expected_input_count"),
-    ("current", "current_input_count"),
-    ("rejected", "rejected_count"),
-    ("silver", "current_output_count"),
-    ("assets", "asset_count"),
-    ("gap", "gap_reason"),
-)
-_ASSETS_SHOWN = 20
+_ROWS_SHOWN = 20
+_NAMES_SHOWN = 3
+# Where a plan's bytes come from, in words.
+_PLACES = {
+    "source": "from where it was delivered",
+    "raw_zone": "from the raw zone",
+    "nowhere": "from nowhere: it is gone",
+}
 
 
 def print_restored(restored: Restored, settings: Settings, as_json: bool) -> None:
+    from loader.screen import listing, next_lines, paragraph
+
     days = [day.isoformat() for day in sorted(restored.targets)]
     next_command = f"loader release --partition {days[0]}"
+    report_path = settings.named(restored.report_path)
     if as_json:
         print_json(
             {
                 "data_release_id": restored.data_release_id,
                 "partitions": {day.isoformat(): version for day, version in sorted(restored.targets.items())},
-                "report_path": settings.named(restored.report_path),
+                "report_path": report_path,
                 "next_command": next_command,
             }
         )
         return
-    echo(f"restored by release {restored.data_release_id}, and held: {', '.join(days)}")
-    echo(f"evidence: {settings.named(restored.report_path)}")
-    echo(f"next: {next_command}   # when readers may see the newest rows again")
+    screen = surface()
+    show(
+        [
+            *paragraph(screen, f"Restored by release {restored.data_release_id}, and held: {_days(days)}."),
+            *listing(screen, [("evidence", report_path)], indent=""),
+            *next_lines(screen, f"{next_command}   # when readers may see newer rows"),
+        ]
+    )
 
 
 def print_expired(expired: Expired, settings: Settings, as_json: bool) -> None:
+    from loader.screen import amount, listing, next_lines
+
     next_command = "loader verify --evidence"
     report_path = None if expired.report_path is None else settings.named(expired.report_path)
     if as_json:
@@ -59,84 +69,115 @@ def print_expired(expired: Expired, settings: Settings, as_json: bool) -> None:
             }
         )
         return
-    if expired.expiry_id is None:
-        echo("expired: nothing; every version is needed, or was seen since")
-    else:
-        echo(f"expired by expiry {expired.expiry_id}: {len(expired.versions)} version(s), {expired.row_count} row(s)")
-        echo(f"evidence: {report_path}")
-    echo(f"next: {next_command}")
+    screen = surface()
+    lines = ["Nothing was removed: every version is needed, or was seen since."]
+    if expired.expiry_id is not None:
+        versions, removed = amount(screen, len(expired.versions), "version"), amount(screen, expired.row_count, "row")
+        lines = [f"{versions} removed by expiry {expired.expiry_id}: {removed}."]
+        lines += listing(screen, [("evidence", str(report_path))], indent="")
+    show([*lines, *next_lines(screen, next_command)])
 
 
 def print_plan(made: Plan, record: Mapping[str, Any], path: Path, settings: Settings) -> None:
-    window = "every partition" if made.window is None else f"[{made.window[0]}, {made.window[1]})"
+    from loader.screen import next_lines
+
+    screen = surface()
+    show([*plan_lines(screen, made, record), *next_lines(screen, apply_command(path, settings))])
+
+
+def plan_lines(screen: Screen, made: Plan, record: Mapping[str, Any]) -> list[str]:
+    """What would be done and to what, why that is safe, and what readers notice. Nothing has been done yet."""
+    from loader.screen import Failure, amount, failures, listing, paragraph, shortened, table
+
+    lines = paragraph(screen, f"Plan: {made.mode}{_of_what(made)}, by {made.operator}. Nothing has been done yet.")
+    lines += listing(screen, [("does", record["proposed_action"])])
     if made.pointers:
-        _print_pointers(made, path, settings)
-        return
-    if made.mode == "expire":
-        _print_versions(made, path, settings)
-        return
-    echo(f"plan {made.plan_id}: {made.mode}, {window}, by {made.operator}")
-    rows = [[getattr(partition, name) for _, name in _PARTITION_COLUMNS] for partition in made.partitions]
-    print_table("partitions", [title for title, _ in _PARTITION_COLUMNS], rows)
+        columns: Sequence[str] = ("partition", "release now", "then", "tickets", "because")
+        rows: list[Sequence[object]] = [
+            (
+                each.partition_key,
+                each.shown_release_id,
+                each.target_release_id or "none",
+                each.ticket_count,
+                "shares a moved ticket" if each.is_linked else "asked for",
+            )
+            for each in made.pointers
+        ]
+    elif made.mode == "expire":
+        columns = ("partition", "release", "tickets", "readers saw it until")
+        rows = [(v.partition_key, v.data_release_id, v.ticket_count, _instant(v.left_at)) for v in made.versions]
+    else:
+        columns = ("partition", "lines", "are in", "rejected", "tickets", "files", "gap")
+        rows = [_partition(each) for each in sorted(made.partitions, key=lambda each: not each.is_due)]
+    if rows:
+        lines += ["", *table(screen, rows[:_ROWS_SHOWN], columns, indent="  ")]
+        if len(rows) > _ROWS_SHOWN:
+            lines.append(f"  and {amount(screen, len(rows) - _ROWS_SHOWN, 'more partition')}: the plan has all")
+        lines.append("")
     reaching = [asset for asset in made.assets if _reaches(asset, made)]
-    shown = reaching[:_ASSETS_SHOWN]
-    print_table(
-        f"reads ({len(reaching)} of {len(made.assets)} asset(s) may hold lines of it"
-        + (f", the first {_ASSETS_SHOWN})" if len(reaching) > len(shown) else ")"),
-        ["manifest", "source", "from", "registered", "found"],
-        [
-            [
-                asset.manifest_id,
-                asset.source_id,
-                asset.reads_from,
-                (asset.source_fingerprint or "")[:12],
-                (asset.found or "")[:12] if len(asset.found or "") == 64 else asset.found,
-            ]
-            for asset in shown
-        ],
+    told = [("reads", _reads(screen, reaching, len(made.assets)))] if made.assets else []
+    told += [("is safe", record["idempotency_guard"]), ("readers", record["downstream_impact"])]
+    if not made.pointers and made.mode != "expire":
+        told.append(("writes", ", ".join(record["target_assets"])))
+    lines += listing(screen, [*told, ("plan", shortened(made.plan_id))])
+    return lines + failures(
+        screen, [Failure("", _difference(each), each.source_id) for each in reaching if _is_other(each)]
     )
-    for name in ("expected_input_count", "current_output_count", "gap_reason"):
-        echo(f"{name.replace('_', ' ')}: {record[name]}")
-    for name in ("proposed_action", "idempotency_guard", "downstream_impact"):
-        echo(f"{name.replace('_', ' ')}: {record[name]}")
-    echo(f"writes: {', '.join(record['target_assets'])}")
-    echo(f"next: {apply_command(path, settings)}")
 
 
-def _print_pointers(made: Plan, path: Path, settings: Settings) -> None:
-    echo(f"plan {made.plan_id}: {made.mode}, by {made.operator}")
-    print_table(
-        "readers would see",
-        ["partition", "release now", "release then", "tickets", "because"],
-        [
-            [
-                pointer.partition_key,
-                pointer.shown_release_id,
-                pointer.target_release_id,
-                pointer.ticket_count,
-                "shares a moved ticket" if pointer.is_linked else "asked for",
-            ]
-            for pointer in made.pointers
-        ],
+def _of_what(made: Plan) -> str:
+    if made.window is None:
+        return " of everything" if made.run is None else ""
+    first, last = made.window[0], made.window[1].fromordinal(made.window[1].toordinal() - 1)
+    return f" of {first}" if first == last else f" of {first} to {last}"
+
+
+def _partition(state: PartitionState) -> Sequence[object]:
+    return (
+        state.partition_key,
+        state.expected_input_count,
+        state.current_input_count,
+        state.rejected_count,
+        state.current_output_count,
+        state.asset_count,
+        "none" if state.gap_reason == "no_gap_detected" else state.gap_reason,
     )
-    for name in ("proposed_action", "idempotency_guard", "downstream_impact"):
-        echo(f"{name.replace('_', ' ')}: {getattr(made, name)}")
-    echo(f"next: {apply_command(path, settings)}")
 
 
-def _print_versions(made: Plan, path: Path, settings: Settings) -> None:
-    echo(f"plan {made.plan_id}: {made.mode}, by {made.operator}")
-    print_table(
-        "would be removed",
-        ["partition", "release", "tickets", "readers saw it until"],
-        [
-            [version.partition_key, version.data_release_id, version.ticket_count, version.left_at]
-            for version in made.versions
-        ],
-    )
-    for name in ("proposed_action", "idempotency_guard", "downstream_impact"):
-        echo(f"{name.replace('_', ' ')}: {getattr(made, name)}")
-    echo(f"next: {apply_command(path, settings)}")
+def _reads(screen: Screen, reaching: Sequence[PlannedAsset], count: int) -> str:
+    """How many files would be read, and from where."""
+    from loader.screen import amount
+
+    places = Counter(asset.reads_from for asset in reaching)
+    if len(places) == 1:
+        return f"{screen.words(len(reaching))} of {amount(screen, count, 'file')}, {_PLACES[next(iter(places))]}"
+    words = [f"{screen.words(number)} {_PLACES[place]}" for place, number in places.items()]
+    of_all = f"{screen.words(len(reaching))} of {amount(screen, count, 'file')}"
+    return f"{of_all}: {', '.join(words)}" if words else of_all
+
+
+def _is_other(asset: PlannedAsset) -> bool:
+    """Whether what would be read, or is not there to be read, is not what was registered."""
+    return asset.reads_from != "raw_zone" and asset.found != asset.source_fingerprint
+
+
+def _difference(asset: PlannedAsset) -> str:
+    if asset.source_fingerprint is None:
+        return "never registered before:"
+    if asset.found is None or len(asset.found) != 64:
+        return f"not to be read now ({asset.found or 'gone'}):"
+    return "other bytes than those that were registered:"
+
+
+def _instant(text: str) -> object:
+    from datetime import datetime
+
+    return datetime.fromisoformat(text)
+
+
+def _days(days: Sequence[str]) -> str:
+    more = f" and {len(days) - _NAMES_SHOWN} more days" if len(days) > _NAMES_SHOWN else ""
+    return ", ".join(days[:_NAMES_SHOWN]) + more
 
 
 def _reaches(asset: PlannedAsset, made: Plan) -> bool:

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from loader.cli.options import json_option, partition_option
-from loader.cli.output import echo, print_json, print_table
+from loader.cli.output import print_json, show, surface
+
+if TYPE_CHECKING:
+    from loader.ingest.problems import Words
+    from loader.reports import Completeness
+    from loader.reports.smoke import Check
+    from loader.screen import Screen
+
+_DAYS_SHOWN = 20
 
 
 @click.command()
@@ -20,8 +30,11 @@ def completeness(partition: str | None, as_json: bool) -> int:
     Writes reports/completeness/<partition | all>.md and .json. Exit code 1 when it is not complete.
     """
     from loader.config import load_settings, parse_partition
+    from loader.contract.reasons import load_reason_codes
+    from loader.ingest.problems import Words
     from loader.reports import read_completeness
     from loader.reports.markdown import write_report
+    from loader.screen import next_lines
     from loader.warehouse import open_warehouse
 
     settings = load_settings()
@@ -38,11 +51,10 @@ def completeness(partition: str | None, as_json: bool) -> int:
     if as_json:
         print_json({**answer.record(), "report_paths": [str(text), str(data)], "next_command": next_command})
     else:
-        for title, rows in (("partitions", answer.partitions), ("findings", answer.findings)):
-            if rows:
-                print_table(title, list(rows[0]), [list(row.values()) for row in rows])
-        echo(f"{answer.answer}\nreport: {text}")
-        echo(f"next: {next_command}", err=not answer.is_complete)
+        words = Words(load_reason_codes(settings.project_root / "contracts"))
+        show(completeness_lines(surface(), answer, words, settings.named(text)))
+        screen = surface(err=not answer.is_complete)
+        show(next_lines(screen, next_command), err=not answer.is_complete)
     return 0 if answer.is_complete else 1
 
 
@@ -56,6 +68,7 @@ def smoke(as_json: bool) -> int:
     from loader.config import load_settings
     from loader.reports import run_smoke_checks
     from loader.reports.markdown import table, write_report
+    from loader.screen import next_lines
 
     settings = load_settings()
     now = datetime.now(UTC)
@@ -70,11 +83,76 @@ def smoke(as_json: bool) -> int:
     if as_json:
         print_json({**record, "report_paths": [str(text), str(data)]})
     else:
-        print_table("smoke", ("check", "ok", "seconds", "detail"), [_row(row) for row in rows])
-        echo(f"{answer}\nreport: {text}")
-        echo(f"next: {next_command}", err=bool(failed))
+        show(smoke_lines(surface(), checks, settings.named(text)))
+        show(next_lines(surface(err=bool(failed)), next_command or "make smoke"), err=bool(failed))
     return 3 if failed else 0
 
 
-def _row(row: dict[str, object]) -> list[object]:
-    return [row["name"], "yes" if row["is_ok"] else "NO", row["seconds"], row["detail"]]
+def smoke_lines(screen: Screen, checks: Sequence[Check], report: str) -> list[str]:
+    """What is not sound comes first, then every check as it is."""
+    from loader.screen import Column, Mark, listing, paragraph, table
+
+    failed = [check for check in checks if not check.is_ok]
+    names = ", ".join(check.name for check in failed)
+    answer = f"Not sound: {names}." if failed else f"The set-up is sound: {len(checks)} checks."
+    rows = [
+        (check.name, Mark("✓ ok", "good") if check.is_ok else Mark("✗ NOT ok", "bad"), check.detail) for check in checks
+    ]
+    return [
+        *paragraph(screen, answer),
+        *table(screen, rows, ("", "", Column(is_prose=True)), indent="  "),
+        *listing(screen, [("report", report)], indent=""),
+    ]
+
+
+def completeness_lines(screen: Screen, answer: Completeness, words: Words, report: str) -> list[str]:
+    """The answer; of one day its equation and its files, of all what is not complete; findings by their check."""
+    from loader.ingest.problems import of_asset
+    from loader.screen import Failure, amount, failures, listing, paragraph, table
+
+    lines = paragraph(screen, f"{answer.answer[:1].upper()}{answer.answer[1:]}.")
+    shown = [row for row in answer.partitions if answer.partition or not row["is_complete"]]
+    for row in shown[:_DAYS_SHOWN]:
+        lines += listing(screen, [(row["partition_key"], _equation(screen, row))])
+    if len(shown) > _DAYS_SHOWN:
+        lines.append(f"  and {amount(screen, len(shown) - _DAYS_SHOWN, 'more day')}: the report has all")
+    if answer.partition is None and (whole := len(answer.partitions) - len(shown)):
+        lines.append(f"  {amount(screen, whole, 'day')} complete")
+    lines += failures(
+        screen,
+        [
+            Failure(
+                row["check_name"], f"{row['table_name']}: {row['detail']}", _where(row["partition_key"], row["file"])
+            )
+            for row in answer.findings
+        ],
+        noun="finding",
+    )
+    absences = []
+    absent = [row for row in answer.files if row["disposition"] in ("withheld", "missing")]
+    for row in absent:
+        of_gate = of_asset(words, (row["manifest_id"], row["file"]), row["disposition"], row["reasons"].split(", "))
+        absences.append(Failure(of_gate.code, of_gate.sentence, of_gate.name, of_gate.mend))
+    lines += failures(screen, absences)
+    rejects = [(row["lines"], row["reason"], row["partition"]) for row in answer.rejects]
+    if rejects and answer.partition:
+        lines += ["  rejected lines, by reason:", *table(screen, rejects, indent="    ")]
+    return [*lines, *listing(screen, [("report", report)], indent="")]
+
+
+def _where(day: str | None, file: str | None) -> str:
+    return " ".join(filter(None, (day, file)))
+
+
+def _equation(screen: Screen, row: Mapping[str, Any]) -> str:
+    """What became of the lines of a day, what of its events, and what is not there."""
+    fates = [("landed", "landed"), ("duplicate", "duplicates"), ("rejected", "rejected"), ("gap", "UNEXPLAINED")]
+    fates.insert(3, ("out_of_partition", "not asked for yet"))
+    terms = " + ".join(f"{screen.words(row[name])} {words}" for name, words in fates if row[name])
+    text = f"{screen.words(row['lines'])} lines = {terms or '0'}; {screen.words(row['events'])} events →"
+    text += f" {screen.words(row['silver'])} tickets, {screen.words(row['superseded'])} older versions"
+    for name, words in (("withheld_files", "withheld"), ("missing_files", "missing"), ("unread_files", "unread")):
+        text += f"; files {words}: {screen.words(row[name])}" if row[name] else ""
+    if row["unexplained"]:
+        text += f"; {screen.words(row['unexplained'])} UNEXPLAINED"
+    return text

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from loader.cli.options import json_option, lock_option, settings_of
-from loader.cli.output import echo, print_json, print_table
+from loader.cli.output import print_json, show, surface
+
+if TYPE_CHECKING:
+    from loader.screen import Screen
 
 
 @click.group(invoke_without_command=True)
@@ -19,6 +23,7 @@ def state(context: click.Context, changes: int, as_json: bool) -> int:
     """Checkpoint, cursor and watermark of each record source, and their last changes."""
     from loader.config import load_settings
     from loader.runs.state import read_state
+    from loader.screen import next_lines
     from loader.warehouse import open_warehouse
 
     if context.invoked_subcommand is not None:
@@ -27,9 +32,8 @@ def state(context: click.Context, changes: int, as_json: bool) -> int:
     if as_json:
         print_json({"state": current, "changes": history, "next_command": "make status"})
         return 0
-    _table("state", current)
-    _table(f"last changes (at most {changes})", history)
-    echo("next: make status")
+    screen = surface()
+    show([*state_lines(screen, current, history), *next_lines(screen, "make status")])
     return 0
 
 
@@ -44,6 +48,7 @@ def reset(kind: str, record_source: str, value: str, reason: str, lock_timeout: 
     """Set one state object, backwards too, with a reason. No line is read or dropped by it: state only classifies."""
     from loader.errors import CommandUsageError
     from loader.runs.state import reset_state
+    from loader.screen import next_lines
     from loader.warehouse import open_warehouse
 
     settings = settings_of(lock_timeout)
@@ -58,8 +63,8 @@ def reset(kind: str, record_source: str, value: str, reason: str, lock_timeout: 
     if as_json:
         print_json({**change, "next_command": "loader state"})
     else:
-        _table("reset", [change])
-        echo("next: loader state")
+        screen = surface()
+        show(["The state is reset.", *changes_lines(screen, [change]), *next_lines(screen, "loader state")])
     return 0
 
 
@@ -76,8 +81,40 @@ def _instant(text: str) -> datetime:
         ) from error
 
 
-def _table(title: str, rows: list[dict[str, Any]]) -> None:
-    if rows:
-        print_table(title, list(rows[0]), [list(row.values()) for row in rows])
-    else:
-        echo(f"{title}: none")
+def state_lines(
+    screen: Screen, current: Sequence[Mapping[str, Any]], history: Sequence[Mapping[str, Any]]
+) -> list[str]:
+    """The three of each record source side by side, and below them what moved them."""
+    from loader.screen import table
+
+    if not current:
+        return ["No run has ended clean yet: nothing is recorded."]
+    lines = []
+    for source in dict.fromkeys(row["record_source"] for row in current):
+        of = {row["state_kind"]: _shown(row["value_at"]) for row in current if row["record_source"] == source}
+        lines += [screen.words(source), *table(screen, list(of.items()), indent="  ")]
+    if history:
+        lines += ["", "the last changes" if len(history) > 1 else "the last change", *changes_lines(screen, history)]
+    return lines
+
+
+def changes_lines(screen: Screen, history: Sequence[Mapping[str, Any]]) -> list[str]:
+    """When, what, from where to where, and why where a person did it."""
+    from loader.screen import table
+
+    rows = []
+    for row in history:
+        was = screen.words(_shown(row["old_value_at"])) or "nothing"
+        by = f"   {row['operator']}: {row['reason']}" if row["reason"] else ""
+        rows.append(
+            (_shown(row["changed_at"]), row["state_kind"], f"{was} → {screen.words(_shown(row['new_value_at']))}{by}")
+        )
+    return table(screen, rows, indent="  ")
+
+
+def _shown(instant: str | None) -> datetime | str | None:
+    """To the second; one that Python cannot hold stays text."""
+    try:
+        return instant and datetime.fromisoformat(instant)
+    except ValueError:
+        return instant

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING
 
 import click
 
 from loader.cli.options import json_option
-from loader.cli.output import echo, print_json, print_table, progress
+from loader.cli.output import print_json, progress, show, surface
 
 if TYPE_CHECKING:
     from loader.config import Settings
+    from loader.evidence.audit import Fault
     from loader.raw_zone import ArchiveDamagedError
+    from loader.screen import Screen
+    from loader.verify.run import Verification
     from loader.warehouse import Warehouse
 
 
@@ -34,6 +38,7 @@ def _verify_evidence(as_json: bool) -> int:
     from loader.config import load_settings
     from loader.evidence.audit import faults_of_sight, verify_evidence
     from loader.release.views import view_faults
+    from loader.screen import next_lines
     from loader.warehouse import open_warehouse
 
     settings = load_settings()
@@ -64,13 +69,26 @@ def _verify_evidence(as_json: bool) -> int:
             }
         )
         return int(bool(faults))
-    print_table("verify evidence", ["records", "faults"], [[count, len(faults)]])
-    for fault in faults:
-        echo(f"{fault.report_path}: {fault.fault}")
-    if strange_count:
-        echo(f"{strange_count} file(s) of another warehouse, or of this one before it was restored: make diagnose")
-    echo(f"next: {next_command}", err=bool(faults))
+    show(evidence_lines(surface(), count, faults, strange_count))
+    show(next_lines(surface(err=bool(faults)), next_command), err=bool(faults))
     return int(bool(faults))
+
+
+def evidence_lines(screen: Screen, count: int, faults: Sequence[Fault], strange_count: int) -> list[str]:
+    from loader.screen import Failure, amount, failures, paragraph
+
+    records = f"{amount(screen, count, 'record')} of evidence"
+    answer = f"{records}: each is as it was written, and the warehouse holds what it says."
+    if faults:
+        answer = f"{records}, {amount(screen, len(faults), 'fault')}:"
+    lines = paragraph(screen, answer)
+    lines += failures(screen, [Failure("", f"{fault.fault}:", fault.report_path) for fault in faults], noun="record")
+    if strange_count:
+        files = amount(screen, strange_count, "file")
+        lines += paragraph(
+            screen, f"{files} of another warehouse, or of this one before it was restored: `make diagnose`."
+        )
+    return lines
 
 
 def _verify_run(run_id: str, as_json: bool) -> int:
@@ -80,6 +98,7 @@ def _verify_run(run_id: str, as_json: bool) -> int:
     from loader.raw_zone import RawZone
     from loader.recovery.world import looking_at
     from loader.runs.prefix import whole_run_id
+    from loader.screen import next_lines
     from loader.verify import verify_run
     from loader.warehouse import open_warehouse
 
@@ -116,19 +135,31 @@ def _verify_run(run_id: str, as_json: bool) -> int:
             }
         )
         return 0 if found.is_proved else 1
-    print_table(
-        f"verify run {run_id}",
-        ["assets", "lines", "differing", "unreadable"],
-        [[found.asset_count, found.line_count, sum(found.differences.values()), len(found.unreadable)]],
-    )
-    for each in found.shown:
-        echo(f"asset {each.asset_id} line {each.line_number}: {each.difference}")
-    for asset_id, reason in found.unreadable.items():
-        echo(f"asset {asset_id}: not proved: {reason}")
-    if lost is not None:
-        echo(lost.message)
-    echo(f"next: {next_command}", err=not found.is_proved)
+    show(found_lines(surface(), run_id, found, lost))
+    show(next_lines(surface(err=not found.is_proved), next_command), err=not found.is_proved)
     return 0 if found.is_proved else 1
+
+
+def found_lines(screen: Screen, run_id: str, found: Verification, lost: ArchiveDamagedError | None) -> list[str]:
+    """Whether Bronze holds what the archive says, and the first lines that differ."""
+    from loader.screen import Failure, amount, failures, paragraph, shortened, table
+
+    lines, files = amount(screen, found.line_count, "line"), amount(screen, found.asset_count, "file")
+    differing = ", ".join(f"{screen.words(count)} {kind}" for kind, count in found.differences.items() if count)
+    answer = f"Bronze holds every line that run {shortened(run_id)} claims: {lines} of {files} read again."
+    if not found.is_proved:
+        answer = f"Bronze is not what run {shortened(run_id)} claims: {lines} of {files} read again,"
+        answer += f" {differing or 'none differs'}, {amount(screen, len(found.unreadable), 'file')} not readable."
+    shown = [*paragraph(screen, answer)]
+    shown += table(
+        screen,
+        [(f"asset {each.asset_id}", f"line {each.line_number:,}", each.difference) for each in found.shown],
+        indent="  ",
+    )
+    shown += failures(
+        screen, [Failure("", f"not proved, {why}:", f"asset {asset}") for asset, why in found.unreadable.items()]
+    )
+    return shown if lost is None else [*shown, *paragraph(screen, lost.message)]
 
 
 def _lost_objects(settings: Settings, warehouse: Warehouse, asset_ids: list[int]) -> ArchiveDamagedError | None:

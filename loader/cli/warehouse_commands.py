@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from loader.cli.options import json_option
-from loader.cli.output import echo, print_json, progress
+from loader.cli.output import print_json, progress, show, surface
 from loader.errors import RefusedError
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 def up(as_json: bool) -> int:
     """Start the embedded PostgreSQL, or check the given one; create or update the loader's tables."""
     from loader.config import load_settings
+    from loader.screen import next_lines, paragraph
     from loader.warehouse import open_warehouse
 
     with progress() as report:
@@ -32,8 +33,10 @@ def up(as_json: bool) -> int:
     if as_json:
         print_json({**warehouse.libpq_environment(), "is_embedded": warehouse.is_embedded})
     else:
-        echo(f"PostgreSQL is up at {warehouse.address}")
-        echo('next: make ingest PARTITION=2026-04-17   # other clients first: eval "$(make -s env)"')
+        screen = surface()
+        show(paragraph(screen, f"PostgreSQL is up at {warehouse.address}"))
+        show(paragraph(screen, 'Other clients connect after `eval "$(make -s env)"`.'))
+        show(next_lines(screen, "make ingest PARTITION=2026-04-17"))
     return 0
 
 
@@ -49,6 +52,7 @@ def down(force: bool, as_json: bool) -> int:
     Refused while a command writes, which would fail in the middle of its work.
     """
     from loader.config import load_settings
+    from loader.screen import next_lines
     from loader.warehouse import stop_embedded
 
     settings = load_settings()
@@ -58,7 +62,9 @@ def down(force: bool, as_json: bool) -> int:
     if as_json:
         print_json({"was_running": was_running})
     else:
-        echo("PostgreSQL is stopped, its data stays" if was_running else "PostgreSQL was not running")
+        screen = surface()
+        show(["PostgreSQL is stopped, its data stays." if was_running else "PostgreSQL was not running."])
+        show(next_lines(screen, "make up   # starts it again, as every command does"))
     return 0
 
 
@@ -146,6 +152,7 @@ def clean(yes: bool, force: bool, as_json: bool) -> int:
     """
     from loader.config import load_settings
     from loader.errors import CommandUsageError
+    from loader.screen import Failure, failures, next_lines
     from loader.warehouse import remove_embedded
 
     settings = load_settings()
@@ -168,5 +175,8 @@ def clean(yes: bool, force: bool, as_json: bool) -> int:
     if as_json:
         print_json({"removed": [str(folder) for folder in removed]})
     else:
-        echo(f"removed: {', '.join(map(str, removed)) or 'nothing'}")
+        screen = surface()
+        show(["Nothing was there to remove."] if not removed else [])
+        show(failures(screen, [Failure("", "Removed:", str(folder)) for folder in removed], noun="folder", indent=""))
+        show(next_lines(screen, "make ingest PARTITION=2026-04-17   # begins anew"))
     return 0

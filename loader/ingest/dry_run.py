@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from loader.contract.ruleset import Ruleset, load_ruleset
 from loader.contract.ticket import AcceptedRecord
 from loader.evidence.facts import in_words
 from loader.evidence.files import require_writable, write_json
-from loader.gate import AssetJudgement, Finding, GateReport, inspect_manifest, withhold
+from loader.gate import AssetJudgement, Finding, GateReport, base_folder, inspect_manifest, withhold
 from loader.ingest.problems import (
     Problem,
     Words,
@@ -70,7 +71,8 @@ class AssetForecast:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """Per manifest an outcome, per asset a forecast. `is_split`: a database told known events from new ones."""
+    """Per manifest an outcome, per asset a forecast. `is_split`: a database told known events from new ones;
+    `base_folders`: real ones, in which manifests say that their files lie."""
 
     run_id: str
     trace_id: str
@@ -79,10 +81,20 @@ class Forecast:
     problems: tuple[Problem, ...]
     is_split: bool
     report_path: Path
+    base_folders: frozenset[Path]
 
     @property
     def fates(self) -> Counter[str]:
         return sum((asset.fates for asset in self.assets), Counter())
+
+    def roots_to_allow(self, allowed: Sequence[Path]) -> str | None:
+        """LOADER_ALLOWED_ROOTS as it would admit every file that lies outside; None where none does, or where one is
+        not in the folder of its manifest's files: a path that leads away from its siblings opens nothing.
+        """
+        folders = {problem.folder for problem in self.problems if problem.folder is not None}
+        if not folders or not folders <= self.base_folders:
+            return None
+        return os.pathsep.join(map(str, [*allowed, *sorted(folders)]))
 
 
 def dry_run(settings: Settings, request: IngestRequest, report: Callable[[str], None]) -> Forecast:
@@ -161,8 +173,7 @@ def _read(
             forecast.fates["rejected"] += 1
             forecast.reject_reasons.update(record.reason_codes)
             for code in record.reason_codes:
-                if code not in forecast.examples:
-                    forecast.examples[code] = in_words(line.number, record.reason_codes, record.message)
+                forecast.examples.setdefault(code, f"line {line.number:,}: {record.message.removeprefix('$: ')}")
             if forecast.first_reject is None:
                 forecast.first_reject = in_words(line.number, record.reason_codes, record.message)
         elif window is not None and not window[0] <= record.partition_key < window[1]:
@@ -231,7 +242,8 @@ def _conclude(
         *_line_problems(assets, request, settings.reject_limit),
     ]
     shared = with_shared_sentences(problems, words)
-    forecast = Forecast(run_id, trace_id, outcomes, tuple(assets), shared, is_split, path)
+    bases = frozenset(Path(os.path.realpath(base_folder(manifest))) for manifest in declared.manifests)
+    forecast = Forecast(run_id, trace_id, outcomes, tuple(assets), shared, is_split, path, bases)
     write_json(path, {"written_at": datetime.now(UTC).isoformat(), **as_record(forecast, request)})
     return forecast
 

@@ -215,7 +215,7 @@ def read_plan(settings: Settings, path: Path) -> dict[str, Any]:
         record = orjson.loads(read_document(open_regular(path)))
     except (OSError, orjson.JSONDecodeError) as error:
         raise CommandUsageError(
-            f"plan {path} cannot be read: {error}; nothing was started", next_command="loader plan --help"
+            f"plan {path} cannot be read: {_reason(error)}; nothing was started", next_command="loader plan --help"
         ) from error
     schema = load_schema(settings.project_root / "contracts" / "recovery" / "recovery_plan_v1.schema.json")
     faults = schema_faults(schema, record)
@@ -226,6 +226,11 @@ def read_plan(settings: Settings, path: Path) -> dict[str, Any]:
         )
     assert isinstance(record, dict)
     return record
+
+
+def _reason(error: Exception) -> str:
+    """Without the path, which is told already."""
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 def refuse_moved(planned: Mapping[str, Any], today: Mapping[str, Any], next_command: str) -> None:

@@ -331,10 +331,14 @@ class World:
             return
         nearest = " and ".join(map(str, self.nearest(window, unread))) or "none"
         raise CheckFailedError(
-            f"expected input 0: no line belongs to {window[0]} (up to, not including, {window[1]}); nearest"
-            f" data: {nearest}; nothing was started",
+            f"no line belongs to {_in_words(window)}; nearest data: {nearest}; nothing was started",
             next_command="make status   # or make ingest, for assets that were never read",
         )
+
+
+def _in_words(window: tuple[date, date]) -> str:
+    last = date.fromordinal(window[1].toordinal() - 1)
+    return str(last) if window[0] == last else f"{window[0]} to {last}"
 
 
 @contextmanager

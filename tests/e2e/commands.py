@@ -35,6 +35,11 @@ class Done:
         return last.removeprefix("next: ")
 
     @property
+    def said(self) -> str:
+        """What it said where errors go, as one line: a screen's width breaks sentences anywhere."""
+        return " ".join(self.err.split())
+
+    @property
     def record(self) -> dict[str, Any]:
         record = json.loads(self.out)
         assert isinstance(record, dict)

@@ -185,7 +185,7 @@ def test_what_cannot_be_understood_is_exit_2_and_starts_nothing(day: Day, words:
     before = rows(_warehouse(day), "select count(*) from ops.ingest_run")
     done = day.checkout.loader(*words)
     assert (done.code, done.out) == (2, "")
-    assert told in done.err and "othing was started" in done.err
+    assert told in done.said and "othing was started" in done.said
     assert done.next_command
     assert rows(_warehouse(day), "select count(*) from ops.ingest_run") == before
 
@@ -193,11 +193,11 @@ def test_what_cannot_be_understood_is_exit_2_and_starts_nothing(day: Day, words:
 def test_a_day_without_lines_is_exit_1_and_names_the_nearest_data(day: Day) -> None:
     done = day.checkout.loader("ingest", "--partition", "2026-04-25")
     assert done.code == 1
-    assert "no line of the declared assets belongs to partition 2026-04-25; nearest data: 2026-04-18" in done.err
+    assert "no line of the declared assets belongs to partition 2026-04-25; nearest data: 2026-04-18" in done.said
     assert done.next_command == "make status PARTITION=2026-04-25"
     forecast = day.checkout.loader("dry-run", "--partition", "2026-04-25")
     assert forecast.code == 1
-    assert "belongs to partition 2026-04-25; nearest data: 2026-04-18" in forecast.err
+    assert "belongs to partition 2026-04-25; nearest data: 2026-04-18" in forecast.said
     assert forecast.next_command.startswith("make dry-run PARTITION=2026-04-25 ")
 
 
@@ -217,7 +217,7 @@ def test_a_locked_warehouse_is_exit_4_and_says_who_holds_it(day: Day) -> None:
         session.cursor().execute("lock table ops.ingest_lock in exclusive mode")
         done = day.checkout.loader("ingest")
         assert done.code == 4
-        assert f"(database session {session.get_backend_pid()})" in done.err
+        assert f"(database session {session.get_backend_pid()})" in done.said
         assert done.next_command == "make status"
         as_json = day.checkout.loader("ingest", "--json").record
     assert (as_json["exit_code"], as_json["next_command"]) == (4, "make status")
@@ -230,7 +230,7 @@ def test_a_known_manifest_with_other_bytes_is_exit_4(day: Day) -> None:
     shrunk.write_text(json.dumps({**body, "assets": body["assets"][:1]}))
     done = day.checkout.loader("ingest", "--manifest", shrunk)
     assert done.code == 4
-    assert "was registered with" in done.err.replace("\n", " ")
+    assert "was registered with" in done.said
     assert done.next_command.startswith("make manifest ")
 
 

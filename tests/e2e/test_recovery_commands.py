@@ -259,7 +259,7 @@ def test_what_cannot_be_understood_is_exit_2_and_changes_nothing(story: Story, w
     before = story.ledger()
     done = story.checkout.loader(*words)
     assert (done.code, done.out) == (2, "")
-    assert told in done.err
+    assert told in done.said
     assert done.next_command
     assert story.ledger() == before
 

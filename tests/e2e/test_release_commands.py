@@ -158,7 +158,7 @@ def test_a_restore_is_planned_applied_once_and_shows_the_rows_of_then(story: Sto
 def test_a_restore_goes_forward_too(story: Story) -> None:
     """In one step: plan and apply. The last line is the command that lets the newest rows through again."""
     done = story.shown_anew
-    assert (done.code, done.out.splitlines()[0]) == (0, f"restored by release 4, and held: {DAY}"), done
+    assert (done.code, done.out.splitlines()[0]) == (0, f"Restored by release 4, and held: {DAY}."), done
     assert done.out.splitlines()[-1].startswith(f"next: loader release --partition {DAY}   # ")
     assert rows(story.warehouse, SHOWN, DAY) == [(40, 3)]
 
@@ -248,7 +248,7 @@ def test_what_is_refused_or_not_ready_changes_nothing(
     before = story.ledger()
     done = story.checkout.loader(*words)
     assert done.code == code, done
-    assert told in done.err
+    assert told in done.said
     assert done.next_command.startswith(next_command)
     assert story.ledger() == before
 
@@ -271,6 +271,6 @@ def test_damage_is_found_before_an_expiry_removes_anything(story: Story) -> None
     before = story.ledger()
     done = story.checkout.loader("expire", "--keep", "2", *WHY, "--mode", "execute")
     assert done.code == 1, done
-    assert "nothing was removed" in done.err
+    assert "nothing was removed" in done.said
     assert done.next_command == "loader verify --evidence"
     assert story.ledger() == before

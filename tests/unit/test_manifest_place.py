@@ -124,7 +124,7 @@ def test_the_command_says_what_it_declared_what_it_left_out_and_what_comes_next(
     out = tmp_path / "elsewhere" / "m.json"
     assert command.main(["--from", str(exports), "--out", str(out)], standalone_mode=False) == 0
     said = capsys.readouterr().out
-    assert "ignored, its ending is none of the contract's: 'notes.txt'" in said
+    assert "left out   its ending is none of the contract's:\n1 file: 'notes.txt'\n" in said
     assert said.splitlines()[-1] == f"next: LOADER_ALLOWED_ROOTS={exports} make dry-run MANIFEST={out}"
     assert command.main(["--from", str(exports), "--out", str(out), "--json"], standalone_mode=False) == 0
     told = json.loads(capsys.readouterr().out)

@@ -1,0 +1,284 @@
+"""The usual and the failing screen of every command, as a terminal shows it at three widths, and as a pipe gives it.
+
+They are committed and looked at by people: `SCREENS=write pytest tests/screens` writes them anew, git shows what is
+other than before.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from loader import cli
+from loader.config import load_settings
+from loader.drill.incidents import Outcome
+from loader.privacy.erase import Erased
+from loader.recovery import make_plan
+from loader.recovery.plan import PlannedPointer, PlannedVersion
+from loader.recovery.verbs import Expired, Restored
+from loader.reports.smoke import Check
+from loader.verify.run import LineDifference, Verification
+from loader.warehouse import Warehouse
+from tests.ingests import declare, rows, ticket, write_export
+from tests.screens.scene import WIDTHS, Drawn, Stage, stage
+from tests.screens.terminal import cells, masked, seen, streams, without_colour
+
+COMMITTED = Path(__file__).parent / "committed"
+DAY = "2026-04-17"
+# Screens that another part of this issue draws; this list ends empty.
+PENDING = ("ingest", "status", "diagnose", "ready", "hold", "release", "build", "docs", "apply")
+# Beside the usual and the failing one, where a command has more to say.
+FURTHER = (
+    ("verify", "evidence"),
+    ("verify", "differing"),
+    ("verify", "ambiguous"),
+    ("restore", "done"),
+    ("expire", "done"),
+    ("erase", "done"),
+    ("state", "reset"),
+)
+# A command without one of its screens says why.
+WITHOUT = {
+    ("psql", "usual"): "what it shows is psql's own",
+    ("psql", "failing"): "what it shows is psql's own",
+}
+# Lines that are pasted or evaluated as a whole, however long they are.
+WHOLE = ("next: ", "export ")
+
+SOUND = (Check("packages", True, "7 as the list has them", 0.1), Check("dbt", True, "45 models, parsed", 0.2))
+UNSOUND = (
+    *SOUND,
+    Check("warehouse", False, "PostgreSQL at 127.0.0.1:5432 does not answer: connection refused", 0.1, "make up"),
+)
+RECOVERED = Outcome(
+    "killed while it landed",
+    "run 01a223dd is dead; last stage done: archived",
+    "retry",
+    "loader retry 01a223dd-7c41 --mode execute",
+    {"every line has one fate": True},
+    True,
+    4.2,
+)
+LOST = Outcome(
+    "a file that changed after it was read",
+    "tickets-2026-04-17.jsonl has other bytes than those that were registered",
+    "rerun",
+    "loader rerun --run 01a223dd-7c41 --mode execute",
+    {"the changed file is withheld": True, "no partition that it may belong to is complete": False},
+    False,
+    12.6,
+)
+
+
+def _tell(story: Stage) -> Iterator[tuple[str, str, Drawn]]:
+    """Every command, in an order in which each finds what it needs: command, which screen, what was drawn."""
+    draw, exports = story.draw, story.root / "data" / "exports"
+    seeds = story.root / "data" / "seed_manifests"
+    write_export(exports / "notes.txt", [b"no export"])
+    facts = ("--owner", "tests", "--license", "CC0-1.0", "--pii-scan", "clean")
+    out = ("--out", "data/seed_manifests/exports.json")
+    yield "manifest", "usual", draw("manifest", "--from", "data/exports", *out, *facts)
+    yield "manifest", "failing", draw("manifest", "--from", "data/nowhere", *out)
+    write_export(exports / "odd" / "tickets-2026-04-19.jsonl", _odd_lines())
+    declare(exports / "odd", "odd")
+    yield "dry-run", "usual", draw("dry-run", "--partition", DAY)
+    _hidden_exports(story.root)
+    yield "dry-run", "failing", draw("dry-run", "--manifest", "data/exports/odd.json,data/helpdesk.json")
+    yield "ingest", "usual", draw("ingest", "--partition", DAY)
+    yield "state", "usual", draw("state")
+    yield from _of_recovery(story)
+    yield from _of_readers(story)
+    yield from _of_proof(story)
+    yield from _of_the_house(story)
+    assert seeds.is_dir()
+
+
+def _odd_lines() -> list[dict[str, object] | bytes]:
+    day = {"created_at": "2026-04-19T08:00:00Z"}
+    odd = [ticket(n, ticket_id=f"TKT-20260419-{n:06d}", **day, priority="urgent") for n in range(1, 4)]
+    late = ticket(4, ticket_id="TKT-20260419-000004", **day, updated_at="2026-04-18T08:00:00Z")
+    return [*odd, late, b"{broken", b'["no ticket"]', b""]
+
+
+def _hidden_exports(root: Path) -> Path:
+    """A manifest of 1,305 files in a folder that nobody has allowed."""
+    folder = root / "data" / ".cache" / "exports"
+    for n in range(1305):
+        write_export(folder / f"tickets-{n:04d}-2010-01-13.jsonl", [b"{}"])
+    manifest = declare(folder, "helpdesk", root=".cache")
+    return manifest.rename(root / "data" / "helpdesk.json")
+
+
+def _of_recovery(story: Stage) -> Iterator[tuple[str, str, Drawn]]:
+    draw = story.draw
+    planned = make_plan(load_settings(), "rerun", {"run_id": None})
+    action = "attempt 2 of run 019d9b9f-4680 (ingest): 2 recorded entries, from the raw zone"
+    retrying = replace(planned, mode="retry", proposed_action=action)
+    yield "retry", "usual", draw("retry", "--latest", make_plan=retrying)
+    yield "retry", "failing", draw("retry", "--latest")
+    yield "rerun", "usual", draw("rerun", "--latest")
+    yield "rerun", "failing", draw("rerun", "--run", "01a2ffff")
+    yield "replay", "usual", draw("replay", "--run", _run_id(story)[:8])
+    yield "replay", "failing", draw("replay", "--run", _run_id(story)[:8], "--mode", "execute")
+    yield "backfill", "usual", draw("backfill", "--from", DAY, "--to", "2026-04-18")
+    yield "backfill", "failing", draw("backfill")
+    yield "plan", "usual", draw("plan", "backfill", "--partition", "2026-04-18")
+    yield "plan", "failing", draw("plan", "backfill", "--partition", "2026-05-18")
+    yield "apply", "failing", draw("apply", "reports/backfill/nowhere.json")
+
+
+def _run_id(story: Stage) -> str:
+    ((run_id,),) = rows(story.warehouse, "select run_id::text from ops.ingest_run order by event_number desc limit 1")
+    return str(run_id)
+
+
+def _of_readers(story: Stage) -> Iterator[tuple[str, str, Drawn]]:
+    draw = story.draw
+    planned = make_plan(load_settings(), "rerun", {"run_id": None})
+    pointers = tuple(PlannedPointer(day, 3, then, 40, "0", then == 0) for day, then in ((DAY, 2), ("2026-04-18", 0)))
+    restoring = replace(planned, mode="restore", run=None, pointers=pointers, proposed_action="2 pointers move back")
+    yield "restore", "usual", draw("restore", "--partition", DAY, "--reason", "tests", make_plan=restoring)
+    execute, report = ("--mode", "execute"), load_settings().report_dir / "release" / "release_4.json"
+    restored = Restored(4, {date(2026, 4, 17): 2, date(2026, 4, 18): 0}, report)
+    yield (
+        "restore",
+        "done",
+        draw("restore", "--partition", DAY, "--reason", "tests", *execute, make_plan=restoring, apply_plan=restored),
+    )
+    expired = Expired(1, ((date(2026, 4, 17), 1), (date(2026, 4, 18), 1)), 1234, report)
+    expiring = replace(
+        planned, mode="expire", run=None, versions=(PlannedVersion(DAY, 1, 40, "0", "2026-04-18T09:00:00+00:00"),)
+    )
+    yield (
+        "expire",
+        "done",
+        draw("expire", "--keep", "1", "--reason", "tests", *execute, make_plan=expiring, apply_plan=expired),
+    )
+    yield "restore", "failing", draw("restore", "--partition", DAY, "--reason", "tests")
+    yield "expire", "usual", draw("expire", "--older-than", "30", "--reason", "tests")
+    yield "expire", "failing", draw("expire", "--reason", "tests")
+    yield "erase", "usual", draw("erase", "--customer", "customer_7", "--reason", "request 4711")
+    yield "erase", "failing", draw("erase", "--customer", "customer_7")
+    removed = {"lines of the archive": 2, "events": 2, "tickets": 1, "rows of stored releases": 3}
+    erased = Erased("1", removed, ("data/exports/tickets-2026-04-17.jsonl",), 3, ("public.copy_of_tickets",), report)
+    yield "erase", "done", draw("erase", "--customer", "customer_7", "--reason", "request 4711", *execute, erase=erased)
+
+
+def _of_proof(story: Stage) -> Iterator[tuple[str, str, Drawn]]:
+    draw = story.draw
+    yield "verify", "usual", draw("verify", "--run", _run_id(story)[:8])
+    yield "verify", "failing", draw("verify", "--run", "nobody")
+    differing = Verification(2, 81, Counter({"bytes_differ": 1, "event_missing": 1}))
+    differing.shown.extend([LineDifference(1, 7, "bytes_differ"), LineDifference(2, 31, "event_missing")])
+    differing.unreadable[2] = "the object is gone"
+    yield "verify", "differing", draw("verify", "--run", _run_id(story)[:8], verify_run=differing)
+    yield "verify", "evidence", draw("verify", "--evidence")
+    reset = ("state", "reset", "--kind", "cursor", "--source", "structured:tickets:test")
+    yield "state", "failing", draw(*reset, "--to", "yesterday", "--reason", "a clock was wrong")
+    yield "state", "reset", draw(*reset, "--to", "2026-04-16T00:00:00Z", "--reason", "a clock was wrong")
+    yield "completeness", "usual", draw("completeness", "--partition", DAY)
+    yield "completeness", "failing", draw("completeness")
+    yield "drill", "usual", draw("drill", run_drill=[RECOVERED])
+    yield "drill", "failing", draw("drill", run_drill=[RECOVERED, LOST])
+    yield "smoke", "usual", draw("smoke", run_smoke_checks=SOUND)
+    yield "smoke", "failing", draw("smoke", run_smoke_checks=UNSOUND)
+
+
+def _of_the_house(story: Stage) -> Iterator[tuple[str, str, Drawn]]:
+    draw, state = story.draw, story.root / ".local"
+    house = replace(story.warehouse, host="/run/postgresql", dbname="omnisupport", user="omni", passfile=None)
+    yield "env", "usual", draw("env", "--role", "reader", open_warehouse=house)
+    yield "env", "failing", draw("env", "--role", "king")
+    yield "up", "usual", draw("up", open_warehouse=house)
+    yield "down", "usual", draw("down", stop_embedded=True)
+    at_work = ["process 4711@ticket-loader-01, database omnisupport, for 12 s"]
+    yield "down", "failing", draw("down", running_embedded=story.warehouse, writers_at_work=at_work)
+    yield "clean", "failing", draw("clean")
+    yield "clean", "usual", draw("clean", "--yes", before=lambda: state.mkdir(exist_ok=True))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PGHOST", "127.0.0.1")
+        patch.setenv("PGPORT", "1")
+        patch.setenv("PGDATABASE", "omnisupport")
+        yield "up", "failing", draw("up")
+    # A run of the same minute, as after a script.
+    rows(
+        story.warehouse,
+        "insert into ops.ingest_run select (jsonb_populate_record(run, jsonb_build_object('run_id',"
+        " '019d9b9f-9999-7000-8000-000000000001', 'status', 'failed', 'mode', 'replay',"
+        " 'event_number', 4711))).* from ops.ingest_run as run",
+    )
+    yield "verify", "ambiguous", draw("verify", "--run", "019d9b9f")
+
+
+@pytest.fixture(scope="module")
+def screens(server: Warehouse, _template: str) -> Iterator[Mapping[tuple[str, str], Drawn]]:
+    """All of them, by command and which of its two."""
+    with stage(server, _template) as story:
+        yield {(command, which): drawn for command, which, drawn in _tell(story)}
+
+
+ALL = [
+    (command, which)
+    for command in cli._COMMANDS
+    for which in ("usual", "failing")
+    if (command, which) not in WITHOUT and command not in PENDING
+]
+
+
+ALL += FURTHER
+# Those that end with another exit code than 0.
+FAILING = ("failing", "ambiguous", "differing")
+
+
+@pytest.mark.parametrize(("command", "which"), ALL)
+def test_a_screen_is_the_committed_one(screens: Mapping[tuple[str, str], Drawn], command: str, which: str) -> None:
+    """Prevents a screen that nobody has looked at."""
+    drawn = screens[command, which]
+    assert (drawn.code == 0) == (which not in FAILING), drawn.pipe
+    for width in WIDTHS:
+        text = masked("\n".join(seen(drawn.terminal[width], width))) + "\n"
+        path = COMMITTED / f"{command}.{which}.{width}.txt"
+        if os.environ.get("SCREENS") == "write":
+            path.write_text(text)
+        before = path.read_text() if path.exists() else ""
+        assert text == before, "\n".join(difflib.unified_diff(before.splitlines(), text.splitlines(), str(path), "now"))
+
+
+@pytest.mark.parametrize(("command", "which"), ALL)
+def test_a_screen_is_no_wider_than_the_terminal_and_the_same_through_a_pipe(
+    screens: Mapping[tuple[str, str], Drawn], command: str, which: str
+) -> None:
+    """Prevents a name that is broken where it can neither be read nor copied, and codes of colours in a file."""
+    drawn = screens[command, which]
+    for width in WIDTHS:
+        lines = without_colour(drawn.terminal[width]).splitlines()
+        wide = [line for line in lines if cells(line) > width and not line.startswith(WHOLE) and " " in line.strip()]
+        assert wide == []
+        assert "\t" not in drawn.terminal[width]
+    # Where something was drawn over, the terminal goes back to the beginning of the line.
+    assert masked(drawn.pipe) == masked(without_colour(drawn.terminal[80]).replace("\r", ""))
+    assert "\x1b" not in drawn.pipe
+    if command != "env" or which == "failing":
+        assert drawn.pipe.splitlines()[-1].startswith("next: ")
+
+
+def test_every_command_has_its_screens() -> None:
+    """Prevents a command that nobody has looked at, and screens of one that is gone."""
+    expected = {f"{command}.{which}.{width}.txt" for command, which in ALL for width in WIDTHS}
+    assert {path.name for path in COMMITTED.iterdir()} == expected
+
+
+@pytest.mark.parametrize("command", ["", *cli._COMMANDS])
+def test_help_fits_a_terminal_of_80_columns(command: str) -> None:
+    """Prevents an option whose name stands in two lines."""
+    with streams(80, is_terminal=False) as stream, pytest.raises(SystemExit):
+        cli.main([*command.split(), "--help"])
+    assert [line for line in stream.text.splitlines() if cells(line) > 80] == []
+    assert "Usage: loader" in stream.text
