@@ -107,6 +107,8 @@ class Stage:
                 for work in works:
                     work.again()
                 before()
+                # A command leaves variables aside that lead elsewhere.
+                patch.setattr(os, "environ", os.environ.copy())
                 with streams(width, is_terminal=is_terminal) as stream, pytest.raises(SystemExit) as ended:
                     cli.main(list(words))
                 codes.add(ended.value.code)

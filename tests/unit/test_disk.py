@@ -131,7 +131,7 @@ def test_a_command_ends_with_the_disk_and_without_a_traceback(
     said = "".join(capfd.readouterr())
     assert end.value.code == 3
     assert "Traceback" not in said
-    assert said.splitlines()[-1].startswith(f"next: df -h {tmp_path} ")
+    assert said.splitlines()[-1].startswith(f"next: df -h {tmp_path}")
 
 
 def test_a_loading_process_says_what_its_disk_says(monkeypatch: pytest.MonkeyPatch) -> None:
