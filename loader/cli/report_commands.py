@@ -113,7 +113,7 @@ def completeness_lines(screen: Screen, answer: Completeness, words: Words, repor
     lines = paragraph(screen, f"{answer.answer[:1].upper()}{answer.answer[1:]}.")
     shown = [row for row in answer.partitions if answer.partition or not row["is_complete"]]
     for row in shown[:_DAYS_SHOWN]:
-        lines += listing(screen, [(row["partition_key"], _equation(screen, row))])
+        lines += _day(screen, row)
     if len(shown) > _DAYS_SHOWN:
         lines.append(f"  and {amount(screen, len(shown) - _DAYS_SHOWN, 'more day')}: the report has all")
     if answer.partition is None and (whole := len(answer.partitions) - len(shown)):
@@ -144,15 +144,20 @@ def _where(day: str | None, file: str | None) -> str:
     return " ".join(filter(None, (day, file)))
 
 
-def _equation(screen: Screen, row: Mapping[str, Any]) -> str:
-    """What became of the lines of a day, what of its events, and what is not there."""
-    fates = [("landed", "landed"), ("duplicate", "duplicates"), ("rejected", "rejected"), ("gap", "UNEXPLAINED")]
-    fates.insert(3, ("out_of_partition", "not asked for yet"))
-    terms = " + ".join(f"{screen.words(row[name])} {words}" for name, words in fates if row[name])
-    text = f"{screen.words(row['lines'])} lines = {terms or '0'}; {screen.words(row['events'])} events →"
-    text += f" {screen.words(row['silver'])} tickets, {screen.words(row['superseded'])} older versions"
-    for name, words in (("withheld_files", "withheld"), ("missing_files", "missing"), ("unread_files", "unread")):
-        text += f"; files {words}: {screen.words(row[name])}" if row[name] else ""
-    if row["unexplained"]:
-        text += f"; {screen.words(row['unexplained'])} UNEXPLAINED"
-    return text
+# Columns of the report, as reconcile calls them.
+_RENAMED = {"lines": "line_count", "events": "event_count", "silver": "silver_row_count"}
+
+
+def _day(screen: Screen, row: Mapping[str, Any]) -> list[str]:
+    """A day's equation, and its files that are not whole."""
+    from loader.cli.day_words import equation_lines
+    from loader.screen import spread
+
+    counts = {_RENAMED.get(name, f"{name}_count"): value for name, value in row.items()}
+    kinds = ("withheld", "missing", "unread")
+    files = [f"{screen.words(row[f'{kind}_files'])} files {kind}" for kind in kinds if row[f"{kind}_files"]]
+    return [
+        f"  {row['partition_key']}",
+        *("  " + line for line in equation_lines(screen, counts)),
+        *spread(screen, files, indent="    "),
+    ]

@@ -67,6 +67,11 @@ class _Once:
     def again(self) -> None:
         self._place = 0
 
+    @property
+    def answer(self) -> Any:
+        """What it gave first."""
+        return self._answers[0][0] if self._answers else None
+
     def __call__(self, *arguments: Any, **options: Any) -> Any:
         if self._place == len(self._answers):
             try:
@@ -87,24 +92,25 @@ class Stage:
     root: Path
     warehouse: Warehouse
     patch: pytest.MonkeyPatch
-    ids: dict[str, str] = field(default_factory=dict)
+    # What the functions of WORK gave last, by their last name.
+    gave: dict[str, Any] = field(default_factory=dict)
 
     def draw(self, *words: str, before: Callable[[], object] = lambda: None, **instead: Any) -> Drawn:
         """Type a command. `before`: what makes the world as it was; `instead`: functions of WORK by their last name,
         and what they give without being called."""
         with ExitStack() as stack:
             patch = stack.enter_context(pytest.MonkeyPatch.context())
-            works = []
+            works: dict[str, _Once] = {}
             for place in WORK:
                 module, name = place.rsplit(".", 1)
                 holder = importlib.import_module(module)
                 given = instead.get(name)
                 work = _Once((lambda *_, given=given, **__: given) if name in instead else getattr(holder, name))
                 patch.setattr(holder, name, work)
-                works.append(work)
+                works[name] = work
             codes, texts = set(), {}
             for width, is_terminal in ((80, True), *((width, True) for width in WIDTHS), (80, False)):
-                for work in works:
+                for work in works.values():
                     work.again()
                 before()
                 # A command leaves variables aside that lead elsewhere.
@@ -113,6 +119,7 @@ class Stage:
                     cli.main(list(words))
                 codes.add(ended.value.code)
                 texts[width, is_terminal] = stream.text
+            self.gave |= {name: work.answer for name, work in works.items() if work.answer is not None}
         (code,) = codes
         assert isinstance(code, int)
         return Drawn(code, {width: texts[width, True] for width in WIDTHS}, texts[80, False])

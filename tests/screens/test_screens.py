@@ -33,9 +33,11 @@ from tests.screens.terminal import cells, masked, seen, streams, without_colour
 COMMITTED = Path(__file__).parent / "committed"
 DAY = "2026-04-17"
 # Screens that another part of this issue draws; this list ends empty.
-PENDING = ("ingest", "status", "diagnose", "ready", "hold", "release", "build", "docs", "apply")
+PENDING = ("diagnose", "ready", "hold", "release", "build", "docs")
 # Beside the usual and the failing one, where a command has more to say.
 FURTHER = (
+    ("status", "day"),
+    ("status", "damaged"),
     ("verify", "evidence"),
     ("verify", "differing"),
     ("verify", "ambiguous"),
@@ -93,6 +95,9 @@ def _tell(story: Stage) -> Iterator[tuple[str, str, Drawn]]:
     yield "dry-run", "failing", draw("dry-run", "--manifest", "data/exports/odd.json,data/helpdesk.json")
     yield "ingest", "usual", draw("ingest", "--partition", DAY)
     yield "state", "usual", draw("state")
+    yield "status", "usual", draw("status")
+    yield "status", "day", draw("status", "--partition", DAY)
+    yield "status", "failing", draw("status", "--partition", "yesterday")
     yield from _of_recovery(story)
     yield from _of_readers(story)
     yield from _of_proof(story)
@@ -131,6 +136,8 @@ def _of_recovery(story: Stage) -> Iterator[tuple[str, str, Drawn]]:
     yield "backfill", "failing", draw("backfill")
     yield "plan", "usual", draw("plan", "backfill", "--partition", "2026-04-18")
     yield "plan", "failing", draw("plan", "backfill", "--partition", "2026-05-18")
+    plan = "reports/backfill/backfill_plan_2026-04-18.json"
+    yield "apply", "usual", draw("apply", plan, apply_plan=story.gave["ingest"])
     yield "apply", "failing", draw("apply", "reports/backfill/nowhere.json")
 
 
@@ -207,12 +214,14 @@ def _of_the_house(story: Stage) -> Iterator[tuple[str, str, Drawn]]:
         patch.setenv("PGPORT", "1")
         patch.setenv("PGDATABASE", "omnisupport")
         yield "up", "failing", draw("up")
+    yield "ingest", "failing", draw("ingest", "--manifest", "data/helpdesk.json")
+    yield "status", "damaged", draw("status")
     # A run of the same minute, as after a script.
     rows(
         story.warehouse,
         "insert into ops.ingest_run select (jsonb_populate_record(run, jsonb_build_object('run_id',"
         " '019d9b9f-9999-7000-8000-000000000001', 'status', 'failed', 'mode', 'replay',"
-        " 'event_number', 4711))).* from ops.ingest_run as run",
+        " 'event_number', 4711))).* from ops.ingest_run as run order by run.event_number limit 1",
     )
     yield "verify", "ambiguous", draw("verify", "--run", "019d9b9f")
 
