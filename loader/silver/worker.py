@@ -19,6 +19,7 @@ from typing import Any
 from loader.silver.proof import project_sha256
 from loader.silver.results import NodeResult
 from loader.silver.sessions import keep_sessions
+from loader.silver.unread import write_what_is_read
 
 # The tag of tests that read reconcile_finding and nothing else of what they are about.
 FINDINGS = "findings"
@@ -92,6 +93,7 @@ def serve(connection: Connection) -> None:
     """Answer requests until nobody asks any more. An interrupt (SIGINT) ends the request at work, not the process."""
     # Imports dbt, which takes longest: first of all.
     keep_sessions()
+    write_what_is_read()
     projects: dict[Project, Any] = {}
     while True:
         try:
