@@ -6,7 +6,7 @@ override LOADER := $(BIN)/loader
 override STAMP := .venv/.stamp
 # Each worker has a PostgreSQL of its own, or databases of its own in the given one.
 WORKERS ?= 2
-override PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+override PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 # What each target takes. All take FREE, which may also stand in the shell; of the others only make's own command line
 # counts: what a shell or MAKEFLAGS still holds carries out, widens and names nothing.

@@ -25,8 +25,35 @@ import pytest
 from loader.config import Settings, load_settings
 from loader.warehouse import Role, Warehouse, embedded, placement, set_up
 from loader.warehouse.connection import given_warehouse
+from loader.warehouse.server import SERVER_SETTINGS
 from tests.checkouts import ROOT, make_checkout, make_reachable_folder, remove_server
 from tests.shared_warehouse import GRANT
+
+# Files that take longest, which begin first: at the end no worker waits for the other's last hour.
+LONGEST = (
+    "integration/test_proof_scope.py",
+    "property/test_any_history.py",
+    "sabotage/test_sabotage.py",
+    "crash/test_crash_matrix.py",
+    "integration/test_idle_readers.py",
+    "integration/recovery/test_looking.py",
+    "integration/test_evidence_chain.py",
+    "integration/release/test_release.py",
+    "integration/test_ingest.py",
+    "integration/recovery/test_boundaries.py",
+    "integration/recovery/test_of_everything.py",
+    "integration/recovery/test_from_nothing.py",
+    "integration/test_secrets.py",
+    "e2e/test_commands.py",
+    "e2e/test_recovery_commands.py",
+    "e2e/test_release_commands.py",
+    "crash/test_two_at_once.py",
+    "integration/silver/test_silver_incremental.py",
+    "integration/test_rough_handling.py",
+    "integration/test_reports.py",
+)
+# The server goes with the run: nothing of it has to be on a disk.
+FORGETFUL = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -38,6 +65,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         long = [item for item in items if item.get_closest_marker("long")]
         config.hook.pytest_deselected(items=long)
         items[:] = [item for item in items if item not in long]
+    places = {ROOT / "tests" / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
     for item in items:
         folder = item.path.relative_to(ROOT / "tests").parts[0]
         if not folder.endswith(".py"):
@@ -99,7 +128,10 @@ def server() -> Iterator[Warehouse]:
         return
     folder = make_reachable_folder()
     state_folder = folder / ".local"
-    embedded.start(state_folder, lambda line: None)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in FORGETFUL.items():
+            patch.setitem(SERVER_SETTINGS, name, value)
+        embedded.start(state_folder, lambda line: None)
     # As a given server whose login is its superuser: tests look at, and damage, what no role may.
     yield replace(embedded.address(state_folder, "postgres").as_administrator(), is_embedded=False)
     embedded.stop(state_folder)
