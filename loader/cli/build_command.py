@@ -21,6 +21,7 @@ def build(
 ) -> int:
     """dbt build under the ingest lock: what a run proves is not replaced meanwhile. Without --select it proves all, and
     what waited for that is released."""
+    from loader.advice import after_build
     from loader.config import parse_partition
     from loader.errors import InfrastructureError
     from loader.release.acts import publish_build
@@ -52,7 +53,7 @@ def build(
     for node in result.failed:
         if explained(node.reason, is_embedded=warehouse.is_embedded):
             raise InfrastructureError(f"dbt could not build {node.name}: {node.reason}", next_command="make diagnose")
-    next_command = "make status" if result.is_ok else "make diagnose"
+    next_command = after_build(settings, warehouse, [node.name for node in result.failed]).line
     if as_json:
         nodes = [{"name": node.name, "status": node.status, "failures": node.failures} for node in result.nodes]
         print_json({"dbt_invocation_id": result.invocation_id, "nodes": nodes, "next_command": next_command})

@@ -15,18 +15,13 @@ from loader.cli.output import echo, print_json, print_table
 @json_option
 def diagnose(partition: str | None, as_json: bool) -> int:
     """Walk the triage order over one snapshot, and end with one command; exit code 1 where a step is not in order."""
+    from loader.advice import diagnose_now
     from loader.config import load_settings, parse_partition
-    from loader.recovery.world import looking_at
-    from loader.release.views import view_faults
-    from loader.status.diagnose import diagnose as walk
     from loader.warehouse import open_warehouse
 
     settings = load_settings()
     day = None if partition is None else parse_partition(partition)
-    warehouse = open_warehouse(settings)
-    faults = view_faults(warehouse, settings.project_root)
-    with looking_at(settings, warehouse) as world:
-        found = walk(world, day, view_faults=faults)
+    found = diagnose_now(settings, open_warehouse(settings), day)
     if as_json:
         print_json({**asdict(found), "is_in_order": found.is_in_order})
     else:

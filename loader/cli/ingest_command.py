@@ -46,13 +46,16 @@ def ingest(
 
 def print_verdict(verdict: Verdict, settings: Settings, *, as_json: bool) -> None:
     """What a run came to, for a person or a program."""
+    from loader.advice import after_run
+
+    next_command = after_run(settings, verdict).line
     if as_json:
-        print_json(_record(verdict, settings))
+        print_json({**_record(verdict, settings), "next_command": next_command})
     else:
-        _print(verdict, settings)
+        _print(verdict, settings, next_command)
 
 
-def _print(verdict: Verdict, settings: Settings) -> None:
+def _print(verdict: Verdict, settings: Settings, next_command: str) -> None:
     from loader.cli.ingest_screen import failed_lines, found_lines, record_lines
     from loader.screen import next_lines
 
@@ -60,7 +63,7 @@ def _print(verdict: Verdict, settings: Settings) -> None:
     show(failed_lines(surface(err=True), verdict), err=True)
     show(record_lines(surface(), verdict, settings.named(verdict.report_paths[0])))
     is_error = bool(verdict.exit_code)
-    show(next_lines(surface(err=is_error), verdict.next_command), err=is_error)
+    show(next_lines(surface(err=is_error), next_command), err=is_error)
 
 
 def _record(verdict: Verdict, settings: Settings) -> dict[str, Any]:
@@ -86,5 +89,4 @@ def _record(verdict: Verdict, settings: Settings) -> dict[str, Any]:
         "downstream_decision": verdict.downstream_decision,
         "release": None if verdict.release is None else verdict.release.as_record(),
         "report_paths": [settings.named(path) for path in verdict.report_paths],
-        "next_command": verdict.next_command,
     }

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from loader.cli.options import json_option, lock_option, settings_of
 from loader.cli.output import echo, print_json, print_table, progress
 from loader.errors import CommandUsageError
+
+if TYPE_CHECKING:
+    from loader.config import Settings
 
 
 def _partitions_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -125,6 +128,13 @@ def hold(partitions: Sequence[str], reason: str | None, as_json: bool) -> int:
     return 0
 
 
+def _mend(settings: Settings, day: str) -> str:
+    from loader.advice import after_question
+    from loader.warehouse import open_warehouse
+
+    return after_question(settings, open_warehouse(settings), date.fromisoformat(day)).line
+
+
 @click.command()
 @_partitions_option
 @json_option
@@ -134,12 +144,13 @@ def ready(partitions: Sequence[str], as_json: bool) -> int:
     from loader.release.acts import readiness
 
     days = _days(partitions, "ready")
-    found = readiness(load_settings(), days)
+    settings = load_settings()
+    found = readiness(settings, days)
     not_ready = [row for row in found if not row["is_ready"]]
     is_ready = not not_ready
     next_command = "make psql ROLE=reader   # what readers see"
     if not_ready:
-        next_command = not_ready[0].get("next_command") or f"make status PARTITION={not_ready[0]['partition_key']}"
+        next_command = not_ready[0].get("next_command") or _mend(settings, not_ready[0]["partition_key"])
     if as_json:
         print_json({"is_ready": is_ready, "partitions": found, "next_command": next_command})
     else:

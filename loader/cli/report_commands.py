@@ -29,6 +29,7 @@ def completeness(partition: str | None, as_json: bool) -> int:
 
     Writes reports/completeness/<partition | all>.md and .json. Exit code 1 when it is not complete.
     """
+    from loader.advice import after_question
     from loader.config import load_settings, parse_partition
     from loader.contract.reasons import load_reason_codes
     from loader.ingest.problems import Words
@@ -38,11 +39,12 @@ def completeness(partition: str | None, as_json: bool) -> int:
     from loader.warehouse import open_warehouse
 
     settings = load_settings()
-    answer = read_completeness(open_warehouse(settings), None if partition is None else parse_partition(partition))
+    warehouse, day = open_warehouse(settings), None if partition is None else parse_partition(partition)
+    answer = read_completeness(warehouse, day)
     suffix = f" PARTITION={partition}" if partition else ""
     next_command = f"make ready{suffix}   # may readers go on?" if partition else "make status"
     if not answer.is_complete:
-        next_command = f"make status{suffix}" if answer.partitions else f"make ingest{suffix}"
+        next_command = after_question(settings, warehouse, day).line
     text, data = write_report(
         settings.report_dir / "completeness" / (partition or "all"),
         answer.markdown(),

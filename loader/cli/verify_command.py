@@ -35,6 +35,7 @@ def verify(run_id: str | None, is_evidence: bool, as_json: bool) -> int:
 
 
 def _verify_evidence(as_json: bool) -> int:
+    from loader.advice import after_audit
     from loader.config import load_settings
     from loader.evidence.audit import faults_of_sight, verify_evidence
     from loader.release.views import view_faults
@@ -53,11 +54,8 @@ def _verify_evidence(as_json: bool) -> int:
             with session, session.cursor() as cursor:
                 count, again, strange_count = verify_evidence(cursor, settings)
             faults = [fault for fault in faults if fault in again]
-    of_views = view_faults(warehouse, settings.project_root)
-    faults += faults_of_sight(warehouse, of_views)
-    next_command = "make diagnose" if faults else "make status"
-    if of_views:
-        next_command = of_views[0].next_command
+    faults += faults_of_sight(warehouse, view_faults(warehouse, settings.project_root))
+    next_command = after_audit(settings, warehouse, has_faults=bool(faults)).line
     if as_json:
         print_json(
             {
@@ -92,6 +90,7 @@ def evidence_lines(screen: Screen, count: int, faults: Sequence[Fault], strange_
 
 
 def _verify_run(run_id: str, as_json: bool) -> int:
+    from loader.advice import after_verification
     from loader.config import load_settings
     from loader.contract.ruleset import load_ruleset
     from loader.progress import Meter
@@ -116,7 +115,7 @@ def _verify_run(run_id: str, as_json: bool) -> int:
             run_id,
             lambda lines, content_bytes: meter.add(content_bytes, lines),
         )
-    next_command = "make status" if found.is_proved else "make build SELECT=reconcile   # names what SQL can name"
+    next_command = after_verification(warehouse, found).line
     lost = _lost_objects(settings, warehouse, list(found.unreadable))
     if lost is not None:
         next_command = lost.next_command

@@ -49,7 +49,7 @@ from loader.raw_zone import ArchiveDamagedError, RawZone, SourceChangedError, re
 from loader.reader import ContentChangedError
 from loader.release import Act, publish, record_published
 from loader.release.views import MEND, view_faults
-from loader.runs import Attempt, IngestLock, Job, Ledger, drop_working_state, repair
+from loader.runs import Attempt, IngestLock, Job, Ledger, drop_working_state, repair, take_back
 from loader.runs.operator import acting_operator
 from loader.runs.registry import SOURCE_MISSING, RegisteredAsset, refuse_changed_manifests, register, register_ruleset
 from loader.silver import (
@@ -75,7 +75,8 @@ _WORTH_A_PROCESS = 16 * 1024 * 1024
 class Task:
     """What an attempt is for. The window is half-open, in partitions; None means every partition.
 
-    `plan`: the recovery plan that is applied, as JSON-ready values.
+    `plan`: the recovery plan that is applied, as JSON-ready values. `takes_back`: what earlier attempts of the run have
+    landed is removed first, and landed again.
     """
 
     mode: str
@@ -83,6 +84,7 @@ class Task:
     window: tuple[date, date] | None = None
     line_limit: int | None = None
     plan: Mapping[str, Any] | None = None
+    takes_back: bool = False
 
     @property
     def partition(self) -> date | None:
@@ -171,8 +173,12 @@ class Execution:
         with self._lock.transaction() as cursor:
             refuse_changed_manifests(cursor, self._task.declared.manifests)
             self.ruleset_id = register_ruleset(cursor, self._ruleset)
-        self._ledger.start(self._job())
+        self._ledger.start(self._job(), self._take_back if self._task.takes_back else lambda cursor: None)
         self._ledger.note("repaired_row_count", repaired.row_count)
+
+    def _take_back(self, cursor: Any) -> None:
+        removed = take_back(cursor, str(self.attempt.run_id))
+        self._report(f"repair: {removed} row(s) that the run had landed taken back, to be read again from the archive")
 
     def prepare(self) -> None:
         """Have dbt's project parsed as it stands now, and remember its SQL."""

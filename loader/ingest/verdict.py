@@ -42,7 +42,6 @@ class Verdict:
     exit_code: int
     problems: tuple[Problem, ...]
     reason_codes: tuple[str, ...]
-    next_command: str
     facts: RunFacts
     proof: ProofScope
     report_paths: tuple[Path, ...] = ()
@@ -116,7 +115,6 @@ def judge_run(
         exit_code=1 if problems else 0,
         problems=problems,
         reason_codes=tuple(sorted(codes | warnings)),
-        next_command=_next_command(partition, problems, facts.drifts),
         facts=facts,
         proof=proof,
     )
@@ -186,15 +184,3 @@ def _warnings(facts: RunFacts) -> set[str]:
         warnings.add("lines_not_read")
     warnings.update(code for asset in facts.assets if asset.judgement == "warn" for code in asset.reason_codes)
     return warnings
-
-
-def _next_command(partition: date | None, problems: Sequence[Problem], drifts: Sequence[Drift]) -> str:
-    suffix = f" PARTITION={partition}" if partition else ""
-    if drifts and not problems:
-        day = drifts[0].partition_key
-        return (
-            f"make status{f' PARTITION={day}' if day else ''}   # what drifted, and how to let it pass: docs/drift.md"
-        )
-    if problems or partition is None:
-        return f"make status{suffix}"
-    return f"make ready{suffix}   # may readers go on?"

@@ -232,7 +232,6 @@ def _build(
         record_proof(cursor, scope, proved, build, None)
         published = publish(cursor, act, reject_limit=settings.reject_limit, proved=proved)
         record_published(cursor, settings, act.kind, published)
-        cursor.execute("delete from ops.unbuilt_erasure")
     with lock.transaction() as cursor:
         write_files(cursor, settings, published.sentence)
     report(f"erase: proved; readers: {published.sentence}")

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from loader.recovery.plan import DUE, Plan
 from loader.recovery.sources import changed_assets, declared_places, planned_sources, with_days
-from loader.recovery.verbs import Workplace
+from loader.recovery.verbs import Recorded, Workplace
 from loader.recovery.world import World, as_manifests
 from loader.runs import Attempt, new_run_id, trace_id_of_caller
 
@@ -25,7 +25,6 @@ from loader.runs import Attempt, new_run_id, trace_id_of_caller
 if TYPE_CHECKING:
     from loader.bronze import AssetToRead
     from loader.ingest import DeclaredInput, Verdict
-    from loader.runs.registry import RegisteredAsset
 
 # Decompressed bytes that are landed and proved together: dbt has a fixed cost per step.
 STEP_BYTES = 1024**3
@@ -74,12 +73,11 @@ def carry_out(
     plan: Mapping[str, Any],
     attempt: Attempt,
     *,
-    mode: str = "backfill",
-    recorded: tuple[DeclaredInput, Sequence[RegisteredAsset]] | None = None,
+    recorded: Recorded | None = None,
 ) -> Verdict:
     """Land, build and prove step by step; the verdict is that of the last step, with the partitions not begun.
 
-    `recorded`: what a dead attempt was asked to read and the entries that it had recorded; no source is looked at then.
+    `recorded`: of a retry; no source is looked at then.
     """
     from loader.ingest.execution import Task, executing
     from loader.ingest.problems import Problem
@@ -88,11 +86,12 @@ def carry_out(
         with work.lock.transaction() as cursor:
             declaration = declared(World(work.settings, cursor, work.ruleset), plan["request"])
     else:
-        declaration = recorded[0]
+        declaration = recorded.declared
     window = (date.fromisoformat(plan["window_start"]), date.fromisoformat(plan["window_end"]))
-    task = Task(mode, declaration, window, plan=plan)
+    mode, takes_back = ("retry", recorded.takes_back) if recorded else ("backfill", False)
+    task = Task(mode, declaration, window, plan=plan, takes_back=takes_back)
     with executing(work.settings, work.warehouse, work.lock, attempt, task, work.ruleset, work.report) as execution:
-        entries = recorded[1] if recorded else ()
+        entries = recorded.entries if recorded else ()
         to_read = execution.recall(entries) if entries else execution.archive(execution.gate())
         with work.lock.transaction() as cursor:
             reach = _reach(cursor, plan)

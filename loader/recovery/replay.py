@@ -25,7 +25,7 @@ from loader.progress import Meter
 from loader.raw_zone import RawZone, require_objects
 from loader.recovery.plan import Plan
 from loader.recovery.sources import archived_places, with_days
-from loader.recovery.verbs import Workplace
+from loader.recovery.verbs import Recorded, Workplace
 from loader.recovery.world import World, as_manifests, as_run, planned_archived, window_of
 from loader.runs import Attempt, new_run_id, trace_id_of_caller
 from loader.runs.registry import RegisteredAsset
@@ -171,22 +171,22 @@ def carry_out(
     plan: Mapping[str, Any],
     attempt: Attempt,
     *,
-    mode: str = "replay",
-    recorded: Sequence[RegisteredAsset] = (),
+    recorded: Recorded | None = None,
 ) -> Verdict:
     """Land what today's ruleset has not read, compare the rest with what Bronze holds, and prove the whole.
 
-    `recorded`: the entries that a dead attempt of this run had recorded.
+    `recorded`: of a retry.
     """
     with work.lock.transaction() as cursor:
         world = World(work.settings, cursor, work.ruleset)
         run, entries = _entries(world, plan["request"])
-        entries = list(recorded) or entries
+        entries = list(recorded.entries) if recorded and recorded.entries else entries
         only = _with_rejects(world, entries, str(attempt.run_id))[0] if plan["request"]["rejected_only"] else None
         manifests = world.registered_manifests(sorted({entry.manifest_id for entry in entries}))
         before = _readings(cursor, entries, str(attempt.run_id))
     window = None if run is None else window_of(run)
-    task = Task(mode, DeclaredInput(manifests, ()), window, plan=plan)
+    mode, takes_back = ("retry", recorded.takes_back) if recorded else ("replay", False)
+    task = Task(mode, DeclaredInput(manifests, ()), window, plan=plan, takes_back=takes_back)
     with executing(work.settings, work.warehouse, work.lock, attempt, task, work.ruleset, work.report) as execution:
         execution.land(execution.recall(entries, only=only))
         compared = [entry for entry in entries if only is None or entry.asset_id in only]

@@ -1,9 +1,11 @@
-"""retry: the same run once more, as its next attempt, from what it recorded. For a fault that passes.
+"""retry: the same run once more, as its next attempt, from what it recorded. For a fault that passes, and for rows of
+Bronze that are not what the run had landed any more.
 
 Input: the entries that the run recorded, their bytes from the raw zone (a run that ended before it had recorded any
 gates its sources again). State: same run_id, same trace, same window, same ruleset; attempt + 1. Boundary: nothing of
-the dead attempt is resumed: its loads, working folders and staging schemas are removed first. A run that succeeded, or
-that is alive, is refused; so is one whose contract changed since.
+the dead attempt is resumed: its loads, working folders and staging schemas are removed first. A run that succeeded is
+refused unless what it landed is damaged: then that is taken back first, when the archive holds every byte of it. So is
+one that is alive, or whose contract changed since.
 """
 
 from __future__ import annotations
@@ -15,14 +17,14 @@ from typing import Any
 from loader.errors import RefusedError
 from loader.ingest.execution import Task, executing
 from loader.ingest.verdict import Verdict
+from loader.raw_zone import require_objects
 from loader.recovery import backfill, replay, rerun
+from loader.recovery.damage import ENDED_WELL, is_damaged
 from loader.recovery.plan import Plan
 from loader.recovery.sources import archived_places, declared_places, planned_sources, with_days
-from loader.recovery.verbs import Workplace
+from loader.recovery.verbs import Recorded, Workplace
 from loader.recovery.world import World, as_manifests, as_run, planned_archived, window_of
 from loader.runs import Attempt
-
-_ENDED_WELL = ("success", "warning")
 
 
 def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | None = None) -> Plan:
@@ -39,6 +41,8 @@ def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | 
         assets, unread = with_days(world, found, declared_places(world, manifests), earlier)
     known = [asset.asset_id for asset in assets if asset.asset_id is not None]
     inputs = f"{len(entries)} recorded entries, from the raw zone" if entries else "its manifests, gated again"
+    if is_damaged(world, run):
+        inputs += "; what it has in Bronze is not what it landed, and is taken back first"
     return Plan(
         mode="retry",
         request={"run_id": run["run_id"]},
@@ -68,11 +72,16 @@ def carry_out(work: Workplace, plan: Mapping[str, Any], attempt: Attempt) -> Ver
         run = world.run(plan["run"]["run_id"])
         entries = world.entries_of_run(run["run_id"])
         declared = world.input_of_run(run)
+        takes_back = is_damaged(world, run)
+        if takes_back:
+            keys = [entry.raw_zone_key for entry in entries if entry.raw_zone_key]
+            require_objects(cursor, work.settings, keys, are_read=True)
+    recorded = Recorded(declared, entries, takes_back)
     if run["mode"] == "backfill":
-        return backfill.carry_out(work, run["plan"], attempt, mode="retry", recorded=(declared, entries))
+        return backfill.carry_out(work, run["plan"], attempt, recorded=recorded)
     if run["mode"] == "replay":
-        return replay.carry_out(work, run["plan"], attempt, mode="retry", recorded=entries)
-    task = Task("retry", declared, window_of(run), run["line_limit"], plan)
+        return replay.carry_out(work, run["plan"], attempt, recorded=recorded)
+    task = Task("retry", declared, window_of(run), run["line_limit"], plan, takes_back)
     with executing(work.settings, work.warehouse, work.lock, attempt, task, work.ruleset, work.report) as execution:
         is_rerun = run["mode"] == "rerun"
         if entries:
@@ -85,7 +94,7 @@ def carry_out(work: Workplace, plan: Mapping[str, Any], attempt: Attempt) -> Ver
 
 def _refuse(world: World, run: Mapping[str, Any]) -> None:
     name = f"run {run['run_id']} attempt {run['attempt']}"
-    if run["status"] in _ENDED_WELL:
+    if run["status"] in ENDED_WELL and not is_damaged(world, run):
         raise RefusedError(
             f"{name} ended with {run['status']}; there is nothing to retry, nothing was started",
             next_command="make ingest INPUT=<the whole file> BATCH=<its batch>"
@@ -99,8 +108,9 @@ def _refuse(world: World, run: Mapping[str, Any]) -> None:
             next_command="make status   # again when it has ended",
         )
     if run["ruleset_sha256"] != world.ruleset.sha256:
+        then, now = (run["ruleset_sha256"] or "unknown")[:12], world.ruleset.sha256[:12]
         raise RefusedError(
-            f"{name} judged under ruleset {run['ruleset_sha256'][:12]}…, today's is {world.ruleset.sha256[:12]}…: a"
-            " retry changes nothing else; nothing was started",
+            f"{name} judged under ruleset {then}…, today's is {now}…: a retry changes nothing else; nothing was"
+            " started",
             next_command=f"loader replay --run {run['run_id']}   # validates under today's ruleset",
         )

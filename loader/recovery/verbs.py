@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -17,7 +17,8 @@ from loader.runs import Attempt, IngestLock
 from loader.warehouse import Warehouse
 
 if TYPE_CHECKING:
-    from loader.ingest import Verdict
+    from loader.ingest import DeclaredInput, Verdict
+    from loader.runs.registry import RegisteredAsset
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,16 @@ class Workplace:
     lock: IngestLock
     ruleset: Ruleset
     report: Report
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What an earlier attempt was asked to read, and the entries that it had recorded: what a retry works on.
+    `takes_back`: what the run had landed is not what it landed any more, and is landed again."""
+
+    declared: DeclaredInput
+    entries: Sequence[RegisteredAsset]
+    takes_back: bool = False
 
 
 @dataclass(frozen=True, slots=True)

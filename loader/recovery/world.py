@@ -24,7 +24,8 @@ from loader.warehouse.built import are_built, built
 
 _RUN = """
 select
-    run.run_id::text, run.attempt, run.trace_id, first.mode, first.plan, run.status, run.batch_id,
+    run.run_id::text, run.attempt, run.trace_id, coalesce(first.mode, run.mode) as mode,
+    coalesce(first.plan, run.plan) as plan, run.status, run.batch_id,
     -- The last that was done before the end.
     run.last_stage as stage,
     run.manifest_ids, run.declared_manifests, run.refused_manifests, run.window_start, run.window_end, run.line_limit,
@@ -35,8 +36,9 @@ select
         where holder.token = run.writer_token and holder.work_pid <> pg_backend_pid()
     ) and run.status = 'running' as is_alive
 from ops.ingest_run as run
-inner join ops.ingest_run as first on first.run_id = run.run_id and first.attempt = 1
-inner join ops.ruleset as ruleset on ruleset.ruleset_id = run.ruleset_id
+-- Rows that are gone are damage, and told as such: the run is there all the same.
+left join ops.ingest_run as first on first.run_id = run.run_id and first.attempt = 1
+left join ops.ruleset as ruleset on ruleset.ruleset_id = run.ruleset_id
 """
 
 # Lines that are in: of a day that was taken all; else as many as the last reconcile saw landed (under a ruleset that is

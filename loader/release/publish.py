@@ -21,26 +21,31 @@ from loader.warehouse.built import built
 
 HELD = "held"
 DRIFT = "drift to review"
+REJECTS = "too many rejects in"
+COLLIDED = "events of a ticket_id under two record sources"
 _UNPROVED = "the proof did not close"
 _FOUND = "reconcile has found something"
 _CHANGED = "Silver changed after it was proved"
 _UNKNOWN = ("no line of it is known",)
 
 # Columns of a reconcile row that must be 0, and what they say when they are not.
-_MUST_BE_ZERO = {
+COUNTED_BY_COLUMN = {
     "unexplained_count": "unexplained lines or events",
     "withheld_asset_count": "withheld assets",
     "missing_asset_count": "missing assets",
     "not_read_asset_count": "assets not read",
     "out_of_partition_count": "lines not taken yet",
-    "collided_count": "events of a ticket_id under two record sources",
+    "collided_count": COLLIDED,
     "pending_count": "events that are not built yet",
 }
 
 
+# What these say of a day, after a number.
+COUNTED = tuple(COUNTED_BY_COLUMN.values())
+
 # A reconcile row as far as it decides, in types that whoever made the table does not choose.
 _PARTITIONS = f"""
-select partition_key::date, {", ".join(f"{name}::bigint" for name in (*_MUST_BE_ZERO, "landed_count"))},
+select partition_key::date, {", ".join(f"{name}::bigint" for name in (*COUNTED_BY_COLUMN, "landed_count"))},
     bronze_digest::numeric, silver_digest::numeric, is_complete::boolean
 from reconcile.reconcile_partition
 """
@@ -166,9 +171,7 @@ def publish(
         day = row["partition_key"]
         if not obstacles.setdefault(day, []):
             rejecting.add(day)
-        (let_pass if day in rejects_pass else obstacles).setdefault(day, []).append(
-            f"too many rejects in {row['source_ids']}"
-        )
+        (let_pass if day in rejects_pass else obstacles).setdefault(day, []).append(f"{REJECTS} {row['source_ids']}")
     drifting = _drifts_by_day(cursor, obstacles)
     only_drifting = {day for day in drifting if not obstacles[day]} - drift_passes
     for day, drifts in drifting.items():
@@ -292,7 +295,7 @@ def _of_the_act(day: date, held: set[date], asked: set[date] | None, frees: bool
 
 def _obstacles(row: Mapping[str, Any]) -> list[str]:
     """Why a reconcile row keeps its partition back."""
-    found = [f"{row[name]} {words}" for name, words in _MUST_BE_ZERO.items() if row[name]]
+    found = [f"{row[name]} {words}" for name, words in COUNTED_BY_COLUMN.items() if row[name]]
     if row["bronze_digest"] != row["silver_digest"]:
         found.append("Silver's content is not Bronze's")
     return found or ([] if row["is_complete"] else ["not complete"])

@@ -10,6 +10,7 @@ from typing import Any
 
 from loader.evidence import read_open_drift
 from loader.evidence.facts import fetch_rows, json_value
+from loader.recovery.asked import never_asked
 from loader.reports.markdown import table
 from loader.warehouse import Warehouse
 from loader.warehouse.built import are_built, built
@@ -87,7 +88,8 @@ class Completeness:
     """Rows as name → JSON-ready value. `partition`: the day asked for, None for all that are known.
 
     `is_complete`: every partition shown is, at least one is shown, reconcile has no finding at all, every load that
-    landed is proved, and no run is at work.
+    landed is proved, and no run is at work. Days that nobody has asked for, `unasked`, are counted and left out, where
+    all are asked about.
     """
 
     partition: str | None
@@ -100,15 +102,19 @@ class Completeness:
     proofs: Sequence[Mapping[str, Any]]
     unproved_load_count: int
     running_count: int
+    unasked: Sequence[str] = ()
 
     @property
     def answer(self) -> str:
         what = self.partition or "every known partition"
         if self.is_complete:
-            return f"{what}: complete" + (f" ({len(self.drift)} drift(s) to review)" if self.drift else "")
+            told = [f"{len(self.drift)} drift(s) to review"] if self.drift else []
+            told += [f"{len(self.unasked)} declared day(s) were never asked for"] if self.unasked else []
+            return f"{what}: complete" + (f" ({'; '.join(told)})" if told else "")
         if not self.partitions:
             return f"{what}: nothing is known of it"
         lacking = [str(row["partition_key"]) for row in self.partitions if not row["is_complete"]]
+        lacking = [day for day in lacking if day not in self.unasked]
         reasons = [f"{len(self.findings)} finding(s)"] if self.findings else []
         if self.unproved_load_count:
             reasons.append(f"{self.unproved_load_count} load(s) landed that no proof covers")
@@ -154,11 +160,13 @@ def read_completeness(warehouse: Warehouse, partition: date | None) -> Completen
         drift = [each.as_record() for each in read_open_drift(cursor) if partition in (None, each.partition_key)]
         proofs = _rows(cursor, _PROOFS, {})
         (unproved,) = _rows(cursor, _UNPROVED, {})
+        unasked = never_asked(cursor) if partition is None else frozenset()
     partitions = found["partitions"]
+    asked = [row for row in partitions if date.fromisoformat(row["partition_key"]) not in unasked]
     return Completeness(
         partition=None if partition is None else partition.isoformat(),
-        is_complete=bool(partitions)
-        and all(row["is_complete"] for row in partitions)
+        is_complete=bool(asked)
+        and all(row["is_complete"] for row in asked)
         and not found["findings"]
         and not unproved["loads"]
         and not unproved["runs"],
@@ -167,6 +175,7 @@ def read_completeness(warehouse: Warehouse, partition: date | None) -> Completen
         proofs=proofs,
         unproved_load_count=unproved["loads"],
         running_count=unproved["runs"],
+        unasked=[day.isoformat() for day in sorted(unasked)],
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from loader.runs.anchors import Attempt, new_run_id, trace_id_of_caller
 from loader.runs.ledger import AssetAction, Job, Ledger
 from loader.runs.lock import IngestLock
-from loader.runs.repair import Repair, drop_working_state, repair
+from loader.runs.repair import Repair, drop_working_state, repair, take_back
 
 __all__ = [
     "AssetAction",
@@ -17,5 +17,6 @@ __all__ = [
     "drop_working_state",
     "new_run_id",
     "repair",
+    "take_back",
     "trace_id_of_caller",
 ]

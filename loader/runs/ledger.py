@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -55,10 +55,12 @@ class Ledger:
         self._lock = lock
         self.attempt = attempt
 
-    def start(self, job: Job) -> datetime:
-        """Write the attempt's row before any work; returns the database's start time (UTC)."""
+    def start(self, job: Job, before: Callable[[Any], None] = lambda cursor: None) -> datetime:
+        """Write the attempt's row before any work; returns the database's start time (UTC). `before`: what is done in
+        the same transaction, so that a crash leaves an attempt to retry."""
         start, end = job.window or (None, None)
         with self._lock.transaction() as cursor:
+            before(cursor)
             cursor.execute(
                 "insert into ops.ingest_run (run_id, attempt, trace_id, mode, status, stage, batch_id, manifest_ids,"
                 " declared_manifests, ruleset_id, window_start, window_end, line_limit, refused_manifests, plan,"

@@ -21,6 +21,46 @@ BRONZE_TABLES = ("raw_ticket_event", "asset_line", "rejected_record")
 STAGING_PREFIX = "bronze_staging_"
 
 
+# What a run's attempts landed, as if it had never been completed: rows of its loads, and rows of loads that never were,
+# leave Bronze; what it had indexed and taken is to be read again. (Marks of a run that the ledger does not know are
+# nobody's.) Silver hears of the tickets, since no load tells of what is gone.
+_GONE = """
+set local omni.maintenance = 'repair';
+create temporary table gone_load on commit drop as
+select load_id from ops.completed_load where run_id = %(run_id)s
+union
+select unnest(dlt_load_ids) from ops.ingest_run where run_id = %(run_id)s;
+"""
+_GONE_TICKETS = """
+insert into ops.unbuilt_erasure (ticket_id)
+select distinct ticket_id from bronze.raw_ticket_event
+where _dlt_load_id in (select load_id from pg_temp.gone_load)
+    or _dlt_load_id not in (select load_id from ops.completed_load where table_name = 'raw_ticket_event')
+on conflict do nothing
+"""
+_GONE_ROWS = """
+delete from bronze.{table}
+where _dlt_load_id in (select load_id from pg_temp.gone_load)
+    or _dlt_load_id not in (select load_id from ops.completed_load where table_name = {name})
+"""
+_GONE_MARKS = """
+delete from bronze._dlt_loads where load_id in (select load_id from pg_temp.gone_load);
+delete from ops.completed_load where load_id in (select load_id from pg_temp.gone_load);
+delete from ops.proved_load where load_id in (select load_id from pg_temp.gone_load);
+update ops.ingest_run set dlt_load_ids = '{}' where run_id = %(run_id)s;
+update ops.asset_partition as part set taken_by_run_id = null, taken_at = null
+where taken_by_run_id = %(run_id)s
+    or taken_by_run_id is not null and taken_by_run_id not in (select run_id from ops.ingest_run);
+with gone as (
+    delete from ops.asset_index
+    where run_id = %(run_id)s or run_id not in (select run_id from ops.ingest_run)
+    returning asset_id, ruleset_id
+)
+delete from ops.asset_partition as part using gone
+where part.asset_id = gone.asset_id and part.ruleset_id = gone.ruleset_id and part.taken_by_run_id is null
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Repair:
     """What was removed: Bronze rows, staging schemas, working folders; and the attempts found dead."""
@@ -58,6 +98,20 @@ def repair(lock: IngestLock, working_root: Path, on_crashed: Callable[[Any, Atte
         staging = _drop_staging(cursor)
         dead = _known_attempts(cursor)
     return Repair(removed, staging, _remove_folders(working_root, dead), crashed)
+
+
+def take_back(cursor: Any, run_id: str) -> int:
+    """Remove what a run has landed, in the caller's transaction, so that it can be landed again; returns the rows that
+    left Bronze. For rows that are not what it landed any more: the archive must hold every byte (require_objects)."""
+    names = {"run_id": run_id}
+    cursor.execute(_GONE, names)
+    cursor.execute(_GONE_TICKETS)
+    removed = 0
+    for table in BRONZE_TABLES:
+        cursor.execute(sql.SQL(_GONE_ROWS).format(table=sql.Identifier(table), name=sql.Literal(table)))
+        removed += cursor.rowcount
+    cursor.execute(_GONE_MARKS, names)
+    return removed
 
 
 def drop_working_state(lock: IngestLock, attempt: Attempt, working_root: Path) -> None:

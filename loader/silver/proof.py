@@ -167,6 +167,8 @@ def record_proof(cursor: Any, scope: ProofScope, proved: Proved, build: BuildRes
         "  and coalesce(proved.partition_key, gate.partition_key) = gate.partition_key)",
         (seen,),
     )
+    # So is Silver without the rows that left Bronze.
+    cursor.execute("delete from ops.unbuilt_erasure")
     cursor.execute(
         "insert into ops.proved_load (load_id) select load_id from ops.completed_load on conflict do nothing"
     )

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from loader.advice import Asked, diagnose
+from loader.advice.readers import read_shown
 from loader.config import Settings, load_settings
 from loader.contract.ruleset import load_ruleset
 from loader.evidence import read_open_drift, read_ties
@@ -15,8 +17,6 @@ from loader.evidence.facts import fetch_rows, json_value
 from loader.recovery.world import World
 from loader.release.views import view_faults
 from loader.status.days import DayState, states_of_days
-from loader.status.diagnose import diagnose
-from loader.status.readers import read_shown
 from loader.warehouse import Warehouse
 from loader.warehouse.built import are_built, built
 
@@ -166,9 +166,7 @@ def read_status(
         holds = _rows(cursor, _HOLDS, day)
         files = _rows(cursor, _FILES, day) if partition else []
         nearest = _nearest(cursor, partition) if partition and not partitions else []
-        found = diagnose(
-            World(today, cursor, ruleset), partition, is_folder_searched=settings is not None, view_faults=faults
-        )
+        found = diagnose(Asked(World(today, cursor, ruleset), partition, faults, settings is not None))
     of_day = [row for row in findings if partition is None or row["partition_key"] == str(partition)]
     return Status(
         days=states_of_days(

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from loader.advice import SENTENCES, AdviceKind
 from loader.warehouse import Role, Warehouse
 from tests.checkouts import make_reachable_folder
 from tests.e2e.commands import Checkout, Done, make_small_checkout
@@ -124,7 +125,7 @@ def test_ingest_says_what_became_of_the_day(day: Day) -> None:
 def test_status_tells_an_empty_warehouse_from_a_proved_one(day: Day) -> None:
     """Is Tuesday complete? And if nobody has begun, what to type."""
     assert day.empty_status.code == 0
-    assert day.empty_status.out.splitlines()[-1] == "next: make ingest"
+    assert day.empty_status.out.splitlines()[-1] == "next: make ingest   # reads what is declared"
     record = day.status.record
     days = [(row["partition_key"], row["is_complete"], row["unexplained_count"]) for row in record["partitions"]]
     assert days == [("2026-04-17", True, 0), ("2026-04-18", False, 0)]
@@ -132,7 +133,8 @@ def test_status_tells_an_empty_warehouse_from_a_proved_one(day: Day) -> None:
     kinds = {"checkpoint", "cursor", "watermark"}
     assert {row["state_kind"] for row in record["state"]} == kinds
     assert (record["findings"], record["absent_assets"]) == ([], [])
-    assert record["next_command"] == "loader backfill --partition 2026-04-18 --mode execute"
+    # Declared, and never asked for: nothing is wrong with it.
+    assert record["next_command"] == "make psql ROLE=reader   # what readers see"
 
 
 def test_a_dry_run_with_a_database_tells_new_lines_from_known_ones(day: Day) -> None:
@@ -194,7 +196,7 @@ def test_a_day_without_lines_is_exit_1_and_names_the_nearest_data(day: Day) -> N
     done = day.checkout.loader("ingest", "--partition", "2026-04-25")
     assert done.code == 1
     assert "no line of the declared assets belongs to partition 2026-04-25; nearest data: 2026-04-18" in done.said
-    assert done.next_command == "make status PARTITION=2026-04-25"
+    assert done.next_command == "make dry-run PARTITION=2026-04-25   # " + SENTENCES[AdviceKind.DELIVER]
     forecast = day.checkout.loader("dry-run", "--partition", "2026-04-25")
     assert forecast.code == 1
     assert "belongs to partition 2026-04-25; nearest data: 2026-04-18" in forecast.said
@@ -239,7 +241,9 @@ def test_build_names_each_node_and_plain_dbt_works_in_the_same_warehouse(day: Da
     checkout = day.checkout
     built = checkout.loader("build", "--select", "ticket_fact", "--json")
     assert built.code == 0, built
-    assert built.record["next_command"] == "make status"
+    diagnosis = checkout.loader("diagnose", "--json").record
+    expected = "make status" if diagnosis["is_in_order"] else diagnosis["next_command"]
+    assert built.record["next_command"] == expected
     assert {"name": "ticket_fact", "status": "success", "failures": None} in built.record["nodes"]
     assert built.record["dbt_invocation_id"]
     # The ingest has parsed the project already.

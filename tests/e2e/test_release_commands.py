@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from loader.advice import SENTENCES, AdviceKind
 from loader.contract.schema import load_schema, schema_faults
 from loader.warehouse import Warehouse
 from tests.checkouts import ROOT, make_reachable_folder
@@ -18,6 +19,7 @@ from tests.ingests import rows, ticket, write_export
 from tests.shared_warehouse import fresh_database
 
 DAY, OTHER = "2026-04-17", "2026-04-18"
+FREE = f"loader release --partition {DAY}   # {SENTENCES[AdviceKind.FREE]}"
 RESTORE = ["restore", "--partition", DAY, "--reason", "a wrong release"]
 EXPIRE = ["expire", "--keep", "1", "--reason", "thirty days"]
 PLAN_SCHEMA = ROOT / "contracts" / "recovery" / "recovery_plan_v1.schema.json"
@@ -122,7 +124,7 @@ def test_a_held_day_is_kept_back_and_says_so(story: Story) -> None:
     assert story.not_ready.code == 1
     (row,) = story.not_ready.record["partitions"]
     assert (row["is_held"], row["reason"]) == (True, "held (under review) while newer rows wait")
-    assert story.not_ready.record["next_command"] == f"make status PARTITION={DAY}"
+    assert story.not_ready.record["next_command"] == FREE
 
 
 def test_a_release_shows_what_waited_and_ends_the_hold(story: Story) -> None:
@@ -152,7 +154,7 @@ def test_a_restore_is_planned_applied_once_and_shows_the_rows_of_then(story: Sto
     )
     assert story.ready_after_restore.code == 1
     assert "restored to an earlier version" in story.ready_after_restore.out
-    assert story.ready_after_restore.next_command == f"make status PARTITION={DAY}"
+    assert story.ready_after_restore.next_command == FREE
 
 
 def test_a_restore_goes_forward_too(story: Story) -> None:
@@ -236,8 +238,8 @@ WHY = ["--reason", "why"]
         ([*RESTORE, "--release", "4"], 4, "readers see that state already", "make status"),
         (["restore", "--partition", "2026-04-20", *WHY], 4, "nothing was released of it", "make status"),
         (["restore", "--partition", OTHER, *WHY], 4, f"{OTHER} was not released then", "make status"),
-        (["ready", "--partition", "2026-04-20"], 1, "", "make status PARTITION=2026-04-20"),
-        (["ready", "--partition", OTHER, "--partition", "2026-04-20"], 1, "", "make status PARTITION=2026-04-20"),
+        (["ready", "--partition", "2026-04-20"], 1, "", "make ingest PARTITION=2026-04-20   # "),
+        (["ready", "--partition", OTHER, "--partition", "2026-04-20"], 1, "", "make ingest PARTITION=2026-04-20   # "),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
+from loader.advice import Asked, Diagnosis, diagnose
+from loader.advice.clock import look_at_clocks
 from loader.errors import RefusedError
 from loader.recovery.world import looking_at
 from loader.release import store
 from loader.runs.state import reset_state
 from loader.status import read_status
-from loader.status.clock import look_at_clocks
-from loader.status.diagnose import Diagnosis, diagnose
 from loader.warehouse import Warehouse, open_warehouse
 from tests.clocks import shift_what_was_written
 from tests.ingests import declare, evidence_faults, rows, run, settings, ticket, write_export
@@ -61,7 +61,7 @@ def database(set_back: Kept) -> Warehouse:
 
 def look() -> Diagnosis:
     with looking_at(settings(), open_warehouse(settings())) as world:
-        return diagnose(world, is_folder_searched=False)
+        return diagnose(Asked(world, is_folder_searched=False))
 
 
 def clocks(database: Warehouse) -> tuple[str | None, str | None]:
@@ -166,7 +166,7 @@ def test_clocks_that_disagree_are_told_and_nothing_expires(
         def now(cls, zone: Any = None) -> datetime:
             return datetime.now(zone) + timedelta(hours=2)
 
-    monkeypatch.setattr("loader.status.clock.datetime", Ahead)
+    monkeypatch.setattr("loader.advice.clock.datetime", Ahead)
     words, command = clocks(database)
     assert "this machine's clock is 2:00:00 ahead of the server's" in str(words)
     assert str(command).startswith("date -u")

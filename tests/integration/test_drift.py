@@ -13,6 +13,7 @@ import orjson
 import pytest
 import yaml
 
+from loader.advice import Advice, AdviceKind, after_run
 from loader.errors import RefusedError
 from loader.ingest import Verdict
 from loader.progress import Silent
@@ -116,7 +117,8 @@ def test_what_drifted_waits_for_a_person_and_what_did_not_goes_on(drifted: Drift
     """The run is manual_review_required, and so is each drifted day; its neighbours are released."""
     verdict = drifted.changed
     assert (verdict.status, verdict.downstream_decision) == ("warning", "manual_review_required")
-    assert verdict.next_command.startswith(f"make status PARTITION={PRIORITY} ")
+    accepts = f"loader release --partition {PRIORITY} --accept-drift --reason '<why>'"
+    assert after_run(settings(), verdict) == Advice(AdviceKind.ACCEPT_DRIFT, accepts)
     records = {path.parent.name: orjson.loads(path.read_bytes()) for path in verdict.report_paths}
     decisions = {day: record["downstream_decision"] for day, record in records.items() if day[0] == "2"}
     assert {day for day, decision in decisions.items() if decision == "manual_review_required"} == {

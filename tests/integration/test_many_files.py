@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from loader.advice import Asked, diagnose
 from loader.evidence.audit import verify_evidence
 from loader.recovery.world import looking_at
 from loader.release.acts import readiness
 from loader.status import read_status
-from loader.status.diagnose import diagnose
 from loader.warehouse import Role, Warehouse
 from tests.ingests import DAY, declare, rows, run, settings, ticket, write_export
 
@@ -39,7 +39,7 @@ def look(database: Warehouse) -> None:
     assert readiness(settings(), [DAY])[0]["is_ready"]
     assert read_status(warehouse, None).partitions
     with looking_at(settings(), warehouse) as world:
-        diagnose(world)
+        diagnose(Asked(world))
     with closing(warehouse.connect(application_name="test")) as session, session.cursor() as cursor:
         assert verify_evidence(cursor, settings())[1] == []
 

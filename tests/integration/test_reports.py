@@ -32,7 +32,7 @@ def manifest(tmp_path: Path) -> Path:
 
 @pytest.mark.long
 def test_completeness_answers_for_a_day_and_for_everything(manifest: Path, database: Warehouse) -> None:
-    """A proved day is complete; its neighbour, declared and not asked for, is not; a day nobody knows is unknown."""
+    """A proved day is complete; its neighbour, declared and not asked for, is told; a day nobody knows is unknown."""
     assert read_completeness(database, None).answer == "every known partition: nothing is known of it"
     run(manifest, partition=DAY)
     day = read_completeness(database, DAY)
@@ -42,8 +42,10 @@ def test_completeness_answers_for_a_day_and_for_everything(manifest: Path, datab
     assert [row["scope"] for row in day.proofs] == ["all"]
 
     everything = read_completeness(database, None)
-    assert not everything.is_complete
-    assert everything.answer == "every known partition: not complete (1 of 2: 2026-04-18)"
+    assert everything.is_complete
+    assert everything.answer == "every known partition: complete (1 declared day(s) were never asked for)"
+    neighbour = read_completeness(database, date(2026, 4, 18))
+    assert (neighbour.is_complete, neighbour.answer) == (False, "2026-04-18: not complete")
     assert read_completeness(database, date(2026, 5, 1)).answer == "2026-05-01: nothing is known of it"
     run(manifest)
     assert read_completeness(database, None).is_complete

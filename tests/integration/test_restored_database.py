@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from loader.advice import Asked, Diagnosis, diagnose
 from loader.cli.status_command import status
 from loader.recovery.world import looking_at
 from loader.release.acts import hold
-from loader.status.diagnose import Diagnosis, diagnose
 from loader.warehouse import Warehouse, open_warehouse
 from tests.ingests import DAY, declare, evidence_faults, rows, run, settings, silver, ticket, write_export
 from tests.recoveries import latest_run
@@ -46,7 +46,7 @@ def backed_up(
 
 def look() -> Diagnosis:
     with looking_at(settings(), open_warehouse(settings())) as world:
-        return diagnose(world, is_folder_searched=False)
+        return diagnose(Asked(world, is_folder_searched=False))
 
 
 def told(found: Diagnosis) -> tuple[str, bool]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from loader.status.kinds import KIND_OF_CHECK, kind_of
+from loader.advice.damage import KINDS
 from tests.checkouts import ROOT
 
 _CHECKS = (ROOT / "dbt_project" / "models" / "reconcile").rglob("*.sql")
@@ -15,11 +15,6 @@ _NAMED = {
 }
 
 
-def test_every_name_is_a_check() -> None:
-    """A check that was renamed would silently become drift."""
-    assert KIND_OF_CHECK.keys() <= _NAMED.keys()
-
-
-def test_each_kind_is_the_one_that_the_check_writes_into_its_findings() -> None:
-    """A second list says the same as the first."""
-    assert {name: kind_of(name) for name in _NAMED} == _NAMED
+def test_each_check_finds_one_of_four_kinds() -> None:
+    """A fifth would be found, and told by nobody."""
+    assert set(_NAMED.values()) == set(KINDS) and len(_NAMED) > 60

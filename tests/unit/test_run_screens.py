@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from loader.advice import Step
 from loader.cli.diagnose_screen import diagnose_lines
 from loader.cli.ingest_screen import failed_lines, found_lines, record_lines
 from loader.cli.release_screen import held_lines, ready_lines, released_lines
@@ -18,7 +19,6 @@ from loader.release.gate import Decision
 from loader.screen import Screen
 from loader.screen.text import cells
 from loader.silver import ProofScope
-from loader.status.diagnose import Step
 from tests.unit.test_status_screen import proved
 
 DAY, NEXT = date(2026, 4, 17), date(2026, 4, 18)
@@ -43,7 +43,6 @@ def verdict(facts: dict[str, Any], **others: Any) -> Verdict:
         "exit_code": 0,
         "problems": (),
         "reason_codes": (),
-        "next_command": "make ready PARTITION=2026-04-17   # may readers go on?",
         "facts": RunFacts(run=run, **{"assets": (ASSET,), "total": 8_244, "inserted": 156, "skipped": 7_959, **facts}),
         "proof": ProofScope("all", "nothing has been proved yet", ""),
         "release": Published(1, (Decision((DAY,), ()),), frozenset({DAY})),

@@ -18,6 +18,8 @@ insert into {{ built_asset }} (asset_id, ruleset_id, sequence) {{ asset_readings
 insert into {{ stale_ticket }} (ticket_id) values ('*');
 analyze {{ built_load }}, {{ built_asset }};
     {%- else -%}
+-- Taken back since, to be landed again.
+delete from {{ built_load }} where load_id not in (select load_id from {{ completed_load }});
 create temporary table new_load (load_id text not null) on commit drop;
 with added as (
     insert into {{ built_load }} (load_id)

@@ -14,6 +14,8 @@ from typing import Any
 import psycopg2
 import pytest
 
+from loader.advice import Advice, AdviceKind, Asked, Diagnosis, diagnose
+from loader.advice.damage import land_again
 from loader.cli import main
 from loader.config import load_settings
 from loader.contract.ruleset import load_ruleset
@@ -23,12 +25,11 @@ from loader.recovery.world import looking_at
 from loader.release.acts import hold
 from loader.runs.state import read_state, reset_state
 from loader.status import read_status
-from loader.status.diagnose import Diagnosis, diagnose
 from loader.verify import Verification, verify_run
 from loader.warehouse import Warehouse
 from tests.checkouts import make_checkout
 from tests.ingests import declare, rows, run, settings, ticket, write_export
-from tests.recoveries import DAYS, daily_exports, failing, latest_run, recover
+from tests.recoveries import daily_exports, failing, latest_run, left_by_runs, recover
 from tests.shared_warehouse import Kept, fresh_database, kept, loader_variables
 
 BEHIND = "set session_replication_role = replica; "
@@ -257,9 +258,14 @@ def _diagnosed(database: Warehouse, checkout: Path, partition: Any = None) -> Di
     """What diagnose says; status ends with the same command."""
     here = load_settings(project_root=checkout)
     with looking_at(here, database) as world:
-        found = diagnose(world, partition)
+        found = diagnose(Asked(world, partition))
     assert read_status(database, partition, settings=here).next_command == found.next_command
     return found
+
+
+def ends(command: str) -> Advice:
+    """What ends a run that is dead."""
+    return Advice(AdviceKind.RETRY, command, "ends what that run began")
 
 
 def _wrong(found: Diagnosis) -> list[str]:
@@ -321,7 +327,7 @@ class TestDiagnose:
             run(exports)
         found = _diagnosed(database, checkout)
         assert _wrong(found) == [RUN]
-        assert found.next_command == f"loader retry {latest_run(database)} --mode execute"
+        assert found.advice == ends(f"loader retry {latest_run(database)} --mode execute")
 
     def test_a_dead_run_comes_before_what_it_left_undone(
         self, database: Warehouse, exports: Path, checkout: Path
@@ -337,7 +343,7 @@ class TestDiagnose:
         untake(database, "true")
         found = _diagnosed(database, checkout)
         assert {"which manifest?", RUN, "does coverage match?"} <= set(_wrong(found))
-        assert found.next_command == f"loader retry {latest_run(database)} --mode execute"
+        assert found.advice == ends(f"loader retry {latest_run(database)} --mode execute")
 
     def test_a_dead_run_under_another_contract(
         self, database: Warehouse, exports: Path, checkout: Path, monkeypatch: pytest.MonkeyPatch
@@ -346,7 +352,7 @@ class TestDiagnose:
             run(exports)
         monkeypatch.setattr("loader.contract.ruleset.BUSINESS_RULES_VERSION", "another")
         found = _diagnosed(database, checkout)
-        assert found.next_command == f"loader replay --run {latest_run(database)} --mode execute"
+        assert found.advice == ends(f"loader replay --run {latest_run(database)} --mode execute")
         assert _wrong(found) == [RUN, "which rules?"]
 
     def test_days_that_are_not_taken(self, database: Warehouse, exports: Path, checkout: Path) -> None:
@@ -355,11 +361,11 @@ class TestDiagnose:
         found = _diagnosed(database, checkout)
         assert _wrong(found) == ["does coverage match?"]
         days = "--from 2026-04-15 --to 2026-04-16"
-        assert found.next_command == f"loader backfill {days} --manifest {exports} --mode execute"
+        assert found.advice.command == f"loader backfill {days} --manifest {exports} --mode execute"
         default = checkout / "data" / "seed_manifests" / "m.json"
         shutil.copy(exports, default)
         rows(database, "update ops.manifest set manifest_path = %s", str(default))
-        assert _diagnosed(database, checkout).next_command == f"loader backfill {days} --mode execute"
+        assert _diagnosed(database, checkout).advice.command == f"loader backfill {days} --mode execute"
 
     @pytest.mark.long
     def test_days_of_a_manifest_that_is_gone_or_other(
@@ -397,45 +403,38 @@ class TestDiagnose:
         found = _diagnosed(database, checkout)
         assert _wrong(found) == ["does coverage match?"]
         assert "1 admitted file(s) no run has read whole" in _answer(found, "does coverage match?")
-        assert found.next_command == command
+        assert found.advice.command == command
         assert run(**asked).exit_code == 0
         assert _wrong(_diagnosed(database, checkout)) == []
         untake(database, "asset_id = (select max(asset_id) from ops.source_asset)")
         found = _diagnosed(database, checkout)
-        assert (_wrong(found), found.next_command) == (["does coverage match?"], command)
+        assert (_wrong(found), found.advice.command) == (["does coverage match?"], command)
 
-    @pytest.mark.parametrize(
-        ("check_name", "kind"),
-        [
-            ("event_doubled", "duplicate"),
-            ("event_missing", "gap"),
-            ("ticket_differs_from_bronze", "drift"),
-            ("a_check_of_tomorrow", "drift"),
-            ("run_missing", "no trace"),
-        ],
-    )
-    def test_a_finding_is_one_of_four_kinds(
-        self, check_name: str, kind: str, database: Warehouse, checkout: Path
-    ) -> None:
-        rows(
-            database,
-            "insert into reconcile.reconcile_finding (table_name, check_name, finding_count, detail)"
-            " values ('silver.ticket_fact', %s, 1, 'one')",
-            check_name,
-        )
+    def test_findings_are_of_four_kinds(self, database: Warehouse, checkout: Path) -> None:
+        """And the command that mends them is the first of all."""
+        for table, check_name, kind in (
+            ("silver.ticket_fact", "ticket_doubled", "duplicate"),
+            ("silver.ticket_fact", "ticket_missing", "gap"),
+            ("reconcile.reconcile_partition", "partition_digests_differ", "drift"),
+            ("silver.ticket_fact", "ticket_unfounded", "no_trace"),
+        ):
+            rows(
+                database,
+                "insert into reconcile.reconcile_finding (table_name, check_name, kind, partition_key, finding_count,"
+                " detail) values (%s, %s, %s, '2026-04-16', 1, 'one')",
+                *(table, check_name, kind),
+            )
         found = _diagnosed(database, checkout)
         assert _wrong(found) == [KIND]
-        assert _answer(found, KIND) == f"{kind}: silver.ticket_fact: {check_name} (1; one)"
-        assert found.next_command.startswith("make build SELECT=reconcile")
-
-    def test_what_nothing_explains_is_a_gap(self, database: Warehouse, checkout: Path) -> None:
-        """The number is not 0 and no check says why: status has always stopped there."""
-        rows(
-            database, "update reconcile.reconcile_partition set unexplained_count = 2 where partition_key = %s", DAYS[0]
+        assert _answer(found, KIND) == (
+            "duplicate: silver.ticket_fact: ticket_doubled (1, 2026-04-16; one);"
+            " gap: silver.ticket_fact: ticket_missing (1, 2026-04-16; one);"
+            " drift: reconcile.reconcile_partition: partition_digests_differ (1, 2026-04-16; one);"
+            " no trace: silver.ticket_fact: ticket_unfounded (1, 2026-04-16; one)"
         )
-        found = _diagnosed(database, checkout)
-        assert (_wrong(found), _answer(found, KIND)[:7]) == ([KIND], "gap: 2 ")
-        assert found.next_command.startswith("make build SELECT=reconcile")
+        assert found.advice.command == "loader build --partition 2026-04-16"
+        # Another day's damage is not what keeps this one back.
+        assert _wrong(_diagnosed(database, checkout, date(2026, 4, 15))) == []
 
     def test_a_run_that_left_no_trace_of_its_manifest(
         self,
@@ -456,11 +455,11 @@ class TestDiagnose:
         assert _wrong(found) == [KIND]
         named = json.loads(lost.read_bytes())["manifest_id"]
         assert _answer(found, KIND) == f"no trace: run {dead} ended before it had registered {named}"
-        assert found.next_command == f"loader retry {dead} --mode execute"
+        assert found.advice == ends(f"loader retry {dead} --mode execute")
         with monkeypatch.context() as patch:
             patch.setattr("loader.contract.ruleset.BUSINESS_RULES_VERSION", "another")
             found = _diagnosed(database, checkout)
-            assert found.next_command == f"loader rerun --run {dead} --mode execute"
+            assert found.advice == ends(f"loader rerun --run {dead} --mode execute")
         aside = lost.rename(tmp_path / "aside.json")
         assert _diagnosed(database, checkout).next_command.startswith(f"make ingest MANIFEST={lost}   # ")
         aside.rename(lost)
@@ -484,7 +483,7 @@ class TestDiagnose:
         found = _diagnosed(database, checkout)
         named = json.loads(never.read_bytes())["manifest_id"]
         assert _answer(found, KIND).startswith(f"no trace: no run was ever asked to read {named}, in ")
-        assert found.next_command == "make ingest MANIFEST=data/seed_manifests/never.json"
+        assert found.advice.command == "make ingest MANIFEST=data/seed_manifests/never.json"
 
     def test_a_newer_reading_of_a_part_does_not_stand_for_the_whole(self, database: Warehouse, checkout: Path) -> None:
         """A look at some lines under tomorrow's rules changes neither what is expected nor what was rejected."""
@@ -503,6 +502,30 @@ class TestDiagnose:
         assert [row["expected_count"] for row in read_status(database, None).partitions] == expected
         assert _answer(_diagnosed(database, checkout), "which rules?").startswith("2 reject(s) of batch ")
 
+    def test_what_is_damaged_in_bronze_is_landed_again_by_the_command_that_is_told(
+        self, database: Warehouse, checkout: Path, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        """Prevents advice that cannot mend, a backfill of days that nobody asked for, and a mend that is half done when
+        it is killed: the archive has every byte, and all that runs leave is as it was."""
+        before, run_id = left_by_runs(database), latest_run(database)
+        for damage in ("line_missing", "bytes_differ", "event_missing", "payload_differs", "reject_missing"):
+            rows(database, BEHIND + DAMAGES[damage])
+        mend = land_again(run_id)
+        assert _said(capfd, "build", "--select", "reconcile") == (1, mend.line)
+        found = _diagnosed(database, checkout)
+        assert (found.advice, KIND in _wrong(found)) == (mend, True)
+        with failing("load"), pytest.raises(OSError, match="No space"):
+            recover("retry", run_id=run_id)
+        assert rows(database, "select count(*) from bronze.raw_ticket_event") == [(0,)]
+        assert _diagnosed(database, checkout).advice == ends(f"loader retry {run_id} --mode execute")
+        code, told = _said(capfd, "retry", run_id, "--mode", "execute", whole=True)
+        assert (code, "next: make status\n" in told) == (0, True), told
+        # Rows of a new load are a new version for readers, with the same in it.
+        assert {**left_by_runs(database), "ticket_row": before["ticket_row"]} == before
+        assert _wrong(_diagnosed(database, checkout)) == []
+        # What is as it was landed is not landed again.
+        assert _said(capfd, "retry", run_id)[0] == 4
+
     def test_a_run_that_failed_its_checks(
         self, database: Warehouse, exports: Path, checkout: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -510,14 +533,21 @@ class TestDiagnose:
         monkeypatch.setenv("LOADER_REJECT_LIMIT", "0")
         assert run(exports).exit_code == 1
         found = _diagnosed(database, checkout)
-        assert _wrong(found) == [RUN, READERS]
+        assert _wrong(found) == [READERS]
         assert "lines rejected, allowed 0%" in _answer(found, RUN)
         assert "too many rejects in " in _answer(found, READERS)
-        assert found.next_command.startswith(f"make dry-run MANIFEST={exports}   # ")
+        release = "loader release --partition 2026-04-15 --accept-rejects --reason '<why>'"
+        assert found.advice == Advice(AdviceKind.ACCEPT_REJECTS, release)
+        other = date(2026, 4, 25)
+        assert run(exports, partition=other).exit_code == 1
+        found = _diagnosed(database, checkout)
+        assert _wrong(found) == [RUN, READERS]
+        assert found.advice == Advice(AdviceKind.DELIVER, f"make dry-run MANIFEST={exports} PARTITION={other}")
         ad_hoc = write_export(checkout / "ad hoc.jsonl", [ticket(901), b"{broken"])
-        assert run(input_path=ad_hoc, batch_id="batch-20260417-009").exit_code == 1
-        told = _diagnosed(database, checkout).next_command
-        assert told.startswith(f"make dry-run INPUT='{ad_hoc}' BATCH=batch-20260417-009   # ")
+        assert run(input_path=ad_hoc, batch_id="batch-20260417-009", partition=other).exit_code == 1
+        found = _diagnosed(database, checkout)
+        assert found.advice.command == f"make ingest INPUT='{ad_hoc}' BATCH=batch-20260417-009"
         untake(database, "partition_key < '2026-04-16'")
         found = _diagnosed(database, checkout)
-        assert found.next_command == f"loader backfill --partition 2026-04-15 --manifest {exports} --mode execute"
+        days = "--from 2026-04-15 --to 2026-04-17"
+        assert found.advice.command == f"loader backfill {days} --manifest {exports} --mode execute"

@@ -9,6 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from loader.advice.kinds import Advice, AdviceKind
 from loader.config import Settings
 from loader.errors import LoaderError
 from loader.evidence.facts import fetch_rows
@@ -76,7 +77,7 @@ def still_lost(world: World, each: Lost) -> frozenset[str]:
     return frozenset(each.fingerprints) - {row["source_fingerprint"] for row in found}
 
 
-def mending(world: World, lost: Sequence[Lost], missing: Mapping[str, Collection[str]]) -> Iterator[str]:
+def mending(world: World, lost: Sequence[Lost], missing: Mapping[str, Collection[str]]) -> Iterator[Advice]:
     """The commands, the first first; each works as it stands when those before it have been typed. `missing`: what is
     still lost of each run, by the path of its record."""
     yield from _holds(world, lost)
@@ -87,7 +88,7 @@ def mending(world: World, lost: Sequence[Lost], missing: Mapping[str, Collection
     yield from _erasures(world, lost)
 
 
-def _holds(world: World, lost: Sequence[Lost]) -> Iterator[str]:
+def _holds(world: World, lost: Sequence[Lost]) -> Iterator[Advice]:
     """The last that was decided of each day, where it was to be held and nobody has decided since."""
     first: dict[str, int] = {}
     last: dict[str, Mapping[str, Any]] = {}
@@ -98,10 +99,11 @@ def _holds(world: World, lost: Sequence[Lost]) -> Iterator[str]:
     for day, row in sorted(last.items()):
         world.cursor.execute(_HOLD, {"day": day, "change_id": first[day]})
         if row["is_held"] and not world.cursor.fetchone()[0]:
-            yield f"loader hold --partition {day} --reason {pasted(row['reason'])}   # as before the restore"
+            hold = f"loader hold --partition {day} --reason {pasted(row['reason'])}"
+            yield Advice(AdviceKind.RECALL, hold, "as before the restore")
 
 
-def _again(world: World, group: Sequence[Lost], missing: Collection[str]) -> str:
+def _again(world: World, group: Sequence[Lost], missing: Collection[str]) -> Advice:
     """What reads these files again: their manifests; where a file is gone, the archive has it."""
     runs = [each.entry.run for each in group if each.entry.run is not None]
     declared = {each["manifest_path"]: each for run in runs for each in run["declared_manifests"]}
@@ -111,11 +113,15 @@ def _again(world: World, group: Sequence[Lost], missing: Collection[str]) -> str
     written = sorted(path for path in there if not declared[path]["is_implicit"])
     if written:
         days = _day_of(runs[0]) if len(runs) == 1 else ""
-        return f"make ingest{days} MANIFEST={pasted(','.join(written))}   # reads again what is lost"
+        return _read_again(f"make ingest{days} MANIFEST={pasted(','.join(written))}")
     if there:
         limit = "" if runs[0]["line_limit"] is None else f" LIMIT={runs[0]['line_limit']}"
-        return f"make ingest INPUT={pasted(there[0])} BATCH={runs[0]['batch_id']}{limit}   # reads again what is lost"
+        return _read_again(f"make ingest INPUT={pasted(there[0])} BATCH={runs[0]['batch_id']}{limit}")
     return _from_raw_zone(world.settings, manifests.values(), missing, str(runs[0]["batch_id"]))
+
+
+def _read_again(command: str, why: str = "reads again what is lost") -> Advice:
+    return Advice(AdviceKind.RECALL, command, why)
 
 
 def _manifest(settings: Settings, declared: Mapping[str, Any], batch_id: str) -> Manifest | None:
@@ -157,7 +163,9 @@ def _day_of(run: Mapping[str, Any]) -> str:
     return f" PARTITION={start}" if (end - start).days == 1 else ""
 
 
-def _from_raw_zone(settings: Settings, manifests: Collection[Manifest], missing: Collection[str], batch_id: str) -> str:
+def _from_raw_zone(
+    settings: Settings, manifests: Collection[Manifest], missing: Collection[str], batch_id: str
+) -> Advice:
     """The archive names objects by what they hold, and has forgotten nothing: a file goes back to where its manifest
     looks for it; without a manifest it is read as it lies there."""
     raw_zone = RawZone(settings.raw_zone)
@@ -177,15 +185,20 @@ def _from_raw_zone(settings: Settings, manifests: Collection[Manifest], missing:
             if fingerprint in places:
                 place = places[fingerprint]
                 folder = "" if place.parent.is_dir() else f"mkdir -p {pasted(place.parent)} && "
-                return f"{folder}cp {archived} {pasted(place)}   # the file is gone; then make diagnose"
-            return f"make ingest INPUT={archived} BATCH={batch}   # from the raw zone: its manifest is gone"
-    return "make manifest FROM=<folder> OUT=<manifest.json>   # of files delivered again: the archive has none"
+                return _read_again(f"{folder}cp {archived} {pasted(place)}", "the file is gone; then make diagnose")
+            return _read_again(f"make ingest INPUT={archived} BATCH={batch}", "from the raw zone: its manifest is gone")
+    return Advice(AdviceKind.DELIVER, "make manifest FROM=<folder> OUT=<manifest.json>")
 
 
-def _erasures(world: World, lost: Sequence[Lost]) -> Iterator[str]:
+def erase_again(reason: str) -> Advice:
+    """The erasure of a customer, whom a person names; `reason`: as a shell takes it."""
+    return Advice(AdviceKind.ERASE, f"loader erase --customer '<the same customer>' --reason {reason} --mode execute")
+
+
+def _erasures(world: World, lost: Sequence[Lost]) -> Iterator[Advice]:
     for each in lost:
         if each.record is not None and each.is_erasure:
             world.cursor.execute(_ERASED, (each.record["customer_hash"],))
             if not world.cursor.fetchone()[0]:
                 reason = pasted(each.record["reason"])
-                yield f"loader erase --customer '<the same customer>' --reason {reason} --mode execute"
+                yield erase_again(reason)

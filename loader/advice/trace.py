@@ -7,6 +7,8 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from loader.advice.kinds import Advice, AdviceKind
+from loader.advice.runs import for_run
 from loader.errors import CheckFailedError, InfrastructureError
 from loader.evidence.facts import fetch_rows
 from loader.gate import AssetRefusedError
@@ -15,7 +17,6 @@ from loader.manifest import parse_manifest
 from loader.manifest.seeds import seed_manifests
 from loader.printable import pasted
 from loader.recovery.world import World
-from loader.status.advice import for_run
 
 # Runs whose last attempt did not end well, with a manifest that was never registered, and that no later run which
 # ended well was asked to read: by its id, or, as an ad-hoc file has another id with other bytes, by its path.
@@ -42,10 +43,10 @@ group by last.run_id, last.event_number order by last.event_number desc
 
 @dataclass(frozen=True, slots=True)
 class Traceless:
-    """What is not to be found in the warehouse, in words, and the command that gives it a trace."""
+    """What is not to be found in the warehouse, in words, and what gives it a trace."""
 
     words: str
-    command: str
+    advice: Advice
 
 
 def traceless_runs(world: World) -> tuple[list[Traceless], frozenset[str]]:
@@ -101,7 +102,7 @@ def _never_ingested(world: World, new: list[tuple[Path, str]]) -> Iterator[Trace
     paths = ",".join(_shown(world, path) for path, _ in new)
     yield Traceless(
         f"no run was ever asked to read {names}{more}, in {_shown(world, new[0][0].parent)}",
-        f"make ingest MANIFEST={pasted(paths)}",
+        Advice(AdviceKind.TAKE, f"make ingest MANIFEST={pasted(paths)}", "reads what nobody has read"),
     )
 
 
@@ -110,7 +111,7 @@ def _unreadable(world: World, broken: list[Path]) -> Iterator[Traceless]:
         name = _shown(world, path)
         yield Traceless(
             f"{name} cannot be read as a manifest",
-            f"make dry-run MANIFEST={pasted(name)}   # says why, without loading",
+            Advice(AdviceKind.DELIVER, f"make dry-run MANIFEST={pasted(name)}"),
         )
 
 

@@ -7,16 +7,17 @@ from typing import Any
 
 import orjson
 
+from loader.advice.kinds import Advice
+from loader.advice.lost import Lost, mending, still_lost
 from loader.config import Settings
 from loader.evidence.journal import Entry, Told, read_told
 from loader.recovery.world import World
-from loader.status.mending import Lost, mending, still_lost
 
 _SHOWN = 3
 
 
-def look_at_reports(world: World) -> tuple[str | None, str | None]:
-    """What the report folder knows beside this warehouse, in words; None where that is nothing. Then the command that
+def look_at_reports(world: World) -> tuple[str | None, Advice | None]:
+    """What the report folder knows beside this warehouse, in words; None where that is nothing. Then what
     mends what comes first of what is lost: a hold, so that no run moves the day; what runs had read; an erasure."""
     told = read_told(world.cursor, world.settings)
     words = list(_strange(told))
@@ -24,14 +25,12 @@ def look_at_reports(world: World) -> tuple[str | None, str | None]:
         return "; ".join(words) or None, None
     lost = [Lost(entry, _record(world.settings, entry)) for entry in told.lost]
     missing = {each.entry.report_path: still_lost(world, each) for each in lost}
-    command = next(mending(world, lost, missing), None)
-    ahead = "the reports are ahead of the warehouse, which" if command else "the warehouse"
+    advice = next(mending(world, lost, missing), None)
+    ahead = "the reports are ahead of the warehouse, which" if advice else "the warehouse"
     count = sum(1 for files in missing.values() if files)
     left = f"{count} run(s) are to be read again" if count else "whatever lost runs had read is in again"
     words.insert(0, f"{ahead} was restored to a state from before {_since(lost)}; lost: {_named(world, lost)}; {left}")
-    if command and (run := world.last_run()) and world.run(run["run_id"])["is_alive"]:
-        return "; ".join(words), "make status   # again when the run at work has ended"
-    return "; ".join(words), command
+    return "; ".join(words), advice
 
 
 def _strange(told: Told) -> Iterator[str]:

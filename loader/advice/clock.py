@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from loader.advice.kinds import Advice, AdviceKind
 from loader.evidence.facts import fetch_rows
 from loader.runs.ledger import FUTURE_TOLERANCE
 
 # Below this a clock was corrected, and not set.
 _BACK = timedelta(seconds=1)
 _NEWEST = 30
+_SET_IT = Advice(AdviceKind.CLOCK, "date -u")
 
 # What happens under the ingest lock happens one after the other: a run that began before the one that had ended began
 # by another clock. The newest only. (When a run that crashed was found says nothing of when it ended.)
@@ -44,9 +46,9 @@ select clock_timestamp() as now, greatest(
 """
 
 
-def look_at_clocks(cursor: Any) -> tuple[str | None, str | None]:
-    """What is to be said of the server's clock and of ours, None where that is nothing; and the command that comes
-    first where one is wrong now. A step that lies behind is told, and asks for nothing."""
+def look_at_clocks(cursor: Any) -> tuple[str | None, Advice | None]:
+    """What is to be said of the server's clock and of ours, None where that is nothing; and what to do where one is
+    wrong now. A step that lies behind is told, and asks for nothing."""
     words = []
     for step in fetch_rows(cursor, _STEPS, {"limit": _NEWEST, "back": _BACK})[:1]:
         words.append(
@@ -54,18 +56,18 @@ def look_at_clocks(cursor: Any) -> tuple[str | None, str | None]:
             " says an earlier time. Order is by number, nothing is lost or tampered with"
         )
     (row,) = fetch_rows(cursor, _NOW, None)
-    command = None
+    advice = None
     if row["newest_at"] is not None and row["newest_at"] - row["now"] > _BACK:
         words.append(
             f"it is {_rough(row['newest_at'] - row['now'])} behind what was recorded before: now {_instant(row['now'])}"
         )
-        command = "date -u   # is the server's clock right? What is recorded may stay"
+        advice = _SET_IT
     apart = datetime.now(UTC) - row["now"]
     if abs(apart) > FUTURE_TOLERANCE:
         ahead = "ahead of" if apart > timedelta() else "behind"
         words.append(f"this machine's clock is {_rough(abs(apart))} {ahead} the server's")
-        command = command or "date -u   # is this machine's clock right, or the server's? What is recorded may stay"
-    return "; ".join(words) or None, command
+        advice = _SET_IT
+    return "; ".join(words) or None, advice
 
 
 def _rough(span: timedelta) -> str:

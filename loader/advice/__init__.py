@@ -1,0 +1,27 @@
+"""What to type next: one place that every command asks, and the triage that it rests on."""
+
+from __future__ import annotations
+
+from loader.advice.asked import Asked
+from loader.advice.ends import after_audit, after_build, after_question, after_run, after_verification
+from loader.advice.kinds import NOTHING_TO_DO, SENTENCES, Advice, AdviceKind
+from loader.advice.looks import Diagnosis, Step, diagnose
+from loader.advice.triage import advise, diagnose_now
+
+__all__ = [
+    "NOTHING_TO_DO",
+    "SENTENCES",
+    "Advice",
+    "AdviceKind",
+    "Asked",
+    "Diagnosis",
+    "Step",
+    "advise",
+    "after_audit",
+    "after_build",
+    "after_question",
+    "after_run",
+    "after_verification",
+    "diagnose",
+    "diagnose_now",
+]

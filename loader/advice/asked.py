@@ -1,0 +1,38 @@
+"""What is asked of the warehouse: one snapshot of it, and what the caller knows besides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from loader.advice.kinds import Advice
+from loader.recovery.world import World
+from loader.release.views import ViewFault
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """`partition` narrows the questions that are about days; `is_folder_searched`: whether a manifest of the default
+    folder that no run was asked to read is out of order; `view_faults`: how the views of `serving` differ from the
+    project's."""
+
+    world: World
+    partition: date | None = None
+    view_faults: Sequence[ViewFault] = ()
+    is_folder_searched: bool = True
+
+    @property
+    def suffix(self) -> str:
+        return f" PARTITION={self.partition}" if self.partition else ""
+
+
+# The answer in a sentence or two, and what mends it where it is not in order. Writes nothing.
+Look = Callable[[Asked], tuple[str, Advice | None]]
+_SHOWN = 5
+
+
+def some(names: Sequence[str], shown: int = _SHOWN, separator: str = "; ") -> str:
+    """The first of them, and how many there are beyond."""
+    more = f" and {len(names) - shown} more" if len(names) > shown else ""
+    return separator.join(names[:shown]) + more

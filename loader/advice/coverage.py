@@ -1,0 +1,222 @@
+"""Is what was declared there, and what was asked for in? Absent files, lines that are not taken, old rejects."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+
+from loader.advice.asked import Asked, some
+from loader.advice.kinds import Advice, AdviceKind
+from loader.advice.manifests import Declared, ad_hoc, named, paths_of, sorted_out
+from loader.errors import RefusedError
+from loader.evidence.facts import fetch_rows
+from loader.recovery.asked import never_asked
+from loader.recovery.plan import PartitionState
+from loader.recovery.world import World
+from loader.runs.registry import ruleset_in_effect
+
+_MANIFESTS = """
+select manifest.manifest_id, manifest.manifest_path, manifest.declared_asset_count,
+    count(*) filter (where entry.disposition = 'admitted') as admitted_count,
+    array_agg(entry.source_id || ' (' || array_to_string(entry.reason_codes, ', ') || ')' order by entry.ordinal)
+        filter (where entry.disposition in ('withheld', 'missing')) as absent
+from ops.manifest as manifest
+inner join ops.manifest_asset as entry using (manifest_id)
+group by manifest.manifest_id, manifest.manifest_path, manifest.declared_asset_count order by manifest.manifest_id
+"""
+
+# Admitted entries whose source was not what it was when a run last looked.
+_CHANGED = """
+select distinct on (seen.manifest_id, seen.source_id)
+    seen.manifest_id, seen.source_id, seen.action, array_to_string(seen.reason_codes, ', ') as reasons,
+    manifest.manifest_path
+from ops.run_asset as seen
+inner join ops.ingest_run as run using (run_id, attempt)
+inner join ops.manifest_asset as entry
+    on entry.manifest_id = seen.manifest_id and entry.source_id = seen.source_id and entry.disposition = 'admitted'
+inner join ops.manifest as manifest on manifest.manifest_id = seen.manifest_id
+order by seen.manifest_id, seen.source_id, run.event_number desc
+"""
+
+_DECLARING = """
+    manifest.manifest_id, manifest.manifest_path, manifest.manifest_sha256, manifest.batch_id, manifest.is_implicit
+"""
+
+# Of the assets with lines of these days that are not taken: which manifests declare each.
+_OF_DAYS = f"""
+with due as (
+    select distinct part.asset_id
+    from ops.asset_partition as part
+    inner join (
+        select asset_id, max(ruleset_id) as ruleset_id from ops.asset_index where is_complete group by asset_id
+    ) as latest using (asset_id, ruleset_id)
+    where part.taken_by_run_id is null and part.record_line_count > 0 and part.partition_key = any(%(days)s::date[])
+)
+select entry.asset_id, {_DECLARING}
+from due
+inner join ops.manifest_asset as entry on entry.asset_id = due.asset_id
+inner join ops.manifest as manifest on manifest.manifest_id = entry.manifest_id
+order by entry.asset_id, manifest.event_number
+"""
+
+# Of the admitted assets of which no reading is whole: looked at up to a limit, or never.
+_UNREAD = f"""
+select entry.asset_id, {_DECLARING}
+from ops.manifest_asset as entry
+inner join ops.manifest as manifest on manifest.manifest_id = entry.manifest_id
+where entry.asset_id is not null
+    and not exists (select from ops.asset_index as reading where reading.asset_id = entry.asset_id and is_complete)
+order by entry.asset_id, manifest.event_number
+"""
+
+_ASSETS_OF = "select distinct asset_id from ops.manifest_asset where manifest_id = any(%s) and asset_id is not null"
+
+# Rejects that an older ruleset made, today's may take them: by the batch that declared their asset first.
+_OLD_REJECTS = """
+with declared as (
+    select distinct on (entry.asset_id) entry.asset_id, manifest.batch_id
+    from ops.manifest_asset as entry
+    inner join ops.manifest as manifest using (manifest_id)
+    where entry.asset_id is not null
+    order by entry.asset_id, manifest.event_number
+)
+select declared.batch_id, count(*) as reject_count
+from bronze.rejected_record as reject
+inner join ops.completed_load as load on load.load_id = reject._dlt_load_id and load.table_name = 'rejected_record'
+inner join (
+    -- Under a limit, or cut off, a newer ruleset has read a part only: what was read whole counts first.
+    select distinct on (asset_id) asset_id, ruleset_id
+    from ops.asset_index order by asset_id, is_complete desc, ruleset_id desc
+) as latest using (asset_id, ruleset_id)
+inner join declared using (asset_id)
+where latest.ruleset_id is distinct from %(in_effect)s
+group by declared.batch_id order by reject_count desc, declared.batch_id
+"""
+
+
+def look_at_manifests(asked: Asked) -> tuple[str, Advice | None]:
+    world = asked.world
+    manifests = fetch_rows(world.cursor, _MANIFESTS, None)
+    if not manifests:
+        return "none has been registered", _ingest(asked)
+    declared = sum(manifest["declared_asset_count"] for manifest in manifests)
+    admitted = sum(manifest["admitted_count"] for manifest in manifests)
+    answer = f"{len(manifests)} registered, {admitted} of {declared} declared assets admitted"
+    absent = [(manifest, f"{entry}") for manifest in manifests for entry in manifest["absent"] or ()]
+    changed = [row for row in fetch_rows(world.cursor, _CHANGED, None) if row["action"] in ("withheld", "missing")]
+    for words, names in (
+        ("absent", [entry for _, entry in absent]),
+        ("archived, and changed since", [f"{row['source_id']} ({row['reasons']})" for row in changed]),
+    ):
+        answer += f"; {words}: {some(names, separator=', ')}" if names else ""
+    if not absent and not changed:
+        return answer, None
+    looked_at = [row["manifest_path"] for row in (*(manifest for manifest, _ in absent), *changed)]
+    return answer, Advice(AdviceKind.DELIVER, f"make dry-run{named(world, looked_at)}{asked.suffix}")
+
+
+def look_at_coverage(asked: Asked) -> tuple[str, Advice | None]:
+    """Days that nobody has asked for are told, and asked about where one of them is what was asked for now."""
+    world, day = asked.world, asked.partition
+    window = None if day is None else (day, day + timedelta(days=1))
+    partitions = world.partitions(window)
+    if not partitions:
+        days = " and ".join(map(str, world.nearest(window) if window else [])) or "none"
+        return f"no indexed line belongs to {day or 'any partition'}; nearest data: {days}", _ingest(asked)
+    unasked = never_asked(world.cursor) if day is None else frozenset()
+    due = [each for each in partitions if each.is_due and date.fromisoformat(each.partition_key) not in unasked]
+    counted = [each for each in partitions if date.fromisoformat(each.partition_key) not in unasked]
+    expected = sum(each.expected_input_count for each in counted)
+    taken = sum(each.current_input_count for each in counted)
+    answer = f"{taken} of {expected} expected lines are taken, in {len(counted)} partition(s)"
+    if unasked:
+        takes = take_unasked(world, unasked)
+        answer += f"; {len(unasked)} declared day(s) were never asked for ({takes} takes them all)"
+    unread = for_unread(world)
+    if unread is not None:
+        answer += f"; {unread[0]} admitted file(s) no run has read whole"
+    if not due:
+        return answer, unread[1] if unread else None
+    reasons = some([f"{each.partition_key} {each.gap_reason}" for each in due], separator=", ")
+    return f"{answer}; with a gap: {reasons}", for_gaps(world, due)
+
+
+def look_at_rules(asked: Asked) -> tuple[str, Advice | None]:
+    world = asked.world
+    in_effect = ruleset_in_effect(world.cursor, world.ruleset)
+    batches = fetch_rows(world.cursor, _OLD_REJECTS, {"in_effect": in_effect})
+    if not batches:
+        return "every reject was judged by today's ruleset", None
+    count = sum(batch["reject_count"] for batch in batches)
+    where = f"batch {batches[0]['batch_id']}" if len(batches) == 1 else f"{len(batches)} batches"
+    return f"{count} reject(s) of {where} were judged by an older ruleset than today's", Advice(
+        AdviceKind.REREAD,
+        f"loader replay --batch {batches[0]['batch_id']} --rejected-only --mode execute",
+        "judges them again; lines that are valid now land",
+    )
+
+
+def _ingest(asked: Asked) -> Advice:
+    return Advice(AdviceKind.TAKE, f"make ingest{asked.suffix}", "reads what is declared")
+
+
+def take_unasked(world: World, days: frozenset[date]) -> str:
+    """The command that takes every day that nobody has asked for."""
+    found = sorted_out(world, fetch_rows(world.cursor, _OF_DAYS, {"days": sorted(days)}))
+    if found.written or not found.implicit:
+        return f"make ingest{named(world, paths_of(found.written))}"
+    return ad_hoc(found.implicit[0])
+
+
+def for_gaps(world: World, due: Sequence[PartitionState]) -> Advice:
+    """What takes the lines of these partitions (at least one), from the manifests that declare them.
+
+    A backfill, with the manifests named unless all lie in the default folder; an ad-hoc file is ingested again; where
+    a file is gone or the rules have changed, the raw zone is replayed.
+    """
+    if {each.gap_reason for each in due} == {"output_lag"}:
+        return Advice(AdviceKind.PROVE, "make build", "Silver and reconcile do not show yet what has landed")
+    rows = fetch_rows(world.cursor, _OF_DAYS, {"days": [each.partition_key for each in due]})
+    found = sorted_out(world, rows)
+    if found.written and (older := _older_rules(world, found)) is not None:
+        return older
+    if found.written or not rows:
+        first, last = due[0].partition_key, due[-1].partition_key
+        days = f"--partition {first}" if first == last else f"--from {first} --to {last}"
+        manifests = named(world, paths_of(found.written), " --manifest ")
+        return _take(f"loader backfill {days}{manifests} --mode execute", "takes their lines")
+    return _without_manifest(found)
+
+
+def for_unread(world: World) -> tuple[int, Advice] | None:
+    """How many admitted assets no run has read whole, and what reads them; None where there are none."""
+    rows = fetch_rows(world.cursor, _UNREAD, None)
+    if not rows:
+        return None
+    found = sorted_out(world, rows)
+    count = len({row["asset_id"] for row in rows})
+    if found.written:
+        return count, _take(f"make ingest{named(world, paths_of(found.written))}", "reads them whole")
+    return count, _without_manifest(found)
+
+
+def _without_manifest(found: Declared) -> Advice:
+    if found.implicit:
+        return _take(ad_hoc(found.implicit[0]), "reads the file whole")
+    replay = f"loader replay --batch {found.gone[0]['batch_id']} --mode execute"
+    return _take(replay, "its file is gone; the raw zone has it")
+
+
+def _take(command: str, why: str) -> Advice:
+    return Advice(AdviceKind.TAKE, command, why)
+
+
+def _older_rules(world: World, found: Declared) -> Advice | None:
+    """The replay that comes first where a backfill would be refused: its assets were read under other rules."""
+    world.cursor.execute(_ASSETS_OF, ([row["manifest_id"] for row in found.written],))
+    try:
+        world.refuse_older_rules([asset_id for (asset_id,) in world.cursor.fetchall()])
+    except RefusedError as error:
+        command = error.next_command.split("   # ")[0]
+        return _take(f"{command} --mode execute", "under today's rules; a backfill would be refused")
+    return None

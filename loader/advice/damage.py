@@ -1,0 +1,128 @@
+"""Damage: what reconcile found, of which of four kinds it is, and the command that mends it where the data exists."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from loader.advice.asked import Asked, some
+from loader.advice.kinds import Advice, AdviceKind
+from loader.advice.trace import traceless_manifests, traceless_runs
+from loader.evidence.facts import fetch_rows
+from loader.recovery.damage import COLLISION, LANDED_TABLES, damaged_runs
+from loader.recovery.world import World
+from loader.warehouse.built import are_built, built
+
+# Of trouble (docs/reliability_checklist.md): what a check finds is one of these (macros/reconcile/finding.sql).
+KINDS = ("duplicate", "gap", "drift", "no trace")
+# Tables of equations: what does not close there is wrong elsewhere.
+_EQUATIONS = "reconcile."
+
+_FINDINGS = """
+select table_name, check_name, replace(min(kind), '_', ' ') as kind, sum(finding_count)::bigint as finding_count,
+    min(detail) as detail, array_agg(distinct partition_key) as days
+from reconcile.reconcile_finding
+where %(day)s::date is null or partition_key is null or partition_key = %(day)s
+group by table_name, check_name order by table_name, check_name
+"""
+
+# What no proof covers: loads that were completed, rows that were changed.
+_UNPROVED = """
+select
+    (select count(*) from (select load_id from ops.completed_load except select load_id from ops.proved_load) as load)
+        as load_count,
+    (select count(*) from (select distinct table_name, row_key from ops.unproved_change) as change) as change_count
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Damaged:
+    """A table that a check found damaged; `days`: those that the check names, None among them for any."""
+
+    table_name: str
+    check_name: str
+    days: tuple[date | None, ...]
+
+
+def mend(found: Sequence[Damaged], run_id: str | None) -> Advice | None:
+    """The command that mends what was found, None where nothing was.
+
+    `run_id`: of whom rows in Bronze are not what it landed, and can be landed again. Bronze comes first: rows of the
+    ledger and of Silver follow from it. Then rows of the ledger, which nothing else holds. Silver is a function of
+    Bronze.
+    """
+    named = [each for each in found if not each.table_name.startswith(_EQUATIONS)]
+    if not named:
+        return Advice(AdviceKind.PROVE, "make build", "proves everything, and names table and asset") if found else None
+    damage = [each for each in named if each.check_name != COLLISION]
+    if not damage:
+        days = sorted(day for each in named for day in each.days if day)
+        return Advice(AdviceKind.SETTLE, f"make status{f' PARTITION={days[0]}' if days else ''}")
+    tables = {each.table_name for each in damage}
+    if run_id is not None and not tables.isdisjoint(LANDED_TABLES):
+        return land_again(run_id)
+    if any(not table.startswith("silver.") for table in tables):
+        return Advice(AdviceKind.RESTORE, "loader verify --evidence")
+    of_days = {day for each in damage for day in each.days}
+    if tables == {"silver.ticket_fact"} and len(of_days) == 1 and (day := of_days.pop()) is not None:
+        return Advice(AdviceKind.REBUILD, f"loader build --partition {day}", "Silver's rows of the day, from Bronze")
+    return Advice(AdviceKind.REBUILD, "loader build --full-refresh", "all of Silver, from Bronze")
+
+
+def land_again(run_id: str) -> Advice:
+    return Advice(AdviceKind.LAND, f"loader retry {run_id} --mode execute", "lands its rows again, from the archive")
+
+
+def look_at_damage(asked: Asked) -> tuple[str, Advice | None]:
+    """Each kind that was met, with what it was met in; then what left no trace, and what no proof covers."""
+    world = asked.world
+    is_built = are_built(world.cursor, "reconcile.reconcile_partition", "reconcile.reconcile_finding")
+    rows = fetch_rows(built(world.cursor), _FINDINGS, {"day": asked.partition}) if is_built else []
+    told = _in_kinds(rows)
+    advice = _mend(world, rows)
+    runs, declared = traceless_runs(world)
+    traceless = [*runs, *(traceless_manifests(world, declared) if asked.is_folder_searched else ())]
+    told["no trace"] += [each.words for each in traceless]
+    answers = [f"{kind}: {some(words)}" for kind, words in told.items() if words]
+    unproved = None if is_built else "reconcile has not been built"
+    if is_built:
+        unproved = _unproved(world)
+    if unproved:
+        answers.append(unproved)
+    if unproved and world.last_run() is not None:
+        advice = advice or Advice(AdviceKind.PROVE, "make build", "proves everything, in the order of its layers")
+    if advice is None and traceless:
+        advice = traceless[0].advice
+    return "; ".join(answers) or "none of them: the last reconcile has no finding", advice
+
+
+def _mend(world: World, rows: Sequence[dict[str, Any]]) -> Advice | None:
+    found = [Damaged(row["table_name"], row["check_name"], tuple(row["days"])) for row in rows]
+    run_id = next(iter(damaged_runs(world.cursor)), None) if found else None
+    return mend(found, run_id if run_id and _can_be_landed_again(world, run_id) else None)
+
+
+def _can_be_landed_again(world: World, run_id: str) -> bool:
+    """Under another contract it could not; and what has just been landed again is not what is damaged."""
+    run, last = world.run(run_id), world.last_run()
+    is_just_done = last is not None and last["run_id"] == run_id and run["attempt"] > 1
+    return run["ruleset_sha256"] == world.ruleset.sha256 and not is_just_done
+
+
+def _in_kinds(rows: Sequence[dict[str, Any]]) -> dict[str, list[str]]:
+    told: dict[str, list[str]] = {kind: [] for kind in KINDS}
+    for row in rows:
+        named = [str(day) for day in row["days"] if day]
+        days = f", {some(named, 3, ', ')}" if named else ""
+        words = f"{row['table_name']}: {row['check_name']} ({row['finding_count']}{days}; {row['detail']})"
+        told[row["kind"]].append(words)
+    return told
+
+
+def _unproved(world: World) -> str | None:
+    (row,) = fetch_rows(world.cursor, _UNPROVED, None)
+    words = [f"{row['load_count']} load(s)"] if row["load_count"] else []
+    words += [f"{row['change_count']} change(s) of rows"] if row["change_count"] else []
+    return f"no proof covers {' and '.join(words)} yet" if words else None

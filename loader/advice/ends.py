@@ -1,0 +1,69 @@
+"""What comes after a command that has ended: where nothing is wrong with what it did, its own next step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+from loader.advice.damage import land_again
+from loader.advice.kinds import NOTHING_TO_DO, Advice, AdviceKind
+from loader.advice.triage import advise
+from loader.config import Settings
+from loader.recovery.damage import runs_of_assets
+from loader.warehouse import Warehouse, open_warehouse
+
+if TYPE_CHECKING:
+    from loader.ingest import Verdict
+    from loader.verify import Verification
+
+STATUS = Advice(AdviceKind.LOOK, "make status")
+_EVIDENCE_IS_DAMAGED = Advice(AdviceKind.RESTORE, "loader verify --evidence")
+
+
+def after_run(settings: Settings, verdict: Verdict) -> Advice:
+    """After an ingest or a recovery verb: one that failed asks for what comes first of everything, one that is kept
+    back for what lets its day move. A clean one asks nothing more of the warehouse."""
+    start, end = verdict.facts.run["window_start"], verdict.facts.run["window_end"]
+    day = start if start is not None and end - start == timedelta(days=1) else None
+    if verdict.exit_code:
+        failed = [problem.name for problem in verdict.problems if problem.reason_code == "dbt_check_failed"]
+        return after_build(settings, open_warehouse(settings), failed)
+    if verdict.downstream_decision == "proceed":
+        return Advice(AdviceKind.LOOK, f"make ready PARTITION={day}", "may readers go on?") if day else STATUS
+    advice = advise(settings, open_warehouse(settings), day)
+    drifts = [drift.partition_key for drift in verdict.facts.drifts]
+    if advice.kind is AdviceKind.LOOK and drifts:
+        of_day = f" PARTITION={drifts[0]}" if drifts[0] else ""
+        return Advice(AdviceKind.LOOK, f"make status{of_day}", "what drifted, and how to let it pass: docs/drift.md")
+    return STATUS if advice.kind is AdviceKind.LOOK else advice
+
+
+def after_build(settings: Settings, warehouse: Warehouse, failed: Sequence[str]) -> Advice:
+    """After dbt; `failed`: the names of nodes that did. What proves again would fail as it did."""
+    advice = advise(settings, warehouse)
+    if failed and advice.kind in (AdviceKind.PROVE, AdviceKind.LOOK):
+        return Advice(AdviceKind.CHECK, f"loader build --select {failed[0]}")
+    return STATUS if advice.kind is AdviceKind.LOOK else advice
+
+
+def after_verification(warehouse: Warehouse, found: Verification) -> Advice:
+    """After a run's rows were compared with the archive: whose rows differ lands them again."""
+    if found.is_proved:
+        return STATUS
+    runs = runs_of_assets(warehouse, [each.asset_id for each in found.shown])
+    return land_again(runs[0]) if runs else Advice(AdviceKind.PROVE, "make build", "names what SQL can name")
+
+
+def after_audit(settings: Settings, warehouse: Warehouse, *, has_faults: bool) -> Advice:
+    """After the evidence was compared with itself and with the warehouse."""
+    advice = advise(settings, warehouse)
+    if advice.kind is AdviceKind.LOOK:
+        return _EVIDENCE_IS_DAMAGED if has_faults else STATUS
+    return advice
+
+
+def after_question(settings: Settings, warehouse: Warehouse, day: date | None) -> Advice:
+    """Of a day that is not ready, or not complete; None: of all that is known."""
+    advice = advise(settings, warehouse, day)
+    return Advice(AdviceKind.LOOK, f"make status PARTITION={day}") if advice == NOTHING_TO_DO and day else advice

@@ -1,0 +1,79 @@
+"""What can be advised: a closed list in the order in which it counts, and what only a person can decide or deliver."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class AdviceKind(StrEnum):
+    """The first of these that anything asks for is what is advised: they stand in this order.
+
+    What explains the rest before it, damage before absence, absence before what waits for its release.
+    """
+
+    WAIT = "wait"  # a run is at work
+    RECALL = "recall"  # a restored database has lost what its reports still know
+    SHOW = "show"  # a view shows readers something else than the project's
+    ERASE = "erase"  # an erasure was cut off
+    RETRY = "retry"  # a run is dead, or has failed in a stage
+    LAND = "land"  # what a run has in Bronze is not what it landed
+    REBUILD = "rebuild"  # Silver is not what Bronze says
+    RESTORE = "restore"  # rows that nothing else holds were changed
+    CHECK = "check"  # a check that names no day fails, or a model cannot be built
+    PROVE = "prove"  # something changed that no proof covers, or nothing was proved
+    TAKE = "take"  # lines that were asked for are not in
+    DELIVER = "deliver"  # a declared file is absent, or is not what was declared
+    REREAD = "reread"  # rejects that an older ruleset made
+    RELEASE = "release"  # proved rows wait
+    SETTLE = "settle"  # two record sources use one ticket_id
+    ACCEPT_DRIFT = "accept_drift"
+    ACCEPT_REJECTS = "accept_rejects"
+    FREE = "free"  # a person holds the day that was asked for
+    CLOCK = "clock"  # a clock is wrong now
+    LOOK = "look"  # nothing is wrong
+
+
+# Where no command ends it: what a person decides or delivers, word for word.
+SENTENCES: dict[AdviceKind, str] = {
+    AdviceKind.ERASE: "the customer's id stands nowhere: ask who asked for the erasure",
+    AdviceKind.RESTORE: "nothing else holds these rows: put the database back from a backup, or ingest what was"
+    " delivered into a new one",
+    AdviceKind.CHECK: "what dbt says above names no day: mend what it is about",
+    AdviceKind.DELIVER: "upstream delivers what was declared, or a new manifest of what there is",
+    AdviceKind.SETTLE: "the first source keeps Silver until a person has settled with both who uses the id",
+    AdviceKind.ACCEPT_DRIFT: "a person lets it pass, or asks for a corrected export (docs/drift.md)",
+    AdviceKind.ACCEPT_REJECTS: "a person lets it pass after a look at what was rejected (make completeness)",
+    AdviceKind.FREE: "a person holds it, and lets it move again",
+    AdviceKind.CLOCK: "set the clock that is wrong; what is recorded may stay",
+}
+_RANK = {kind: rank for rank, kind in enumerate(AdviceKind)}
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """A command that can be pasted, and in a few words why. Of a kind that is for a person the words are its sentence,
+    and the command shows what they are about."""
+
+    kind: AdviceKind
+    command: str
+    why: str = ""
+
+    @property
+    def is_for_a_person(self) -> bool:
+        return self.kind in SENTENCES
+
+    @property
+    def line(self) -> str:
+        """The command, and after three spaces the words, which a shell takes for a comment."""
+        words = SENTENCES.get(self.kind, self.why)
+        return f"{self.command}   # {words}" if words else self.command
+
+
+NOTHING_TO_DO = Advice(AdviceKind.LOOK, "make psql ROLE=reader", "what readers see")
+
+
+def first_of(advised: Iterable[Advice]) -> Advice:
+    """What comes first; of one kind, what was said first. Nothing to do where nothing is advised."""
+    return min(advised, key=lambda advice: _RANK[advice.kind], default=NOTHING_TO_DO)

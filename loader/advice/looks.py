@@ -1,0 +1,120 @@
+"""The triage: questions in one order, each answered from facts, and the one command that comes first.
+
+Do the reports know more than the warehouse; which manifest and which run, where the state is, does coverage match, and
+then which kind of trouble it is: duplicate, gap, drift, or no trace at all (docs/reliability_checklist.md). Which
+command comes first is said by the order of AdviceKind, and by that of the questions among commands of one kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from loader.advice.asked import Asked, Look
+from loader.advice.clock import look_at_clocks
+from loader.advice.coverage import look_at_coverage, look_at_manifests, look_at_rules
+from loader.advice.damage import look_at_damage
+from loader.advice.kinds import Advice, first_of
+from loader.advice.lost import erase_again
+from loader.advice.readers import look_at_readers
+from loader.advice.reports_ahead import look_at_reports
+from loader.advice.runs import look_at_last_run
+from loader.evidence.facts import fetch_rows
+from loader.printable import pasted
+
+_STATE = """
+select record_source, state_kind, to_char(value_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as value_at,
+    run_id::text
+from ops.ingest_state order by record_source, state_kind
+"""
+
+_ERASURES = """
+select erasure_id::text, reason, finished_at is null as is_cut_off from ops.erasure order by event_number
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One question of the triage, its answer in a sentence or two, and whether that is in order."""
+
+    question: str
+    answer: str
+    is_in_order: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """Every step, and the one command that comes first. `notices`: what makes a reader of everything else wary."""
+
+    steps: tuple[Step, ...]
+    advice: Advice
+    next_command: str
+    notices: tuple[str, ...] = ()
+
+    @property
+    def is_in_order(self) -> bool:
+        return all(step.is_in_order for step in self.steps)
+
+
+def diagnose(asked: Asked) -> Diagnosis:
+    """Walk the triage over one snapshot. Writes nothing."""
+    steps, advised, notices = [], [], []
+    for question, look, in_order in LOOKS:
+        answer, advice = look(asked)
+        steps.append(Step(question, answer or in_order, advice is None))
+        if advice is not None:
+            advised.append(advice)
+        if in_order and answer:
+            notices.append(answer)
+    first = first_of(advised)
+    return Diagnosis(tuple(steps), first, first.line, tuple(notices))
+
+
+def _look_at_reports(asked: Asked) -> tuple[str, Advice | None]:
+    words, advice = look_at_reports(asked.world)
+    return words or "", advice
+
+
+def _look_at_clocks(asked: Asked) -> tuple[str, Advice | None]:
+    words, advice = look_at_clocks(asked.world.cursor)
+    return words or "", advice
+
+
+def _look_at_state(asked: Asked) -> tuple[str, Advice | None]:
+    found = fetch_rows(asked.world.cursor, _STATE, None)
+    if not found:
+        return "no run has ended clean yet, so nothing is recorded", None
+    kinds: dict[str, list[Mapping[str, Any]]] = {}
+    for row in found:
+        kinds.setdefault(row["state_kind"], []).append(row)
+    words = [
+        f"{kind} {min(row['value_at'] for row in rows)}" + (f" … over {len(rows)} sources" if len(rows) > 1 else "")
+        for kind, rows in kinds.items()
+    ]
+    return f"{', '.join(words)}; they classify, no line is dropped by them", None
+
+
+def _look_at_erasures(asked: Asked) -> tuple[str, Advice | None]:
+    """One that was cut off has taken the rows away; what else holds the person is not searched yet."""
+    found = fetch_rows(asked.world.cursor, _ERASURES, None)
+    cut_off = [row for row in found if row["is_cut_off"]]
+    if not cut_off:
+        return f"{len(found)} erasure(s), all searched to the end" if found else "nobody was erased", None
+    answer = f"erasure {cut_off[0]['erasure_id']} was cut off before its search had ended"
+    return answer, erase_again(pasted(cut_off[0]["reason"]))
+
+
+# A question, who answers it, and what is said where there is nothing to say: what is said otherwise is a notice.
+LOOKS: tuple[tuple[str, Look, str], ...] = (
+    ("do the reports know more?", _look_at_reports, "no: what they tell of is in this warehouse"),
+    ("which manifest?", look_at_manifests, ""),
+    ("which run?", look_at_last_run, ""),
+    ("where is the state?", _look_at_state, ""),
+    ("does coverage match?", look_at_coverage, ""),
+    ("duplicate, gap, drift, or no trace?", look_at_damage, ""),
+    ("which rules?", look_at_rules, ""),
+    ("has every erasure ended?", _look_at_erasures, ""),
+    ("what do readers see?", look_at_readers, ""),
+    ("do the clocks agree?", _look_at_clocks, "yes, and the server's has not gone back"),
+)

@@ -1,0 +1,128 @@
+"""The run that was started last: is it at work, dead, or failed; and what ends one that is dead."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from loader.advice.asked import Asked
+from loader.advice.kinds import Advice, AdviceKind
+from loader.advice.manifests import named
+from loader.errors import LoaderError
+from loader.evidence.facts import fetch_rows
+from loader.printable import pasted
+from loader.recovery.world import World
+
+# Somebody else's session holds the ingest lock: a build, a release, an erasure; no run tells of these.
+_WRITERS = """
+select coalesce(process_id::text, 'unknown') as process_id, coalesce(host, 'unknown') as host from ops.lock_holder
+where (process_id, host) is distinct from (%(process_id)s, %(host)s)
+"""
+
+_CODES = """
+select array(select jsonb_array_elements_text(convert_from(content, 'UTF8')::jsonb -> 'reason_codes')) as codes
+from ops.run_evidence
+where run_id = %(run_id)s and attempt = %(attempt)s and report_path like '%%/_run/%%'
+order by evidence_id desc limit 1
+"""
+
+# Of what a run failed by, what no other question sees: files and lines that are absent, rejects and findings are asked
+# about as they are now.
+_ITS_OWN = ("manifest_refused", "no_lines_for_partition", "replay_differs")
+
+
+def look_at_last_run(asked: Asked) -> tuple[str, Advice | None]:
+    world = asked.world
+    last = world.last_run()
+    if last is None:
+        return "none has been started", _first_ingest(asked)
+    run = world.run(last["run_id"])
+    name = f"{run['mode']} {run['run_id']} attempt {run['attempt']}"
+    again = Advice(AdviceKind.WAIT, f"make status{asked.suffix}", "again when it has ended")
+    if run["is_alive"]:
+        at_work = f"last stage done {run['stage']}, process {run['process_id']} on {run['host']}"
+        return f"{name} is at work, {at_work}", again
+    writers = fetch_rows(world.cursor, _WRITERS, {"process_id": os.getpid(), "host": socket.gethostname()})
+    if writers:
+        return f"process {writers[0]['process_id']} on {writers[0]['host']} writes this warehouse", again
+    if run["status"] in ("success", "warning"):
+        return f"{name} ended with {run['status']}", None
+    if run["status"] == "failed" and run["exit_code"] == 1:
+        codes = fetch_rows(world.cursor, _CODES, run)
+        return (
+            f"{name} failed its checks: {_short(run['failure'])}",
+            after_failed_checks(world, run, codes[0]["codes"] if codes else _ITS_OWN),
+        )
+    fate = "dead" if run["status"] == "running" else run["status"]
+    changed = "" if run["ruleset_sha256"] == world.ruleset.sha256 else "; the contract has changed since"
+    return f"{name} is {fate}; last stage done: {run['stage']}{changed}", for_run(world, run)
+
+
+def after_failed_checks(world: World, run: Mapping[str, Any], codes: Collection[str]) -> Advice | None:
+    """What a run that failed its checks by these reason codes asks for itself; None where the other questions do."""
+    its_own = set(_ITS_OWN).intersection(codes)
+    if not its_own:
+        return None
+    if its_own == {"replay_differs"}:
+        return Advice(AdviceKind.LAND, f"loader verify --run {run['run_id']}", "says whose lines differ")
+    return Advice(AdviceKind.DELIVER, dry_run_of(world, run))
+
+
+def for_run(world: World, run: Mapping[str, Any]) -> Advice:
+    """What ends a run that is dead or has failed: its retry; where that would be refused, what takes its place."""
+    run_id = run["run_id"]
+    is_archived = any(entry.asset_id is not None for entry in world.entries_of_run(run_id))
+    is_same_contract = run["ruleset_sha256"] == world.ruleset.sha256
+    if not is_same_contract and run["line_limit"] is None:
+        if is_archived:
+            return _ends_it(f"loader replay --run {run_id} --mode execute")
+        if run["mode"] == "replay":
+            return _ends_it(_replay_again(run["plan"]["request"]))
+    try:
+        world.manifests_of_run(run)
+    except LoaderError:
+        return _ends_it(_ingest_of(run), "what it declares now: it has changed since, or is gone and must be put back")
+    if is_same_contract:
+        return _ends_it(f"loader retry {run_id} --mode execute")
+    if run["line_limit"] is None:
+        return _ends_it(f"loader rerun --run {run_id} --mode execute")
+    return _ends_it(_ingest_of(run))
+
+
+def _ends_it(command: str, why: str = "ends what that run began") -> Advice:
+    return Advice(AdviceKind.RETRY, command, why)
+
+
+def _first_ingest(asked: Asked) -> Advice:
+    return Advice(AdviceKind.TAKE, f"make ingest{asked.suffix}", "nothing has been read yet")
+
+
+def _short(text: str | None) -> str:
+    words = text or "no reason was recorded"
+    return words if len(words) <= 200 else f"{words[:197]}…"
+
+
+def _replay_again(request: Mapping[str, Any]) -> str:
+    of = f"--run {request['run_id']}" if request["run_id"] else f"--batch {request['batch_id']}"
+    return f"loader replay {of}{' --rejected-only' if request['rejected_only'] else ''} --mode execute"
+
+
+def _ingest_of(run: Mapping[str, Any]) -> str:
+    paths = [pasted(declared["manifest_path"]) for declared in run["declared_manifests"]]
+    if any(declared["is_implicit"] for declared in run["declared_manifests"]):
+        limit = "" if run["line_limit"] is None else f" LIMIT={run['line_limit']}"
+        return f"make ingest INPUT={paths[0]} BATCH={run['batch_id']}{limit}"
+    return f"make ingest MANIFEST={','.join(paths)}"
+
+
+def dry_run_of(world: World, run: Mapping[str, Any]) -> str:
+    """What judges the files of a run again, and nothing else: those that it was given, of the day that it was for."""
+    declared = run["declared_manifests"]
+    if any(each["is_implicit"] for each in declared):
+        return f"make dry-run INPUT={pasted(declared[0]['manifest_path'])} BATCH={run['batch_id']}"
+    paths = [each["manifest_path"] for each in declared] + [each["path"] for each in run["refused_manifests"]]
+    start, end = run["window_start"], run["window_end"]
+    day = f" PARTITION={start}" if start is not None and (end - start).days == 1 else ""
+    return f"make dry-run{named(world, paths)}{day}"

@@ -1,0 +1,30 @@
+"""The triage over the warehouse as it is now: one snapshot, no lock, nothing written."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from datetime import date
+
+from loader.advice.asked import Asked
+from loader.advice.kinds import Advice
+from loader.advice.looks import Diagnosis, diagnose
+from loader.config import Settings
+from loader.contract.ruleset import load_ruleset
+from loader.recovery.world import World
+from loader.release.views import view_faults
+from loader.warehouse import Warehouse
+
+
+def diagnose_now(settings: Settings, warehouse: Warehouse, partition: date | None = None) -> Diagnosis:
+    """Every question, answered; those that are about days of `partition` alone, where one is given."""
+    faults = view_faults(warehouse, settings.project_root)
+    ruleset = load_ruleset(settings.project_root / "contracts")
+    connection = warehouse.connect(application_name="omnisupport-diagnose")
+    connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
+    with closing(connection), connection, connection.cursor() as cursor:
+        return diagnose(Asked(World(settings, cursor, ruleset), partition, faults))
+
+
+def advise(settings: Settings, warehouse: Warehouse, partition: date | None = None) -> Advice:
+    """The command that comes first now."""
+    return diagnose_now(settings, warehouse, partition).advice

@@ -1,0 +1,139 @@
+"""What is advised, decided from facts: the order of kinds, damage by what it is in, and what lets a day move."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+import pytest
+
+from loader.advice import NOTHING_TO_DO, SENTENCES, Advice, AdviceKind
+from loader.advice.damage import Damaged, mend
+from loader.advice.kinds import first_of
+from loader.advice.readers import let_pass
+
+ONE, OTHER = date(2026, 4, 17), date(2026, 4, 18)
+RUN = "01a20487-27bf-7d6f-88b2-ba02718ad2c7"
+LAND = Advice(AdviceKind.LAND, f"loader retry {RUN} --mode execute", "lands its rows again, from the archive")
+RESTORE = Advice(AdviceKind.RESTORE, "loader verify --evidence")
+WHOLE = Advice(AdviceKind.REBUILD, "loader build --full-refresh", "all of Silver, from Bronze")
+OF_DAY = Advice(AdviceKind.REBUILD, f"loader build --partition {ONE}", "Silver's rows of the day, from Bronze")
+
+MISSING = Damaged("silver.ticket_fact", "ticket_missing", (ONE,))
+EVENT = Damaged("bronze.raw_ticket_event", "event_missing", (ONE,))
+INDEX = Damaged("ops.asset_index", "asset_index_missing", (None,))
+LEDGER = Damaged("ops.manifest", "manifest_missing", (None,))
+EQUATION = Damaged("reconcile.reconcile_partition", "partition_unexplained", (ONE, OTHER))
+PROVE = Advice(AdviceKind.PROVE, "make build", "proves everything, and names table and asset")
+COLLIDED = Damaged("bronze.raw_ticket_event", "ticket_id_collision", (OTHER, ONE))
+
+
+def test_what_explains_comes_before_damage_and_damage_before_absence() -> None:
+    """Prevents a backfill of days that nobody asked for while a row is missing (issue 13)."""
+    order = [
+        AdviceKind.WAIT,
+        AdviceKind.RECALL,
+        AdviceKind.SHOW,
+        AdviceKind.ERASE,
+        AdviceKind.RETRY,
+        AdviceKind.LAND,
+        AdviceKind.REBUILD,
+        AdviceKind.RESTORE,
+        AdviceKind.CHECK,
+        AdviceKind.PROVE,
+        AdviceKind.TAKE,
+        AdviceKind.DELIVER,
+        AdviceKind.REREAD,
+        AdviceKind.RELEASE,
+        AdviceKind.SETTLE,
+        AdviceKind.ACCEPT_DRIFT,
+        AdviceKind.ACCEPT_REJECTS,
+        AdviceKind.FREE,
+        AdviceKind.CLOCK,
+        AdviceKind.LOOK,
+    ]
+    assert list(AdviceKind) == order
+    every = [Advice(kind, str(kind)) for kind in reversed(order)]
+    while len(every) > 1:
+        assert first_of(every) == every.pop()
+    assert first_of([]) == NOTHING_TO_DO
+    # Of one kind, what was said first.
+    assert first_of([Advice(AdviceKind.TAKE, "a"), Advice(AdviceKind.TAKE, "b")]).command == "a"
+
+
+def test_a_line_can_be_pasted_whole() -> None:
+    """The words behind the command are a comment to a shell; for a person they are its sentence, and no other."""
+    assert Advice(AdviceKind.TAKE, "make ingest", "reads it").line == "make ingest   # reads it"
+    assert Advice(AdviceKind.LOOK, "make status").line == "make status"
+    told = Advice(AdviceKind.FREE, "loader release --partition 2026-04-17", "other words")
+    assert told.line == f"loader release --partition 2026-04-17   # {SENTENCES[AdviceKind.FREE]}"
+    assert [told.is_for_a_person, LAND.is_for_a_person] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("found", "run_id", "expected"),
+    [
+        pytest.param((), None, None, id="nothing"),
+        pytest.param((MISSING,), None, OF_DAY, id="a row of one day of Silver"),
+        pytest.param((MISSING, Damaged("silver.ticket_fact", "ticket_doubled", (OTHER,))), None, WHOLE, id="two days"),
+        pytest.param((Damaged("silver.ticket_fact", "ticket_missing", (None,)),), None, WHOLE, id="a day nobody knows"),
+        pytest.param(
+            (Damaged("silver.customer_dim", "customer_differs_from_bronze", (ONE,)),), None, WHOLE, id="people"
+        ),
+        pytest.param((Damaged("silver.built_load", "load_not_built", (None,)),), None, WHOLE, id="Silver's ledger"),
+        pytest.param((EVENT, MISSING), RUN, LAND, id="Bronze before what follows it"),
+        pytest.param((INDEX, LEDGER), RUN, LAND, id="Bronze before what seems wrong for it"),
+        pytest.param((EVENT, MISSING), None, RESTORE, id="Bronze that cannot be landed again"),
+        pytest.param((LEDGER,), RUN, RESTORE, id="the ledger"),
+        pytest.param((LEDGER, MISSING), None, RESTORE, id="the ledger before what Silver copies from it"),
+        pytest.param(
+            (COLLIDED,), None, Advice(AdviceKind.SETTLE, f"make status PARTITION={ONE}"), id="two sources, one id"
+        ),
+        pytest.param((EQUATION, MISSING), None, OF_DAY, id="what an equation follows from"),
+        pytest.param((EQUATION,), None, PROVE, id="an equation alone"),
+        pytest.param((COLLIDED, MISSING), None, OF_DAY, id="damage before what sources settle"),
+    ],
+)
+def test_damage_is_mended_where_it_is(found: Sequence[Damaged], run_id: str | None, expected: Advice | None) -> None:
+    assert mend(found, run_id) == expected
+
+
+DRIFT = "drift to review: null_rate org_id"
+REJECTS = "too many rejects in tickets-2026-04-17.jsonl"
+UNPROVED = "the proof did not close"
+
+
+@pytest.mark.parametrize(
+    ("obstacles", "kind", "command"),
+    [
+        ({}, AdviceKind.RELEASE, "make build"),
+        ({ONE: [UNPROVED], OTHER: []}, AdviceKind.RELEASE, "make build"),
+        ({ONE: [DRIFT], OTHER: []}, AdviceKind.RELEASE, f"loader release --partition {OTHER}"),
+        (
+            {ONE: [DRIFT], OTHER: [REJECTS]},
+            AdviceKind.ACCEPT_DRIFT,
+            f"loader release --partition {ONE} --accept-drift --reason '<why>'",
+        ),
+        (
+            {ONE: [REJECTS, DRIFT], OTHER: ["3 withheld assets"]},
+            AdviceKind.ACCEPT_REJECTS,
+            f"loader release --partition {ONE} --accept-rejects --reason '<why>'",
+        ),
+        (
+            {ONE: [DRIFT], OTHER: ["2 events of a ticket_id under two record sources"]},
+            AdviceKind.SETTLE,
+            f"make status PARTITION={OTHER}",
+        ),
+    ],
+)
+def test_what_lets_days_move(obstacles: dict[date, list[str]], kind: AdviceKind, command: str) -> None:
+    """Those that nothing keeps back any more move by one command, however many they are."""
+    told = let_pass(obstacles, [ONE, OTHER])
+    assert told is not None
+    assert (told.kind, told.command) == (kind, command)
+
+
+def test_a_day_that_is_not_whole_is_asked_about_elsewhere() -> None:
+    """A release of it would be refused, and say the same again."""
+    assert let_pass({ONE: ["12 lines not taken yet"], OTHER: ["1 missing assets", UNPROVED]}, [ONE, OTHER]) is None
+    assert let_pass({}, []) is None
