@@ -10,8 +10,8 @@ from loader.advice.kinds import Advice, AdviceKind
 from loader.advice.manifests import Declared, ad_hoc, named, paths_of, sorted_out
 from loader.errors import RefusedError
 from loader.evidence.facts import fetch_rows
-from loader.recovery.asked import never_asked
 from loader.recovery.plan import PartitionState
+from loader.recovery.unasked import never_asked
 from loader.recovery.world import World
 from loader.runs.registry import ruleset_in_effect
 

@@ -10,6 +10,7 @@ from loader.advice.damage import land_again
 from loader.advice.kinds import NOTHING_TO_DO, Advice, AdviceKind
 from loader.advice.triage import advise
 from loader.config import Settings
+from loader.errors import LoaderError
 from loader.recovery.damage import runs_of_assets
 from loader.warehouse import Warehouse, open_warehouse
 
@@ -28,10 +29,10 @@ def after_run(settings: Settings, verdict: Verdict) -> Advice:
     day = start if start is not None and end - start == timedelta(days=1) else None
     if verdict.exit_code:
         failed = [problem.name for problem in verdict.problems if problem.reason_code == "dbt_check_failed"]
-        return after_build(settings, open_warehouse(settings), failed)
+        return after_build(settings, None, failed)
     if verdict.downstream_decision == "proceed":
         return Advice(AdviceKind.LOOK, f"make ready PARTITION={day}", "may readers go on?") if day else STATUS
-    advice = advise(settings, open_warehouse(settings), day)
+    advice = _advised(settings, None, day)
     drifts = [drift.partition_key for drift in verdict.facts.drifts]
     if advice.kind is AdviceKind.LOOK and drifts:
         of_day = f" PARTITION={drifts[0]}" if drifts[0] else ""
@@ -39,9 +40,9 @@ def after_run(settings: Settings, verdict: Verdict) -> Advice:
     return STATUS if advice.kind is AdviceKind.LOOK else advice
 
 
-def after_build(settings: Settings, warehouse: Warehouse, failed: Sequence[str]) -> Advice:
+def after_build(settings: Settings, warehouse: Warehouse | None, failed: Sequence[str]) -> Advice:
     """After dbt; `failed`: the names of nodes that did. What proves again would fail as it did."""
-    advice = advise(settings, warehouse)
+    advice = _advised(settings, warehouse)
     if failed and advice.kind in (AdviceKind.PROVE, AdviceKind.LOOK):
         return Advice(AdviceKind.CHECK, f"loader build --select {failed[0]}")
     return STATUS if advice.kind is AdviceKind.LOOK else advice
@@ -57,7 +58,7 @@ def after_verification(warehouse: Warehouse, found: Verification) -> Advice:
 
 def after_audit(settings: Settings, warehouse: Warehouse, *, has_faults: bool) -> Advice:
     """After the evidence was compared with itself and with the warehouse."""
-    advice = advise(settings, warehouse)
+    advice = _advised(settings, warehouse)
     if advice.kind is AdviceKind.LOOK:
         return _EVIDENCE_IS_DAMAGED if has_faults else STATUS
     return advice
@@ -65,5 +66,14 @@ def after_audit(settings: Settings, warehouse: Warehouse, *, has_faults: bool) -
 
 def after_question(settings: Settings, warehouse: Warehouse, day: date | None) -> Advice:
     """Of a day that is not ready, or not complete; None: of all that is known."""
-    advice = advise(settings, warehouse, day)
+    advice = _advised(settings, warehouse, day)
     return Advice(AdviceKind.LOOK, f"make status PARTITION={day}") if advice == NOTHING_TO_DO and day else advice
+
+
+def _advised(settings: Settings, warehouse: Warehouse | None, day: date | None = None) -> Advice:
+    """What comes first now. A warehouse that cannot be asked any more takes nothing from what a command has to say."""
+    try:
+        return advise(settings, warehouse or open_warehouse(settings), day)
+    except LoaderError as error:
+        command, _, why = error.next_command.partition("   # ")
+        return Advice(AdviceKind.WAIT, command, why)

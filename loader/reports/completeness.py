@@ -10,7 +10,7 @@ from typing import Any
 
 from loader.evidence import read_open_drift
 from loader.evidence.facts import fetch_rows, json_value
-from loader.recovery.asked import never_asked
+from loader.recovery.unasked import never_asked
 from loader.reports.markdown import table
 from loader.warehouse import Warehouse
 from loader.warehouse.built import are_built, built

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
-from loader.advice import NOTHING_TO_DO, SENTENCES, Advice, AdviceKind
+from loader.advice import NOTHING_TO_DO, SENTENCES, Advice, AdviceKind, after_run, ends
 from loader.advice.damage import Damaged, mend
 from loader.advice.kinds import first_of
 from loader.advice.readers import let_pass
+from loader.errors import InfrastructureError
 
 ONE, OTHER = date(2026, 4, 17), date(2026, 4, 18)
 RUN = "01a20487-27bf-7d6f-88b2-ba02718ad2c7"
@@ -137,3 +140,48 @@ def test_a_day_that_is_not_whole_is_asked_about_elsewhere() -> None:
     """A release of it would be refused, and say the same again."""
     assert let_pass({ONE: ["12 lines not taken yet"], OTHER: ["1 missing assets", UNPROVED]}, [ONE, OTHER]) is None
     assert let_pass({}, []) is None
+
+
+def _verdict(exit_code: int, decision: str, *, days: int = 1, failed: Sequence[str] = ()) -> Any:
+    window = {"window_start": ONE, "window_end": date.fromordinal(ONE.toordinal() + days)}
+    return SimpleNamespace(
+        exit_code=exit_code,
+        downstream_decision=decision,
+        facts=SimpleNamespace(run=window, drifts=()),
+        problems=[SimpleNamespace(reason_code="dbt_check_failed", name=name) for name in failed],
+    )
+
+
+HELD = Advice(AdviceKind.FREE, f"loader release --partition {ONE}")
+CHECK = Advice(AdviceKind.CHECK, "loader build --select a_test")
+
+
+@pytest.mark.parametrize(
+    ("verdict", "first", "expected"),
+    [
+        (_verdict(0, "proceed"), LAND, Advice(AdviceKind.LOOK, f"make ready PARTITION={ONE}", "may readers go on?")),
+        (_verdict(0, "proceed", days=2), LAND, ends.STATUS),
+        (_verdict(0, "hold_downstream"), NOTHING_TO_DO, ends.STATUS),
+        (_verdict(0, "hold_downstream"), HELD, HELD),
+        (_verdict(1, "hold_downstream"), LAND, LAND),
+        (_verdict(1, "hold_downstream", failed=["a_test"]), LAND, LAND),
+        (_verdict(1, "hold_downstream", failed=["a_test"]), PROVE, CHECK),
+    ],
+)
+def test_what_comes_after_a_run(verdict: Any, first: Advice, expected: Advice, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clean run asks nothing; one that failed is told what comes first of all, and never to fail the same way."""
+    monkeypatch.setattr(ends, "open_warehouse", lambda settings: None)
+    monkeypatch.setattr(ends, "advise", lambda settings, warehouse, day: first)
+    assert after_run(cast(Any, None), verdict) == expected
+
+
+def test_a_warehouse_that_is_gone_takes_nothing_from_what_a_run_has_to_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The verdict of a run would not be printed, and its exit code would be that of the server."""
+
+    def gone(*asked: object) -> Advice:
+        raise InfrastructureError("no server", next_command="pg_isready -h db   # is it there?")
+
+    monkeypatch.setattr(ends, "open_warehouse", lambda settings: None)
+    monkeypatch.setattr(ends, "advise", gone)
+    told = after_run(cast(Any, None), _verdict(1, "hold_downstream"))
+    assert told.line == "pg_isready -h db   # is it there?"
