@@ -26,7 +26,7 @@ from loader.config import Settings, load_settings
 from loader.warehouse import Role, Warehouse, embedded, placement, set_up
 from loader.warehouse.connection import given_warehouse
 from loader.warehouse.server import SERVER_SETTINGS
-from tests.checkouts import ROOT, make_checkout, make_reachable_folder, remove_server
+from tests.checkouts import ROOT, make_checkout, make_reachable_folder, quick_place, remove_server
 from tests.shared_warehouse import GRANT
 
 # Files that take longest, which begin first: at the end no worker waits for the other's last hour.
@@ -53,7 +53,12 @@ LONGEST = (
     "integration/test_reports.py",
 )
 # The server goes with the run: nothing of it has to be on a disk.
-FORGETFUL = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
+FORGETFUL = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "max_wal_size": "512MB"}
+
+
+def pytest_configure() -> None:
+    if place := quick_place():
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(place))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -157,7 +162,7 @@ def database(server: Warehouse, _template: str) -> Iterator[Warehouse]:
     """A fresh database with the loader's tables and no rows; sessions left open at the end are cut off."""
     # One name for all tests of this process: dbt keeps its parsed project while the connection is the same.
     name = f"omni_test_{os.getpid()}"
-    _execute(server, f"create database {name} template {_template}")
+    _execute(server, f"create database {name} template {_template} strategy file_copy")
     _execute(server, GRANT.format(name))
     yield server.in_database(name)
     _execute(server, f"drop database {name} with (force)")

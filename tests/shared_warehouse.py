@@ -33,7 +33,7 @@ def fresh_database(server: Warehouse, template: str) -> Iterator[Warehouse]:
     name = f"omni_test_{os.getpid()}"
     with closing(server.connect(application_name="tests", autocommit=True)) as connection:
         cursor = connection.cursor()
-        cursor.execute(f"create database {name} template {template}")
+        cursor.execute(f"create database {name} template {template} strategy file_copy")
         cursor.execute(GRANT.format(name))
         try:
             yield server.in_database(name)
@@ -79,7 +79,7 @@ class Kept:
         execute(
             self.server,
             f"drop database if exists {name} with (force)",
-            f"create database {name} template {self.copy}",
+            f"create database {name} template {self.copy} strategy file_copy",
             GRANT.format(name),
         )
         return self.database
@@ -89,6 +89,6 @@ class Kept:
 def kept(server: Warehouse, database: Warehouse) -> Iterator[Kept]:
     """A copy of `database`, dropped at the end; nobody may be connected to it when it is made."""
     copy = f"omni_kept_{os.getpid()}"
-    execute(server, f"create database {copy} template {database.dbname}")
+    execute(server, f"create database {copy} template {database.dbname} strategy file_copy")
     yield Kept(server, database, copy)
     execute(server, f"drop database {copy} with (force)")
