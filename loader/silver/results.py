@@ -59,8 +59,3 @@ class BuildResult:
     @property
     def is_ok(self) -> bool:
         return not self.failed and not self.skipped
-
-    def then(self, later: BuildResult) -> BuildResult:
-        """Both as one: the later invocation's id, and its word on every node that it ran too."""
-        nodes = {node.unique_id: node for node in (*self.nodes, *later.nodes)}
-        return BuildResult(later.invocation_id, tuple(nodes.values()))

@@ -347,17 +347,22 @@ def test_a_collision_that_a_later_day_brings_is_found_among_proved_days(tmp_path
 
 @pytest.mark.long
 def test_a_build_of_everything_is_a_proof_and_waits_for_the_lock(manifests: list[Path], database: Warehouse) -> None:
-    """`make build` at night: status tells when all was proved, and nobody counts half of an ingest."""
-    rows(database, "update silver.ticket_fact set owner = owner")
-    assert rows(database, "select count(*) > 0 from ops.unproved_change") == [(True,)]
+    """`make build` at night: status tells when all was proved, and nobody counts half of an ingest. What it proves is
+    released with it: prevents a day that "the proof did not close" is said of until somebody releases it by hand."""
+    rows(database, LOSE)
+    assert run(manifests[2]).exit_code == 1
+    assert set(_ready(database).values()) == {True, False}
     with closing(IngestLock.acquire(database)) as holder:
         refused = _built("--select", "ticket_fact")
     assert refused.returncode == 4, refused
     assert f"process {holder.process_id}@{holder.host}" in " ".join(refused.stderr.split())
-    built = _built()
+    built = _built("--partition", FIRST.isoformat())
     assert built.returncode == 0, built
-    assert rows(database, "select scope from ops.proof where run_id is null") == [("all",)]
+    assert "readers: release 4: 1 partition(s)" in built.stderr
+    assert set(_ready(database).values()) == {True}
+    assert rows(database, "select scope, open_partitions from ops.proof where run_id is null") == [("all", [])]
     assert rows(database, "select count(*) from ops.unproved_change") == [(0,)]
+    assert evidence_faults(database) == []
 
 
 def _built(*options: str) -> subprocess.CompletedProcess[str]:
