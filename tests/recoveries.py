@@ -78,8 +78,8 @@ STAGES = {
     "registration": "loader.ingest.execution.plan_reading",
     "load": "loader.bronze.load.BronzeLoader.load",
     "completion": "loader.ingest.execution.complete",
-    "dbt": "loader.ingest.execution.run_dbt",
-    "facts": "loader.ingest.execution.read_facts",
+    "dbt": "loader.ingest.proving.run_dbt",
+    "facts": "loader.ingest.proving.read_facts",
     "evidence": "loader.evidence.records.Evidence.write",
 }
 

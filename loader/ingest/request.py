@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 from loader.config import Settings
 from loader.errors import CommandUsageError
@@ -54,6 +55,29 @@ class DeclaredInput:
     def batch_id(self) -> str:
         batches = sorted({manifest.batch_id for manifest in self.manifests})
         return ",".join(batches)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What an attempt is for. The window is half-open, in partitions; None means every partition.
+
+    `plan`: the recovery plan that is applied, as JSON-ready values. `takes_back`: what earlier attempts of the run have
+    landed is removed first, and landed again.
+    """
+
+    mode: str
+    declared: DeclaredInput
+    window: tuple[date, date] | None = None
+    line_limit: int | None = None
+    plan: Mapping[str, Any] | None = None
+    takes_back: bool = False
+
+    @property
+    def partition(self) -> date | None:
+        """The only partition of the window, if it has one only."""
+        if self.window is None or self.window[1] - self.window[0] != timedelta(days=1):
+            return None
+        return self.window[0]
 
 
 def declared_input(settings: Settings, request: IngestRequest) -> DeclaredInput:

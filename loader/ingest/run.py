@@ -7,7 +7,7 @@ from contextlib import closing
 from loader.config import Settings
 from loader.contract.ruleset import load_ruleset
 from loader.evidence import require_writable
-from loader.ingest.request import IngestRequest, declared_input, refuse_limit_without_input
+from loader.ingest.request import IngestRequest, Task, declared_input, refuse_limit_without_input
 from loader.ingest.verdict import Verdict
 from loader.progress import Report, Silent
 from loader.runs import Attempt, IngestLock, new_run_id, trace_id_of_caller
@@ -24,7 +24,7 @@ def ingest(settings: Settings, request: IngestRequest, report: Report | None = N
     failed if the database still answers; its uncompleted loads stay invisible).
     """
     # Not for those who only want this package's requests and verdicts: it takes Arrow with it.
-    from loader.ingest.execution import Task, executing
+    from loader.ingest.execution import executing
 
     refuse_limit_without_input(request)
     require_writable(settings.report_dir)

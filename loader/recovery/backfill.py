@@ -79,8 +79,9 @@ def carry_out(
 
     `recorded`: of a retry; no source is looked at then.
     """
-    from loader.ingest.execution import Task, executing
+    from loader.ingest.execution import executing
     from loader.ingest.problems import Problem
+    from loader.ingest.request import Task
 
     if recorded is None:
         with work.lock.transaction() as cursor:

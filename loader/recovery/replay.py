@@ -17,9 +17,9 @@ from loader.bronze import AssetToRead
 from loader.errors import CheckFailedError, CommandUsageError, RefusedError
 from loader.evidence.facts import fetch_rows
 from loader.evidence.files import unused, write_json
-from loader.ingest.execution import Task, executing
+from loader.ingest.execution import executing
 from loader.ingest.problems import Problem
-from loader.ingest.request import DeclaredInput
+from loader.ingest.request import DeclaredInput, Task
 from loader.ingest.verdict import Verdict
 from loader.progress import Meter
 from loader.raw_zone import RawZone, require_objects

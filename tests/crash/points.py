@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 _EXECUTION = "loader.ingest.execution"
+_PROVING = "loader.ingest.proving"
 _LEDGER = "loader.runs.ledger"
 _JOB = "dlt.common.destination.client:RunnableLoadJob.run_managed"
 
@@ -10,7 +11,7 @@ _JOB = "dlt.common.destination.client:RunnableLoadJob.run_managed"
 POINTS = {
     "the run is about to be recorded": f"{_LEDGER}:Ledger.start:before:1",
     "the run is recorded": f"{_LEDGER}:Ledger.start:after:1",
-    "dbt's project is being parsed": f"{_EXECUTION}:parse_project:after:1",
+    "dbt's project is being parsed": f"{_PROVING}:parse_project:after:1",
     "gate: one manifest judged": f"{_EXECUTION}:inspect_manifest:after:1",
     "raw zone: an object is begun": "loader.raw_zone.durable:PartFile.write:before:1",
     "raw zone: an object is half there": "loader.raw_zone.durable:PartFile.write:after:1",
@@ -36,20 +37,20 @@ POINTS = {
     "completion: all but committed": f"{_EXECUTION}:complete:after:1",
     "working state is about to be dropped": f"{_EXECUTION}:drop_working_state:before:1",
     "landed": f"{_EXECUTION}:Execution.land:after:1",
-    "dbt: about to build": f"{_EXECUTION}:run_dbt:before:1",
-    "dbt: silver is built": f"{_EXECUTION}:Step:after:12",
-    "dbt: reconcile is half built": f"{_EXECUTION}:Step:after:45",
-    "dbt: tests are running": f"{_EXECUTION}:Step:after:70",
-    "dbt: built": f"{_EXECUTION}:run_dbt:after:1",
-    "proof: all but committed": f"{_EXECUTION}:record_proof:after:1",
-    "facts are read": f"{_EXECUTION}:read_facts:after:1",
-    "release: pointers have moved, not committed": f"{_EXECUTION}:publish:after:1",
+    "dbt: about to build": f"{_PROVING}:run_dbt:before:1",
+    "dbt: silver is built": f"{_PROVING}:Step:after:12",
+    "dbt: reconcile is half built": f"{_PROVING}:Step:after:45",
+    "dbt: tests are running": f"{_PROVING}:Step:after:70",
+    "dbt: built": f"{_PROVING}:run_dbt:after:1",
+    "proof: all but committed": f"{_PROVING}:record_proof:after:1",
+    "facts are read": f"{_PROVING}:read_facts:after:1",
+    "release: pointers have moved, not committed": f"{_PROVING}:publish:after:1",
     "state has moved, not committed": f"{_LEDGER}:Ledger._advance_state:after:1",
     "evidence: one of five records is added": "loader.evidence.records:append:after:1",
     "evidence: all recorded, not committed": "loader.evidence.records:Evidence.write:after:1",
-    "the run has ended, no file of its evidence is written": f"{_EXECUTION}:write_files:before:2",
+    "the run has ended, no file of its evidence is written": f"{_PROVING}:write_files:before:2",
     "the run has ended, one of six files is written": "loader.evidence.chain:write_once:after:1",
-    "the run has ended, nobody was told": f"{_EXECUTION}:Execution.conclude:after:1",
+    "the run has ended, nobody was told": f"{_PROVING}:Proving.conclude:after:1",
 }
 
 # With two workers: the command and all of its workers die.
@@ -67,7 +68,7 @@ IN_REPAIR = {
     "repair: rows are removed, not committed": "loader.runs.repair:_remove_uncompleted_rows:after:1",
     "repair: staging is dropped, not committed": "loader.runs.repair:_drop_staging:after:1",
     "repair: folders are still there": "loader.runs.repair:_remove_folders:before:1",
-    "repair: files of the evidence are not written": f"{_EXECUTION}:write_files:before:1",
+    "repair: files of the evidence are not written": f"{_PROVING}:write_files:before:1",
     "repair: done": f"{_EXECUTION}:repair:after:1",
 }
 

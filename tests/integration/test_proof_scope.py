@@ -18,7 +18,7 @@ from data.generator import Options, generate
 from loader.contract.ruleset import Ruleset, too_long
 from loader.contract.ticket import AcceptedRecord, RejectedRecord
 from loader.errors import CommandUsageError
-from loader.ingest import Verdict, execution
+from loader.ingest import Verdict, proving
 from loader.runs.lock import IngestLock
 from loader.silver import BuildResult
 from loader.warehouse import Warehouse
@@ -302,7 +302,7 @@ def test_a_proof_that_did_not_close_covers_nothing(
         raise RuntimeError("killed")
 
     with monkeypatch.context() as patch:
-        patch.setattr("loader.ingest.execution.record_proof", dies)
+        patch.setattr("loader.ingest.proving.record_proof", dies)
         with pytest.raises(RuntimeError):
             run(manifests[2])
     assert rows(database, "select count(*) > 0 from ops.unproved_change") == [(True,)]
@@ -316,7 +316,7 @@ def test_other_sql_proves_everything_again(
     manifests: list[Path], database: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What a former version of the checks let pass is no proof under these."""
-    monkeypatch.setattr("loader.ingest.execution.project_sha256", lambda root: "f" * 64)
+    monkeypatch.setattr("loader.ingest.proving.project_sha256", lambda root: "f" * 64)
     verdict = run(manifests[1])
     assert (verdict.proof.name, verdict.proof.reason[:11]) == ("all", "dbt_project")
 
@@ -392,7 +392,7 @@ def test_a_proof_whose_scope_another_build_made_anew_is_not_recorded(
 ) -> None:
     """A plain dbt beside the ingest writes other keys into the same tables: nobody knows then what was proved."""
     meddle = "comment on table reconcile.scope_ticket is 'another build'"
-    build = execution.run_dbt
+    build = proving.run_dbt
 
     def beside(*arguments: Any, **options: Any) -> BuildResult:
         result = build(*arguments, **options)
@@ -400,7 +400,7 @@ def test_a_proof_whose_scope_another_build_made_anew_is_not_recorded(
         return result
 
     with monkeypatch.context() as patch:
-        patch.setattr(execution, "run_dbt", beside)
+        patch.setattr(proving, "run_dbt", beside)
         verdict = run(manifests[2])
     assert (verdict.exit_code, verdict.proof.name) == (0, "all")
     assert rows(database, "select count(*) from ops.proof") == [(2,)]

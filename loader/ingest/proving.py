@@ -1,0 +1,260 @@
+"""The stages that prove: Silver and reconcile are built, the run is judged by what the database says, readers are let
+see what is proved, and evidence is written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import date
+
+from loader.config import Settings
+from loader.contract.reasons import load_reason_codes
+from loader.errors import CheckFailedError, InfrastructureError
+from loader.evidence import Evidence, PartitionFacts, read_facts
+from loader.evidence.chain import write_files
+from loader.gate import Finding
+from loader.ingest.problems import Problem, Words, in_short, too_many_rejects
+from loader.ingest.request import Task
+from loader.ingest.verdict import OF_ITS_DAYS, Verdict, judge_run
+from loader.progress import Report, Step
+from loader.release import Act, publish, record_published
+from loader.release.views import MEND, view_faults
+from loader.runs import Attempt, IngestLock, Ledger
+from loader.runs.operator import acting_operator
+from loader.silver import (
+    PROVING_BUILD,
+    BuildResult,
+    ProofScope,
+    Proved,
+    choose_scope,
+    judge_build,
+    parse_project,
+    project_sha256,
+    record_proof,
+    require_whole,
+    run_dbt,
+)
+from loader.warehouse import Warehouse
+
+
+class Proving:
+    """What proves an attempt, in the order in which it may be called: `prepare`, `build`, then `review` or
+    `conclude`."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        warehouse: Warehouse,
+        lock: IngestLock,
+        attempt: Attempt,
+        task: Task,
+        report: Report,
+    ) -> None:
+        self._settings = settings
+        self._warehouse = warehouse
+        self._lock = lock
+        self._task = task
+        self._report = report
+        self.attempt = attempt
+        self._ledger = Ledger(lock, attempt)
+        # What the gate found, by manifest and source.
+        self._said: dict[tuple[str, str], Sequence[Finding]] = {}
+        self._has_ended = False
+
+    def prepare(self) -> None:
+        """Have dbt's project parsed as it stands now, and remember its SQL."""
+        self._project_sha256 = project_sha256(self._settings.project_root)
+        parse_project(self._warehouse, self._settings.project_root)
+
+    def build(self) -> tuple[BuildResult, ProofScope]:
+        """Silver, then reconcile, in one dbt invocation with every data test; unit tests belong to CI.
+
+        Proves what changed where that is enough. Whatever does not close then is proved again with everything, which
+        is also what names a damage. Raises CheckFailedError when a model itself cannot be built, or when dbt left out
+        anything that a proof needs, and InfrastructureError when a session keeps open what must be made anew.
+        """
+        with self._lock.transaction() as cursor:
+            scope = choose_scope(cursor, self._project_sha256, is_asked_for_all=self._settings.proof == "all")
+        for fault in view_faults(self._warehouse, self._settings.project_root):
+            mended = "this build makes it anew" if fault.next_command == MEND else fault.next_command
+            self._report(f"serving: {fault.sentence}; {mended}")
+        build = self._prove(scope)
+        with self._lock.transaction() as cursor:
+            is_enough = scope.name == "all" or judge_build(cursor, scope, build) is not None
+        if not is_enough:
+            scope = ProofScope("all", "the proof of what changed did not close", scope.project_sha256)
+            self._report(f"silver: {scope.reason}, so everything is proved")
+            build = self._prove(scope)
+        broken = [node for node in (*build.failed, *build.skipped) if not node.unique_id.startswith("test.")]
+        if broken:
+            raise CheckFailedError(
+                f"dbt could not build {broken[0].name}: {broken[0].reason}. Bronze holds"
+                " what this run landed; Silver and reconcile stand as an earlier build left them.",
+                next_command="make build" + (f" SELECT={broken[0].name}+" if "model." in broken[0].unique_id else ""),
+            )
+        self._report(f"silver: {_built(build, scope)}")
+        return build, scope
+
+    def _prove(self, scope: ProofScope) -> BuildResult:
+        build = self._dbt(scope, *PROVING_BUILD)
+        require_whole(build, self._settings.project_root)
+        return build
+
+    def _dbt(self, scope: ProofScope, *command: str) -> BuildResult:
+        build = run_dbt(
+            self._warehouse,
+            self._settings.project_root,
+            [*command, "--vars", scope.variables],
+            anchors={
+                "run_id": str(self.attempt.run_id),
+                "trace_id": self.attempt.trace_id,
+                "batch_id": self._task.declared.batch_id,
+                "writer_token": self._lock.token,
+            },
+            progress=lambda done, total: self._report.step(Step("silver", "nodes", done, total)),
+            say=self._report,
+        )
+        with self._ledger.boundary("built") as cursor:
+            cursor.execute(
+                "update ops.ingest_run set dbt_invocation_ids = dbt_invocation_ids || %s::text"
+                " where run_id = %s and attempt = %s",
+                (build.invocation_id, str(self.attempt.run_id), self.attempt.number),
+            )
+        # A second build would wait as long, and for the same.
+        kept_open = [node for node in build.failed if node.is_kept_open]
+        if kept_open:
+            raise InfrastructureError(
+                f"dbt could not build {kept_open[0].name}: {kept_open[0].reason}. Bronze holds what this run landed;"
+                " Silver and reconcile stand as an earlier build left them. End that session or its transaction, then:",
+                next_command=f"loader retry {self.attempt.run_id} --mode execute",
+            )
+        return build
+
+    def review(self, build: BuildResult, scope: ProofScope, *, pending: Mapping[int, tuple[date, date]]) -> list[date]:
+        """Write the evidence of the partitions that no pending asset reaches (first and last day of each); returns
+        those that failed, in their order. The attempt goes on."""
+        verdict, evidence, proved = self._judge(build, scope)
+        over_limit = [
+            asset.asset_id
+            for asset in verdict.facts.assets
+            if asset.asset_id not in pending
+            and too_many_rejects(asset.record_count, asset.rejected_count, self._settings.reject_limit)
+        ]
+        finished = [
+            part
+            for part in verdict.facts.partitions
+            if not any(first <= part.partition_key <= last for first, last in pending.values())
+        ]
+        with self._ledger.boundary("reconciled") as cursor:
+            evidence.write_partitions(cursor, [part.partition_key for part in finished])
+            cursor.execute("select partition_key from ops.asset_partition where asset_id = any(%s)", (over_limit,))
+            rejected = {day for (day,) in cursor.fetchall()}
+        self._write_files("the evidence of finished partitions")
+        damaged = rejected | (proved.open_days if proved else set())
+        failed = [part.partition_key for part in finished if part.partition_key in damaged or _has_failed(part)]
+        self._report(f"evidence: {len(finished)} partition(s) finished, {len(failed)} failed")
+        return failed
+
+    def conclude(
+        self,
+        build: BuildResult,
+        scope: ProofScope,
+        *,
+        moves_state: bool,
+        problems: Sequence[Problem] = (),
+        notes: Sequence[str] = (),
+    ) -> Verdict:
+        """Judge the run by what the database says of it, write evidence, end the attempt.
+
+        `moves_state`: whether checkpoint, cursor and watermark may advance; they do where nothing is wrong but damage
+        that keeps back the days it names. `problems` and `notes`: what its verb has to say. Raises InfrastructureError,
+        with the attempt ended, where its evidence files cannot be written.
+        """
+        verdict, evidence, proved = self._judge(build, scope, problems)
+        is_held_by_day = proved is not None and verdict.problem_codes <= OF_ITS_DAYS
+        is_clean = (verdict.exit_code == 0 or is_held_by_day) and self._task.line_limit is None
+        with self._ledger.finish(
+            "failed" if verdict.exit_code else verdict.status,
+            exit_code=verdict.exit_code,
+            failure=in_short(verdict.problems) or None,
+            lateness=self._settings.allowed_lateness if moves_state and is_clean else None,
+        ) as cursor:
+            published = publish(
+                cursor,
+                self._act(build),
+                reject_limit=self._settings.reject_limit,
+                proved=proved,
+                blocked_by=_blocked_by(verdict),
+            )
+            record_published(cursor, self._settings, "publish", published)
+            verdict = replace(verdict, notes=tuple(notes), release=published)
+            paths = evidence.write(cursor, published)
+        self._has_ended = True
+        self._write_files(f"run {self.attempt.run_id}, which ended with {verdict.status},")
+        return replace(verdict, report_paths=paths)
+
+    def _write_files(self, what: str) -> None:
+        with self._lock.transaction() as cursor:
+            write_files(cursor, self._settings, what)
+
+    def _act(self, build: BuildResult) -> Act:
+        return Act(
+            "publish",
+            acting_operator(),
+            self.attempt.trace_id,
+            run_id=str(self.attempt.run_id),
+            attempt=self.attempt.number,
+            dbt_invocation_id=build.invocation_id,
+        )
+
+    def _judge(
+        self, build: BuildResult, scope: ProofScope, problems: Sequence[Problem] = ()
+    ) -> tuple[Verdict, Evidence, Proved | None]:
+        """The verdict, its evidence, and for which days the proof closed."""
+        with self._ledger.boundary("reconciled") as cursor:
+            proved = judge_build(cursor, scope, build)
+            if proved is not None:
+                record_proof(cursor, scope, proved, build, self.attempt)
+            facts = read_facts(cursor, self.attempt, self._task.window)
+        verdict = judge_run(
+            facts,
+            build,
+            scope,
+            self._task.declared.refused,
+            self._settings.reject_limit,
+            self._task.partition,
+            problems,
+            words=Words(load_reason_codes(self._settings.project_root / "contracts"), self._said),
+        )
+        return verdict, Evidence(self._settings, self.attempt, facts, verdict, build), proved
+
+
+# Problems of a run that let nothing of it through and are no matter of the proof; others keep back the partitions that
+# they are about.
+_BLOCKING = {"manifest_refused", "replay_differs"}
+
+
+def _blocked_by(verdict: Verdict) -> list[str]:
+    found = sorted(_BLOCKING.intersection(verdict.reason_codes))
+    return [f"the run failed: {', '.join(found)}"] if found else []
+
+
+def _has_failed(partition: PartitionFacts) -> bool:
+    """Whether its proof does not close, or lines of this run's own assets are not where they belong. What other
+    manifests owe the day makes it incomplete, and is no failure of this run."""
+    reconcile = partition.reconcile
+    return (
+        not reconcile
+        or any(partition.fates[fate] for fate in ("gap", "out_of_partition"))
+        or any(reconcile[name] for name in ("unexplained_count", "collided_count", "pending_count"))
+        or reconcile["bronze_digest"] != reconcile["silver_digest"]
+    )
+
+
+def _built(build: BuildResult, scope: ProofScope) -> str:
+    """What dbt did, and how much was proved."""
+    checks = [node for node in build.nodes if node.unique_id.startswith("test.")]
+    failed = [node for node in build.failed if node.unique_id.startswith("test.")]
+    passed = f"{len(checks) - len(failed)} of {len(checks)} checks passed" if failed else f"{len(checks)} checks passed"
+    proved = f"everything proved: {scope.reason}" if scope.name == "all" else f"proved what changed {scope.reason}"
+    return f"built, {passed}; {proved}"
