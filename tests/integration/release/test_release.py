@@ -133,6 +133,24 @@ def test_damage_of_a_day_leaves_readers_with_what_they_had_of_it(
 
 
 @pytest.mark.long
+def test_damage_that_names_no_day_holds_every_day_and_says_so(
+    first: Verdict, database: Warehouse, tmp_path: Path
+) -> None:
+    """A blank line is of no day, and nothing but its file misses it."""
+    assert deliver(tmp_path, "second", of_day(B, 2), b"", of_day(B, 3)).exit_code == 0
+    shown, proofs = rows(database, WHOLE), rows(database, "select count(*) from ops.proof")
+    rows(database, "set local omni.maintenance = 'repair'; delete from bronze.asset_line where kind = 'blank'")
+    verdict = deliver(tmp_path, "third", of_day(C, 1))
+    assert verdict.exit_code == 1
+    assert None in {finding.partition_key for finding in verdict.facts.findings}
+    assert rows(database, WHOLE) == shown
+    assert rows(database, "select count(*) from ops.proof") == proofs
+    assert decision(verdict, C) == "hold_downstream"
+    for is_ready, reason in ready(MONDAY, TUESDAY, WEDNESDAY):
+        assert not is_ready and "the proof did not close" in str(reason)
+
+
+@pytest.mark.long
 def test_a_manifest_that_cannot_be_read_keeps_back_what_came_with_it_and_nothing_else(
     first: Verdict, database: Warehouse, tmp_path: Path
 ) -> None:
