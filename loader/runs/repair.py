@@ -60,6 +60,19 @@ delete from ops.asset_partition as part using gone
 where part.asset_id = gone.asset_id and part.ruleset_id = gone.ruleset_id and part.taken_by_run_id is null
 """
 
+# Whoever doubled rows of these had to drop the key that their marks are written by: it is made again.
+_KEYS = {
+    "completed_load": ("load_id", "table_name"),
+    "asset_index": ("asset_id", "ruleset_id"),
+    "asset_partition": ("asset_id", "ruleset_id", "partition_key"),
+}
+_IS_KEYED = "select exists (select from pg_index where indrelid = %s::regclass and indisprimary)"
+_MAKE_KEY = """
+delete from ops.{table} as copy using ops.{table} as kept
+where {is_same} and copy.ctid > kept.ctid;
+alter table ops.{table} add primary key ({columns})
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Repair:
@@ -111,7 +124,21 @@ def take_back(cursor: Any, run_id: str) -> int:
         cursor.execute(sql.SQL(_GONE_ROWS).format(table=sql.Identifier(table), name=sql.Literal(table)))
         removed += cursor.rowcount
     cursor.execute(_GONE_MARKS, names)
+    for table, key in _KEYS.items():
+        cursor.execute(_IS_KEYED, (f"ops.{table}",))
+        if not cursor.fetchone()[0]:
+            _make_key(cursor, table, key)
     return removed
+
+
+def _make_key(cursor: Any, table: str, key: Sequence[str]) -> None:
+    columns = [sql.Identifier(column) for column in key]
+    is_same = [sql.SQL("copy.{0} = kept.{0}").format(column) for column in columns]
+    cursor.execute(
+        sql.SQL(_MAKE_KEY).format(
+            table=sql.Identifier(table), is_same=sql.SQL(" and ").join(is_same), columns=sql.SQL(", ").join(columns)
+        )
+    )
 
 
 def drop_working_state(lock: IngestLock, attempt: Attempt, working_root: Path) -> None:

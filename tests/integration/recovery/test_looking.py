@@ -30,6 +30,7 @@ from loader.warehouse import Warehouse
 from tests.checkouts import make_checkout
 from tests.ingests import declare, rows, run, settings, ticket, write_export
 from tests.recoveries import daily_exports, failing, latest_run, left_by_runs, recover
+from tests.sabotage.case import double
 from tests.shared_warehouse import Kept, fresh_database, kept, loader_variables
 
 BEHIND = "set session_replication_role = replica; "
@@ -510,6 +511,8 @@ class TestDiagnose:
         before, run_id = left_by_runs(database), latest_run(database)
         for damage in ("line_missing", "bytes_differ", "event_missing", "payload_differs", "reject_missing"):
             rows(database, BEHIND + DAMAGES[damage])
+        # Its key has to go first.
+        rows(database, "; ".join(double("ops.asset_partition", "asset_id = 1")))
         mend = land_again(run_id)
         assert _said(capfd, "build", "--select", "reconcile") == (1, mend.line)
         found = _diagnosed(database, checkout)
