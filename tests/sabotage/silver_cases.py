@@ -92,6 +92,21 @@ TICKETS = (
     _ticket_edit("source_fingerprint", "repeat('0', 64)", "lineage_differs"),
     _ticket_edit("manifest_id", "manifest_id || 'x'", "lineage_differs"),
     _ticket_edit("batch_id", "batch_id || 'x'", "lineage_differs"),
+    *(
+        Case(
+            name,
+            (f"update silver.ticket_fact set {change} where ticket_id = {TICKET}",),
+            "silver.ticket_fact",
+            check_name,
+            TICKET_DAY,
+            TICKET_ASSET,
+        )
+        for name, change, check_name in (
+            ("write a status that no record may have", "status = 'lost'", "value_not_accepted"),
+            ("edit away whose manifest a ticket is of", "manifest_id = null", "value_not_accepted"),
+            ("edit the customer to one that is not there", "customer_id = 'nobody'", "ticket_without_customer"),
+        )
+    ),
     _ticket_edit("event_id", "'00000000-0000-7000-8000-00000000dead'", "ticket_shows_another_version"),
     Case(
         "let an older version win",
@@ -226,6 +241,14 @@ CUSTOMERS_AND_LEDGERS = (
     ),
     _customer_edit("org_id", "coalesce(org_id, '') || 'x'"),
     _customer_edit("sla_tier", "case sla_tier when 'free' then 'standard' else 'free' end"),
+    Case(
+        "write a level that no customer may have",
+        (f"update silver.customer_dim set sla_tier = 'gold' where customer_id = {CUSTOMER}",),
+        "silver.customer_dim",
+        "value_not_accepted",
+        None,
+        _CUSTOMER_ASSET,
+    ),
     _customer_edit("last_seen_at", "last_seen_at + interval '1 second'"),
     _customer_edit("batch_id", "batch_id || 'x'", "lineage_differs"),
     Case(

@@ -54,7 +54,7 @@ def warehouse(proved: Kept) -> Warehouse:
 
 
 def _prove(warehouse: Warehouse) -> BuildResult:
-    return run_dbt(warehouse, ROOT, ["build", "--select", "reconcile"])
+    return run_dbt(warehouse, ROOT, ["build", "--select", "reconcile", "--exclude-resource-type", "unit_test"])
 
 
 def _value(warehouse: Warehouse, question: str | None) -> Any:

@@ -35,12 +35,6 @@ tickets as (
 
 ),
 
-raw_events as (
-
-    select * from {{ source('bronze', 'raw_ticket_event') }}
-
-),
-
 manifests as (
 
     select * from {{ source('ops', 'manifest') }}
@@ -212,17 +206,20 @@ found_customers as (
 ),
 
 -- Whatever state Bronze is in.
+valued as (
+
+    select
+        event_id,
+        asset_id,
+        run_id,
+        {{ columns_not_as_declared('customer_dim') | indent(8) }} as column_names
+    from customers
+
+),
+
 misvalued as (
 
-    select *
-    from (
-        select
-            event_id,
-            asset_id,
-            run_id,
-            {{ columns_not_as_declared('customer_dim') | indent(12) }} as column_names
-        from customers
-    ) as valued
+    select * from valued
     where column_names <> ''
 
 ),
@@ -242,34 +239,54 @@ orphans as (
 
 ),
 
+damaged as (
+
+    select
+        event_id,
+        asset_id,
+        run_id,
+        partition_key,
+        difference,
+        lineage_difference,
+        null as column_names
+    from found_customers
+    where difference is not null or lineage_difference is not null
+    union all
+    select
+        event_id,
+        asset_id,
+        run_id,
+        null as partition_key,
+        null as difference,
+        null as lineage_difference,
+        column_names
+    from misvalued
+
+),
+
+event_days as (
+
+    select
+        event_id,
+        min(partition_key) as partition_key
+    from {{ source('bronze', 'raw_ticket_event') }}
+    where event_id = any(array(select damaged.event_id from damaged))
+    group by event_id
+
+),
+
 dated as (
 
     select
-        damaged.*,
-        coalesce(damaged.known_partition_key, raw_events.partition_key) as partition_key
-    from (
-        select
-            event_id,
-            asset_id,
-            run_id,
-            partition_key as known_partition_key,
-            difference,
-            lineage_difference,
-            null as column_names
-        from found_customers
-        where difference is not null or lineage_difference is not null
-        union all
-        select
-            event_id,
-            asset_id,
-            run_id,
-            null as known_partition_key,
-            null as difference,
-            null as lineage_difference,
-            column_names
-        from misvalued
-    ) as damaged
-    left join raw_events on damaged.event_id = raw_events.event_id
+        damaged.event_id,
+        damaged.asset_id,
+        damaged.run_id,
+        damaged.difference,
+        damaged.lineage_difference,
+        damaged.column_names,
+        coalesce(damaged.partition_key, event_days.partition_key) as partition_key
+    from damaged
+    left join event_days on damaged.event_id = event_days.event_id
 
 ),
 
