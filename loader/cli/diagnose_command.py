@@ -7,7 +7,7 @@ from dataclasses import asdict
 import click
 
 from loader.cli.options import json_option, partition_option
-from loader.cli.output import echo, print_json, print_table
+from loader.cli.output import print_json, show, surface
 
 
 @click.command()
@@ -16,6 +16,7 @@ from loader.cli.output import echo, print_json, print_table
 def diagnose(partition: str | None, as_json: bool) -> int:
     """Walk the triage order over one snapshot, and end with one command; exit code 1 where a step is not in order."""
     from loader.advice import diagnose_now
+    from loader.cli.diagnose_screen import diagnose_lines
     from loader.config import load_settings, parse_partition
     from loader.warehouse import open_warehouse
 
@@ -25,7 +26,5 @@ def diagnose(partition: str | None, as_json: bool) -> int:
     if as_json:
         print_json({**asdict(found), "is_in_order": found.is_in_order})
     else:
-        rows = [["ok" if step.is_in_order else "!!", step.question, step.answer] for step in found.steps]
-        print_table("diagnosis", ["", "question", "answer"], rows)
-        echo(f"next: {found.next_command}")
+        show(diagnose_lines(surface(), found.steps, found.next_command))
     return 0 if found.is_in_order else 1

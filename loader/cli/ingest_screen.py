@@ -14,6 +14,7 @@ from loader.status.days import IN_NEED, STATES, DayState, states_of_days
 if TYPE_CHECKING:
     from loader.evidence.facts import RunFacts
     from loader.ingest import Verdict
+    from loader.release import Published
 
 _DAYS_SHOWN = 6
 
@@ -46,16 +47,26 @@ def record_lines(screen: Screen, verdict: Verdict, evidence: str) -> list[str]:
     names = ("inserted", "skipped", "invalid", "errors")
     counts = ", ".join(f"{screen.words(getattr(facts, name))} {name}" for name in names)
     attempt = "" if facts.run["attempt"] == 1 else f" attempt {facts.run['attempt']}"
-    gate = [f"decision {verdict.downstream_decision}"]
+    gate = [f"decision: {verdict.downstream_decision}"]
     if verdict.release is not None:
-        gate.insert(0, verdict.release.sentence)
+        gate.insert(0, _what_the_gate_did(screen, verdict.release))
     run = f"run {shortened(str(facts.run['run_id']))}{attempt}: {amount(screen, facts.total, 'line')}, {counts}"
     return [
         "",
         *paragraph(screen, run, hanging="  "),
-        *paragraph(screen, f"evidence {evidence}", hanging="  "),
+        *paragraph(screen, f"evidence: {evidence}", hanging="  "),
         *spread(screen, gate),
     ]
+
+
+def _what_the_gate_did(screen: Screen, published: Published) -> str:
+    kept_back = [day for decision in published.decisions if not decision.is_open for day in decision.partitions]
+    words = []
+    if published.data_release_id is not None:
+        words.append(f"release {published.data_release_id}: {amount(screen, len(published.partitions), 'day')}")
+    if kept_back:
+        words.append(f"{amount(screen, len(kept_back), 'day')} kept back")
+    return ", ".join(words) or "nothing to release"
 
 
 def notes(verdict: Verdict) -> list[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from loader.cli.options import json_option, lock_option, settings_of
-from loader.cli.output import echo, print_json, print_table, progress
+from loader.cli.output import print_json, progress, show, surface
 from loader.errors import CommandUsageError
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ def release(
     as_json: bool,
 ) -> int:
     """Prove Silver as it stands and let readers see these partitions; ends their holds."""
+    from loader.cli.release_screen import released_lines
     from loader.release.acts import release as release_days
 
     days = _days(partitions, "release")
@@ -93,10 +94,8 @@ def release(
             }
         )
         return 0
-    echo(f"release: {found.sentence}")
-    if released.report_path is not None:
-        echo(f"evidence: {settings.named(released.report_path)}")
-    echo(f"next: loader ready --partition {days[0]}")
+    evidence = None if released.report_path is None else settings.named(released.report_path)
+    show(released_lines(surface(), found, evidence, f"loader ready --partition {days[0]}"))
     return 0
 
 
@@ -106,6 +105,7 @@ def release(
 @json_option
 def hold(partitions: Sequence[str], reason: str | None, as_json: bool) -> int:
     """Keep these partitions as readers see them now, whatever runs, until `loader release`."""
+    from loader.cli.release_screen import held_lines
     from loader.config import load_settings
     from loader.release.acts import hold as hold_days
 
@@ -116,15 +116,8 @@ def hold(partitions: Sequence[str], reason: str | None, as_json: bool) -> int:
     if as_json:
         print_json({"held": [day.isoformat() for day in days], "next_command": next_command})
     else:
-        echo(f"held: {', '.join(map(str, days))}")
-        for row in found:
-            if row["reason"] != why:
-                echo(
-                    f"{row['partition_key']} was held already, by {row['operator']}; the reason stays: {row['reason']}"
-                )
-            if not row["is_known"]:
-                echo(f"{row['partition_key']}: no line of it is known yet")
-        echo(f"next: {next_command}   # when readers may see the newest rows again")
+        told = f"{next_command}   # when readers may see the newest rows again"
+        show(held_lines(surface(), days, why, found, told))
     return 0
 
 
@@ -140,6 +133,7 @@ def _mend(settings: Settings, day: str) -> str:
 @json_option
 def ready(partitions: Sequence[str], as_json: bool) -> int:
     """Exit 0 only when every partition is released and unchanged since; for schedulers."""
+    from loader.cli.release_screen import ready_lines
     from loader.config import load_settings
     from loader.release.acts import readiness
 
@@ -154,7 +148,5 @@ def ready(partitions: Sequence[str], as_json: bool) -> int:
     if as_json:
         print_json({"is_ready": is_ready, "partitions": found, "next_command": next_command})
     else:
-        columns = ("partition_key", "is_ready", "data_release_id", "is_held", "reason")
-        print_table("readers", columns, [[row.get(name) for name in columns] for row in found])
-        echo(f"next: {next_command}", err=not is_ready)
+        show(ready_lines(surface(), found, next_command))
     return 0 if is_ready else 1

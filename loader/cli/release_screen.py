@@ -29,7 +29,7 @@ def released_lines(screen: Screen, published: Published, evidence: str | None, n
     return [
         *paragraph(screen, told, tone="strong"),
         *([f"  {', '.join(also)}"] if also else []),
-        *([f"evidence {screen.words(evidence)}"] if evidence else []),
+        *([f"evidence: {screen.words(evidence)}"] if evidence else []),
         *next_lines(screen, next_command),
     ]
 

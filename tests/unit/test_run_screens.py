@@ -74,8 +74,8 @@ def test_the_day_that_was_asked_for_comes_first() -> None:
         "Of no day that can be read: 17 rejected lines.",
         "",
         "run 01a20487: 8,244 lines, 156 inserted, 7,959 skipped, 86 invalid, 0 errors",
-        f"evidence {EVIDENCE}",
-        "release 1: 1 partition(s)   decision proceed",
+        f"evidence: {EVIDENCE}",
+        "release 1: 1 day   decision: proceed",
     ]
 
 
@@ -122,7 +122,7 @@ def test_what_failed_is_told_where_failures_go_and_nothing_that_was_loaded_is_cl
     found = verdict({"total": 0}, problems=(gone,), exit_code=1, release=None)
     assert found_lines(Screen(80), found) == ["Nothing was loaded."]
     assert failed_lines(Screen(80), found)[0] == "1 of 1 file was not admitted, for one reason:"
-    assert record_lines(Screen(80), found, EVIDENCE)[-1] == "decision hold_downstream"
+    assert record_lines(Screen(80), found, EVIDENCE)[-1] == "decision: hold_downstream"
 
 
 @pytest.mark.parametrize("width", [60, 80, 100, 140])
@@ -172,7 +172,7 @@ def test_hold_and_release_say_what_readers_see_now() -> None:
     assert released_lines(screen, published, "reports/release/3.json", "loader ready --partition 2026-04-17") == [
         "Readers see 2026-04-17 as proved now (release 3).",
         "  1 hold ended, 2 findings let pass",
-        "evidence reports/release/3.json",
+        "evidence: reports/release/3.json",
         "next: loader ready --partition 2026-04-17",
     ]
     assert released_lines(screen, Published(None, ()), None, "make status") == [
