@@ -30,7 +30,7 @@ _END = b"\0"
 
 
 class Listener(Protocol):
-    """What is told. `stage`: what the command is at, by its own words; `spoke`: when something was last said."""
+    """What is told. `stage`: what the command is at, by its own words; `spoke`: when there was last a sign of life."""
 
     @property
     def stage(self) -> str: ...

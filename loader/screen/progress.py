@@ -34,14 +34,17 @@ def stage_lines(screen: Screen, line: str, seconds: float) -> list[str]:
 
 class Lines:
     """Progress as plain lines, each with the seconds of its stage. A stage that takes long says every ten seconds how
-    far it is."""
+    far it is.
+
+    `spoke`: when there was last a sign of life, a word or a step.
+    """
 
     def __init__(self, screen: Screen, write: Callable[[str], None]) -> None:
         self._screen = screen
         self._write = write
         self._stage = ""
-        # When the stage at work began, and when something was last said or heard; seconds of time.monotonic().
-        self._began = self.spoke = self._heard = time.monotonic()
+        # When the stage at work began, and when something was last said; seconds of time.monotonic(), as is `spoke`.
+        self._began = self._said = self.spoke = time.monotonic()
         # From when, and from which step on, the time that is left is reckoned: dbt's first node comes after its start.
         self._paced, self._first = self._began, 0
 
@@ -60,32 +63,32 @@ class Lines:
         found = _STAGED.fullmatch(line)
         if found is not None:
             self._turn_to(found.group(1))
-        self._heard = self.spoke = time.monotonic()
-        self._show(stage_lines(self._screen, line, self._heard - self._began))
+        self._said = self.spoke = time.monotonic()
+        self._show(stage_lines(self._screen, line, self._said - self._began))
 
     def step(self, step: Step, /) -> None:
         self._turn_to(step.stage)
-        self._heard = time.monotonic()
+        self.spoke = time.monotonic()
         if step.unit == "nodes" and self._paced == self._began:
-            self._paced, self._first = self._heard, step.done
-        if self._heard - self.spoke >= SECONDS_BETWEEN_LINES and step.done < step.total:
+            self._paced, self._first = self.spoke, step.done
+        if self.spoke - self._said >= SECONDS_BETWEEN_LINES and step.done < step.total:
             self(f"{step.stage}: {self._how_far(step)}")
 
     def _how_far(self, step: Step) -> str:
         words = [f"{step.done / step.total:.0%} of {_amount(step)}"]
         if step.line_count:
-            seconds = max(self._heard - self._began, 1e-3)
+            seconds = max(self.spoke - self._began, 1e-3)
             words += [f"{step.line_count:,} lines", f"{step.line_count / seconds:,.0f} lines/s"]
         done = step.done - self._first
         if done:
-            left = timedelta(seconds=round((self._heard - self._paced) * (step.total - step.done) / done))
+            left = timedelta(seconds=round((self.spoke - self._paced) * (step.total - step.done) / done))
             words.append(f"{left} left")
         return ", ".join(words)
 
     def _turn_to(self, stage: str) -> None:
         """A stage begins when the one before it was last heard of."""
         if stage != self._stage:
-            self._stage, self._began = stage, self._heard
+            self._stage, self._began = stage, self.spoke
             self._paced, self._first = self._began, 0
 
     def _show(self, lines: list[str]) -> None:
@@ -111,10 +114,10 @@ class Bars(Lines):
         if step.stage != self._stage:
             self._bar.reset(self._task, description=step.stage, total=step.total)
         self._turn_to(step.stage)
-        self._heard = self.spoke = time.monotonic()
+        self.spoke = time.monotonic()
         amounts = _amount(step)
         if step.line_count:
-            seconds = max(self._heard - self._began, 1e-3)
+            seconds = max(self.spoke - self._began, 1e-3)
             amounts += f", {step.line_count:,} lines, {step.line_count / seconds:,.0f} lines/s"
         self._bar.update(self._task, completed=step.done, visible=step.done < step.total, amounts=amounts)
 
