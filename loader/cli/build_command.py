@@ -7,7 +7,7 @@ from contextlib import closing
 import click
 
 from loader.cli.options import json_option, lock_option, settings_of
-from loader.cli.output import echo, print_json
+from loader.cli.output import echo, print_json, progress, show, surface
 
 
 @click.command()
@@ -22,10 +22,12 @@ def build(
     """dbt build under the ingest lock: what a run proves is not replaced meanwhile. Without --select it proves all, and
     what waited for that is released."""
     from loader.advice import after_build
+    from loader.cli.release_screen import gate_words
     from loader.config import parse_partition
     from loader.errors import InfrastructureError
     from loader.release.acts import publish_build
     from loader.runs import IngestLock
+    from loader.screen import next_lines
     from loader.silver import project_sha256, require_whole, run_dbt
     from loader.warehouse import open_warehouse
     from loader.warehouse.shared_memory import explained
@@ -36,7 +38,7 @@ def build(
     if partition is not None:
         arguments += ["--vars", f"{{partition: {parse_partition(partition)}}}"]
     warehouse = open_warehouse(settings)
-    with closing(IngestLock.acquire(warehouse, wait_seconds=settings.lock_timeout)) as lock:
+    with progress() as report, closing(IngestLock.acquire(warehouse, wait_seconds=settings.lock_timeout)) as lock:
         sha256 = project_sha256(settings.project_root)
         result = run_dbt(
             warehouse,
@@ -44,12 +46,13 @@ def build(
             arguments,
             anchors={"writer_token": lock.token},
             is_quiet=as_json,
-            say=lambda line: echo(line, err=True),
+            say=report,
         )
         if select is None:
             require_whole(result, settings.project_root)
             published = publish_build(settings, lock, result, sha256)
-            echo(f"readers: {published.sentence if published else 'nothing was released, nothing is proved'}", err=True)
+            gate = gate_words(surface(err=True), published) if published else "the proof did not close, nothing moved"
+            report(f"readers: {gate}")
     for node in result.failed:
         if explained(node.reason, is_embedded=warehouse.is_embedded):
             raise InfrastructureError(f"dbt could not build {node.name}: {node.reason}", next_command="make diagnose")
@@ -58,7 +61,7 @@ def build(
         nodes = [{"name": node.name, "status": node.status, "failures": node.failures} for node in result.nodes]
         print_json({"dbt_invocation_id": result.invocation_id, "nodes": nodes, "next_command": next_command})
     else:
-        echo(f"next: {next_command}", err=not result.is_ok)
+        show(next_lines(surface(err=not result.is_ok), next_command), err=not result.is_ok)
     return 0 if result.is_ok else 1
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from loader.cli.day_words import equation_lines, fates_in_words, lines_by_fate, sentence_of
 from loader.cli.problem_output import problem_lines
+from loader.cli.release_screen import gate_words
 from loader.screen import Mark, Screen, amount, paragraph, shortened, spread, table
 from loader.screen.terminal import Tone
 from loader.status.days import IN_NEED, STATES, DayState, states_of_days
@@ -14,7 +15,6 @@ from loader.status.days import IN_NEED, STATES, DayState, states_of_days
 if TYPE_CHECKING:
     from loader.evidence.facts import RunFacts
     from loader.ingest import Verdict
-    from loader.release import Published
 
 _DAYS_SHOWN = 6
 
@@ -49,7 +49,7 @@ def record_lines(screen: Screen, verdict: Verdict, evidence: str) -> list[str]:
     attempt = "" if facts.run["attempt"] == 1 else f" attempt {facts.run['attempt']}"
     gate = [f"decision: {verdict.downstream_decision}"]
     if verdict.release is not None:
-        gate.insert(0, _what_the_gate_did(screen, verdict.release))
+        gate.insert(0, gate_words(screen, verdict.release))
     run = f"run {shortened(str(facts.run['run_id']))}{attempt}: {amount(screen, facts.total, 'line')}, {counts}"
     return [
         "",
@@ -57,16 +57,6 @@ def record_lines(screen: Screen, verdict: Verdict, evidence: str) -> list[str]:
         *paragraph(screen, f"evidence: {evidence}", hanging="  "),
         *spread(screen, gate),
     ]
-
-
-def _what_the_gate_did(screen: Screen, published: Published) -> str:
-    kept_back = [day for decision in published.decisions if not decision.is_open for day in decision.partitions]
-    words = []
-    if published.data_release_id is not None:
-        words.append(f"release {published.data_release_id}: {amount(screen, len(published.partitions), 'day')}")
-    if kept_back:
-        words.append(f"{amount(screen, len(kept_back), 'day')} kept back")
-    return ", ".join(words) or "nothing to release"
 
 
 def notes(verdict: Verdict) -> list[str]:

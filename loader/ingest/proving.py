@@ -256,5 +256,5 @@ def _built(build: BuildResult, scope: ProofScope) -> str:
     checks = [node for node in build.nodes if node.unique_id.startswith("test.")]
     failed = [node for node in build.failed if node.unique_id.startswith("test.")]
     passed = f"{len(checks) - len(failed)} of {len(checks)} checks passed" if failed else f"{len(checks)} checks passed"
-    proved = f"everything proved: {scope.reason}" if scope.name == "all" else f"proved what changed {scope.reason}"
-    return f"built, {passed}; {proved}"
+    of_what = "everything" if scope.name == "all" else "what changed"
+    return f"built, {passed} (proof of {of_what}: {scope.reason})"

@@ -103,6 +103,8 @@ class Bars(Lines):
         super().__init__(screen, write)
         self._bar: Any = None
         self._task: Any = None
+        # Whose bar it is: a word may have turned to the next stage before its first step.
+        self._barred = ""
 
     def __exit__(self, *error: object) -> None:
         if self._bar is not None:
@@ -111,7 +113,8 @@ class Bars(Lines):
     def step(self, step: Step, /) -> None:
         if self._bar is None:
             self._begin()
-        if step.stage != self._stage:
+        if step.stage != self._barred:
+            self._barred = step.stage
             self._bar.reset(self._task, description=step.stage, total=step.total)
         self._turn_to(step.stage)
         self.spoke = time.monotonic()

@@ -120,12 +120,16 @@ def test_a_terminal_shows_the_stage_at_work_and_clears_it_at_the_end(monkeypatch
         assert isinstance(report, Bars)
         report("[dim]a line with [brackets]")
         report.step(Step("bronze", "bytes", 10_000_000, 50_000_000, 1_000))
-        report("bronze: [dim]a stage with [brackets]")
-        report.step(Step("bronze", "bytes", 20_000_000, 50_000_000, 2_000))
+        report._bar.refresh()
+        report("silver: [dim]a stage with [brackets]")
+        report.step(Step("silver", "nodes", 20, 55))
         report._bar.refresh()
         raise KeyboardInterrupt
     shown = terminal.getvalue()
     assert "[dim]a line with [brackets]" in shown
     assert "[dim]a stage with [brackets]" in shown
-    assert "50 MB, 2,000 lines" in shown and "40%" in shown
+    assert "50 MB, 1,000 lines" in shown and "20%" in shown
+    # The bar is that of the stage at work, whose name and total are others.
+    _, silver, bar = shown.rpartition("\x1b[2Ksilver")
+    assert silver and " 36%" in bar and "55 nodes" in bar
     assert shown.endswith("\x1b[?25h") or "\x1b[?25h" in shown, "the cursor is shown again"
