@@ -101,7 +101,7 @@ def look_at_manifests(asked: Asked) -> tuple[str, Advice | None]:
         return "none has been registered", _ingest(asked)
     declared = sum(manifest["declared_asset_count"] for manifest in manifests)
     admitted = sum(manifest["admitted_count"] for manifest in manifests)
-    answer = f"{len(manifests)} registered, {admitted} of {declared} declared assets admitted"
+    answer = f"{len(manifests):,} registered, {admitted:,} of {declared:,} files admitted"
     absent = [(manifest, f"{entry}") for manifest in manifests for entry in manifest["absent"] or ()]
     changed = [row for row in fetch_rows(world.cursor, _CHANGED, None) if row["action"] in ("withheld", "missing")]
     for words, names in (
@@ -128,7 +128,7 @@ def look_at_coverage(asked: Asked) -> tuple[str, Advice | None]:
     counted = [each for each in partitions if date.fromisoformat(each.partition_key) not in unasked]
     expected = sum(each.expected_input_count for each in counted)
     taken = sum(each.current_input_count for each in counted)
-    answer = f"{taken} of {expected} expected lines are taken, in {len(counted)} partition(s)"
+    answer = f"{taken:,} of {expected:,} lines are taken, in {len(counted):,} day(s)"
     if unasked:
         takes = take_unasked(world, unasked)
         answer += f"; {len(unasked)} declared day(s) were never asked for ({takes} takes them all)"

@@ -95,7 +95,7 @@ def look_at_damage(asked: Asked) -> tuple[str, Advice | None]:
         advice = advice or Advice(AdviceKind.PROVE, "make build", "proves everything, in the order of its layers")
     if advice is None and traceless:
         advice = traceless[0].advice
-    return "; ".join(answers) or "none of them: the last reconcile has no finding", advice
+    return "; ".join(answers) or "nothing: the last reconcile has no finding", advice
 
 
 def _mend(world: World, rows: Sequence[dict[str, Any]]) -> Advice | None:

@@ -88,11 +88,14 @@ def _look_at_state(asked: Asked) -> tuple[str, Advice | None]:
     kinds: dict[str, list[Mapping[str, Any]]] = {}
     for row in found:
         kinds.setdefault(row["state_kind"], []).append(row)
+    # They classify, and no line is dropped by them: a day says enough.
     words = [
-        f"{kind} {min(row['value_at'] for row in rows)}" + (f" … over {len(rows)} sources" if len(rows) > 1 else "")
-        for kind, rows in kinds.items()
+        f"{kind} {min(row['value_at'] for row in kinds[kind])[:10]}"
+        for kind in ("cursor", "watermark")
+        if kind in kinds
     ]
-    return f"{', '.join(words)}; they classify, no line is dropped by them", None
+    sources = max(len(rows) for rows in kinds.values())
+    return ", ".join(words) + (f" (of {sources} sources, the earliest)" if sources > 1 else ""), None
 
 
 def _look_at_erasures(asked: Asked) -> tuple[str, Advice | None]:
@@ -107,14 +110,14 @@ def _look_at_erasures(asked: Asked) -> tuple[str, Advice | None]:
 
 # A question, who answers it, and what is said where there is nothing to say: what is said otherwise is a notice.
 LOOKS: tuple[tuple[str, Look, str], ...] = (
-    ("do the reports know more?", _look_at_reports, "no: what they tell of is in this warehouse"),
+    ("records lost?", _look_at_reports, "none that the reports know of"),
     ("which manifest?", look_at_manifests, ""),
     ("which run?", look_at_last_run, ""),
     ("where is the state?", _look_at_state, ""),
-    ("does coverage match?", look_at_coverage, ""),
-    ("duplicate, gap, drift, or no trace?", look_at_damage, ""),
+    ("coverage?", look_at_coverage, ""),
+    ("what is wrong?", look_at_damage, ""),
     ("which rules?", look_at_rules, ""),
-    ("has every erasure ended?", _look_at_erasures, ""),
+    ("erasures?", _look_at_erasures, ""),
     ("what do readers see?", look_at_readers, ""),
-    ("do the clocks agree?", _look_at_clocks, "yes, and the server's has not gone back"),
+    ("clocks?", _look_at_clocks, "they agree, and the server's has not gone back"),
 )

@@ -43,7 +43,7 @@ def look_at_readers(asked: Asked) -> tuple[str, Advice | None]:
     ready = [row for row in found if row["is_ready"]]
     held = [row for row in found if row["is_held"]]
     waiting = [row for row in found if not row["is_ready"] and not row["is_held"]]
-    words = [f"{len(ready)} of {len(found)} partition(s) as they are proved"]
+    words = [f"{len(ready)} of {len(found)} day(s) as they are proved"]
     for name, rows in (("held", held), ("not yet", waiting)):
         if rows:
             words.append(f"{name}: {some([_why(row) for row in rows])}")

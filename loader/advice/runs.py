@@ -14,6 +14,7 @@ from loader.errors import LoaderError
 from loader.evidence.facts import fetch_rows
 from loader.printable import pasted
 from loader.recovery.world import World
+from loader.screen.ids import IN_A_COMMAND
 
 # Somebody else's session holds the ingest lock: a build, a release, an erasure; no run tells of these.
 _WRITERS = """
@@ -39,7 +40,8 @@ def look_at_last_run(asked: Asked) -> tuple[str, Advice | None]:
     if last is None:
         return "none has been started", _first_ingest(asked)
     run = world.run(last["run_id"])
-    name = f"{run['mode']} {run['run_id']} attempt {run['attempt']}"
+    attempt = f" attempt {run['attempt']}" if run["attempt"] > 1 else ""
+    name = f"{run['mode']} {run['run_id'][:IN_A_COMMAND]}{attempt}"
     again = Advice(AdviceKind.WAIT, f"make status{asked.suffix}", "again when it has ended")
     if run["is_alive"]:
         at_work = f"last stage done {run['stage']}, process {run['process_id']} on {run['host']}"

@@ -22,7 +22,7 @@ from tests.ingests import DAY, declare, evidence_faults, rows, run, settings, si
 from tests.recoveries import latest_run
 from tests.shared_warehouse import Kept, fresh_database, kept, loader_variables
 
-QUESTION = "do the reports know more?"
+QUESTION = "records lost?"
 NEXT_DAY = date(2026, 4, 18)
 
 
@@ -71,7 +71,7 @@ def test_a_restored_database_replaces_nothing_and_is_told_what_it_lost(backed_up
     """Prevents that the record of what readers saw is gone, and that nobody notices that the database forgot days."""
     whole, root = backed_up
     database = whole.fresh()
-    assert told(look()) == ("no: what they tell of is in this warehouse", True)
+    assert told(look()) == ("none that the reports know of", True)
     assert run(root / "m1.json", partition=NEXT_DAY).release.data_release_id == 2
     hold(settings(), [DAY], "under review")
     lost, content, before = latest_run(database), silver(database), files()

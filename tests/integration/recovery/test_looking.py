@@ -279,7 +279,7 @@ def _answer(found: Diagnosis, question: str) -> str:
 
 
 RUN = "which run?"
-KIND = "duplicate, gap, drift, or no trace?"
+KIND = "what is wrong?"
 READERS = "what do readers see?"
 
 
@@ -293,16 +293,16 @@ class TestDiagnose:
     def test_all_is_in_order(self, database: Warehouse, checkout: Path) -> None:
         found = _diagnosed(database, checkout)
         assert [step.question for step in found.steps] == [
-            "do the reports know more?",
+            "records lost?",
             "which manifest?",
             RUN,
             "where is the state?",
-            "does coverage match?",
+            "coverage?",
             KIND,
             "which rules?",
-            "has every erasure ended?",
+            "erasures?",
             READERS,
-            "do the clocks agree?",
+            "clocks?",
         ]
         assert _wrong(found) == []
         assert found.next_command == "make psql ROLE=reader   # what readers see"
@@ -312,7 +312,7 @@ class TestDiagnose:
         hold(settings(), [date(2026, 4, 16)], "under review")
         found = _diagnosed(database, checkout)
         assert _wrong(found) == []
-        assert _answer(found, READERS) == "3 of 3 partition(s) as they are proved; held: 2026-04-16"
+        assert _answer(found, READERS) == "3 of 3 day(s) as they are proved; held: 2026-04-16"
         rows(database, "update release.partition_pointer set data_release_id = 0 where partition_key <= '2026-04-16'")
         found = _diagnosed(database, checkout)
         assert _wrong(found) == [READERS]
@@ -343,7 +343,7 @@ class TestDiagnose:
         )
         untake(database, "true")
         found = _diagnosed(database, checkout)
-        assert {"which manifest?", RUN, "does coverage match?"} <= set(_wrong(found))
+        assert {"which manifest?", RUN, "coverage?"} <= set(_wrong(found))
         assert found.advice == ends(f"loader retry {latest_run(database)} --mode execute")
 
     def test_a_dead_run_under_another_contract(
@@ -360,7 +360,7 @@ class TestDiagnose:
         """Their manifest lies in no folder that is searched: without its name, the backfill would read others."""
         untake(database, "partition_key < '2026-04-17'")
         found = _diagnosed(database, checkout)
-        assert _wrong(found) == ["does coverage match?"]
+        assert _wrong(found) == ["coverage?"]
         days = "--from 2026-04-15 --to 2026-04-16"
         assert found.advice.command == f"loader backfill {days} --manifest {exports} --mode execute"
         default = checkout / "data" / "seed_manifests" / "m.json"
@@ -402,14 +402,14 @@ class TestDiagnose:
         asked = {"input_path": path, "batch_id": "batch-20260417-007"}
         assert run(**asked, line_limit=1).exit_code == 0
         found = _diagnosed(database, checkout)
-        assert _wrong(found) == ["does coverage match?"]
-        assert "1 admitted file(s) no run has read whole" in _answer(found, "does coverage match?")
+        assert _wrong(found) == ["coverage?"]
+        assert "1 admitted file(s) no run has read whole" in _answer(found, "coverage?")
         assert found.advice.command == command
         assert run(**asked).exit_code == 0
         assert _wrong(_diagnosed(database, checkout)) == []
         untake(database, "asset_id = (select max(asset_id) from ops.source_asset)")
         found = _diagnosed(database, checkout)
-        assert (_wrong(found), found.advice.command) == (["does coverage match?"], command)
+        assert (_wrong(found), found.advice.command) == (["coverage?"], command)
 
     def test_findings_are_of_four_kinds(self, database: Warehouse, checkout: Path) -> None:
         """And the command that mends them is the first of all."""
