@@ -71,18 +71,13 @@ def _sentence(screen: Screen, answer: Status) -> str:
     elif not asked:
         may = "No day was asked for yet."
     elif len(asked) == 1:
-        may = (
-            f"Readers may {'' if relied else 'not '}rely on {asked[0].partition_key}, the only day that was asked for."
-        )
+        may = f"Readers may {'' if relied else 'not '}rely on {asked[0].partition_key}, the one day asked for."
     elif len(relied) == len(asked):
-        may = f"Readers may rely on all {screen.words(len(asked))} days that were asked for."
+        may = f"Readers may rely on all {screen.words(len(asked))} days asked for."
     else:
-        days = amount(screen, len(asked), "day")
-        may = f"Readers may rely on {screen.words(len(relied))} of {days} that were asked for."
-    also = [f"{amount(screen, needed, 'day')} {'needs' if needed == 1 else 'need'} you"] if needed else []
-    if held:
-        count = screen.words(held) if also else amount(screen, held, "day")
-        also.append(f"{count} {'is' if held == 1 else 'are'} held")
+        may = f"Readers may rely on {screen.words(len(relied))} of {screen.words(len(asked))} days asked for."
+    also = [f"{screen.words(needed)} {'needs' if needed == 1 else 'need'} you"] if needed else []
+    also += [f"{screen.words(held)} {'is' if held == 1 else 'are'} held"] if held else []
     is_in_order = not answer.open_answers and not answer.view_faults and not _without_a_day(screen, answer)
     if not also and answer.days and is_in_order:
         return f"{may} Nothing needs you."
@@ -141,7 +136,7 @@ def _told(screen: Screen, found: Sequence[DayState]) -> str:
     reasons = list(dict.fromkeys(day.reason for day in found if day.reason))
     rejected = sum(day.rejected_count for day in found)
     words = [f"{found[0].partition_key} … {found[-1].partition_key}"] if len(found) > 1 else []
-    words += reasons[:1] or [f"{screen.words(rejected)} rejected"]
+    words += reasons[:1] or ([f"{screen.words(rejected)} rejected"] if rejected else [])
     return ", ".join(words) + (f", and {len(reasons) - 1} more" if len(reasons) > 1 else "")
 
 

@@ -9,7 +9,7 @@ from datetime import date
 from loader.screen.terminal import Screen, Tone
 from loader.screen.text import cells, filled
 
-_NOTHING = "·"
+_NOTHING = " "
 _DAYS_OF_A_GROUP = 7
 _INDENT = len("2026-03   ")
 _WIDEST = _INDENT + 31 + 4
@@ -26,7 +26,7 @@ class Sign:
 
 def calendar(screen: Screen, days: Mapping[date, Sign], months: Sequence[date]) -> list[str]:
     """A line for each of `months` (their first days), then the meaning of each sign that stands there: beside the last
-    strip where there is room, else below. A day that is not in `days` is a dot, none after the month's last."""
+    strip where there is room, else below. A day that is not in `days` is a blank."""
     lines = [_strip(screen, days, month) for month in months]
     if not lines:
         return []

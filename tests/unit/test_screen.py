@@ -213,7 +213,7 @@ def test_a_calendar_is_a_strip_a_month_with_the_meaning_of_its_signs() -> None:
     ]
     assert calendar(Screen(60, encoding="ascii"), _days(40), months) == [
         "2026-03   ####### ####### ####### ####### ###",
-        "2026-04   ####### ##----- --x---- ------- -~",
+        "2026-04   ####### ##        x              ~",
         "          # released  x needs you  ~ late",
     ]
     assert calendar(EIGHTY, {}, []) == []
