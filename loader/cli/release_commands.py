@@ -136,6 +136,7 @@ def ready(partitions: Sequence[str], as_json: bool) -> int:
     from loader.cli.release_screen import ready_lines
     from loader.config import load_settings
     from loader.release.acts import readiness
+    from loader.screen import next_lines
 
     days = _days(partitions, "ready")
     settings = load_settings()
@@ -148,5 +149,6 @@ def ready(partitions: Sequence[str], as_json: bool) -> int:
     if as_json:
         print_json({"is_ready": is_ready, "partitions": found, "next_command": next_command})
     else:
-        show(ready_lines(surface(), found, next_command))
+        show(ready_lines(surface(), found))
+        show(next_lines(surface(err=not is_ready), next_command), err=not is_ready)
     return 0 if is_ready else 1

@@ -25,7 +25,8 @@ def gate_words(screen: Screen, published: Published) -> str:
 
 def released_lines(screen: Screen, published: Published, evidence: str | None, next_command: str) -> list[str]:
     days = [day.isoformat() for day in published.partitions]
-    if days:
+    # What readers see already moves without a release.
+    if published.data_release_id is not None and days:
         told = f"Readers see {_named(screen, days)} as proved now (release {published.data_release_id})."
     else:
         told = "Nothing to release: readers see it as it is proved."
@@ -65,8 +66,8 @@ def held_lines(
     ]
 
 
-def ready_lines(screen: Screen, days: Sequence[Mapping[str, Any]], next_command: str) -> list[str]:
-    """The days that are not ready come first."""
+def ready_lines(screen: Screen, days: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The days that are not ready come first. The next command goes where the exit code sends it."""
     waiting = [row for row in days if not row["is_ready"]]
     if len(days) == 1:
         sentence = f"{days[0]['partition_key']} is {'not ' if waiting else ''}ready."
@@ -79,7 +80,7 @@ def ready_lines(screen: Screen, days: Sequence[Mapping[str, Any]], next_command:
         [
             Mark("ready", "good") if row["is_ready"] else Mark("not ready", "bad"),
             row["partition_key"],
-            f"release {row['data_release_id']}" if row["data_release_id"] else "not released",
+            f"release {row['data_release_id']}" if row["data_release_id"] else "",
             row["reason"] or ("held" if row["is_held"] else ""),
         ]
         for row in [*waiting, *(row for row in days if row["is_ready"])]
@@ -87,7 +88,6 @@ def ready_lines(screen: Screen, days: Sequence[Mapping[str, Any]], next_command:
     return [
         *paragraph(screen, sentence, tone="bad" if waiting else "strong"),
         *table(screen, rows, indent="  "),
-        *next_lines(screen, next_command),
     ]
 
 
