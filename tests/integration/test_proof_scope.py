@@ -243,8 +243,9 @@ def test_a_damaged_day_stays_as_it_is_and_every_other_day_goes_on(manifests: lis
     assert rows(database, SHOWN, first) == shown
     assert _ready(database) == {first: False, second: True, third: True, fourth: True}
     assert _faults(database) == []
-    state = reconciled(database)
-    assert state == proved_whole(database)
+    # The checks themselves count what they look at.
+    partial, whole = reconciled(database), proved_whole(database)
+    assert [table for table in whole if partial[table] != whole[table] and not table.startswith("check_")] == []
 
 
 @pytest.mark.long
@@ -370,7 +371,7 @@ def test_a_build_of_everything_is_a_proof_and_waits_for_the_lock(manifests: list
     with closing(IngestLock.acquire(database)) as holder:
         refused = _built("--select", "ticket_fact")
     assert refused.returncode == 4, refused
-    assert f"process {holder.process_id}@{holder.host}" in " ".join(refused.stderr.split())
+    assert f"process {holder.process_id} on {holder.host}" in " ".join(refused.stderr.split())
     built = _built("--partition", FIRST.isoformat())
     assert built.returncode == 0, built
     assert "readers: release 4: 1 partition(s)" in built.stderr
