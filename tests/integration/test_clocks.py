@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from loader.advice import Asked, Diagnosis, diagnose
+from loader.advice import Advice, AdviceKind, Asked, Diagnosis, diagnose
 from loader.advice.clock import look_at_clocks
 from loader.errors import RefusedError
 from loader.recovery.world import looking_at
@@ -98,7 +98,7 @@ def test_a_run_that_was_killed_after_the_clock_went_back_is_the_latest(database:
     rows(database, BEHIND + "update ops.ingest_run set status = 'running', finished_at = null, exit_code = null,"
          f" lock_pid = 1 where run_id = '{killed}'")  # fmt: skip
     found = look()
-    assert found.next_command == f"loader retry {killed} --mode execute"
+    assert found.advice.command == f"loader retry {killed} --mode execute"
     assert planned("retry", run_id=None)["run"]["run_id"] == killed
 
 
@@ -167,9 +167,9 @@ def test_clocks_that_disagree_are_told_and_nothing_expires(
             return datetime.now(zone) + timedelta(hours=2)
 
     monkeypatch.setattr("loader.advice.clock.datetime", Ahead)
-    words, command = clocks(database)
+    words, advice = clocks(database)
     assert "this machine's clock is 2:00:00 ahead of the server's" in str(words)
-    assert str(command).startswith("date -u")
+    assert advice == Advice(AdviceKind.CLOCK, "date -u")
     monkeypatch.setattr("loader.recovery.expire.datetime", Ahead)
     with pytest.raises(RefusedError, match="nobody knows what is old; nothing was removed"):
         planned("expire", older_than="2026-01-01T00:00:00+00:00", keep=1, reason="tests")
