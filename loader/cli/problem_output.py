@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from loader.screen import Failure, Screen, amount, failures
 
 if TYPE_CHECKING:
     from loader.ingest.problems import Problem
 
+_NAMES_SHOWN = 2
 # What a reason of a run is about, and what is so of one, of several.
 _HEADS = {
     "manifest_refused": ("manifest", "is refused, nothing of it was read", "are refused, nothing of them was read"),
@@ -44,3 +45,22 @@ def _failure(problem: Problem, *, has_code: bool = True) -> Failure:
     # Under a head of its own, the code would say the same again.
     code = problem.code if has_code and problem.code != problem.reason_code else ""
     return Failure(code, problem.sentence, problem.name, problem.mend)
+
+
+def absent_rows(screen: Screen, assets: Iterable[Mapping[str, Any]]) -> list[tuple[str, str, str, str]]:
+    """Declared files that are not there to be read, by what became of them and why: that word, how many, the codes, and
+    what these mean, what mends it, and the first names."""
+    groups: dict[tuple[str, str, str], list[str]] = {}
+    for row in assets:
+        why = f"{row['sentence']} {row['mend']}".strip()
+        groups.setdefault((row["disposition"], row["reasons"], why), []).append(row["source_id"])
+    return [
+        (disposition, amount(screen, len(names), "file"), reasons, f"{why} {some_names(names)}")
+        for (disposition, reasons, why), names in groups.items()
+    ]
+
+
+def some_names(names: Sequence[str]) -> str:
+    """The first different ones, and whether there are more."""
+    different = list(dict.fromkeys(names))
+    return ", ".join(different[:_NAMES_SHOWN]) + (", …" if len(different) > _NAMES_SHOWN else "")

@@ -7,6 +7,7 @@ from datetime import date, datetime
 from typing import Any
 
 from loader.cli.day_words import equation_lines, sentence_of
+from loader.cli.problem_output import absent_rows
 from loader.cli.status_screen import loud, run_words, state_words, status_lines
 from loader.screen import Column, Mark, Screen, amount, next_lines, paragraph, shortened, spread, table
 from loader.screen.ids import IN_A_COMMAND
@@ -87,8 +88,8 @@ def _of_findings(screen: Screen, answer: Status, day: date, is_whole: bool) -> l
         rows.append(["", f"and {amount(screen, len(found) - len(shown), 'finding')} more: --all lists them"])
     rows += [[Mark("drift", "look"), f"{row['check_name']}: {row['detail']}"] for row in answer.drift]
     rows += [
-        [Mark(row["disposition"], "bad"), f"{row['source_id']} of {row['manifest_id']} ({row['reasons']})"]
-        for row in answer.absent_assets
+        [Mark(disposition, "bad"), f"{files}, {reasons}: {told}"]
+        for disposition, files, reasons, told in absent_rows(screen, answer.absent_assets)
     ]
     rows += [
         [Mark("tie_unordered", "look"), f"{row['source_id']} of {row['manifest_id']} ({row['version_count']} versions)"]

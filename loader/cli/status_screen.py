@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from loader.cli.problem_output import absent_rows, some_names
 from loader.screen import Mark, Screen, Sign, amount, calendar, next_lines, paragraph, shortened, spread, table
 from loader.status import Status
 from loader.status.days import IN_NEED, DayState, State
@@ -145,16 +146,16 @@ def _without_a_day(screen: Screen, answer: Status) -> list[list[object]]:
     rows: list[list[object]] = []
     for row in [row for row in answer.findings if row["partition_key"] is None][:2]:
         rows.append([Mark("needs you", "bad"), "all days", row["table_name"], f"{row['check_name']} ({row['detail']})"])
-    for (disposition, reasons), names in _grouped(
-        ((row["disposition"], row["reasons"]), row["source_id"]) for row in answer.absent_assets
-    ):
-        rows.append([Mark(disposition, "bad"), amount(screen, len(names), "file"), reasons, _some(names)])
+    for disposition, files, reasons, told in absent_rows(screen, answer.absent_assets):
+        rows.append([Mark(disposition, "bad"), files, reasons, told])
     for check, names in _grouped((row["check_name"], row["partition_key"] or "no day") for row in answer.drift):
-        rows.append([Mark("drift", "look"), amount(screen, len(set(names)), "day"), check, _some(sorted(set(names)))])
+        rows.append(
+            [Mark("drift", "look"), amount(screen, len(set(names)), "day"), check, some_names(sorted(set(names)))]
+        )
     if answer.ties:
         names = [row["source_id"] or "a file without a manifest" for row in answer.ties]
         rows.append(
-            [Mark("tie_unordered", "look"), amount(screen, len(names), "file"), "which is newer?", _some(names)]
+            [Mark("tie_unordered", "look"), amount(screen, len(names), "file"), "which is newer?", some_names(names)]
         )
     return rows
 
@@ -162,11 +163,6 @@ def _without_a_day(screen: Screen, answer: Status) -> list[list[object]]:
 def _cut(text: str) -> str:
     """The beginning of a text that its own command tells whole."""
     return text if len(text) <= 160 else text[:160].rpartition(" ")[0] + " …"
-
-
-def _some(names: Sequence[str]) -> str:
-    different = list(dict.fromkeys(names))
-    return ", ".join(different[:2]) + (", …" if len(different) > 2 else "")
 
 
 def _grouped(pairs: Iterable[tuple[Any, str]]) -> list[tuple[Any, list[str]]]:

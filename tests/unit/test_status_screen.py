@@ -209,16 +209,19 @@ def test_years_that_need_nothing_have_a_line_each() -> None:
 
 def test_what_is_of_no_day_is_told_too() -> None:
     partitions, readers = released(date(2026, 4, 17), 2)
+    why = {"sentence": "The file's SHA-256 is another.", "mend": "Deliver it again."}
     absent = [
         {"manifest_id": "m", "source_id": f"{name}.jsonl", "disposition": "withheld", "reasons": "checksum_mismatch"}
+        | why
         for name in ("a", "b", "c")
     ]
     found = status(partitions, readers, [finding(None)], absent_assets=absent, next_command="make dry-run")
-    assert status_lines(Screen(100), found)[:6] == [
+    assert status_lines(Screen(100), found)[:7] == [
         "Readers may rely on all 2 days asked for.",
         "",
         "needs you   all days   silver.ticket_fact   ticket_missing (TKT-20260417-000001)",
-        "withheld    3 files    checksum_mismatch    a.jsonl, b.jsonl, …",
+        "withheld    3 files    checksum_mismatch    The file's SHA-256 is another. Deliver it again.",
+        "                                            a.jsonl, b.jsonl, …",
         "released    2 days     204 lines            2026-04-17 … 2026-04-18, 4 rejected",
         "",
     ]
