@@ -10,6 +10,7 @@ from loader.advice.kinds import Advice, AdviceKind
 from loader.advice.manifests import Declared, ad_hoc, named, paths_of, sorted_out
 from loader.errors import RefusedError
 from loader.evidence.facts import fetch_rows
+from loader.ingest.problems import ABSENT, explained, words_of
 from loader.recovery.plan import PartitionState
 from loader.recovery.unasked import never_asked
 from loader.recovery.world import World
@@ -17,9 +18,7 @@ from loader.runs.registry import ruleset_in_effect
 
 _MANIFESTS = """
 select manifest.manifest_id, manifest.manifest_path, manifest.declared_asset_count,
-    count(*) filter (where entry.disposition = 'admitted') as admitted_count,
-    array_agg(entry.source_id || ' (' || array_to_string(entry.reason_codes, ', ') || ')' order by entry.ordinal)
-        filter (where entry.disposition in ('withheld', 'missing')) as absent
+    count(*) filter (where entry.disposition = 'admitted') as admitted_count
 from ops.manifest as manifest
 inner join ops.manifest_asset as entry using (manifest_id)
 group by manifest.manifest_id, manifest.manifest_path, manifest.declared_asset_count order by manifest.manifest_id
@@ -102,16 +101,19 @@ def look_at_manifests(asked: Asked) -> tuple[str, Advice | None]:
     declared = sum(manifest["declared_asset_count"] for manifest in manifests)
     admitted = sum(manifest["admitted_count"] for manifest in manifests)
     answer = f"{len(manifests):,} registered, {admitted:,} of {declared:,} files admitted"
-    absent = [(manifest, f"{entry}") for manifest in manifests for entry in manifest["absent"] or ()]
+    absent = explained(fetch_rows(world.cursor, ABSENT, None), words_of(world.settings.project_root))
     changed = [row for row in fetch_rows(world.cursor, _CHANGED, None) if row["action"] in ("withheld", "missing")]
-    for words, names in (
-        ("absent", [entry for _, entry in absent]),
-        ("archived, and changed since", [f"{row['source_id']} ({row['reasons']})" for row in changed]),
-    ):
-        answer += f"; {words}: {some(names, separator=', ')}" if names else ""
+    groups: dict[str, list[str]] = {}
+    for row in absent:
+        why = f"{row['disposition']} ({row['reasons']}: {row['sentence']} {row['mend']})"
+        groups.setdefault(why.replace(" )", ")"), []).append(row["source_id"])
+    for row in changed:
+        groups.setdefault(f"archived, and changed since ({row['reasons']})", []).append(row["source_id"])
+    for why, names in groups.items():
+        answer += f"; {len(names)} {why}: {some(names, separator=', ')}"
     if not absent and not changed:
         return answer, None
-    looked_at = [row["manifest_path"] for row in (*(manifest for manifest, _ in absent), *changed)]
+    looked_at = [row["manifest_path"] for row in (*absent, *changed)]
     return answer, Advice(AdviceKind.DELIVER, f"make dry-run{named(world, looked_at)}{asked.suffix}")
 
 

@@ -31,8 +31,7 @@ def completeness(partition: str | None, as_json: bool) -> int:
     """
     from loader.advice import after_question
     from loader.config import load_settings, parse_partition
-    from loader.contract.reasons import load_reason_codes
-    from loader.ingest.problems import Words
+    from loader.ingest.problems import words_of
     from loader.reports import read_completeness
     from loader.reports.markdown import write_report
     from loader.screen import next_lines
@@ -53,7 +52,7 @@ def completeness(partition: str | None, as_json: bool) -> int:
     if as_json:
         print_json({**answer.record(), "report_paths": [str(text), str(data)], "next_command": next_command})
     else:
-        words = Words(load_reason_codes(settings.project_root / "contracts"))
+        words = words_of(settings.project_root)
         show(completeness_lines(surface(), answer, words, settings.named(text)))
         screen = surface(err=not answer.is_complete)
         show(next_lines(screen, next_command), err=not answer.is_complete)

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
-from loader.contract.reasons import ReasonCodes
+from loader.contract.reasons import ReasonCodes, load_reason_codes
 from loader.gate import Finding
 from loader.manifest import ManifestRefusedError
 from loader.printable import pasted
@@ -16,6 +17,13 @@ from loader.printable import pasted
 _SENTENCES_TOLD = 2
 _VIOLATIONS_TOLD = 3
 _REASONS_TOLD = 20
+
+# Declared files that are not there to be read, as they were judged last.
+ABSENT = """
+select manifest_id, manifest_path, source_id, disposition, array_to_string(reason_codes, ', ') as reasons
+from ops.manifest_asset inner join ops.manifest using (manifest_id)
+where disposition in ('withheld', 'missing') order by manifest_id, source_id
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +79,21 @@ class Words:
     def _is_reject(self, code: str) -> bool:
         reason = self.reasons.by_code.get(code)
         return reason is None or reason.severity == "reject"
+
+
+def words_of(project_root: Path) -> Words:
+    """What is known of reasons when no gate of this command has said anything."""
+    return Words(load_reason_codes(project_root / "contracts"))
+
+
+def explained(rows: Iterable[Mapping[str, Any]], words: Words) -> list[dict[str, Any]]:
+    """Rows of ABSENT, each with the sentence of its codes and what mends it."""
+    told = []
+    for row in rows:
+        entry = (row["manifest_id"], row["source_id"])
+        problem = of_asset(words, entry, row["disposition"], row["reasons"].split(", "))
+        told.append({**row, "sentence": problem.sentence, "mend": problem.mend})
+    return told
 
 
 def of_asset(words: Words, entry: tuple[str, str], disposition: str, codes: Sequence[str], what: str = "") -> Problem:

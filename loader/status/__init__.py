@@ -11,11 +11,10 @@ from typing import Any
 from loader.advice import Asked, diagnose
 from loader.advice.readers import read_shown
 from loader.config import Settings, load_settings
-from loader.contract.reasons import load_reason_codes
 from loader.contract.ruleset import load_ruleset
 from loader.evidence import read_open_drift, read_ties
 from loader.evidence.facts import fetch_rows, json_value
-from loader.ingest.problems import Words, of_asset
+from loader.ingest.problems import ABSENT, explained, words_of
 from loader.recovery.world import World
 from loader.release.views import view_faults
 from loader.status.days import DayState, states_of_days
@@ -71,11 +70,6 @@ _STATE = "select record_source, state_kind, value_at from ops.ingest_state order
 
 _PROOFS = """
 select distinct on (scope) scope, proved_at, run_id::text, load_count from ops.proof order by scope, proof_id desc
-"""
-
-_ABSENT = """
-select manifest_id, source_id, disposition, array_to_string(reason_codes, ', ') as reasons
-from ops.manifest_asset where disposition in ('withheld', 'missing') order by manifest_id, source_id
 """
 
 _FINDINGS = """
@@ -158,7 +152,7 @@ def read_status(
         runs = _rows(cursor, _RUNS, day)
         state = _rows(cursor, _STATE, {})
         proofs = _rows(cursor, _PROOFS, {})
-        absent = _explained(_rows(cursor, _ABSENT, {}), today)
+        absent = explained(_rows(cursor, ABSENT, {}), words_of(today.project_root))
         drift = [each.as_record() for each in read_open_drift(cursor) if partition in (None, each.partition_key)]
         ties = [each.as_record() for each in read_ties(cursor, None if partition is None else [partition])]
         shown = [
@@ -192,17 +186,6 @@ def read_status(
         next_command=found.next_command,
         notices=found.notices,
     )
-
-
-def _explained(rows: Sequence[Mapping[str, Any]], settings: Settings) -> list[dict[str, Any]]:
-    """Files that are not there to be read, each with what its codes mean and what allows or mends it."""
-    words = Words(load_reason_codes(settings.project_root / "contracts"))
-    explained = []
-    for row in rows:
-        entry = (row["manifest_id"], row["source_id"])
-        problem = of_asset(words, entry, row["disposition"], row["reasons"].split(", "))
-        explained.append({**row, "sentence": problem.sentence, "mend": problem.mend})
-    return explained
 
 
 def _nearest(cursor: Any, partition: date) -> list[str]:
