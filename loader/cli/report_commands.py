@@ -112,12 +112,13 @@ def completeness_lines(screen: Screen, answer: Completeness, words: Words, repor
     from loader.screen import Failure, amount, failures, listing, paragraph, table
 
     lines = paragraph(screen, f"{answer.answer[:1].upper()}{answer.answer[1:]}.")
-    shown = [row for row in answer.partitions if answer.partition or not row["is_complete"]]
+    known = [row for row in answer.partitions if row["partition_key"] not in answer.unasked]
+    shown = [row for row in known if answer.partition or not row["is_complete"]]
     for row in shown[:_DAYS_SHOWN]:
         lines += _day(screen, row)
     if len(shown) > _DAYS_SHOWN:
         lines.append(f"  and {amount(screen, len(shown) - _DAYS_SHOWN, 'more day')}: the report has all")
-    if answer.partition is None and (whole := len(answer.partitions) - len(shown)):
+    if answer.partition is None and (whole := len(known) - len(shown)):
         lines.append(f"  {amount(screen, whole, 'day')} complete")
     lines += failures(
         screen,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -22,7 +23,8 @@ LOADER = [_SCRIPT] if _SCRIPT else [sys.executable, "-c", "from loader.cli impor
 
 @dataclass(frozen=True)
 class Done:
-    """A command that ended. `next_command` is the last line of what it said where errors go."""
+    """A command that ended. `next_command` is the last line of what it said where errors go, and behind it why, which
+    stands above it where a line has no room for both."""
 
     code: int
     out: str
@@ -30,9 +32,10 @@ class Done:
 
     @property
     def next_command(self) -> str:
-        last = self.err.rstrip("\n").rsplit("\n", 1)[-1]
+        before, _, last = self.err.rstrip("\n").rpartition("\n")
         assert last.startswith("next: "), self.err
-        return last.removeprefix("next: ")
+        why = re.search(r"(?:\A|\n)why:  (.*(?:\n {6}.*)*)\Z", before)
+        return last.removeprefix("next: ") + (f"   # {' '.join(why[1].split())}" if why else "")
 
     @property
     def said(self) -> str:
