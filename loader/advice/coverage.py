@@ -110,7 +110,7 @@ def look_at_manifests(asked: Asked) -> tuple[str, Advice | None]:
     for row in changed:
         groups.setdefault(f"archived, and changed since ({row['reasons']})", []).append(row["source_id"])
     for why, names in groups.items():
-        answer += f"; {len(names)} {why}: {some(names, separator=', ')}"
+        answer += f"; {len(names):,} {why}: {some(names, 2, ', ')}"
     if not absent and not changed:
         return answer, None
     looked_at = [row["manifest_path"] for row in (*absent, *changed)]

@@ -7,7 +7,7 @@ from contextlib import closing
 import click
 
 from loader.cli.options import json_option, lock_option, settings_of
-from loader.cli.output import echo, print_json, progress, show, surface
+from loader.cli.output import print_json, progress, show, surface
 
 
 @click.command()
@@ -71,6 +71,7 @@ def docs() -> int:
     import shutil
 
     from loader.config import load_settings
+    from loader.screen import paragraph
     from loader.silver import run_dbt
     from loader.warehouse import open_warehouse
 
@@ -79,5 +80,6 @@ def docs() -> int:
     page = settings.report_dir / "dbt_docs" / "index.html"
     page.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(settings.state_folder / "dbt" / "target" / "static_index.html", page)
-    echo(f"dbt docs: {page}")
+    told = f"The dbt documentation is one page, for any browser: {page.resolve().as_uri()}"
+    show(paragraph(surface(), told))
     return 0

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from loader.errors import OutputError
-from loader.printable import in_one_line, visible
 
 if TYPE_CHECKING:
     from loader.screen import Screen
@@ -35,11 +34,6 @@ def lines(kind: type[Lines] | None = None) -> Lines:
     from loader.screen.progress import Lines
 
     return (kind or Lines)(surface(err=True), lambda line: click.echo(line, err=True))
-
-
-def echo(text: str, *, err: bool = False) -> None:
-    """One or more lines in plain words; what a value could make a terminal do is shown, not done."""
-    click.echo(visible(text), err=err)
 
 
 def surface(*, err: bool = False) -> Screen:
@@ -91,25 +85,3 @@ def error_lines(screen: Screen, message: str, next_command: str) -> list[str]:
         lines += paragraph(screen, line.strip(), indent=step, hanging=step + "  ")
     lines[0] = screen.painted("error:", "bad") + lines[0].removeprefix("error:")
     return [*lines, *next_lines(screen, next_command)]
-
-
-def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """A table: drawn on a terminal, tab-separated otherwise so that `cut` and `awk` work."""
-    cells = [["" if value is None else in_one_line(str(value)) for value in row] for row in rows]
-    if not sys.stdout.isatty():
-        echo(f"# {title}")
-        for row in (columns, *cells):
-            click.echo("\t".join(row))
-        return
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    # As Text, so that nothing in a value is markup of rich's.
-    table = Table(title=Text(visible(title)), title_justify="left")
-    for column in columns:
-        # An id that is cut into lines cannot be copied.
-        table.add_column(column, overflow="fold", no_wrap=column.endswith("run_id"))
-    for row in cells:
-        table.add_row(*map(Text, row))
-    Console().print(table)

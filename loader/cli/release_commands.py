@@ -116,7 +116,7 @@ def hold(partitions: Sequence[str], reason: str | None, as_json: bool) -> int:
     if as_json:
         print_json({"held": [day.isoformat() for day in days], "next_command": next_command})
     else:
-        told = f"{next_command}   # when readers may see the newest rows again"
+        told = f"{next_command}   # when readers may see newer rows"
         show(held_lines(surface(), days, why, found, told))
     return 0
 

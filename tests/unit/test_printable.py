@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from loader.cli import output
 from loader.printable import in_one_line, pasted, visible, visible_in_colour, visible_without_colour
 from loader.reports.markdown import table
+from loader.screen import paragraph
+from loader.screen import table as drawn
 
 HOSTILE = "a\x1b[2J\x1b]0;title\x07\x9b2J\u202e\u2028\r\b\x7f\x00[/red][link=http://x]y[/link]\tb\n# c"
 
@@ -69,9 +71,9 @@ def test_tables_lines_and_errors_show_values_as_they_are(
     """Prevents rich's markup in a name (an unknown tag even ends the command), and a row that a value adds."""
     monkeypatch.setattr("sys.stdout.isatty", lambda: is_terminal)
     monkeypatch.setenv("COLUMNS", "300")
-    output.print_table(f"title {HOSTILE}", ["name", "count"], [[HOSTILE, 1], [None, 2]])
+    output.show(drawn(output.surface(), [[HOSTILE, 1], [None, 2]], ["name", "count"]))
     output.print_error(HOSTILE, f"ls {HOSTILE}", 1, as_json=False)
-    output.echo(HOSTILE)
+    output.show(paragraph(output.surface(), HOSTILE))
     with output.progress() as report:
         report(HOSTILE)
         report(f"gate: {HOSTILE}")
