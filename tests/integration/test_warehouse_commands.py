@@ -69,9 +69,10 @@ def test_the_commands_of_a_day(project: Settings) -> None:
             refused = _run(project, *words)
             assert refused.returncode == 4, refused.stderr
             who = f"a command writes the warehouse: process {held.process_id}@{held.host}, database omnisupport, for "
-            assert f"error: {who}" in " ".join(refused.stderr.split())
+            said = " ".join(refused.stderr.split())
+            assert f"error: {who}" in said
+            assert f" and make {command} when it has ended; make {command} FORCE=1 ends it" in said
             assert refused.stderr.splitlines()[-1].startswith("next: make status")
-            assert refused.stderr.splitlines()[-1].endswith(f"; make {command} FORCE=1 ends it")
         assert embedded_status(project).is_running
         assert _run(project, "down", "--force").returncode == 0
         assert not embedded_status(project).is_running
