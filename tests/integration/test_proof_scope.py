@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import psycopg2
 import pytest
 
 from data.generator import Options, generate
@@ -19,6 +21,7 @@ from loader.contract.ruleset import Ruleset, too_long
 from loader.contract.ticket import AcceptedRecord, RejectedRecord
 from loader.errors import CommandUsageError
 from loader.ingest import Verdict, proving
+from loader.release.acts import readiness
 from loader.runs.lock import IngestLock
 from loader.silver import BuildResult, run_dbt
 from loader.warehouse import Warehouse
@@ -143,6 +146,50 @@ def test_an_ingest_with_nothing_new_proves_nothing_again_and_says_when_all_was_p
     assert verdict.facts.last_proof_of_all_at is not None
     assert rows(database, "select scope from ops.proof order by proof_id") == [("all",), ("changes",), ("changes",)]
     assert rows(database, "select count(*) from ops.unproved_change") == [(0,)]
+
+
+def _show_twice(database: Warehouse, ticket_id: str) -> date:
+    """A ticket of the second release gets a row of the first, too, which no release has ended; returns its day."""
+    copied = "jsonb_build_object('first_release_id', 1, 'end_release_id', 1000)"
+    rows(
+        database,
+        f"insert into release.ticket_row select (jsonb_populate_record(row, {copied})).* from release.ticket_row as row"
+        " where ticket_id = %s and first_release_id = 2",
+        ticket_id,
+    )
+    seen = rows(database, "select partition_key from serving.ticket_fact where ticket_id = %s", ticket_id)
+    assert len(seen) == 2
+    return seen[0][0]  # type: ignore[no-any-return]
+
+
+def test_a_ticket_that_readers_see_twice_is_found_when_it_changes_and_when_all_is_proved(
+    manifests: list[Path], database: Warehouse, tmp_path: Path
+) -> None:
+    """Prevents an ingest that reads all that is released for the few rows it touches, and a promise nobody keeps."""
+    second = "select ticket_id from release.ticket_row group by 1 having min(first_release_id) = 2 order by 1"
+    export = manifests[2].parent / json.loads(manifests[2].read_text())["assets"][0]["source_url_or_path"]
+    content = gzip.decompress(export.read_bytes()) if export.suffix == ".gz" else export.read_bytes()
+    untouched, touched = [name for (name,) in rows(database, second) if str(name).encode() not in content][:2]
+    # The database itself refuses a second newest row.
+    newest = "select (jsonb_populate_record(row, '{\"first_release_id\": 1}')).* from release.ticket_row as row"
+    with pytest.raises(psycopg2.errors.UniqueViolation, match="ticket_row_newest"):
+        rows(database, f"insert into release.ticket_row {newest} where ticket_id = %s", untouched)
+
+    day = _show_twice(database, untouched)
+    (answer,) = readiness(settings(), [day])
+    assert not answer["is_ready"] and "of its release's" in answer["reason"]
+    verdict = run(manifests[2])
+    assert (verdict.exit_code, verdict.proof.name) == (0, "changes"), (verdict.problems, verdict.proof)
+    assert not run_dbt(database, ROOT, ["test", "--select", "serving_ticket_fact"]).is_ok
+
+    _show_twice(database, touched)
+    ((payload,), *_) = rows(database, "select raw_payload from bronze.raw_ticket_event where ticket_id = %s", touched)
+    late = {**json.loads(payload), "updated_at": "2026-06-01T00:00:00Z", "ingest_batch_id": "batch-20260601-001"}
+    write_export(tmp_path / "late" / "tickets-late.jsonl", [late])
+    verdict = run(declare(tmp_path / "late", "late"))
+    assert (verdict.exit_code, verdict.proof.name) == (1, "all"), verdict.problems
+    assert "shown_once" in str(verdict.problems)
+    assert rows(database, "select count(*) from release.data_release") == [(3,)]
 
 
 @pytest.mark.parametrize(

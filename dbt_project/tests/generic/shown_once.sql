@@ -1,0 +1,14 @@
+{#- Fails with the tickets that readers see more than once. Where only changes are proved, of those alone: a release
+    writes no row of another, and the database lets no ticket have two newest rows (release.ticket_row_newest). -#}
+{% test shown_once(model, column_name) %}
+{%- set scope_ticket = ref('scope_ticket') %}
+select
+    {{ column_name }},
+    count(*) as shown_count
+from {{ model }}
+{%- if is_proving_changes() %}
+where {{ column_name }} = any(array(select scope_ticket.ticket_id from {{ scope_ticket }} as scope_ticket))
+{%- endif %}
+group by {{ column_name }}
+having count(*) > 1
+{% endtest %}
