@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from bench.exports import Exports, make_exports, split_exports
-from bench.measure import BenchError
+from bench.measure import BenchError, Measurement
 from bench.releases import releases
 from bench.report import Route, as_record, as_table, plot
 from bench.routes import backfill, by_hand, planning, product, proved_by_hand, read_jsonl
@@ -21,6 +21,7 @@ _FAR_OFF = {
     "product / floor A": 30.0,
     "product / floor B": 20.0,
     "cpu, product / floor A": 30.0,
+    "cpu, product / floor B": 20.0,
     "cpu, floor B / floor A": 4.0,
     "again / product": 1.2,
     "verify / product": 1.0,
@@ -100,9 +101,12 @@ def _measure(settings: Settings, place: Path, lines: int, partitions: int, round
         click.echo(f"round {number} of {rounds}: product …", err=True)
         shutil.rmtree(place / "work", ignore_errors=True)
         products.append(product(settings, exports, place / "work"))
+        _tell(products[-1].chain)
         click.echo(f"round {number} of {rounds}: floors …", err=True)
         floors.append(by_hand(settings, exports))
+        _tell(floors[-1])
         proved.append(proved_by_hand(settings, exports, place / "work"))
+        _tell(proved[-1])
     click.echo("backfill …", err=True)
     backfilled = backfill(settings, exports, place / "work")
     return [
@@ -115,6 +119,11 @@ def _measure(settings: Settings, place: Path, lines: int, partitions: int, round
         Route("floor B", lines, proved),
         Route("dbt build", lines, [measured.dbt for measured in products]),
     ]
+
+
+def _tell(measured: Measurement) -> None:
+    cpu = f", {measured.cpu.seconds:.1f} CPU seconds" if measured.cpu else ""
+    click.echo(f"  {measured.seconds:.1f} seconds{cpu}", err=True)
 
 
 def _measure_releases(
@@ -168,6 +177,7 @@ def _ratios(routes: dict[str, Route]) -> dict[str, float]:
         "product / floor A": chain.seconds / routes["floor A"].seconds,
         "product / floor B": chain.seconds / routes["floor B"].seconds,
         "cpu, product / floor A": chain.cpu_seconds / routes["floor A"].cpu_seconds,
+        "cpu, product / floor B": chain.cpu_seconds / routes["floor B"].cpu_seconds,
         "cpu, floor B / floor A": routes["floor B"].cpu_seconds / routes["floor A"].cpu_seconds,
         "again / product": routes["product, again"].seconds / chain.seconds,
         "verify / product": routes["verify"].seconds / chain.seconds,

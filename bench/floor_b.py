@@ -24,8 +24,9 @@ from bench.floor_a import floor as floor_a
 from bench.measure import BenchError
 from loader.warehouse import Warehouse
 
+# What is made when the tables are full.
 _INDEX = re.compile(r"create index .*?;", re.DOTALL)
-_LINE_KEY = "primary key (asset_id, line_number, ruleset_id)"
+_KEY = re.compile(r",?\s*primary key( \([a-z_, ]+\))?(?=,?\n)")
 
 # A session that sorts in memory, and works on both cores where the server lets it.
 _SESSION = """
@@ -34,65 +35,107 @@ set maintenance_work_mem = '512MB';
 set jit = off;
 set parallel_setup_cost = 0;
 set parallel_tuple_cost = 0.005;
-set synchronous_commit = off;
 """
 
-# One digest of a row: hash_record_extended alone is linear in its columns, so that swapped values would go unseen.
-_DIGEST = "pg_catalog.hashtextextended(pg_catalog.hash_record_extended(row({}), 0)::text, 0)"
-_FIELDS = (
+# What was delivered twice keeps its first place; found in the lines, which are narrow.
+_FIRST_DELIVERIES = """
+delete from bronze.raw_ticket_event as event
+using (
+    select asset_id, line_number, row_number() over (partition by event_id order by asset_id, line_number) as place
+    from bronze.asset_line
+    where event_id in (
+        select event_id from bronze.asset_line where event_id is not null group by event_id having count(*) > 1
+    )
+) as delivery
+where delivery.place > 1 and event.asset_id = delivery.asset_id and event.line_number = delivery.line_number
+"""
+_KEYS = {
+    "raw_ticket_event": "event_id",
+    "asset_line": "asset_id, line_number, ruleset_id",
+    "rejected_record": "asset_id, line_number, ruleset_id",
+}
+
+# The digest of a ticket, from that of its content: hash_record_extended alone is linear in its columns, so that swapped
+# values would go unseen.
+_CONTENT = "pg_catalog.hash_record_extended(row({}), 0)"
+_DIGEST = "pg_catalog.hashtextextended({}::text, {})"
+FIELDS = (
     "ticket_id", "record_source", "schema_version", "customer_id", "org_id", "status", "priority", "category",
     "product_line", "product_version", "error_codes", "asset_ids", "assignee_id", "sla_tier", "sla_due_at",
     "created_at", "updated_at", "resolved_at", "pii_level", "pii_redacted", "quality_gate", "owner", "tags",
-    "partition_key", "version_count", "event_id",
+    "partition_key", "event_id",
 )  # fmt: skip
-# Typed from the payload alone: nothing that the judge has typed is believed.
-_FROM_PAYLOAD = """
-    fields.ticket_id, fields.source_id as record_source, fields.schema_version, fields.customer_id, fields.org_id,
-    fields.status, fields.priority, fields.category, fields.product_line, fields.product_version, fields.error_codes,
-    fields.asset_ids, fields.assignee_id, fields.sla_tier,
-    date_trunc('microseconds', fields.sla_due_at) as sla_due_at, fields.created_at, fields.updated_at,
-    fields.resolved_at, fields.pii_level, fields.pii_redacted, fields.quality_gate, fields.owner, fields.tags,
-    (fields.created_at at time zone 'UTC')::date as partition_key
-"""
-_FIELD_TYPES = """
-    ticket_id text, source_id text, schema_version text, customer_id text, org_id text, status text, priority text,
-    category text, product_line text, product_version text, error_codes jsonb, asset_ids jsonb, assignee_id text,
-    sla_tier text, sla_due_at timestamptz, created_at timestamptz, updated_at timestamptz, resolved_at timestamptz,
-    pii_level text, pii_redacted boolean, quality_gate text, owner text, tags jsonb
-"""
+_VERSION_ORDER = "coalesce(updated_at, created_at) desc, asset_id desc, line_number desc, record_fingerprint desc"
 
-# The winner of each ticket by instant, file, line and fingerprint, then its fields.
+# The winner of each ticket by instant, file, line and fingerprint. Only tickets of several versions are sorted; what
+# the judge has typed is taken from it.
 _TICKETS = f"""
+create temporary table version on commit drop as
+select
+    event_id,
+    row_number() over (partition by ticket_id order by {_VERSION_ORDER}) as place,
+    count(*) over (partition by ticket_id) as version_count
+from bronze.raw_ticket_event
+where ticket_id in (select ticket_id from bronze.raw_ticket_event group by ticket_id having count(*) > 1);
+analyze version;
 create schema silver;
 create table silver.ticket as
-with ranked as (
-    select
-        event_id,
-        row_number() over (
-            partition by ticket_id
-            order by coalesce(updated_at, created_at) desc, asset_id desc, line_number desc, record_fingerprint desc
-        ) as place,
-        count(*) over (partition by ticket_id) as version_count
-    from bronze.raw_ticket_event
+select
+    event.ticket_id, event.source_id as record_source, fields.schema_version, event.customer_id, fields.org_id,
+    fields.status, fields.priority, fields.category, fields.product_line, fields.product_version, fields.error_codes,
+    fields.asset_ids, fields.assignee_id, fields.sla_tier, event.sla_due_at, event.created_at, event.updated_at,
+    event.resolved_at, fields.pii_level, fields.pii_redacted, fields.quality_gate, fields.owner, fields.tags,
+    event.partition_key, coalesce(version.version_count, 1) as version_count, event.event_id, event.asset_id,
+    event.line_number, event.run_id
+from bronze.raw_ticket_event as event
+left join version on version.event_id = event.event_id
+cross join lateral json_to_record(event.raw_payload::json) as fields (
+    schema_version text, org_id text, status text, priority text, category text, product_line text,
+    product_version text, error_codes jsonb, asset_ids jsonb, assignee_id text, sla_tier text, pii_level text,
+    pii_redacted boolean, quality_gate text, owner text, tags jsonb
 )
-select {_FROM_PAYLOAD}, ranked.version_count, event.event_id, event.asset_id, event.line_number, event.run_id
-from ranked
-inner join bronze.raw_ticket_event as event on event.event_id = ranked.event_id
-cross join lateral json_to_record(event.raw_payload::json) as fields ({_FIELD_TYPES})
-where ranked.place = 1;
+where coalesce(version.place, 1) = 1;
 alter table silver.ticket add primary key (ticket_id);
 """
 
 _RELEASE = f"""
 create schema release;
 create table release.ticket_row as
-select 1::bigint as first_release_id, {_DIGEST.format(", ".join(_FIELDS))} as row_digest, ticket.*
+select
+    1::bigint as first_release_id,
+    {_DIGEST.format(_CONTENT.format(", ".join(FIELDS)), "version_count")} as row_digest,
+    ticket.*
 from silver.ticket as ticket;
 alter table release.ticket_row add primary key (partition_key, ticket_id, first_release_id);
 create index on release.ticket_row (customer_id);
 create table release.partition_version as
 select partition_key, count(*) as ticket_count, sum(row_digest) as ticket_digest
 from release.ticket_row group by partition_key;
+"""
+
+# Typed from the payload alone: nothing that the judge has typed is believed. Instants are truncated to the microsecond;
+# PostgreSQL would round.
+_INSTANTS = ("sla_due_at", "created_at", "updated_at", "resolved_at")
+_TRUNCATED = ", ".join(
+    f"(case when octet_length(record.{name}) > 27 then regexp_replace(record.{name}, '(\\.\\d{{6}})\\d+', '\\1')"
+    f" else record.{name} end)::timestamptz as {name}"
+    for name in _INSTANTS
+)
+_CLAIMS = f"""
+select
+    record.ticket_id, record.source_id as record_source, record.schema_version, record.customer_id, record.org_id,
+    record.status, record.priority, record.category, record.product_line, record.product_version, record.error_codes,
+    record.asset_ids, record.assignee_id, record.sla_tier, record.pii_level, record.pii_redacted, record.quality_gate,
+    record.owner, record.tags, {_TRUNCATED}, event.event_id, event.asset_id, event.line_number,
+    event.record_fingerprint
+from bronze.raw_ticket_event as event
+cross join lateral json_to_record(event.raw_payload::json) as record (
+    ticket_id text, source_id text, schema_version text, customer_id text, org_id text, status text, priority text,
+    category text, product_line text, product_version text, error_codes jsonb, asset_ids jsonb, assignee_id text,
+    sla_tier text, sla_due_at text, created_at text, updated_at text, resolved_at text, pii_level text,
+    pii_redacted boolean, quality_gate text, owner text, tags jsonb
+)
+offset 0
 """
 
 # Each returns the number of things that are wrong.
@@ -117,17 +160,21 @@ where (line.kind = 'record' and event.event_id is null) or (line.kind = 'rejecte
 """,
     "tickets are not their payloads' winners": f"""
 with claim as (
-    select event.event_id, event.asset_id, event.line_number, event.record_fingerprint, {_FROM_PAYLOAD}
-    from bronze.raw_ticket_event as event
-    cross join lateral json_to_record(event.raw_payload::json) as fields ({_FIELD_TYPES})
+    select
+        ticket_id, partition_key, created_at, updated_at, asset_id, line_number, record_fingerprint,
+        {_CONTENT.format(", ".join(FIELDS))} as content
+    from (
+        select *, (created_at at time zone 'UTC')::date as partition_key from ({_CLAIMS}) as typed offset 0
+    ) as claim
 ),
 winner as (
-    select distinct on (ticket_id) claim.*, count(*) over (partition by ticket_id) as version_count
+    select distinct on (ticket_id)
+        partition_key, content, count(*) over (partition by ticket_id) as version_count
     from claim
-    order by ticket_id, coalesce(updated_at, created_at) desc, asset_id desc, line_number desc, record_fingerprint desc
+    order by ticket_id, {_VERSION_ORDER}
 ),
 expected as (
-    select partition_key, count(*) as ticket_count, sum({_DIGEST.format(", ".join(_FIELDS))}) as ticket_digest
+    select partition_key, count(*) as ticket_count, sum({_DIGEST.format("content", "version_count")}) as ticket_digest
     from winner group by partition_key
 )
 select count(*) from expected
@@ -139,12 +186,9 @@ where (expected.ticket_count, expected.ticket_digest) is distinct from (shown.ti
 
 def prepare(warehouse: Warehouse) -> None:
     """Once per database, which holds nothing yet: Bronze's tables without what is made when they are full."""
-    tables = _INDEX.sub("", (floor_a.HERE / "bronze.sql").read_text(encoding="utf-8"))
-    head, line_table = tables.split("create table if not exists bronze.asset_line", 1)
+    tables = (floor_a.HERE / "bronze.sql").read_text(encoding="utf-8")
     with closing(warehouse.connect(autocommit=True)) as connection:
-        connection.cursor().execute(
-            f"{head}create table if not exists bronze.asset_line{line_table.replace(f'    {_LINE_KEY},', '', 1)}"
-        )
+        connection.cursor().execute(_KEY.sub("", _INDEX.sub("", tables)))
 
 
 def archive(files: Sequence[Path], folder: Path) -> None:
@@ -166,7 +210,8 @@ def _archive_one(path: Path, folder: Path) -> None:
 def finish_bronze(warehouse: Warehouse) -> None:
     """Keys and indexes of the full tables."""
     indexes = _INDEX.findall((floor_a.HERE / "bronze.sql").read_text(encoding="utf-8"))
-    _run(warehouse, f"alter table bronze.asset_line add {_LINE_KEY}", *indexes, "analyze")
+    keys = [f"alter table bronze.{table} add primary key ({columns})" for table, columns in _KEYS.items()]
+    _run(warehouse, _FIRST_DELIVERIES, *keys, *indexes, "analyze")
 
 
 def make_tickets(warehouse: Warehouse) -> None:

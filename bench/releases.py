@@ -6,7 +6,7 @@ import shutil
 import time
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 
 from bench import timed
+from bench.cpu import measuring
 from bench.exports import Exports
 from bench.measure import BenchError, Measurement, measure_python
 from bench.routes import LOADER, environment_of
@@ -79,7 +80,9 @@ def releases(settings: Settings, exports: Exports, work: Path, *, rounds: int) -
         loader("backfill", *window, "--manifest", str(exports.manifest), "--mode", "execute")
         day = ("--partition", last.isoformat())
         ingest = ("-c", "from bench.timed import run; run()", "ingest", "--manifest", str(exports.manifest), *day)
-        one_day = measure_python(ingest, environment=environment, root=settings.project_root)
+        with measuring(warehouse) as cpu:
+            one_day = measure_python(ingest, environment=environment, root=settings.project_root)
+        one_day = replace(one_day, cpu=cpu)
         gate_seconds = sum(map(float, gate.read_text().split()))
         before = _only(warehouse, _NEWEST)[0]
         stored = _only(warehouse, _STORED)

@@ -12,6 +12,8 @@ from statistics import median
 
 from bench.measure import Measurement
 
+_SHOWN_NODES = 10
+
 
 @dataclass(frozen=True, slots=True)
 class Route:
@@ -45,17 +47,36 @@ class Route:
 
 
 def as_table(routes: Sequence[Route], ratios: Mapping[str, float]) -> str:
-    lines = [f"{'route':28} {'lines':>9} {'seconds':>8} {'lines/s':>9} {'PSS MB':>7} {'CPU s':>7} {'WAL MB':>7}"]
+    """At most 80 columns wide: routes with their stages, where their CPU seconds went, ratios."""
+    lines = [
+        f"{'route':24} {'lines':>9} {'seconds':>8} {'lines/s':>7} {'PSS MB':>6} {'CPU s':>7} {'WAL MB':>6} {'load':>5}"
+    ]
     for route in routes:
-        memory = f"{route.peak_bytes / 1e6:7.0f}" if route.peak_bytes else f"{'':7}"
+        memory = f"{route.peak_bytes / 1e6:6,.0f}" if route.peak_bytes else f"{'':6}"
         cpu = route.measurements[-1].cpu
-        used = f" {route.cpu_seconds:7.1f} {cpu.wal_bytes / 1e6:7.0f}" if cpu else ""
-        lines.append(
-            f"{route.name:28} {route.line_count:9} {route.seconds:8.3f} {route.lines_per_second:9.0f} {memory}{used}"
-        )
-        lines += [f"  {name:26} {'':9} {seconds:8.2f}" for name, seconds in route.stages.items()]
+        used = f" {route.cpu_seconds:7.1f} {cpu.wal_bytes / 1e6:6,.0f} {cpu.load_average:5.1f}" if cpu else ""
+        # Beyond a million it is no rate of reading lines.
+        rate = f"{route.lines_per_second:7,.0f}" if route.lines_per_second < 1e6 else f"{'':7}"
+        lines.append(f"{route.name:24} {route.line_count:9,} {route.seconds:8.2f} {rate} {memory}{used}".rstrip())
+        lines += [f"  {name:32} {seconds:8.2f}" for name, seconds in route.stages.items()]
+    for route in routes:
+        cpu = route.measurements[-1].cpu
+        if cpu:
+            lines += [f"CPU seconds of {route.name}", *_greatest(cpu.groups)]
+        if cpu and cpu.nodes:
+            lines += [f"… of dbt's {len(cpu.nodes)} nodes", *_greatest(cpu.nodes)]
     lines += [f"{name:37} {ratio:8.2f}" for name, ratio in ratios.items()]
     return "\n".join(lines)
+
+
+def _greatest(seconds: Mapping[str, float]) -> list[str]:
+    greatest = sorted(seconds, key=lambda name: -seconds[name])[:_SHOWN_NODES]
+    names = {name: name.removeprefix("model.omnisupport.").replace("test.omnisupport.", "test ") for name in greatest}
+    return [f"  {_cut(names[name]):62} {seconds[name]:8.1f}" for name in greatest]
+
+
+def _cut(name: str) -> str:
+    return name if len(name) <= 62 else f"{name[:61]}…"
 
 
 def as_record(routes: Sequence[Route], ratios: Mapping[str, float], settings: Mapping[str, object]) -> str:

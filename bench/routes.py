@@ -11,7 +11,7 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from bench import floor_b
+from bench import floor_b, floor_b_load
 from bench.cpu import measuring
 from bench.exports import Exports, accepted_lines
 from bench.floor_a import floor as floor_a
@@ -124,7 +124,7 @@ def proved_by_hand(settings: Settings, exports: Exports, work: Path) -> Measurem
         floor_b.prepare(warehouse)
         stages: dict[str, Callable[[], None]] = {
             "archive": partial(floor_b.archive, exports.files, work / "archive"),
-            "load": partial(floor_a.load, warehouse, exports.files),
+            "load": partial(floor_b_load.load, warehouse, exports.files),
             **{name: partial(stage, warehouse) for name, stage in floor_b.STAGES.items()},
         }
         measured = _in_stages("floor B", warehouse, exports, stages, "release.ticket_row")
