@@ -310,8 +310,10 @@ def _faults_of_counts(cursor: Any, days: Mapping[str, tuple[str, dict[str, Any],
     today = {row["partition_key"]: row for row in fetch_rows(built(cursor), _TODAY, None)}
     for report_path, record, number in sorted(days.values(), key=lambda kept: kept[0]):
         # Of a day that something landed in since its record was written, or whose run died, nobody has written a
-        # record yet; an erasure may have changed any.
-        if number < max(landed.get(record["partition_key"], 0), erased):
+        # record yet; an erasure may have changed any. Of a damaged day it tells the damage, which a build may have
+        # mended since.
+        is_damaged = "reconcile_finding" in record["reason_codes"]
+        if is_damaged or number < max(landed.get(record["partition_key"], 0), erased):
             continue
         said, now = record["reconcile"], today.get(record["partition_key"], {})
         for name in ("line_count", "silver_row_count", "bronze_digest", "silver_digest"):
