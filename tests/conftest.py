@@ -2,6 +2,7 @@
 
 server             one PostgreSQL for the whole run: its own embedded one, or the one that PGHOST names
 database           a fresh database with the loader's tables, as its superuser; dropped afterwards (about 0.1 s)
+states             warehouses that are built once, and copied for each test that begins from them
 loader_environment the environment in which `loader` (in this process or a child) works on `database`
 reachable_tmp_path like tmp_path, but other users can enter it: as root, PostgreSQL runs as another user
 project            a small checkout of its own (contracts, SQL, dbt project) with its own .local
@@ -28,6 +29,7 @@ from loader.warehouse.connection import given_warehouse
 from loader.warehouse.server import SERVER_SETTINGS
 from tests.checkouts import ROOT, make_checkout, make_reachable_folder, quick_place, remove_server
 from tests.shared_warehouse import GRANT
+from tests.states import States
 
 # Files that take longest, which begin first: at the end no worker waits for the other's last hour.
 LONGEST = (
@@ -155,6 +157,14 @@ def _template(server: Warehouse) -> Iterator[str]:
         yield name
     finally:
         _execute(server, f"drop database {name} with (force)")
+
+
+@pytest.fixture(scope="session")
+def states(server: Warehouse, _template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[States]:
+    """Warehouses that several tests begin from (tests/states.py)."""
+    found = States(server, _template, tmp_path_factory.mktemp("states"))
+    yield found
+    found.drop()
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,8 @@ from loader.runs.operator import acting_operator
 from loader.warehouse import Warehouse
 from tests.ingests import declare, evidence_faults, rows, run, settings, ticket, write_export
 from tests.recoveries import of_day, planned
+from tests.shared_warehouse import fresh_database, loader_variables
+from tests.states import State, States
 
 MONDAY, TUESDAY, WEDNESDAY = (date(2026, 4, day) for day in (13, 14, 15))
 A, B, C = (day.isoformat() for day in (MONDAY, TUESDAY, WEDNESDAY))
@@ -53,32 +55,45 @@ def restored(**request: Any) -> Restored:
     return done
 
 
-@pytest.fixture
-def first(loader_environment: dict[str, str], tmp_path: Path) -> Verdict:
+def two_days(folder: Path) -> Verdict:
     """Two tickets of Monday and one of Tuesday, released."""
-    verdict = deliver(tmp_path, "first", of_day(A, 1), of_day(A, 2), of_day(B, 1))
+    verdict = deliver(folder, "first", of_day(A, 1), of_day(A, 2), of_day(B, 1))
     assert verdict.exit_code == 0, verdict.problems
     return verdict
 
 
+@pytest.fixture
+def first(states: States) -> Iterator[State[Verdict]]:
+    with states.begin(two_days) as state:
+        yield state
+
+
+@pytest.fixture
+def database(first: State[Verdict]) -> Warehouse:
+    return first.database
+
+
 def test_a_day_is_shown_when_it_is_proved_and_no_other(
-    loader_environment: dict[str, str], database: Warehouse, tmp_path: Path
+    server: Warehouse, _template: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    verdict = deliver(tmp_path, "first", of_day(A, 1), of_day(B, 1), partition=MONDAY)
-    assert rows(database, SERVED) == [("TKT-20260413-000001", A, "open")]
-    assert ready(MONDAY, TUESDAY, WEDNESDAY) == [
-        (True, None),
-        (False, "not released; 1 lines not taken yet"),
-        (False, "no line of it is known"),
-    ]
-    assert (verdict.downstream_decision, decision(verdict, A)) == ("proceed", "proceed")
-    # Nobody has asked for the other yet: it is not kept back.
-    assert verdict.release.sentence == "release 1: 1 partition(s)"
-    assert rows(database, "select count(*) from serving.customer_dim") == [(1,)]
+    with fresh_database(server, _template) as database:
+        for name, value in loader_variables(database, tmp_path).items():
+            monkeypatch.setenv(name, value)
+        verdict = deliver(tmp_path, "first", of_day(A, 1), of_day(B, 1), partition=MONDAY)
+        assert rows(database, SERVED) == [("TKT-20260413-000001", A, "open")]
+        assert ready(MONDAY, TUESDAY, WEDNESDAY) == [
+            (True, None),
+            (False, "not released; 1 lines not taken yet"),
+            (False, "no line of it is known"),
+        ]
+        assert (verdict.downstream_decision, decision(verdict, A)) == ("proceed", "proceed")
+        # Nobody has asked for the other yet: it is not kept back.
+        assert verdict.release.sentence == "release 1: 1 partition(s)"
+        assert rows(database, "select count(*) from serving.customer_dim") == [(1,)]
 
 
 def test_a_late_update_and_a_moved_ticket_cost_their_own_rows(
-    first: Verdict, database: Warehouse, tmp_path: Path
+    first: State[Verdict], database: Warehouse, tmp_path: Path
 ) -> None:
     late = of_day(A, 1, status="closed", updated_at=f"{C}T09:00:00Z")
     moved = {**of_day(A, 2, updated_at=f"{C}T09:00:00Z"), "created_at": f"{B}T08:00:00Z"}
@@ -99,15 +114,17 @@ def test_a_late_update_and_a_moved_ticket_cost_their_own_rows(
 
 
 @pytest.mark.long
-def test_an_ingest_that_brings_nothing_releases_nothing(first: Verdict, database: Warehouse, tmp_path: Path) -> None:
+def test_an_ingest_that_brings_nothing_releases_nothing(
+    first: State[Verdict], database: Warehouse, tmp_path: Path
+) -> None:
     whole = rows(database, WHOLE)
-    assert run(tmp_path / "first.json").exit_code == 0
+    assert run(first.folder / "first.json").exit_code == 0
     assert rows(database, "select count(*) from release.data_release") == [(1,)]
     assert rows(database, WHOLE) == whole
 
 
 def test_damage_of_a_day_leaves_readers_with_what_they_had_of_it(
-    first: Verdict, database: Warehouse, tmp_path: Path
+    first: State[Verdict], database: Warehouse, tmp_path: Path
 ) -> None:
     """And a day that shares a moved ticket with it stays back, too; every other one goes on. One proof without findings
     lets all of them through."""
@@ -152,7 +169,7 @@ def test_damage_that_names_no_day_holds_every_day_and_says_so(
 
 @pytest.mark.long
 def test_a_manifest_that_cannot_be_read_keeps_back_what_came_with_it_and_nothing_else(
-    first: Verdict, database: Warehouse, tmp_path: Path
+    first: State[Verdict], database: Warehouse, tmp_path: Path
 ) -> None:
     """Nobody knows what it declared; the next run without it lets the rest through."""
     broken = tmp_path / "broken.json"
@@ -169,7 +186,9 @@ def test_a_manifest_that_cannot_be_read_keeps_back_what_came_with_it_and_nothing
 
 
 @pytest.mark.long
-def test_too_many_rejects_keep_the_days_of_the_file_back(first: Verdict, database: Warehouse, tmp_path: Path) -> None:
+def test_too_many_rejects_keep_the_days_of_the_file_back(
+    first: State[Verdict], database: Warehouse, tmp_path: Path
+) -> None:
     whole = rows(database, WHOLE)
     assert deliver(tmp_path, "second", of_day(B, 2), b"{broken", b"{broken").exit_code == 1
     assert deliver(tmp_path, "third", of_day(C, 1)).exit_code == 0
@@ -179,7 +198,7 @@ def test_too_many_rejects_keep_the_days_of_the_file_back(first: Verdict, databas
 
 
 def test_rejects_that_a_person_lets_pass_keep_that_day_back_no_more(
-    first: Verdict, database: Warehouse, tmp_path: Path
+    first: State[Verdict], database: Warehouse, tmp_path: Path
 ) -> None:
     """Prevents days of a broken file, corrected since, that no command lets readers trust again."""
     assert deliver(tmp_path, "second", of_day(B, 2), of_day(C, 1), b"{broken", b"{broken").exit_code == 1
@@ -203,7 +222,7 @@ def test_rejects_that_a_person_lets_pass_keep_that_day_back_no_more(
 
 @pytest.mark.long
 def test_rejects_that_were_let_pass_stay_so_and_those_of_another_file_do_not(
-    first: Verdict, database: Warehouse, tmp_path: Path
+    first: State[Verdict], database: Warehouse, tmp_path: Path
 ) -> None:
     assert deliver(tmp_path, "second", of_day(B, 2), b"{broken", b"{broken").exit_code == 1
     release(settings(), [TUESDAY], reason="looked at", accepts_rejects=True, report=Silent())
@@ -215,7 +234,7 @@ def test_rejects_that_were_let_pass_stay_so_and_those_of_another_file_do_not(
 
 
 def test_a_held_day_stays_and_what_moved_out_of_it_waits_with_it(
-    first: Verdict, database: Warehouse, tmp_path: Path
+    first: State[Verdict], database: Warehouse, tmp_path: Path
 ) -> None:
     hold(settings(), [MONDAY], "under review")
     moved = {**of_day(A, 2, updated_at=f"{C}T09:00:00Z"), "created_at": f"{B}T08:00:00Z"}
@@ -239,7 +258,7 @@ def test_a_held_day_stays_and_what_moved_out_of_it_waits_with_it(
 
 
 @pytest.mark.long
-def test_an_override_is_recorded_with_its_reason(first: Verdict, database: Warehouse) -> None:
+def test_an_override_is_recorded_with_its_reason(first: State[Verdict], database: Warehouse) -> None:
     rows(database, EDIT)
     with pytest.raises(RefusedError, match="ticket_differs_from_bronze: 1 row"):
         release(settings(), [MONDAY], report=Silent())
@@ -256,7 +275,7 @@ def test_an_override_is_recorded_with_its_reason(first: Verdict, database: Wareh
 
 
 def test_a_day_of_which_nothing_is_known_is_never_released_and_its_hold_can_end(
-    first: Verdict, database: Warehouse
+    first: State[Verdict], database: Warehouse
 ) -> None:
     """Prevents a mistyped day that a scheduler takes for ready before its first line has come."""
     hold(settings(), [WEDNESDAY], "meant Tuesday")
@@ -267,7 +286,9 @@ def test_a_day_of_which_nothing_is_known_is_never_released_and_its_hold_can_end(
     assert ready(WEDNESDAY) == [(False, "no line of it is known")]
 
 
-def test_restore_shows_the_rows_of_then_until_release(first: Verdict, database: Warehouse, tmp_path: Path) -> None:
+def test_restore_shows_the_rows_of_then_until_release(
+    first: State[Verdict], database: Warehouse, tmp_path: Path
+) -> None:
     whole, stored = rows(database, WHOLE), rows(database, STORED)
     late = of_day(A, 1, status="closed", updated_at=f"{C}T09:00:00Z")
     moved = {**of_day(A, 2, updated_at=f"{C}T09:00:00Z"), "created_at": f"{B}T08:00:00Z"}
@@ -298,7 +319,7 @@ def test_restore_shows_the_rows_of_then_until_release(first: Verdict, database: 
     assert rows(database, WHOLE) == whole
 
 
-def test_a_restore_of_what_was_never_released_is_refused(first: Verdict) -> None:
+def test_a_restore_of_what_was_never_released_is_refused(first: State[Verdict]) -> None:
     with pytest.raises(RefusedError, match="there is no state to go back to"):
         restored(window_start=A, window_end=B)
     with pytest.raises(RefusedError, match="nothing was released of it"):
@@ -306,7 +327,9 @@ def test_a_restore_of_what_was_never_released_is_refused(first: Verdict) -> None
 
 
 @pytest.mark.long
-def test_silver_made_anew_changes_nothing_for_readers(first: Verdict, database: Warehouse, tmp_path: Path) -> None:
+def test_silver_made_anew_changes_nothing_for_readers(
+    first: State[Verdict], database: Warehouse, tmp_path: Path
+) -> None:
     """A full refresh, or a day built anew: the same rows are not released again."""
     whole = rows(database, WHOLE)
     rows(database, "drop table silver.ticket_fact, silver.customer_dim cascade")
@@ -320,7 +343,7 @@ def test_silver_made_anew_changes_nothing_for_readers(first: Verdict, database: 
 
 
 def test_what_changes_between_proof_and_release_stays_back(
-    first: Verdict, database: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    first: State[Verdict], database: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Prevents that readers see a row that no check has seen; the next proof finds it."""
     find_changes = changes.find_changes
@@ -343,7 +366,7 @@ def test_what_changes_between_proof_and_release_stays_back(
     assert "Silver changed after it was proved" in str(ready(MONDAY)[0][1])
 
 
-def test_a_day_is_not_ready_while_bronze_was_changed(first: Verdict, database: Warehouse) -> None:
+def test_a_day_is_not_ready_while_bronze_was_changed(first: State[Verdict], database: Warehouse) -> None:
     """Whoever changes it by a named maintenance leaves a note, and nothing has proved since that all is there."""
     rows(database, "set local omni.maintenance = 'repair'; delete from bronze.raw_ticket_event where line_number = 1")
     assert ready(MONDAY) == [(False, "Bronze changed since")]
