@@ -1,4 +1,8 @@
-"""The `loader` command in child processes, as an operator types it in a checkout."""
+"""The `loader` command in child processes, as an operator types it in a checkout.
+
+A command is a fork of this process, which has imported everything: a process with an environment, a folder and streams
+of its own, without a second of imports. Other tests start the console script itself.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,19 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import tempfile
+import time
+import traceback
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
+from loader.cli import main
+from loader.silver import dbt
 from loader.warehouse import Warehouse
 from tests.checkouts import ROOT, make_checkout
 from tests.ingests import ticket, write_export
@@ -19,6 +30,7 @@ from tests.ingests import ticket, write_export
 # The console script, or, where the project is not installed, what it does.
 _SCRIPT = shutil.which("loader", path=str(Path(sys.executable).parent))
 LOADER = [_SCRIPT] if _SCRIPT else [sys.executable, "-c", "from loader.cli import main; main()"]
+_SECONDS = 120
 
 
 @dataclass(frozen=True)
@@ -67,7 +79,7 @@ class Checkout:
         return {**kept, **libpq, **python, **own, **self.variables}
 
     def loader(self, *words: str | Path, **variables: str) -> Done:
-        return self.run([*LOADER, *map(str, words)], **variables)
+        return forked([*map(str, words)], self.environment | variables, self.root)
 
     def run(self, command: list[str], **variables: str) -> Done:
         done = subprocess.run(
@@ -77,10 +89,53 @@ class Checkout:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=_SECONDS,
             check=False,
         )
         return Done(done.returncode, done.stdout, done.stderr)
+
+
+def forked(words: list[str], environment: dict[str, str], folder: Path) -> Done:
+    """`loader` with these words, in a fork of this process; killed after _SECONDS."""
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        pid = os.fork()
+        if pid == 0:
+            _become(words, environment, folder, out.fileno(), err.fileno())
+        deadline = time.monotonic() + _SECONDS
+        while (ended := os.waitpid(pid, os.WNOHANG)) == (0, 0):
+            if time.monotonic() > deadline:
+                os.kill(pid, signal.SIGKILL)
+            time.sleep(0.005)
+        out.seek(0)
+        err.seek(0)
+        return Done(os.waitstatus_to_exitcode(ended[1]), out.read().decode(), err.read().decode())
+
+
+def _become(words: list[str], environment: dict[str, str], folder: Path, out: int, err: int) -> NoReturn:
+    """Run the command in this process, a fork, as if it had just been started; nothing of the test is left to it."""
+    code: object = 70
+    try:
+        os.umask(0o022)
+        os.chdir(folder)
+        os.environ.clear()
+        os.environ.update(environment)
+        for descriptor, place in enumerate((os.open(os.devnull, os.O_RDONLY), out, err)):
+            os.dup2(place, descriptor)
+        sys.stdin = os.fdopen(0, closefd=False)
+        sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
+        sys.stderr = os.fdopen(2, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)
+        # dbt's process is the test's own.
+        dbt._process.cache_clear()
+        main(words)
+    except SystemExit as end:
+        code = end.code
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        with suppress(OSError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code if isinstance(code, int) else 0)
 
 
 def make_small_checkout(root: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 from loader.advice import SENTENCES, AdviceKind
 from loader.warehouse import Role, Warehouse
 from tests.checkouts import make_reachable_folder
-from tests.e2e.commands import Checkout, Done, make_small_checkout
+from tests.e2e.commands import LOADER, Checkout, Done, make_small_checkout
 from tests.ingests import rows, ticket, write_export
 from tests.shared_warehouse import fresh_database
 
@@ -73,7 +73,7 @@ def day(server: Warehouse, _template: str) -> Iterator[Day]:
 
 def test_help_lists_every_command_and_the_exit_codes(day: Day) -> None:
     """The first thing that a stranger types."""
-    done = day.checkout.loader("--help")
+    done = day.checkout.run([*LOADER, "--help"])
     assert done.code == 0
     listed = [line.split()[0] for line in done.out.splitlines() if line.strip()]
     assert [word for word in listed if word in COMMANDS] == COMMANDS
