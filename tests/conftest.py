@@ -23,6 +23,7 @@ from typing import Any
 
 import pytest
 
+from loader.collector import collect_rarely
 from loader.config import Settings, load_settings
 from loader.warehouse import Role, Warehouse, embedded, placement, set_up
 from loader.warehouse.connection import given_warehouse
@@ -59,6 +60,8 @@ FORGETFUL = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "o
 
 
 def pytest_configure() -> None:
+    # As in each process of the loader.
+    collect_rarely()
     if place := quick_place():
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(place))
 

@@ -1,4 +1,4 @@
-"""A database for all tests of a file, a fresh scene in it for each, and dbt on it."""
+"""A database for all tests of this folder, a fresh scene in it for each, and dbt on it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from tests.integration.silver.scene import Scene
 from tests.shared_warehouse import GRANT
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def one_database(server: Warehouse, _template: str) -> Iterator[Warehouse]:
-    """One database for the module: dbt's manifest holds the name of its database."""
+    """One database for all of them: dbt's manifest holds its name. A scene empties it."""
     name = f"{_template}_silver"
     with closing(server.connect(autocommit=True)) as connection, connection.cursor() as cursor:
         cursor.execute(f"create database {name} template {_template}")
@@ -24,7 +24,7 @@ def one_database(server: Warehouse, _template: str) -> Iterator[Warehouse]:
         cursor.execute(f"drop database {name} with (force)")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def dbt(one_database: Warehouse, tmp_path_factory: pytest.TempPathFactory) -> Dbt:
     return Dbt(one_database, tmp_path_factory.mktemp("dbt"))
 

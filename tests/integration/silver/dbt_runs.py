@@ -54,7 +54,10 @@ class Dbt:
         from dbt.cli.main import dbtRunner
 
         with patch.dict(os.environ, self.warehouse.libpq_environment()):
-            return dbtRunner(manifest=manifest).invoke(["--quiet", *arguments, *self.places()])
+            # Of what dbt writes besides, nothing is read.
+            return dbtRunner(manifest=manifest).invoke(
+                ["--quiet", "--log-level-file", "none", "--no-write-json", *arguments, *self.places()]
+            )
 
     def places(self) -> list[str]:
         return [
