@@ -136,16 +136,10 @@ def stage(server: Warehouse, template: str) -> Iterator[Stage]:
     with pytest.MonkeyPatch.context() as patch, fresh_database(server, template) as database:
         for name in [name for name in os.environ if name.startswith(("PG", "LOADER_", "DBT_"))]:
             patch.delenv(name)
-        variables = loader_variables(database, root)
-        variables |= {
-            "LOADER_RAW_ZONE": "",
-            "LOADER_REPORT_DIR": "",
-            "LOADER_PROJECT_ROOT": str(root),
-            "PWD": str(root),
-        }
-        for name, value in variables.items():
-            if value:
-                patch.setenv(name, value)
+        variables = loader_variables(database, root) | {"LOADER_PROJECT_ROOT": str(root), "PWD": str(root)}
+        # Its raw zone and its reports lie where those of a checkout do.
+        for name in variables.keys() - {"LOADER_RAW_ZONE", "LOADER_REPORT_DIR"}:
+            patch.setenv(name, variables[name])
         _steady_ids(patch)
         # This process makes folders that other users enter.
         patch.setattr("os.umask", lambda mask: 0)
@@ -154,7 +148,7 @@ def stage(server: Warehouse, template: str) -> Iterator[Stage]:
             yield Stage(root, database, patch)
         finally:
             os.chdir(before)
-    shutil.rmtree(folder)
+            shutil.rmtree(folder)
 
 
 def _steady_ids(patch: pytest.MonkeyPatch) -> None:
@@ -172,6 +166,3 @@ def _steady_ids(patch: pytest.MonkeyPatch) -> None:
         patch.setattr(
             f"{module}.uuid", SimpleNamespace(uuid4=lambda: f"{next(counted):08x}-0000-4000-8000-000000000000")
         )
-
-
-__all__ = ["WIDTHS", "Drawn", "Stage", "stage"]
