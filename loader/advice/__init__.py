@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from loader.advice.asked import Asked
-from loader.advice.ends import after_audit, after_build, after_question, after_run, after_verification
+from loader.advice.ends import (
+    after_audit,
+    after_build,
+    after_hold,
+    after_question,
+    after_run,
+    after_verification,
+)
 from loader.advice.kinds import NOTHING_TO_DO, SENTENCES, Advice, AdviceKind
 from loader.advice.looks import Diagnosis, Step, diagnose
 from loader.advice.triage import advise, diagnose_now
@@ -19,6 +26,7 @@ __all__ = [
     "advise",
     "after_audit",
     "after_build",
+    "after_hold",
     "after_question",
     "after_run",
     "after_verification",

@@ -22,6 +22,12 @@ STATUS = Advice(AdviceKind.LOOK, "make status")
 _EVIDENCE_IS_DAMAGED = Advice(AdviceKind.RESTORE, "loader verify --evidence")
 
 
+def after_hold(settings: Settings, warehouse: Warehouse, day: date) -> Advice:
+    """After a day was held: what else is to be done; that it moves again, a person decides."""
+    advice = advise(settings, warehouse)
+    return Advice(AdviceKind.FREE, f"loader release --partition {day}") if advice.kind is AdviceKind.LOOK else advice
+
+
 def after_run(settings: Settings, verdict: Verdict) -> Advice:
     """After an ingest or a recovery verb: one that failed asks for what comes first of everything, one that is kept
     back for what lets its day move. A clean one asks nothing more of the warehouse."""

@@ -33,6 +33,16 @@ order by evidence_id desc limit 1
 # about as they are now.
 _ITS_OWN = ("manifest_refused", "no_lines_for_partition", "replay_differs")
 
+# A file whose lines were rejected, none of them with a day that could be kept back: no other question sees it.
+_REJECTED_WITHOUT_DAY = """
+select exists (
+    select from ops.run_asset as entry
+    inner join bronze.rejected_record as reject on reject.asset_id = entry.asset_id
+    where entry.run_id = %(run_id)s and entry.attempt = %(attempt)s
+        and not exists (select from ops.asset_partition as part where part.asset_id = entry.asset_id)
+)
+"""
+
 
 def look_at_last_run(asked: Asked) -> tuple[str, Advice | None]:
     world = asked.world
@@ -65,11 +75,18 @@ def look_at_last_run(asked: Asked) -> tuple[str, Advice | None]:
 def after_failed_checks(world: World, run: Mapping[str, Any], codes: Collection[str]) -> Advice | None:
     """What a run that failed its checks by these reason codes asks for itself; None where the other questions do."""
     its_own = set(_ITS_OWN).intersection(codes)
+    if "reject_limit_exceeded" in codes and _are_rejected_without_day(world, run):
+        its_own.add("reject_limit_exceeded")
     if not its_own:
         return None
     if its_own == {"replay_differs"}:
         return Advice(AdviceKind.LAND, f"loader verify --run {run['run_id']}", "says whose lines differ")
     return Advice(AdviceKind.DELIVER, dry_run_of(world, run))
+
+
+def _are_rejected_without_day(world: World, run: Mapping[str, Any]) -> bool:
+    world.cursor.execute(_REJECTED_WITHOUT_DAY, run)
+    return bool(world.cursor.fetchone()[0])
 
 
 def for_run(world: World, run: Mapping[str, Any]) -> Advice:

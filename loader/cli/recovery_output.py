@@ -28,10 +28,11 @@ _PLACES = {
 
 
 def print_restored(restored: Restored, settings: Settings, as_json: bool) -> None:
+    from loader.advice import Advice, AdviceKind
     from loader.screen import listing, next_lines, paragraph
 
     days = [day.isoformat() for day in sorted(restored.targets)]
-    next_command = f"loader release --partition {days[0]}"
+    next_command = Advice(AdviceKind.FREE, f"loader release --partition {days[0]}").line
     report_path = settings.named(restored.report_path)
     if as_json:
         print_json(
@@ -48,7 +49,7 @@ def print_restored(restored: Restored, settings: Settings, as_json: bool) -> Non
         [
             *paragraph(screen, f"Restored by release {restored.data_release_id}, and held: {_days(days)}."),
             *listing(screen, [("evidence", report_path)], indent=""),
-            *next_lines(screen, f"{next_command}   # when readers may see newer rows"),
+            *next_lines(screen, next_command),
         ]
     )
 

@@ -105,19 +105,21 @@ def release(
 @json_option
 def hold(partitions: Sequence[str], reason: str | None, as_json: bool) -> int:
     """Keep these partitions as readers see them now, whatever runs, until `loader release`."""
+    from loader.advice import after_hold
     from loader.cli.release_screen import held_lines
     from loader.config import load_settings
     from loader.release.acts import hold as hold_days
+    from loader.warehouse import open_warehouse
 
     days = _days(partitions, "hold")
     why = _reason(reason, "hold", days)
-    found = hold_days(load_settings(), days, why)
-    next_command = f"loader release --partition {days[0]}"
+    settings = load_settings()
+    found = hold_days(settings, days, why)
+    next_command = after_hold(settings, open_warehouse(settings), days[0]).line
     if as_json:
         print_json({"held": [day.isoformat() for day in days], "next_command": next_command})
     else:
-        told = f"{next_command}   # when readers may see newer rows"
-        show(held_lines(surface(), days, why, found, told))
+        show(held_lines(surface(), days, why, found, next_command))
     return 0
 
 
