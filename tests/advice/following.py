@@ -24,7 +24,7 @@ from tests.e2e.commands import LOADER
 PATIENCE = 3
 # What an operator has to replace before it can be typed.
 PLACEHOLDER = re.compile(r"<[^<>]*>|…")
-_NEXT = r"^next: (.*)$"
+_NEXT = re.compile(r"(?:^why: +(.*(?:\n      .*)*)\n)?^next: (.*)$", re.MULTILINE)
 _LOADER = ".venv/bin/loader "
 _LOOKS = ("status", "diagnose", "ready", "state", "completeness")
 _LINES_SHOWN = 25
@@ -41,9 +41,12 @@ class Typed:
 
     @property
     def next_line(self) -> str | None:
-        """What its last `next:` says, words after three spaces included; of an error where errors go."""
-        said = [*re.findall(_NEXT, self.out, re.MULTILINE), *re.findall(_NEXT, self.err, re.MULTILINE)]
-        return said[-1] if said else None
+        """What its last `next:` says, and its words after three spaces; they stand before it where it had no room."""
+        said = [*_NEXT.finditer(self.out), *_NEXT.finditer(self.err)]
+        if not said:
+            return None
+        why, command = said[-1].groups()
+        return command if why is None else f"{command}   # {' '.join(why.split())}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +61,18 @@ class Followed:
         """What was said last."""
         return self.typed[-1].next_line
 
+    @property
+    def is_only_planned(self) -> bool:
+        return (self.left or "").startswith("make apply ")
+
     def is_left_to_a_person(self, operator: Operator) -> bool:
         """Whether what was said last names what a person decides or delivers, or leaves a place for them to fill."""
         if self.left is None:
             return True
-        is_named = any(sentence in self.left for sentence in PERSONS)
-        return is_named or PLACEHOLDER.search(operator.filled(self.left)) is not None
+        if PLACEHOLDER.search(operator.filled(self.left)):
+            return True
+        knows = operator.filled(self.left) != without_words(self.left)
+        return not knows and any(sentence in self.left for sentence in PERSONS)
 
     def __str__(self) -> str:
         shown = [f"$ {each.command}\n{_tail(each.out)}{_tail(each.err)}[exit {each.code}]" for each in self.typed]
@@ -86,13 +95,13 @@ class Operator:
     # What happens elsewhere once the first command has been typed.
     meanwhile: Callable[[], None] = lambda: None
 
-    def follow(self, first: str) -> Followed:
+    def follow(self, first: str, patience: int = PATIENCE) -> Followed:
         """Type `first`, then what "next:" says, until a command ends well and diagnose has nothing to say, a person
         must decide, or patience ends."""
         followed = Followed((self.type(first),), is_closed=False)
         self.meanwhile()
-        while followed.typed[-1].code or not self.is_closed():
-            if len(followed.typed) > PATIENCE or followed.is_left_to_a_person(self):
+        while followed.typed[-1].code or followed.is_only_planned or not self.is_closed():
+            if len(followed.typed) > patience or followed.is_left_to_a_person(self):
                 return followed
             followed = self.goes_on(followed)
         return replace(followed, is_closed=True)

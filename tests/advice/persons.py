@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-# Of errors.
+from loader.advice import SENTENCES
+
+# Of states, then of errors.
 PERSONS: tuple[str, ...] = (
+    *SENTENCES.values(),
     "start it, or name another server: PGHOST, PGPORT",
     "or ask upstream for one that is right",
     "tells both versions",

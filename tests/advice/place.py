@@ -50,14 +50,14 @@ class Place:
     def database(self) -> Warehouse:
         return self.whole.database
 
-    def fresh(self, fills: Mapping[str, str]) -> Operator:
+    def fresh(self) -> Operator:
         """An operator in the place as it was kept, whatever was done there since."""
         if self.operator is None or self.operator.has_acted:
             self.forget()
             for name in _FOLDERS:
                 shutil.rmtree(self.root / name, ignore_errors=True)
                 shutil.copytree(_kept_files(self.root) / name, self.root / name)
-        self.operator = Operator(self.root, fills)
+        self.operator = Operator(self.root)
         return self.operator
 
     def forget(self) -> None:
@@ -80,6 +80,11 @@ class Place:
     def loader(self, *words: str) -> None:
         """A command of the past, whose end does not matter."""
         in_this_process("loader", words, self.root)
+
+    def knows(self, fills: Mapping[str, str]) -> None:
+        """What the operator knows of placeholders."""
+        assert self.operator is not None
+        self.operator.fills = fills
 
     def when_typed(self, happens: Callable[[], None]) -> None:
         """What happens elsewhere once the first command has been typed."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import pytest
@@ -24,18 +24,17 @@ Bring = Callable[[Place, pytest.MonkeyPatch], str]
 @dataclass(frozen=True, slots=True)
 class Scene:
     """`bring`: the state, or only the command that is typed; `raises`: the places (`module:function`) that say so, each
-    of which must have; `fills`: placeholders that its operator knows the value of; `is_long`: in the long run only."""
+    of which must have; `is_long`: in the long run only."""
 
     name: str
     bring: Bring | str
     end: End
     raises: tuple[str, ...] = ()
-    fills: Mapping[str, str] = field(default_factory=dict)
     is_long: bool = False
 
     def begin(self, place: Place, patch: pytest.MonkeyPatch) -> tuple[Operator, str]:
         """Who types, in the state, and what they type first."""
-        operator = place.fresh(self.fills)
+        operator = place.fresh()
         if isinstance(self.bring, str):
             return operator, self.bring
         operator.has_acted = True

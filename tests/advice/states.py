@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from tests.checkouts import ROOT
 from tests.crash.points import POINTS
 from tests.ingests import declare, settings, ticket, write_export
 from tests.recoveries import failing
-from tests.sabotage.victims import TICKET
+from tests.sabotage.victims import SHOWN, TICKET
 
 # Days of the place: 2026-04-16 to 19; what scenes deliver is of the day after.
 DAY = "2026-04-20"
@@ -141,6 +142,13 @@ def held(place: Place, patch: pytest.MonkeyPatch) -> str:
     return "make ready PARTITION=2026-04-17"
 
 
+def held_while_newer_rows_wait(place: Place, patch: pytest.MonkeyPatch) -> str:
+    held(place, patch)
+    deliver(place, [ticket_of(1, "2026-04-17")])
+    place.loader("ingest")
+    return "make ready PARTITION=2026-04-17"
+
+
 def drifting(place: Place, patch: pytest.MonkeyPatch) -> str:
     triaged = [ticket_of(number, status="triaged") for number in range(50, 65)]
     deliver(place, [*(ticket_of(number) for number in range(20)), *triaged])
@@ -247,13 +255,13 @@ def a_lost_object(place: Place, patch: pytest.MonkeyPatch) -> str:
 
 def a_lost_object_and_source(place: Place, patch: pytest.MonkeyPatch) -> str:
     _objects(place)[0].unlink()
-    sorted(place.exports.iterdir())[0].unlink()
+    sorted(place.exports.glob("tickets-*"))[0].unlink()
     return _verify(place)
 
 
 def a_lost_source(place: Place, patch: pytest.MonkeyPatch) -> str:
     """The archive has it: nothing is lost, and ingests go on telling."""
-    sorted(place.exports.iterdir())[0].unlink()
+    sorted(place.exports.glob("tickets-*"))[0].unlink()
     return "make ingest"
 
 
@@ -288,9 +296,11 @@ def an_erasure_cut_off(place: Place, patch: pytest.MonkeyPatch) -> str:
     def dies(*arguments: Any) -> None:
         raise OSError(28, "No space left on device")
 
+    customer = place.value("select min(customer_id) from silver.customer_dim")
+    place.knows({"<the same customer>": customer})
     with pytest.MonkeyPatch.context() as cut:
         cut.setattr("loader.privacy.erase._vacuum", dies)
-        place.loader("erase", "--customer", "customer_1", "--reason", "request 4711", "--mode", "execute")
+        place.loader("erase", "--customer", customer, "--reason", "request 4711", "--mode", "execute")
     return "make diagnose"
 
 
@@ -306,7 +316,67 @@ def a_run_of_other_rules(place: Place, patch: pytest.MonkeyPatch) -> str:
     return new_rules(place, patch)
 
 
-STATES: tuple[Scene, ...] = (
+def a_hold_that_a_restored_database_forgot(place: Place, patch: pytest.MonkeyPatch) -> str:
+    held(place, patch)
+    place.forget()
+    return "make diagnose"
+
+
+def _find(place: Place, *values: str) -> str:
+    """As the last reconcile would have left it: table, check, kind, partition."""
+    place.sql(
+        "insert into reconcile.reconcile_finding (table_name, check_name, kind, partition_key, finding_count, detail)"
+        f" values ({', '.join(values)}, 1, 'one')"
+    )
+    return "make diagnose"
+
+
+def a_finding_in_what_nothing_else_holds(place: Place, patch: pytest.MonkeyPatch) -> str:
+    return _find(place, "'ops.manifest'", "'manifest_differs_from_bytes'", "'drift'", "null")
+
+
+def a_row_of_silver_is_gone(place: Place, patch: pytest.MonkeyPatch) -> str:
+    place.damage(f"delete from silver.ticket_fact where ticket_id = {TICKET}")
+    return _find(place, "'silver.ticket_fact'", "'ticket_missing'", "'gap'", "'2026-04-16'")
+
+
+def a_view_that_readers_may_not_read(place: Place, patch: pytest.MonkeyPatch) -> str:
+    place.sql("revoke select on serving.ticket_fact from omni_reader")
+    return "make diagnose"
+
+
+def a_clock_that_is_wrong_now(place: Place, patch: pytest.MonkeyPatch) -> str:
+    place.damage("update ops.ingest_run set started_at = '2099-01-01Z', finished_at = '2099-01-01Z'")
+    return "make diagnose"
+
+
+def all_at_once(place: Place, patch: pytest.MonkeyPatch) -> str:
+    """A decision is forgotten, a view is bent, a run is dead, rows of Bronze and of another day's Silver are gone."""
+    a_hold_that_a_restored_database_forgot(place, patch)
+    a_view_that_readers_may_not_read(place, patch)
+    deliver(place)
+    with failing("gate"):
+        place.loader("ingest")
+    place.damage(
+        f"delete from bronze.raw_ticket_event where event_id = {SHOWN}",
+        "delete from silver.ticket_fact where ticket_id = (select max(ticket_id) from silver.ticket_fact)",
+    )
+    return "make diagnose"
+
+
+# An ingest or a proof takes seconds: these are typed in every run of the tests, the others in the long one.
+_QUICK = (
+    "a refused manifest alone",
+    "a changed manifest",
+    "held",
+    "locked by another",
+    "a row of Silver is gone",
+    "a hold that a restored database forgot",
+    "a finding in what nothing else holds",
+    "a clock that is wrong now",
+)
+
+_ALL: tuple[Scene, ...] = (
     Scene("rejects over the limit", rejects_over_the_limit, "person"),
     Scene("all rejected", all_rejected, "person"),
     Scene("a missing file", a_missing_file, "person"),
@@ -325,7 +395,8 @@ STATES: tuple[Scene, ...] = (
         "closed",
     ),
     Scene("a damaged day beside a new one", a_damaged_day_beside_a_new_one, "closed"),
-    Scene("held", held, "person"),
+    Scene("held", held, "closed"),
+    Scene("held while newer rows wait", held_while_newer_rows_wait, "person"),
     Scene("drifting", drifting, "person"),
     Scene("collided", collided, "person"),
     Scene("restored", restored, "person"),
@@ -334,7 +405,7 @@ STATES: tuple[Scene, ...] = (
     Scene(
         "a source that hides its change",
         a_source_that_hides_its_change,
-        "person",
+        "closed",
         ("loader.recovery.apply:_refuse_changed_sources",),
     ),
     Scene("Silver changed since", silver_changed_since, "closed"),
@@ -365,9 +436,17 @@ STATES: tuple[Scene, ...] = (
     Scene("no reconcile", _without("drop schema reconcile cascade"), "closed"),
     Scene("no finding table", _without("drop table reconcile.reconcile_finding cascade"), "closed"),
     Scene("no Silver", _without("drop table silver.ticket_fact cascade"), "closed"),
-    Scene("a guard is off", _without("alter table bronze.raw_ticket_event disable trigger all"), "closed"),
-    Scene("a watch is off", _without("alter table silver.ticket_fact disable trigger all"), "closed"),
-    Scene("an erasure cut off", an_erasure_cut_off, "closed", fills={"<the same customer>": "customer_1"}),
+    Scene(
+        "a guard is off", _without("alter table bronze.raw_ticket_event disable trigger all", "make smoke"), "closed"
+    ),
+    Scene("a watch is off", _without("alter table silver.ticket_fact disable trigger all", "make smoke"), "closed"),
+    Scene("an erasure cut off", an_erasure_cut_off, "closed"),
     Scene("new rules", new_rules, "closed"),
     Scene("a run of other rules", a_run_of_other_rules, "closed"),
+    Scene("a hold that a restored database forgot", a_hold_that_a_restored_database_forgot, "closed"),
+    Scene("a finding in what nothing else holds", a_finding_in_what_nothing_else_holds, "person"),
+    Scene("a row of Silver is gone", a_row_of_silver_is_gone, "closed"),
+    Scene("a view that readers may not read", a_view_that_readers_may_not_read, "closed"),
+    Scene("a clock that is wrong now", a_clock_that_is_wrong_now, "person"),
 )
+STATES = tuple(replace(scene, is_long=scene.name not in _QUICK) for scene in _ALL)

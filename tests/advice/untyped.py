@@ -1,0 +1,50 @@
+"""Errors that no scene types, by the kind of their place, and why not. A place is `module:function`, with `*`."""
+
+from __future__ import annotations
+
+UNTYPED: dict[str, str] = {
+    # A process of the loader's dies by itself.
+    "loader.bronze.load:*": "a load that dlt cannot do: tests/unit/test_disk.py",
+    "loader.bronze.workers:*": "workers that are killed: tests/integration/test_workers.py",
+    "loader.recovery.counting:*": "a process that is killed while it reads for a plan: a defect or the system's",
+    "loader.silver.dbt:*": "dbt does not start, or dies: tests/integration/test_dbt_process.py",
+    # A disk does not read or write, or a file is taken away while it is read. The command shows the place.
+    "loader.disk:*": "a full disk: tests/unit/test_disk.py types what it says",
+    "loader.cli:_of_device": "full shared memory: tests/unit/test_shared_memory.py",
+    "loader.cli.build_command:build": "full shared memory: tests/unit/test_shared_memory.py",
+    "loader.cli.streams:*": "standard output that cannot be written: tests/unit/test_disk.py",
+    "loader.raw_zone.archive:RawZone.*": "an archive that cannot be read or written: tests/unit/test_raw_zone.py",
+    "loader.raw_zone.archive:_changed": "a source that changes while it is archived: tests/unit/test_raw_zone.py",
+    "loader.privacy.tombstones:put_without": "the same, of a file that holds erased people",
+    "loader.reader.content:*": "an archived object that changes while it is read: tests/unit/test_reader_content.py",
+    "loader.gate.location:unreadable_disk": "a disk that fails under the gate: tests/unit/test_gate_location.py",
+    "loader.evidence.*": "a report folder that cannot be written or read: tests/integration/test_evidence_chain.py",
+    "loader.manifest.facts:*": "an export that cannot be read: tests/unit/test_manifest_build.py",
+    "loader.manifest.folder:*": "a folder that cannot be read: tests/unit/test_manifest_build.py",
+    "loader.manifest.build:_facts": "an export that goes away meanwhile: tests/unit/test_manifest_build.py",
+    "loader.manifest.write:_unwritable": "a place that cannot be written: tests/unit/test_manifest_build.py",
+    # The server: it is started, stopped and moved by tests that have one of their own.
+    "loader.warehouse.*": "servers that do not start, stop, answer or let in: tests/integration/test_embedded_*.py",
+    "loader.warehouse:*": "the embedded server beside a given one: tests/integration/test_warehouse_commands.py",
+    "loader.cli.warehouse_commands:*": "down, clean and psql, which would take the test's own server away",
+    "loader.drill.scratch:*": "a scratch database that cannot be made: tests/integration/test_drill_scratch.py",
+    "loader.runs.lock:*": "sessions that are ended by the server: tests/integration/test_ingest_lock.py",
+    "loader.runs.ledger:*": "an attempt that another one has overtaken: tests/integration/test_ingest_lock.py",
+    # What only damage, a kill or another session in the midst of a command brings.
+    "loader.bronze.completion:*": "an index that does not add up: the sabotage of ops.asset_index is typed",
+    "loader.ingest.proving:*": "a model that cannot be built: tests/integration/test_dbt_process.py",
+    "loader.privacy.erase:*": "an erasure that is cut off or does not close: it is typed, cut off at another place",
+    "loader.recovery.expire:*": "clocks apart, or a release store that rotted: tests/integration/test_clocks.py",
+    "loader.recovery.replay:*": "a replay that finds other bytes, or would reject: tests/integration/recovery",
+    "loader.recovery.world:World.run": "a warehouse in which nothing has run yet: status says what is first",
+    "loader.recovery.world:World.input_of_run": "no error of its own: what was refused to a run is remembered",
+    "loader.release.changes:*": "Silver's columns of other types: tests/integration/test_foreign_code.py",
+    "loader.release.store:*": "a release store that contradicts itself: a defect",
+    "loader.ingest.request:_require_storable": "a path that is no UTF-8: tests/integration/test_hostile_values.py",
+    # Files of the checkout that somebody edited: `git status` shows them.
+    "loader.contract.*": "broken contracts: tests/unit/test_contract_schema.py",
+    "loader.privacy.policy:*": "a broken field policy: tests/contract/test_field_policy.py",
+    "loader.silver.checks:*": "checks that are switched off: tests/integration/test_foreign_code.py",
+    "loader.config:*": "the shell stands in no checkout, or in another one: tests/unit/test_config.py",
+    "loader.manifest.build:_parsed": "options that make no valid manifest: tests/unit/test_manifest_build.py",
+}
