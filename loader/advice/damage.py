@@ -105,7 +105,10 @@ def _mend(world: World, rows: Sequence[dict[str, Any]]) -> Advice | None:
 
 
 def _can_be_landed_again(world: World, run_id: str) -> bool:
-    """Under another contract it could not; and what has just been landed again is not what is damaged."""
+    """Under another contract it could not, nor where what it had read is not known any more; and what has just been
+    landed again is not what is damaged."""
+    if any(entry.asset_id is not None and not entry.raw_zone_key for entry in world.entries_of_run(run_id)):
+        return False
     run, last = world.run(run_id), world.last_run()
     is_just_done = last is not None and last["run_id"] == run_id and run["attempt"] > 1
     return run["ruleset_sha256"] == world.ruleset.sha256 and not is_just_done
