@@ -135,7 +135,7 @@ def test_an_ingest_in_a_hostile_shell_does_what_it_always_does(ingested: Ingeste
 @dataclass(frozen=True, slots=True)
 class Story:
     """The second manifest, three times: dbt leaves most of it out; somebody builds by hand; the next ingest. `moved`:
-    before, and after each of the first two."""
+    before, and after each of the first two; `graph`: the project as dbt walks through it, node by node."""
 
     error: CheckFailedError
     moved: list[list[tuple[Any, ...]]]
@@ -144,6 +144,7 @@ class Story:
     verdict: Verdict
     build: BuildResult
     kept: Kept
+    graph: list[dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
@@ -156,14 +157,17 @@ def story(ingested: Ingested, tmp_path_factory: pytest.TempPathFactory) -> Story
     moved.append(rows(database, MOVED))
     (last,) = rows(database, "select status, exit_code from ops.ingest_run order by started_at desc limit 1")
     words = ("--full-refresh", "--select", "ticket_fact", "customer_dim")
-    _dbt_by_hand(database, tmp_path_factory.mktemp("hand"), *words, DBT_RESOURCE_TYPES="model")
+    hand = tmp_path_factory.mktemp("hand")
+    _dbt_by_hand(database, hand, *words, DBT_RESOURCE_TYPES="model")
     moved.append(rows(database, MOVED))
     unproved = rows(database, "select table_name from ops.unproved_change where row_key = '*' order by 1")
     builds = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(execution, "run_dbt", lambda *words, **more: builds.append(run_dbt(*words, **more)) or builds[-1])
         verdict = run(ingested.second)
-    return Story(error.value, moved, last, [name for (name,) in unproved], verdict, builds[-1], ingested.kept)
+    graph = list(json.loads((hand / "graph_summary.json").read_text())["with_test_edges"].values())
+    unproved_tables = [name for (name,) in unproved]
+    return Story(error.value, moved, last, unproved_tables, verdict, builds[-1], ingested.kept, graph)
 
 
 def test_an_ingest_whose_build_left_something_out_proves_releases_and_moves_nothing(story: Story) -> None:
@@ -190,6 +194,13 @@ def test_the_list_of_checks_is_what_the_project_runs(story: Story) -> None:
     assert as_list(story.build.known) == (ROOT / CHECKS_FILE).read_text(), (
         f"{CHECKS_FILE} is not the project's. After a look at the difference: python -m loader.silver.checks"
     )
+
+
+def test_nothing_waits_for_a_data_test(story: Story) -> None:
+    """Prevents a check that fails from keeping a model from being built: dbt skips what waits for it."""
+    tests = {node["name"]: node.get("succ", []) for node in story.graph if node["name"].startswith("test.")}
+    assert set(tests) >= {name for name in story.build.known if name.startswith("test.")}
+    assert {name: waiting for name, waiting in tests.items() if waiting} == {}
 
 
 @pytest.mark.long
