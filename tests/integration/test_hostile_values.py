@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from loader.warehouse import Warehouse
+from tests.checkouts import ROOT
+from tests.e2e.commands import forked
 from tests.ingests import declare, rows, run, summary, ticket, write_export
 
-LOADER = (sys.executable, "-c", "from loader.cli import main; main()")
 # To: COPY's text and CSV forms, SQL, Jinja and dbt, format strings, shells, terminals, rich, Markdown, HTML.
 TEXTS = (
     "\\N", "\\.", "\n\\.\n", "a\n\\.\nb", "", '"', "''", "a\r\nb", "a\tb", "NULL", "{}", "{NULL,x}", '{"a":1}',
@@ -53,11 +52,9 @@ def test_texts_arrive_as_they_are_and_are_only_shown(
     assert {name for (name,) in rows(database, "select customer_id from silver.customer_dim")} == customers
 
     for command in (["state"], ["state", "--json"], ["status"], ["completeness"], ["diagnose"]):
-        done = subprocess.run(
-            [*LOADER, *command], capture_output=True, check=False, env=loader_environment, timeout=120
-        )
-        text = (done.stdout + done.stderr).decode()
-        assert done.returncode in (0, 1), text
+        done = forked(command, loader_environment, ROOT)
+        text = done.out + done.err
+        assert done.code in (0, 1), text
         assert "Traceback" not in text
         # The table's own separators apart, every character prints: a value adds no line and no column.
         assert text.replace("\n", "").replace("\t", "").isprintable(), (command, text)

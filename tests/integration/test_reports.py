@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
-import subprocess
-import sys
 from datetime import date
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from loader.reports import read_completeness, run_smoke_checks
 from loader.reports.markdown import table, write_report
 from loader.warehouse import Warehouse
 from tests.checkouts import ROOT
+from tests.e2e.commands import forked
 from tests.ingests import DAY, declare, rows, run, settings, ticket, write_export
 
 pytestmark = pytest.mark.usefixtures("loader_environment")
@@ -121,9 +121,8 @@ def test_smoke_says_what_is_not_sound(manifest: Path, database: Warehouse, damag
     assert found[name].detail.startswith(detail)
     program, *words = shlex.split(found[name].next_command or "")
     assert program == "loader"
-    loader = (sys.executable, "-c", "from loader.cli import main; main()")
-    done = subprocess.run([*loader, *words], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    done = forked(words, dict(os.environ), ROOT)
+    assert done.code == 0, done.out + done.err
     unsound = {check.name for check in run_smoke_checks(settings()) if not check.is_ok}
     assert not unsound & {"bronze guards", "change notes"}
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from loader.warehouse import Warehouse
+from tests.checkouts import ROOT
+from tests.e2e.commands import forked
 from tests.ingests import declare, fates, rows, run, summary
 from tests.property.exports import lines
 from tests.property.oracle import lines_of
@@ -22,7 +22,6 @@ from tests.property.test_fuzz_exports import FIRST_SEED
 
 LINE_COUNT = 150
 FILES = ("tickets-2026-04-17.jsonl", "tickets-2026-04-18.jsonl.gz")
-LOADER = (sys.executable, "-c", "from loader.cli import main; main()")
 COMMANDS = (("status",), ("state",), ("diagnose",), ("completeness",), ("verify", "--run", "RUN"))
 
 
@@ -98,9 +97,9 @@ def test_each_odd_line_has_the_fate_of_the_recount_and_none_is_unexplained(
     run_id = str(verdict.facts.run["run_id"])
     for command in COMMANDS:
         words = [run_id if word == "RUN" else word for word in command]
-        done = subprocess.run([*LOADER, *words], capture_output=True, check=False, env=loader_environment, timeout=120)
-        text = (done.stdout + done.stderr).decode()
-        assert done.returncode in (0, 1), text
+        done = forked(words, loader_environment, ROOT)
+        text = done.out + done.err
+        assert done.code in (0, 1), text
         assert "Traceback" not in text
         assert text.splitlines()[-1].startswith(("next: ", "report: ")), text
         assert text.replace("\n", "").replace("\t", "").isprintable(), (command, text)
