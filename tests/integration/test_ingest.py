@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
@@ -16,16 +17,26 @@ from loader.silver import run_dbt
 from loader.warehouse import Warehouse
 from tests.checkouts import ROOT
 from tests.ingests import DAY, declare, fates, rows, run, settings, silver, summary, ticket, write_export
-
-pytestmark = pytest.mark.usefixtures("loader_environment")
+from tests.states import State, States
 
 EVIDENCE_SCHEMA = ROOT / "contracts" / "run_evidence" / "run_evidence_v1.schema.json"
 
 
+@pytest.fixture(autouse=True)
+def _environment(request: pytest.FixtureRequest) -> None:
+    """Of an empty warehouse, where a test does not begin from `ingested`."""
+    if "ingested" not in request.fixturenames:
+        request.getfixturevalue("loader_environment")
+
+
 @pytest.fixture
 def exports(tmp_path: Path) -> Path:
+    return two_days(tmp_path)
+
+
+def two_days(root: Path) -> Path:
     """Two days in two files: 6 records of 4 tickets, one repeat, one reject with a day, one without, one blank."""
-    folder = tmp_path / "exports"
+    folder = root / "exports"
     write_export(
         folder / "tickets-2026-04-17.jsonl",
         [ticket(1), ticket(2), b"", ticket(3, status="unheard_of"), ticket(4), b"{broken"],
@@ -40,6 +51,17 @@ def exports(tmp_path: Path) -> Path:
         ],
     )
     return folder
+
+
+def all_of_them(root: Path) -> Verdict:
+    return run(declare(two_days(root)))
+
+
+@pytest.fixture
+def ingested(states: States) -> Iterator[State[Verdict]]:
+    """Both days, ingested from `m.json`."""
+    with states.begin(all_of_them, LOADER_REJECT_LIMIT="0.5") as state:
+        yield state
 
 
 def relaxed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,18 +89,14 @@ def test_one_day_is_landed_and_every_line_explained(
     assert partition.reconcile["bronze_digest"] == partition.reconcile["silver_digest"]
 
 
-def test_a_second_ingest_changes_nothing_and_proves_everything_again(
-    exports: Path, database: Warehouse, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_second_ingest_changes_nothing_and_proves_everything_again(ingested: State[Verdict]) -> None:
     """Idempotency: the operator who types it twice must not be able to tell from the data."""
-    relaxed(monkeypatch)
-    manifest = declare(exports)
-    run(manifest)
+    database = ingested.database
     before = {
         name: rows(database, f"select md5(string_agg(t::text, '|' order by t::text)), count(*) from {name} as t")
         for name in ("bronze.raw_ticket_event", "bronze.asset_line", "bronze.rejected_record", "silver.ticket_fact")
     }
-    again = run(manifest)
+    again = run(ingested.folder / "m.json")
     assert again.exit_code == 0
     assert summary(again) == {"total": 10, "valid": 7, "invalid": 2, "inserted": 0, "skipped": 7, "errors": 0}
     assert {asset.action for asset in again.facts.assets} == {"unchanged"}
@@ -101,14 +119,11 @@ def test_days_one_by_one_end_where_one_ingest_of_everything_ends(
     assert len(silver(database)) == 4
 
 
-def test_evidence_keeps_its_schema_and_the_run_record_is_the_sum_of_the_others(
-    exports: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_evidence_keeps_its_schema_and_the_run_record_is_the_sum_of_the_others(ingested: State[Verdict]) -> None:
     """A report that a program cannot read, or that does not add up, is no evidence."""
-    relaxed(monkeypatch)
     schema = json.loads(EVIDENCE_SCHEMA.read_text())
     checker = jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker())
-    verdict = run(declare(exports))
+    verdict = ingested.made
     whole, *parts = [json.loads(path.read_text()) for path in verdict.report_paths]
     for record in (whole, *parts):
         checker.validate(record)
@@ -171,12 +186,9 @@ def test_a_source_cleaned_away_after_its_ingest_is_read_from_the_archive(
     assert fates(verdict) == {"landed": 6, "duplicate": 1, "rejected": 2, "blank": 1}
 
 
-def test_a_known_manifest_with_other_bytes_is_refused_and_nothing_is_written(
-    exports: Path, database: Warehouse
-) -> None:
+def test_a_known_manifest_with_other_bytes_is_refused_and_nothing_is_written(ingested: State[Verdict]) -> None:
     """A shrunk manifest would hide a file."""
-    manifest = declare(exports)
-    run(manifest)
+    database, manifest = ingested.database, ingested.folder / "m.json"
     body = json.loads(manifest.read_text())
     body["assets"] = body["assets"][:1]
     manifest.write_text(json.dumps(body))
@@ -324,12 +336,13 @@ def _last(verdict: Verdict) -> Path:
     return verdict.report_paths[0]
 
 
-def test_every_run_leaves_evidence_under_its_own_name(exports: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_run_leaves_evidence_under_its_own_name(ingested: State[Verdict]) -> None:
     """Evidence of an earlier run may never be overwritten."""
-    relaxed(monkeypatch)
-    manifest = declare(exports)
-    paths = {_last(run(manifest)), _last(run(manifest))}
+    first = _last(ingested.made)
+    content = first.read_bytes()
+    paths = {first, _last(run(ingested.folder / "m.json"))}
     assert len(paths) == 2
+    assert first.read_bytes() == content
     assert all(path.is_relative_to(settings().report_dir / "run_evidence" / "_run") for path in paths)
 
 
