@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 import socket
 from collections.abc import Iterator
 from contextlib import closing
@@ -69,6 +70,7 @@ def day(server: Warehouse, _template: str) -> Iterator[Day]:
             status=checkout.loader("status", "--json"),
             forecast_after=checkout.loader("dry-run", "--json"),
         )
+    shutil.rmtree(folder)
 
 
 def test_help_lists_every_command_and_the_exit_codes(day: Day) -> None:
