@@ -127,15 +127,16 @@ def _become(words: list[str], environment: dict[str, str], folder: Path, out: in
         # dbt's process is the test's own.
         dbt._process.cache_clear()
         main(words)
+        code = 0
     except SystemExit as end:
-        code = end.code
+        code = end.code or 0
     except BaseException:
         traceback.print_exc()
     finally:
         with suppress(OSError):
             sys.stdout.flush()
             sys.stderr.flush()
-        os._exit(code if isinstance(code, int) else 0)
+        os._exit(code if isinstance(code, int) else 1)
 
 
 def make_small_checkout(root: Path) -> None:

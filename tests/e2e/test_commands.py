@@ -270,10 +270,8 @@ def test_an_ad_hoc_file_is_looked_at_and_nothing_is_taken(day: Day) -> None:
     path = write_export(day.checkout.root / "ad hoc.jsonl", [ticket(number) for number in range(501, 506)])
     done = day.checkout.loader("ingest", "--input", path, "--batch", "batch-20260417-007", "--limit", "2")
     assert done.code == 0, done.err
-    table, reconcile = done.out.split("# reconcile\n")
-    assert [line.split("\t") for line in table.splitlines()[1:]] == [SUMMARY, ["2", "2", "0", "2", "0", "0"]]
-    assert reconcile.splitlines()[0].split("\t")[:3] == ["partition", "lines", "rejected"]
-    assert done.out.splitlines()[-1].startswith("next: make status")
+    assert "2 lines, 2 inserted, 0 skipped, 0 invalid, 0 errors" in " ".join(done.out.split())
+    assert done.out.splitlines()[-1].startswith("next: make ingest INPUT=")
     statement = (
         "select bool_or(taken_by_run_id is not null) from ops.asset_partition inner join ops.manifest_asset"
         " using (asset_id) where source_id = 'ad hoc.jsonl'"
