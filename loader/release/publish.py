@@ -16,7 +16,7 @@ from loader.evidence.facts import fetch_rows, read_findings
 from loader.release import changes, holds, store
 from loader.release.gate import Candidate, Decision, decide
 from loader.release.store import Act
-from loader.silver import Proved
+from loader.silver import FOUND, Proved
 from loader.warehouse.built import built
 
 HELD = "held"
@@ -24,7 +24,6 @@ DRIFT = "drift to review"
 REJECTS = "too many rejects in"
 COLLIDED = "events of a ticket_id under two record sources"
 _UNPROVED = "the proof did not close"
-_FOUND = "reconcile has found something"
 _CHANGED = "Silver changed after it was proved"
 _UNKNOWN = ("no line of it is known",)
 
@@ -255,7 +254,7 @@ def _damages_by_day(cursor: Any, proved: Proved | None, days: Collection[date]) 
             counts = found.setdefault(finding.partition_key, Counter())
             counts[finding.check_name, finding.table_name] += finding.finding_count
     return {
-        day: [f"{check_name}: {count} row(s) of {table}" for (check_name, table), count in counts.items()] or [_FOUND]
+        day: [f"{check_name}: {count} row(s) of {table}" for (check_name, table), count in counts.items()] or [FOUND]
         for day, counts in found.items()
         if day in days
     }

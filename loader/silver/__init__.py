@@ -5,6 +5,7 @@ from __future__ import annotations
 from loader.silver.checks import left_out, require_whole
 from loader.silver.dbt import parse_project, run_dbt, start_dbt
 from loader.silver.proof import (
+    FOUND,
     PROVING_BUILD,
     ProofScope,
     Proved,
@@ -17,6 +18,7 @@ from loader.silver.proof import (
 from loader.silver.results import BuildResult, NodeResult
 
 __all__ = [
+    "FOUND",
     "PROVING_BUILD",
     "BuildResult",
     "NodeResult",

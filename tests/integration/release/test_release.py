@@ -370,3 +370,43 @@ def test_a_day_is_not_ready_while_bronze_was_changed(first: State[Verdict], data
     """Whoever changes it by a named maintenance leaves a note, and nothing has proved since that all is there."""
     rows(database, "set local omni.maintenance = 'repair'; delete from bronze.raw_ticket_event where line_number = 1")
     assert ready(MONDAY) == [(False, "Bronze changed since")]
+
+
+def test_a_proof_that_no_gate_has_looked_at_makes_no_day_ready(
+    first: State[Verdict], database: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A command that dies between the two has proved what keeps days back, and nobody has told the readers."""
+    rows(
+        database,
+        "set local omni.maintenance = 'repair';"
+        " update bronze.raw_ticket_event set raw_payload = raw_payload || ' ' where line_number = 1",
+    )
+    rejects = [ticket(number, created_at=f"{B}T08:00:00Z", owner=...) for number in (8, 9)]
+    with monkeypatch.context() as patch:
+
+        def dies(*arguments: Any, **options: Any) -> None:
+            raise OSError(28, "No space left on device")
+
+        patch.setattr("loader.ingest.proving.publish", dies)
+        with pytest.raises(OSError, match="No space left"):
+            deliver(tmp_path, "second", of_day(C, 1), *rejects)
+    waits = "proved rows wait for their release"
+    assert rows(database, "select open_partitions from ops.proof order by proof_id desc limit 1") == [([MONDAY],)]
+    assert ready(MONDAY, TUESDAY) == [(False, f"{waits}; reconcile has found something"), (False, waits)]
+    assert run(tmp_path / "second.json").exit_code == 1
+    assert ready(MONDAY, TUESDAY) == [
+        (False, "payload_differs_from_fingerprint: 1 row(s) of bronze.raw_ticket_event"),
+        (False, f"too many rejects in tickets-{B}.jsonl"),
+    ]
+
+
+def test_a_sound_day_is_released_by_name_beside_a_damaged_one(first: State[Verdict], database: Warehouse) -> None:
+    """Also where the proof of changes does not close, for what it has not seen before: then everything is proved."""
+    hold(settings(), [TUESDAY], "tests")
+    rows(database, EDIT)
+    release(settings(), [TUESDAY], report=Silent())
+    damage = "ticket_differs_from_bronze: 1 row(s) of silver.ticket_fact, Silver's content is not Bronze's"
+    assert ready(MONDAY, TUESDAY) == [(False, f"proved rows wait for their release; {damage}"), (True, None)]
+    rows(database, EDIT.replace("'closed'", "'open'"))
+    release(settings(), [MONDAY], report=Silent())
+    assert ready(MONDAY, TUESDAY) == [(True, None)] * 2
