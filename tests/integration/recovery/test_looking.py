@@ -62,9 +62,11 @@ def exports(ingested: tuple[Kept, Path]) -> Path:
 
 
 def _said(capfd: pytest.CaptureFixture[str], *words: str, whole: bool = False) -> tuple[Any, str]:
-    """A command's exit code, and the next command that it tells (or everything that it says)."""
+    """A command's exit code, and the next command that it tells (or everything that it says), on a screen so wide that
+    no sentence is broken."""
     capfd.readouterr()
-    with pytest.raises(SystemExit) as end:
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as end:
+        patch.setenv("COLUMNS", "1000")
         main(words)
     said = "".join(capfd.readouterr())
     return end.value.code, said if whole else said.strip().splitlines()[-1].removeprefix("next: ")
