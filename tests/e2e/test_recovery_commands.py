@@ -210,7 +210,7 @@ def test_diagnose_ends_with_one_command(story: Story) -> None:
     done = story.checkout.loader("diagnose", "--json")
     assert done.code == 0, done
     record = done.record
-    assert set(record) == {"steps", "next_command", "is_in_order", "notices"}
+    assert set(record) == {"steps", "advice", "next_command", "is_in_order", "notices"}
     assert [(set(step), step["is_in_order"]) for step in record["steps"]] == [
         ({"question", "answer", "is_in_order"}, True)
     ] * 10

@@ -117,7 +117,8 @@ def test_ready_says_what_is_shown_and_exits_0(story: Story) -> None:
 def test_a_held_day_is_kept_back_and_says_so(story: Story) -> None:
     """Prevents newer rows that slip through a hold, and a hold that nobody can explain."""
     assert story.held.code == 0, story.held
-    assert story.held.record == {"held": [DAY], "next_command": f"loader release --partition {DAY}"}
+    told = f"loader release --partition {DAY}   # a person holds it, and lets it move again"
+    assert story.held.record == {"held": [DAY], "next_command": told}
     assert story.kept_back.code == 0, story.kept_back
     assert story.kept_back.record["release"]["kept_back"] == [{"partitions": [DAY], "obstacles": [f"{DAY}: held"]}]
     assert story.kept_back.record["downstream_decision"] == "hold_downstream"

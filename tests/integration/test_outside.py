@@ -20,7 +20,7 @@ import yaml
 from loader.cli import cli
 from loader.config import load_settings
 from loader.errors import CheckFailedError, CommandUsageError
-from loader.ingest import IngestRequest, Verdict, execution, ingest
+from loader.ingest import IngestRequest, Verdict, ingest, proving
 from loader.privacy import erase
 from loader.release import acts
 from loader.runs import IngestLock
@@ -152,7 +152,7 @@ def story(ingested: Ingested, tmp_path_factory: pytest.TempPathFactory) -> Story
     database = ingested.kept.fresh()
     moved = [rows(database, MOVED)]
     with pytest.MonkeyPatch.context() as patch, pytest.raises(CheckFailedError) as error:
-        patch.setattr(execution, "run_dbt", lambda *words, **options: HALF)
+        patch.setattr(proving, "run_dbt", lambda *words, **options: HALF)
         run(ingested.second)
     moved.append(rows(database, MOVED))
     (last,) = rows(database, "select status, exit_code from ops.ingest_run order by started_at desc limit 1")
@@ -163,7 +163,7 @@ def story(ingested: Ingested, tmp_path_factory: pytest.TempPathFactory) -> Story
     unproved = rows(database, "select table_name from ops.unproved_change where row_key = '*' order by 1")
     builds = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(execution, "run_dbt", lambda *words, **more: builds.append(run_dbt(*words, **more)) or builds[-1])
+        patch.setattr(proving, "run_dbt", lambda *words, **more: builds.append(run_dbt(*words, **more)) or builds[-1])
         verdict = run(ingested.second)
     graph = list(json.loads((hand / "graph_summary.json").read_text())["with_test_edges"].values())
     unproved_tables = [name for (name,) in unproved]
