@@ -78,7 +78,7 @@ def carry_out(work: Workplace, plan: Mapping[str, Any], attempt: Attempt) -> Res
             raise CheckFailedError(
                 f"restore: the rows of {differing[0]} are not those that were released then ({seen[differing[0]]},"
                 f" recorded {recorded[differing[0]]}); nothing was moved",
-                next_command="make diagnose",
+                next_command="loader verify --evidence",
             )
         path = record_act(cursor, work.settings, act.kind, {"data_release": [release], "hold_change": held})
     with work.lock.transaction() as cursor:

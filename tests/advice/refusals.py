@@ -28,7 +28,8 @@ def _dead_in_gate(first: str) -> Callable[[Place, pytest.MonkeyPatch], str]:
 
 def _dead_and_its_manifest_has_changed(place: Place, patch: pytest.MonkeyPatch) -> str:
     first = _dead_in_gate("loader retry {run}")(place, patch)
-    deliver(place, [ticket_of(40)])
+    manifest = place.seeds / "new.json"
+    manifest.write_bytes(manifest.read_bytes() + b" ")
     return first
 
 
@@ -52,13 +53,13 @@ def _looked_at(first: str) -> Callable[[Place, pytest.MonkeyPatch], str]:
 
 
 def _released_twice(place: Place) -> None:
-    deliver(place, [ticket_of(1, "2026-04-17")])
+    deliver(place, [ticket_of(900, "2026-04-17")])
     place.loader("ingest")
 
 
 def _a_version_that_rotted(place: Place, patch: pytest.MonkeyPatch) -> str:
     _released_twice(place)
-    place.damage("update release.ticket_row set status = 'lost' where partition_key = '2026-04-17'")
+    place.damage("delete from release.ticket_row where partition_key = '2026-04-17' and first_release_id = 1")
     return "loader restore --partition 2026-04-17 --reason 'wrong' --mode execute"
 
 
@@ -172,7 +173,7 @@ REFUSALS: tuple[Scene, ...] = (
     Scene(
         "restore as of a time that was twice",
         _a_clock_that_went_back,
-        "understood",
+        "person",
         ("loader.release.store:release_at",),
         is_long=True,
     ),

@@ -27,6 +27,11 @@ from tests.sabotage.victims import SHOWN, TICKET
 # Days of the place: 2026-04-16 to 19; what scenes deliver is of the day after.
 DAY = "2026-04-20"
 _HOOK = ROOT / "tests" / "crash" / "hook"
+_TICKET_GONE = f"delete from silver.ticket_fact where ticket_id = {TICKET}"
+_EVENT_GONE = f"delete from bronze.raw_ticket_event where event_id = {SHOWN}"
+_CUSTOMER_GONE = (
+    "delete from silver.customer_dim where customer_id = (select max(customer_id) from silver.customer_dim as last)"
+)
 
 
 def ticket_of(number: int, day: str = DAY, **changes: Any) -> dict[str, Any]:
@@ -144,7 +149,7 @@ def held(place: Place, patch: pytest.MonkeyPatch) -> str:
 
 def held_while_newer_rows_wait(place: Place, patch: pytest.MonkeyPatch) -> str:
     held(place, patch)
-    deliver(place, [ticket_of(1, "2026-04-17")])
+    deliver(place, [ticket_of(900, "2026-04-17")])
     place.loader("ingest")
     return "make ready PARTITION=2026-04-17"
 
@@ -162,7 +167,7 @@ def collided(place: Place, patch: pytest.MonkeyPatch) -> str:
 
 
 def restored(place: Place, patch: pytest.MonkeyPatch) -> str:
-    deliver(place, [ticket_of(1, "2026-04-17")])
+    deliver(place, [ticket_of(900, "2026-04-17")])
     place.loader("ingest")
     place.loader("restore", "--partition", "2026-04-17", "--reason", "wrong", "--mode", "execute")
     return "make ready PARTITION=2026-04-17"
@@ -260,7 +265,7 @@ def a_lost_object_and_source(place: Place, patch: pytest.MonkeyPatch) -> str:
 
 
 def a_lost_source(place: Place, patch: pytest.MonkeyPatch) -> str:
-    """The archive has it: nothing is lost, and ingests go on telling."""
+    """The archive has it: nothing is lost."""
     sorted(place.exports.glob("tickets-*"))[0].unlink()
     return "make ingest"
 
@@ -292,16 +297,31 @@ def _without(statement: str, first: str = "make diagnose") -> Callable[[Place, p
     return bring
 
 
-def an_erasure_cut_off(place: Place, patch: pytest.MonkeyPatch) -> str:
+def _erasure_cut_off(at: str, *damage: str) -> Callable[[Place, pytest.MonkeyPatch], str]:
+    """As on a full disk; `damage` is done behind it."""
+
     def dies(*arguments: Any) -> None:
         raise OSError(28, "No space left on device")
 
+    def bring(place: Place, patch: pytest.MonkeyPatch) -> str:
+        customer = place.value("select min(customer_id) from silver.customer_dim")
+        place.knows({"<the same customer>": customer})
+        with pytest.MonkeyPatch.context() as cut:
+            cut.setattr(f"loader.privacy.erase.{at}", dies)
+            place.loader("erase", "--customer", customer, "--reason", "request 4711", "--mode", "execute")
+        if damage:
+            place.damage(*damage)
+        return "make diagnose"
+
+    return bring
+
+
+def an_erasure_and_a_row_of_bronze_is_gone(place: Place, patch: pytest.MonkeyPatch) -> str:
+    """Its run reads the archive again, and does not bring the person back."""
     customer = place.value("select min(customer_id) from silver.customer_dim")
-    place.knows({"<the same customer>": customer})
-    with pytest.MonkeyPatch.context() as cut:
-        cut.setattr("loader.privacy.erase._vacuum", dies)
-        place.loader("erase", "--customer", customer, "--reason", "request 4711", "--mode", "execute")
-    return "make diagnose"
+    place.loader("erase", "--customer", customer, "--reason", "request 4711", "--mode", "execute")
+    place.damage(_EVENT_GONE)
+    return "make build SELECT=reconcile"
 
 
 def new_rules(place: Place, patch: pytest.MonkeyPatch) -> str:
@@ -428,7 +448,7 @@ _ALL: tuple[Scene, ...] = (
     Scene("locked by another", locked_by_another, "closed", ("loader.runs.lock:_take",)),
     Scene("a lost object", a_lost_object, "closed", ("loader.raw_zone.lost:lost_objects",)),
     Scene("a lost object and source", a_lost_object_and_source, "person", ("loader.raw_zone.lost:lost_objects",)),
-    Scene("a lost source", a_lost_source, "person"),
+    Scene("a lost source", a_lost_source, "closed"),
     Scene("a source that changed", a_source_that_changed, "person"),
     Scene("a restored database", a_restored_database, "closed"),
     Scene("another view", another_view, "closed"),
@@ -440,7 +460,11 @@ _ALL: tuple[Scene, ...] = (
         "a guard is off", _without("alter table bronze.raw_ticket_event disable trigger all", "make smoke"), "closed"
     ),
     Scene("a watch is off", _without("alter table silver.ticket_fact disable trigger all", "make smoke"), "closed"),
-    Scene("an erasure cut off", an_erasure_cut_off, "closed"),
+    Scene("an erasure cut off", _erasure_cut_off("_vacuum"), "closed"),
+    Scene("an erasure cut off, a row of Silver gone", _erasure_cut_off("_build", _TICKET_GONE), "closed"),
+    Scene("an erasure cut off, a customer gone", _erasure_cut_off("_build", _CUSTOMER_GONE), "closed"),
+    Scene("an erasure cut off, a row of Bronze gone", _erasure_cut_off("_build", _EVENT_GONE), "closed"),
+    Scene("an erasure, and a row of Bronze gone", an_erasure_and_a_row_of_bronze_is_gone, "closed"),
     Scene("new rules", new_rules, "closed"),
     Scene("a run of other rules", a_run_of_other_rules, "closed"),
     Scene("a hold that a restored database forgot", a_hold_that_a_restored_database_forgot, "closed"),
