@@ -21,27 +21,36 @@ BRONZE_TABLES = ("raw_ticket_event", "asset_line", "rejected_record")
 STAGING_PREFIX = "bronze_staging_"
 
 
-# What a run's attempts landed, as if it had never been completed: rows of its loads, and rows of loads that never were,
-# leave Bronze; what it had indexed and taken is to be read again. (Marks of a run that the ledger does not know are
-# nobody's.) Silver hears of the tickets, since no load tells of what is gone.
+# What a run's attempts landed, as if it had never been completed: rows of its loads leave Bronze, and what it had
+# indexed and taken is to be read again. Of its own files also rows of loads that nobody completed, and marks of runs
+# that the ledger does not know: those of other files may have no archive. Silver hears of the tickets, since no load
+# tells of what is gone.
 _GONE = """
 set local omni.maintenance = 'repair';
 create temporary table gone_load on commit drop as
 select load_id from ops.completed_load where run_id = %(run_id)s
 union
 select unnest(dlt_load_ids) from ops.ingest_run where run_id = %(run_id)s;
+create temporary table gone_asset on commit drop as
+select asset_id from ops.run_asset where run_id = %(run_id)s and asset_id is not null
+union
+select asset_id from ops.asset_index where run_id = %(run_id)s
+union
+select asset_id from ops.asset_partition where taken_by_run_id = %(run_id)s;
 """
 _GONE_TICKETS = """
 insert into ops.unbuilt_erasure (ticket_id)
 select distinct ticket_id from bronze.raw_ticket_event
 where _dlt_load_id in (select load_id from pg_temp.gone_load)
-    or _dlt_load_id not in (select load_id from ops.completed_load where table_name = 'raw_ticket_event')
+    or asset_id in (select asset_id from pg_temp.gone_asset)
+    and _dlt_load_id not in (select load_id from ops.completed_load where table_name = 'raw_ticket_event')
 on conflict do nothing
 """
 _GONE_ROWS = """
 delete from bronze.{table}
 where _dlt_load_id in (select load_id from pg_temp.gone_load)
-    or _dlt_load_id not in (select load_id from ops.completed_load where table_name = {name})
+    or asset_id in (select asset_id from pg_temp.gone_asset)
+    and _dlt_load_id not in (select load_id from ops.completed_load where table_name = {name})
 """
 _GONE_MARKS = """
 delete from bronze._dlt_loads where load_id in (select load_id from pg_temp.gone_load);
@@ -50,10 +59,13 @@ delete from ops.proved_load where load_id in (select load_id from pg_temp.gone_l
 update ops.ingest_run set dlt_load_ids = '{}' where run_id = %(run_id)s;
 update ops.asset_partition as part set taken_by_run_id = null, taken_at = null
 where taken_by_run_id = %(run_id)s
-    or taken_by_run_id is not null and taken_by_run_id not in (select run_id from ops.ingest_run);
+    or asset_id in (select asset_id from pg_temp.gone_asset)
+    and taken_by_run_id is not null and taken_by_run_id not in (select run_id from ops.ingest_run);
 with gone as (
     delete from ops.asset_index
-    where run_id = %(run_id)s or run_id not in (select run_id from ops.ingest_run)
+    where run_id = %(run_id)s
+        or asset_id in (select asset_id from pg_temp.gone_asset)
+        and run_id not in (select run_id from ops.ingest_run)
     returning asset_id, ruleset_id
 )
 delete from ops.asset_partition as part using gone

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from loader.errors import CheckFailedError, CommandUsageError
 from loader.raw_zone import RawZone
 from loader.recovery.world import looking_at
 from loader.release.acts import hold
+from loader.runs import take_back
 from loader.runs.state import read_state, reset_state
 from loader.status import read_status
 from loader.verify import Verification, verify_run
@@ -516,7 +518,7 @@ class TestDiagnose:
         # Its key has to go first.
         rows(database, "; ".join(double("ops.asset_partition", "asset_id = 1")))
         mend = land_again(run_id)
-        assert _said(capfd, "build", "--select", "reconcile") == (1, mend.line)
+        assert _said(capfd, "build", "--select", "reconcile") == (1, mend.command)
         found = _diagnosed(database, checkout)
         assert (found.advice, KIND in _wrong(found)) == (mend, True)
         with failing("load"), pytest.raises(OSError, match="No space"):
@@ -530,6 +532,25 @@ class TestDiagnose:
         assert _wrong(_diagnosed(database, checkout)) == []
         # What is as it was landed is not landed again.
         assert _said(capfd, "retry", run_id)[0] == 4
+
+    def test_what_is_taken_back_is_the_run_s_own(self, database: Warehouse) -> None:
+        """Prevents that a mend of one run takes what another had landed, whose traces are damaged as well: its files
+        may be in no archive any more."""
+        unknown = "01a00000-0000-7000-8000-000000000000"
+        copies = {
+            "ops.asset_index": {"run_id": unknown},
+            "ops.asset_partition": {"taken_by_run_id": unknown},
+            "bronze.asset_line": {"_dlt_load_id": "gone"},
+        }
+        for table, change in copies.items():
+            changed = json.dumps({"asset_id": 999, **change})
+            copy = f"(jsonb_populate_record(row, '{changed}')).* from {table} as row where asset_id = 1 limit 1"
+            rows(database, f"{BEHIND} insert into {table} select {copy}")
+        with closing(database.connect()) as session, session, session.cursor() as cursor:
+            take_back(cursor, latest_run(database))
+        for table in ("ops.asset_index", "bronze.asset_line"):
+            assert rows(database, f"select asset_id from {table}") == [(999,)], table
+        assert rows(database, "select asset_id, taken_by_run_id::text from ops.asset_partition") == [(999, unknown)]
 
     def test_a_run_that_failed_its_checks(
         self, database: Warehouse, exports: Path, checkout: Path, monkeypatch: pytest.MonkeyPatch
