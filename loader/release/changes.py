@@ -202,15 +202,17 @@ def find_changes(cursor: Any) -> tuple[set[date], set[Link]]:
     return days, links | set(cursor.fetchall()) | unseen_links(cursor)
 
 
-def changed_since_proof(cursor: Any) -> set[date]:
-    """After find_changes: partitions that it found changed by rows which Silver was given after they were proved."""
+def changed_since_proof(cursor: Any) -> set[date | None]:
+    """After find_changes: partitions of rows that Silver was given, or lost, after it was proved; None: of any. Also
+    where a row that was never released is gone again, which no comparison with what is released can tell."""
     cursor.execute(
-        "with unproved as (select row_key from ops.unproved_change where table_name = 'silver.ticket_fact')"
-        " select distinct side.partition_key from pg_temp.release_change as change"
+        "with unproved as ("
+        "  select row_key, partition_key from ops.unproved_change where table_name = 'silver.ticket_fact')"
+        " select partition_key from unproved"
+        " union"
+        " select side.partition_key from pg_temp.release_change as change"
         " cross join lateral (values (change.old_partition_key), (change.new_partition_key)) as side (partition_key)"
-        " where side.partition_key is not null and (exists (select from unproved where row_key = %s)"
-        "   or change.ticket_id in (select row_key from unproved))",
-        (EVERYTHING,),
+        " where side.partition_key is not null and change.ticket_id in (select row_key from unproved)"
     )
     return {day for (day,) in cursor.fetchall()}
 

@@ -158,7 +158,8 @@ def publish(
         for day in {*checked, *damages}
     }
     if proved:
-        for day in changes.changed_since_proof(cursor):
+        changed = changes.changed_since_proof(cursor)
+        for day in {*obstacles, *days} if None in changed else {day for day in changed if day}:
             obstacles.setdefault(day, []).append(_CHANGED)
     passing = asked or set()
     drift_passes = passing if accepts_drift or act.kind == "override" else set()

@@ -410,3 +410,25 @@ def test_a_sound_day_is_released_by_name_beside_a_damaged_one(first: State[Verdi
     rows(database, EDIT.replace("'closed'", "'open'"))
     release(settings(), [MONDAY], report=Silent())
     assert ready(MONDAY, TUESDAY) == [(True, None)] * 2
+
+
+def test_a_row_that_is_gone_between_proof_and_release_keeps_its_day_back(
+    first: State[Verdict], database: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though it was never released, so that nothing that is released lacks it."""
+    find = changes.find_changes
+
+    def lost_before(cursor: Any) -> Any:
+        rows(database, "delete from silver.ticket_fact where ticket_id = 'TKT-20260415-000002'")
+        return find(cursor)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(changes, "find_changes", lost_before)
+        verdict = deliver(tmp_path, "second", of_day(C, 1), of_day(C, 2), of_day(B, 2))
+    assert verdict.release is not None
+    assert verdict.release.partitions == (TUESDAY,)
+    changed = "Silver changed after it was proved"
+    assert ready(TUESDAY, WEDNESDAY) == [
+        (True, None),
+        (False, f"not released; proved rows wait for their release; {changed}"),
+    ]
