@@ -29,6 +29,9 @@ DAY = "2026-04-20"
 _HOOK = ROOT / "tests" / "crash" / "hook"
 _TICKET_GONE = f"delete from silver.ticket_fact where ticket_id = {TICKET}"
 _EVENT_GONE = f"delete from bronze.raw_ticket_event where event_id = {SHOWN}"
+# Neither is of a day of its own: the erasure closes all the same, and what mends them comes after it.
+_BUILT_GONE = "delete from silver.built_load where load_id = (select min(load_id) from silver.built_load)"
+_MANIFEST_EDITED = "update ops.manifest set batch_id = 'batch-20260101-009'"
 _CUSTOMER_GONE = (
     "delete from silver.customer_dim where customer_id = (select max(customer_id) from silver.customer_dim as last)"
 )
@@ -464,6 +467,8 @@ _ALL: tuple[Scene, ...] = (
     Scene("an erasure cut off, a row of Silver gone", _erasure_cut_off("_build", _TICKET_GONE), "closed"),
     Scene("an erasure cut off, a customer gone", _erasure_cut_off("_build", _CUSTOMER_GONE), "closed"),
     Scene("an erasure cut off, a row of Bronze gone", _erasure_cut_off("_build", _EVENT_GONE), "closed"),
+    Scene("an erasure cut off, a built load gone", _erasure_cut_off("_build", _BUILT_GONE), "closed"),
+    Scene("an erasure cut off, a manifest edited", _erasure_cut_off("_build", _MANIFEST_EDITED), "person"),
     Scene("an erasure, and a row of Bronze gone", an_erasure_and_a_row_of_bronze_is_gone, "closed"),
     Scene("new rules", new_rules, "closed"),
     Scene("a run of other rules", a_run_of_other_rules, "closed"),
