@@ -86,6 +86,7 @@ arguments_erase = $(call option,--customer,CUSTOMER) $(call option,--reason,REAS
 arguments_restore = $(window) $(if $(ALL),--all) $(call option,--release,RELEASE) $(call option,--as-of,AS_OF) \
 	$(call option,--reason,REASON)
 arguments_expire = $(call option,--older-than,OLDER_THAN) $(call option,--keep,KEEP) $(call option,--reason,REASON)
+VERBS := retry rerun replay backfill restore
 json = $(if $(JSON),--json)
 force = $(if $(FORCE),--force)
 need = $(if $(strip $($(1))),,$(error $(1) is missing, nothing was started. Example: $(2)))
@@ -111,6 +112,12 @@ endif
 ifneq ($(filter erase,$(MAKECMDGOALS)),)
 $(call need,CUSTOMER,make erase CUSTOMER=<customer_id> REASON='request 4711')
 endif
+ifneq ($(filter ready hold release,$(MAKECMDGOALS)),)
+$(call need,PARTITION,make $(firstword $(MAKECMDGOALS)) PARTITION=2026-04-17$(if $(filter hold,$(MAKECMDGOALS)), REASON='under review'))
+endif
+ifneq ($(filter hold,$(MAKECMDGOALS)),)
+$(call need,REASON,make hold PARTITION=2026-04-17 REASON='under review')
+endif
 ifneq ($(filter verify,$(MAKECMDGOALS)),)
 $(call need,RUN,make verify RUN=<a run_id from make status>)
 endif
@@ -129,8 +136,8 @@ help: ## This list
 # The environment, from the locked list only; everything is said on standard error, so that `make -s env` is clean.
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.12 ..." if sys.version_info < (3, 11) else 0)' >&2
-	umask go-w && $(PYTHON) -m venv .venv >&2 && $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock >&2
-	umask go-w && $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . >&2 && touch $(STAMP)
+	@echo 'making .venv from requirements.lock: about a minute' >&2 && umask go-w && $(PYTHON) -m venv .venv >&2 && $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock >&2
+	@umask go-w && $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . >&2 && touch $(STAMP)
 
 ingest: $(STAMP) ## A day, from file to proof: PARTITION=2026-04-17 [MANIFEST=a.json,b.json] or INPUT=f.jsonl BATCH=batch-20260417-001 [LIMIT=20]
 	@$(LOADER) ingest $(inputs)
@@ -153,7 +160,12 @@ plan: $(STAMP) ## Plan a recovery verb: MODE=backfill PARTITION=2026-04-17, MODE
 apply: $(STAMP) ## Carry out a reviewed plan: PLAN=reports/backfill/backfill_plan_2026-04-17.json [LOCK_TIMEOUT=60]
 	@$(LOADER) apply $(call quoted,PLAN) $(lock) $(json)
 
-retry rerun replay backfill restore: $(STAMP) ## A verb in one step: plan, and with MODE=execute apply [RUN= BATCH= PARTITION= FROM= TO=]
+retry: ## The same run as its next attempt, from what it recorded [RUN=] [MODE=execute, else it only plans]
+rerun: ## The same job as a new run, its sources read again [RUN=] [MODE=execute]
+replay: ## A past run or batch from the raw zone, under today's rules [RUN= BATCH= REJECTED_ONLY=1] [MODE=execute]
+backfill: ## A window of days; the cursor does not move [PARTITION= FROM= TO= MANIFEST=] [MODE=execute]
+restore: ## An earlier released state of a day: REASON='why' [PARTITION= FROM= TO= ALL=1 RELEASE= AS_OF=] [MODE=execute]
+$(VERBS): $(STAMP)
 	@$(LOADER) $@ $(arguments_$@) $(call option,--mode,MODE) $(lock) $(json)
 
 expire: $(STAMP) ## Remove versions that readers have not seen for long: OLDER_THAN=30 REASON='why' [KEEP=3] [MODE=execute]

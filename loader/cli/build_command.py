@@ -76,7 +76,9 @@ def docs() -> int:
     from loader.warehouse import open_warehouse
 
     settings = load_settings()
-    run_dbt(open_warehouse(settings), settings.project_root, ["docs", "generate", "--static"])
+    with progress() as report:
+        report("docs: dbt describes its project and the warehouse: about 15 s")
+        run_dbt(open_warehouse(settings), settings.project_root, ["docs", "generate", "--static"], say=report)
     page = settings.report_dir / "dbt_docs" / "index.html"
     page.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(settings.state_folder / "dbt" / "target" / "static_index.html", page)

@@ -56,7 +56,7 @@ def dry_run(
         forecast = run_dry(settings, request, report)
     exit_code = 1 if forecast.problems else 0
     given = {"PARTITION": partition, "MANIFEST": manifest, "INPUT": input_file, "BATCH": batch}
-    next_command = _next(forecast, settings, {name: value for name, value in given.items() if value})
+    next_command = next_of(forecast, settings, {name: value for name, value in given.items() if value})
     if as_json:
         report_path = str(forecast.report_path)
         print_json({**as_record(forecast, request), "report_path": report_path, "next_command": next_command})
@@ -68,7 +68,10 @@ def dry_run(
     return exit_code
 
 
-def _next(forecast: Forecast, settings: Settings, given: Mapping[str, str]) -> str:
+def next_of(forecast: Forecast, settings: Settings, given: Mapping[str, str]) -> str:
+    """What to type after a forecast; `given`: the variables of make that it was asked with."""
+    if {problem.reason_code for problem in forecast.problems} == {"no_lines_for_partition"}:
+        return "make status   # the days that there are lines of"
     words = ["make", "dry-run" if forecast.problems else "ingest", *(f"{name}={pasted(given[name])}" for name in given)]
     further = forecast.roots_to_allow(settings.allowed_roots)
     # One that was set for this command alone is needed by the next one, too.

@@ -30,7 +30,7 @@ from loader.privacy.redaction import blanked
 from loader.privacy.removal import remove_rows
 from loader.privacy.search import files_of, holds, search_objects, search_rows, searched
 from loader.privacy.tombstones import finish_redactions
-from loader.progress import Report
+from loader.progress import Report, Step
 from loader.raw_zone import RawZone
 from loader.reader import open_content
 from loader.recovery.plan import refuse_moved
@@ -209,6 +209,7 @@ def _build(
         settings.project_root,
         [*PROVING_BUILD, "--vars", scope.variables],
         anchors={"writer_token": lock.token},
+        progress=lambda done, total: report.step(Step("silver", "nodes", done, total)),
         say=report,
     )
     missing = left_out(build, settings.project_root)

@@ -15,7 +15,7 @@ from loader.evidence.acts import record_act
 from loader.evidence.chain import write_files
 from loader.evidence.facts import fetch_rows, json_value
 from loader.evidence.files import require_writable
-from loader.progress import Report
+from loader.progress import Report, Step
 from loader.release import holds
 from loader.release.changes import await_everything
 from loader.release.gate import Decision
@@ -154,6 +154,7 @@ def _prove(
         [*PROVING_BUILD, "--vars", scope.variables],
         anchors={"writer_token": lock.token},
         is_quiet=True,
+        progress=lambda done, total: report.step(Step("silver", "nodes", done, total)),
         say=report,
     )
     require_whole(build, settings.project_root)

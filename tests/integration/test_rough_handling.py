@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from loader.cli.dry_run_command import next_of
 from loader.errors import CommandUsageError, InfrastructureError
 from loader.gate import GateReport
 from loader.ingest import IngestRequest, execution
@@ -228,9 +229,15 @@ def test_a_dry_run_says_when_a_day_has_no_lines_and_when_a_file_is_mostly_reject
         "asset c-2026-04-17.jsonl: 2 of 3 lines rejected, allowed 5%; the first: line 2: missing_required_field: "
     )
     other = IngestRequest(manifest_paths=(manifest,), partition=date(2026, 4, 20))
-    assert [problem.message for problem in dry_run(settings(), other, lambda line: None).problems] == [
+    nothing = dry_run(settings(), other, lambda line: None)
+    assert [problem.message for problem in nothing.problems] == [
         "no line of the declared assets belongs to partition 2026-04-20; nearest data: 2026-04-17",
     ]
+    # A mistyped day: the same command says the same for ever.
+    assert (
+        next_of(nothing, settings(), {"PARTITION": "2026-04-20"}) == "make status   # the days that there are lines of"
+    )
+    assert next_of(whole, settings(), {}) == "make dry-run   # once what failed is settled"
 
 
 def test_a_checkout_without_a_commit_has_no_git_sha(tmp_path: Path) -> None:

@@ -26,12 +26,23 @@ def test_make_alone_lists_every_target_with_its_purpose() -> None:
     assert {"up", "down", "psql", "clean", "retry", "rerun", "replay", "backfill", "restore"} < set(listed)
 
 
+def test_each_target_says_something_else_and_names_only_what_it_takes() -> None:
+    said = dict(re.findall(r"^make (\S+) +((?:.|\n )+)", _make().stdout, re.MULTILINE))
+    assert len(set(said.values())) == len(said)
+    assert "RUN=" not in said["restore"]
+    assert "REASON='why'" in said["restore"]
+
+
 @pytest.mark.parametrize(
     ("words", "missing"),
     [
         (["manifest"], "FROM"),
         (["manifest", "FROM=exports"], "OUT"),
         (["erase", "REASON=why"], "CUSTOMER"),
+        (["ready"], "PARTITION"),
+        (["release", "REASON=why"], "PARTITION"),
+        (["hold", "REASON=why"], "PARTITION"),
+        (["hold", "PARTITION=2026-04-17"], "REASON"),
         (["ingest", "INPUT=f.jsonl"], "BATCH"),
         (["dry-run", "INPUT=f.jsonl"], "BATCH"),
     ],

@@ -12,7 +12,7 @@ import pytest
 
 from loader.errors import RefusedError
 from loader.ingest import Verdict
-from loader.progress import Silent
+from loader.progress import Silent, Step
 from loader.recovery import apply_plan
 from loader.recovery.verbs import Restored
 from loader.release import changes
@@ -31,6 +31,14 @@ SERVED = "select ticket_id, partition_key::text, status from serving.ticket_fact
 WHOLE = "select md5(string_agg(row::text, chr(10) order by ticket_id)) from serving.ticket_fact as row"
 STORED = "select count(*) from release.ticket_row"
 EDIT = "update silver.ticket_fact set status = 'closed' where ticket_id = 'TKT-20260413-000002'"
+
+
+class Steps(Silent):
+    def __init__(self) -> None:
+        self.steps: list[Step] = []
+
+    def step(self, step: Step, /) -> None:
+        self.steps.append(step)
 
 
 def deliver(root: Path, name: str, *records: Mapping[str, Any] | bytes, **options: Any) -> Verdict:
@@ -207,7 +215,10 @@ def test_rejects_that_a_person_lets_pass_keep_that_day_back_no_more(
     with pytest.raises(RefusedError, match=told) as refused:
         release(settings(), [TUESDAY], report=Silent())
     assert refused.value.next_command.startswith(f"loader release --partition {B} --accept-rejects --reason '<why>'")
-    done = release(settings(), [TUESDAY], reason="sent again", accepts_rejects=True, report=Silent())
+    heard = Steps()
+    done = release(settings(), [TUESDAY], reason="sent again", accepts_rejects=True, report=heard)
+    assert {step.stage for step in heard.steps} == {"silver"}
+    assert heard.steps[-1].done == heard.steps[-1].total
     assert done.report_path is not None
     accepted = orjson.loads(done.report_path.read_bytes())["accepted"]
     assert [(each["partition_key"], each["check_name"], each["measure"]) for each in accepted] == [
