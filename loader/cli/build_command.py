@@ -77,7 +77,7 @@ def docs() -> int:
 
     settings = load_settings()
     with progress() as report:
-        report("docs: dbt describes its project and the warehouse: about 15 s")
+        report("dbt describes its project and the warehouse, which takes about 15 s")
         run_dbt(open_warehouse(settings), settings.project_root, ["docs", "generate", "--static"], say=report)
     page = settings.report_dir / "dbt_docs" / "index.html"
     page.parent.mkdir(parents=True, exist_ok=True)

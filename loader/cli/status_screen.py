@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -13,6 +14,8 @@ from loader.status.days import IN_NEED, DayState, State
 
 # Beside the first sentence, the notices, and the last lines.
 _LINES = 18
+# Days that one thing keeps back say so once.
+_OF_ONE_REASON = 5
 _MONTHS_IN_NEED = 6
 _LAST_MONTHS = 2
 _YEARS = 4
@@ -86,10 +89,16 @@ def _sentence(screen: Screen, answer: Status) -> str:
 
 
 def _body(screen: Screen, answer: Status) -> list[str]:
-    """As many days one by one as fit above the strips."""
+    """As many days one by one as fit above the strips; those of one reason that many share are summed in any case."""
     strips = _strips(screen, answer.days)
     fixed = _without_a_day(screen, answer)
-    needed = [day for state in ("damaged", "incomplete", "kept back") for day in answer.days if day.state == state]
+    shared = Counter((day.state, day.reason) for day in answer.days)
+    needed = [
+        day
+        for state in ("damaged", "incomplete", "kept back")
+        for day in answer.days
+        if day.state == state and shared[day.state, day.reason] <= _OF_ONE_REASON
+    ]
     room = _LINES - len(strips) - (1 if strips else 0)
     for count in range(min(len(needed), room), -1, -1):
         lines = table(
@@ -120,7 +129,7 @@ def _summed(screen: Screen, days: Sequence[DayState], listed: Sequence[DayState]
         if not found:
             continue
         sign = _SIGNS[found[0].state]
-        also = "more " if listed and words in ("needs you", "kept back") else ""
+        also = "more " if any(day.state in states for day in listed) else ""
         count = found[0].partition_key if len(found) == 1 else amount(screen, len(found), f"{also}day")
         rows.append([Mark(words, sign.tone or "quiet"), count, _measure(screen, found), _told(screen, found)])
     return rows

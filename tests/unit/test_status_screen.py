@@ -192,6 +192,24 @@ def test_however_many_days_the_answer_fits_a_screen(width: int, count: int, stat
         assert len(lines) <= 24
 
 
+def test_what_many_days_share_is_said_once_and_the_screen_has_at_most_24_lines() -> None:
+    """A view that was bent, or a file that is missing, keeps back every day: listed, they push all else away."""
+    partitions, readers = released(date(2026, 3, 1), 61)
+    faults = ["serving.ticket_fact is not as the project has it: its query, its options"]
+    lines = status_lines(Screen(80, False), status(partitions, [], view_faults=faults))
+    assert len(lines) <= 24
+    assert [line for line in lines if line.startswith("kept back")] == [
+        "kept back   61 days   6,222 lines   2026-03-01 … 2026-04-30, proved, and not",
+    ]
+    absent = [proved(day["partition_key"], landed=5, absent_asset=1) for day in partitions]
+    damaged = [finding("2026-04-17")]
+    lines = status_lines(Screen(80, False), status(absent, readers, damaged))
+    assert [line for line in lines if line.startswith("needs you")] == [
+        "needs you   2026-04-17     0 tickets   ticket_missing in silver.ticket_fact",
+        "needs you   60 more days   0 lines     2026-03-01 … 2026-04-30, 1 file is",
+    ]
+
+
 def test_years_that_need_nothing_have_a_line_each() -> None:
     partitions, readers = released(date(2023, 2, 20), 800)
     found = status(partitions, readers, [finding("2023-05-05")])
