@@ -61,10 +61,6 @@ class Advice:
     why: str = ""
 
     @property
-    def is_for_a_person(self) -> bool:
-        return self.kind in SENTENCES
-
-    @property
     def line(self) -> str:
         """The command, and after three spaces the words, which a shell takes for a comment."""
         words = SENTENCES.get(self.kind, self.why)

@@ -31,7 +31,9 @@ from loader.runs import Attempt
 def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | None = None) -> Plan:
     """Of the run `run_id`, or of the latest one. Raises RefusedError for a run that succeeded or is alive."""
     run = world.run(request["run_id"])
-    _refuse(world, run)
+    # Looked at once: of a run that ended well, the archive is read.
+    is_taken_back = is_damaged(world, run)
+    _refuse(world, run, is_taken_back)
     entries = world.entries_of_run(run["run_id"])
     manifests = world.manifests_of_run(run)
     window = window_of(run)
@@ -42,7 +44,7 @@ def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | 
         assets, unread = with_days(world, found, declared_places(world, manifests), earlier)
     known = [asset.asset_id for asset in assets if asset.asset_id is not None]
     inputs = f"{len(entries)} recorded entries, from the raw zone" if entries else "its manifests, gated again"
-    if is_damaged(world, run):
+    if is_taken_back:
         inputs += "; what it has in Bronze is not what it landed, and is taken back first"
     return Plan(
         mode="retry",
@@ -93,9 +95,9 @@ def carry_out(work: Workplace, plan: Mapping[str, Any], attempt: Attempt) -> Ver
         return execution.conclude(*execution.build(), moves_state=rerun.job_mode(run) == "ingest")
 
 
-def _refuse(world: World, run: Mapping[str, Any]) -> None:
+def _refuse(world: World, run: Mapping[str, Any], is_taken_back: bool) -> None:
     name = f"run {run['run_id']} attempt {run['attempt']}"
-    if run["status"] in ENDED_WELL and not is_damaged(world, run):
+    if run["status"] in ENDED_WELL and not is_taken_back:
         raise RefusedError(
             f"{name} ended with {run['status']}; there is nothing to retry, nothing was started",
             next_command="make ingest INPUT=<the whole file> BATCH=<its batch>"

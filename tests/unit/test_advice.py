@@ -70,7 +70,6 @@ def test_a_line_can_be_pasted_whole() -> None:
     assert Advice(AdviceKind.LOOK, "make status").line == "make status"
     told = Advice(AdviceKind.FREE, "loader release --partition 2026-04-17", "other words")
     assert told.line == f"loader release --partition 2026-04-17   # {SENTENCES[AdviceKind.FREE]}"
-    assert [told.is_for_a_person, LAND.is_for_a_person] == [True, False]
 
 
 @pytest.mark.parametrize(

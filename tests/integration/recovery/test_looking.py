@@ -518,7 +518,7 @@ class TestDiagnose:
         # Its key has to go first.
         rows(database, "; ".join(double("ops.asset_partition", "asset_id = 1")))
         mend = land_again(run_id)
-        assert _said(capfd, "build", "--select", "reconcile") == (1, mend.command)
+        assert _said(capfd, "build", "--select", "reconcile") == (1, mend.line)
         found = _diagnosed(database, checkout)
         assert (found.advice, KIND in _wrong(found)) == (mend, True)
         with failing("load"), pytest.raises(OSError, match="No space"):
