@@ -51,7 +51,9 @@ def build(
         if select is None:
             require_whole(result, settings.project_root)
             published = publish_build(settings, lock, result, sha256)
-            gate = gate_words(surface(err=True), published) if published else "the proof did not close, nothing moved"
+            gate = (
+                gate_words(surface(err=True), published) if published else "a model could not be built, nothing moved"
+            )
             report(f"readers: {gate}")
     for node in result.failed:
         if explained(node.reason, is_embedded=warehouse.is_embedded):

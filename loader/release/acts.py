@@ -162,18 +162,20 @@ def _prove(
 
 
 def publish_build(settings: Settings, lock: IngestLock, build: BuildResult, sha256: str) -> Published | None:
-    """Note a build of everything outside a run (require_whole) as a proof, and let readers see what waited for it; None
-    where it did not close, and nothing moved. `sha256`: of the project before dbt started; the lock was held since.
+    """Note a build of everything outside a run (require_whole) as a proof, and let readers see what waited for it. Where
+    it did not close, the gate says so of every day. None where a model could not be built: of the tables that it left
+    nothing new is known. `sha256`: of the project before dbt started; the lock was held since.
 
     Raises InfrastructureError, with the release made, where its evidence file cannot be written.
     """
+    if build.skipped or any(not node.unique_id.startswith("test.") for node in build.failed):
+        return None
     scope = ProofScope("all", "a build of everything", sha256)
     act = Act("publish", acting_operator(), trace_id_of_caller(), dbt_invocation_id=build.invocation_id)
     with lock.transaction() as cursor:
         proved = judge_build(cursor, scope, build)
-        if proved is None:
-            return None
-        record_proof(cursor, scope, proved, build, None)
+        if proved is not None:
+            record_proof(cursor, scope, proved, build, None)
         published = publish(cursor, act, reject_limit=settings.reject_limit, proved=proved)
         record_published(cursor, settings, act.kind, published)
     with lock.transaction() as cursor:

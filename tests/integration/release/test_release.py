@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 import pytest
 
+from loader.cli import main
 from loader.errors import RefusedError
 from loader.ingest import Verdict
 from loader.progress import Silent, Step
@@ -409,6 +410,17 @@ def test_a_proof_that_no_gate_has_looked_at_makes_no_day_ready(
         (False, "payload_differs_from_fingerprint: 1 row(s) of bronze.raw_ticket_event"),
         (False, f"too many rejects in tickets-{B}.jsonl"),
     ]
+
+
+def test_a_build_that_does_not_close_tells_every_day_so(first: State[Verdict], database: Warehouse) -> None:
+    """Prevents a day that is ready beside damage of which nobody knows the day, until the next ingest looks."""
+    assert ready(MONDAY) == [(True, None)]
+    rows(database, "set session_replication_role = replica; delete from ops.ruleset")
+    with pytest.raises(SystemExit) as end:
+        main(["build", "--json"])
+    assert end.value.code == 1
+    ((is_ready, reason),) = ready(MONDAY)
+    assert not is_ready and "the proof did not close" in str(reason)
 
 
 def test_a_sound_day_is_released_by_name_beside_a_damaged_one(first: State[Verdict], database: Warehouse) -> None:
