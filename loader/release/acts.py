@@ -162,7 +162,7 @@ def _prove(
 
 
 def publish_build(settings: Settings, lock: IngestLock, build: BuildResult, sha256: str) -> Published | None:
-    """Note a build of everything outside a run (require_whole) as a proof, and let readers see what waited for it. Where
+    """Note a build of everything outside a run (require_whole) as a proof, and let readers see what waited. Where
     it did not close, the gate says so of every day. None where a model could not be built: of the tables that it left
     nothing new is known. `sha256`: of the project before dbt started; the lock was held since.
 
