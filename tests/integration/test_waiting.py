@@ -36,6 +36,14 @@ def heard(monkeypatch: pytest.MonkeyPatch) -> Heard:
     return Heard()
 
 
+@pytest.fixture(autouse=True)
+def _interrupts_are_heard() -> Iterator[None]:
+    """A shell's background job, and whatever it starts, ignores them."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @contextmanager
 def once(is_so: Callable[[], bool], act: Callable[[], None]) -> Iterator[None]:
     """`act` in another thread as soon as `is_so`, at the latest after 20 seconds."""
