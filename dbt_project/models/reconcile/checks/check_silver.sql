@@ -112,11 +112,13 @@ flagged as (
     cross join damaged
     -- The day that the winner belongs to, and the one on which Silver shows the ticket.
     cross join
-        lateral (
-            select coalesce(events.partition_key, events.silver_partition_key) as partition_key
-            union
-            select coalesce(events.silver_partition_key, events.partition_key) as partition_key
-        ) as shown_on
+        lateral unnest(
+            case
+                when events.partition_key <> events.silver_partition_key
+                    then array[events.partition_key, events.silver_partition_key]
+                else array[coalesce(events.partition_key, events.silver_partition_key)]
+            end
+        ) as shown_on (partition_key)
     where events.silver_state not in ('equal', 'unprovable')
 
 ),

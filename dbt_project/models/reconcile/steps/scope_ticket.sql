@@ -17,8 +17,8 @@ changes as (
 
 ),
 
--- Tickets with a new event, a new or moved delivery, or a row of Silver that was written since; and those in which the
--- last proof found something.
+-- Tickets with a new event, a new or moved delivery, or a row of Silver that was written since; and those in
+-- which the last proof found something.
 final as (
 
     select ticket_id
