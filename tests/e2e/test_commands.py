@@ -202,7 +202,7 @@ def test_a_day_without_lines_is_exit_1_and_names_the_nearest_data(day: Day) -> N
     forecast = day.checkout.loader("dry-run", "--partition", "2026-04-25")
     assert forecast.code == 1
     assert "belongs to partition 2026-04-25; nearest data: 2026-04-18" in forecast.said
-    assert forecast.next_command.startswith("make dry-run PARTITION=2026-04-25 ")
+    assert forecast.next_command == "make status   # the days that there are lines of"
 
 
 @pytest.mark.parametrize("command", ["ingest", "status", "build", "env"])
@@ -248,9 +248,6 @@ def test_build_names_each_node_and_plain_dbt_works_in_the_same_warehouse(day: Da
     assert built.record["next_command"] == expected
     assert {"name": "ticket_fact", "status": "success", "failures": None} in built.record["nodes"]
     assert built.record["dbt_invocation_id"]
-    # The ingest has parsed the project already.
-    parsed = json.loads((checkout.root / ".local" / "dbt" / "target" / "perf_info.json").read_text())
-    assert (parsed["parsed_path_count"], parsed["path_count"] > 200) == (0, True)
     words = shlex.split(checkout.loader("env").out)
     variables = dict(word.split("=", 1) for word in words[1:])
     assert (

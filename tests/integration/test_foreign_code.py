@@ -14,6 +14,7 @@ import pytest
 from loader.errors import CheckFailedError
 from loader.evidence.facts import fetch_rows
 from loader.privacy.erase import erase, plan_erasure
+from loader.progress import Silent
 from loader.recovery.world import looking_at
 from loader.release.acts import readiness, release
 from loader.reports.completeness import read_completeness
@@ -126,7 +127,7 @@ def test_what_commands_read_is_read_as_dbts_role(day: Warehouse) -> None:
 def test_a_release_takes_values_and_evaluates_nothing(day: Warehouse) -> None:
     """Prevents the attack as it was told: a policy whose function runs as the loader writes into what readers see."""
     as_transform(day, HANG_ON, "update silver.ticket_fact set status = status where ticket_id like '%1'")
-    released = release(settings(), [DAY], report=lambda line: None)
+    released = release(settings(), [DAY], report=Silent())
     assert DAY in released.published.current
 
 
