@@ -68,7 +68,8 @@ class Followed:
     def is_left_to_a_person(self, operator: Operator) -> bool:
         """Whether what was said last names what a person decides or delivers, or leaves a place for them to fill."""
         if self.left is None:
-            return True
+            # It said nothing to type.
+            return False
         if PLACEHOLDER.search(operator.filled(self.left)):
             return True
         knows = operator.filled(self.left) != without_words(self.left)
