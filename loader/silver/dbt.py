@@ -25,7 +25,7 @@ from loader.printable import visible_in_colour, visible_without_colour
 from loader.screen import screen_of
 from loader.silver.results import BuildResult
 from loader.silver.watch import Watch
-from loader.silver.worker import PARTIAL_PARSE, Begun, Done, Ended, Parse, Run, serve
+from loader.silver.worker import WHOLLY, Begun, Done, Ended, Parse, Project, Run, serve
 from loader.warehouse.connection import MEANING, Role, unbounded
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ _FLAGS = (
     *("--profile", "omnisupport", "--target", "warehouse"),
     *("--no-defer", "--no-favor-state", "--indirect-selection", "eager", "--no-fail-fast"),
     *("--populate-cache", "--no-cache-selected-only", "--no-single-threaded", "--version-check"),
-    *(PARTIAL_PARSE, "--partial-parse-file-diff", "--static-parser", "--no-use-experimental-parser"),
+    *(WHOLLY, "--partial-parse-file-diff", "--static-parser", "--no-use-experimental-parser"),
     *("--no-use-fast-test-edges", "--no-macro-debugging", "--warn-error-options", "{}"),
     *("--write-json", "--no-send-anonymous-usage-stats", "--no-upload-to-artifacts-ingest-api"),
     # With every event in it, writing the log takes an eighth of dbt's own time.
@@ -75,8 +75,7 @@ def run_dbt(
     """
     keeps_project = not is_parsed_anew and arguments[0] != "docs"
     request = Run(
-        project=_key(warehouse, project_root) if keeps_project else None,
-        parse_arguments=command_line(project_root, ["parse"]),
+        project=_project(warehouse, project_root) if keeps_project else None,
         arguments=command_line(project_root, arguments, is_quiet=is_quiet),
         environment={
             **_environment(warehouse),
@@ -104,9 +103,7 @@ def start_dbt() -> None:
 
 def parse_project(warehouse: Warehouse, project_root: Path) -> None:
     """Begin to parse the project, in the background. What is wrong with it is reported by the next `run_dbt`."""
-    _process().parse(
-        Parse(_key(warehouse, project_root), command_line(project_root, ["parse"]), _environment(warehouse)),
-    )
+    _process().parse(Parse(_project(warehouse, project_root), _environment(warehouse)))
 
 
 class _DbtProcess:
@@ -200,19 +197,20 @@ def _session_name() -> str:
 
 
 def _did_not_run(command: str, reason: str, project_root: Path) -> InfrastructureError:
-    log = project_root / ".local" / "dbt" / "logs" / "dbt.log"
+    log = _local(project_root) / "logs" / "dbt.log"
     return InfrastructureError(
         f"dbt {command} did not run: {reason}. Silver and reconcile keep what earlier builds made.",
         next_command=f"make build SELECT=ticket_fact+   # log: {log}",
     )
 
 
-def _key(warehouse: Warehouse, project_root: Path) -> str:
-    return f"{warehouse.address} {project_root}"
+def _project(warehouse: Warehouse, project_root: Path) -> Project:
+    parse = command_line(project_root, ["parse"])
+    return Project(project_root, warehouse.address, parse, _local(project_root) / "target")
 
 
 def _environment(warehouse: Warehouse) -> dict[str, str]:
-    own = {"OMNI_DBT_SESSIONS": _session_name(), "OMNI_DBT_OPTIONS": _options(warehouse)}
+    own = {"PGAPPNAME": _session_name(), "OMNI_DBT_OPTIONS": _options(warehouse)}
     return {**own_environment(os.environ), **warehouse.acting_as(Role.TRANSFORM).libpq_environment(), **own}
 
 
@@ -232,6 +230,10 @@ def command_line(project_root: Path, arguments: Sequence[str], *, is_quiet: bool
 
 def _places(project_root: Path) -> list[str]:
     """The loader's own folders for what dbt writes, so that a plain dbt beside it shares none of them."""
-    local = project_root / ".local" / "dbt"
+    local = _local(project_root)
     places = ["--project-dir", str(project_root / "dbt_project"), "--profiles-dir", str(project_root)]
     return [*places, "--target-path", str(local / "target"), "--log-path", str(local / "logs")]
+
+
+def _local(project_root: Path) -> Path:
+    return project_root / ".local" / "dbt"

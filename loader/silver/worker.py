@@ -10,34 +10,55 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Mapping
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
+from importlib import import_module
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
+from loader.silver.proof import project_sha256
 from loader.silver.results import NodeResult
 from loader.silver.unread import write_what_is_read
 
-PARTIAL_PARSE = "--partial-parse"
 # The tag of tests that read reconcile_finding and nothing else of what they are about.
 FINDINGS = "findings"
+# How dbt parses: every file, or with the help of what it parsed before.
+WHOLLY, PARTIALLY = "--no-partial-parse", "--partial-parse"
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """The dbt project of the checkout at `root`, to be parsed for one database (`address`) by the words `parse`; dbt
+    keeps what it parsed in the folder `target`."""
+
+    root: Path
+    address: str
+    parse: tuple[str, ...]
+    target: Path
 
 
 @dataclass(frozen=True, slots=True)
 class Parse:
     """Parse `project` and keep it. Not answered: what is wrong with it is said when it is built."""
 
-    project: str
-    arguments: tuple[str, ...]
+    project: Project
     environment: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
-    """Run dbt with the kept `project`, parsed now if need be (`parse_arguments`). None: dbt parses for itself."""
+class _Parsed:
+    """What a project was parsed as, and the SHA-256 of its files before that."""
 
-    project: str | None
-    parse_arguments: tuple[str, ...]
+    sha256: str
+    manifest: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Run dbt with the kept `project`, parsed now if need be. None: dbt parses for itself."""
+
+    project: Project | None
     arguments: tuple[str, ...]
     environment: Mapping[str, str]
 
@@ -78,10 +99,10 @@ class Ended:
 
 def serve(connection: Connection) -> None:
     """Answer requests until nobody asks any more. An interrupt (SIGINT) ends the request at work, not the process."""
-    from dbt.cli.main import dbtRunner
-
+    # Importing takes longest, and nobody may be waiting yet.
+    import_module("dbt.cli.main")
     write_what_is_read()
-    projects: dict[str, Any] = {}
+    projects: dict[Project, _Parsed] = {}
     while True:
         try:
             request = connection.recv()
@@ -90,12 +111,12 @@ def serve(connection: Connection) -> None:
         os.environ.clear()
         os.environ.update(request.environment)
         if isinstance(request, Parse):
-            projects[request.project] = _parsed(dbtRunner(), request.arguments)
+            _keep(projects, request.project)
         else:
             connection.send(_run(request, projects, _Console(connection)))
 
 
-def _run(request: Run, projects: dict[str, Any], console: _Console) -> Ended:
+def _run(request: Run, projects: dict[Project, _Parsed], console: _Console) -> Ended:
     from dbt.cli.main import dbtRunner
     from dbt_common.events.functions import reset_metadata_vars
     from dbt_common.invocation import get_invocation_id
@@ -104,12 +125,9 @@ def _run(request: Run, projects: dict[str, Any], console: _Console) -> Ended:
     reset_metadata_vars()
     manifest = None
     if request.project is not None:
-        manifest = projects.get(request.project) or _parsed(dbtRunner(), request.parse_arguments)
-        if manifest is not None and not _is_whole(manifest):
-            # dbt's own file of parsed parts, from before an upgrade: a hook in it keeps references to models that went.
-            wholly = ("--no-partial-parse" if word == PARTIAL_PARSE else word for word in request.parse_arguments)
-            manifest = _parsed(dbtRunner(), tuple(wholly))
-        projects[request.project] = manifest
+        if request.project not in projects:
+            _keep(projects, request.project)
+        manifest = projects[request.project].manifest
     nodes = _Nodes(console)
     with redirect_stdout(console), redirect_stderr(console):
         result = dbtRunner(manifest=manifest, callbacks=[nodes.hear]).invoke([*request.arguments])
@@ -120,16 +138,43 @@ def _run(request: Run, projects: dict[str, Any], console: _Console) -> Ended:
     return Ended(get_invocation_id(), _nodes(result.result), error, is_interrupted)
 
 
-def _parsed(runner: Any, arguments: tuple[str, ...]) -> Any:
-    """The parsed project; None when it cannot be parsed, and dbt then says why when it runs."""
+def _keep(projects: dict[Project, _Parsed], project: Project) -> None:
+    """The project as its files stand now, parsed again only if they have changed."""
+    sha256 = project_sha256(project.root)
+    kept = projects.get(project)
+    if kept is None or kept.manifest is None or kept.sha256 != sha256:
+        projects[project] = _Parsed(sha256, _parsed(project, sha256))
+
+
+def _parsed(project: Project, sha256: str) -> Any:
+    """dbt's manifest; None when the project cannot be parsed, and dbt then says why when it runs."""
+    from dbt.cli.main import dbtRunner
+
+    words = (PARTIALLY if word == WHOLLY and knows(project, sha256) else word for word in project.parse)
     with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
-        return runner.invoke([*arguments]).result
+        manifest = dbtRunner().invoke([*words]).result
+    if manifest is not None:
+        # Without the note the next command parses, too.
+        with suppress(OSError):
+            _note(project).write_text(_made_of(sha256, project))
+    return manifest
 
 
-def _is_whole(manifest: Any) -> bool:
-    """Whether every node that another one depends on is there."""
-    known = {*manifest.nodes, *manifest.sources, *manifest.macros}
-    return all(known.issuperset(node.depends_on.nodes) for node in manifest.nodes.values())
+def knows(project: Project, sha256: str) -> bool:
+    """Whether dbt's file of what it parsed was made of this very project, every file of it. Of one that has changed
+    since, dbt's file keeps what is no longer so (the models that a hook refers to)."""
+    note = _note(project)
+    return note.is_file() and note.read_text() == _made_of(sha256, project)
+
+
+def _note(project: Project) -> Path:
+    return project.target / "parsed_project"
+
+
+def _made_of(sha256: str, project: Project) -> str:
+    """Which project, and which file of dbt's."""
+    file = project.target / "partial_parse.msgpack"
+    return f"{sha256} {file.stat().st_mtime_ns if file.exists() else None}"
 
 
 def _nodes(execution: Any) -> tuple[NodeResult, ...]:

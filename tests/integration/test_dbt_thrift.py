@@ -1,12 +1,53 @@
-"""What dbt does for less: no line that nobody reads."""
+"""What dbt does for less: a project parsed once, no line that nobody reads."""
 
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 
-from loader.silver import run_dbt
+from loader.silver import parse_project, run_dbt
+from loader.silver.worker import Project, knows
 from loader.warehouse import Warehouse
 from tests.checkouts import ROOT
+from tests.e2e.commands import make_small_checkout
+from tests.ingests import rows
+
+
+def test_a_project_is_parsed_again_only_when_it_has_changed(
+    database: Warehouse, loader_environment: dict[str, str], tmp_path: Path
+) -> None:
+    """Prevents three seconds of parsing in each command, and a build of SQL as it was before an edit."""
+    root = tmp_path / "checkout"
+    make_small_checkout(root)
+    parsed, model = root / ".local" / "dbt" / "target" / "perf_info.json", root / "dbt_project/models/of_its_own.sql"
+
+    def is_built() -> bool:
+        parse_project(database, root)
+        return run_dbt(database, root, ["run", "--select", "of_its_own"]).is_ok and bool(parsed.stat().st_size)
+
+    model.write_text("select 1 as one")
+    assert is_built() and rows(database, "select * from silver.of_its_own") == [(1,)]
+    first = parsed.stat().st_mtime_ns
+    assert is_built() and parsed.stat().st_mtime_ns == first
+    model.write_text("select 2 as one")
+    assert is_built() and rows(database, "select * from silver.of_its_own") == [(2,)]
+    assert json.loads(parsed.read_text())["parsed_path_count"] > 100
+
+
+def test_what_was_parsed_counts_for_the_very_same_project_alone(tmp_path: Path) -> None:
+    """Prevents a hook that refers to a model that went, and a file of dbt's that another command has written since."""
+    target = tmp_path / "target"
+    target.mkdir()
+    project = Project(ROOT, "a database", (), target)
+    assert not knows(project, "a" * 64)
+    parsed = target / "partial_parse.msgpack"
+    parsed.write_bytes(b"parsed")
+    (target / "parsed_project").write_text(f"{'a' * 64} {parsed.stat().st_mtime_ns}")
+    assert knows(project, "a" * 64)
+    assert not knows(project, "b" * 64)
+    os.utime(parsed, (1, 1))
+    assert not knows(project, "a" * 64)
 
 
 def test_what_dbt_logs_and_how_it_ended_are_written_as_they_were(
