@@ -19,7 +19,7 @@ from typing import Any
 
 from loader.silver.proof import project_sha256
 from loader.silver.results import NodeResult
-from loader.silver.unread import write_what_is_read
+from loader.silver.thrift import be_thrifty
 
 # The tag of tests that read reconcile_finding and nothing else of what they are about.
 FINDINGS = "findings"
@@ -101,7 +101,7 @@ def serve(connection: Connection) -> None:
     """Answer requests until nobody asks any more. An interrupt (SIGINT) ends the request at work, not the process."""
     # Importing takes longest, and nobody may be waiting yet.
     import_module("dbt.cli.main")
-    write_what_is_read()
+    be_thrifty()
     projects: dict[Project, _Parsed] = {}
     while True:
         try:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 from loader.silver import parse_project, run_dbt
@@ -68,3 +70,24 @@ def test_what_dbt_logs_and_how_it_ended_are_written_as_they_were(
         "model.omnisupport.stg_ops__manifest",
         "operation.omnisupport.omnisupport-on-run-end-0",
     ]
+
+
+def test_a_flag_of_dbt_is_named_after_who_makes_it_as_before() -> None:
+    """Prevents a warning of dbt that names the wrong package."""
+    script = (
+        "from dbt.adapters.base.impl import BaseAdapter\n"
+        "from loader.silver.thrift import be_thrifty\n"
+        "flag = {'name': 'one', 'default': False, 'docs_url': 'none'}\n"
+        "class Adapter:\n"
+        "    config = type('', (), {'flags': {}})\n"
+        "    _behavior_flags = []\n"
+        "def named():\n"
+        "    adapter = Adapter()\n"
+        "    BaseAdapter.behavior.fset(adapter, [flag])\n"
+        "    return adapter._behavior._flags[0]._behavior_change_event.pb_msg.flag_source\n"
+        "before = named()\n"
+        "be_thrifty()\n"
+        "assert before == named() == 'dbt.adapters.base.impl', (before, named())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
