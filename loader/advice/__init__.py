@@ -8,6 +8,7 @@ from loader.advice.ends import (
     after_build,
     after_hold,
     after_question,
+    after_release,
     after_run,
     after_verification,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "after_build",
     "after_hold",
     "after_question",
+    "after_release",
     "after_run",
     "after_verification",
     "diagnose",

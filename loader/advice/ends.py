@@ -22,10 +22,19 @@ STATUS = Advice(AdviceKind.LOOK, "make status")
 _EVIDENCE_IS_DAMAGED = Advice(AdviceKind.RESTORE, "loader verify --evidence")
 
 
-def after_hold(settings: Settings, warehouse: Warehouse, day: date) -> Advice:
+def after_hold(settings: Settings, day: date) -> Advice:
     """After a day was held: what else is to be done; that it moves again, a person decides."""
-    advice = advise(settings, warehouse)
-    return Advice(AdviceKind.FREE, f"loader release --partition {day}") if advice.kind is AdviceKind.LOOK else advice
+    return _or_its_own(settings, Advice(AdviceKind.FREE, f"loader release --partition {day}"))
+
+
+def after_release(settings: Settings, day: date) -> Advice:
+    """After readers see a day as proved: what else is to be done; of nothing else, whether they may go on."""
+    return _or_its_own(settings, Advice(AdviceKind.LOOK, f"loader ready --partition {day}"))
+
+
+def _or_its_own(settings: Settings, its_own: Advice) -> Advice:
+    advice = _advised(settings, None)
+    return its_own if advice.kind is AdviceKind.LOOK else advice
 
 
 def after_run(settings: Settings, verdict: Verdict) -> Advice:

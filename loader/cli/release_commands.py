@@ -64,6 +64,7 @@ def release(
     as_json: bool,
 ) -> int:
     """Prove Silver as it stands and let readers see these partitions; ends their holds."""
+    from loader.advice import after_release
     from loader.cli.release_screen import released_lines
     from loader.release.acts import release as release_days
 
@@ -84,18 +85,19 @@ def release(
             report=report,
         )
     found = released.published
+    next_command = after_release(settings, days[0]).line
     if as_json:
         print_json(
             {
                 "data_release_id": found.data_release_id,
                 "partitions": [day.isoformat() for day in found.partitions],
                 "report_path": None if released.report_path is None else settings.named(released.report_path),
-                "next_command": f"loader ready --partition {days[0]}",
+                "next_command": next_command,
             }
         )
         return 0
     evidence = None if released.report_path is None else settings.named(released.report_path)
-    show(released_lines(surface(), found, evidence, f"loader ready --partition {days[0]}"))
+    show(released_lines(surface(), found, evidence, next_command))
     return 0
 
 
@@ -109,13 +111,12 @@ def hold(partitions: Sequence[str], reason: str | None, as_json: bool) -> int:
     from loader.cli.release_screen import held_lines
     from loader.config import load_settings
     from loader.release.acts import hold as hold_days
-    from loader.warehouse import open_warehouse
 
     days = _days(partitions, "hold")
     why = _reason(reason, "hold", days)
     settings = load_settings()
     found = hold_days(settings, days, why)
-    next_command = after_hold(settings, open_warehouse(settings), days[0]).line
+    next_command = after_hold(settings, days[0]).line
     if as_json:
         print_json({"held": [day.isoformat() for day in days], "next_command": next_command})
     else:
