@@ -149,6 +149,10 @@ def _of_device(error: Exception, began: datetime) -> LoaderError | None:
     return full_disk(error, settings, began)
 
 
+# Gives each schema's owner what is its own.
+_ROLES_ANEW = "psql -f infra/postgres/roles.sql   # as an administrator, in this database"
+
+
 def _unforeseen(error: Exception) -> tuple[str, str]:
     """Message and next command for what no command foresaw: never exit 1, which is a statement about the data."""
     import psycopg2
@@ -157,6 +161,8 @@ def _unforeseen(error: Exception) -> tuple[str, str]:
     end = "the command ended here; what was not completed stays invisible."
     if isinstance(error, psycopg2.errors.UndefinedColumn | psycopg2.errors.UndefinedTable):
         return f"what dbt made in this warehouse is of another version of the project: {reason}; {end}", "make build"
+    if isinstance(error, psycopg2.errors.InsufficientPrivilege):
+        return f"{type(error).__name__}: {reason}; {end}", _ROLES_ANEW
     if isinstance(error, OSError | psycopg2.Error):
         return f"{type(error).__name__}: {reason}; {end}", "make status"
     traceback.print_exc()
