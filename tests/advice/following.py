@@ -72,6 +72,8 @@ class Followed:
             return False
         if PLACEHOLDER.search(operator.filled(self.left)):
             return True
+        if operator.decides:
+            return False
         knows = operator.filled(self.left) != without_words(self.left)
         return not knows and any(sentence in self.left for sentence in PERSONS)
 
@@ -91,6 +93,8 @@ class Operator:
 
     root: Path
     fills: Mapping[str, str] = field(default_factory=dict)
+    # Whether they are the person to whom sentences leave it, and type on.
+    decides: bool = False
     # Whether a command was typed that may have changed anything.
     has_acted: bool = False
     # What happens elsewhere once the first command has been typed.
@@ -106,6 +110,11 @@ class Operator:
                 return followed
             followed = self.goes_on(followed)
         return replace(followed, is_closed=True)
+
+    def ends(self, followed: Followed) -> None:
+        """What was said last is there to be typed as well: it shows what is left, or what there is now."""
+        if followed.left is not None and not PLACEHOLDER.search(self.filled(followed.left)):
+            assert self.type(self.filled(followed.left)).code != 2, str(followed)
 
     def heed(self, first: str) -> Followed:
         """Type `first`, and what it says once, unless a person has to fill it in."""

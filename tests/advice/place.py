@@ -86,6 +86,11 @@ class Place:
         assert self.operator is not None
         self.operator.fills = fills
 
+    def decides(self) -> None:
+        """The operator is the person to whom it is left."""
+        assert self.operator is not None
+        self.operator.decides = True
+
     def when_typed(self, happens: Callable[[], None]) -> None:
         """What happens elsewhere once the first command has been typed."""
         assert self.operator is not None

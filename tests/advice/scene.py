@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import pytest
 
+from loader.advice import Advice, AdviceKind
 from loader.errors import LoaderError
 from tests.advice.following import Operator
 from tests.advice.place import Place
@@ -24,12 +25,14 @@ Bring = Callable[[Place, pytest.MonkeyPatch], str]
 @dataclass(frozen=True, slots=True)
 class Scene:
     """`bring`: the state, or only the command that is typed; `raises`: the places (`module:function`) that say so, each
-    of which must have; `is_long`: in the long run only."""
+    of which must have; `advises`: kinds of advice that are met on the way, and typed; `is_long`: in the long run
+    only."""
 
     name: str
     bring: Bring | str
     end: End
     raises: tuple[str, ...] = ()
+    advises: tuple[AdviceKind, ...] = ()
     is_long: bool = False
 
     def begin(self, place: Place, patch: pytest.MonkeyPatch) -> tuple[Operator, str]:
@@ -63,3 +66,19 @@ def noting_errors() -> Iterator[set[str]]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(LoaderError, "__init__", noted)
         yield places
+
+
+@contextmanager
+def noting_advice() -> Iterator[dict[str, AdviceKind]]:
+    """Of which kind is what is said in this process, in the block: by its words."""
+    kinds: dict[str, AdviceKind] = {}
+    plain = vars(Advice)["line"].fget
+
+    def noted(self: Advice) -> str:
+        line: str = plain(self)
+        kinds[line] = self.kind
+        return line
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Advice, "line", property(noted))
+        yield kinds

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from loader.advice import AdviceKind
 from loader.raw_zone import RawZone
 from loader.runs import IngestLock
 from tests.advice.place import Place
@@ -300,7 +301,7 @@ def _without(statement: str, first: str = "make diagnose") -> Callable[[Place, p
     return bring
 
 
-def _erasure_cut_off(at: str, *damage: str) -> Callable[[Place, pytest.MonkeyPatch], str]:
+def erasure_cut_off(at: str, *damage: str) -> Callable[[Place, pytest.MonkeyPatch], str]:
     """As on a full disk; `damage` is done behind it."""
 
     def dies(*arguments: Any) -> None:
@@ -345,7 +346,7 @@ def a_hold_that_a_restored_database_forgot(place: Place, patch: pytest.MonkeyPat
     return "make diagnose"
 
 
-def _find(place: Place, *values: str) -> str:
+def find(place: Place, *values: str) -> str:
     """As the last reconcile would have left it: table, check, kind, partition."""
     place.sql(
         "insert into reconcile.reconcile_finding (table_name, check_name, kind, partition_key, finding_count, detail)"
@@ -355,12 +356,12 @@ def _find(place: Place, *values: str) -> str:
 
 
 def a_finding_in_what_nothing_else_holds(place: Place, patch: pytest.MonkeyPatch) -> str:
-    return _find(place, "'ops.manifest'", "'manifest_differs_from_bytes'", "'drift'", "null")
+    return find(place, "'ops.manifest'", "'manifest_differs_from_bytes'", "'drift'", "null")
 
 
 def a_row_of_silver_is_gone(place: Place, patch: pytest.MonkeyPatch) -> str:
     place.damage(f"delete from silver.ticket_fact where ticket_id = {TICKET}")
-    return _find(place, "'silver.ticket_fact'", "'ticket_missing'", "'gap'", "'2026-04-16'")
+    return find(place, "'silver.ticket_fact'", "'ticket_missing'", "'gap'", "'2026-04-16'")
 
 
 def a_view_that_readers_may_not_read(place: Place, patch: pytest.MonkeyPatch) -> str:
@@ -463,19 +464,41 @@ _ALL: tuple[Scene, ...] = (
         "a guard is off", _without("alter table bronze.raw_ticket_event disable trigger all", "make smoke"), "closed"
     ),
     Scene("a watch is off", _without("alter table silver.ticket_fact disable trigger all", "make smoke"), "closed"),
-    Scene("an erasure cut off", _erasure_cut_off("_vacuum"), "closed"),
-    Scene("an erasure cut off, a row of Silver gone", _erasure_cut_off("_build", _TICKET_GONE), "closed"),
-    Scene("an erasure cut off, a customer gone", _erasure_cut_off("_build", _CUSTOMER_GONE), "closed"),
-    Scene("an erasure cut off, a row of Bronze gone", _erasure_cut_off("_build", _EVENT_GONE), "closed"),
-    Scene("an erasure cut off, a built load gone", _erasure_cut_off("_build", _BUILT_GONE), "closed"),
-    Scene("an erasure cut off, a manifest edited", _erasure_cut_off("_build", _MANIFEST_EDITED), "person"),
+    Scene("an erasure cut off", erasure_cut_off("_vacuum"), "closed"),
+    Scene("an erasure cut off, a row of Silver gone", erasure_cut_off("_build", _TICKET_GONE), "closed"),
+    Scene("an erasure cut off, a customer gone", erasure_cut_off("_build", _CUSTOMER_GONE), "closed"),
+    Scene("an erasure cut off, a row of Bronze gone", erasure_cut_off("_build", _EVENT_GONE), "closed"),
+    Scene("an erasure cut off, a built load gone", erasure_cut_off("_build", _BUILT_GONE), "closed"),
+    Scene("an erasure cut off, a manifest edited", erasure_cut_off("_build", _MANIFEST_EDITED), "person"),
     Scene("an erasure, and a row of Bronze gone", an_erasure_and_a_row_of_bronze_is_gone, "closed"),
+    Scene(
+        "a table that is another's",
+        _without("alter table silver.ticket_fact owner to current_user", "make build SELECT=ticket_fact"),
+        "person",
+    ),
     Scene("new rules", new_rules, "closed"),
     Scene("a run of other rules", a_run_of_other_rules, "closed"),
-    Scene("a hold that a restored database forgot", a_hold_that_a_restored_database_forgot, "closed"),
-    Scene("a finding in what nothing else holds", a_finding_in_what_nothing_else_holds, "person"),
-    Scene("a row of Silver is gone", a_row_of_silver_is_gone, "closed"),
+    Scene(
+        "a hold that a restored database forgot",
+        a_hold_that_a_restored_database_forgot,
+        "closed",
+        advises=(AdviceKind.RECALL,),
+    ),
+    Scene(
+        "a finding in what nothing else holds",
+        a_finding_in_what_nothing_else_holds,
+        "person",
+        advises=(AdviceKind.RESTORE,),
+    ),
+    Scene("a row of Silver is gone", a_row_of_silver_is_gone, "closed", advises=(AdviceKind.REBUILD,)),
     Scene("a view that readers may not read", a_view_that_readers_may_not_read, "closed"),
-    Scene("a clock that is wrong now", a_clock_that_is_wrong_now, "person"),
+    Scene("a clock that is wrong now", a_clock_that_is_wrong_now, "person", advises=(AdviceKind.CLOCK,)),
 )
 STATES = tuple(replace(scene, is_long=scene.name not in _QUICK) for scene in _ALL)
+# In the order in which they are mended.
+ALL_AT_ONCE = Scene(
+    "all at once",
+    all_at_once,
+    "closed",
+    advises=(AdviceKind.RECALL, AdviceKind.SHOW, AdviceKind.RETRY, AdviceKind.LAND),
+)

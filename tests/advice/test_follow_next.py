@@ -9,10 +9,11 @@ import pytest
 
 from loader.advice import SENTENCES, AdviceKind
 from loader.warehouse import Warehouse
+from tests.advice.cheapest import ABSENT_THEN_WAITING, CHEAPEST
 from tests.advice.place import Place, proved_place
 from tests.advice.refusals import REFUSALS
-from tests.advice.scene import Scene, noting_errors
-from tests.advice.states import STATES, all_at_once
+from tests.advice.scene import Scene, noting_advice, noting_errors
+from tests.advice.states import ALL_AT_ONCE, STATES
 from tests.advice.usage import USAGE
 from tests.ingests import SILVER
 from tests.sabotage.case import Case
@@ -57,6 +58,12 @@ def contents(place: Place) -> Counter[str]:
     return Counter(f"{number}: {row}" for number, question in enumerate(CONTENTS) for row in place.rows(question))
 
 
+def test_each_kind_of_advice_is_typed_in_every_run() -> None:
+    """Prevents a kind whose command nobody has typed yet: a new one needs a scene that is not for the long run only."""
+    scenes = (*STATES, *CHEAPEST, ALL_AT_ONCE, ABSENT_THEN_WAITING)
+    assert {kind for scene in scenes if not scene.is_long for kind in scene.advises} == set(AdviceKind)
+
+
 @pytest.mark.parametrize("scene", [scene.parameter() for scene in (*USAGE, *REFUSALS)])
 def test_what_is_refused_leads_to_what_is_not(scene: Scene, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """Prevents an example that is refused as well, and advice that leads back to where it came from."""
@@ -71,27 +78,31 @@ def test_what_is_refused_leads_to_what_is_not(scene: Scene, place: Place, monkey
         assert then[-1].code != 2 and then[-1].err != told.err, str(followed)
 
 
-@pytest.mark.parametrize("scene", [scene.parameter() for scene in STATES])
+@pytest.mark.parametrize("scene", [scene.parameter() for scene in (*STATES, *CHEAPEST)])
 def test_a_state_ends_closed_or_with_a_person(scene: Scene, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """Prevents advice that does not mend, leads in a circle, or alarms over what nobody asked for."""
     operator, first = scene.begin(place, monkeypatch)
-    with noting_errors() as places:
+    with noting_errors() as places, noting_advice() as kinds:
         followed = operator.follow(first)
     assert places.issuperset(scene.raises), f"{places}\n{followed}"
+    met = {kinds[each.next_line] for each in followed.typed if each.next_line in kinds}
+    assert met.issuperset(scene.advises), f"{met}\n{followed}"
     if followed.is_closed != (scene.end == "closed") or not (
         followed.is_closed or followed.is_left_to_a_person(operator)
     ):
         pytest.fail(str(followed), pytrace=False)
+    operator.ends(followed)
 
 
 def test_troubles_are_mended_in_their_order(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """What explains the rest comes before it, damage before absence, and each command of the chain works as it stands
     when those before it were typed."""
-    scene = Scene("all at once", all_at_once, "closed")
     place.fresh()
     before = contents(place)
-    operator, first = scene.begin(place, monkeypatch)
-    followed = operator.follow(first, patience=6)
+    operator, first = ALL_AT_ONCE.begin(place, monkeypatch)
+    with noting_advice() as kinds:
+        followed = operator.follow(first, patience=6)
+    assert tuple(kinds.get(str(each.next_line)) for each in followed.typed[:-1]) == ALL_AT_ONCE.advises, str(followed)
     assert followed.is_closed, str(followed)
     runs = [run_id for (run_id,) in place.rows(_RUNS)]
     assert [each.command.split("   ")[0] for each in followed.typed[1:]] == [
@@ -101,6 +112,16 @@ def test_troubles_are_mended_in_their_order(place: Place, monkeypatch: pytest.Mo
     ], str(followed)
     # And the new day beside it.
     assert sorted(before - contents(place)) == [], str(followed)
+
+
+def test_what_is_absent_comes_before_what_waits_for_a_person(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What nobody has read is taken, old rejects are judged again; then a person, who has looked, lets days pass."""
+    operator, first = ABSENT_THEN_WAITING.begin(place, monkeypatch)
+    with noting_advice() as kinds:
+        followed = operator.follow(first, patience=6)
+    assert followed.is_closed, str(followed)
+    told = tuple(kinds.get(str(each.next_line)) for each in followed.typed)
+    assert told == ABSENT_THEN_WAITING.advises, str(followed)
 
 
 @pytest.mark.long
