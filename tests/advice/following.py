@@ -14,6 +14,7 @@ from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
+from unittest.mock import patch
 
 from loader.cli import main
 from tests.advice.persons import PERSONS
@@ -153,6 +154,10 @@ class Operator:
 
     def _type(self, command: str) -> Typed:
         words = shlex.split(command)
+        if words[:2] == ["env", "-u"]:
+            with patch.dict(os.environ):
+                os.environ.pop(words[2], None)
+                return self._type(shlex.join(words[3:]))
         if words[0] == "make":
             words = ["loader", *made(tuple(words[1:]))]
         if words[:2] == ["loader", "psql"]:
@@ -216,7 +221,8 @@ def _undisturbed() -> Iterator[None]:
     thresholds, umask = gc.get_threshold(), os.umask(0o022)
     os.umask(umask)
     try:
-        yield
+        with patch.dict(os.environ):
+            yield
     finally:
         os.umask(umask)
         gc.set_threshold(*thresholds)

@@ -12,4 +12,6 @@ PERSONS: tuple[str, ...] = (
     "tells both versions",
     "as an administrator",
     "mend the list: ",
+    "or set LOADER_REPORT_DIR",
+    "set the clock that is wrong, then the same command again",
 )

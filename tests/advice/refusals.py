@@ -69,6 +69,12 @@ def _expired(place: Place, patch: pytest.MonkeyPatch) -> str:
     return "loader restore --partition 2026-04-17 --release 1 --reason 'wrong'"
 
 
+def _an_expiry_over_rot(place: Place, patch: pytest.MonkeyPatch) -> str:
+    _released_twice(place)
+    place.damage("delete from release.ticket_row where partition_key = '2026-04-17' and first_release_id = 2")
+    return "loader expire --older-than 0 --reason room --mode execute"
+
+
 def _a_clock_that_went_back(place: Place, patch: pytest.MonkeyPatch) -> str:
     _released_twice(place)
     place.damage("update release.data_release set released_at = '2026-01-01Z' where data_release_id = 2")
@@ -168,6 +174,13 @@ REFUSALS: tuple[Scene, ...] = (
         _expired,
         "understood",
         (f"{_RECOVERY}.restore:refuse_expired",),
+        is_long=True,
+    ),
+    Scene(
+        "expire beside a version that rotted",
+        _an_expiry_over_rot,
+        "understood",
+        (f"{_RECOVERY}.expire:carry_out",),
         is_long=True,
     ),
     Scene(

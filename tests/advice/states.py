@@ -288,6 +288,22 @@ def a_restored_database(place: Place, patch: pytest.MonkeyPatch) -> str:
     return "make diagnose"
 
 
+def a_model_that_an_ingest_cannot_build(place: Place, patch: pytest.MonkeyPatch) -> str:
+    """Somebody has made its table theirs, and gives it back."""
+    deliver(place)
+    place.sql("alter table silver.customer_dim owner to current_user")
+    place.when_typed(lambda: place.sql("alter table silver.customer_dim owner to omni_transform"))
+    return "make ingest"
+
+
+def a_type_of_somebody_s_own(place: Place, patch: pytest.MonkeyPatch) -> str:
+    place.sql(
+        "create type serving.odd as enum ('odd');"
+        " alter table reconcile.reconcile_finding alter column check_name type serving.odd using 'odd'::serving.odd"
+    )
+    return "make diagnose"
+
+
 def another_view(place: Place, patch: pytest.MonkeyPatch) -> str:
     place.sql("alter view serving.ticket_fact rename to was; create view serving.ticket_fact as select 1 as a")
     return "make diagnose"
@@ -455,6 +471,18 @@ _ALL: tuple[Scene, ...] = (
     Scene("a lost source", a_lost_source, "closed"),
     Scene("a source that changed", a_source_that_changed, "person"),
     Scene("a restored database", a_restored_database, "closed"),
+    Scene(
+        "a model that an ingest cannot build",
+        a_model_that_an_ingest_cannot_build,
+        "closed",
+        ("loader.ingest.proving:Proving.build",),
+    ),
+    Scene(
+        "a type of somebody's own",
+        a_type_of_somebody_s_own,
+        "closed",
+        ("loader.warehouse.built:_PlainCursor.execute",),
+    ),
     Scene("another view", another_view, "closed"),
     Scene("no serving", _without("drop schema serving cascade"), "closed"),
     Scene("no reconcile", _without("drop schema reconcile cascade"), "closed"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 
 import pytest
 
@@ -12,6 +13,7 @@ from tests.advice.scene import Bring, Scene
 _OPTIONS = "loader.cli.recovery_options"
 _REQUEST = "loader.ingest.request"
 _DELIVERY = "loader.manifest.delivery"
+_FILES = "loader.evidence.files"
 
 # Words that are typed as they stand, the place that refuses them, and where that leads. A placeholder in what is told
 # is a person's to fill: such a scene ends there.
@@ -107,6 +109,17 @@ _WORDS: tuple[tuple[str, str, str], ...] = (
     ),
     ("loader manifest --from data/seed_manifests/exports --out m.json --batch monday", f"{_DELIVERY}:_batch", "person"),
     (
+        "loader manifest --from data/seed_manifests/exports --out m.json --order name --license ''",
+        "loader.manifest.build:_parsed",
+        "understood",
+    ),
+    (
+        "loader manifest --from data/seed_manifests/exports --out /proc/m.json --order name",
+        "loader.manifest.write:_unwritable",
+        "person",
+    ),
+    ("loader down", "loader.warehouse:stop_embedded", "understood"),
+    (
         "loader manifest --from data/seed_manifests/exports --out m.json --order nowhere.txt",
         f"{_DELIVERY}:_order_by_list",
         "person",
@@ -172,9 +185,33 @@ def _a_long_name(place: Place, patch: pytest.MonkeyPatch) -> str:
     return "loader manifest --from data/seed_manifests/exports --out m.json --order name"
 
 
-def _a_path_that_no_text_holds(place: Place, patch: pytest.MonkeyPatch) -> str:
-    (place.root / os.fsdecode(b"odd\xff.jsonl")).write_bytes(b"{}")
-    return "loader ingest --input $'odd\\xff.jsonl' --batch batch-20260417-001"
+def _no_run_at_all(place: Place, patch: pytest.MonkeyPatch) -> str:
+    place.damage("delete from ops.ingest_run")
+    return "loader retry"
+
+
+def _a_newer_warehouse(place: Place, patch: pytest.MonkeyPatch) -> str:
+    place.sql("update ops.schema_version set version = 9999")
+    return "loader status"
+
+
+def _reports_at(path: str) -> Bring:
+    def bring(place: Place, patch: pytest.MonkeyPatch) -> str:
+        patch.setenv("LOADER_REPORT_DIR", path)
+        return "loader hold --partition 2026-04-17 --reason why"
+
+    return bring
+
+
+def _a_server_that_does_not_answer(place: Place, patch: pytest.MonkeyPatch) -> str:
+    patch.setenv("PGPORT", "1")
+    return "loader status"
+
+
+def _clocks_apart(place: Place, patch: pytest.MonkeyPatch) -> str:
+    """By less than a second, which is too much here."""
+    patch.setattr("loader.recovery.expire.FUTURE_TOLERANCE", timedelta(seconds=-1))
+    return "loader expire --older-than 30 --reason why"
 
 
 # What is told then takes seconds: an ingest, a release.
@@ -194,5 +231,22 @@ USAGE: tuple[Scene, ...] = (
     Scene("names that nothing orders", _names_that_nothing_orders, "person", (f"{_DELIVERY}:_order",)),
     Scene("files of one time", _equal_times, "person", (f"{_DELIVERY}:_order_by_mtime",)),
     Scene("a name of two lines", _a_name_that_no_manifest_holds, "person", ("loader.manifest.draft:require_storable",)),
+    Scene("no run at all", _no_run_at_all, "understood", ("loader.recovery.world:World.run",)),
+    Scene("a newer warehouse", _a_newer_warehouse, "person", ("loader.warehouse.versions:due_migrations",)),
+    Scene("reports where nobody writes", _reports_at("/proc/reports"), "person", (f"{_FILES}:_unwritable",)),
+    Scene("reports at no text", _reports_at("/odd\udcff"), "understood", (f"{_FILES}:require_writable",)),
+    Scene(
+        "a server that does not answer",
+        _a_server_that_does_not_answer,
+        "person",
+        ("loader.warehouse.connection:Warehouse.unreachable",),
+    ),
+    Scene("clocks apart", _clocks_apart, "person", ("loader.recovery.expire:_refuse_clocks_apart",)),
+    Scene(
+        "a path that no text holds",
+        "loader ingest --input 'odd\udcff.jsonl' --batch batch-20260417-001",
+        "person",
+        (f"{_REQUEST}:_require_storable",),
+    ),
     Scene("a long name", _a_long_name, "person", ("loader.manifest.draft:require_source_id",)),
 )
