@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import pwd
+import re
 import shutil
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 from loader.errors import InfrastructureError
@@ -15,6 +17,13 @@ from loader.warehouse.connection import ADMINISTRATOR, DEFAULT_PORT, Role
 from loader.warehouse.placement import SOCKET_NAME, Placement
 
 ORPHAN_TIMEOUT_SECONDS = 30.0
+# As PostgreSQL's programs and the system's loader of programs say what went wrong, in English (LC_ALL=C): afterwards
+# they tell what they clean up.
+_CAUSE = re.compile(r"\b(?:FATAL|PANIC|ERROR|error): |\berror while loading ")
+_BELOW_A_CAUSE = re.compile(r"\b(?:DETAIL|HINT|detail|hint): ")
+# The time and the process, or the program's path.
+_WORDS_BEFORE = re.compile(r"^.*?(?=\b(?:FATAL|PANIC|ERROR|error|DETAIL|HINT|detail|hint)\b)")
+_LONGEST_CAUSE = 500
 
 
 def _buffer_megabytes() -> int:
@@ -73,9 +82,19 @@ class Started:
 
     def complaint(self) -> str:
         """What its log says of why it ended."""
-        lines = self.log_file.read_bytes()[self.log_start :].decode(errors="replace").strip().splitlines()
-        fatal = [line for line in lines if "FATAL" in line or "PANIC" in line]
-        return " ".join(fatal or lines or ["no answer"])[-500:]
+        return cause_in(self.log_file.read_bytes()[self.log_start :].decode(errors="replace"))
+
+
+def cause_in(said: str) -> str:
+    """Why a program of PostgreSQL ended: its first words of an error, with the detail and the hint below them; of one
+    that names no error all that it said, as far as it fits a screen."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    places = [place for place, line in enumerate(lines) if _CAUSE.search(line)]
+    if not places:
+        return " ".join(lines)[:_LONGEST_CAUSE] or "no answer"
+    cause, *after = lines[places[0] :]
+    also = takewhile(_BELOW_A_CAUSE.search, after)
+    return " ".join(_WORDS_BEFORE.sub("", line, count=1) for line in (cause, *also))[:_LONGEST_CAUSE]
 
 
 def initialise(placement: Placement) -> None:
@@ -92,9 +111,11 @@ def initialise(placement: Placement) -> None:
     done = run_program(command, placement.run_as)
     if done.returncode != 0:
         shutil.rmtree(temporary, ignore_errors=True)
-        said = (done.stderr or done.stdout).strip().splitlines()
+        said = f"{done.stdout}{done.stderr}"
+        _append(placement.log_file, said)
         raise InfrastructureError(
-            f"initdb: got {said[-1] if said else done.returncode!r}, expected a new data directory; nothing was left",
+            f"initdb: got {cause_in(said)!r}, expected a new data directory; nothing was left;"
+            f" all that it said: {placement.log_file}",
             next_command="make up   # when that is mended; or export PGHOST=<a PostgreSQL 15 or newer>",
         )
     temporary.rename(placement.data_folder)
@@ -103,6 +124,18 @@ def initialise(placement: Placement) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def _append(log_file: Path, said: str) -> None:
+    log = _opened(log_file)
+    try:
+        os.write(log, said.encode())
+    finally:
+        os.close(log)
+
+
+def _opened(log_file: Path) -> int:
+    return os.open(log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
 
 
 def _write_doors(placement: Placement) -> None:
@@ -143,7 +176,7 @@ def launch(placement: Placement) -> Started:
     settings = SERVER_SETTINGS | shared_memory.server_settings() | {"unix_socket_directories": quoted_folder}
     command = [str(placement.binaries / "postgres"), "-D", str(data_folder)]
     command += [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-    log = os.open(placement.log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
+    log = _opened(placement.log_file)
     try:
         log_start = os.fstat(log).st_size
         # A shell that ends at once hands the server over to init, which takes its exit status.
