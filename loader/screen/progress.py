@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from loader.progress import Step
 
 SECONDS_BETWEEN_LINES = 10.0
+# How much of a stage is done before the rest is reckoned from it, and how long a rest is told: neither from nothing nor
+# in days can anybody plan by it.
+_ENOUGH_DONE = 0.01
+_LONGEST_LEFT = timedelta(days=1)
 # As wide as the longest name of a stage and a gap.
 _STAGE = 11
 _STAGED = re.compile(r"([a-z][a-z ]{1,9}): (.*)", re.DOTALL)
@@ -68,22 +72,29 @@ class Lines:
 
     def step(self, step: Step, /) -> None:
         self._turn_to(step.stage)
-        self.spoke = time.monotonic()
-        if step.unit == "nodes" and self._paced == self._began:
-            self._paced, self._first = self.spoke, step.done
+        self._hear(step)
         if self.spoke - self._said >= SECONDS_BETWEEN_LINES and step.done < step.total:
             self(f"{step.stage}: {self._how_far(step)}")
 
+    def _hear(self, step: Step) -> None:
+        self.spoke = time.monotonic()
+        if step.unit == "nodes" and self._paced == self._began:
+            self._paced, self._first = self.spoke, step.done
+
     def _how_far(self, step: Step) -> str:
-        words = [f"{step.done / step.total:.0%} of {_amount(step)}"]
+        return f"{step.done / step.total:.0%} of {', '.join(self._amounts(step))}"
+
+    def _amounts(self, step: Step) -> list[str]:
+        """How much the stage is of, lines and their rate, and the time that is left where it can be reckoned."""
+        words = [f"{step.total / 1e6:,.0f} MB" if step.unit == "bytes" else f"{step.total:,} {step.unit}"]
         if step.line_count:
             seconds = max(self.spoke - self._began, 1e-3)
             words += [f"{step.line_count:,} lines", f"{step.line_count / seconds:,.0f} lines/s"]
         done = step.done - self._first
-        if done:
+        if done > 0 and done >= _ENOUGH_DONE * step.total:
             left = timedelta(seconds=round((self.spoke - self._paced) * (step.total - step.done) / done))
-            words.append(f"{left} left")
-        return ", ".join(words)
+            words += [f"{left} left"] if left < _LONGEST_LEFT else []
+        return words
 
     def _turn_to(self, stage: str) -> None:
         """A stage begins when the one before it was last heard of."""
@@ -117,23 +128,19 @@ class Bars(Lines):
             self._barred = step.stage
             self._bar.reset(self._task, description=step.stage, total=step.total)
         self._turn_to(step.stage)
-        self.spoke = time.monotonic()
-        amounts = _amount(step)
-        if step.line_count:
-            seconds = max(self.spoke - self._began, 1e-3)
-            amounts += f", {step.line_count:,} lines, {step.line_count / seconds:,.0f} lines/s"
+        self._hear(step)
+        amounts = ", ".join(self._amounts(step))
         self._bar.update(self._task, completed=step.done, visible=step.done < step.total, amounts=amounts)
 
     def _begin(self) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),
             TaskProgressColumn(),
             TextColumn("{task.fields[amounts]}"),
-            TimeRemainingColumn(),
         )
         self._bar = Progress(*columns, console=Console(stderr=True, width=self._screen.width), transient=True)
         self._task = self._bar.add_task("", visible=False, amounts="")
@@ -146,7 +153,3 @@ class Bars(Lines):
         for line in lines:
             self._bar.console.print(line, markup=False, highlight=False, emoji=False, soft_wrap=True)
         return None
-
-
-def _amount(step: Step) -> str:
-    return f"{step.total / 1e6:,.0f} MB" if step.unit == "bytes" else f"{step.total:,} {step.unit}"

@@ -97,6 +97,33 @@ def test_what_is_left_of_dbt_is_reckoned_from_its_first_node(clock: Clock) -> No
     ]
 
 
+@pytest.mark.parametrize(
+    ("done", "seconds", "told"),
+    [
+        (1_000_000, 500.0, "0% of 1,000 MB"),
+        (10_000_000, 500.0, "1% of 1,000 MB, 13:45:00 left"),
+        (10_000_000, 900.0, "1% of 1,000 MB"),
+        (500_000_000, 900.0, "50% of 1,000 MB, 0:15:00 left"),
+    ],
+)
+def test_what_is_left_is_told_where_somebody_can_plan_by_it(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch, done: int, seconds: float, told: str
+) -> None:
+    """Prevents "0% of 4,812 MB, 1 day, 10:53:04 left": reckoned from nothing, and told in days. A line and a bar say
+    the same."""
+    said: list[str] = []
+    report, bar = Lines(Screen(80), said.append), Bars(Screen(120), said.append)
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    clock.now += seconds
+    step = Step("gate", "bytes", done, 1_000_000_000)
+    with bar:
+        report.step(step)
+        bar.step(step)
+        (task,) = bar._bar.tasks
+    assert " ".join(said[0].split()) == f"gate {told} {seconds} s"
+    assert task.fields["amounts"] == told.split(" of ")[1]
+
+
 def test_a_stage_that_is_done_or_short_says_nothing_of_its_progress(clock: Clock) -> None:
     said: list[str] = []
     report = Lines(Screen(80), said.append)
