@@ -26,15 +26,24 @@ from loader.silver import (
     BuildResult,
     ProofScope,
     Proved,
+    checks_of_reconcile,
     choose_scope,
     judge_build,
     parse_project,
     project_sha256,
+    proved_in_words,
     record_proof,
     require_whole,
     run_dbt,
 )
 from loader.warehouse import Warehouse
+from loader.warehouse.built import built
+
+# Over how many days reconcile went, and how many of its checks found something.
+_PROVED = """
+select (select count(*) from reconcile.reconcile_partition),
+    (select count(distinct check_name) from reconcile.reconcile_finding)
+"""
 
 
 class Proving:
@@ -92,8 +101,16 @@ class Proving:
                 " what this run landed; Silver and reconcile stand as an earlier build left them.",
                 next_command="make build" + (f" SELECT={broken[0].name}+" if "model." in broken[0].unique_id else ""),
             )
-        self._report(f"silver: {_built(build, scope)}")
+        self._report(f"silver: {self._in_words(build, scope)}")
         return build, scope
+
+    def _in_words(self, build: BuildResult, scope: ProofScope) -> str:
+        with self._lock.transaction() as cursor, built(cursor) as there:
+            there.execute(_PROVED)
+            days, found = there.fetchone()
+        told = proved_in_words(build, len(checks_of_reconcile(self._settings.project_root)), found, days)
+        of_what = "everything" if scope.name == "all" else "what changed"
+        return f"built, {told} (proof of {of_what}: {scope.reason})"
 
     def _prove(self, scope: ProofScope) -> BuildResult:
         build = self._dbt(scope, *PROVING_BUILD)
@@ -249,12 +266,3 @@ def _has_failed(partition: PartitionFacts) -> bool:
         or any(reconcile[name] for name in ("unexplained_count", "collided_count", "pending_count"))
         or reconcile["bronze_digest"] != reconcile["silver_digest"]
     )
-
-
-def _built(build: BuildResult, scope: ProofScope) -> str:
-    """What dbt did, and how much was proved."""
-    checks = [node for node in build.nodes if node.unique_id.startswith("test.")]
-    failed = [node for node in build.failed if node.unique_id.startswith("test.")]
-    passed = f"{len(checks) - len(failed)} of {len(checks)} checks passed" if failed else f"{len(checks)} checks passed"
-    of_what = "everything" if scope.name == "all" else "what changed"
-    return f"built, {passed} (proof of {of_what}: {scope.reason})"

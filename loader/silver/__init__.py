@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from loader.silver.checks import left_out, require_whole
+from loader.silver.checks import checks_of_reconcile, left_out, require_whole
 from loader.silver.dbt import parse_project, run_dbt, start_dbt
 from loader.silver.proof import (
     FOUND,
@@ -15,7 +15,7 @@ from loader.silver.proof import (
     record_proof,
     unwatched_table,
 )
-from loader.silver.results import BuildResult, NodeResult
+from loader.silver.results import BuildResult, NodeResult, proved_in_words
 
 __all__ = [
     "FOUND",
@@ -24,11 +24,13 @@ __all__ = [
     "NodeResult",
     "ProofScope",
     "Proved",
+    "checks_of_reconcile",
     "choose_scope",
     "judge_build",
     "left_out",
     "parse_project",
     "project_sha256",
+    "proved_in_words",
     "record_proof",
     "require_whole",
     "run_dbt",

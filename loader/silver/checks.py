@@ -7,6 +7,7 @@ compares the two.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -22,6 +23,9 @@ CHECKS_FILE = Path("contracts/checks.yml")
 # In the list's order: heading, and dbt's prefix of a node's id.
 _SECTIONS = {"models": "model.omnisupport.", "data_tests": "test.omnisupport."}
 _SHOWN = 5
+# Each check of reconcile names itself where it is written (macros/reconcile/finding.sql).
+_RECONCILE = Path("dbt_project/models/reconcile")
+_NAMED = re.compile(r"\{\{ finding\(\s*'([a-z0-9_]+)'")
 
 _HEADER = """\
 # The models and data tests that a build must have run to prove anything (docs/decisions/0010). Whether they passed is
@@ -39,6 +43,12 @@ def load_checks(project_root: Path) -> frozenset[str]:
     if not isinstance(listed, dict) or listed.keys() != _SECTIONS.keys() or not all(map(_is_names, listed.values())):
         raise _broken(path, f"got something else than lists of names under {' and '.join(_SECTIONS)}")
     return frozenset(prefix + name for section, prefix in _SECTIONS.items() for name in listed[section])
+
+
+def checks_of_reconcile(project_root: Path) -> frozenset[str]:
+    """The names under which reconcile can find something, as the project's models have them."""
+    models = (project_root / _RECONCILE).rglob("*.sql")
+    return frozenset(name for model in models for name in _NAMED.findall(model.read_text(encoding="utf-8")))
 
 
 def left_out(build: BuildResult, project_root: Path) -> str | None:

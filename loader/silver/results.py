@@ -59,3 +59,14 @@ class BuildResult:
     @property
     def is_ok(self) -> bool:
         return not self.failed and not self.skipped
+
+
+def proved_in_words(build: BuildResult, checks: int, found: int, days: int) -> str:
+    """What came of the `checks` of reconcile, `found` of which have found something, over so many days; and which of
+    dbt's other tests failed."""
+    told = f"{found} of {checks} checks of reconcile found something"
+    if not found:
+        told = f"{checks} checks of reconcile found nothing"
+    failed = [node for node in build.failed if node.unique_id.startswith("test.") and not node.reads_findings]
+    also = f"; {len(failed)} other check{' of dbt fails' if len(failed) == 1 else 's of dbt fail'}" if failed else ""
+    return f"{told} in {days:,} day{'' if days == 1 else 's'}{also}"
