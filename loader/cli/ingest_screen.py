@@ -45,15 +45,15 @@ def record_lines(screen: Screen, verdict: Verdict, evidence: str) -> list[str]:
     """The run itself: its counts, its evidence, what the gate did."""
     facts = verdict.facts
     names = ("inserted", "skipped", "invalid", "errors")
-    counts = ", ".join(f"{screen.words(getattr(facts, name))} {name}" for name in names)
+    counts = [f"{screen.words(getattr(facts, name))} {name}" for name in names]
     attempt = "" if facts.run["attempt"] == 1 else f" attempt {facts.run['attempt']}"
     gate = [f"decision: {verdict.downstream_decision}"]
     if verdict.release is not None:
         gate.insert(0, gate_words(screen, verdict.release))
-    run = f"run {shortened(str(facts.run['run_id']))}{attempt}: {amount(screen, facts.total, 'line')}, {counts}"
+    run = f"run {shortened(str(facts.run['run_id']))}{attempt}: {amount(screen, facts.total, 'line')}"
     return [
         "",
-        *paragraph(screen, run, hanging="  "),
+        *spread(screen, [f"{run},", *(f"{each}," for each in counts[:-1]), counts[-1]], hanging="  ", between=" "),
         *paragraph(screen, f"evidence: {evidence}", hanging="  "),
         *spread(screen, gate),
     ]

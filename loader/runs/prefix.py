@@ -87,7 +87,7 @@ def whole_id(noun: str, typed: str, candidates: Sequence[Candidate], *, writes: 
 def _words(candidate: Candidate, among: Sequence[Candidate]) -> str:
     from loader.screen import shortened
 
-    identity = shortened(candidate.identity, [each.identity for each in among], at_least=LEAST_TO_WRITE)
+    identity = shortened(candidate.identity, [each.identity for each in among])
     return f"{identity}   {candidate.at.astimezone(UTC):%Y-%m-%d %H:%M:%S}   {candidate.kind}   {candidate.state}"
 
 

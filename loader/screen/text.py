@@ -65,11 +65,13 @@ def _begun(lines: Sequence[str], indent: str, hanging: str | None) -> list[str]:
     return [(further if place else indent) + line for place, line in enumerate(lines)]
 
 
-def spread(screen: Screen, parts: Sequence[str], *, indent: str = "", hanging: str | None = None) -> list[str]:
+def spread(
+    screen: Screen, parts: Sequence[str], *, indent: str = "", hanging: str | None = None, between: str = "   "
+) -> list[str]:
     """Short facts beside each other, three cells apart; none of them is broken."""
     shown = [screen.words(part) for part in parts if part]
     room = screen.width - max(cells(indent), cells(indent if hanging is None else hanging))
-    return _begun(filled(shown, room, between="   "), indent, hanging)
+    return _begun(filled(shown, room, between=between), indent, hanging)
 
 
 def next_lines(screen: Screen, command: str) -> list[str]:

@@ -10,6 +10,7 @@ import pytest
 
 from loader.errors import CommandUsageError
 from loader.runs.prefix import Candidate, plan_path, whole_id, whole_run_id
+from loader.screen import shortened
 
 ONE = "01a20487-27bf-7d6f-88b2-ba02718ad2c7"
 NEXT = "01a20487-27c0-7aaa-88b2-ba02718ad2c7"
@@ -34,6 +35,12 @@ def test_a_prefix_that_one_id_has_is_that_id() -> None:
     assert whole_id("run", ONE, candidates(ONE), writes=True) == ONE
     # A batch may be named as the beginning of another one.
     assert whole_id("batch", "batch-1", candidates("batch-1", "batch-10"), writes=True) == "batch-1"
+
+
+def test_what_a_screen_shows_of_an_id_is_enough_for_every_command() -> None:
+    """Prevents an id that is copied from one screen and refused by the command that the screen names."""
+    assert whole_id("run", shortened(ONE), candidates(ONE), writes=True) == ONE
+    assert whole_id("run", shortened(ONE, [NEXT]), candidates(ONE), writes=True) == ONE
 
 
 def test_an_ambiguous_prefix_names_those_that_it_may_mean() -> None:

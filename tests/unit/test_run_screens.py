@@ -73,7 +73,8 @@ def test_the_day_that_was_asked_for_comes_first() -> None:
         "Other days of these files: 8,021 lines (67 rejected, 7,954 not asked for).",
         "Of no day that can be read: 17 rejected lines.",
         "",
-        "run 01a20487: 8,244 lines, 156 inserted, 7,959 skipped, 86 invalid, 0 errors",
+        "run 01a20487-27bf: 8,244 lines, 156 inserted, 7,959 skipped, 86 invalid,",
+        "  0 errors",
         f"evidence: {EVIDENCE}",
         "release 1: 1 day   decision: proceed",
     ]
