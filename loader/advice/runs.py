@@ -10,11 +10,11 @@ from typing import Any
 from loader.advice.asked import Asked
 from loader.advice.kinds import Advice, AdviceKind
 from loader.advice.manifests import named
-from loader.errors import LoaderError
+from loader.errors import LoaderError, RefusedError
 from loader.evidence.facts import fetch_rows
 from loader.printable import pasted
 from loader.recovery.world import World
-from loader.screen.ids import IN_A_COMMAND
+from loader.screen.ids import shortened
 
 # Somebody else's session holds the ingest lock: a build, a release, an erasure; no run tells of these.
 _WRITERS = """
@@ -30,8 +30,8 @@ order by evidence_id desc limit 1
 """
 
 # Of what a run failed by, what no other question sees: files and lines that are absent, rejects and findings are asked
-# about as they are now.
-_ITS_OWN = ("manifest_refused", "no_lines_for_partition", "replay_differs")
+# about as they are now. A day that has no lines was asked for by mistake, and nothing is wrong with the warehouse.
+_ITS_OWN = ("manifest_refused", "replay_differs")
 
 # A file whose lines were rejected, none of them with a day that could be kept back: no other question sees it.
 _REJECTED_WITHOUT_DAY = """
@@ -44,6 +44,22 @@ select exists (
 """
 
 
+_ENDS = {
+    "success": "ok",
+    "warning": "ok, with warnings",
+    "failed": "failed",
+    "crashed": "crashed",
+    "interrupted": "was interrupted",
+}
+
+
+def end_of(run: Mapping[str, Any]) -> str:
+    """How a run is, or how it ended, in the words that every screen has for it."""
+    if run["status"] == "running":
+        return "is at work" if run["is_alive"] else "is dead"
+    return _ENDS[run["status"]]
+
+
 def look_at_last_run(asked: Asked) -> tuple[str, Advice | None]:
     world = asked.world
     last = world.last_run()
@@ -51,11 +67,11 @@ def look_at_last_run(asked: Asked) -> tuple[str, Advice | None]:
         return "none has been started", _first_ingest(asked)
     run = world.run(last["run_id"])
     attempt = f" attempt {run['attempt']}" if run["attempt"] > 1 else ""
-    name = f"{run['mode']} {run['run_id'][:IN_A_COMMAND]}{attempt}"
+    name = f"{run['mode']} {shortened(run['run_id'])}{attempt}"
     again = Advice(AdviceKind.WAIT, f"make status{asked.suffix}", "again when it has ended")
     if run["is_alive"]:
         at_work = f"last stage done {run['stage']}, process {run['process_id']} on {run['host']}"
-        return f"{name} is at work, {at_work}", again
+        return f"{name} {end_of(run)}, {at_work}", again
     writers = fetch_rows(world.cursor, _WRITERS, {"process_id": os.getpid(), "host": socket.gethostname()})
     if writers:
         return f"process {writers[0]['process_id']} on {writers[0]['host']} writes this warehouse", again
@@ -67,9 +83,11 @@ def look_at_last_run(asked: Asked) -> tuple[str, Advice | None]:
             f"{name} failed its checks: {_short(run['failure'])}",
             after_failed_checks(world, run, codes[0]["codes"] if codes else _ITS_OWN),
         )
-    fate = "dead" if run["status"] == "running" else run["status"]
+    if run["status"] == "failed" and run["exit_code"] == RefusedError.exit_code:
+        # Whoever asked was told; nothing was written, so nothing is left to mend.
+        return f"{name} was refused: {_short(run['failure'])}", None
     changed = "" if run["ruleset_sha256"] == world.ruleset.sha256 else "; the contract has changed since"
-    return f"{name} is {fate}; last stage done: {run['stage']}{changed}", for_run(world, run)
+    return f"{name} {end_of(run)}; last stage done: {run['stage']}{changed}", for_run(world, run)
 
 
 def after_failed_checks(world: World, run: Mapping[str, Any], codes: Collection[str]) -> Advice | None:

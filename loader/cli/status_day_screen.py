@@ -10,7 +10,6 @@ from loader.cli.day_words import equation_lines, sentence_of
 from loader.cli.problem_output import absent_rows
 from loader.cli.status_screen import loud, run_words, state_words, status_lines
 from loader.screen import Column, Mark, Screen, amount, next_lines, paragraph, shortened, spread, table
-from loader.screen.ids import IN_A_COMMAND
 from loader.status import Status
 from loader.status.days import DayState
 
@@ -26,7 +25,7 @@ def day_lines(screen: Screen, answer: Status, day: date, *, is_whole: bool = Fal
     blocks = (
         table(screen, [*_of_readers(answer), *_of_findings(screen, answer, day, is_whole), *_of_runs(answer)]),
         _lets_pass(screen, answer),
-        _files(screen, answer, None if is_whole else _FILES_OF_A_DAY),
+        _files(screen, answer, day, None if is_whole else _FILES_OF_A_DAY),
         spread(screen, state_words(screen, answer)[:2]),
     )
     return [
@@ -59,7 +58,7 @@ def _of_readers(answer: Status) -> list[list[object]]:
     return rows
 
 
-def _files(screen: Screen, answer: Status, shown: int | None) -> list[str]:
+def _files(screen: Screen, answer: Status, day: date, shown: int | None) -> list[str]:
     """The files that its lines are in; of many, the first."""
     rows: list[list[object]] = [
         [
@@ -72,8 +71,12 @@ def _files(screen: Screen, answer: Status, shown: int | None) -> list[str]:
     ]
     if len(answer.files) > len(rows):
         left = len(answer.files) - len(rows)
-        rows.append(["", f"and {amount(screen, left, 'file')} more: --all lists them"])
+        rows.append(["", f"and {amount(screen, left, 'more file')}: `{_lists_them(day)}`"])
     return table(screen, rows)
+
+
+def _lists_them(day: date) -> str:
+    return f"make status PARTITION={day} ALL=1"
 
 
 def _of_findings(screen: Screen, answer: Status, day: date, is_whole: bool) -> list[list[object]]:
@@ -85,7 +88,7 @@ def _of_findings(screen: Screen, answer: Status, day: date, is_whole: bool) -> l
         count = amount(screen, row["finding_count"], "row")
         rows.append([Mark("finding", "bad"), f"{row['check_name']} in {row['table_name']} ({count}; {row['detail']})"])
     if len(found) > len(shown):
-        rows.append(["", f"and {amount(screen, len(found) - len(shown), 'finding')} more: --all lists them"])
+        rows.append(["", f"and {amount(screen, len(found) - len(shown), 'more finding')}: `{_lists_them(day)}`"])
     rows += [[Mark("drift", "look"), f"{row['check_name']}: {row['detail']}"] for row in answer.drift]
     rows += [
         [Mark(disposition, "bad"), f"{files}, {reasons}: {told}"]
@@ -167,5 +170,5 @@ def _value(name: str, value: object, ids: Collection[str]) -> object:
     if isinstance(value, str) and name.endswith("_at"):
         return datetime.fromisoformat(value)
     if isinstance(value, str) and name.endswith("run_id"):
-        return shortened(value, ids, at_least=IN_A_COMMAND)
+        return shortened(value, ids)
     return value

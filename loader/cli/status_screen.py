@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from loader.advice.runs import end_of
 from loader.cli.problem_output import absent_rows, some_names
 from loader.screen import Mark, Screen, Sign, amount, calendar, next_lines, paragraph, shortened, spread, table
 from loader.status import Status
@@ -28,7 +29,6 @@ _SIGNS: Mapping[State, Sign] = {
     "released": Sign("■", "released", "good"),
     "not asked for": Sign("·", "not asked for", "quiet"),
 }
-_ENDS = {"success": "ok", "warning": "ok, with warnings", "running": "has not ended"}
 
 
 def status_lines(screen: Screen, answer: Status) -> list[str]:
@@ -52,7 +52,7 @@ def loud(screen: Screen, answer: Status) -> list[str]:
     # Where the triage has nothing to ask, everything was proved since.
     if last is not None and last["status"] not in ("success", "warning") and answer.open_answers:
         why = last["failure"] or f"the last stage done: {last['stage']}"
-        said.append(f"last run {shortened(last['run_id'])} {_end(last)}: {_cut(why)}")
+        said.append(f"last run {shortened(last['run_id'])} {end_of(last)}: {_cut(why)}")
     if not any(day.state in IN_NEED for day in answer.days) and not said:
         said = [f"needs you: {_cut(words)}" for words in answer.open_answers[:2]]
     return [line for text in said for line in paragraph(screen, text, hanging="  ", tone="bad")]
@@ -239,11 +239,7 @@ def state_words(screen: Screen, answer: Status) -> list[str]:
 def run_words(run: Mapping[str, Any], among: Sequence[Mapping[str, Any]]) -> str:
     """A run in a line: its id as short as it may be among these, its verb, when it began, how it ended."""
     run_id = shortened(run["run_id"], [each["run_id"] for each in among])
-    return f"{run_id} {run['mode']} {_instant(run['started_at']):%Y-%m-%d %H:%M} {_end(run)}"
-
-
-def _end(run: Mapping[str, Any]) -> str:
-    return _ENDS.get(run["status"], str(run["status"]))
+    return f"{run_id} {run['mode']} {_instant(run['started_at']):%Y-%m-%d %H:%M} {end_of(run)}"
 
 
 def _span(span: timedelta) -> str:

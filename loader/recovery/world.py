@@ -22,7 +22,15 @@ from loader.runs.registry import RegisteredAsset, ruleset_in_effect
 from loader.warehouse import Warehouse
 from loader.warehouse.built import are_built, built
 
-_RUN = """
+# Of a run: whether the session that began it writes now.
+IS_ALIVE = """(
+    run.status = 'running' and exists (
+        select from ops.lock_holder as holder
+        where holder.token = run.writer_token and holder.work_pid <> pg_backend_pid()
+    )
+)"""
+
+_RUN = f"""
 select
     run.run_id::text, run.attempt, run.trace_id, coalesce(first.mode, run.mode) as mode,
     coalesce(first.plan, run.plan) as plan, run.status, run.batch_id,
@@ -31,10 +39,7 @@ select
     run.manifest_ids, run.declared_manifests, run.refused_manifests, run.window_start, run.window_end, run.line_limit,
     ruleset.ruleset_sha256, run.host, run.process_id, run.exit_code,
     run.failure, run.finished_at, run.event_number,
-    exists (
-        select from ops.lock_holder as holder
-        where holder.token = run.writer_token and holder.work_pid <> pg_backend_pid()
-    ) and run.status = 'running' as is_alive
+    {IS_ALIVE} as is_alive
 from ops.ingest_run as run
 -- Rows that are gone are damage, and told as such: the run is there all the same.
 left join ops.ingest_run as first on first.run_id = run.run_id and first.attempt = 1

@@ -15,7 +15,7 @@ from loader.contract.ruleset import load_ruleset
 from loader.evidence import read_open_drift, read_ties
 from loader.evidence.facts import fetch_rows, json_value
 from loader.ingest.problems import ABSENT, explained, words_of
-from loader.recovery.world import World
+from loader.recovery.world import IS_ALIVE, World
 from loader.release.views import view_faults
 from loader.status.days import DayState, states_of_days
 from loader.warehouse import Warehouse
@@ -53,15 +53,15 @@ where %(day)s::date is null or part.partition_key = %(day)s
 order by part.partition_key
 """
 
-_RUNS = """
-select run_id::text, attempt, mode, status,
+_RUNS = f"""
+select run_id::text, attempt, mode, status, {IS_ALIVE} as is_alive,
     -- The last that was done: of a run that failed, `finished` would say nothing.
     case when status in ('success', 'warning') then stage else last_stage end as stage,
     window_start, window_end, started_at,
     -- Null where the clock went back meanwhile.
     case when coalesce(finished_at, now()) >= started_at
         then round(extract(epoch from coalesce(finished_at, now()) - started_at), 1) end as seconds, failure
-from ops.ingest_run
+from ops.ingest_run as run
 where %(day)s::date is null or window_start is null or (window_start <= %(day)s and %(day)s < window_end)
 order by event_number desc limit %(limit)s
 """

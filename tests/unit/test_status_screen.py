@@ -148,7 +148,7 @@ def test_the_sample_is_answered_in_a_dozen_lines() -> None:
         "2026-04   ······· ······· ··■···· ······· ··    · not asked for  ■ released",
         "",
         "cursor 2026-04-29 10:22:30   watermark 3 days before",
-        "last run 01a20487 ingest 2026-04-20 20:34 ok",
+        "last run 01a20487-27bf ingest 2026-04-20 20:34 ok",
         "next: make psql ROLE=reader   # what readers see",
     ]
 
@@ -169,7 +169,8 @@ def test_days_that_need_a_look_come_first_and_the_rest_is_summed() -> None:
         "2026-03   ■■■■■◔■ ■□■■■■■ ■■■■■■■ ■■■■■■■ ■■■",
         "2026-04   ■■■■■■■ ■■■■■■■ ■■✗■■■■ ■■■■■■■ ■■    ■ released  ◔ kept back  □ held  ✗ needs you",
         "",
-        "cursor 2026-04-29 10:22:30   watermark 3 days before   last run 01a20487 ingest 2026-04-20 20:34 ok",
+        "cursor 2026-04-29 10:22:30   watermark 3 days before",
+        "last run 01a20487-27bf ingest 2026-04-20 20:34 ok",
         "next: loader build",
     ]
 
@@ -268,12 +269,45 @@ def test_a_run_that_failed_is_loud_until_everything_is_proved() -> None:
     found = status(partitions, readers, runs=[run], open_answers=["ingest failed its checks"])
     assert status_lines(Screen(80), found)[:2] == [
         "Readers may rely on 2026-04-17, the one day asked for.",
-        "last run 01a20487 failed: no line belongs to partition 2026-05-30",
+        "last run 01a20487-27bf failed: no line belongs to partition 2026-05-30",
     ]
     assert status_lines(Screen(80), status(partitions, readers, runs=[run]))[:2] == [
         "Readers may rely on 2026-04-17, the one day asked for. Nothing needs you.",
         "",
     ]
+
+
+@pytest.mark.parametrize(
+    ("run_status", "is_alive", "told"),
+    [
+        ("success", False, "ok"),
+        ("warning", False, "ok, with warnings"),
+        ("running", True, "is at work"),
+        ("running", False, "is dead"),
+        ("crashed", False, "crashed"),
+        ("interrupted", False, "was interrupted"),
+    ],
+)
+def test_a_run_that_is_dead_is_not_said_to_go_on(run_status: str, is_alive: bool, told: str) -> None:
+    """Prevents "has not ended" here and "is dead" in diagnose, of one run."""
+    found = status(runs=[{**status().runs[0], "status": run_status, "is_alive": is_alive}])
+    assert f"last run 01a20487-27bf ingest 2026-04-20 20:34 {told}" in status_lines(Screen(80), found)
+
+
+def test_what_is_left_out_of_a_day_is_listed_by_a_command_that_can_be_pasted() -> None:
+    """Prevents an option of `loader` in the words for those who type `make`."""
+    files = [
+        {"source_id": f"{n}.jsonl", "manifest_id": "m", "record_line_count": 1, "rejected_line_count": 0}
+        | {"taken_by_run_id": RUN}
+        for n in range(14)
+    ]
+    found = status([proved(DAY)], [shown(DAY)], [finding(DAY, str(n)) for n in range(7)], files=files)
+    lines = day_lines(Screen(80), found, date(2026, 4, 17))
+    assert [" ".join(line.split()) for line in lines if "more" in line] == [
+        "and 2 more findings: `make status PARTITION=2026-04-17 ALL=1`",
+        "and 2 more files: `make status PARTITION=2026-04-17 ALL=1`",
+    ]
+    assert not any("more" in line for line in day_lines(Screen(80), found, date(2026, 4, 17), is_whole=True))
 
 
 def test_where_views_are_not_the_projects_no_day_is_said_to_be_kept_back_by_the_gate() -> None:
@@ -313,7 +347,7 @@ def test_a_day_shows_its_equation_its_files_and_what_was_found() -> None:
         "readers see   release 1 of 2026-04-20 20:34; not released",
         "finding       ticket_missing in silver.ticket_fact (1 row; TKT-20260417-000001)",
         "drift         drift_volume: 9, usually 40",
-        "run           01a20487 ingest 2026-04-20 20:34 ok",
+        "run           01a20487-27bf ingest 2026-04-20 20:34 ok",
         "",
         "To let the drift pass:",
         "`loader release --partition 2026-04-17 --accept-drift --reason '<why>'`",
