@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from loader.advice.asked import Asked
 from loader.advice.ends import (
+    KNOWN_DAYS,
     after_audit,
     after_build,
     after_hold,
@@ -12,11 +13,13 @@ from loader.advice.ends import (
     after_run,
     after_verification,
 )
-from loader.advice.kinds import NOTHING_TO_DO, SENTENCES, Advice, AdviceKind
+from loader.advice.kinds import NEW_MANIFEST, NOTHING_TO_DO, SENTENCES, Advice, AdviceKind
 from loader.advice.looks import Diagnosis, Step, diagnose
 from loader.advice.triage import advise, diagnose_now
 
 __all__ = [
+    "KNOWN_DAYS",
+    "NEW_MANIFEST",
     "NOTHING_TO_DO",
     "SENTENCES",
     "Advice",

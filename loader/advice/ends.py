@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from loader.verify import Verification
 
 STATUS = Advice(AdviceKind.LOOK, "make status")
+# After a day was asked for that has no lines: the same command says the same for ever.
+KNOWN_DAYS = Advice(AdviceKind.LOOK, "make status", "the days that there are lines of")
 _EVIDENCE_IS_DAMAGED = Advice(AdviceKind.RESTORE, "loader verify --evidence")
 
 
@@ -44,7 +46,9 @@ def after_run(settings: Settings, verdict: Verdict) -> Advice:
     day = start if start is not None and end - start == timedelta(days=1) else None
     if verdict.exit_code:
         failed = [problem.name for problem in verdict.problems if problem.reason_code == "dbt_check_failed"]
-        return after_build(settings, None, failed)
+        advice = after_build(settings, None, failed)
+        is_mistyped = verdict.problem_codes == {"no_lines_for_partition"} and advice == STATUS
+        return KNOWN_DAYS if is_mistyped else advice
     if verdict.downstream_decision == "proceed":
         return Advice(AdviceKind.LOOK, f"make ready PARTITION={day}", "may readers go on?") if day else STATUS
     advice = _advised(settings, None, day)

@@ -67,6 +67,8 @@ class Advice:
         return f"{self.command}   # {words}" if words else self.command
 
 
+# Where what was declared cannot be read as it is, and no command of ours brings it.
+NEW_MANIFEST = Advice(AdviceKind.DELIVER, "make manifest FROM=<folder> OUT=<manifest.json>")
 NOTHING_TO_DO = Advice(AdviceKind.LOOK, "make psql ROLE=reader", "what readers see")
 
 

@@ -9,7 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from loader.advice.kinds import Advice, AdviceKind
+from loader.advice.kinds import NEW_MANIFEST, Advice, AdviceKind
 from loader.config import Settings
 from loader.errors import LoaderError
 from loader.evidence.facts import fetch_rows
@@ -187,7 +187,7 @@ def _from_raw_zone(
                 folder = "" if place.parent.is_dir() else f"mkdir -p {pasted(place.parent)} && "
                 return _read_again(f"{folder}cp {archived} {pasted(place)}", "the file is gone; then make diagnose")
             return _read_again(f"make ingest INPUT={archived} BATCH={batch}", "from the raw zone: its manifest is gone")
-    return Advice(AdviceKind.DELIVER, "make manifest FROM=<folder> OUT=<manifest.json>")
+    return NEW_MANIFEST
 
 
 def erase_again(reason: str) -> Advice:

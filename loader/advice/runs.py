@@ -10,7 +10,7 @@ from typing import Any
 from loader.advice.asked import Asked
 from loader.advice.kinds import Advice, AdviceKind
 from loader.advice.manifests import named
-from loader.errors import LoaderError, RefusedError
+from loader.errors import LoaderError
 from loader.evidence.facts import fetch_rows
 from loader.printable import pasted
 from loader.recovery.world import World
@@ -83,9 +83,6 @@ def look_at_last_run(asked: Asked) -> tuple[str, Advice | None]:
             f"{name} failed its checks: {_short(run['failure'])}",
             after_failed_checks(world, run, codes[0]["codes"] if codes else _ITS_OWN),
         )
-    if run["status"] == "failed" and run["exit_code"] == RefusedError.exit_code:
-        # Whoever asked was told; nothing was written, so nothing is left to mend.
-        return f"{name} was refused: {_short(run['failure'])}", None
     changed = "" if run["ruleset_sha256"] == world.ruleset.sha256 else "; the contract has changed since"
     return f"{name} {end_of(run)}; last stage done: {run['stage']}{changed}", for_run(world, run)
 

@@ -69,17 +69,23 @@ def dry_run(
 
 
 def next_of(forecast: Forecast, settings: Settings, given: Mapping[str, str]) -> str:
-    """What to type after a forecast; `given`: the variables of make that it was asked with."""
-    if {problem.reason_code for problem in forecast.problems} == {"no_lines_for_partition"}:
-        return "make status   # the days that there are lines of"
-    words = ["make", "dry-run" if forecast.problems else "ingest", *(f"{name}={pasted(given[name])}" for name in given)]
+    """What to type after a forecast, never the same again: it would say the same; `given`: the variables of make that
+    it was asked with."""
+    from loader.advice import KNOWN_DAYS, NEW_MANIFEST, Advice, AdviceKind
+
+    codes = {problem.reason_code for problem in forecast.problems}
+    if codes == {"no_lines_for_partition"}:
+        return KNOWN_DAYS.line
     further = forecast.roots_to_allow(settings.allowed_roots)
+    if not further and not codes <= {"reject_limit_exceeded"}:
+        return NEW_MANIFEST.line
+    words = ["make", "dry-run" if further else "ingest", *(f"{name}={pasted(given[name])}" for name in given)]
     # One that was set for this command alone is needed by the next one, too.
     roots = further or os.environ.get("LOADER_ALLOWED_ROOTS")
     if roots:
         words.insert(0, f"LOADER_ALLOWED_ROOTS={pasted(roots)}")
-    why = "   # once what failed is settled" if forecast.problems and not further else ""
-    return " ".join(words) + why
+    why = "lands the lines that are good; then a person decides" if codes and not further else ""
+    return Advice(AdviceKind.TAKE, " ".join(words), why).line
 
 
 def forecast_lines(screen: Screen, forecast: Forecast, report: str) -> list[str]:
@@ -100,7 +106,7 @@ def forecast_lines(screen: Screen, forecast: Forecast, report: str) -> list[str]
         rows = _manifests(forecast)
         lines += ["", *table(screen, rows[:_MANIFESTS_SHOWN], ("manifest", "files", "lines", "outcome"))]
         if len(rows) > _MANIFESTS_SHOWN:
-            lines += paragraph(screen, f"and {len(rows) - _MANIFESTS_SHOWN:,} more manifests (--json has all)")
+            lines += paragraph(screen, f"and {len(rows) - _MANIFESTS_SHOWN:,} more manifests (the report has all)")
     for title, counted in (("rejected lines", _rejects), ("warnings", _warnings)):
         by_reason = _by_reason(screen, forecast, counted)
         if by_reason:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import shutil
 import socket
@@ -122,6 +123,9 @@ def test_ingest_says_what_became_of_the_day(day: Day) -> None:
     # Progress goes where it does not disturb a program that reads the answer.
     stages = [line.split()[0] for line in day.ingested.err.splitlines()]
     assert [stage for stage in stages if stage in ("gate", "bronze", "silver")][-1] == "silver" and "gate" in stages
+    assert re.search(
+        r" built, [5-9]\d checks of reconcile found nothing in 2 days ", " ".join(day.ingested.err.split())
+    )
 
 
 def test_status_tells_an_empty_warehouse_from_a_proved_one(day: Day) -> None:

@@ -237,7 +237,16 @@ def test_a_dry_run_says_when_a_day_has_no_lines_and_when_a_file_is_mostly_reject
     assert (
         next_of(nothing, settings(), {"PARTITION": "2026-04-20"}) == "make status   # the days that there are lines of"
     )
-    assert next_of(whole, settings(), {}) == "make dry-run   # once what failed is settled"
+    # What fails is never told to be typed again: it would fail the same way.
+    assert next_of(whole, settings(), {"MANIFEST": "m.json"}) == (
+        "make ingest MANIFEST=m.json   # lands the lines that are good; then a person decides"
+    )
+    (exports / "c-2026-04-17.jsonl").unlink()
+    gone = dry_run(settings(), IngestRequest(manifest_paths=(manifest,)), lambda line: None)
+    assert next_of(gone, settings(), {"MANIFEST": "m.json"}) == (
+        "make manifest FROM=<folder> OUT=<manifest.json>"
+        "   # upstream delivers what was declared, or a new manifest of what there is"
+    )
 
 
 def test_a_checkout_without_a_commit_has_no_git_sha(tmp_path: Path) -> None:

@@ -15,12 +15,12 @@ from typing import Any
 import psycopg2
 import pytest
 
-from loader.advice import Advice, AdviceKind, Asked, Diagnosis, diagnose
+from loader.advice import NOTHING_TO_DO, Advice, AdviceKind, Asked, Diagnosis, after_run, diagnose
 from loader.advice.damage import land_again
 from loader.cli import main
 from loader.config import load_settings
 from loader.contract.ruleset import load_ruleset
-from loader.errors import CheckFailedError, CommandUsageError
+from loader.errors import CheckFailedError, CommandUsageError, RefusedError
 from loader.raw_zone import RawZone
 from loader.recovery.world import looking_at
 from loader.release.acts import hold
@@ -552,6 +552,28 @@ class TestDiagnose:
             assert rows(database, f"select asset_id from {table}") == [(999,)], table
         assert rows(database, "select asset_id, taken_by_run_id::text from ops.asset_partition") == [(999, unknown)]
 
+    def test_a_request_that_was_mistyped_or_refused_is_no_trouble_of_the_warehouse(
+        self, database: Warehouse, exports: Path, checkout: Path
+    ) -> None:
+        """Prevents a dry run as what comes first for everybody until the next run; what a refused request would have
+        read is still to be read."""
+        assert run(exports, partition=date(2026, 4, 25)).exit_code == 1
+        found = _diagnosed(database, checkout)
+        assert (_wrong(found), found.advice) == ([], NOTHING_TO_DO)
+        assert "no line of the declared assets belongs to partition 2026-04-25" in _answer(found, RUN)
+        verdict = run(exports, partition=date(2026, 4, 25))
+        assert after_run(settings(), verdict).line == "make status   # the days that there are lines of"
+        folder = checkout / "data" / "seed_manifests"
+        write_export(folder / "e" / "never.jsonl", [ticket(900)])
+        never = declare(folder / "e", "never")
+        changed = checkout / "changed.json"
+        changed.write_bytes(exports.read_bytes() + b" ")
+        with pytest.raises(RefusedError, match="this id was registered with"):
+            run(changed, never)
+        found = _diagnosed(database, checkout)
+        assert _wrong(found) == [KIND]
+        assert found.advice.command == "make ingest MANIFEST=data/seed_manifests/never.json"
+
     def test_a_run_that_failed_its_checks(
         self, database: Warehouse, exports: Path, checkout: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -567,8 +589,8 @@ class TestDiagnose:
         other = date(2026, 4, 25)
         assert run(exports, partition=other).exit_code == 1
         found = _diagnosed(database, checkout)
-        assert _wrong(found) == [RUN, READERS]
-        assert found.advice == Advice(AdviceKind.DELIVER, f"make dry-run MANIFEST={exports} PARTITION={other}")
+        assert _wrong(found) == [READERS] and "no line of the declared assets" in _answer(found, RUN)
+        assert found.advice == Advice(AdviceKind.ACCEPT_REJECTS, release)
         ad_hoc = write_export(checkout / "ad hoc.jsonl", [ticket(901), b"{broken"])
         assert run(input_path=ad_hoc, batch_id="batch-20260417-009", partition=other).exit_code == 1
         found = _diagnosed(database, checkout)
