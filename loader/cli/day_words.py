@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from loader.screen import Screen, paragraph
+from loader.screen import Screen, Sign, paragraph
 from loader.status.days import DayState, State
 
 _SENTENCES: Mapping[State, str] = {
@@ -15,6 +15,16 @@ _SENTENCES: Mapping[State, str] = {
     "held": "is held: readers see it as it was",
     "released": "is complete and released",
     "not asked for": "was not asked for yet: its lines are known from files that were read for other days",
+}
+
+# On a strip of days.
+SIGNS: Mapping[State, Sign] = {
+    "damaged": Sign("✗", "needs you", "bad"),
+    "incomplete": Sign("✗", "needs you", "bad"),
+    "kept back": Sign("◔", "kept back", "look"),
+    "held": Sign("□", "held", "look"),
+    "released": Sign("■", "released", "good"),
+    "not asked for": Sign("·", "not asked for", "quiet"),
 }
 
 # Each fate of a line, in the words of one and of several.

@@ -8,7 +8,7 @@ from typing import Any
 
 from loader.cli.day_words import equation_lines, sentence_of
 from loader.cli.problem_output import absent_rows
-from loader.cli.status_screen import loud, run_words, state_words, status_lines
+from loader.cli.status_screen import everything, loud, run_words, state_words, status_lines
 from loader.screen import Column, Mark, Screen, amount, next_lines, paragraph, shortened, spread, table
 from loader.status import Status
 from loader.status.days import DayState
@@ -30,7 +30,7 @@ def day_lines(screen: Screen, answer: Status, day: date, *, is_whole: bool = Fal
     )
     return [
         *paragraph(screen, sentence, tone="strong" if is_good else "bad"),
-        *loud(screen, answer),
+        *loud(screen, answer, day, is_whole=is_whole),
         *(line for row in answer.partitions for line in equation_lines(screen, row)),
         *(line for block in blocks if block for line in ("", *block)),
         *next_lines(screen, answer.next_command),
@@ -71,12 +71,8 @@ def _files(screen: Screen, answer: Status, day: date, shown: int | None) -> list
     ]
     if len(answer.files) > len(rows):
         left = len(answer.files) - len(rows)
-        rows.append(["", f"and {amount(screen, left, 'more file')}: `{_lists_them(day)}`"])
+        rows.append(["", f"and {amount(screen, left, 'more file')}: {everything(day)}"])
     return table(screen, rows)
-
-
-def _lists_them(day: date) -> str:
-    return f"make status PARTITION={day} ALL=1"
 
 
 def _of_findings(screen: Screen, answer: Status, day: date, is_whole: bool) -> list[list[object]]:
@@ -88,7 +84,7 @@ def _of_findings(screen: Screen, answer: Status, day: date, is_whole: bool) -> l
         count = amount(screen, row["finding_count"], "row")
         rows.append([Mark("finding", "bad"), f"{row['check_name']} in {row['table_name']} ({count}; {row['detail']})"])
     if len(found) > len(shown):
-        rows.append(["", f"and {amount(screen, len(found) - len(shown), 'more finding')}: `{_lists_them(day)}`"])
+        rows.append(["", f"and {amount(screen, len(found) - len(shown), 'more finding')}: {everything(day)}"])
     rows += [[Mark("drift", "look"), f"{row['check_name']}: {row['detail']}"] for row in answer.drift]
     rows += [
         [Mark(disposition, "bad"), f"{files}, {reasons}: {told}"]
@@ -116,7 +112,10 @@ def _of_runs(answer: Status) -> list[list[object]]:
 
 def whole_lines(screen: Screen, answer: Status, day: date | None) -> list[str]:
     """Everything that status reads: the short answer, and every row behind it."""
-    *answered, last = status_lines(screen, answer) if day is None else day_lines(screen, answer, day, is_whole=True)
+    shown = (
+        status_lines(screen, answer, is_whole=True) if day is None else day_lines(screen, answer, day, is_whole=True)
+    )
+    last = next_lines(screen, answer.next_command)
     sections = (
         ("partitions, as of the last reconcile", answer.partitions),
         ("latest runs", answer.runs),
@@ -129,7 +128,12 @@ def whole_lines(screen: Screen, answer: Status, day: date | None) -> list[str]:
         ("holds", answer.holds),
         ("drift that nobody has accepted", answer.drift),
     )
-    return [*answered, *(line for title, rows in sections for line in _section(screen, title, rows)), "", last]
+    return [
+        *shown[: -len(last)],
+        *(line for title, rows in sections for line in _section(screen, title, rows)),
+        "",
+        *last,
+    ]
 
 
 # Of some columns, a title that is shorter than the name; `expected` says less than `lines`.
@@ -140,7 +144,9 @@ _TITLES = {
     "out_of_partition_count": "not taken",
     "silver_row_count": "tickets",
     "superseded_count": "older",
-    "absent_asset_count": "absent",
+    "withheld_asset_count": "withheld",
+    "missing_asset_count": "missing",
+    "not_read_asset_count": "not read",
     "last_run_id": "last run",
     "run_id": "run",
     "is_complete": "complete",

@@ -8,53 +8,52 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from loader.advice.runs import end_of
+from loader.cli.day_words import SIGNS
 from loader.cli.problem_output import absent_rows, some_names
-from loader.screen import Mark, Screen, Sign, amount, calendar, next_lines, paragraph, shortened, spread, table
+from loader.cli.status_strips import strips
+from loader.screen import Mark, Screen, amount, next_lines, paragraph, shortened, spread, table
 from loader.status import Status
-from loader.status.days import IN_NEED, DayState, State
+from loader.status.days import IN_NEED, DayState
 
-# Beside the first sentence, the notices, and the last lines.
-_LINES = 18
+# As many lines as a terminal has; everything is asked for by name.
+_HEIGHT = 24
+_EVERYTHING = 1_000_000
+# Of what is loud so many; what else there is, is counted.
+_LOUD = 2
+# How much of a text is told that its own command tells whole; the less, the more there is to tell.
+_LONGEST = (160, 80, 40, 20)
 # Days that one thing keeps back say so once.
 _OF_ONE_REASON = 5
-_MONTHS_IN_NEED = 6
-_LAST_MONTHS = 2
-_YEARS = 4
-
-_SIGNS: Mapping[State, Sign] = {
-    "damaged": Sign("✗", "needs you", "bad"),
-    "incomplete": Sign("✗", "needs you", "bad"),
-    "kept back": Sign("◔", "kept back", "look"),
-    "held": Sign("□", "held", "look"),
-    "released": Sign("■", "released", "good"),
-    "not asked for": Sign("·", "not asked for", "quiet"),
-}
 
 
-def status_lines(screen: Screen, answer: Status) -> list[str]:
-    """The whole warehouse, in at most 20 lines below the first sentence (and what is loud: notices and faults)."""
-    body = _body(screen, answer)
-    return [
-        *_first(screen, answer),
-        *loud(screen, answer),
-        *(["", *body] if body else []),
-        "",
-        *spread(screen, state_words(screen, answer)),
-        *next_lines(screen, answer.next_command),
-    ]
+def status_lines(screen: Screen, answer: Status, *, is_whole: bool = False) -> list[str]:
+    """The whole warehouse, in at most 24 lines, whatever meets; `is_whole`: in as many as it takes, and nothing cut."""
+    above = [*_first(screen, answer), *loud(screen, answer, is_whole=is_whole)]
+    below = ["", *spread(screen, state_words(screen, answer)), *next_lines(screen, answer.next_command)]
+    room = (_EVERYTHING if is_whole else _HEIGHT) - len(above) - len(below) - 1
+    body = _body(screen, answer, room)
+    return [*above, *(["", *body] if body else []), *below]
 
 
-def loud(screen: Screen, answer: Status) -> list[str]:
+def everything(day: date | None) -> str:
+    """The command that cuts nothing."""
+    return f"`make status{f' PARTITION={day}' if day else ''} ALL=1`"
+
+
+def loud(screen: Screen, answer: Status, day: date | None = None, *, is_whole: bool = False) -> list[str]:
     """What makes a reader of everything else wary; else, where no day needs a person, what the triage asks about."""
-    faults = [f"readers do not see what was released: {fault}" for fault in answer.view_faults]
-    said = [*faults, *(f"note: {notice}" for notice in answer.notices)]
+    said = [f"readers do not see what was released: {fault}" for fault in answer.view_faults]
+    said += [f"note: {notice}" for notice in answer.notices]
     last = answer.runs[0] if answer.runs else None
     # Where the triage has nothing to ask, everything was proved since.
     if last is not None and last["status"] not in ("success", "warning") and answer.open_answers:
-        why = last["failure"] or f"the last stage done: {last['stage']}"
-        said.append(f"last run {shortened(last['run_id'])} {end_of(last)}: {_cut(why)}")
+        why = f": {last['failure']}" if last["failure"] else f"; last stage done: {last['stage']}"
+        said.append(f"last run {shortened(last['run_id'])} {end_of(last)}{why}")
     if not any(day.state in IN_NEED for day in answer.days) and not said:
-        said = [f"needs you: {_cut(words)}" for words in answer.open_answers[:2]]
+        said = [f"needs you: {words}" for words in answer.open_answers]
+    if not is_whole:
+        more = [f"and {len(said) - _LOUD} more: {everything(day)}"] if len(said) > _LOUD else []
+        said = [*(_cut(words, _LONGEST[0]) for words in said[:_LOUD]), *more]
     return [line for text in said for line in paragraph(screen, text, hanging="  ", tone="bad")]
 
 
@@ -88,9 +87,9 @@ def _sentence(screen: Screen, answer: Status) -> str:
     return f"{may} {', '.join(also)}." if also else may
 
 
-def _body(screen: Screen, answer: Status) -> list[str]:
-    """As many days one by one as fit above the strips; those of one reason that many share are summed in any case."""
-    strips = _strips(screen, answer.days)
+def _body(screen: Screen, answer: Status, room: int) -> list[str]:
+    """As many days one by one as there is room for above the strips; those of one reason that many share are summed in
+    any case. The strips, and the rows of what is of no day, give way to the sums."""
     fixed = _without_a_day(screen, answer)
     shared = Counter((day.state, day.reason) for day in answer.days)
     needed = [
@@ -99,15 +98,28 @@ def _body(screen: Screen, answer: Status) -> list[str]:
         for day in answer.days
         if day.state == state and shared[day.state, day.reason] <= _OF_ONE_REASON
     ]
-    room = _LINES - len(strips) - (1 if strips else 0)
-    for count in range(min(len(needed), room), -1, -1):
-        lines = table(
-            screen,
-            [*[_listed(screen, day) for day in needed[:count]], *fixed, *_summed(screen, answer.days, needed[:count])],
-        )
-        if len(lines) <= room or count == 0:
-            return [*lines, *(["", *strips] if strips else [])]
-    return strips
+
+    def drawn(listed: int, shown: int, longest: int) -> list[str]:
+        left = len(fixed) - shown
+        rows = [_listed(screen, day) for day in needed[:listed]] + fixed[:shown]
+        rows += [["also", amount(screen, left, "more row"), "", everything(None)]] if left else []
+        rows += _summed(screen, answer.days, needed[:listed])
+        return table(screen, [[*begin, _cut(str(last), longest)] for *begin, last in rows])
+
+    lengths = (_EVERYTHING,) if room > _HEIGHT else _LONGEST
+    shown = len(fixed)
+    longest = next((each for each in lengths if len(drawn(0, shown, each)) <= room), lengths[-1])
+    while shown and len(drawn(0, shown, longest)) > room:
+        shown -= 1
+    least = len(drawn(0, shown, longest))
+    below = next((each for each in strips(screen, answer.days) if least + len(each) + 1 <= room), [])
+    room -= len(below) + 1 if below else 0
+    for listed in range(min(len(needed), room), 0, -1):
+        if len(lines := drawn(listed, shown, longest)) <= room:
+            break
+    else:
+        lines = drawn(0, shown, longest)
+    return [*lines, *(["", *below] if below and lines else below)]
 
 
 def _listed(screen: Screen, day: DayState) -> list[object]:
@@ -128,7 +140,7 @@ def _summed(screen: Screen, days: Sequence[DayState], listed: Sequence[DayState]
         found = [day for day in days if day.state in states and day not in listed]
         if not found:
             continue
-        sign = _SIGNS[found[0].state]
+        sign = SIGNS[found[0].state]
         also = "more " if any(day.state in states for day in listed) else ""
         count = found[0].partition_key if len(found) == 1 else amount(screen, len(found), f"{also}day")
         rows.append([Mark(words, sign.tone or "quiet"), count, _measure(screen, found), _told(screen, found)])
@@ -153,7 +165,7 @@ def _told(screen: Screen, found: Sequence[DayState]) -> str:
 def _without_a_day(screen: Screen, answer: Status) -> list[list[object]]:
     """What needs a look and is of no day: damage, files, drift, ties."""
     rows: list[list[object]] = []
-    for row in [row for row in answer.findings if row["partition_key"] is None][:2]:
+    for row in [row for row in answer.findings if row["partition_key"] is None]:
         rows.append([Mark("needs you", "bad"), "all days", row["table_name"], f"{row['check_name']} ({row['detail']})"])
     for disposition, files, reasons, told in absent_rows(screen, answer.absent_assets):
         rows.append([Mark(disposition, "bad"), files, reasons, told])
@@ -169,9 +181,9 @@ def _without_a_day(screen: Screen, answer: Status) -> list[list[object]]:
     return rows
 
 
-def _cut(text: str) -> str:
+def _cut(text: str, longest: int) -> str:
     """The beginning of a text that its own command tells whole."""
-    return text if len(text) <= 160 else text[:160].rpartition(" ")[0] + " …"
+    return text if len(text) <= longest else (text[:longest].rpartition(" ")[0] or text[:longest]) + " …"
 
 
 def _grouped(pairs: Iterable[tuple[Any, str]]) -> list[tuple[Any, list[str]]]:
@@ -179,44 +191,6 @@ def _grouped(pairs: Iterable[tuple[Any, str]]) -> list[tuple[Any, list[str]]]:
     for key, name in pairs:
         groups.setdefault(key, []).append(name)
     return list(groups.items())
-
-
-def _strips(screen: Screen, days: Sequence[DayState]) -> list[str]:
-    """The last two months and those that need a look as strips; above them what else there is, a line a year."""
-    if not days:
-        return []
-    by_day = {date.fromisoformat(day.partition_key): day for day in days}
-    months = sorted({day.replace(day=1) for day in by_day})
-    needing = sorted({day.replace(day=1) for day, state in by_day.items() if state.state in IN_NEED}, reverse=True)
-    chosen = sorted({*months[-_LAST_MONTHS:], *needing[:_MONTHS_IN_NEED]})
-    rest: dict[int, list[DayState]] = {}
-    for day, state in by_day.items():
-        if day.replace(day=1) not in chosen:
-            rest.setdefault(day.year, []).append(state)
-    signs = {day: _SIGNS[state.state] for day, state in by_day.items()}
-    return [*_years(screen, rest, {month.year for month in chosen}), *calendar(screen, signs, chosen)]
-
-
-def _years(screen: Screen, rest: Mapping[int, Sequence[DayState]], shown: set[int]) -> list[str]:
-    years = sorted(rest)
-    groups = [[year] for year in years]
-    if len(years) > _YEARS:
-        groups = [years[: 1 - _YEARS], *([year] for year in years[1 - _YEARS :])]
-    rows = []
-    for group in groups:
-        found = [day for year in group for day in rest[year]]
-        name = f"{group[0]} … {group[-1]}" if len(group) > 1 else str(group[0])
-        also = " (other months)" if shown.intersection(group) else ""
-        rows.append([name, f"{_by_state(screen, found)}{also}"])
-    return table(screen, rows)
-
-
-def _by_state(screen: Screen, days: Sequence[DayState]) -> str:
-    counts: dict[str, int] = {}
-    for day in days:
-        words = _SIGNS[day.state].words
-        counts[words] = counts.get(words, 0) + 1
-    return ", ".join(f"{screen.words(count)} {words}" for words, count in counts.items())
 
 
 def state_words(screen: Screen, answer: Status) -> list[str]:
