@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from loader.advice import SENTENCES, AdviceKind
 from loader.contract.schema import load_schema, schema_faults
 from loader.warehouse import Warehouse
 from tests.checkouts import ROOT, make_reachable_folder
@@ -19,7 +18,7 @@ from tests.ingests import rows, ticket, write_export
 from tests.shared_warehouse import fresh_database
 
 DAY, OTHER = "2026-04-17", "2026-04-18"
-FREE = f"loader release --partition {DAY}   # {SENTENCES[AdviceKind.FREE]}"
+FREE = f"loader release --partition {DAY}   # a person holds it, and lets it move again"
 RESTORE = ["restore", "--partition", DAY, "--reason", "a wrong release"]
 EXPIRE = ["expire", "--keep", "1", "--reason", "thirty days"]
 PLAN_SCHEMA = ROOT / "contracts" / "recovery" / "recovery_plan_v1.schema.json"

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from loader.advice import NOTHING_TO_DO, SENTENCES, Advice, AdviceKind, after_run, ends
+from loader.advice import NOTHING_TO_DO, Advice, AdviceKind, after_run, ends
 from loader.advice.damage import Damaged, mend
 from loader.advice.kinds import first_of
 from loader.advice.readers import let_pass
@@ -69,7 +69,7 @@ def test_a_line_can_be_pasted_whole() -> None:
     assert Advice(AdviceKind.TAKE, "make ingest", "reads it").line == "make ingest   # reads it"
     assert Advice(AdviceKind.LOOK, "make status").line == "make status"
     told = Advice(AdviceKind.FREE, "loader release --partition 2026-04-17", "other words")
-    assert told.line == f"loader release --partition 2026-04-17   # {SENTENCES[AdviceKind.FREE]}"
+    assert told.line == "loader release --partition 2026-04-17   # a person holds it, and lets it move again"
 
 
 @pytest.mark.parametrize(
@@ -117,12 +117,12 @@ UNPROVED = "the proof did not close"
             f"loader release --partition {ONE} --accept-drift --reason '<why>'",
         ),
         (
-            {ONE: [REJECTS, DRIFT], OTHER: ["3 withheld assets"]},
+            {ONE: [REJECTS, DRIFT], OTHER: ["3 files are withheld"]},
             AdviceKind.ACCEPT_REJECTS,
             f"loader release --partition {ONE} --accept-rejects --reason '<why>'",
         ),
         (
-            {ONE: [DRIFT], OTHER: ["2 events of a ticket_id under two record sources"]},
+            {ONE: [DRIFT], OTHER: ["2 events have a ticket_id of another source"]},
             AdviceKind.SETTLE,
             f"make status PARTITION={OTHER}",
         ),
@@ -137,34 +137,42 @@ def test_what_lets_days_move(obstacles: dict[date, list[str]], kind: AdviceKind,
 
 def test_a_day_that_is_not_whole_is_asked_about_elsewhere() -> None:
     """A release of it would be refused, and say the same again."""
-    assert let_pass({ONE: ["12 lines not taken yet"], OTHER: ["1 missing assets", UNPROVED]}, [ONE, OTHER]) is None
+    assert let_pass({ONE: ["12 lines are not taken yet"], OTHER: ["1 file is missing", UNPROVED]}, [ONE, OTHER]) is None
     assert let_pass({}, []) is None
 
 
-def _verdict(exit_code: int, decision: str, *, days: int = 1, failed: Sequence[str] = ()) -> Any:
+def _verdict(
+    exit_code: int, decision: str, *, days: int = 1, failed: Sequence[str] = (), codes: Sequence[str] = ()
+) -> Any:
     window = {"window_start": ONE, "window_end": date.fromordinal(ONE.toordinal() + days)}
     return SimpleNamespace(
         exit_code=exit_code,
         downstream_decision=decision,
         facts=SimpleNamespace(run=window, drifts=()),
         problems=[SimpleNamespace(reason_code="dbt_check_failed", name=name) for name in failed],
+        problem_codes=frozenset(codes),
     )
 
 
+STATUS = Advice(AdviceKind.LOOK, "make status")
 HELD = Advice(AdviceKind.FREE, f"loader release --partition {ONE}")
 CHECK = Advice(AdviceKind.CHECK, "loader build --select a_test")
+MISTYPED = Advice(AdviceKind.LOOK, "make status", "the days that there are lines of")
 
 
 @pytest.mark.parametrize(
     ("verdict", "first", "expected"),
     [
         (_verdict(0, "proceed"), LAND, Advice(AdviceKind.LOOK, f"make ready PARTITION={ONE}", "may readers go on?")),
-        (_verdict(0, "proceed", days=2), LAND, ends.STATUS),
-        (_verdict(0, "hold_downstream"), NOTHING_TO_DO, ends.STATUS),
+        (_verdict(0, "proceed", days=2), LAND, STATUS),
+        (_verdict(0, "hold_downstream"), NOTHING_TO_DO, STATUS),
         (_verdict(0, "hold_downstream"), HELD, HELD),
         (_verdict(1, "hold_downstream"), LAND, LAND),
         (_verdict(1, "hold_downstream", failed=["a_test"]), LAND, LAND),
         (_verdict(1, "hold_downstream", failed=["a_test"]), PROVE, CHECK),
+        (_verdict(1, "hold_downstream", codes=["no_lines_for_partition"]), NOTHING_TO_DO, MISTYPED),
+        (_verdict(1, "hold_downstream", codes=["no_lines_for_partition"]), LAND, LAND),
+        (_verdict(1, "hold_downstream", codes=["no_lines_for_partition", "asset_missing"]), NOTHING_TO_DO, STATUS),
     ],
 )
 def test_what_comes_after_a_run(verdict: Any, first: Advice, expected: Advice, monkeypatch: pytest.MonkeyPatch) -> None:
