@@ -12,6 +12,11 @@ import shlex
 _COLOUR = re.compile("(\x1b\\[[0-9;]*m)")
 
 
+def counted(count: int, one: str, several: str = "") -> str:
+    """A count with its noun: "1 day", "1,305 files"."""
+    return f"{count:,} {one if count == 1 else several or one + 's'}"
+
+
 def visible(text: str) -> str:
     """The text with what does not print, but for the ends of lines, as escapes: `\\x1b`, `\\u202e`."""
     if text.isprintable():

@@ -9,7 +9,8 @@ from typing import Any
 from loader.advice.asked import Asked, some
 from loader.advice.kinds import Advice, AdviceKind, first_of
 from loader.evidence.facts import fetch_rows
-from loader.release.publish import COLLIDED, COUNTED, DRIFT, REJECTS
+from loader.release.lacks import COLLIDED, LACKS
+from loader.release.publish import DRIFT, REJECTS
 from loader.warehouse.built import are_built, built
 
 # A day that nobody has asked for yet, its lines indexed and none of them taken, is nothing that readers wait for.
@@ -67,9 +68,9 @@ def let_pass(obstacles: Mapping[date, Sequence[str]], waiting: Sequence[date]) -
 
 def _kind_of(obstacles: Sequence[str]) -> AdviceKind | None:
     """None: the day itself is not whole, which other questions ask about."""
-    if any(each.endswith(COLLIDED) for each in obstacles):
+    if any(COLLIDED.is_said_in(each) for each in obstacles):
         return AdviceKind.SETTLE
-    if any(each.endswith(words) for each in obstacles for words in COUNTED):
+    if any(lack.is_said_in(each) for each in obstacles for lack in LACKS):
         return None
     if any(each.startswith(REJECTS) for each in obstacles):
         return AdviceKind.ACCEPT_REJECTS

@@ -71,16 +71,7 @@ def notes(verdict: Verdict) -> list[str]:
 def days_of(verdict: Verdict) -> list[DayState]:
     """The state of each day of the run, as it left them."""
     facts, release = verdict.facts, verdict.release
-    proved = [
-        {
-            **partition.reconcile,
-            "partition_key": partition.partition_key.isoformat(),
-            "absent_asset_count": sum(
-                int(partition.reconcile.get(f"{kind}_asset_count") or 0) for kind in ("withheld", "missing")
-            ),
-        }
-        for partition in facts.partitions
-    ]
+    proved = [{**each.reconcile, "partition_key": each.partition_key.isoformat()} for each in facts.partitions]
     known = {row["partition_key"] for row in proved}
     shown = [] if release is None else [_shown(verdict, day) for day in sorted(known)]
     findings = [

@@ -13,14 +13,12 @@ if TYPE_CHECKING:
 
 
 def gate_words(screen: Screen, published: Published) -> str:
-    """What the gate did: the release and how many days it moved, and how many stay back."""
-    kept_back = [day for decision in published.decisions if not decision.is_open for day in decision.partitions]
+    """What the gate did: the release and how many days it moved; and how many days of all need a person."""
     words = []
     if published.data_release_id is not None:
         words.append(f"release {published.data_release_id}: {amount(screen, len(published.partitions), 'day')}")
-    if kept_back:
-        words.append(f"{amount(screen, len(kept_back), 'day')} kept back")
-    return ", ".join(words) or "nothing to release"
+    need = amount(screen, len(published.in_need), "day needs", "days need")
+    return ", ".join([*(words or ["nothing to release"]), *([f"{need} you"] if published.in_need else [])])
 
 
 def released_lines(screen: Screen, published: Published, evidence: str | None, next_command: str) -> list[str]:

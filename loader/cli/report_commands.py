@@ -148,16 +148,17 @@ def _where(day: str | None, file: str | None) -> str:
 
 # Columns of the report, as reconcile calls them.
 _RENAMED = {"lines": "line_count", "events": "event_count", "silver": "silver_row_count"}
+_FILES = {"withheld": "withheld_asset_count", "missing": "missing_asset_count", "unread": "not_read_asset_count"}
 
 
 def _day(screen: Screen, row: Mapping[str, Any]) -> list[str]:
     """A day's equation, and its files that are not whole."""
     from loader.cli.day_words import equation_lines
+    from loader.release.lacks import lacks_of
     from loader.screen import spread
 
     counts = {_RENAMED.get(name, f"{name}_count"): value for name, value in row.items()}
-    kinds = ("withheld", "missing", "unread")
-    files = [f"{screen.words(row[f'{kind}_files'])} files {kind}" for kind in kinds if row[f"{kind}_files"]]
+    files = lacks_of({column: row[f"{kind}_files"] for kind, column in _FILES.items()})
     return [
         f"  {row['partition_key']}",
         *("  " + line for line in equation_lines(screen, counts)),

@@ -13,8 +13,10 @@ from loader.config import Settings
 from loader.evidence.acts import record_act
 from loader.evidence.drift import MISSING_DAY, read_open_drift
 from loader.evidence.facts import fetch_rows, read_findings
+from loader.printable import counted
 from loader.release import changes, holds, store
 from loader.release.gate import Candidate, Decision, decide
+from loader.release.lacks import LACKS, lacks_of
 from loader.release.store import Act
 from loader.silver import FOUND, Proved
 from loader.warehouse.built import built
@@ -22,29 +24,14 @@ from loader.warehouse.built import built
 HELD = "held"
 DRIFT = "drift to review"
 REJECTS = "too many rejects in"
-COLLIDED = "events of a ticket_id under two record sources"
 _UNPROVED = "the proof did not close"
 _CHANGED = "Silver changed after it was proved"
 _UNKNOWN = ("no line of it is known",)
 
-# Columns of a reconcile row that must be 0, and what they say when they are not.
-COUNTED_BY_COLUMN = {
-    "unexplained_count": "unexplained lines or events",
-    "withheld_asset_count": "withheld assets",
-    "missing_asset_count": "missing assets",
-    "not_read_asset_count": "assets not read",
-    "out_of_partition_count": "lines not taken yet",
-    "collided_count": COLLIDED,
-    "pending_count": "events that are not built yet",
-}
-
-
-# What these say of a day, after a number.
-COUNTED = tuple(COUNTED_BY_COLUMN.values())
-
+_COUNTS = ", ".join(f"{name}::bigint" for name in (*(lack.column for lack in LACKS), "landed_count"))
 # A reconcile row as far as it decides, in types that whoever made the table does not choose.
 _PARTITIONS = f"""
-select partition_key::date, {", ".join(f"{name}::bigint" for name in (*COUNTED_BY_COLUMN, "landed_count"))},
+select partition_key::date, {_COUNTS},
     bronze_digest::numeric, silver_digest::numeric, is_complete::boolean
 from reconcile.reconcile_partition
 """
@@ -73,6 +60,9 @@ class Published:
     decisions: tuple[Decision, ...]
     # Partitions of which readers see the newest proved rows, and whose checks pass.
     current: frozenset[date] = frozenset()
+    # Partitions that need a person, as status counts them: somebody has asked for them, nobody holds them, and they are
+    # damaged, not whole or not shown to readers as they are proved.
+    in_need: frozenset[date] = frozenset()
     # Holds that ended (release.hold_change).
     hold_changes: tuple[int, ...] = ()
     # Drift and rejects that were let pass (release.acceptance).
@@ -108,14 +98,15 @@ class Published:
     @property
     def sentence(self) -> str:
         kept_back = [decision for decision in self.decisions if not decision.is_open]
-        words = [f"release {self.data_release_id}: {len(self.partitions)} partition(s)"] if self.data_release_id else []
+        moved = counted(len(self.partitions), "day")
+        words = [f"release {self.data_release_id}: {moved}"] if self.data_release_id else []
         if kept_back:
             days = sum(len(decision.partitions) for decision in kept_back)
-            words.append(f"{days} partition(s) kept back: {kept_back[0].obstacles[0]}")
+            words.append(f"{counted(days, 'day')} kept back: {kept_back[0].obstacles[0]}")
         if self.hold_changes:
-            words.append(f"{len(self.hold_changes)} hold(s) ended")
+            words.append(f"{counted(len(self.hold_changes), 'hold')} ended")
         if self.acceptances:
-            words.append(f"{len(self.acceptances)} finding(s) let pass")
+            words.append(f"{counted(len(self.acceptances), 'finding')} let pass")
         return "; ".join(words) or "nothing to release"
 
 
@@ -218,12 +209,16 @@ def publish(
         for day, reasons in obstacles.items()
         if not reasons and day not in days - set(moving) and newest.get(day) == pointers.get(day)
     }
+    damaged = {day for day in obstacles if damages.get(day) or (day in checked and checked[day]["unexplained_count"])}
+    asked_for = {day for day in {*obstacles, *days, *pointers} if pointers.get(day, 0) or day not in unasked}
+    in_need = damaged | (asked_for - current - (held - freed))
     to_review = {day for decision in decisions if decision.is_to_review for day in decision.partitions}
     kept_back = {day for decision in decisions if not decision.is_open for day in decision.partitions}
     return Published(
         release,
         decisions,
         frozenset(current),
+        in_need=frozenset(in_need),
         to_review=frozenset(to_review | (only_drifting - kept_back)),
         hold_changes=tuple(ended),
         acceptances=tuple(acceptances),
@@ -255,7 +250,8 @@ def _damages_by_day(cursor: Any, proved: Proved | None, days: Collection[date]) 
             counts = found.setdefault(finding.partition_key, Counter())
             counts[finding.check_name, finding.table_name] += finding.finding_count
     return {
-        day: [f"{check_name}: {count} row(s) of {table}" for (check_name, table), count in counts.items()] or [FOUND]
+        day: [f"{check_name}: {counted(rows, 'row')} of {table}" for (check_name, table), rows in counts.items()]
+        or [FOUND]
         for day, counts in found.items()
         if day in days
     }
@@ -295,7 +291,7 @@ def _of_the_act(day: date, held: set[date], asked: set[date] | None, frees: bool
 
 def _obstacles(row: Mapping[str, Any]) -> list[str]:
     """Why a reconcile row keeps its partition back."""
-    found = [f"{row[name]} {words}" for name, words in COUNTED_BY_COLUMN.items() if row[name]]
+    found = lacks_of(row)
     if row["bronze_digest"] != row["silver_digest"]:
         found.append("Silver's content is not Bronze's")
     return found or ([] if row["is_complete"] else ["not complete"])

@@ -24,7 +24,7 @@ from loader.warehouse.built import are_built, built
 _PARTITIONS = """
 select part.partition_key, indexed.expected_count, part.line_count, part.landed_count, part.duplicate_count,
     part.rejected_count, part.out_of_partition_count, part.gap_count,
-    part.withheld_asset_count + part.missing_asset_count as absent_asset_count, part.not_read_asset_count,
+    part.withheld_asset_count, part.missing_asset_count, part.not_read_asset_count,
     part.event_count, part.superseded_count, part.collided_count, part.retired_count, part.pending_count,
     part.moved_count, part.silver_row_count, part.unexplained_count, part.is_complete, reader.run_id as last_run_id,
     reader.mode as last_verb

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
+from loader.release.lacks import lacks_of
+
 State = Literal["damaged", "incomplete", "kept back", "held", "released", "not asked for"]
 STATES: tuple[State, ...] = get_args(State)
 # Days that a person has to look at.
@@ -109,19 +111,8 @@ def _of_findings(damage: Sequence[Mapping[str, Any]]) -> str:
     return f"{checks[0][0]} in {checks[0][1]}{more}"
 
 
-# What keeps a day from being complete, of one and of several.
-_LACKS = (
-    ("absent_asset_count", "file is withheld or missing", "files are withheld or missing"),
-    ("not_read_asset_count", "file is not read whole", "files are not read whole"),
-    ("out_of_partition_count", "line is not taken", "lines are not taken"),
-    ("collided_count", "event has a ticket_id of another source", "events have a ticket_id of another source"),
-    ("pending_count", "event waits for Silver", "events wait for Silver"),
-)
-
-
 def _lacks(proved: Mapping[str, Any]) -> str:
-    counts = [(_count(proved, name), one, several) for name, one, several in _LACKS]
-    words = [f"{count:,} {one if count == 1 else several}" for count, one, several in counts if count]
+    words = lacks_of(proved)
     if not words and proved and not proved["is_complete"]:
         return "Bronze and Silver differ"
     return ", ".join(words)

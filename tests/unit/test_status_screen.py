@@ -19,7 +19,8 @@ from loader.status.days import State, states_of_days
 DAY = "2026-04-17"
 RUN = "01a20487-27bf-7d6f-88b2-ba02718ad2c7"
 COUNTS = (
-    "expected", "line", "landed", "duplicate", "rejected", "out_of_partition", "gap", "absent_asset", "not_read_asset",
+    "expected", "line", "landed", "duplicate", "rejected", "out_of_partition", "gap", "withheld_asset", "missing_asset",
+    "not_read_asset",
     "event", "superseded", "collided", "retired", "pending", "moved", "silver_row", "unexplained",
 )  # fmt: skip
 
@@ -27,7 +28,16 @@ COUNTS = (
 def proved(day: str, **counts: int) -> dict[str, Any]:
     """A row of status's partitions, complete unless a count says otherwise."""
     found = {f"{name}_count": counts.get(name, 0) for name in COUNTS}
-    lacks = ("gap", "absent_asset", "not_read_asset", "out_of_partition", "collided", "pending", "unexplained")
+    lacks = (
+        "gap",
+        "withheld_asset",
+        "missing_asset",
+        "not_read_asset",
+        "out_of_partition",
+        "collided",
+        "pending",
+        "unexplained",
+    )
     return {"partition_key": day, **found, "is_complete": not any(counts.get(name) for name in lacks)}
 
 
@@ -113,9 +123,9 @@ def released(first: date, count: int) -> tuple[list[dict[str, Any]], list[dict[s
         (proved(DAY, landed=1), shown(DAY, "lines landed since"), [], None, ("kept back", "lines landed since", False)),
         (proved(DAY, landed=1), None, [], None, ("kept back", "proved, and not released yet", False)),
         (proved(DAY, out_of_partition=9), None, [], None, ("not asked for", "", False)),
-        (proved(DAY, out_of_partition=9, absent_asset=1), None, [], None, ("not asked for", "", False)),
-        (proved(DAY, landed=5, out_of_partition=1, absent_asset=2), shown(DAY), [], None,
-         ("incomplete", "2 files are withheld or missing, 1 line is not taken", True)),
+        (proved(DAY, out_of_partition=9, missing_asset=1), None, [], None, ("not asked for", "", False)),
+        (proved(DAY, landed=5, out_of_partition=1, withheld_asset=2), shown(DAY), [], None,
+         ("incomplete", "2 files are withheld, 1 line is not taken yet", True)),
         ({**proved(DAY, landed=5), "is_complete": False}, shown(DAY), [], None,
          ("incomplete", "Bronze and Silver differ", True)),
         (None, shown(DAY, "not released", is_held=True), [], "early", ("held", "early", False)),
@@ -202,13 +212,56 @@ def test_what_many_days_share_is_said_once_and_the_screen_has_at_most_24_lines()
     assert [line for line in lines if line.startswith("kept back")] == [
         "kept back   61 days   6,222 lines   2026-03-01 … 2026-04-30, proved, and not",
     ]
-    absent = [proved(day["partition_key"], landed=5, absent_asset=1) for day in partitions]
+    absent = [proved(day["partition_key"], landed=5, missing_asset=1) for day in partitions]
     damaged = [finding("2026-04-17")]
     lines = status_lines(Screen(80, False), status(absent, readers, damaged))
     assert [line for line in lines if line.startswith("needs you")] == [
         "needs you   2026-04-17     0 tickets   ticket_missing in silver.ticket_fact",
         "needs you   60 more days   0 lines     2026-03-01 … 2026-04-30, 1 file is",
     ]
+
+
+LONG = "reports/run_evidence/_run was restored to a state from before 2026-04-20 20:34; what is lost is told here, " * 4
+
+
+@pytest.mark.parametrize("notices", [0, 1, 5])
+@pytest.mark.parametrize("groups", [0, 1, 9])
+@pytest.mark.parametrize("days", [1, 61, 900])
+def test_whatever_meets_the_screen_has_at_most_24_lines_and_everything_is_to_be_had(
+    notices: int, groups: int, days: int
+) -> None:
+    """A notice, a run that failed and a missing file came to 27 lines: the answer had left the screen."""
+    partitions, _ = released(date(2023, 2, 20), days)
+    absent = [
+        {"manifest_id": "m", "source_id": f"file-{n}.jsonl", "disposition": "missing", "reasons": f"reason_{n}"}
+        | {"sentence": LONG, "mend": "Deliver it again."}
+        for n in range(groups)
+    ]
+    lacking = [proved(day["partition_key"], landed=5, missing_asset=n % 40) for n, day in enumerate(partitions)]
+    found = status(
+        lacking,
+        [shown(day["partition_key"], LONG if n % 7 == 0 else None) for n, day in enumerate(partitions)],
+        [finding(None, LONG), *(finding(day["partition_key"], LONG) for day in partitions[:40:3])],
+        {day["partition_key"]: f"{n} {LONG}" for n, day in enumerate(partitions[5:50:9])},
+        notices=[f"{n} {LONG}" for n in range(notices)],
+        runs=[{**status().runs[0], "status": "failed", "failure": LONG}],
+        open_answers=[LONG],
+        absent_assets=absent,
+        drift=[{"partition_key": DAY, "check_name": f"drift_{n}", "detail": LONG} for n in range(groups)],
+        next_command=f"make dry-run MANIFEST={'m' * 40}.json   # {LONG[:160]}",
+    )
+    lines = status_lines(Screen(80), found)
+    assert len(lines) <= 24, lines
+    assert lines[0].startswith("Readers may ") and lines[-1] == f"next: make dry-run MANIFEST={'m' * 40}.json"
+    assert any(line.startswith("needs you") for line in lines)
+    whole = " ".join(" ".join(whole_lines(Screen(80), found, None)).split())
+    for told in (
+        *found.notices,
+        LONG,
+        *(row["reasons"] for row in absent),
+        *(row["check_name"] for row in found.drift),
+    ):
+        assert " ".join(told.split()) in whole
 
 
 def test_years_that_need_nothing_have_a_line_each() -> None:

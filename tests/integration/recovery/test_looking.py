@@ -15,7 +15,7 @@ from typing import Any
 import psycopg2
 import pytest
 
-from loader.advice import NOTHING_TO_DO, Advice, AdviceKind, Asked, Diagnosis, after_run, diagnose
+from loader.advice import NOTHING_TO_DO, Advice, AdviceKind, Asked, Diagnosis, diagnose
 from loader.advice.damage import land_again
 from loader.cli import main
 from loader.config import load_settings
@@ -561,8 +561,6 @@ class TestDiagnose:
         found = _diagnosed(database, checkout)
         assert (_wrong(found), found.advice) == ([], NOTHING_TO_DO)
         assert "no line of the declared assets belongs to partition 2026-04-25" in _answer(found, RUN)
-        verdict = run(exports, partition=date(2026, 4, 25))
-        assert after_run(settings(), verdict).line == "make status   # the days that there are lines of"
         folder = checkout / "data" / "seed_manifests"
         write_export(folder / "e" / "never.jsonl", [ticket(900)])
         never = declare(folder / "e", "never")

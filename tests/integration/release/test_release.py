@@ -11,6 +11,9 @@ import orjson
 import pytest
 
 from loader.cli import main
+from loader.cli.ingest_screen import days_of
+from loader.cli.release_screen import gate_words
+from loader.cli.status_screen import status_lines
 from loader.errors import RefusedError
 from loader.ingest import Verdict
 from loader.progress import Silent, Step
@@ -19,6 +22,8 @@ from loader.recovery.verbs import Restored
 from loader.release import changes
 from loader.release.acts import hold, readiness, release
 from loader.runs.operator import acting_operator
+from loader.screen import Screen
+from loader.status import read_status
 from loader.warehouse import Warehouse
 from tests.ingests import declare, evidence_faults, rows, run, settings, ticket, write_export
 from tests.recoveries import of_day, planned
@@ -92,12 +97,12 @@ def test_a_day_is_shown_when_it_is_proved_and_no_other(
         assert rows(database, SERVED) == [("TKT-20260413-000001", A, "open")]
         assert ready(MONDAY, TUESDAY, WEDNESDAY) == [
             (True, None),
-            (False, "not released; 1 lines not taken yet"),
+            (False, "not released; 1 line is not taken yet"),
             (False, "no line of it is known"),
         ]
         assert (verdict.downstream_decision, decision(verdict, A)) == ("proceed", "proceed")
         # Nobody has asked for the other yet: it is not kept back.
-        assert verdict.release.sentence == "release 1: 1 partition(s)"
+        assert verdict.release.sentence == "release 1: 1 day"
         assert rows(database, "select count(*) from serving.customer_dim") == [(1,)]
 
 
@@ -150,7 +155,7 @@ def test_damage_of_a_day_leaves_readers_with_what_they_had_of_it(
     ]
     assert (decision(verdict, B), decision(verdict, C)) == ("hold_downstream", "proceed")
     waits = "proved rows wait for their release"
-    damage = "ticket_differs_from_bronze: 1 row(s) of silver.ticket_fact, Silver's content is not Bronze's"
+    damage = "ticket_differs_from_bronze: 1 row of silver.ticket_fact, Silver's content is not Bronze's"
     assert ready(MONDAY, TUESDAY, WEDNESDAY) == [(False, f"{waits}; {damage}"), (False, waits), (True, None)]
     rows(database, "update silver.ticket_fact set status = 'open' where ticket_id = 'TKT-20260413-000002'")
     assert run(tmp_path / "second.json").exit_code == 0
@@ -331,6 +336,31 @@ def test_restore_shows_the_rows_of_then_until_release(
     assert rows(database, WHOLE) == whole
 
 
+def test_one_missing_file_is_counted_once_by_the_gate_the_ingest_and_status(
+    first: State[Verdict], tmp_path: Path
+) -> None:
+    """Prevents three numbers for one thing: what an ingest keeps back, what status says needs a person, and why."""
+    hold(settings(), [TUESDAY], "under review")
+    write_export(tmp_path / "second" / f"tickets-{C}.jsonl", [of_day(C, 1)])
+    write_export(tmp_path / "second" / "tickets-2026-04-16.jsonl", [of_day("2026-04-16", 1)])
+    manifest = declare(tmp_path / "second", "second")
+    (tmp_path / "second" / "tickets-2026-04-16.jsonl").unlink()
+    verdict = run(manifest)
+    assert verdict.release is not None
+    # Monday was released and is as it was; a manifest without a window may hold lines of any day. Tuesday is held.
+    assert verdict.release.in_need == {MONDAY, WEDNESDAY}
+    assert gate_words(Screen(80), verdict.release) == "nothing to release, 2 days need you"
+    found = read_status(first.database, None)
+    lines = status_lines(Screen(80), found)
+    assert lines[0] == "Readers may rely on 1 of 3 days asked for. 2 need you, 1 is held."
+    said = {day.partition_key: (day.state, day.reason) for day in found.days}
+    assert said == {A: ("incomplete", "1 file is missing"), B: ("held", "under review"), C: said[A]}
+    assert [(day.partition_key, day.reason) for day in days_of(verdict)] == [
+        (A, "1 file is missing"), (B, "held"), (C, "1 file is missing"),
+    ]  # fmt: skip
+    assert ready(MONDAY, WEDNESDAY) == [(False, "1 file is missing"), (False, "not released; 1 file is missing")]
+
+
 def test_a_restore_of_what_was_never_released_is_refused(first: State[Verdict]) -> None:
     with pytest.raises(RefusedError, match="there is no state to go back to"):
         restored(window_start=A, window_end=B)
@@ -407,7 +437,7 @@ def test_a_proof_that_no_gate_has_looked_at_makes_no_day_ready(
     assert ready(MONDAY, TUESDAY) == [(False, f"{waits}; reconcile has found something"), (False, waits)]
     assert run(tmp_path / "second.json").exit_code == 1
     assert ready(MONDAY, TUESDAY) == [
-        (False, "payload_differs_from_fingerprint: 1 row(s) of bronze.raw_ticket_event"),
+        (False, "payload_differs_from_fingerprint: 1 row of bronze.raw_ticket_event"),
         (False, f"too many rejects in tickets-{B}.jsonl"),
     ]
 
@@ -428,7 +458,7 @@ def test_a_sound_day_is_released_by_name_beside_a_damaged_one(first: State[Verdi
     hold(settings(), [TUESDAY], "tests")
     rows(database, EDIT)
     release(settings(), [TUESDAY], report=Silent())
-    damage = "ticket_differs_from_bronze: 1 row(s) of silver.ticket_fact, Silver's content is not Bronze's"
+    damage = "ticket_differs_from_bronze: 1 row of silver.ticket_fact, Silver's content is not Bronze's"
     assert ready(MONDAY, TUESDAY) == [(False, f"proved rows wait for their release; {damage}"), (True, None)]
     rows(database, EDIT.replace("'closed'", "'open'"))
     release(settings(), [MONDAY], report=Silent())
