@@ -11,6 +11,7 @@ from loader.advice.manifests import Declared, ad_hoc, named, paths_of, sorted_ou
 from loader.errors import RefusedError
 from loader.evidence.facts import fetch_rows
 from loader.ingest.problems import ABSENT, explained, words_of
+from loader.printable import counted
 from loader.recovery.plan import PartitionState
 from loader.recovery.unasked import never_asked
 from loader.recovery.world import World
@@ -127,16 +128,17 @@ def look_at_coverage(asked: Asked) -> tuple[str, Advice | None]:
         return f"no indexed line belongs to {day or 'any partition'}; nearest data: {days}", _ingest(asked)
     unasked = never_asked(world.cursor) if day is None else frozenset()
     due = [each for each in partitions if each.is_due and date.fromisoformat(each.partition_key) not in unasked]
-    counted = [each for each in partitions if date.fromisoformat(each.partition_key) not in unasked]
-    expected = sum(each.expected_input_count for each in counted)
-    taken = sum(each.current_input_count for each in counted)
-    answer = f"{taken:,} of {expected:,} lines are taken, in {len(counted):,} day(s)"
+    asked_for = [each for each in partitions if date.fromisoformat(each.partition_key) not in unasked]
+    expected = sum(each.expected_input_count for each in asked_for)
+    taken = sum(each.current_input_count for each in asked_for)
+    answer = f"{taken:,} of {expected:,} lines are taken, in {counted(len(asked_for), 'day')}"
     if unasked:
         takes = take_unasked(world, unasked)
-        answer += f"; {len(unasked)} declared day(s) were never asked for ({takes} takes them all)"
+        were = counted(len(unasked), "declared day was", "declared days were")
+        answer += f"; {were} never asked for ({takes} takes {'it' if len(unasked) == 1 else 'them all'})"
     unread = for_unread(world)
     if unread is not None:
-        answer += f"; {unread[0]} admitted file(s) no run has read whole"
+        answer += f"; {counted(unread[0], 'admitted file')} no run has read whole"
     if not due:
         return answer, unread[1] if unread else None
     reasons = some([f"{each.partition_key} {each.gap_reason}" for each in due], separator=", ")
@@ -151,7 +153,8 @@ def look_at_rules(asked: Asked) -> tuple[str, Advice | None]:
         return "every reject was judged by today's ruleset", None
     count = sum(batch["reject_count"] for batch in batches)
     where = f"batch {batches[0]['batch_id']}" if len(batches) == 1 else f"{len(batches)} batches"
-    return f"{count} reject(s) of {where} were judged by an older ruleset than today's", Advice(
+    were = counted(count, "reject was", "rejects were")
+    return f"{were} judged by an older ruleset than today's, of {where}", Advice(
         AdviceKind.REREAD,
         f"loader replay --batch {batches[0]['batch_id']} --rejected-only --mode execute",
         "judges them again; lines that are valid now land",

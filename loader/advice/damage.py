@@ -11,6 +11,7 @@ from loader.advice.asked import Asked, some
 from loader.advice.kinds import Advice, AdviceKind
 from loader.advice.trace import traceless_manifests, traceless_runs
 from loader.evidence.facts import fetch_rows
+from loader.printable import counted
 from loader.recovery.damage import COLLISION, LANDED_TABLES, damaged_runs
 from loader.recovery.world import World
 from loader.warehouse.built import are_built, built
@@ -126,6 +127,6 @@ def _in_kinds(rows: Sequence[dict[str, Any]]) -> dict[str, list[str]]:
 
 def _unproved(world: World) -> str | None:
     (row,) = fetch_rows(world.cursor, _UNPROVED, None)
-    words = [f"{row['load_count']} load(s)"] if row["load_count"] else []
-    words += [f"{row['change_count']} change(s) of rows"] if row["change_count"] else []
+    words = [counted(row["load_count"], "load")] if row["load_count"] else []
+    words += [counted(row["change_count"], "change of rows", "changes of rows")] if row["change_count"] else []
     return f"no proof covers {' and '.join(words)} yet" if words else None

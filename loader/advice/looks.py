@@ -21,7 +21,7 @@ from loader.advice.readers import look_at_readers
 from loader.advice.reports_ahead import look_at_reports
 from loader.advice.runs import look_at_last_run
 from loader.evidence.facts import fetch_rows
-from loader.printable import pasted
+from loader.printable import counted, pasted
 
 _STATE = """
 select record_source, state_kind, to_char(value_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as value_at,
@@ -103,7 +103,7 @@ def _look_at_erasures(asked: Asked) -> tuple[str, Advice | None]:
     found = fetch_rows(asked.world.cursor, _ERASURES, None)
     cut_off = [row for row in found if row["is_cut_off"]]
     if not cut_off:
-        return f"{len(found)} erasure(s), all searched to the end" if found else "nobody was erased", None
+        return f"{counted(len(found), 'erasure')}, searched to the end" if found else "nobody was erased", None
     answer = f"erasure {cut_off[0]['erasure_id']} was cut off before its search had ended"
     return answer, erase_again(pasted(cut_off[0]["reason"]))
 

@@ -9,6 +9,7 @@ from typing import Any
 from loader.advice.asked import Asked, some
 from loader.advice.kinds import Advice, AdviceKind, first_of
 from loader.evidence.facts import fetch_rows
+from loader.printable import counted
 from loader.release.lacks import COLLIDED, LACKS
 from loader.release.publish import DRIFT, REJECTS
 from loader.warehouse.built import are_built, built
@@ -44,7 +45,7 @@ def look_at_readers(asked: Asked) -> tuple[str, Advice | None]:
     ready = [row for row in found if row["is_ready"]]
     held = [row for row in found if row["is_held"]]
     waiting = [row for row in found if not row["is_ready"] and not row["is_held"]]
-    words = [f"{len(ready)} of {len(found)} day(s) as they are proved"]
+    words = [f"{len(ready)} of {counted(len(found), 'day')} as proved"]
     for name, rows in (("held", held), ("not yet", waiting)):
         if rows:
             words.append(f"{name}: {some([_why(row) for row in rows])}")

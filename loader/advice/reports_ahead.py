@@ -11,6 +11,7 @@ from loader.advice.kinds import Advice
 from loader.advice.lost import Lost, mending, still_lost
 from loader.config import Settings
 from loader.evidence.journal import Entry, Told, read_told
+from loader.printable import counted
 from loader.recovery.world import World
 
 _SHOWN = 3
@@ -28,7 +29,11 @@ def look_at_reports(world: World) -> tuple[str | None, Advice | None]:
     advice = next(mending(world, lost, missing), None)
     ahead = "the reports are ahead of the warehouse, which" if advice else "the warehouse"
     count = sum(1 for files in missing.values() if files)
-    left = f"{count} run(s) are to be read again" if count else "whatever lost runs had read is in again"
+    left = (
+        f"{counted(count, 'run is', 'runs are')} to be read again"
+        if count
+        else "whatever lost runs had read is in again"
+    )
     words.insert(0, f"{ahead} was restored to a state from before {_since(lost)}; lost: {_named(world, lost)}; {left}")
     return "; ".join(words), advice
 
@@ -36,12 +41,12 @@ def look_at_reports(world: World) -> tuple[str | None, Advice | None]:
 def _strange(told: Told) -> Iterator[str]:
     if told.copies:
         yield (
-            f"another copy of this warehouse writes into the same folder: {len(told.copies)} record(s), the last"
-            f" {told.copies[-1].report_path}"
+            "another copy of this warehouse writes into the same folder:"
+            f" {counted(len(told.copies), 'record')}, the last {told.copies[-1].report_path}"
         )
     for warehouse_id, count in told.strangers.items():
         here = "also holds" if told.own_count or told.lost else "holds nothing of this warehouse, and"
-        yield f"the report folder {here} {count} record(s) of another warehouse, {warehouse_id}"
+        yield f"the report folder {here} {counted(count, 'record')} of another warehouse, {warehouse_id}"
 
 
 def _since(lost: Sequence[Lost]) -> str:
@@ -57,20 +62,20 @@ def _named(world: World, lost: Sequence[Lost]) -> str:
     words = []
     if runs:
         over = f", over {days[0]} … {days[-1]}" if len(days) > 1 else "".join(f", of {day}" for day in days)
-        words.append(f"{len(runs)} run(s) ({_some([run['run_id'] for run in runs])}{over})")
+        words.append(f"{counted(len(runs), 'run')} ({_some([run['run_id'] for run in runs])}{over})")
     acts = [each.record for each in lost if each.record is not None and "act" in each.record]
     releases = [f"{record['act']} {record['data_release_id']}" for record in acts if record["data_release_id"]]
     others = [f"{record['act']} of {_of_which(record)}" for record in acts if not record["data_release_id"]]
-    for kind, names in (("release(s)", releases), ("other act(s)", others)):
+    for kind, names in (("release", releases), ("other act", others)):
         if names:
-            words.append(f"{len(names)} {kind} ({_some(names)})")
+            words.append(f"{counted(len(names), kind)} ({_some(names)})")
     erased = [each.entry for each in lost if each.is_erasure]
     if erased:
-        words.append(f"{len(erased)} erasure(s): what they had removed may be back")
+        words.append(f"{counted(len(erased), 'erasure')}: what was removed may be back")
     unread = sum(1 for each in lost if each.record is None)
     if unread:
-        words.append(f"{unread} record(s) whose file is gone")
-    return ", ".join(words) or f"{len(lost)} record(s) of partitions"
+        words.append(f"{counted(unread, 'record')} whose file is gone")
+    return ", ".join(words) or f"{counted(len(lost), 'record')} of partitions"
 
 
 def _some(names: Sequence[str]) -> str:

@@ -101,7 +101,7 @@ def erasure_lines(screen: Screen, plan: ErasurePlan, record: Mapping[str, Any]) 
         f"Plan: erase customer {record['customer_hash'][:12]}… (a keyed hash), by {plan.operator}. Nothing has been"
         " removed yet.",
     )
-    lines += table(screen, [(record[name], words) for name, words in _COUNTS.items() if record[name]], indent="  ")
+    lines += table(screen, [(words, record[name]) for name, words in _COUNTS.items() if record[name]], indent="  ")
     if not any(record[name] for name in _COUNTS):
         lines += paragraph(screen, "Nothing of this customer is kept.", indent="  ")
     days, paths = record["partitions"], [path for asset in record["assets"] for path in asset["source_paths"]]
@@ -116,7 +116,9 @@ def erasure_lines(screen: Screen, plan: ErasurePlan, record: Mapping[str, Any]) 
         lines += paragraph(screen, f"{amount(screen, len(gone), 'object')} of the archive is lost.", indent="  ")
     if plan.look_alikes:
         lines += paragraph(screen, "These ids look the same and are other customers; they stay:")
-        lines += table(screen, [(count, "events", ascii(name)) for name, _, count in plan.look_alikes], indent="  ")
+        lines += table(
+            screen, [(ascii(name), amount(screen, count, "event")) for name, _, count in plan.look_alikes], indent="  "
+        )
     return lines
 
 
@@ -146,7 +148,7 @@ def erased_lines(screen: Screen, erased: Erased, report: str) -> list[str]:
 
     lines = [
         "The customer is erased.",
-        *table(screen, [(n, place) for place, n in erased.removed.items()], indent="  "),
+        *table(screen, list(erased.removed.items()), indent="  "),
     ]
     lines += failures(
         screen,

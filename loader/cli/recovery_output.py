@@ -21,9 +21,9 @@ _ROWS_SHOWN = 20
 _NAMES_SHOWN = 3
 # Where a plan's bytes come from, in words.
 _PLACES = {
-    "source": "from where it was delivered",
+    "source": "as delivered",
     "raw_zone": "from the raw zone",
-    "nowhere": "from nowhere: it is gone",
+    "nowhere": "gone, from nowhere",
 }
 
 
@@ -91,7 +91,7 @@ def plan_lines(screen: Screen, made: Plan, record: Mapping[str, Any]) -> list[st
     from loader.screen import Failure, amount, failures, listing, paragraph, shortened, table
 
     lines = paragraph(screen, f"Plan: {made.mode}{_of_what(made)}, by {made.operator}. Nothing has been done yet.")
-    lines += listing(screen, [("does", record["proposed_action"])])
+    does = [("does", record["proposed_action"])]
     if made.pointers:
         columns: Sequence[str] = ("partition", "release now", "then", "tickets", "because")
         rows: list[Sequence[object]] = [
@@ -111,6 +111,8 @@ def plan_lines(screen: Screen, made: Plan, record: Mapping[str, Any]) -> list[st
         columns = ("partition", "lines", "are in", "rejected", "tickets", "files", "gap")
         rows = [_partition(each) for each in sorted(made.partitions, key=lambda each: not each.is_due)]
     if rows:
+        lines += listing(screen, does)
+        does = []
         lines += ["", *table(screen, rows[:_ROWS_SHOWN], columns, indent="  ")]
         if len(rows) > _ROWS_SHOWN:
             lines.append(f"  and {amount(screen, len(rows) - _ROWS_SHOWN, 'more partition')}: the plan has all")
@@ -120,7 +122,7 @@ def plan_lines(screen: Screen, made: Plan, record: Mapping[str, Any]) -> list[st
     told += [("is safe", record["idempotency_guard"]), ("readers", record["downstream_impact"])]
     if not made.pointers and made.mode != "expire":
         told.append(("writes", ", ".join(record["target_assets"])))
-    lines += listing(screen, [*told, ("plan", shortened(made.plan_id))])
+    lines += listing(screen, [*does, *told, ("plan", shortened(made.plan_id))])
     return lines + failures(
         screen, [Failure("", _difference(each), each.source_id) for each in reaching if _is_other(each)]
     )

@@ -11,6 +11,7 @@ from loader.advice.runs import end_of
 from loader.cli.day_words import SIGNS
 from loader.cli.problem_output import absent_rows, some_names
 from loader.cli.status_strips import strips
+from loader.printable import counted
 from loader.screen import Mark, Screen, amount, next_lines, paragraph, shortened, spread, table
 from loader.status import Status
 from loader.status.days import IN_NEED, DayState
@@ -217,8 +218,9 @@ def run_words(run: Mapping[str, Any], among: Sequence[Mapping[str, Any]]) -> str
 
 
 def _span(span: timedelta) -> str:
-    if span and not span % timedelta(days=1):
-        return f"{span.days} day{'' if span.days == 1 else 's'}"
+    for unit, noun in ((timedelta(days=1), "day"), (timedelta(hours=1), "hour")):
+        if span and not span % unit:
+            return counted(span // unit, noun)
     return str(span)
 
 

@@ -16,6 +16,7 @@ from loader.gate import Finding
 from loader.ingest.problems import Problem, Words, in_short, too_many_rejects
 from loader.ingest.request import Task
 from loader.ingest.verdict import OF_ITS_DAYS, Verdict, judge_run
+from loader.printable import counted
 from loader.progress import Report, Step
 from loader.release import Act, publish, record_published
 from loader.release.views import MEND, view_faults
@@ -169,7 +170,7 @@ class Proving:
         self._write_files("the evidence of finished partitions")
         damaged = rejected | (proved.open_days if proved else set())
         failed = [part.partition_key for part in finished if part.partition_key in damaged or _has_failed(part)]
-        self._report(f"evidence: {len(finished)} partition(s) finished, {len(failed)} failed")
+        self._report(f"evidence: {counted(len(finished), 'day')} finished, {len(failed)} failed")
         return failed
 
     def conclude(

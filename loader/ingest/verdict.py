@@ -21,6 +21,7 @@ from loader.ingest.problems import (
     with_shared_sentences,
 )
 from loader.manifest import ManifestRefusedError
+from loader.printable import counted
 from loader.release import Published
 from loader.silver import BuildResult, ProofScope
 
@@ -153,7 +154,7 @@ def _build_problems(facts: RunFacts, build: BuildResult) -> list[Problem]:
         # Where there are findings, these say the same with more words.
         if facts.findings and node.reads_findings:
             continue
-        rows = f"{node.failures} failing row(s)" if node.failures is not None else node.reason
+        rows = counted(node.failures, "failing row") if node.failures is not None else node.reason
         problems.append(
             Problem("dbt_check_failed", f"dbt: {node.name}: {rows.strip()}", sentence=rows.strip(), name=node.name)
         )

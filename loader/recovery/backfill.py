@@ -15,6 +15,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from loader.printable import counted
 from loader.recovery.plan import DUE, Plan
 from loader.recovery.sources import changed_assets, declared_places, planned_sources, with_days
 from loader.recovery.verbs import Recorded, Workplace
@@ -56,7 +57,8 @@ def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | 
         ruleset_sha256=world.ruleset.sha256,
         partitions=tuple(partitions),
         assets=assets,
-        proposed_action=f"land {len(due)} of {len(partitions)} partition(s); the others have no gap and are skipped"
+        proposed_action=f"land {len(due)} of {counted(len(partitions), 'partition')}"
+        + ("; the others have no gap and are skipped" if len(due) < len(partitions) else "")
         + ("; goes on after a partition that fails" if request["keep_going"] else "; stops at the first that fails"),
         idempotency_guard="insert-only by event_id; partitions that are taken are not read again; the cursor stays",
         downstream_impact="tickets of these partitions get their newest version; one that moves leaves its old day",
@@ -116,7 +118,7 @@ def carry_out(
             failed = execution.review(*build, pending=pending)
             if failed and not plan["request"]["keep_going"]:
                 left = sum(len(later) for later in steps[number:])
-                message = f"stopped at partition {failed[0]}: {left} asset(s) were not begun"
+                message = f"stopped at partition {failed[0]}: {counted(left, 'asset was', 'assets were')} not begun"
                 return execution.conclude(*build, moves_state=False, problems=[Problem("backfill_stopped", message)])
         raise AssertionError("there is always a last step")
 

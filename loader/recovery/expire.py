@@ -16,6 +16,7 @@ from typing import Any
 from loader.errors import CheckFailedError, RefusedError
 from loader.evidence.acts import record_act
 from loader.evidence.chain import write_files
+from loader.printable import counted
 from loader.recovery.plan import Plan, PlannedVersion
 from loader.recovery.verbs import Expired, Workplace
 from loader.recovery.world import World
@@ -72,8 +73,8 @@ def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | 
             for day, version in gone
         ),
         target_assets=("release/ticket_row", "release/partition_version"),
-        proposed_action=f"{len(gone)} version(s) of {len(days)} partition(s) and {rows} row(s) that no other version"
-        " shows are removed",
+        proposed_action=f"{counted(len(gone), 'version')} of {counted(len(days), 'partition')}"
+        f" and {counted(rows, 'row')} that no other version shows are removed",
         idempotency_guard="what a pointer, a hold or a link needs stays; what stays is proved by its digest",
         downstream_impact="none for readers; a restore to these versions is refused from then on",
         last_run=world.last_run(),

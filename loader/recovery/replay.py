@@ -21,6 +21,7 @@ from loader.ingest.execution import executing
 from loader.ingest.problems import Problem
 from loader.ingest.request import DeclaredInput, Task
 from loader.ingest.verdict import Verdict
+from loader.printable import counted
 from loader.progress import Meter
 from loader.raw_zone import RawZone, require_objects
 from loader.recovery.plan import Plan
@@ -114,7 +115,7 @@ class Changes:
     def sentence(self) -> str:
         return (
             f"{self.changed_count} changed: {self.count('rejected', 'record')} newly valid,"
-            f" {self.count('record', 'rejected')} newly rejected; {self.compared_line_count} line(s) compared"
+            f" {self.count('record', 'rejected')} newly rejected; {counted(self.compared_line_count, 'line')} compared"
             " one by one"
         )
 
@@ -137,7 +138,7 @@ def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | 
     window = None if run is None else window_of(run)
     manifest_ids = sorted({entry.manifest_id for entry in entries})
     manifests = world.registered_manifests(manifest_ids)
-    note = f"{sum(entry.asset_id is not None for entry in entries)} archived asset(s)"
+    note = counted(sum(entry.asset_id is not None for entry in entries), "archived asset")
     if request["rejected_only"]:
         only, note = _with_rejects(world, entries)
         entries = [entry for entry in entries if entry.asset_id in only]
@@ -352,11 +353,11 @@ def _with_rejects(world: World, entries: Sequence[RegisteredAsset], run_id: str 
             newly_rejected += not was_rejected and line.kind == "rejected"
     if newly_rejected:
         raise RefusedError(
-            f"today's ruleset rejects {newly_rejected} line(s) that are valid now: rejects cannot be replayed alone,"
-            " nothing was started",
+            f"today's ruleset rejects {counted(newly_rejected, 'line that is', 'lines that are')} valid now:"
+            " rejects cannot be replayed alone, nothing was started",
             next_command="make build   # Silver stays as it is; mend the contract, then replay again",
         )
     return frozenset(rejected), (
-        f"{len(rejected)} asset(s) with rejects: {newly_valid} newly valid, {still_rejected} still rejected, no other"
-        " line changes"
+        f"{counted(len(rejected), 'asset')} with rejects: {newly_valid} newly valid, {still_rejected} still rejected,"
+        " no other line changes"
     )

@@ -14,6 +14,7 @@ from loader.errors import CommandUsageError
 from loader.ingest.execution import executing
 from loader.ingest.request import Task
 from loader.ingest.verdict import Verdict
+from loader.printable import counted
 from loader.recovery.plan import Plan
 from loader.recovery.sources import changed_assets, declared_places, planned_sources, with_days
 from loader.recovery.verbs import Workplace
@@ -54,7 +55,7 @@ def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | 
         ruleset_sha256=world.ruleset.sha256,
         partitions=tuple(world.partitions(window, changed, unread, known)),
         assets=assets,
-        proposed_action=f"a new run of the same job: {len(assets)} source(s) gated and parsed again,"
+        proposed_action=f"a new run of the same job: {counted(len(assets), 'source')} gated and parsed again,"
         f" {len(changed)} of them changed"
         + (f"; gone, and read from the raw zone: {', '.join(gone[:5])}" if gone else ""),
         idempotency_guard="insert-only by event_id and by (asset, line, ruleset): what is there is not written again",

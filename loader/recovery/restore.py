@@ -15,6 +15,7 @@ from typing import Any
 from loader.errors import CheckFailedError, RefusedError
 from loader.evidence.acts import record_act
 from loader.evidence.chain import write_files
+from loader.printable import counted
 from loader.recovery.plan import Plan, PlannedPointer
 from loader.recovery.verbs import Restored, Workplace
 from loader.recovery.world import World
@@ -44,7 +45,7 @@ def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | 
         assets=(),
         pointers=pointers,
         target_assets=("release/partition_pointer",),
-        proposed_action=f"{len(pointers)} partition(s) show an earlier released state, and are held",
+        proposed_action=f"an earlier state of {counted(len(pointers), 'partition')} is shown, and held",
         idempotency_guard="pointers are set, no row is written or removed",
         downstream_impact="readers see the older rows until `loader release`; the digest proves which",
         last_run=world.last_run(),

@@ -17,6 +17,7 @@ from loader.gate import AssetRefusedError
 from loader.ingest.request import DeclaredInput, content_of_manifest
 from loader.manifest import Manifest, ManifestRefusedError, Violation, parse_manifest
 from loader.manifest.implicit import implicit_manifest
+from loader.printable import counted
 from loader.recovery.plan import GapReason, PartitionState, PlannedAsset
 from loader.runs.registry import RegisteredAsset, ruleset_in_effect
 from loader.warehouse import Warehouse
@@ -292,8 +293,8 @@ class World:
         )
         (batch_id,) = self.cursor.fetchone()
         raise RefusedError(
-            f"{len(older)} asset(s) were last read before today's ruleset ({self.ruleset.sha256[:12]}…) took effect;"
-            " nothing was started",
+            f"{counted(len(older), 'asset was', 'assets were')} last read before today's ruleset"
+            f" ({self.ruleset.sha256[:12]}…) took effect; nothing was started",
             next_command=f"loader replay --batch {batch_id}   # validates under today's ruleset, all days",
         )
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from loader.evidence import read_open_drift
 from loader.evidence.facts import fetch_rows, json_value
+from loader.printable import counted
 from loader.recovery.unasked import never_asked
 from loader.reports.markdown import table
 from loader.warehouse import Warehouse
@@ -108,20 +109,22 @@ class Completeness:
     def answer(self) -> str:
         what = self.partition or "every known partition"
         if self.is_complete:
-            told = [f"{len(self.drift)} drift(s) to review"] if self.drift else []
-            told += [f"{len(self.unasked)} declared day(s) were never asked for"] if self.unasked else []
+            told = [f"{counted(len(self.drift), 'drift')} to review"] if self.drift else []
+            never = counted(len(self.unasked), "declared day was", "declared days were")
+            told += [f"{never} never asked for"] if self.unasked else []
             return f"{what}: complete" + (f" ({'; '.join(told)})" if told else "")
         if not self.partitions:
             return f"{what}: nothing is known of it"
         lacking = [str(row["partition_key"]) for row in self.partitions if not row["is_complete"]]
         lacking = [day for day in lacking if day not in self.unasked]
-        reasons = [f"{len(self.findings)} finding(s)"] if self.findings else []
+        reasons = [counted(len(self.findings), "finding")] if self.findings else []
         if self.unproved_load_count:
-            reasons.append(f"{self.unproved_load_count} load(s) landed that no proof covers")
+            reasons.append(f"{counted(self.unproved_load_count, 'load')} landed that no proof covers")
         if self.running_count:
             reasons.append("a run is at work")
+        asked = counted(len(self.partitions) - len(self.unasked), "day")
         if self.partition is None and lacking:
-            reasons.append(f"{len(lacking)} of {len(self.partitions)}: {', '.join(lacking[:10])}")
+            reasons.append(f"{len(lacking)} of {asked} asked for: {', '.join(lacking[:10])}")
         return f"{what}: not complete" + (f" ({'; '.join(reasons)})" if reasons else "")
 
     def record(self) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from loader.contract.ruleset import load_ruleset
 from loader.contract.ticket import AcceptedRecord, RejectedRecord
 from loader.errors import LoaderError
 from loader.ingest.request import IngestRequest, declared_input
-from loader.printable import pasted
+from loader.printable import counted, pasted
 from loader.release.views import MEND, view_faults
 from loader.silver import run_dbt, unwatched_table
 from loader.warehouse import Warehouse, open_warehouse
@@ -146,7 +146,7 @@ def _manifests(settings: Settings) -> str:
         first = declared.refused[0]
         raise _NotSoundError(f"{first.path}: {first}", first.next_command)
     count = sum(len(manifest.assets) for manifest in declared.manifests)
-    return f"{len(declared.manifests)} manifest(s) declare {count} file(s)"
+    return f"{counted(len(declared.manifests), 'manifest')}, {counted(count, 'file')} declared"
 
 
 def _warehouse(settings: Settings, found: list[Warehouse]) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from loader.errors import CommandUsageError
+from loader.printable import counted
 
 # Who only looks may be short. What is written must not hang on which ids there are today: the first 13 characters of a
 # UUIDv7 are its millisecond.
@@ -23,7 +24,8 @@ select distinct on (run_id) run_id::text, started_at, mode, status from ops.inge
 where starts_with(run_id::text, %s) order by run_id desc, attempt desc
 """
 _BATCHES = """
-select batch_id, min(registered_at), count(*) || ' manifest(s)', string_agg(distinct load_mode, ', ') from ops.manifest
+select batch_id, min(registered_at), count(*) || case when count(*) = 1 then ' manifest' else ' manifests' end,
+    string_agg(distinct load_mode, ', ') from ops.manifest
 where starts_with(batch_id, %s) group by batch_id order by min(registered_at) desc
 """
 
@@ -74,7 +76,7 @@ def whole_id(noun: str, typed: str, candidates: Sequence[Candidate], *, writes: 
     if len(candidates) > len(told):
         told.append(f"  and {len(candidates) - len(told)} more")
     if len(typed) < least:
-        what = f"got {len(typed)} character(s) of it, expected at least {least}"
+        what = f"got {counted(len(typed), 'character')} of it, expected at least {least}"
         what += " where something is written" if writes else ""
     else:
         what = f"{len(candidates)} begin so, expected one"

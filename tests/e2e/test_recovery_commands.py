@@ -163,7 +163,7 @@ def test_a_rerun_and_a_replay_find_nothing_new(story: Story) -> None:
         assert [(part["partition_key"], part["is_complete"]) for part in record["reconcile"]] == [("2026-04-17", True)]
     assert story.rerun.record["summary"]["total"] == 81
     assert story.replayed.record["notes"] == [
-        "0 changed: 0 newly valid, 0 newly rejected; 81 line(s) compared one by one"
+        "0 changed: 0 newly valid, 0 newly rejected; 81 lines compared one by one"
     ]
     modes = rows(story.warehouse, "select mode, status from ops.ingest_run order by started_at")
     assert modes == [(mode, "success") for mode in ("ingest", "backfill", "rerun", "replay")]

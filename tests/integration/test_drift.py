@@ -206,7 +206,7 @@ def test_status_and_completeness_say_what_drifted(drifted: Drifted) -> None:
     assert [row["measure"] for row in read_status(database, NULLS).drift] == ["org_id"]
     assert len(read_status(database, None).drift) == 13
     day = read_completeness(database, NULLS)
-    assert (day.is_complete, day.answer) == (True, f"{NULLS}: complete (1 drift(s) to review)")
+    assert (day.is_complete, day.answer) == (True, f"{NULLS}: complete (1 drift to review)")
     assert "org_id: null is 100.0 %" in day.markdown()
 
 

@@ -43,7 +43,7 @@ def test_completeness_answers_for_a_day_and_for_everything(manifest: Path, datab
 
     everything = read_completeness(database, None)
     assert everything.is_complete
-    assert everything.answer == "every known partition: complete (1 declared day(s) were never asked for)"
+    assert everything.answer == "every known partition: complete (1 declared day was never asked for)"
     neighbour = read_completeness(database, date(2026, 4, 18))
     assert (neighbour.is_complete, neighbour.answer) == (False, "2026-04-18: not complete")
     assert read_completeness(database, date(2026, 5, 1)).answer == "2026-05-01: nothing is known of it"
@@ -62,7 +62,7 @@ def test_a_day_with_a_missing_file_or_a_finding_is_not_complete(manifest: Path, 
     rows(database, "update silver.ticket_fact set product_version = 'edited' where ticket_id = 'TKT-20260417-000001'")
     run(manifest)
     assert [row["table_name"] for row in read_completeness(database, DAY).findings] == ["silver.ticket_fact"]
-    assert "1 finding(s)" in read_completeness(database, DAY).answer
+    assert "1 finding" in read_completeness(database, DAY).answer
 
 
 @pytest.mark.long
@@ -71,7 +71,7 @@ def test_a_day_is_not_complete_while_anything_landed_that_no_proof_covers(manife
     run(manifest)
     assert read_completeness(database, DAY).is_complete
     rows(database, "delete from ops.proved_load")
-    assert "1 load(s) landed that no proof covers" in read_completeness(database, DAY).answer
+    assert "1 load landed that no proof covers" in read_completeness(database, DAY).answer
 
 
 def test_a_report_is_a_page_and_a_record_of_the_same(tmp_path: Path) -> None:

@@ -82,9 +82,9 @@ def test_a_restored_database_replaces_nothing_and_is_told_what_it_lost(backed_up
     assert not is_in_order and found.steps[0].question == QUESTION
     assert "the reports are ahead of the warehouse, which was restored to a state from before 20" in answer
     for words in (
-        f"1 run(s) ({lost}, of {NEXT_DAY})",
-        "1 release(s) (publish 2)",
-        "1 other act(s) (hold of 2026-04-17)",
+        f"1 run ({lost}, of {NEXT_DAY})",
+        "1 release (publish 2)",
+        "1 other act (hold of 2026-04-17)",
     ):
         assert words in answer
     shown = CliRunner().invoke(status, [], standalone_mode=False)
@@ -163,9 +163,9 @@ def test_a_folder_of_two_warehouses_is_told_as_such(backed_up: tuple[Kept, Path]
         path = record.parent.with_name(folder) / record.name
         path.write_text("{}")
     answer, is_in_order = told(look())
-    assert (answer, is_in_order) == (f"the report folder also holds 1 record(s) of another warehouse, {other}", True)
+    assert (answer, is_in_order) == (f"the report folder also holds 1 record of another warehouse, {other}", True)
     assert evidence_faults(database) == before
     journal.unlink()
-    assert told(look())[0].startswith("the report folder holds nothing of this warehouse, and 1 record(s) of another")
+    assert told(look())[0].startswith("the report folder holds nothing of this warehouse, and 1 record of another")
     for folder in ("_run", "2026-04-17"):
         (record.parent.with_name(folder) / record.name).unlink()

@@ -66,7 +66,7 @@ UNSOUND = (
 )
 RECOVERED = Outcome(
     "killed while it landed",
-    "run 01a223dd is dead; last stage done: archived",
+    "run 01a223dd-7c41 is dead; last stage done: archived",
     "retry",
     "loader retry 01a223dd-7c41 --mode execute",
     {"every line has one fate": True},

@@ -60,10 +60,10 @@ def test_an_ambiguous_prefix_names_those_that_it_may_mean() -> None:
 def test_what_writes_takes_no_short_prefix_however_unique_it_is_today() -> None:
     """Prevents a command in a script that means another run tomorrow."""
     assert refusal(ONE[:12], ONE, writes=True).startswith(
-        "run '01a20487-27b': got 12 character(s) of it, expected at least 13 where something is written; nothing was"
+        "run '01a20487-27b': got 12 characters of it, expected at least 13 where something is written; nothing was"
         " started\n  01a20487-27bf   2026-04-17 20:34:00"
     )
-    assert refusal(ONE[:3], ONE).startswith("run '01a': got 3 character(s) of it, expected at least 4; nothing")
+    assert refusal(ONE[:3], ONE).startswith("run '01a': got 3 characters of it, expected at least 4; nothing")
 
 
 def test_what_no_id_begins_with_is_said_to_be_none() -> None:
@@ -75,7 +75,7 @@ def test_what_no_id_begins_with_is_said_to_be_none() -> None:
             whole_run_id(Deaf(), odd)
     assert refusal("nobody") == "no run 'nobody' in this warehouse; nothing was started"
     # An unset variable of a shell is not "the last one".
-    assert refusal("", ONE).startswith("run '': got 0 character(s) of it, expected at least 4")
+    assert refusal("", ONE).startswith("run '': got 0 characters of it, expected at least 4")
 
 
 def test_a_plan_is_its_file_or_the_beginning_of_its_id(tmp_path: Path) -> None:

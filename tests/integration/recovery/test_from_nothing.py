@@ -166,7 +166,7 @@ class TestBackfill:
         monkeypatch.setattr(backfill_verb, "STEP_BYTES", 1)
         monkeypatch.setenv("LOADER_REJECT_LIMIT", "0.1")
         verdict = recover("backfill", **backfill_window(DAYS[0], "2026-04-18", exports))
-        assert verdict.problems[0].message == f"stopped at partition {DAYS[0]}: 1 asset(s) were not begun"
+        assert verdict.problems[0].message == f"stopped at partition {DAYS[0]}: 1 asset was not begun"
         assert rows(database, "select asset_id from ops.asset_index order by 1") == [(1,), (2,)]
 
     @pytest.mark.long

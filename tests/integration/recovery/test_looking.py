@@ -316,7 +316,7 @@ class TestDiagnose:
         hold(settings(), [date(2026, 4, 16)], "under review")
         found = _diagnosed(database, checkout)
         assert _wrong(found) == []
-        assert _answer(found, READERS) == "3 of 3 day(s) as they are proved; held: 2026-04-16"
+        assert _answer(found, READERS) == "3 of 3 days as proved; held: 2026-04-16"
         rows(database, "update release.partition_pointer set data_release_id = 0 where partition_key <= '2026-04-16'")
         found = _diagnosed(database, checkout)
         assert _wrong(found) == [READERS]
@@ -407,7 +407,7 @@ class TestDiagnose:
         assert run(**asked, line_limit=1).exit_code == 0
         found = _diagnosed(database, checkout)
         assert _wrong(found) == ["coverage?"]
-        assert "1 admitted file(s) no run has read whole" in _answer(found, "coverage?")
+        assert "1 admitted file no run has read whole" in _answer(found, "coverage?")
         assert found.advice.command == command
         assert run(**asked).exit_code == 0
         assert _wrong(_diagnosed(database, checkout)) == []
@@ -505,7 +505,9 @@ class TestDiagnose:
             " where asset_id = 2 limit 1",
         )
         assert [row["expected_count"] for row in read_status(database, None).partitions] == expected
-        assert _answer(_diagnosed(database, checkout), "which rules?").startswith("2 reject(s) of batch ")
+        assert _answer(_diagnosed(database, checkout), "which rules?").startswith(
+            "2 rejects were judged by an older ruleset than today's, of batch "
+        )
 
     def test_what_is_damaged_in_bronze_is_landed_again_by_the_command_that_is_told(
         self, database: Warehouse, checkout: Path, capfd: pytest.CaptureFixture[str]

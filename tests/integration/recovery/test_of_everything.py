@@ -128,7 +128,7 @@ class TestReplay:
         before = left_by_runs(database)
         verdict = recover("replay", run_id=latest_run(database))
         assert verdict.exit_code == 0, verdict.problems
-        assert verdict.notes == ("0 changed: 0 newly valid, 0 newly rejected; 18 line(s) compared one by one",)
+        assert verdict.notes == ("0 changed: 0 newly valid, 0 newly rejected; 18 lines compared one by one",)
         assert left_by_runs(database) == before
 
     @pytest.mark.long
@@ -151,7 +151,7 @@ class TestReplay:
         verdict = recover("replay", batch_id=batch)
         assert verdict.exit_code == 0, verdict.problems
         (note,) = verdict.notes
-        assert note.startswith(f"{len(DAYS)} changed: 0 newly valid, {len(DAYS)} newly rejected; 0 line(s)")
+        assert note.startswith(f"{len(DAYS)} changed: 0 newly valid, {len(DAYS)} newly rejected; 0 lines")
         record = orjson.loads(verdict.report_paths[-1].read_bytes())
         assert [change["new_reasons"] for change in record["transitions"]] == ["schema_violation"]
         assert not any(row["ticket_id"].endswith("000002") for row in silver(database))

@@ -163,7 +163,7 @@ class TestGaps:
         assert [part["current_output_count"] for part in plan["partitions"]] == [3, 3, 3, 2, 0, 0, 0]
         assert [part["asset_count"] for part in plan["partitions"]] == [1, 2, 2, 1, 1, 1, 1]
         assert (plan["expected_input_count"], plan["current_output_count"]) == (17, 11)
-        assert plan["proposed_action"].startswith("land 4 of 7 partition(s)")
+        assert plan["proposed_action"].startswith("land 4 of 7 partitions")
 
     @pytest.mark.parametrize(
         ("first", "end", "gravest"),
@@ -192,7 +192,7 @@ class TestGaps:
             "14": "rejected_only",
         }
         assert [part["current_output_count"] for part in plan["partitions"]] == [3, 3, 3, 2, 0, 2, 2]
-        assert plan["proposed_action"].startswith("land 0 of 7 partition(s)")
+        assert plan["proposed_action"].startswith("land 0 of 7 partitions")
 
 
 STATE = "select record_source, state_kind, value_at, run_id::text from ops.ingest_state order by 1, 2"
