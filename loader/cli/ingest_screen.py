@@ -98,7 +98,7 @@ def _shown(verdict: Verdict, day: str) -> Mapping[str, Any]:
     return {
         "partition_key": day,
         "is_ready": day in map(str, verdict.release.current),
-        "is_held": any(obstacle.startswith("held") for obstacle in obstacles),
+        "is_held": day in map(str, verdict.release.held),
         "reason": "; ".join(obstacles),
     }
 

@@ -63,6 +63,7 @@ class Published:
     # Partitions that need a person, as status counts them: somebody has asked for them, nobody holds them, and they are
     # damaged, not whole or not shown to readers as they are proved.
     in_need: frozenset[date] = frozenset()
+    held: frozenset[date] = frozenset()
     # Holds that ended (release.hold_change).
     hold_changes: tuple[int, ...] = ()
     # Drift and rejects that were let pass (release.acceptance).
@@ -219,6 +220,7 @@ def publish(
         decisions,
         frozenset(current),
         in_need=frozenset(in_need),
+        held=frozenset(held - freed),
         to_review=frozenset(to_review | (only_drifting - kept_back)),
         hold_changes=tuple(ended),
         acceptances=tuple(acceptances),

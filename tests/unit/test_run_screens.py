@@ -92,7 +92,11 @@ def test_the_day_that_was_asked_for_comes_first() -> None:
             "2026-04-17 is kept back: readers do not see its newest rows (3 drifts: drift_volume of tickets).",
         ),
         (
-            {"release": Published(None, (Decision((DAY,), ("2026-04-17: held by ann: month end",)),))},
+            {
+                "release": Published(
+                    None, (Decision((DAY,), ("2026-04-17: held by ann: month end",)),), held=frozenset({DAY})
+                )
+            },
             "2026-04-17 is held: readers see it as it was (held by ann: month end).",
         ),
     ],
