@@ -19,10 +19,10 @@ from loader.status.days import IN_NEED, DayState
 # As many lines as a terminal has; everything is asked for by name.
 _HEIGHT = 24
 _EVERYTHING = 1_000_000
-# Of what is loud so many; what else there is, is counted.
-_LOUD = 2
+# Of what is loud so many, and so much of each; what else there is, is counted.
+_LOUD, _LONGEST_LOUD = 2, 160
 # How much of a text is told that its own command tells whole; the less, the more there is to tell.
-_LONGEST = (160, 80, 40, 20)
+_LONGEST = (320, 160, 80, 40, 20)
 # Days that one thing keeps back say so once.
 _OF_ONE_REASON = 5
 
@@ -54,7 +54,7 @@ def loud(screen: Screen, answer: Status, day: date | None = None, *, is_whole: b
         said = [f"needs you: {words}" for words in answer.open_answers]
     if not is_whole:
         more = [f"and {len(said) - _LOUD} more: {everything(day)}"] if len(said) > _LOUD else []
-        said = [*(_cut(words, _LONGEST[0]) for words in said[:_LOUD]), *more]
+        said = [*(_cut(words, _LONGEST_LOUD) for words in said[:_LOUD]), *more]
     return [line for text in said for line in paragraph(screen, text, hanging="  ", tone="bad")]
 
 

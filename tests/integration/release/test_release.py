@@ -352,7 +352,7 @@ def test_one_missing_file_is_counted_once_by_the_gate_the_ingest_and_status(
     assert gate_words(Screen(80), verdict.release) == "nothing to release, 2 days need you"
     found = read_status(first.database, None)
     lines = status_lines(Screen(80), found)
-    assert lines[0] == "Readers may rely on 1 of 3 days asked for. 2 need you, 1 is held."
+    assert lines[0] == "Readers may rely on 0 of 3 days asked for. 2 need you, 1 is held."
     said = {day.partition_key: (day.state, day.reason) for day in found.days}
     assert said == {A: ("incomplete", "1 file is missing"), B: ("held", "under review"), C: said[A]}
     of_run = [(day.partition_key, day.state) for day in days_of(verdict)]
