@@ -357,7 +357,8 @@ def test_one_missing_file_is_counted_once_by_the_gate_the_ingest_and_status(
     assert said == {A: ("incomplete", "1 file is missing"), B: ("held", "under review"), C: said[A]}
     of_run = [(day.partition_key, day.state) for day in days_of(verdict)]
     assert of_run == [(A, "incomplete"), (B, "held"), (C, "incomplete")]
-    assert ready(MONDAY, WEDNESDAY) == [(False, "1 file is missing"), (False, "not released; 1 file is missing")]
+    waits = "not released; proved rows wait for their release; 1 file is missing"
+    assert ready(MONDAY, WEDNESDAY) == [(False, "1 file is missing"), (False, waits)]
 
 
 def test_a_restore_of_what_was_never_released_is_refused(first: State[Verdict]) -> None:
