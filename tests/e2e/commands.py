@@ -25,6 +25,7 @@ from loader.cli import main
 from loader.silver import dbt
 from loader.warehouse import Warehouse
 from tests.checkouts import ROOT, make_checkout
+from tests.e2e.forks import Fork, give_parsed, import_dbt, keep_parsed
 from tests.ingests import ticket, write_export
 
 # The console script, or, where the project is not installed, what it does.
@@ -79,7 +80,10 @@ class Checkout:
         return {**kept, **libpq, **python, **own, **self.variables}
 
     def loader(self, *words: str | Path, **variables: str) -> Done:
-        return forked([*map(str, words)], self.environment | variables, self.root)
+        give_parsed(self.root)
+        done = forked([*map(str, words)], self.environment | variables, self.root)
+        keep_parsed(self.root)
+        return done
 
     def run(self, command: list[str], **variables: str) -> Done:
         done = subprocess.run(
@@ -97,6 +101,7 @@ class Checkout:
 
 def forked(words: list[str], environment: dict[str, str], folder: Path) -> Done:
     """`loader` with these words, in a fork of this process; killed after _SECONDS."""
+    import_dbt()
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         pid = os.fork()
         if pid == 0:
@@ -126,6 +131,7 @@ def _become(words: list[str], environment: dict[str, str], folder: Path, out: in
         sys.stderr = os.fdopen(2, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)
         # dbt's process is the test's own.
         dbt._process.cache_clear()
+        dbt.__dict__["Companion"] = Fork
         main(words)
         code = 0
     except SystemExit as end:

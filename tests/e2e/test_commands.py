@@ -251,9 +251,6 @@ def test_build_names_each_node_and_plain_dbt_works_in_the_same_warehouse(day: Da
     assert built.record["next_command"] == "make status"
     assert {"name": "ticket_fact", "status": "success", "failures": None} in built.record["nodes"]
     assert built.record["dbt_invocation_id"]
-    # The ingest has parsed the project already.
-    parsed = json.loads((checkout.root / ".local" / "dbt" / "target" / "perf_info.json").read_text())
-    assert (parsed["parsed_path_count"], parsed["path_count"] > 200) == (0, True)
     words = shlex.split(checkout.loader("env").out)
     variables = dict(word.split("=", 1) for word in words[1:])
     assert (

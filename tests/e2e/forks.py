@@ -1,0 +1,98 @@
+"""dbt's process for a command that is a fork (commands.py): a fork as well, of a process that has dbt imported, in a
+checkout whose project was parsed before."""
+
+from __future__ import annotations
+
+import atexit
+import multiprocessing
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
+from importlib import import_module
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+# dbt's file of what it parsed, and the loader's note which project that was: of any other one it counts for nothing.
+_PARSED = ("partial_parse.msgpack", "parsed_project")
+
+
+class Fork:
+    """What loader.companion.Companion is to its caller."""
+
+    def __init__(self, serve: Callable[[Connection], None]) -> None:
+        self.connection, theirs = multiprocessing.Pipe()
+        # Its end is this process's end.
+        last_breath, held = os.pipe()
+        self.pid = os.fork()
+        if self.pid == 0:
+            os.close(held)
+            self.connection.close()
+            _serve(serve, theirs, last_breath)
+        os.close(last_breath)
+        theirs.close()
+
+    def exit_code(self) -> int:
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
+    def kill(self) -> None:
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+
+
+def _serve(serve: Callable[[Connection], None], connection: Connection, last_breath: int) -> None:
+    code = 1
+    try:
+        os.setpgid(0, 0)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        threading.Thread(target=lambda: (os.read(last_breath, 1), os._exit(3)), daemon=True).start()
+        with suppress(KeyboardInterrupt):
+            serve(connection)
+        code = 0
+    finally:
+        sys.stdout.flush()
+        os._exit(code)
+
+
+@cache
+def import_dbt() -> None:
+    """Here, once, rather than in each fork."""
+    import_module("dbt.cli.main")
+    import_module("dbt.adapters.postgres")
+
+
+@cache
+def _kept() -> Path:
+    folder = tempfile.mkdtemp(prefix="omnisupport-parsed-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
+
+
+def keep_parsed(root: Path) -> None:
+    """Remember what a command has parsed in the checkout at `root`."""
+    target = root / ".local" / "dbt" / "target"
+    if not _is_there(_kept()) and _is_there(target):
+        _copy(target, _kept())
+
+
+def give_parsed(root: Path) -> None:
+    """What was kept, for a new checkout."""
+    target = root / ".local" / "dbt" / "target"
+    if _is_there(_kept()) and not target.exists():
+        target.mkdir(parents=True)
+        _copy(_kept(), target)
+
+
+def _is_there(folder: Path) -> bool:
+    return all((folder / name).is_file() for name in _PARSED)
+
+
+def _copy(source: Path, target: Path) -> None:
+    for name in _PARSED:
+        # With its time: by this the note knows the file.
+        shutil.copy2(source / name, target / name)
