@@ -10,22 +10,18 @@ from loader.manifest.model import (
     Violation,
 )
 from loader.manifest.parse import ManifestRefusedError, parse_manifest
-from loader.manifest.rules import ContractRegistry, KnownContract, load_registry
 from loader.manifest.sequence import SequenceError, sequence_of
 
 __all__ = [
     "Asset",
-    "ContractRegistry",
     "GatePolicy",
     "JudgementWord",
-    "KnownContract",
     "LoadMode",
     "Manifest",
     "ManifestRefusedError",
     "SelectionWindow",
     "SequenceError",
     "Violation",
-    "load_registry",
     "parse_manifest",
     "sequence_of",
 ]

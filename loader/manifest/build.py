@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 
 from loader.errors import CommandUsageError, InfrastructureError
+from loader.kinds import Kind, load_kinds
 from loader.manifest.delivery import DeliveryTerms, FilePlace, arrange
 from loader.manifest.draft import (
     GATE_POLICY,
@@ -26,7 +27,6 @@ from loader.manifest.facts import FileFacts, read_facts
 from loader.manifest.folder import FoundFile, IgnoredFile, scan
 from loader.manifest.model import Manifest
 from loader.manifest.parse import ManifestRefusedError, parse_manifest
-from loader.manifest.rules import KnownContract, load_registry
 
 _ID_DIGITS = 12
 _SLUG_CHARACTERS = 64
@@ -83,13 +83,13 @@ def build_manifest(
     terms = terms or BatchTerms()
     for text in (terms.name, terms.owner, terms.license):
         require_storable(text or "", folder)
-    contract = _contract(terms.contract_ref, project_root)
+    kind = _kind(terms.contract_ref, project_root)
     if not folder.is_dir():
         raise _no_exports(f"{os.fspath(folder)!r} is no folder")
-    files, ignored = scan(folder, contract.asset_types, terms.include)
+    files, ignored = scan(folder, kind.asset_types, terms.include)
     if not files:
         told = "".join(f"\n  ignored {one.name!r}: {one.reason}" for one in ignored[:10])
-        expected = ", ".join(contract.asset_types)
+        expected = ", ".join(kind.asset_types)
         raise _no_exports(f"{os.fspath(folder)!r} holds no export of {terms.contract_ref} ({expected}){told}")
     for file in files:
         require_source_id(file.source_id, file.path)
@@ -105,8 +105,8 @@ def build_manifest(
     body: dict[str, Any] = {
         "batch_id": delivery.batch_id,
         "contract_ref": terms.contract_ref,
-        "modality": contract.modality,
-        "source_type": contract.source_types[0],
+        "modality": kind.modality,
+        "source_type": kind.source_types[0],
         "load_mode": "full" if terms.window is None else "incremental",
         "selection_window": None if terms.window is None else _window(terms.window_field, *terms.window),
         "license": terms.license,
@@ -138,14 +138,14 @@ def _parsed(content: bytes, out: Path, project_root: Path) -> Manifest:
         ) from error
 
 
-def _contract(contract_ref: str, project_root: Path) -> KnownContract:
-    contracts = load_registry(project_root / "contracts").contracts
-    if contract_ref not in contracts:
+def _kind(contract_ref: str, project_root: Path) -> Kind:
+    kinds = load_kinds(project_root / "contracts")
+    if contract_ref not in kinds:
         raise CommandUsageError(
-            f"--contract: got {contract_ref!r}, expected one of {', '.join(contracts)}; nothing was written",
+            f"--contract: got {contract_ref!r}, expected one of {', '.join(kinds)}; nothing was written",
             next_command="make manifest FROM=<folder of exports> OUT=<manifest.json>",
         )
-    return contracts[contract_ref]
+    return kinds[contract_ref]
 
 
 def _no_exports(got: str) -> CommandUsageError:

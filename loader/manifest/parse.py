@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
 from itertools import islice
@@ -19,8 +19,9 @@ from loader.contract.lenient_json import UnreadableError, has_surrogate, read_le
 from loader.contract.schema import SchemaFault, json_path, load_schema, schema_faults
 from loader.contract.timestamps import TimestampError, parse_instant
 from loader.errors import CheckFailedError
+from loader.kinds import Kind, load_kinds
 from loader.manifest.model import Asset, GatePolicy, Manifest, SelectionWindow, Violation
-from loader.manifest.rules import ContractRegistry, load_registry, violations_of
+from loader.manifest.rules import violations_of
 from loader.manifest.sequence import Batch, SequenceError, sequence_of
 from loader.printable import in_one_line
 
@@ -61,7 +62,7 @@ def parse_manifest(
     by sequence_of. Raises ManifestRefusedError with all violations of the first kind met: text, then schema,
     then rules; CommandUsageError when the contracts folder is broken.
     """
-    schema, registry = _manifest_contract(contracts_folder or find_project_root() / "contracts")
+    schema, kinds = _manifest_contract(contracts_folder or find_project_root() / "contracts")
     violations = _violations_of_text(content)
     if violations:
         raise ManifestRefusedError(path, violations)
@@ -75,16 +76,16 @@ def parse_manifest(
         raise ManifestRefusedError(
             path, [Violation("sequence_not_derivable", "$.assets", f"{error}; declare sequence for each")]
         ) from error
-    violations = [*violations_of(manifest, registry)][:MAX_VIOLATIONS]
+    violations = [*violations_of(manifest, kinds)][:MAX_VIOLATIONS]
     if violations:
         raise ManifestRefusedError(path, violations)
-    return replace(manifest, is_landed=registry.contracts[manifest.contract_ref].is_landed)
+    return replace(manifest, is_landed=kinds[manifest.contract_ref].is_landed)
 
 
 @lru_cache(maxsize=4)
-def _manifest_contract(contracts_folder: Path) -> tuple[jsonschema_rs.Draft202012Validator, ContractRegistry]:
+def _manifest_contract(contracts_folder: Path) -> tuple[jsonschema_rs.Draft202012Validator, Mapping[str, Kind]]:
     schema = load_schema(contracts_folder / "manifest" / "manifest_v1.schema.json")
-    return schema, load_registry(contracts_folder)
+    return schema, load_kinds(contracts_folder)
 
 
 def _violations_of_text(content: bytes) -> list[Violation]:

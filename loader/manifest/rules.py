@@ -3,62 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path
 
-from loader.contract.schema import read_contract_file
+from loader.kinds import Kind
 from loader.manifest.model import Manifest, Violation
 
 UNKNOWN_LICENSE = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class KnownContract:
-    """What a contract may come as. `schema` is a path in the contracts folder, None while not landed."""
-
-    modality: str
-    source_types: tuple[str, ...]
-    asset_types: tuple[str, ...]
-    is_landed: bool
-    schema: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class ContractRegistry:
-    """The known contracts by contract_ref."""
-
-    contracts: Mapping[str, KnownContract]
-
-
-def load_registry(contracts_folder: Path) -> ContractRegistry:
-    """contracts/manifest/registry.json as values. Raises CommandUsageError when it is missing or no JSON."""
-    _, registry = read_contract_file(contracts_folder / "manifest" / "registry.json")
-    return ContractRegistry(
-        {
-            contract_ref: KnownContract(
-                modality=entry["modality"],
-                source_types=tuple(entry["source_types"]),
-                asset_types=tuple(entry["asset_types"]),
-                is_landed=entry["is_landed"],
-                schema=entry["schema"],
-            )
-            for contract_ref, entry in registry["contracts"].items()
-        }
-    )
-
-
-def violations_of(manifest: Manifest, registry: ContractRegistry) -> tuple[Violation, ...]:
+def violations_of(manifest: Manifest, kinds: Mapping[str, Kind]) -> tuple[Violation, ...]:
     """Every broken rule of a manifest that keeps its schema; empty when it is good."""
     return (
-        *_against_contract(manifest, registry),
+        *_against_contract(manifest, kinds),
         *_against_itself(manifest),
     )
 
 
-def _against_contract(manifest: Manifest, registry: ContractRegistry) -> Iterator[Violation]:
-    contract = registry.contracts.get(manifest.contract_ref)
+def _against_contract(manifest: Manifest, kinds: Mapping[str, Kind]) -> Iterator[Violation]:
+    contract = kinds.get(manifest.contract_ref)
     if contract is None:
-        known = ", ".join(registry.contracts)
+        known = ", ".join(kinds)
         yield Violation(
             "unknown_contract_ref",
             "$.contract_ref",

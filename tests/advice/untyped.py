@@ -40,7 +40,7 @@ UNTYPED: dict[str, str] = {
     "loader.release.store:*": "a release store that contradicts itself: a defect",
     # Files of the checkout that somebody edited: `git status` shows them.
     "loader.contract.*": "broken contracts: tests/unit/test_contract_schema.py",
-    "loader.privacy.policy:*": "a broken field policy: tests/contract/test_field_policy.py",
+    "loader.kinds.read:*": "a broken declaration: tests/contract/test_kinds.py",
     "loader.silver.checks:*": "checks that are switched off: tests/integration/test_outside.py",
     "loader.config:*": "the shell stands in no checkout, or in another one: tests/unit/test_config.py",
 }

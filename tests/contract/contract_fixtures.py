@@ -13,8 +13,10 @@ CONTRACTS = Path(__file__).resolve().parents[2] / "contracts"
 
 
 def cases(kind: str, validity: str) -> list[Any]:
-    """The fixtures of contracts/fixtures/<kind>/<validity> as pytest parameters, named by their files."""
-    folder = CONTRACTS / "fixtures" / kind / validity
+    """The fixtures of contracts/fixtures/<kind>/<validity>, of a record kind those beside its declaration, as pytest
+    parameters, named by their files."""
+    own = CONTRACTS / "kinds" / kind / "fixtures"
+    folder = (own if own.is_dir() else CONTRACTS / "fixtures" / kind) / validity
     return [pytest.param(json.loads(path.read_text("utf-8")), id=path.stem) for path in sorted(folder.glob("*.json"))]
 
 

@@ -9,24 +9,23 @@ from typing import Any
 import yaml
 
 from loader.contract.reasons import load_reason_codes
+from loader.kinds import load_kinds
 from tests.checkouts import ROOT
 from tests.contract.contract_fixtures import CONTRACTS
 
-CONTRACT = json.loads((CONTRACTS / "data" / "ticket_v1.schema.json").read_text())
-MACRO = (ROOT / "dbt_project" / "macros" / "drift" / "drift_features.sql").read_text()
+CONTRACT = json.loads((CONTRACTS / "kinds" / "ticket_v1" / "schema.json").read_text())
 PAGE = (ROOT / "docs" / "drift.md").read_text()
-
-
-def _listed(name: str) -> list[str]:
-    (body,) = re.findall(rf"'{name}': \[(.*?)\]", MACRO, re.DOTALL)
-    return re.findall(r"'(\w+)'", body)
 
 
 def test_every_closed_list_and_every_optional_field_of_the_contract_is_watched() -> None:
     """A field added to the contract would otherwise drift without anybody noticing."""
+    landing = load_kinds(CONTRACTS)["ticket_v1"].landing
+    assert landing is not None
     fields: dict[str, Any] = CONTRACT["properties"]
-    assert sorted(_listed("mixes")) == sorted(name for name, field in fields.items() if "enum" in field)
-    assert sorted(_listed("optional_fields")) == sorted(set(fields) - set(CONTRACT["required"]))
+    watched = [field.name for field in landing.fields if field.is_mix_watched]
+    assert sorted(watched) == sorted(name for name, field in fields.items() if "enum" in field)
+    optional = [field.name for field in landing.fields if not field.is_required]
+    assert sorted(optional) == sorted(set(fields) - set(CONTRACT["required"]))
 
 
 def test_the_page_names_every_threshold_with_its_value_and_every_kind() -> None:

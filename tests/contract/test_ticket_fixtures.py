@@ -19,7 +19,7 @@ def ruleset() -> Ruleset:
     return load_ruleset(CONTRACTS)
 
 
-@pytest.mark.parametrize("case", cases("ticket", "valid"))
+@pytest.mark.parametrize("case", cases("ticket_v1", "valid"))
 def test_a_valid_line_is_accepted_with_its_day_and_warnings(ruleset: Ruleset, case: dict[str, Any]) -> None:
     """Prevents: the loader refuses what the contract allows, or files a record under the wrong day."""
     judged = ruleset.judge(content_of(case))
@@ -31,7 +31,7 @@ def test_a_valid_line_is_accepted_with_its_day_and_warnings(ruleset: Ruleset, ca
     assert judged.event_id == judged.record_fingerprint[:16]
 
 
-@pytest.mark.parametrize("case", cases("ticket", "valid"))
+@pytest.mark.parametrize("case", cases("ticket_v1", "valid"))
 def test_both_validators_accept_a_valid_record(ruleset: Ruleset, case: dict[str, Any]) -> None:
     """Prevents: a record lands that the reference would have refused."""
     record = orjson.loads(content_of(case))
@@ -39,7 +39,7 @@ def test_both_validators_accept_a_valid_record(ruleset: Ruleset, case: dict[str,
     assert fast_accepts(record)
 
 
-@pytest.mark.parametrize("case", cases("ticket", "invalid"))
+@pytest.mark.parametrize("case", cases("ticket_v1", "invalid"))
 def test_an_invalid_line_gets_exactly_its_reason_codes(
     ruleset: Ruleset, case: dict[str, Any], request: pytest.FixtureRequest
 ) -> None:
@@ -56,8 +56,8 @@ def test_an_invalid_line_gets_exactly_its_reason_codes(
 def test_every_line_reason_code_has_a_fixture() -> None:
     """Prevents: a reason code in the closed list that no line can get."""
     reasons = load_reason_codes(CONTRACTS)
-    rejects = {code for case in cases("ticket", "invalid") for code in case.values[0]["expect"]}
-    warnings = {code for case in cases("ticket", "valid") for code in case.values[0]["warnings"]}
+    rejects = {code for case in cases("ticket_v1", "invalid") for code in case.values[0]["expect"]}
+    warnings = {code for case in cases("ticket_v1", "valid") for code in case.values[0]["warnings"]}
     assert rejects == reasons.codes("line", "reject")
     assert warnings == reasons.codes("line", "warn")
 

@@ -198,7 +198,7 @@ def test_a_ruleset_is_known_by_what_it_judges_with(tmp_path: Path, ruleset: Rule
     ]
     folder = tmp_path / "contracts"
     shutil.copytree(CONTRACTS, folder)
-    contract = folder / "data" / "ticket_v1.schema.json"
+    contract = folder / "kinds" / "ticket_v1" / "schema.json"
     contract.write_text(contract.read_text("utf-8") + "\n", "utf-8")
     assert load_ruleset(folder).sha256 != ruleset.sha256
 
@@ -206,10 +206,10 @@ def test_a_ruleset_is_known_by_what_it_judges_with(tmp_path: Path, ruleset: Rule
 def test_a_broken_contract_is_refused_when_it_is_loaded(tmp_path: Path) -> None:
     """Prevents: a run that judges by half a contract."""
     folder = tmp_path / "contracts"
-    with pytest.raises(CommandUsageError, match=r"ticket_v1\.schema\.json"):
+    with pytest.raises(CommandUsageError, match=r"ticket_v1/schema\.json"):
         load_ruleset(folder)
     shutil.copytree(CONTRACTS, folder)
-    contract = folder / "data" / "ticket_v1.schema.json"
+    contract = folder / "kinds" / "ticket_v1" / "schema.json"
     schema = json.loads(contract.read_bytes())
     for change, complaint in [
         (

@@ -24,6 +24,7 @@ from loader.gate import (
     judge_asset,
     withhold,
 )
+from loader.kinds import load_kinds
 from loader.manifest.model import Asset, GatePolicy, Manifest
 from loader.raw_zone import RawZone
 from loader.reader.gzip_members import GzipDefect
@@ -369,10 +370,9 @@ def test_the_required_metadata_are_those_of_the_manifest_schema() -> None:
     assert sorted(REQUIRED_METADATA) == sorted(asset_fields["metadata"]["properties"])
 
 
-def test_every_asset_type_of_the_registry_is_told_gzip_or_not_by_its_name() -> None:
+def test_every_asset_type_of_a_kind_is_told_gzip_or_not_by_its_name() -> None:
     """Prevents a new compressed asset type that the gate takes for plain bytes."""
-    contracts = json.loads((CONTRACTS / "manifest" / "registry.json").read_text())["contracts"]
-    types = {asset_type for contract in contracts.values() for asset_type in contract["asset_types"]}
+    types = {asset_type for kind in load_kinds(CONTRACTS).values() for asset_type in kind.asset_types}
     assert {asset_type for asset_type in types if "gz" in asset_type} == {"jsonl_gz"}
 
 

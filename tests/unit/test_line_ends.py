@@ -31,7 +31,7 @@ def test_no_digest_depends_on_a_checkouts_line_ends(tmp_path: Path) -> None:
 
 def test_git_gives_every_checkout_the_same_bytes(tmp_path: Path) -> None:
     """Prevents a Makefile with carriage returns, and declared files whose checksum no longer holds."""
-    kinds = ("*gitattributes", "Makefile", ".ci/run", "infra", "contracts/data", "data/seed_manifests", "data/*-03-*l")
+    kinds = ("*gitattributes", "Makefile", ".ci/run", "infra", "contracts/kinds", "data/seed_manifests", "data/*-03-*l")
     tracked = subprocess.run(["git", "ls-files", "-z", *kinds], cwd=ROOT, capture_output=True, check=True).stdout
     names = [name for name in tracked.decode().split("\0") if name]
     assert len(names) > 30

@@ -1,19 +1,3 @@
-{#-
-    What of a ticket's record is watched for drift. `mixes`: fields with a closed list of values in the contract;
-    `optional_fields`: those that it does not require. A test compares both with contracts/data/ticket_v1.schema.json.
--#}
-{% macro drift_features() -%}
-    {{ return({
-        'mixes': [
-            'status', 'priority', 'category', 'product_line', 'sla_tier', 'pii_level', 'quality_gate'
-        ],
-        'optional_fields': [
-            'org_id', 'category', 'product_version', 'subject', 'description', 'error_codes', 'asset_ids',
-            'assignee_id', 'sla_tier', 'sla_due_at', 'updated_at', 'resolved_at', 'pii_redacted', 'tags'
-        ],
-    }) }}
-{%- endmacro %}
-
 {#- Pre-hook of drift_profile: the partitions in which a ticket's opening state may be another than it was measured. An
     update of an older ticket is none of them. -#}
 {% macro find_touched_partitions() -%}

@@ -15,10 +15,10 @@ select
     column_name,
     case
         when column_name in ('{{ record_containers() | join("', '") }}') then 'holds whole records'
-        {%- for rule in field_policy() if not (rule.silver and rule.retrieval) %}
+        {%- for rule in ruled_fields() if not rule.serve %}
         when
             column_name ~ '(^|_){{ rule.field }}(_|$)'
-            {%- if rule.silver %}
+            {%- if rule.column is defined %}
             and schema_name = 'serving'
             {%- endif %}
             then '{{ rule.field }}: {{ rule.level }}'
@@ -27,7 +27,7 @@ select
             data_type in ('json', 'jsonb', 'bytea', 'xml')
             and column_name !~ '_(fingerprint|sha256)$'
             and column_name not in (
-                {%- for rule in field_policy() if rule.silver %}
+                {%- for rule in ruled_fields() if rule.column is defined %}
                 '{{ rule.column }}'{{ "," if not loop.last }}
                 {%- endfor %}
             )
@@ -43,17 +43,17 @@ from {{ columns }}
     {%- if execute -%}
         {%- for node in graph.nodes.values() if node.resource_type == 'model' and node.schema in schemas -%}
             {%- set code = modules.re.sub('(?s)[{]#.*?#[}]|--[^\n]*', '', node.raw_code) -%}
-            {%- for rule in field_policy() if not (rule.silver and (rule.retrieval or node.schema != 'serving')) -%}
+            {%- for rule in ruled_fields() if not (rule.column is defined and (rule.serve or node.schema != 'serving')) -%}
                 {%- if modules.re.search('\\b' ~ rule.field ~ '\\b', code) -%}
                     {%- do found.append({'schema': node.schema, 'model': node.name, 'field': rule.field}) -%}
                 {%- endif -%}
             {%- endfor -%}
         {%- endfor -%}
-        {#- The list of fields that ticket_fact and reconcile type is a macro of its own. -#}
-        {%- set allowed = field_policy() | selectattr('silver') | map(attribute='field') | list -%}
-        {%- for item in ticket_fields() if item.field not in allowed -%}
-            {%- do found.append({'schema': 'reconcile', 'model': 'ticket_fields', 'field': item.field}) -%}
-        {%- endfor -%}
     {%- endif -%}
     {{ return(found) }}
+{%- endmacro %}
+
+{#- Columns that hold a whole record or line, whatever its fields: nowhere but in Bronze and its staging views. -#}
+{% macro record_containers() -%}
+    {{ return(['raw_payload', 'raw_line', 'payload', 'record_fields', 'message']) }}
 {%- endmacro %}

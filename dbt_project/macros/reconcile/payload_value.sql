@@ -1,29 +1,29 @@
 {#-
     A field of a record as Silver types it, taken from the payload itself.
-    `payload`: SQL expression of type jsonb; `field`: name in the record; `kind`: text, boolean, json or instant;
+    `payload`: SQL expression of type jsonb; `field`: name in the record; `type`: text, boolean, json or instant;
     `is_trusted`: SQL boolean, true where the payload is known to be what the loader stored. Elsewhere the slow
     conversion is used, which gives null instead of an error: damage must become a finding, not a crash.
 -#}
-{% macro payload_value(payload, field, kind, is_trusted='true') -%}
-    {{ return(adapter.dispatch('payload_value')(payload, field, kind, is_trusted)) }}
+{% macro payload_value(payload, field, type, is_trusted='true') -%}
+    {{ return(adapter.dispatch('payload_value')(payload, field, type, is_trusted)) }}
 {%- endmacro %}
 
-{% macro default__payload_value(payload, field, kind, is_trusted='true') -%}
+{% macro default__payload_value(payload, field, type, is_trusted='true') -%}
     {{ exceptions.raise_compiler_error("payload_value exists for PostgreSQL only, not for " ~ target.type) }}
 {%- endmacro %}
 
-{% macro postgres__payload_value(payload, field, kind, is_trusted='true') -%}
+{% macro postgres__payload_value(payload, field, type, is_trusted='true') -%}
     {%- set as_text = "(" ~ payload ~ " ->> '" ~ field ~ "')" -%}
-    {%- if kind == 'text' -%}
+    {%- if type == 'text' -%}
     {{ as_text }}
-    {%- elif kind == 'boolean' -%}
+    {%- elif type == 'boolean' -%}
     case {{ as_text }} when 'true' then true when 'false' then false end
-    {%- elif kind == 'json' -%}
+    {%- elif type == 'json' -%}
     {{ payload }} -> '{{ field }}'
-    {%- elif kind == 'instant' -%}
+    {%- elif type == 'instant' -%}
     case when {{ is_trusted }} then ({{ truncated_instant(as_text) }})::timestamptz else reconcile.instant_or_null({{ truncated_instant(as_text) }}) end
     {%- else -%}
-    {{ exceptions.raise_compiler_error("payload_value: " ~ field ~ " has kind " ~ kind ~ ", expected text, boolean, json or instant") }}
+    {{ exceptions.raise_compiler_error("payload_value: " ~ field ~ " has type " ~ type ~ ", expected text, boolean, json or instant") }}
     {%- endif -%}
 {%- endmacro %}
 
@@ -33,8 +33,8 @@
 {%- endmacro %}
 
 {% macro default__payload_values(payload, is_trusted='true', prefix='') -%}
-    {%- for item in ticket_fields() %}
-        {{ payload_value(payload, item.field, item.kind, is_trusted) }} as {{ prefix }}{{ item.column }}{{ "," if not loop.last }}
+    {%- for item in compared_fields('ticket_v1') %}
+        {{ payload_value(payload, item.field, item.type, is_trusted) }} as {{ prefix }}{{ item.column }}{{ "," if not loop.last }}
     {%- endfor %}
 {%- endmacro %}
 
@@ -52,29 +52,29 @@
 {%- endmacro %}
 
 {#- A typed value as text that depends on no session setting; SQL null stays null. -#}
-{% macro setting_free_text(expression, kind) -%}
-    {{ return(adapter.dispatch('setting_free_text')(expression, kind)) }}
+{% macro setting_free_text(expression, type) -%}
+    {{ return(adapter.dispatch('setting_free_text')(expression, type)) }}
 {%- endmacro %}
 
-{% macro default__setting_free_text(expression, kind) -%}
+{% macro default__setting_free_text(expression, type) -%}
     {{ exceptions.raise_compiler_error("setting_free_text exists for PostgreSQL only, not for " ~ target.type) }}
 {%- endmacro %}
 
-{% macro postgres__setting_free_text(expression, kind) -%}
-    {%- if kind == 'instant' -%}
+{% macro postgres__setting_free_text(expression, type) -%}
+    {%- if type == 'instant' -%}
     encode(timestamptz_send({{ expression }}), 'hex')
-    {%- elif kind == 'date' -%}
+    {%- elif type == 'date' -%}
     {{ expression }} - date '2000-01-01'
     {%- else -%}
     {{ expression }}
     {%- endif -%}
 {%- endmacro %}
 
-{#- setting_free_text of each column in a list of {'column': ..., 'kind': ...}; `prefix` goes before each name. -#}
+{#- setting_free_text of each column in a list of {'column': ..., 'type': ...}; `prefix` goes before each name. -#}
 {% macro typed_texts(columns, prefix='') -%}
     {%- set texts = [] -%}
     {%- for item in columns -%}
-        {%- do texts.append(setting_free_text(prefix ~ item.column, item.kind)) -%}
+        {%- do texts.append(setting_free_text(prefix ~ item.column, item.type)) -%}
     {%- endfor -%}
     {{ return(texts) }}
 {%- endmacro %}

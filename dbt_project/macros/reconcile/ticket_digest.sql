@@ -10,5 +10,5 @@
 
 {% macro postgres__ticket_digest(prefix, partition_key, is_open, warning_codes, record_fingerprint) -%}
     {%- set derived = [setting_free_text(partition_key, 'date'), is_open, warning_codes, record_fingerprint] -%}
-    {{ row_digest(typed_texts(ticket_fields(), prefix) + derived) }}::bigint
+    {{ row_digest(typed_texts(compared_fields('ticket_v1'), prefix) + derived) }}::bigint
 {%- endmacro %}

@@ -17,7 +17,7 @@
     )
 }}
 {%- set scope_ticket = ref('scope_ticket') -%}
-{%- set fields = ticket_fields() -%}
+{%- set fields = compared_fields('ticket_v1') -%}
 {#- Columns of ticket_fact that follow from Bronze's rows, not from the payload. -#}
 {%- set derived_columns = [
     'partition_key', 'is_open', 'version_count', 'warning_codes', 'record_fingerprint'

@@ -1,9 +1,9 @@
 {{ config(enabled=var('macro_tests', false)) }}
 {#- Fails when the digest of a day or an instant follows the session's time zone or date style. -#}
 {%- set columns = [
-    {'column': 'instant', 'kind': 'instant'},
-    {'column': 'calendar_day', 'kind': 'date'},
-    {'column': 'word', 'kind': 'text'}
+    {'column': 'instant', 'type': 'instant'},
+    {'column': 'calendar_day', 'type': 'date'},
+    {'column': 'word', 'type': 'text'}
 ] -%}
 
 with

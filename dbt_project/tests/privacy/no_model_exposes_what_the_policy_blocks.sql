@@ -1,4 +1,4 @@
-{#- Fails with the columns that the field policy (contracts/privacy) blocks in Silver, reconcile, serving, the
+{#- Fails with the columns that the field policy (contracts/kinds) blocks in Silver, reconcile, serving, the
     stored releases and any schema that dbt gets later, and with the models whose SQL reads a blocked field under
     whatever name. Bronze, and staging, which is a look at it, hold whole records. -#}
 {#- After all that it looks at. -#}

@@ -15,7 +15,7 @@
 {%- do ref('scope_load') -%}
 {%- do ref('scope_asset') -%}
 {%- do ref('scope_ticket') -%}
-{%- set features = drift_features() -%}
+{%- set features = drift_features('ticket_v1') -%}
 {%- set sampled_tickets = var('drift')['sampled_tickets'] -%}
 
 with

@@ -10,7 +10,7 @@
     )
 }}
 {%- set scope_asset = ref('scope_asset') -%}
-{%- set mixes = drift_features().mixes %}
+{%- set mixes = drift_features('ticket_v1').mixes %}
 
 with
 

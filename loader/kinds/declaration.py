@@ -1,0 +1,70 @@
+"""A record kind as values. Rules that are thoughts (loader/contract) are not part of it: it holds lists and names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+FieldType = Literal["text", "boolean", "instant", "json"]
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A field of a kind's records.
+
+    `column`: its name in Silver, None where it stays in Bronze. `has_closed_list`: the schema names its values;
+    `is_mix_watched`: their shares are watched from day to day.
+    """
+
+    name: str
+    type: FieldType
+    is_required: bool
+    has_closed_list: bool
+    level: str
+    column: str | None
+    may_be_served: bool
+    may_be_shown: bool
+    is_mix_watched: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """Names of the fields that mean something to every room; `version`: the first of these that a record has."""
+
+    key: str
+    partition: str
+    version: tuple[str, ...]
+    source: str | None = None
+    person: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Landing:
+    """Where a kind's records go, and what they are: of a kind that is landed.
+
+    `bronze`, `silver`: names of its table and its model. `fields` stand in the order in which Silver's digest of a row
+    takes them; `envelope`: those of the delivery, outside a record's fingerprint.
+    """
+
+    bronze: str
+    silver: str
+    roles: Roles
+    envelope: tuple[str, ...]
+    fields: tuple[Field, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """`name` is a manifest's contract_ref. `landing` None: known to manifests and the gate, and not landed yet."""
+
+    name: str
+    title: str
+    modality: str
+    framing: Literal["lines", "file"]
+    source_types: tuple[str, ...]
+    asset_types: tuple[str, ...]
+    landing: Landing | None
+
+    @property
+    def is_landed(self) -> bool:
+        return self.landing is not None

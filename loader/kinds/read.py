@@ -1,0 +1,183 @@
+"""The one door to the declarations: read, compared with their schemas, and refused with file and line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from loader.contract.schema import load_schema, read_contract_file, schema_faults
+from loader.errors import CommandUsageError
+from loader.kinds.declaration import Field, FieldType, Kind, Landing, Roles
+
+KINDS_FOLDER = "kinds"
+_DECLARATION, _SCHEMA = "kind.yml", "schema.json"
+_SCHEMA_OF_KINDS = "kind_v1.schema.json"
+
+# What says something of a person, or may.
+_OF_PERSONS = ("personal", "free_text")
+# A fault: where in the declaration, as keys from the top, and what is wrong there.
+_Fault = tuple[tuple[str, ...], str]
+
+
+def load_kinds(contracts: Path) -> Mapping[str, Kind]:
+    """Every kind of a contracts folder, by name, in the order of the names.
+
+    Raises CommandUsageError, with the file and line, where a declaration breaks its schema, contradicts the schema of
+    its records, or says what another one says.
+    """
+    folder = contracts / KINDS_FOLDER
+    validator = load_schema(folder / _SCHEMA_OF_KINDS)
+    kinds: dict[str, Kind] = {}
+    tables: dict[str, str] = {}
+    for path in sorted(folder.glob(f"*/{_DECLARATION}")):
+        declared, lines = _read(path)
+        faults = [(_keys(fault.json_path), fault.message) for fault in schema_faults(validator, declared)]
+        if not faults and declared["kind"] != path.parent.name:
+            faults = [(("kind",), f"got {declared['kind']}, expected its folder's name, {path.parent.name}")]
+        if faults:
+            raise _broken(path, lines, *faults[0])
+        kind, faults = _kind(declared, path.parent)
+        for layer in ("bronze", "silver"):
+            if (table := f"{layer}.{declared.get(layer)}") in tables:
+                faults.append(((layer,), f"{table} is {tables[table]}'s"))
+            tables |= {table: kind.name} if layer in declared else {}
+        if faults:
+            raise _broken(path, lines, *faults[0])
+        kinds[kind.name] = kind
+    if not kinds:
+        raise CommandUsageError(
+            f"{folder}: holds no declaration; nothing was read", next_command="git status contracts"
+        )
+    return kinds
+
+
+def _read(path: Path) -> tuple[Any, dict[tuple[str, ...], int]]:
+    """What a declaration says, and on which line (from 1) each of its keys stands."""
+    try:
+        text = path.read_text("utf-8")
+        lines: dict[tuple[str, ...], int] = {}
+        for place, line in _lines_of(yaml.compose(text, yaml.SafeLoader)):
+            if place in lines:
+                raise _broken(path, {place: line}, place, "stands here for the second time")
+            lines[place] = line
+        return yaml.safe_load(text), lines
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise CommandUsageError(
+            f"{path}: {' '.join(str(error).split())}; nothing was read", next_command="git status contracts"
+        ) from error
+
+
+def _lines_of(node: Any, place: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], int]]:
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            here = (*place, str(key.value))
+            yield here, key.start_mark.line + 1
+            yield from _lines_of(value, here)
+
+
+def _kind(declared: Mapping[str, Any], folder: Path) -> tuple[Kind, list[_Fault]]:
+    landing, faults = _landing(declared, folder) if "bronze" in declared else (None, [])
+    kind = Kind(
+        declared["kind"],
+        declared["title"],
+        declared["modality"],
+        declared["framing"],
+        tuple(declared["source_types"]),
+        tuple(declared["asset_types"]),
+        landing,
+    )
+    return kind, faults
+
+
+def _landing(declared: Mapping[str, Any], folder: Path) -> tuple[Landing, list[_Fault]]:
+    _, schema = read_contract_file(folder / _SCHEMA)
+    properties, required = schema["properties"], set(schema["required"])
+    unruled = [name for name in properties if name not in declared["fields"]]
+    unknown = [name for name in declared["fields"] if name not in properties]
+    faults: list[_Fault] = [(("fields",), f"{name}: a field of {_SCHEMA} without an entry") for name in unruled]
+    faults += [(("fields", name), f"{name}: no field of {_SCHEMA}") for name in unknown]
+    fields = tuple(
+        _field(name, entry, properties[name], is_required=name in required)
+        for name, entry in declared["fields"].items()
+        if name in properties
+    )
+    roles = Roles(**{**declared["roles"], "version": tuple(declared["roles"]["version"])})
+    envelope = tuple(declared.get("envelope", ()))
+    faults += [*_contradictions(fields, roles, envelope)]
+    return Landing(declared["bronze"], declared["silver"], roles, envelope, fields), faults
+
+
+def _field(name: str, entry: Mapping[str, Any], schema: Mapping[str, Any], *, is_required: bool) -> Field:
+    return Field(
+        name,
+        _type(schema),
+        is_required,
+        "enum" in schema,
+        entry["level"],
+        entry.get("silver"),
+        entry.get("serve", False),
+        entry.get("show", False),
+        entry.get("drift") == "mix",
+    )
+
+
+def _type(schema: Mapping[str, Any]) -> FieldType:
+    """How Silver types what the schema lets in; null is always let in."""
+    types = {schema["type"]} if isinstance(schema["type"], str) else set(schema["type"])
+    if types <= {"string", "null"}:
+        return "instant" if schema.get("format") == "date-time" else "text"
+    return "boolean" if types <= {"boolean", "null"} else "json"
+
+
+def _contradictions(fields: tuple[Field, ...], roles: Roles, envelope: tuple[str, ...]) -> Iterator[_Fault]:
+    by_name = {field.name: field for field in fields}
+
+    def expected(role: str, name: str | None, wanted: FieldType, *, is_required: bool) -> Iterator[_Fault]:
+        field = by_name.get(name or "")
+        if name is not None and (field is None or field.type != wanted or (is_required and not field.is_required)):
+            what = f"{'a required' if is_required else 'a'} field of type {wanted}"
+            yield ("roles", role), f"got {name}, expected {what} of {_SCHEMA}"
+
+    yield from expected("key", roles.key, "text", is_required=True)
+    yield from expected("source", roles.source, "text", is_required=True)
+    yield from expected("person", roles.person, "text", is_required=False)
+    yield from expected("partition", roles.partition, "instant", is_required=True)
+    for name in roles.version:
+        yield from expected("version", name, "instant", is_required=name == roles.version[-1])
+    person = by_name.get(roles.person or "")
+    if person is not None and person.level not in ("pseudonymous", "personal"):
+        yield ("fields", person.name), f"{person.name} stands for a person: its level is {person.level}"
+    for name in envelope:
+        if name not in by_name:
+            yield ("envelope",), f"{name}: no field of {_SCHEMA}"
+        elif name in (roles.key, roles.source, roles.person, roles.partition, *roles.version):
+            yield ("envelope",), f"{name} has a role: it is of the record"
+    columns: dict[str, str] = {}
+    for field in fields:
+        if field.column is not None and columns.setdefault(field.column, field.name) != field.name:
+            yield ("fields", field.name), f"{field.column} is the column of {columns[field.column]}"
+        if field.level in _OF_PERSONS and (field.column is not None or field.may_be_shown):
+            yield ("fields", field.name), f"{field.name} is {field.level}: it stays in Bronze, and no report shows it"
+        if field.level == "pseudonymous" and field.may_be_shown:
+            yield ("fields", field.name), f"{field.name} is {field.level}: no report shows it"
+        if field.may_be_served and field.column is None:
+            yield ("fields", field.name), f"{field.name} stays in Bronze: readers cannot be served it"
+        if field.is_mix_watched and not field.has_closed_list:
+            yield ("fields", field.name), f"{field.name} has no closed list in {_SCHEMA}: it has no mix"
+
+
+def _keys(json_path: str) -> tuple[str, ...]:
+    """`$.fields.owner.level` as keys."""
+    return tuple(json_path.split("[")[0].split(".")[1:])
+
+
+def _broken(path: Path, lines: Mapping[tuple[str, ...], int], place: tuple[str, ...], fault: str) -> CommandUsageError:
+    """Of a key that is absent, the line of what should hold it."""
+    known = next((place[:depth] for depth in range(len(place), 0, -1) if place[:depth] in lines), ())
+    return CommandUsageError(
+        f"{path}:{lines.get(known, 1)}: {'.'.join(place)}: {fault}; nothing was read",
+        next_command="git status contracts",
+    )

@@ -1,0 +1,137 @@
+"""Declarations of record kinds against their schemas, against each other, and everything that must follow them."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from loader.contract.ruleset import CONTRACT_FILE, CONTRACT_REF
+from loader.errors import CommandUsageError
+from loader.kinds import Field, Landing, load_kinds
+from loader.kinds.generate import MACRO_FILE, as_macro
+from tests.checkouts import ROOT
+
+CONTRACTS = ROOT / "contracts"
+TICKET = Path("kinds") / CONTRACT_REF / "kind.yml"
+
+
+def _ticket() -> Landing:
+    landing = load_kinds(CONTRACTS)[CONTRACT_REF].landing
+    assert landing is not None
+    return landing
+
+
+def _compared() -> list[Field]:
+    landing = _ticket()
+    return [field for field in landing.fields if field.column is not None and field.name not in landing.envelope]
+
+
+def test_free_text_stays_in_bronze() -> None:
+    """Prevents an entry that lets the customer's words into Silver, an index or a report."""
+    fields = _ticket().fields
+    blocked = {field.name for field in fields if field.column is None}
+    assert blocked == {"subject", "description"}
+    assert {field.name for field in fields if field.level == "free_text"} == blocked
+    assert not any(field.may_be_served or field.may_be_shown for field in fields if field.name in blocked)
+    assert not any(field.may_be_shown for field in fields if field.level == "pseudonymous")
+
+
+def test_what_is_landed_and_what_is_known() -> None:
+    """Prevents manifests checked against one contract file, lines against another."""
+    kinds = load_kinds(CONTRACTS)
+    assert {name for name, kind in kinds.items() if not kind.is_landed} == {"call_v1", "document_v1", "video_v1"}
+    assert [name for name, kind in kinds.items() if kind.is_landed] == [CONTRACT_REF]
+    assert f"kinds/{CONTRACT_REF}/schema.json" == CONTRACT_FILE
+    landing = _ticket()
+    assert (landing.roles.key, landing.roles.person, landing.envelope) == (
+        "ticket_id",
+        "customer_id",
+        ("ingest_batch_id",),
+    )
+
+
+def _replaced(before: str, after: str) -> Callable[[Path], None]:
+    def apply(contracts: Path) -> None:
+        text = (contracts / TICKET).read_text()
+        assert before in text
+        (contracts / TICKET).write_text(text.replace(before, after, 1))
+
+    return apply
+
+
+def _new_field(contracts: Path) -> None:
+    path = contracts / CONTRACT_FILE
+    contract = json.loads(path.read_bytes())
+    contract["properties"]["phone"] = {"type": "string"}
+    path.write_text(json.dumps(contract))
+
+
+def _same_table(contracts: Path) -> None:
+    other = contracts / "kinds" / "ticket_v2"
+    shutil.copytree((contracts / TICKET).parent, other)
+    (other / "kind.yml").write_text((contracts / TICKET).read_text().replace("kind: ticket_v1", "kind: ticket_v2"))
+
+
+@pytest.mark.parametrize(
+    ("change", "place", "fault"),
+    [
+        (_new_field, "fields", "phone: a field of schema.json without an entry"),
+        (_replaced("  tags: {", "  tagz: {"), "fields", "tags: a field of schema.json without an entry"),
+        (_replaced("  owner: {", "  phone: {level: internal, reason: x}\n  owner: {"), "fields.phone", "no field of"),
+        (_replaced("{level: free_text, reason", "{level: free_text, silver: s, reason"), "fields.subject", "in Bronze"),
+        (
+            _replaced("silver: customer_id, serve: true", "silver: customer_id, show: true"),
+            "fields.customer_id",
+            "no report",
+        ),
+        (_replaced("silver: owner, serve: true", "serve: true"), "fields.owner", "owner stays in Bronze"),
+        (_replaced("silver: owner,", 'silver: "x\'); drop table y --",'), "fields.owner.silver", ""),
+        (_replaced("silver: owner,", "silver: status,"), "fields.owner", "status is the column of status"),
+        (_replaced("  owner: {", "  owner: {drift: mix, "), "fields.owner", "owner has no closed list"),
+        (_replaced("  key: ticket_id", "  key: tickt_id"), "roles.key", "got tickt_id, expected a required field"),
+        (_replaced("  key: ticket_id", "  key: org_id"), "roles.key", "got org_id, expected a required field"),
+        (_replaced("partition: created_at", "partition: status"), "roles.partition", "of type instant"),
+        (_replaced("[updated_at, created_at]", "[created_at, updated_at]"), "roles.version", "got updated_at"),
+        (_replaced("person: customer_id", "person: owner"), "fields.owner", "owner stands for a person"),
+        (_replaced("envelope: [ingest_batch_id]", "envelope: [ticket_id]"), "envelope", "ticket_id has a role"),
+        (_replaced("kind: ticket_v1", "kind: tickets"), "kind", "expected its folder's name, ticket_v1"),
+        (_replaced("modality: structured", "modality: text"), "modality", "'text'"),
+        (_replaced("title: Support ticket", "title: Support ticket\ntitle: Case"), "title", "for the second time"),
+        (_replaced("bronze: raw_ticket_event\n", ""), "", "bronze"),
+        (_same_table, "bronze", "bronze.raw_ticket_event is ticket_v1's"),
+    ],
+)
+def test_a_declaration_that_says_too_little_or_contradicts_itself_is_refused(
+    change: Callable[[Path], None], place: str, fault: str, tmp_path: Path
+) -> None:
+    """Prevents a field that nobody has judged, text that would become SQL, and a refusal that names no line."""
+    contracts = tmp_path / "contracts"
+    shutil.copytree(CONTRACTS, contracts, ignore=shutil.ignore_patterns("fixtures"))
+    change(contracts)
+    with pytest.raises(CommandUsageError, match=re.escape(fault)) as refusal:
+        load_kinds(contracts)
+    found = re.match(r"(.*/kind\.yml):(\d+): ([\w.]*): ", str(refusal.value))
+    assert found is not None and found[3].startswith(place), refusal.value
+    key = found[3].split(".")[-1]
+    line = Path(found[1]).read_text().splitlines()[int(found[2]) - 1]
+    assert f"{key}:" in line or key == "bronze", refusal.value
+
+
+def test_dbt_has_the_declarations_as_they_are() -> None:
+    """Prevents a change of a declaration that dbt never hears of. Next: python -m loader.kinds"""
+    assert (ROOT / MACRO_FILE).read_text() == as_macro(load_kinds(CONTRACTS))
+
+
+def test_silver_has_the_columns_of_the_declaration() -> None:
+    """Prevents a field that Silver forgets, or has under another name."""
+    (model,) = yaml.safe_load((ROOT / "dbt_project/models/silver/ticket_fact.yml").read_text())["models"]
+    columns = {column["name"]: column["data_type"] for column in model["columns"]}
+    types = {"text": "text", "boolean": "boolean", "instant": "timestamptz", "json": "jsonb"}
+    declared = {field.column: types[field.type] for field in _compared()}
+    assert {name: columns.get(str(name)) for name in declared} == declared
