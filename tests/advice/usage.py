@@ -92,7 +92,7 @@ _WORDS: tuple[tuple[str, str, str], ...] = (
     ),
     (
         "loader manifest --from data/seed_manifests/exports --out m.json --contract tickets",
-        "loader.manifest.build:_contract",
+        "loader.manifest.build:_kind",
         "person",
     ),
     ("loader verify --run 0", "loader.runs.prefix:whole_id", "understood"),
