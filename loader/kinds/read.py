@@ -23,7 +23,7 @@ _Fault = tuple[tuple[str, ...], str]
 
 
 def load_kinds(contracts: Path) -> Mapping[str, Kind]:
-    """Every kind of a contracts folder, by name, in the order of the names.
+    """Every kind of a contracts folder, by name: landed ones first, then in the order of the names.
 
     Raises CommandUsageError, with the file and line, where a declaration breaks its schema, contradicts the schema of
     its records, or says what another one says.
@@ -51,7 +51,7 @@ def load_kinds(contracts: Path) -> Mapping[str, Kind]:
         raise CommandUsageError(
             f"{folder}: holds no declaration; nothing was read", next_command="git status contracts"
         )
-    return kinds
+    return dict(sorted(kinds.items(), key=lambda item: not item[1].is_landed))
 
 
 def _read(path: Path) -> tuple[Any, dict[tuple[str, ...], int]]:
