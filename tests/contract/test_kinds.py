@@ -91,7 +91,7 @@ def _same_table(contracts: Path) -> None:
             "no report",
         ),
         (_replaced("silver: owner, serve: true", "serve: true"), "fields.owner", "owner stays in Bronze"),
-        (_replaced("silver: owner,", 'silver: "x\'); drop table y --",'), "fields.owner.silver", ""),
+        (_replaced("silver: owner,", 'silver: "x\'); drop table y --",'), "fields.owner.silver", "drop table"),
         (_replaced("silver: owner,", "silver: status,"), "fields.owner", "status is the column of status"),
         (_replaced("  owner: {", "  owner: {drift: mix, "), "fields.owner", "owner has no closed list"),
         (_replaced("  key: ticket_id", "  key: tickt_id"), "roles.key", "got tickt_id, expected a required field"),
