@@ -207,6 +207,9 @@ class Warehouse:
         reason = " ".join(str(error).split()) or type(error).__name__
         is_ready = shlex.join(["pg_isready", "-h", self.host, "-p", str(self.port)])
         next_command = f"{is_ready}   # start it, or name another server: PGHOST, PGPORT"
+        if "password" in reason:
+            address = ["-h", self.host, "-p", str(self.port), "-U", self.user, "-d", self.dbname]
+            next_command = f"{shlex.join(['psql', *address])}   # asks for the password; PGPASSFILE is where it stands"
         if self.is_embedded:
             next_command = "make up"
         if f'database "{self.dbname}" does not exist' in reason:

@@ -8,6 +8,7 @@ from loader.advice import SENTENCES
 PERSONS: tuple[str, ...] = (
     *SENTENCES.values(),
     "start it, or name another server: PGHOST, PGPORT",
+    "asks for the password; PGPASSFILE is where it stands",
     "or ask upstream for one that is right",
     "tells both versions",
     "as an administrator",

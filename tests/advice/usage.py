@@ -13,6 +13,7 @@ from tests.advice.scene import Bring, Scene
 _OPTIONS = "loader.cli.recovery_options"
 _REQUEST = "loader.ingest.request"
 _DELIVERY = "loader.manifest.delivery"
+_UNREACHABLE = "loader.warehouse.connection:Warehouse.unreachable"
 _FILES = "loader.evidence.files"
 
 # Words that are typed as they stand, the place that refuses them, and where that leads. A placeholder in what is told
@@ -208,6 +209,16 @@ def _a_server_that_does_not_answer(place: Place, patch: pytest.MonkeyPatch) -> s
     return "loader status"
 
 
+def _no_password(place: Place, patch: pytest.MonkeyPatch) -> str:
+    """The server is up: it is not what has to be started."""
+    empty = place.root.parent / "pgpass"
+    empty.touch(mode=0o600)
+    patch.setenv("PGPASSFILE", str(empty))
+    # Roles log in themselves then.
+    patch.delenv("PGUSER")
+    return "loader status"
+
+
 def _clocks_apart(place: Place, patch: pytest.MonkeyPatch) -> str:
     """By less than a second, which is too much here."""
     patch.setattr("loader.recovery.expire.FUTURE_TOLERANCE", timedelta(seconds=-1))
@@ -239,8 +250,9 @@ USAGE: tuple[Scene, ...] = (
         "a server that does not answer",
         _a_server_that_does_not_answer,
         "person",
-        ("loader.warehouse.connection:Warehouse.unreachable",),
+        (_UNREACHABLE,),
     ),
+    Scene("no password", _no_password, "person", (_UNREACHABLE,)),
     Scene("clocks apart", _clocks_apart, "person", ("loader.recovery.expire:_refuse_clocks_apart",)),
     Scene(
         "a path that no text holds",

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
+import psycopg2
 import pytest
 
 from loader.errors import CommandUsageError
@@ -119,3 +120,10 @@ def test_no_server_is_sent_a_timeout_that_it_does_not_know() -> None:
     assert set(unbounded(170000)) - set(unbounded(160014)) == {"transaction_timeout"}
     assert {"idle_session_timeout", "statement_timeout"} < set(unbounded(150000))
     assert set(unbounded(180004).values()) == {"0"}
+
+
+def test_a_server_that_asks_for_a_password_is_not_to_be_started() -> None:
+    refused = psycopg2.OperationalError("connection failed: fe_sendauth: no password supplied")
+    command = REMOTE.unreachable(refused).next_command
+    assert command.split("   # ")[0] == "psql -h db.example.org -p 6543 -U o@m -d tickets/1"
+    assert "PGPASSFILE" in command
