@@ -8,7 +8,7 @@ since go back together.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -57,9 +57,13 @@ def attempt(plan: Mapping[str, Any]) -> Attempt:
 
 
 def carry_out(work: Workplace, plan: Mapping[str, Any], attempt: Attempt) -> Restored:
-    """Move the pointers, hold the partitions, and prove by digest that readers see the rows that were released then:
-    one transaction, rolled back where they are not. Raises CheckFailedError then; InfrastructureError, with the restore
-    made, where its evidence file cannot be written."""
+    """Move the pointers, hold the partitions, and prove that readers see the rows that were released then: one
+    transaction, rolled back where they do not.
+
+    By the digest of what the rows hold: of every row of days that were named, and, since a restore of everything would
+    read all there is, of those alone that it brings back. Raises CheckFailedError where they do not;
+    InfrastructureError, with the restore made, where its evidence file cannot be written.
+    """
     targets = {date.fromisoformat(each["partition_key"]): each["target_release_id"] for each in plan["pointers"]}
     act = store.Act(
         "restore",
@@ -70,17 +74,19 @@ def carry_out(work: Workplace, plan: Mapping[str, Any], attempt: Attempt) -> Res
     )
     with work.lock.transaction() as cursor:
         holds.lock_holds(cursor)
+        before = store.pointers(cursor)
         release = store.add_release(cursor, act)
         store.move_pointers(cursor, release, targets)
         held = holds.hold(cursor, targets, act.operator, f"restored by release {release}: {act.reason}", act.trace_id)
-        seen, recorded = store.shown(cursor, list(targets)), store.recorded(cursor, targets)
-        if seen != recorded:
-            differing = sorted(day for day in targets if seen[day] != recorded[day])
-            raise CheckFailedError(
-                f"restore: the rows of {differing[0]} are not those that were released then ({seen[differing[0]]},"
-                f" recorded {recorded[differing[0]]}); nothing was moved",
-                next_command="loader verify --evidence",
-            )
+        known = before if plan["request"]["window_start"] is None else {}
+        seen, recorded = store.shown(cursor, list(targets), known), store.recorded(cursor, targets)
+        for day in sorted(targets):
+            if seen[day] != recorded[day]:
+                raise CheckFailedError(
+                    f"restore: the rows of {day} are not those that were released then ({seen[day]}, recorded"
+                    f" {recorded[day]}); nothing was moved",
+                    next_command=_instead(cursor, day, {targets[day], before.get(day, 0)}),
+                )
         path = record_act(cursor, work.settings, act.kind, {"data_release": [release], "hold_change": held})
     with work.lock.transaction() as cursor:
         write_files(cursor, work.settings, f"release {release}, a restore,")
@@ -136,10 +142,21 @@ def refuse_expired(
         raise RefusedError(
             f"restore: {day} as of release {target} has expired (expiry {expired[day, target]}); {still}; nothing was"
             " changed",
-            next_command=f"loader restore --partition {day} --release {left[-1]} --reason 'why'"
-            if left
-            else "make status",
+            next_command=_restore(day, left[-1]) if left else "make status",
         )
+
+
+def _instead(cursor: Any, day: date, others: Collection[int]) -> str:
+    """The newest version of a partition, but for `others`, whose rows are as they were released."""
+    gone = store.expired(cursor).keys() | {
+        (day, version) for _, version, *_ in store.unlike(cursor, [day], is_content_read=True)
+    }
+    whole = [version for version in store.versions(cursor)[day] if (day, version) not in gone and version not in others]
+    return _restore(day, whole[-1]) if whole else "loader verify --evidence"
+
+
+def _restore(day: date, version: int) -> str:
+    return f"loader restore --partition {day} --release {version} --reason 'why'"
 
 
 def _shown_then(cursor: Any, request: Mapping[str, Any]) -> dict[date, int] | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from types import MappingProxyType
 from typing import Any
 
 from loader.errors import CheckFailedError, RefusedError
@@ -50,10 +51,11 @@ select partition_key, new_data_release_id, %(release)s from noted
 on conflict (partition_key) do update set data_release_id = excluded.data_release_id, moved_by = excluded.moved_by
 """
 
-# Versions whose rows are not those that were released: rows that went or came.
+# Versions whose rows are not those that were released: rows that went or came, or, by the digest of what they hold now,
+# were edited.
 _UNLIKE = """
 select version.partition_key, version.data_release_id,
-    version.ticket_count, version.ticket_digest, count(row.ticket_id), coalesce(sum(row.row_digest), 0)
+    version.ticket_count, version.ticket_digest, count(row.ticket_id), coalesce(sum({digest}), 0)
 from release.partition_version as version
 left join release.ticket_row as row
     on row.partition_key = version.partition_key and row.first_release_id <= version.data_release_id
@@ -61,7 +63,7 @@ left join release.ticket_row as row
 where version.expired_by is null
     and (%(days)s::date[] is null or version.partition_key = any(%(days)s))
 group by version.partition_key, version.data_release_id
-having (version.ticket_count, version.ticket_digest) <> (count(row.ticket_id), coalesce(sum(row.row_digest), 0))
+having (version.ticket_count, version.ticket_digest) <> (count(row.ticket_id), coalesce(sum({digest}), 0))
 order by 1, 2
 """
 
@@ -81,9 +83,17 @@ where row.partition_key = any(%(gone_days)s::date[]) and row.end_release_id is n
 """
 
 _SHOWN = """
-select row.partition_key, count(*), coalesce(sum(row.row_digest), 0)
+select row.partition_key, count(*), coalesce(sum(
+    case
+        when row.first_release_id <= known.version
+            and (row.end_release_id is null or row.end_release_id > known.version)
+            then row.row_digest
+        else {digest}
+    end
+), 0)
 from release.ticket_row as row
 inner join release.partition_pointer as pointer using (partition_key)
+inner join unnest(%(days)s::date[], %(known)s::bigint[]) as known (partition_key, version) using (partition_key)
 where row.partition_key = any(%(days)s) and row.first_release_id <= pointer.data_release_id
     and (row.end_release_id is null or row.end_release_id > pointer.data_release_id)
 group by row.partition_key
@@ -336,17 +346,27 @@ def all_links(cursor: Any) -> list[tuple[int, date, date]]:
     return list(cursor.fetchall())
 
 
-def shown(cursor: Any, days: Sequence[date]) -> dict[date, tuple[int, int]]:
-    """Rows that readers see of each partition, and the digest of these rows; counted now."""
-    cursor.execute(_SHOWN, {"days": list(days)})
+def shown(
+    cursor: Any, days: Sequence[date], known: Mapping[date, int] = MappingProxyType({})
+) -> dict[date, tuple[int, int]]:
+    """Rows that readers see of each partition, and the digest of what they hold now; of rows that its version in
+    `known` shows too, the digest that is stored with them."""
+    names = {"days": list(days), "known": [known.get(day, 0) for day in days]}
+    cursor.execute(_SHOWN.format(digest=row_digest(cursor, "row")), names)
     seen = {day: (count, int(digest)) for day, count, digest in cursor.fetchall()}
     return {day: seen.get(day, (0, 0)) for day in days}
 
 
-def unlike(cursor: Any, days: Sequence[date] | None = None) -> list[tuple[date, int, tuple[int, int], tuple[int, int]]]:
+def unlike(
+    cursor: Any, days: Sequence[date] | None = None, *, is_content_read: bool = False
+) -> list[tuple[date, int, tuple[int, int], tuple[int, int]]]:
     """Versions, of these partitions or of all, that cannot be shown as they were released: partition, version, its
-    rows and their digest as recorded, and as they are. Expired ones are not asked."""
-    cursor.execute(_UNLIKE, {"days": None if days is None else list(days)})
+    rows and their digest as recorded, and as they are. Expired ones are not asked.
+
+    The digests are those that are stored with the rows; with `is_content_read`, those of what the rows hold now.
+    """
+    digest = row_digest(cursor, "row") if is_content_read else "row.row_digest"
+    cursor.execute(_UNLIKE.format(digest=digest), {"days": None if days is None else list(days)})
     return [
         (day, version, (count, int(digest)), (held, int(held_digest)))
         for day, version, count, digest, held, held_digest in cursor.fetchall()

@@ -14,7 +14,7 @@ from loader.cli import main
 from loader.cli.ingest_screen import days_of
 from loader.cli.release_screen import gate_words
 from loader.cli.status_screen import status_lines
-from loader.errors import RefusedError
+from loader.errors import CheckFailedError, RefusedError
 from loader.ingest import Verdict
 from loader.progress import Silent, Step
 from loader.recovery import apply_plan
@@ -321,7 +321,7 @@ def test_restore_shows_the_rows_of_then_until_release(
     # Whatever runs, they are held.
     assert deliver(tmp_path, "third", of_day(A, 1, status="pending", updated_at=f"{C}T10:00:00Z")).exit_code == 0
     assert rows(database, WHOLE) == whole
-    release(settings(), [MONDAY, TUESDAY], report=Silent())
+    last = release(settings(), [MONDAY, TUESDAY], report=Silent()).published.data_release_id
     assert rows(database, "select status from serving.ticket_fact where ticket_id like '%13-000001'") == [("pending",)]
     assert restored(release=2).targets == {MONDAY: 2}
     assert rows(database, WHOLE) == newest
@@ -333,6 +333,23 @@ def test_restore_shows_the_rows_of_then_until_release(
     assert rows(database, WHOLE) == whole
     assert restored(release=2).targets == {MONDAY: 2, TUESDAY: 2}
     assert restored(as_of=f"{instant.replace(' ', 'T')}:00").targets == {MONDAY: 1, TUESDAY: 1}
+    assert rows(database, WHOLE) == whole
+    # Rows are edited in place, and their stored digests are as they were: one that both releases show, of a day that is
+    # named; then one of release 2, and of what was released last.
+    flip = "update release.ticket_row set is_open = not is_open where ticket_id = 'TKT-20260414-000001'"
+    rows(database, f"set session_replication_role = replica; {flip}")
+    with pytest.raises(CheckFailedError, match=f"the rows of {B} are not those .*; nothing was moved"):
+        restored(window_start=A, window_end=C, release=2)
+    rows(database, f"set session_replication_role = replica; {flip}")
+    for status, advised in (
+        ("closed", f"loader restore --partition {A} --release {last} --reason 'why'"),
+        ("pending", "loader verify --evidence"),
+    ):
+        edit = f"update release.ticket_row set status = 'on_hold' where status = '{status}'"
+        rows(database, f"set session_replication_role = replica; {edit}")
+        with pytest.raises(CheckFailedError, match=f"the rows of {A} are not those .*; nothing was moved") as refused:
+            restored(release=2)
+        assert refused.value.next_command == advised
     assert rows(database, WHOLE) == whole
 
 
