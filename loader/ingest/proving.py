@@ -32,6 +32,7 @@ from loader.silver import (
     judge_build,
     parse_project,
     project_sha256,
+    prove,
     proved_in_words,
     record_proof,
     require_whole,
@@ -79,22 +80,16 @@ class Proving:
     def build(self) -> tuple[BuildResult, ProofScope]:
         """Silver, then reconcile, in one dbt invocation with every data test; unit tests belong to CI.
 
-        Proves what changed where that is enough. Whatever does not close then is proved again with everything, which
-        is also what names a damage. Raises CheckFailedError when a model itself cannot be built, or when dbt left out
-        anything that a proof needs, and InfrastructureError when a session keeps open what must be made anew.
+        Proves what changed where that is enough. Raises CheckFailedError when a model itself cannot be built, or when
+        dbt left out anything that a proof needs, and InfrastructureError when a session keeps open what must be made
+        anew.
         """
         with self._lock.transaction() as cursor:
             scope = choose_scope(cursor, self._project_sha256, is_asked_for_all=self._settings.proof == "all")
         for fault in view_faults(self._warehouse, self._settings.project_root):
             mended = "this build makes it anew" if fault.next_command == MEND else fault.next_command
             self._report(f"serving: {fault.sentence}; {mended}")
-        build = self._prove(scope)
-        with self._lock.transaction() as cursor:
-            is_enough = scope.name == "all" or judge_build(cursor, scope, build) is not None
-        if not is_enough:
-            scope = ProofScope("all", "the proof of what changed did not close", scope.project_sha256)
-            self._report(f"silver: {scope.reason}, so everything is proved")
-            build = self._prove(scope)
+        build, scope = prove(self._lock, scope, self._prove, self._report)
         broken = [node for node in (*build.failed, *build.skipped) if not node.unique_id.startswith("test.")]
         if broken:
             raise CheckFailedError(

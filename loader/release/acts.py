@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from loader.silver import (
     choose_scope,
     judge_build,
     project_sha256,
+    prove,
     record_proof,
     require_whole,
     run_dbt,
@@ -99,14 +101,8 @@ def release(
         with lock.transaction() as cursor:
             sha256 = project_sha256(settings.project_root)
             scope = choose_scope(cursor, sha256, is_asked_for_all=settings.proof == "all")
-        build = _prove(settings, warehouse, lock, scope, report)
-        if scope.name == "changes":
-            # What does not close of changes is proved again with everything, and that answer counts.
-            with lock.transaction() as cursor:
-                is_enough = judge_build(cursor, scope, build) is not None
-            if not is_enough:
-                scope = ProofScope("all", "the proof of what changed did not close", sha256)
-                build = _prove(settings, warehouse, lock, scope, report)
+        report(f"silver: to be proved: {scope.name}, {scope.reason}")
+        build, scope = prove(lock, scope, partial(_prove, settings, warehouse, lock, report), report)
         act = Act(
             "override" if is_override else "publish",
             acting_operator(),
@@ -145,9 +141,8 @@ def release(
 
 
 def _prove(
-    settings: Settings, warehouse: Warehouse, lock: IngestLock, scope: ProofScope, report: Report
+    settings: Settings, warehouse: Warehouse, lock: IngestLock, report: Report, scope: ProofScope
 ) -> BuildResult:
-    report(f"silver: to be proved: {scope.name}, {scope.reason}")
     build = run_dbt(
         warehouse,
         settings.project_root,

@@ -5,16 +5,16 @@ from __future__ import annotations
 from loader.silver.checks import checks_of_reconcile, left_out, require_whole
 from loader.silver.dbt import parse_project, run_dbt, start_dbt
 from loader.silver.proof import (
-    FOUND,
     PROVING_BUILD,
     ProofScope,
     Proved,
     choose_scope,
     judge_build,
     project_sha256,
-    record_proof,
+    prove,
     unwatched_table,
 )
+from loader.silver.record import FOUND, record_proof
 from loader.silver.results import BuildResult, NodeResult, proved_in_words
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "left_out",
     "parse_project",
     "project_sha256",
+    "prove",
     "proved_in_words",
     "record_proof",
     "require_whole",
