@@ -118,9 +118,11 @@ def _can_be_landed_again(world: World, run_id: str) -> bool:
 def _in_kinds(rows: Sequence[dict[str, Any]]) -> dict[str, list[str]]:
     told: dict[str, list[str]] = {kind: [] for kind in KINDS}
     for row in rows:
+        # What may be of several days is a finding of each: their counts do not add up.
+        count = [str(row["finding_count"])] if len(row["days"]) == 1 else []
         named = [str(day) for day in row["days"] if day]
-        days = f", {some(named, 3, ', ')}" if named else ""
-        words = f"{row['table_name']}: {row['check_name']} ({row['finding_count']}{days}; {row['detail']})"
+        where = ", ".join([*count, *([some(named, 3, ", ")] if named else [])])
+        words = f"{row['table_name']}: {row['check_name']} ({where}; {row['detail']})"
         told[row["kind"]].append(words)
     return told
 
