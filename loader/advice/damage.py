@@ -12,7 +12,7 @@ from loader.advice.kinds import Advice, AdviceKind
 from loader.advice.trace import traceless_manifests, traceless_runs
 from loader.evidence.facts import fetch_rows
 from loader.printable import counted
-from loader.recovery.damage import COLLISION, LANDED_TABLES, damaged_runs
+from loader.recovery.damage import COLLISION, LANDED_TABLES, LISTING_CHECKS, damaged_runs
 from loader.recovery.world import World
 from loader.warehouse.built import are_built, built
 
@@ -62,7 +62,9 @@ def mend(found: Sequence[Damaged], run_id: str | None) -> Advice | None:
         days = sorted(day for each in named for day in each.days if day)
         return Advice(AdviceKind.SETTLE, f"make status{f' PARTITION={days[0]}' if days else ''}")
     tables = {each.table_name for each in damage}
-    if run_id is not None and not tables.isdisjoint(LANDED_TABLES):
+    if run_id is not None and any(
+        each.table_name in LANDED_TABLES or each.check_name in LISTING_CHECKS for each in damage
+    ):
         return land_again(run_id)
     if any(not table.startswith("silver.") for table in tables):
         return Advice(AdviceKind.RESTORE, "loader verify --evidence")

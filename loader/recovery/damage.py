@@ -26,26 +26,40 @@ LANDED_TABLES = (
     "ops.asset_index",
     "ops.asset_partition",
 )
+# Of ops.ingest_run, checks of the list of a run's loads, which it writes with them.
+LISTING_CHECKS = ("load_not_listed", "load_listed_twice")
 
-# By the load, where it holds other rows than it was completed with, or is listed by a run and not completed; by the run
-# that a finding names; else, of a finding about an asset, the run that indexed it, and where no row says which, the
-# first that read it.
+# Loads that hold other rows than they were completed with, that a run lists and nobody completed, or of which the
+# completion names one run, and their rows or who lists them another one. Of these, who lists them comes first: its
+# retry takes them back whole, whoever completed them. Then the run that a finding names; else, of a finding about an
+# asset, the run that indexed it, and where no row says which, the first that read it.
 _DAMAGED = """
 with
 blamed as (
     select distinct table_name, run_id, asset_id, partition_key
-    from reconcile.reconcile_finding where table_name = any(%(tables)s) and check_name <> %(collision)s
+    from reconcile.reconcile_finding
+    where (table_name = any(%(tables)s) or check_name = any(%(listings)s)) and check_name <> %(collision)s
 ),
 loads as (
-    select distinct load_id from reconcile.reconcile_load
-    where not (is_intact and dlt_load_count = 1 and dlt_ok_count = 1) and not is_in_progress
+    select load.load_id
+    from reconcile.reconcile_load as load
+    left join ops.ingest_run as run
+        on run.run_id = load.run_id and run.attempt = load.attempt and load.load_id = any(run.dlt_load_ids)
+    where not load.is_in_progress
+        and not (
+            load.is_intact and load.dlt_load_count = 1 and load.dlt_ok_count = 1
+            and run.run_id is not null and coalesce(load.first_run_id, run.run_id::text) = run.run_id::text
+        )
+    union
+    (select unnest(dlt_load_ids) from ops.ingest_run except select load_id from ops.completed_load)
 ),
 listed as (
-    select run.run_id, run.event_number
-    from ops.ingest_run as run
-    where run.dlt_load_ids && array(select load_id::text from loads)
-        or run.run_id in (select load.run_id from ops.completed_load as load inner join loads using (load_id))
-        or run.run_id in (select run_id from blamed)
+    select run_id, bool_or(dlt_load_ids && array(select load_id::text from loads)) as is_listing
+    from ops.ingest_run
+    where dlt_load_ids && array(select load_id::text from loads)
+        or run_id in (select load.run_id from ops.completed_load as load inner join loads using (load_id))
+        or run_id in (select run_id from blamed)
+    group by run_id
 ),
 indexing as (
     select distinct on (blamed.asset_id) run.run_id, run.event_number
@@ -55,10 +69,10 @@ indexing as (
     left join ops.asset_index as indexed on indexed.asset_id = entry.asset_id and indexed.run_id = entry.run_id
     order by blamed.asset_id, indexed.run_id is null, run.event_number
 )
-select run_id::text from listed
+select run_id::text, is_listing from listed
 union
-select run_id::text from indexing where exists (select from blamed) and not exists (select from listed)
-order by 1
+select run_id::text, false from indexing where not exists (select from listed)
+order by is_listing desc, run_id
 """
 
 
@@ -74,11 +88,12 @@ group by run_id order by min(event_number)
 
 
 def damaged_runs(cursor: Any) -> list[str]:
-    """The runs whose rows in Bronze are not what they landed, as the last reconcile found; those that began first
-    before others. None where nothing has been reconciled."""
+    """The runs whose rows in Bronze are not what they landed, as the last reconcile found; those that a retry should
+    begin with before others. None where nothing has been reconciled."""
     if not are_built(cursor, "reconcile.reconcile_finding", "reconcile.reconcile_load"):
         return []
-    found = fetch_rows(built(cursor), _DAMAGED, {"tables": list(LANDED_TABLES), "collision": COLLISION})
+    names = {"tables": list(LANDED_TABLES), "listings": list(LISTING_CHECKS), "collision": COLLISION}
+    found = fetch_rows(built(cursor), _DAMAGED, names)
     return [row["run_id"] for row in found]
 
 

@@ -26,6 +26,7 @@ MISSING = Damaged("silver.ticket_fact", "ticket_missing", (ONE,))
 EVENT = Damaged("bronze.raw_ticket_event", "event_missing", (ONE,))
 INDEX = Damaged("ops.asset_index", "asset_index_missing", (None,))
 LEDGER = Damaged("ops.manifest", "manifest_missing", (None,))
+LISTING = Damaged("ops.ingest_run", "load_not_listed", (None,))
 EQUATION = Damaged("reconcile.reconcile_partition", "partition_unexplained", (ONE, OTHER))
 PROVE = Advice(AdviceKind.PROVE, "make build", "proves everything, and names table and asset")
 COLLIDED = Damaged("bronze.raw_ticket_event", "ticket_id_collision", (OTHER, ONE))
@@ -87,6 +88,7 @@ def test_a_line_can_be_pasted_whole() -> None:
         pytest.param((INDEX, LEDGER), RUN, LAND, id="Bronze before what seems wrong for it"),
         pytest.param((EVENT, MISSING), None, RESTORE, id="Bronze that cannot be landed again"),
         pytest.param((LEDGER,), RUN, RESTORE, id="the ledger"),
+        pytest.param((LISTING,), RUN, LAND, id="the list of a run's loads"),
         pytest.param((LEDGER, MISSING), None, RESTORE, id="the ledger before what Silver copies from it"),
         pytest.param(
             (COLLIDED,), None, Advice(AdviceKind.SETTLE, f"make status PARTITION={ONE}"), id="two sources, one id"

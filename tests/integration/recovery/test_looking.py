@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import uuid
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, date, datetime
@@ -435,13 +436,41 @@ class TestDiagnose:
         assert _answer(found, KIND) == (
             "duplicate: silver.ticket_fact: ticket_doubled (1, 2026-04-16; one);"
             " gap: silver.ticket_fact: ticket_missing (1, 2026-04-16; one);"
-            # Of one damage that may be of both days, or of one in each: the number of rows would count one of them wrong.
+            # One damage that may be of both days, or one in each: no number of rows is right for both.
             " drift: reconcile.reconcile_partition: partition_digests_differ (2026-04-16, 2026-04-17; one);"
             " no trace: silver.ticket_fact: ticket_unfounded (1, 2026-04-16; one)"
         )
         assert found.advice.command == "loader build --partition 2026-04-16"
         # Another day's damage is not what keeps this one back.
         assert _wrong(_diagnosed(database, checkout, date(2026, 4, 15))) == []
+
+    @pytest.mark.parametrize(
+        ("damage", "finding"),
+        [
+            (
+                "update reconcile.reconcile_load set run_id = '{other}'",
+                ("ops.completed_load", "run_unknown", "{other}"),
+            ),
+            (
+                "update ops.ingest_run set dlt_load_ids = array[]::text[]",
+                ("ops.ingest_run", "load_not_listed", "{own}"),
+            ),
+        ],
+        ids=["the completion", "the list"],
+    )
+    def test_a_load_that_one_table_says_is_of_another_run_is_landed_again(
+        self, damage: str, finding: tuple[str, str, str], database: Warehouse, checkout: Path
+    ) -> None:
+        """Prevents that a row which two other tables contradict ends with a backup."""
+        names = {"own": latest_run(database), "other": str(uuid.uuid4())}
+        rows(database, BEHIND + damage.format(**names))
+        rows(
+            database,
+            "insert into reconcile.reconcile_finding (table_name, check_name, kind, run_id, finding_count, detail)"
+            " values (%s, %s, 'drift', %s, 1, 'one')",
+            *(text.format(**names) for text in finding),
+        )
+        assert _diagnosed(database, checkout).advice == land_again(names["own"])
 
     def test_a_run_that_left_no_trace_of_its_manifest(
         self,
