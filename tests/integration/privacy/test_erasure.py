@@ -38,7 +38,7 @@ from tests.integration.privacy.people import (
     reported,
     traces,
 )
-from tests.recoveries import planned, recover
+from tests.recoveries import left_by_runs, planned, recover
 from tests.shared_warehouse import fresh_database, loader_variables
 
 OTHERS = {
@@ -238,6 +238,22 @@ def test_a_plan_is_applied_once_for_its_customer_and_while_it_holds(told: dict[s
     done = {**record, "plan_id": told["erased"].erasure_id}
     with pytest.raises(RefusedError, match="was applied already; nothing was changed"):
         erase(settings(), customer, done, Silent())
+
+
+def test_a_retry_of_damaged_rows_does_not_bring_the_person_back(told: dict[str, Any]) -> None:
+    """What a run had landed is taken back and landed again from the archive: all of it but the person."""
+    database = told["database"]
+    before = left_by_runs(database)
+    rows(
+        database,
+        "set session_replication_role = replica; delete from bronze.raw_ticket_event where customer_id = %s",
+        NEIGHBOUR,
+    )
+    verdict = recover("retry", run_id=told["runs"][0])
+    assert (verdict.exit_code, verdict.facts.run["attempt"]) == (0, 2), verdict.problems
+    assert left_by_runs(database) == before
+    assert (traces(dumped(database)), traces(archived()), traces(reported())) == ([], [], [])
+    assert rows(database, "select count(*) from reconcile.reconcile_finding") == [(0,)]
 
 
 @pytest.mark.long
