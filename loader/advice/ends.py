@@ -46,7 +46,7 @@ def after_run(settings: Settings, verdict: Verdict) -> Advice:
     day = start if start is not None and end - start == timedelta(days=1) else None
     if verdict.exit_code:
         failed = [problem.name for problem in verdict.problems if problem.reason_code == "dbt_check_failed"]
-        advice = after_build(settings, None, failed)
+        advice = after_build(settings, None, failed, holds_all=bool(failed))
         is_mistyped = verdict.problem_codes == {"no_lines_for_partition"} and advice == STATUS
         return KNOWN_DAYS if is_mistyped else advice
     if verdict.downstream_decision == "proceed":
@@ -59,10 +59,12 @@ def after_run(settings: Settings, verdict: Verdict) -> Advice:
     return STATUS if advice.kind is AdviceKind.LOOK else advice
 
 
-def after_build(settings: Settings, warehouse: Warehouse | None, failed: Sequence[str]) -> Advice:
-    """After dbt; `failed`: the names of nodes that did. What proves again would fail as it did."""
+def after_build(settings: Settings, warehouse: Warehouse | None, failed: Sequence[str], *, holds_all: bool) -> Advice:
+    """After dbt; `failed`: the names of nodes that did; `holds_all`: they hold every day, as tests that read findings
+    do not. What proves again would fail as it did, and so would an erasure that is held."""
     advice = _advised(settings, warehouse)
-    if failed and advice.kind in (AdviceKind.PROVE, AdviceKind.LOOK):
+    proves = (AdviceKind.PROVE, AdviceKind.LOOK, *([AdviceKind.ERASE] if holds_all else []))
+    if failed and advice.kind in proves:
         return Advice(AdviceKind.CHECK, f"loader build --select {failed[0]}")
     return STATUS if advice.kind is AdviceKind.LOOK else advice
 

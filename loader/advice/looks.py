@@ -8,20 +8,21 @@ command comes first is said by the order of AdviceKind, and by that of the quest
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from loader.advice.asked import Asked, Look
 from loader.advice.clock import look_at_clocks
 from loader.advice.coverage import look_at_coverage, look_at_manifests, look_at_rules
 from loader.advice.damage import look_at_damage
-from loader.advice.kinds import Advice, first_of
+from loader.advice.kinds import Advice, AdviceKind, first_of
 from loader.advice.lost import erase_again
 from loader.advice.readers import look_at_readers
 from loader.advice.reports_ahead import look_at_reports
 from loader.advice.runs import look_at_last_run
 from loader.evidence.facts import fetch_rows
 from loader.printable import counted, pasted
+from loader.warehouse.built import are_built, built
 
 _STATE = """
 select record_source, state_kind, to_char(value_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as value_at,
@@ -105,7 +106,17 @@ def _look_at_erasures(asked: Asked) -> tuple[str, Advice | None]:
     if not cut_off:
         return f"{counted(len(found), 'erasure')}, searched to the end" if found else "nobody was erased", None
     answer = f"erasure {cut_off[0]['erasure_id']} was cut off before its search had ended"
-    return answer, erase_again(pasted(cut_off[0]["reason"]))
+    again = erase_again(pasted(cut_off[0]["reason"]))
+    # Its proof closes over damage of days, and not over any that names none: that is mended before it.
+    return answer, replace(again, kind=AdviceKind.PROVE) if _is_every_day_held(asked.world.cursor) else again
+
+
+def _is_every_day_held(cursor: Any) -> bool:
+    if not are_built(cursor, "reconcile.reconcile_finding"):
+        return False
+    return bool(
+        fetch_rows(built(cursor), "select 1 from reconcile.reconcile_finding where partition_key is null limit 1", None)
+    )
 
 
 # A question, who answers it, and what is said where there is nothing to say: what is said otherwise is a notice.

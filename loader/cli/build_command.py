@@ -58,7 +58,8 @@ def build(
     for node in result.failed:
         if explained(node.reason, is_embedded=warehouse.is_embedded):
             raise InfrastructureError(f"dbt could not build {node.name}: {node.reason}", next_command="make diagnose")
-    next_command = after_build(settings, warehouse, [node.name for node in result.failed]).line
+    failed = [node.name for node in result.holding or result.failed]
+    next_command = after_build(settings, warehouse, failed, holds_all=bool(result.holding)).line
     if as_json:
         nodes = [{"name": node.name, "status": node.status, "failures": node.failures} for node in result.nodes]
         print_json({"dbt_invocation_id": result.invocation_id, "nodes": nodes, "next_command": next_command})

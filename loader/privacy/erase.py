@@ -37,7 +37,9 @@ from loader.recovery.plan import refuse_moved
 from loader.release import Act, publish, record_published
 from loader.runs import IngestLock, repair, trace_id_of_caller
 from loader.silver import (
+    LOOK_AT_WHAT_IS_OFF,
     PROVING_BUILD,
+    BuildResult,
     ProofScope,
     judge_build,
     left_out,
@@ -223,19 +225,28 @@ def _build(
     with lock.transaction() as cursor:
         proved = None if missing else judge_build(cursor, scope, build)
         if proved is None:
-            failed = ", ".join(node.name for node in build.failed[:3])
-            raise CheckFailedError(
-                f"erasure {erasure['erasure_id']}: the proof did not close"
-                f" ({missing or failed or 'another build was at work'}). The rows and objects of the customer are gone;"
-                " Silver and the search for what is left are not proved",
-                next_command="make diagnose   # then the same erase command again",
-            )
+            raise _unproved(erasure["erasure_id"], build, missing)
         record_proof(cursor, scope, proved, build, None)
         published = publish(cursor, act, reject_limit=settings.reject_limit, proved=proved)
         record_published(cursor, settings, act.kind, published)
     with lock.transaction() as cursor:
         write_files(cursor, settings, published.sentence)
     report(f"erase: proved; readers: {published.sentence}")
+
+
+def _unproved(erasure_id: str, build: BuildResult, missing: str | None) -> CheckFailedError:
+    """Where the triage would say the same erasure again, what keeps it from closing is what comes next."""
+    why = missing or "; ".join(f"{node.name}: {node.reason}" for node in (build.holding or build.failed)[:3])
+    next_command = "make diagnose   # then the same erase command again"
+    if missing:
+        next_command = LOOK_AT_WHAT_IS_OFF
+    elif build.holding:
+        next_command = f"loader build --select {build.holding[0].name}   # then the same erase command again"
+    return CheckFailedError(
+        f"erasure {erasure_id}: the proof did not close ({why or 'another build was at work'}). The rows and objects of"
+        " the customer are gone; Silver and the search for what is left are not proved",
+        next_command=next_command,
+    )
 
 
 def _forget_statistics(lock: IngestLock) -> None:

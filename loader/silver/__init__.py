@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from loader.silver.checks import checks_of_reconcile, left_out, require_whole
+from loader.silver.checks import LOOK_AT_WHAT_IS_OFF, checks_of_reconcile, left_out, require_whole
 from loader.silver.dbt import parse_project, run_dbt, start_dbt
 from loader.silver.proof import (
     PROVING_BUILD,
@@ -19,6 +19,7 @@ from loader.silver.results import BuildResult, NodeResult, proved_in_words
 
 __all__ = [
     "FOUND",
+    "LOOK_AT_WHAT_IS_OFF",
     "PROVING_BUILD",
     "BuildResult",
     "NodeResult",

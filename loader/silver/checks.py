@@ -19,6 +19,7 @@ from loader.errors import CheckFailedError, CommandUsageError
 from loader.silver.results import BuildResult
 
 CHECKS_FILE = Path("contracts/checks.yml")
+LOOK_AT_WHAT_IS_OFF = "make build   # after a look at what is switched off: git diff HEAD -- dbt_project contracts"
 
 # In the list's order: heading, and dbt's prefix of a node's id.
 _SECTIONS = {"models": "model.omnisupport.", "data_tests": "test.omnisupport."}
@@ -73,7 +74,7 @@ def require_whole(build: BuildResult, project_root: Path) -> None:
         raise CheckFailedError(
             f"{sentence}. Nothing was proved or released, and no checkpoint or cursor moved; what landed stays in"
             " Bronze",
-            next_command="make build   # after a look at what is switched off: git diff HEAD -- dbt_project contracts",
+            next_command=LOOK_AT_WHAT_IS_OFF,
         )
 
 

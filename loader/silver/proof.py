@@ -129,7 +129,7 @@ def judge_build(cursor: Any, scope: ProofScope, build: BuildResult) -> Proved | 
     build made scope or findings anew meanwhile. Of changes alone also: the findings are not those that the last proof
     left open, or a whole table, or a row of Bronze that counts, changed before the build looked.
     """
-    if build.skipped or not all(node.reads_findings for node in build.failed):
+    if build.skipped or build.holding:
         return None
     with built(cursor) as there:
         if _unsigned(there, _SIGNED, build.invocation_id):

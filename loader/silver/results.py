@@ -48,6 +48,11 @@ class BuildResult:
         return tuple(node for node in self.nodes if node.is_failed)
 
     @property
+    def holding(self) -> tuple[NodeResult, ...]:
+        """What failed and holds every day: all but tests that read findings, which name their days."""
+        return tuple(node for node in self.failed if not node.reads_findings)
+
+    @property
     def skipped(self) -> tuple[NodeResult, ...]:
         return tuple(node for node in self.nodes if node.status == "skipped")
 

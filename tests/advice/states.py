@@ -344,6 +344,14 @@ def an_erasure_and_a_row_of_bronze_is_gone(place: Place, patch: pytest.MonkeyPat
     return "make build SELECT=reconcile"
 
 
+def an_erasure_and_a_model_that_cannot_be_built(place: Place, patch: pytest.MonkeyPatch) -> str:
+    """It is cut off by what no erasure mends, and each one after it would be."""
+    customer = place.value("select min(customer_id) from silver.customer_dim")
+    place.knows({"<the same customer>": customer})
+    place.sql("revoke select on ops.ruleset from omni_transform")
+    return f"loader erase --customer {customer} --reason 'request 4711' --mode execute"
+
+
 def new_rules(place: Place, patch: pytest.MonkeyPatch) -> str:
     patch.setattr("loader.contract.ruleset.BUSINESS_RULES_VERSION", "of tomorrow")
     return "make diagnose"
@@ -498,6 +506,12 @@ _ALL: tuple[Scene, ...] = (
     Scene("an erasure cut off, a row of Bronze gone", erasure_cut_off("_build", _EVENT_GONE), "closed"),
     Scene("an erasure cut off, a built load gone", erasure_cut_off("_build", _BUILT_GONE), "closed"),
     Scene("an erasure cut off, a manifest edited", erasure_cut_off("_build", _MANIFEST_EDITED), "person"),
+    Scene(
+        "an erasure, and a model that cannot be built",
+        an_erasure_and_a_model_that_cannot_be_built,
+        "person",
+        ("loader.privacy.erase:_unproved",),
+    ),
     Scene("an erasure, and a row of Bronze gone", an_erasure_and_a_row_of_bronze_is_gone, "closed"),
     Scene(
         "a table that is another's",

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from loader.advice import NOTHING_TO_DO, Advice, AdviceKind, after_run, ends
+from loader.advice import NOTHING_TO_DO, Advice, AdviceKind, after_build, after_run, ends
 from loader.advice.damage import Damaged, mend
 from loader.advice.kinds import first_of
 from loader.advice.readers import let_pass
@@ -158,6 +158,7 @@ def _verdict(
 
 STATUS = Advice(AdviceKind.LOOK, "make status")
 HELD = Advice(AdviceKind.FREE, f"loader release --partition {ONE}")
+ERASE = Advice(AdviceKind.ERASE, "loader erase --customer '<the same customer>' --reason asked --mode execute")
 CHECK = Advice(AdviceKind.CHECK, "loader build --select a_test")
 MISTYPED = Advice(AdviceKind.LOOK, "make status", "the days that there are lines of")
 
@@ -182,6 +183,17 @@ def test_what_comes_after_a_run(verdict: Any, first: Advice, expected: Advice, m
     monkeypatch.setattr(ends, "open_warehouse", lambda settings: None)
     monkeypatch.setattr(ends, "advise", lambda settings, warehouse, day: first)
     assert after_run(cast(Any, None), verdict) == expected
+
+
+@pytest.mark.parametrize(
+    ("holds_all", "expected"), [(True, Advice(AdviceKind.CHECK, "loader build --select a_model")), (False, ERASE)]
+)
+def test_an_erasure_waits_for_what_holds_its_build_too(
+    holds_all: bool, expected: Advice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Prevents an erasure that says `diagnose`, which says the same erasure; over findings of days it goes on."""
+    monkeypatch.setattr(ends, "advise", lambda settings, warehouse, day: ERASE)
+    assert after_build(cast(Any, None), cast(Any, object()), ["a_model"], holds_all=holds_all) == expected
 
 
 def test_a_warehouse_that_is_gone_takes_nothing_from_what_a_run_has_to_say(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -444,6 +444,28 @@ class TestDiagnose:
         # Another day's damage is not what keeps this one back.
         assert _wrong(_diagnosed(database, checkout, date(2026, 4, 15))) == []
 
+    def test_an_erasure_waits_for_damage_that_holds_every_day_and_for_no_other(
+        self, database: Warehouse, checkout: Path
+    ) -> None:
+        """Prevents an erasure that is advised, cannot close, and is advised again."""
+        rows(
+            database,
+            "insert into ops.erasure (erasure_id, customer_hash, operator, reason, trace_id, removed)"
+            " values (gen_random_uuid(), sha256(''), 'tests', 'asked', repeat('0', 32), '{}')",
+        )
+        again = "loader erase --customer '<the same customer>' --reason asked --mode execute"
+        assert _diagnosed(database, checkout).advice == Advice(AdviceKind.ERASE, again)
+        find = (
+            "insert into reconcile.reconcile_finding (table_name, check_name, kind, partition_key, finding_count,"
+            " detail) values ('silver.built_load', 'load_not_built', 'gap', %s, 1, 'one')"
+        )
+        rows(database, find, "2026-04-16")
+        assert _diagnosed(database, checkout).advice == Advice(AdviceKind.ERASE, again)
+        rows(database, find, None)
+        found = _diagnosed(database, checkout)
+        assert found.advice.command == "loader build --full-refresh"
+        assert _wrong(found) == [KIND, "erasures?"]
+
     @pytest.mark.parametrize(
         ("damage", "finding"),
         [
