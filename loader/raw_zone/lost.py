@@ -29,6 +29,9 @@ where asset.raw_zone_key = any(%s)
 order by asset.asset_id, manifest.is_implicit, manifest.registered_at desc
 """
 
+# What only a person can do.
+BACK_FIRST = "first, the delivered file is put back, from a backup or from upstream"
+
 
 @dataclass(frozen=True, slots=True)
 class _Lost:
@@ -120,8 +123,9 @@ def _ingest_of(lost: Sequence[_Lost]) -> str:
     arguments = f"MANIFEST={pasted(','.join(manifests))}" if manifests else lost[0].input_and_batch
     ingested = [each for each in lost if each.manifest] or lost[:1]
     gone = dict.fromkeys(_checked(each) for each in ingested if not each.has_source)
-    check = f"printf '%s\\n' {' '.join(map(pasted, gone))} | sha256sum -c && " if gone else ""
-    return f"{check}make ingest {arguments}"
+    ingest = f"make ingest {arguments}"
+    check = f"printf '%s\\n' {' '.join(map(pasted, gone))} | sha256sum -c"
+    return f"{check} && {ingest}   # {BACK_FIRST}" if gone else ingest
 
 
 def _checked(lost: _Lost) -> str:

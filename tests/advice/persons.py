@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from loader.advice import SENTENCES
+from loader.raw_zone.lost import BACK_FIRST
 
 # Of states, then of errors.
 PERSONS: tuple[str, ...] = (
     *SENTENCES.values(),
     "start it, or name another server: PGHOST, PGPORT",
+    BACK_FIRST,
     "asks for the password; PGPASSFILE is where it stands",
     "or ask upstream for one that is right",
     "tells both versions",

@@ -23,6 +23,7 @@ from loader.config import load_settings
 from loader.contract.ruleset import load_ruleset
 from loader.errors import CheckFailedError, CommandUsageError, RefusedError
 from loader.raw_zone import RawZone
+from loader.raw_zone.lost import BACK_FIRST
 from loader.recovery.world import looking_at
 from loader.release.acts import hold
 from loader.runs import take_back
@@ -202,7 +203,7 @@ class TestVerify:
         aside = source.rename(source.with_name("aside"))
         code, told = _said(capfd, "verify", "--run", run_id)
         assert code == 1 and told.startswith("printf ")
-        assert str(source) in told and told.endswith(f" | sha256sum -c && {mends}")
+        assert str(source) in told and told.endswith(f" | sha256sum -c && {mends}   # {BACK_FIRST}")
         code, told = _said(capfd, "ingest", "--manifest", str(exports), whole=True)
         assert f"The delivered file {source} does not have its bytes any more" in told
         aside.rename(source)
