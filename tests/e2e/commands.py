@@ -80,7 +80,8 @@ class Checkout:
         return {**kept, **libpq, **python, **own, **self.variables}
 
     def loader(self, *words: str | Path, **variables: str) -> Done:
-        give_parsed(self.root)
+        if self.warehouse is not None:
+            give_parsed(self.root)
         done = forked([*map(str, words)], self.environment | variables, self.root)
         keep_parsed(self.root)
         return done

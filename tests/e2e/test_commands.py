@@ -165,7 +165,9 @@ def test_a_dry_run_needs_no_database_and_starts_none(tmp_path: Path) -> None:
     assert "1 of 3 lines rejected, allowed 5%" in done.record["problems"][0]
     assert not (checkout.root / ".local").exists()
     spoken = checkout.loader("dry-run", "--input", path, "--batch", "batch-20260417-001")
-    assert spoken.next_command.startswith(f"make dry-run INPUT={path} BATCH=batch-20260417-001")
+    assert spoken.next_command == (
+        f"make ingest INPUT={path} BATCH=batch-20260417-001   # lands the lines that are good; then a person decides"
+    )
 
 
 @pytest.mark.parametrize(
