@@ -28,7 +28,7 @@ from loader.errors import CommandUsageError, RefusedError
 from loader.line_ends import committed
 
 CONTRACT_REF = "ticket_v1"
-CONTRACT_FILE = "kinds/ticket_v1/schema.json"
+CONTRACT_FILE = f"kinds/{CONTRACT_REF}/schema.json"
 
 # Raise it when the reader splits bytes into lines, or calls a line blank, in another way.
 READER_VERSION = "1"

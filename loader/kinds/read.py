@@ -32,7 +32,7 @@ def load_kinds(contracts: Path) -> Mapping[str, Kind]:
     validator = load_schema(folder / _SCHEMA_OF_KINDS)
     kinds: dict[str, Kind] = {}
     tables: dict[str, str] = {}
-    for path in sorted(folder.glob(f"*/{_DECLARATION}")):
+    for path in sorted(kind / _DECLARATION for kind in folder.iterdir() if kind.is_dir()):
         declared, lines = _read(path)
         faults = [(_keys(fault.json_path), fault.message) for fault in schema_faults(validator, declared)]
         if not faults and declared["kind"] != path.parent.name:
@@ -59,11 +59,13 @@ def _read(path: Path) -> tuple[Any, dict[tuple[str, ...], int]]:
     try:
         text = path.read_text("utf-8")
         lines: dict[tuple[str, ...], int] = {}
-        for place, line in _lines_of(yaml.compose(text, yaml.SafeLoader)):
+        loader = yaml.SafeLoader(text)
+        node = loader.get_single_node()
+        for place, line in _lines_of(node):
             if place in lines:
                 raise _broken(path, {place: line}, place, "stands here for the second time")
             lines[place] = line
-        return yaml.safe_load(text), lines
+        return None if node is None else loader.construct_document(node), lines
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise CommandUsageError(
             f"{path}: {' '.join(str(error).split())}; nothing was read", next_command="git status contracts"
@@ -94,7 +96,7 @@ def _kind(declared: Mapping[str, Any], folder: Path) -> tuple[Kind, list[_Fault]
 
 def _landing(declared: Mapping[str, Any], folder: Path) -> tuple[Landing, list[_Fault]]:
     _, schema = read_contract_file(folder / _SCHEMA)
-    properties, required = schema["properties"], set(schema["required"])
+    properties, required = schema.get("properties", {}), set(schema.get("required", ()))
     unruled = [name for name in properties if name not in declared["fields"]]
     unknown = [name for name in declared["fields"] if name not in properties]
     faults: list[_Fault] = [(("fields",), f"{name}: a field of {_SCHEMA} without an entry") for name in unruled]
@@ -126,10 +128,14 @@ def _field(name: str, entry: Mapping[str, Any], schema: Mapping[str, Any], *, is
 
 def _type(schema: Mapping[str, Any]) -> FieldType:
     """How Silver types what the schema lets in; null is always let in."""
-    types = {schema["type"]} if isinstance(schema["type"], str) else set(schema["type"])
-    if types <= {"string", "null"}:
-        return "instant" if schema.get("format") == "date-time" else "text"
-    return "boolean" if types <= {"boolean", "null"} else "json"
+    named = schema.get("type", ())
+    match sorted(({named} if isinstance(named, str) else set(named)) - {"null"}):
+        case ["string"]:
+            return "instant" if schema.get("format") == "date-time" else "text"
+        case ["boolean"]:
+            return "boolean"
+        case _:
+            return "json"
 
 
 def _contradictions(fields: tuple[Field, ...], roles: Roles, envelope: tuple[str, ...]) -> Iterator[_Fault]:
@@ -176,8 +182,9 @@ def _keys(json_path: str) -> tuple[str, ...]:
 
 def _broken(path: Path, lines: Mapping[tuple[str, ...], int], place: tuple[str, ...], fault: str) -> CommandUsageError:
     """Of a key that is absent, the line of what should hold it."""
+    where = f"{'.'.join(place)}: " if place else ""
     known = next((place[:depth] for depth in range(len(place), 0, -1) if place[:depth] in lines), ())
     return CommandUsageError(
-        f"{path}:{lines.get(known, 1)}: {'.'.join(place)}: {fault}; nothing was read",
+        f"{path}:{lines.get(known, 1)}: {where}{fault}; nothing was read",
         next_command="git status contracts",
     )

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from loader.printable import counted
+
 
 @dataclass(frozen=True, slots=True)
 class Lack:
@@ -17,7 +19,7 @@ class Lack:
     several: str
 
     def words(self, count: int) -> str:
-        return f"{count:,} {self.one if count == 1 else self.several}"
+        return counted(count, self.one, self.several)
 
     def is_said_in(self, obstacle: str) -> bool:
         return obstacle.endswith((self.one, self.several))

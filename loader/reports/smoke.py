@@ -125,7 +125,7 @@ def _folders(settings: Settings) -> str:
 
 def _contract(root: Path) -> str:
     ruleset = load_ruleset(root / "contracts")
-    fixtures = root / "contracts" / "kinds" / "ticket_v1" / "fixtures"
+    fixtures = root / "contracts" / "kinds" / ruleset.contract_ref / "fixtures"
     judged = {AcceptedRecord: 0, RejectedRecord: 0}
     for folder, expected in (("valid", AcceptedRecord), ("invalid", RejectedRecord)):
         for file in sorted((fixtures / folder).glob("*.json")):

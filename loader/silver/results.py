@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from loader.printable import counted
+
 
 @dataclass(frozen=True, slots=True)
 class NodeResult:
@@ -73,5 +75,5 @@ def proved_in_words(build: BuildResult, checks: int, found: int, days: int) -> s
     if not found:
         told = f"{checks} checks of reconcile found nothing"
     failed = [node for node in build.failed if node.unique_id.startswith("test.") and not node.reads_findings]
-    also = f"; {len(failed)} other check{' of dbt fails' if len(failed) == 1 else 's of dbt fail'}" if failed else ""
-    return f"{told} in {days:,} day{'' if days == 1 else 's'}{also}"
+    also = f"; {counted(len(failed), 'other check of dbt fails', 'other checks of dbt fail')}" if failed else ""
+    return f"{told} in {counted(days, 'day')}{also}"

@@ -1,6 +1,6 @@
-"""What dbt does and nobody needs, a third of its own time in a small build: lines of events that are below the level of
-its logs, each searched for secrets; the manifest, which parsing has written already; and the source of every function
-on the stack, read to name the one that asks."""
+"""What dbt does and nobody needs (what it cost: docs/decisions/0005): lines of events that are below the level of its
+logs, each searched for secrets; the manifest, which parsing has written already; and the source of every function on
+the stack, read to name the one that asks."""
 
 from __future__ import annotations
 

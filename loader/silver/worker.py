@@ -163,8 +163,10 @@ def _parsed(project: Project, sha256: str) -> Any:
 def knows(project: Project, sha256: str) -> bool:
     """Whether dbt's file of what it parsed was made of this very project, every file of it. Of one that has changed
     since, dbt's file keeps what is no longer so (the models that a hook refers to)."""
-    note = _note(project)
-    return note.is_file() and note.read_text() == _made_of(sha256, project)
+    # Another command may write both meanwhile, or remove them.
+    with suppress(OSError):
+        return _note(project).read_bytes() == _made_of(sha256, project).encode()
+    return False
 
 
 def _note(project: Project) -> Path:

@@ -72,6 +72,18 @@ def _new_field(contracts: Path) -> None:
     path.write_text(json.dumps(contract))
 
 
+def _no_required(contracts: Path) -> None:
+    path = contracts / CONTRACT_FILE
+    contract = json.loads(path.read_bytes())
+    del contract["required"]
+    del contract["properties"]["owner"]["type"]
+    path.write_text(json.dumps(contract))
+
+
+def _empty(contracts: Path) -> None:
+    (contracts / TICKET).write_text("# Nothing yet.\n")
+
+
 def _same_table(contracts: Path) -> None:
     other = contracts / "kinds" / "ticket_v2"
     shutil.copytree((contracts / TICKET).parent, other)
@@ -81,6 +93,8 @@ def _same_table(contracts: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "place", "fault"),
     [
+        (_no_required, "roles.key", "got ticket_id, expected a required field"),
+        (_empty, "", "got None"),
         (_new_field, "fields", "phone: a field of schema.json without an entry"),
         (_replaced("  tags: {", "  tagz: {"), "fields", "tags: a field of schema.json without an entry"),
         (_replaced("  owner: {", "  phone: {level: internal, reason: x}\n  owner: {"), "fields.phone", "no field of"),
@@ -116,11 +130,21 @@ def test_a_declaration_that_says_too_little_or_contradicts_itself_is_refused(
     change(contracts)
     with pytest.raises(CommandUsageError, match=re.escape(fault)) as refusal:
         load_kinds(contracts)
-    found = re.match(r"(.*/kind\.yml):(\d+): ([\w.]*): ", str(refusal.value))
-    assert found is not None and found[3].startswith(place), refusal.value
-    key = found[3].split(".")[-1]
+    found = re.match(r"(.*/kind\.yml):(\d+): (?:([a-z_.]+): )?", str(refusal.value))
+    assert found is not None and (found[3] or "").startswith(place), refusal.value
+    key = (found[3] or "").split(".")[-1]
     line = Path(found[1]).read_text().splitlines()[int(found[2]) - 1]
-    assert f"{key}:" in line or key == "bronze", refusal.value
+    # Of a key that is absent, where the declaration begins.
+    assert not key or f"{key}:" in line or found[2] == "1", refusal.value
+
+
+def test_a_folder_without_a_declaration_is_named(tmp_path: Path) -> None:
+    """Prevents a kind that nobody reads because its file has another name."""
+    contracts = tmp_path / "contracts"
+    shutil.copytree(CONTRACTS, contracts, ignore=shutil.ignore_patterns("fixtures"))
+    (contracts / "kinds" / "call_v1" / "kind.yml").rename(contracts / "kinds" / "call_v1" / "kind.yaml")
+    with pytest.raises(CommandUsageError, match=r"call_v1/kind\.yml"):
+        load_kinds(contracts)
 
 
 def test_dbt_has_the_declarations_as_they_are() -> None:
