@@ -1,6 +1,8 @@
-"""What dbt does and nobody needs (what it cost: docs/decisions/0005): lines of events that are below the level of its
-logs, each searched for secrets; the manifest, which parsing has written already; and the source of every function on
-the stack, read to name the one that asks."""
+"""What dbt does and nobody needs, or does again and again with one outcome (what it cost: docs/decisions/0005).
+
+Each is replaced where dbt looks it up, in this process alone. What dbt builds, writes and answers is as it was, and so
+is what it logs.
+"""
 
 from __future__ import annotations
 
@@ -11,17 +13,73 @@ from typing import Any
 
 
 def be_thrifty() -> None:
-    """From now on, in this process, dbt leaves these out. Log, console, results and events are as they were."""
-    runnable: Any = import_module("dbt.task.runnable")
+    """From now on, in this process, dbt leaves these out."""
+    _make_no_event_that_nobody_hears()
+    _write_no_manifest()
+    _read_no_source()
+
+
+def _make_no_event_that_nobody_hears() -> None:
+    """Each event is a message of Protocol Buffers, made field by field, with the SQL in it; for who listens, another
+    one is made around it; for each log, a line, which is searched for secrets. Of debugging, of which no log keeps
+    anything, all this is left out; a callback has the names of the events that it needs (`hears`), or gets all."""
+    base: Any = import_module("dbt_common.events.base_types")
     logger: Any = import_module("dbt_common.events.logger")
-    flags: Any = import_module("dbt_common.behavior_flags")
-    write_line = logger._Logger.write_line
+    manager: Any = import_module("dbt_common.events.event_manager").EventManager
+    make, fire, write_line = base.BaseEvent.__init__, manager.fire_event, logger._Logger.write_line
+    number_of = logging.getLevelNamesMapping()
+
+    def keeps(log: Any, level: str, name: str) -> bool:
+        number = number_of.get(level.upper(), logging.CRITICAL)
+        # What a project prints is shown whatever its level.
+        shown = logger.PRINT_EVENT_NAMES
+        return log._python_logger is None or log._python_logger.isEnabledFor(number) or name in shown
 
     def write_line_that_is_kept(self: Any, message: Any) -> None:
-        level = logging.getLevelNamesMapping().get(message.info.level.upper(), logging.CRITICAL)
-        # What a project prints is shown whatever its level.
-        if self._python_logger is None or self._python_logger.isEnabledFor(level) or logger._is_print_event(message):
+        if keeps(self, message.info.level, message.info.name):
             write_line(self, message)
+
+    def fire_if_heard(
+        self: Any, e: Any, level: Any = None, node: Any = None, force_warn_or_error_handling: bool = False
+    ) -> None:
+        name = type(e).__name__
+        if (
+            force_warn_or_error_handling
+            or (level or e.level_tag()) != base.EventLevel.DEBUG
+            or any(keeps(log, "debug", name) for log in self.loggers)
+            or any(name in getattr(callback, "hears", (name,)) for callback in self.callbacks)
+        ):
+            fire(self, e, level, node, force_warn_or_error_handling)
+
+    def note(self: Any, *args: Any, **kwargs: Any) -> None:
+        self.__dict__["made_of"] = args, kwargs
+
+    class MessageWhenAskedFor:
+        """An attribute until the event has its own."""
+
+        def __get__(self, event: Any, owner: type) -> Any:
+            args, kwargs = event.made_of
+            make(event, *args, **kwargs)
+            return event.__dict__["pb_msg"]
+
+    logger._Logger.write_line = write_line_that_is_kept
+    manager.fire_event = fire_if_heard
+    # Events of other levels are made at once, as before.
+    base.DebugLevel.__init__ = note
+    base.DebugLevel.pb_msg = MessageWhenAskedFor()
+    # dbt's own callback.
+    vars(import_module("dbt.tracking").track_behavior_change_warn)["hears"] = {"BehaviorChangeEvent"}
+
+
+def _write_no_manifest() -> None:
+    """Parsing has written it already."""
+    runnable: Any = import_module("dbt.task.runnable")
+    runnable.write_manifest = lambda manifest, target_path: None
+
+
+def _read_no_source() -> None:
+    """The source of every function on the stack was read, to name the one that asks for a flag."""
+    flags: Any = import_module("dbt_common.behavior_flags")
 
     def asking_module() -> str:
         """Who makes a behaviour flag: of the frames, the first of another module."""
@@ -30,6 +88,4 @@ def be_thrifty() -> None:
             frame = frame.f_back
         return str(frame.f_globals["__name__"])
 
-    logger._Logger.write_line = write_line_that_is_kept
-    runnable.write_manifest = lambda manifest, target_path: None
     flags.BehaviorFlagRendered._default_source = staticmethod(asking_module)

@@ -130,7 +130,7 @@ def _run(request: Run, projects: dict[Project, _Parsed], console: _Console) -> E
         manifest = projects[request.project].manifest
     nodes = _Nodes(console)
     with redirect_stdout(console), redirect_stderr(console):
-        result = dbtRunner(manifest=manifest, callbacks=[nodes.hear]).invoke([*request.arguments])
+        result = dbtRunner(manifest=manifest, callbacks=[nodes]).invoke([*request.arguments])
     is_interrupted = isinstance(result.exception, KeyboardInterrupt)
     error = None
     if not is_interrupted and (result.exception is not None or (not result.success and result.result is None)):
@@ -214,12 +214,15 @@ class _Console:
 class _Nodes:
     """Names and counts nodes as dbt tells of them; its events carry each node's number, and of how many."""
 
+    # Of events for debugging, those that it needs (thrift.py).
+    hears = frozenset({"NodeStart", "NodeFinished"})
+
     def __init__(self, console: _Console) -> None:
         self._console = console
         self._ended = 0
         self._total = 0
 
-    def hear(self, event: Any) -> None:
+    def __call__(self, event: Any) -> None:
         self._total = max(self._total, getattr(event.data, "total", 0))
         if event.info.name == "NodeStart":
             self._console.send(Begun(event.data.node_info.node_name))

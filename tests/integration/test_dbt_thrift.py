@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from textwrap import dedent
 
 from loader.silver import dbt, parse_project, run_dbt
 from loader.silver.worker import Project, knows
@@ -79,20 +80,71 @@ def test_what_dbt_logs_and_how_it_ended_are_written_as_they_were(
 
 def test_a_flag_of_dbt_is_named_after_who_makes_it_as_before() -> None:
     """Prevents a warning of dbt that names the wrong package."""
-    script = (
-        "from dbt.adapters.base.impl import BaseAdapter\n"
-        "from loader.silver.thrift import be_thrifty\n"
-        "flag = {'name': 'one', 'default': False, 'docs_url': 'none'}\n"
-        "class Adapter:\n"
-        "    config = type('', (), {'flags': {}})\n"
-        "    _behavior_flags = []\n"
-        "def named():\n"
-        "    adapter = Adapter()\n"
-        "    BaseAdapter.behavior.fset(adapter, [flag])\n"
-        "    return adapter._behavior._flags[0]._behavior_change_event.pb_msg.flag_source\n"
-        "before = named()\n"
-        "be_thrifty()\n"
-        "assert before == named() == 'dbt.adapters.base.impl', (before, named())\n"
-    )
+    _where_dbt_runs("""
+        from dbt.adapters.base.impl import BaseAdapter
+
+        flag = {"name": "one", "default": False, "docs_url": "none"}
+
+        class Adapter:
+            config = type("", (), {"flags": {}})
+            _behavior_flags = []
+
+        def named():
+            adapter = Adapter()
+            BaseAdapter.behavior.fset(adapter, [flag])
+            return adapter._behavior._flags[0]._behavior_change_event.pb_msg.flag_source
+
+        before = named()
+        be_thrifty()
+        assert before == named() == "dbt.adapters.base.impl", (before, named())
+    """)
+
+
+def test_an_event_for_debugging_is_made_for_who_hears_it_and_for_nobody_else() -> None:
+    """Prevents a node that is not counted, a log for debugging that stays empty, a warning that is not said."""
+    _where_dbt_runs("""
+        import io
+        from dbt.adapters.events.types import ConnectionUsed, SQLCommit
+        from dbt_common.events.base_types import EventLevel
+        from dbt_common.events.event_manager import EventManager
+        from dbt_common.events.logger import LoggerConfig
+        from dbt_common.events.types import Note, PrintEvent
+
+        class All(list):
+            def __call__(self, message):
+                self.append(message.info.msg)
+
+        class Some(All):
+            hears = {"SQLCommit"}
+
+        def fired(listener=None, level=EventLevel.INFO):
+            manager, log = EventManager(), io.StringIO()
+            manager.add_logger(LoggerConfig(name="tested", level=level, output_stream=log))
+            manager.callbacks = [listener] if listener is not None else []
+            used = ConnectionUsed(conn_type="kind", conn_name="mine")
+            manager.fire_event(used)
+            manager.fire_event(SQLCommit(conn_name="mine"))
+            manager.fire_event(SQLCommit(conn_name="raised"), level=EventLevel.WARN)
+            manager.fire_event(Note(msg="noted"), level=EventLevel.WARN)
+            manager.fire_event(PrintEvent(msg="printed"))
+            return [line.split("  ")[-1] for line in log.getvalue().splitlines()], "pb_msg" in vars(used)
+
+        using, committed = 'Using kind connection "mine"', "On mine: COMMIT"
+        others = ["On raised: COMMIT", "noted", "printed"]
+        everything, some = All(), Some()
+        be_thrifty()
+        assert fired() == (others, False), fired()
+        assert fired(some) == (others, False) and some == [committed, *others], some
+        assert fired(everything) == (others, True) and everything == [using, committed, *others], everything
+        assert fired(level=EventLevel.DEBUG) == ([using, committed, *others], True)
+        unread = SQLCommit(conn_name="mine")
+        unread.conn_name = "another"
+        assert (unread.conn_name, unread.message()) == ("another", "On another: COMMIT")
+    """)
+
+
+def _where_dbt_runs(script: str) -> None:
+    """Run it in a process that imports dbt, as this one never does."""
+    script = "import dbt.cli.main\nfrom loader.silver.thrift import be_thrifty\n" + dedent(script)
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
