@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import logging
 import sys
+from functools import cache, lru_cache
 from importlib import import_module
 from typing import Any
+
+# Texts with Jinja in them that one process renders: nodes, hooks, tests and variables of a few projects.
+_TEMPLATES = 2000
 
 
 def be_thrifty() -> None:
@@ -17,6 +21,7 @@ def be_thrifty() -> None:
     _make_no_event_that_nobody_hears()
     _write_no_manifest()
     _read_no_source()
+    _compile_each_template_once()
 
 
 def _make_no_event_that_nobody_hears() -> None:
@@ -89,3 +94,21 @@ def _read_no_source() -> None:
         return str(frame.f_globals["__name__"])
 
     flags.BehaviorFlagRendered._default_source = staticmethod(asking_module)
+
+
+def _compile_each_template_once() -> None:
+    """A text is the same code in each build and for each node; what its names mean is said when it is rendered. Where
+    undefined names are noted for a node (parsing), the code is that node's, and made as before."""
+    jinja: Any = import_module("dbt_common.clients.jinja")
+    make = jinja.get_environment
+
+    @cache
+    def environment(native: bool) -> Any:
+        made = make(native=native)
+        made.compile = lru_cache(_TEMPLATES)(made.compile)
+        return made
+
+    def environment_for(node: Any = None, capture_macros: bool = False, native: bool = False) -> Any:
+        return make(node, capture_macros, native) if capture_macros else environment(native)
+
+    jinja.get_environment = environment_for

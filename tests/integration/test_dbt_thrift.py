@@ -143,6 +143,40 @@ def test_an_event_for_debugging_is_made_for_who_hears_it_and_for_nobody_else() -
     """)
 
 
+def test_a_template_is_compiled_once_and_means_what_is_given_to_it() -> None:
+    """Prevents the SQL of another node with the same text, a text in the place of a number, an error of the wrong
+    node."""
+    _where_dbt_runs("""
+        import dbt_common.clients.jinja as jinja
+        from dbt.clients.jinja import get_rendered
+        from dbt_common.exceptions import CompilationError
+
+        class Node:
+            name, original_file_path = "mine", "mine.sql"
+
+        def code_of(text):
+            return jinja.get_template(text, {}).root_render_func.__code__
+
+        def faulty(node):
+            try:
+                get_rendered("{% if %}", {}, node)
+            except CompilationError as error:
+                return error.node
+
+        def undefined(node):
+            return jinja.get_template("{{ one }}", {}, node, capture_macros=True).environment.undefined().node
+
+        be_thrifty()
+        assert code_of("{{ one }}") is code_of("{{ one }}")
+        assert code_of("{{ one }}") is not code_of("{{ one }} ")
+        assert [get_rendered("{{ one }}", given) for given in ({"one": 1}, {"one": 2}, {})] == ["1", "2", ""]
+        assert [get_rendered("{{ one }}", {"one": 1}, native=native) for native in (True, False)] == [1, "1"]
+        assert get_rendered("{{ one }} and two", {"one": 1}) == "1 and two"
+        for node in (Node(), Node()):
+            assert faulty(node) is undefined(node) is node
+    """)
+
+
 def _where_dbt_runs(script: str) -> None:
     """Run it in a process that imports dbt, as this one never does."""
     script = "import dbt.cli.main\nfrom loader.silver.thrift import be_thrifty\n" + dedent(script)
