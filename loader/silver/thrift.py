@@ -22,6 +22,7 @@ def be_thrifty() -> None:
     _write_no_manifest()
     _read_no_source()
     _compile_each_template_once()
+    _make_all_macros_at_once()
 
 
 def _make_no_event_that_nobody_hears() -> None:
@@ -112,3 +113,42 @@ def _compile_each_template_once() -> None:
         return make(node, capture_macros, native) if capture_macros else environment(native)
 
     jinja.get_environment = environment_for
+
+
+def _make_all_macros_at_once() -> None:
+    """Twice for each node, every macro of every package was made callable by three constructors, and then looked up
+    in one package after the other."""
+    macros: Any = import_module("dbt.context.macros")
+    manifest_context: Any = import_module("dbt.context.manifest").ManifestContext
+    callable_macro: Any = import_module("dbt.clients.jinja").MacroGenerator
+    base_to_dict = import_module("dbt.context.base").BaseContext.to_dict
+    to_dict = manifest_context.to_dict
+
+    def init(self: Any, macro: Any, context: Any = None, node: Any = None, stack: Any = None) -> None:
+        self.macro, self.context, self.node, self.stack = macro, context, node, stack
+
+    def build_namespace(self: Any, macros_by_package: Any, ctx: Any) -> Any:
+        made: dict[str, Any] = {
+            package: {name: callable_macro(macro, ctx, self.node, self.thread_ctx) for name, macro in found.items()}
+            for package, found in macros_by_package.items()
+        }
+        of_dbt: dict[str, Any] = {}
+        # The first of dbt's own packages counts.
+        for package in reversed(self.internal_package_names_order):
+            of_dbt.update(made.pop(package, {}))
+        of_node = made.get(self.search_package, {})
+        of_root = {} if self.search_package == self.root_package else made.get(self.root_package, {})
+        return macros.MacroNamespace(dict(of_root), dict(of_node), of_dbt, made)
+
+    def to_dict_at_once(self: Any) -> Any:
+        if not isinstance(self.namespace, macros.MacroNamespace):
+            return to_dict(self)
+        names = base_to_dict(self)
+        # What is found first counts, and is written last.
+        for found in reversed([*self.namespace._search_order()]):
+            names.update(found)
+        return names
+
+    callable_macro.__init__ = init
+    macros.MacroNamespaceBuilder.build_namespace = build_namespace
+    manifest_context.to_dict = to_dict_at_once

@@ -177,6 +177,57 @@ def test_a_template_is_compiled_once_and_means_what_is_given_to_it() -> None:
     """)
 
 
+def test_of_macros_of_one_name_the_same_one_counts_as_before() -> None:
+    """Prevents that a macro of a package, or dbt's own, runs instead of the project's that overrides it, and that what
+    a unit test puts in the place of a macro is what the next node calls."""
+    _where_dbt_runs("""
+        from types import SimpleNamespace as Made
+        from dbt.adapters.factory import get_adapter_package_names, load_plugin
+        from dbt.clients.jinja import MacroGenerator
+        from dbt.context.manifest import ManifestContext
+
+        load_plugin("postgres")
+        macros = {
+            "ours": ["everywhere", "ours_and_theirs", "ours_and_dbts", "log", "theirs"],
+            "theirs": ["everywhere", "ours_and_theirs", "theirs_and_dbts", "env_var"],
+            "dbt_postgres": ["everywhere", "both_of_dbt"],
+            "dbt": ["everywhere", "ours_and_dbts", "theirs_and_dbts", "both_of_dbt", "run_query"],
+        }
+        assert [*get_adapter_package_names("postgres")] == ["dbt_postgres", "dbt"]
+        found = {
+            package: {name: Made(name=name, package_name=package, unique_id=f"{package}.{name}") for name in names}
+            for package, names in macros.items()
+        }
+        config = Made(project_name="ours", credentials=Made(type="postgres"), cli_vars={}, to_target_dict=dict)
+
+        def context(package):
+            return ManifestContext(config, Made(get_macros_by_package=lambda: found), package)
+
+        def told(value):
+            if isinstance(value, dict):
+                return {name: told(each) for name, each in value.items() if name not in ("context", "builtins")}
+            return value.macro.unique_id if isinstance(value, MacroGenerator) else type(value)
+
+        def all_of(package):
+            made = context(package)
+            space = made.namespace
+            parts = space.packages, space.global_namespace, space.local_namespace, space.global_project_namespace
+            return [told(each) for each in (made.to_dict(), dict(space), *parts)]
+
+        before = {package: all_of(package) for package in macros}
+        be_thrifty()
+        for package in macros:
+            assert all_of(package) == before[package], (package, all_of(package), before[package])
+        assert before["theirs"][0]["ours_and_theirs"] == "theirs.ours_and_theirs"
+        made, another = context("ours"), context("ours")
+        one = made.to_dict()["everywhere"]
+        assert (one.context, one.stack, one.node) == (made._ctx, made.macro_stack, None)
+        made.to_dict()["dbt"].clear()
+        made.namespace.packages["theirs"].clear()
+        assert told(another.to_dict()) == before["ours"][0]
+    """)
+
+
 def _where_dbt_runs(script: str) -> None:
     """Run it in a process that imports dbt, as this one never does."""
     script = "import dbt.cli.main\nfrom loader.silver.thrift import be_thrifty\n" + dedent(script)
