@@ -23,6 +23,7 @@ def be_thrifty() -> None:
     _read_no_source()
     _compile_each_template_once()
     _make_all_macros_at_once()
+    _learn_the_words_for_dates_once()
 
 
 def _make_no_event_that_nobody_hears() -> None:
@@ -152,3 +153,9 @@ def _make_all_macros_at_once() -> None:
     callable_macro.__init__ = init
     macros.MacroNamespaceBuilder.build_namespace = build_namespace
     manifest_context.to_dict = to_dict_at_once
+
+
+def _learn_the_words_for_dates_once() -> None:
+    """For each result of a query, the words of a language for dates were put together, three times."""
+    dates: Any = import_module("parsedatetime")
+    dates.Constants = cache(dates.Constants)

@@ -228,6 +228,27 @@ def test_of_macros_of_one_name_the_same_one_counts_as_before() -> None:
     """)
 
 
+def test_dates_are_read_as_before() -> None:
+    """Prevents a value of another type than a macro expects, and words of another language."""
+    _where_dbt_runs("""
+        import agate
+        from dbt_common.clients.agate_helper import table_from_data
+
+        rows = [{"day": "2026-04-17", "at": "2026-04-17 08:00:00", "iso": "2026-04-17T08:00:00Z", "word": "tomorrow"}]
+
+        def read():
+            table = table_from_data(rows, [*rows[0]])
+            in_words = agate.Date().cast("april 17, 2026"), agate.DateTime().cast("april 17, 2026 8am")
+            languages = [each._constants.localeID for each in (agate.Date(locale="de_DE"), agate.Date())]
+            return [*table.rows[0].values()], [type(each) for each in table.column_types], in_words, languages
+
+        before = read()
+        be_thrifty()
+        assert before == read(), (before, read())
+        assert agate.Date()._constants is agate.DateTime()._constants
+    """)
+
+
 def _where_dbt_runs(script: str) -> None:
     """Run it in a process that imports dbt, as this one never does."""
     script = "import dbt.cli.main\nfrom loader.silver.thrift import be_thrifty\n" + dedent(script)
