@@ -27,13 +27,14 @@
     {%- else -%}
         {%- set added = make_temp_relation(this) -%}
         {%- do run_query(join_by_hash('off') ~ get_create_table_as_sql(true, added, sql) ~ join_by_hash('on')) -%}
-        {%- do process_schema_changes('fail', added, existing) -%}
+        {#- With other columns than the table's it has failed here. -#}
+        {%- set columns = process_schema_changes('fail', added, existing) -%}
         {%- call statement('main') %}
             {{- get_incremental_append_sql({
                 'target_relation': this,
                 'temp_relation': added,
                 'unique_key': none,
-                'dest_columns': adapter.get_columns_in_relation(existing),
+                'dest_columns': columns,
                 'incremental_predicates': none,
             }) }}
         {%- endcall -%}
