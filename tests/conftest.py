@@ -3,6 +3,7 @@
 server             one PostgreSQL for the whole run: its own embedded one, or the one that PGHOST names
 database           a fresh database with the loader's tables, as its superuser; dropped afterwards (about 0.1 s)
 states             warehouses that are built once, and copied for each test that begins from them
+replayed           builds of this module are what dbt sent when it built first (tests/replay.py); not with --long
 loader_environment the environment in which `loader` (in this process or a child) works on `database`
 reachable_tmp_path like tmp_path, but other users can enter it: as root, PostgreSQL runs as another user
 project            a small checkout of its own (contracts, SQL, dbt project) with its own .local
@@ -25,10 +26,12 @@ import pytest
 
 from loader.collector import collect_rarely
 from loader.config import Settings, load_settings
+from loader.silver import dbt
 from loader.warehouse import Role, Warehouse, embedded, placement, set_up
 from loader.warehouse.connection import given_warehouse
 from loader.warehouse.server import SERVER_SETTINGS
 from tests.checkouts import ROOT, make_checkout, make_reachable_folder, quick_place, remove_server
+from tests.replay import Replays, in_place_of_dbt
 from tests.shared_warehouse import GRANT
 from tests.states import States
 
@@ -168,6 +171,22 @@ def states(server: Warehouse, _template: str, tmp_path_factory: pytest.TempPathF
     found = States(server, _template, tmp_path_factory.mktemp("states"))
     yield found
     found.drop()
+
+
+@pytest.fixture(scope="session")
+def replays() -> Replays:
+    """What dbt sent in builds of this process."""
+    return Replays(dbt._process)
+
+
+@pytest.fixture(scope="module")
+def replayed(request: pytest.FixtureRequest, replays: Replays) -> Iterator[None]:
+    """A build whose statements are known is sent again without dbt."""
+    if request.config.getoption("--long"):
+        yield
+        return
+    with in_place_of_dbt(replays):
+        yield
 
 
 @pytest.fixture

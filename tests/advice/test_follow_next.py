@@ -20,6 +20,8 @@ from tests.ingests import SILVER
 from tests.sabotage.case import Case
 from tests.sabotage.cases import CASES
 
+pytestmark = pytest.mark.usefixtures("replayed")
+
 # What a run says of files and of itself: no other row holds it, and no archive.
 NOTHING_ELSE_HOLDS = tuple(
     f"ops.{name}" for name in ("manifest", "manifest_asset", "source_asset", "ingest_run", "run_asset", "ruleset")

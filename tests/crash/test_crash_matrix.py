@@ -28,6 +28,8 @@ from tests.ingests import declare, evidence_faults, rows, run, ticket, write_exp
 from tests.recoveries import left_by_runs, recover
 from tests.shared_warehouse import fresh_database, loader_variables
 
+pytestmark = pytest.mark.usefixtures("replayed")
+
 HOOK = Path(__file__).parent / "hook"
 DAYS = ("2026-04-15", "2026-04-16", "2026-04-17")
 LINES = 1_000

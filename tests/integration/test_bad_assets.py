@@ -20,6 +20,8 @@ from loader.warehouse import Warehouse
 from tests.ingests import DAY, as_line, declare, fates, rows, run, settings, silver, ticket, write_export
 from tests.shared_warehouse import fresh_database, loader_variables
 
+pytestmark = pytest.mark.usefixtures("replayed")
+
 LONG_LINE_BYTES = 20 * 1024 * 1024
 
 # source_id -> (judgement, disposition, reason codes). What is admitted must land whole.

@@ -15,7 +15,7 @@ from loader.warehouse import Warehouse
 from tests.ingests import DAY, declare, rows, run, settings, ticket, write_export
 from tests.proofs import proved_whole, reconciled
 
-pytestmark = pytest.mark.usefixtures("loader_environment")
+pytestmark = pytest.mark.usefixtures("replayed", "loader_environment")
 
 OLDER, NEWER = "closed", "escalated"
 

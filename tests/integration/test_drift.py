@@ -41,6 +41,8 @@ from tests.integration.drift_scene import (
 from tests.proofs import reconciled
 from tests.shared_warehouse import Kept, fresh_database, kept, loader_variables
 
+pytestmark = pytest.mark.usefixtures("replayed")
+
 DRIFTED = (PRIORITY, NULLS, IDS, EQUAL, BEFORE, CUSTOMER, THIN, VALUES, FORMS)
 LIMITS = yaml.safe_load((ROOT / "dbt_project" / "dbt_project.yml").read_text())["vars"]["drift"]
 

@@ -25,6 +25,8 @@ from tests.ingests import declare, evidence_faults, rows, run, settings, ticket,
 from tests.recoveries import planned
 from tests.shared_warehouse import Kept, fresh_database, kept, loader_variables
 
+pytestmark = pytest.mark.usefixtures("replayed")
+
 BEHIND = "set session_replication_role = replica; "
 DAY = "2026-04-17"
 WAITING = "select report_path from ops.unwritten_evidence inner join ops.run_evidence using (evidence_id)"

@@ -19,6 +19,8 @@ from tests.checkouts import ROOT
 from tests.ingests import DAY, declare, fates, rows, run, settings, silver, summary, ticket, write_export
 from tests.states import State, States
 
+pytestmark = pytest.mark.usefixtures("replayed")
+
 EVIDENCE_SCHEMA = ROOT / "contracts" / "run_evidence" / "run_evidence_v1.schema.json"
 
 

@@ -30,6 +30,8 @@ from tests.ingests import declare, evidence_faults, rows, run, settings, ticket,
 from tests.proofs import proved_whole, reconciled
 from tests.shared_warehouse import Kept, fresh_database, kept, loader_variables
 
+pytestmark = pytest.mark.usefixtures("replayed")
+
 FIRST = date(2026, 4, 14)
 BEHIND_THE_TRIGGERS = "set session_replication_role = replica; "
 EDIT = "update silver.ticket_fact set product_version = 'edited' where ticket_id = {ticket}"

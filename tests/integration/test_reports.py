@@ -17,7 +17,7 @@ from tests.checkouts import ROOT
 from tests.e2e.commands import forked
 from tests.ingests import DAY, declare, rows, run, settings, ticket, write_export
 
-pytestmark = pytest.mark.usefixtures("loader_environment")
+pytestmark = pytest.mark.usefixtures("replayed", "loader_environment")
 
 
 @pytest.fixture

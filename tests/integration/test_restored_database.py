@@ -22,6 +22,8 @@ from tests.ingests import DAY, declare, evidence_faults, rows, run, settings, si
 from tests.recoveries import latest_run
 from tests.shared_warehouse import Kept, fresh_database, kept, loader_variables
 
+pytestmark = pytest.mark.usefixtures("replayed")
+
 QUESTION = "records lost?"
 NEXT_DAY = date(2026, 4, 18)
 

@@ -28,7 +28,7 @@ from tests.e2e.commands import make_small_checkout
 from tests.ingests import DAY, declare, fates, rows, run, settings, silver, summary, ticket, write_export
 from tests.recoveries import failing
 
-pytestmark = pytest.mark.usefixtures("loader_environment")
+pytestmark = pytest.mark.usefixtures("replayed", "loader_environment")
 
 
 @pytest.fixture

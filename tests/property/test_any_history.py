@@ -26,7 +26,7 @@ from tests.proofs import proved_whole, reconciled
 from tests.recoveries import STAGES, failing, recover
 from tests.shared_warehouse import EMPTY_LAYERS
 
-pytestmark = pytest.mark.usefixtures("loader_environment")
+pytestmark = pytest.mark.usefixtures("replayed", "loader_environment")
 
 DAYS = (date(2026, 4, 16), date(2026, 4, 17), date(2026, 4, 18))
 _STAMPS = st.sampled_from([None, *(f"2026-04-{day}T0{hour}:00:00Z" for day in (17, 18, 19) for hour in (1, 2))])

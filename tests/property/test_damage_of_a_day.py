@@ -22,6 +22,8 @@ from tests.ingests import declare, rows, run, ticket, write_export
 from tests.recoveries import of_day
 from tests.shared_warehouse import Kept, fresh_database, kept, loader_variables
 
+pytestmark = pytest.mark.usefixtures("replayed")
+
 DAYS = tuple(date(2026, 4, day) for day in (13, 14, 15, 16, 17))
 # The last delivery moves a ticket from the one to the other.
 LINK = (DAYS[0], DAYS[1])

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,9 @@ from tests.ingests import declare, rows, run
 from tests.sabotage.case import Case
 from tests.sabotage.cases import CASES
 from tests.sabotage.limits import LIMITS, Limit
-from tests.shared_warehouse import Kept, execute, fresh_database, kept, loader_variables
+from tests.shared_warehouse import Kept, fresh_database, kept, loader_variables
+
+pytestmark = pytest.mark.usefixtures("replayed")
 
 FINDINGS = "select table_name, check_name, partition_key, asset_id, detail from reconcile.reconcile_finding"
 
@@ -115,25 +117,18 @@ def test_what_no_sql_can_find_is_documented_truly(limit: Limit, warehouse: Wareh
 
 
 def test_a_reader_that_drops_the_last_line_is_found_by_tiling(
-    server: Warehouse, _template: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    proved: Kept, _template: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The reader's own counts agree with each other; only the bytes that the gate counted do not."""
     from loader.bronze import reading
 
-    name = f"omni_lossy_{os.getpid()}"
-    execute(server, f"create database {name} template {_template}")
-    database = server.in_database(name)
-    try:
-        for variable, value in loader_variables(database, tmp_path).items():
-            monkeypatch.setenv(variable, value)
-        generate(
-            Options(first_day=date(2026, 4, 16), last_day=date(2026, 4, 16), tickets=20, seed=3), tmp_path / "exports"
-        )
-        whole = reader_lines.iter_lines
-        monkeypatch.setattr(reading, "iter_lines", lambda chunks: list(whole(chunks))[:-1])
-        verdict = run(declare(tmp_path / "exports"))
-        assert verdict.exit_code == 1
-        named = [one for one in verdict.facts.findings if one.table_name == "bronze.asset_line"]
-        assert named and named[0].source_id == "tickets-2026-04-16.jsonl", verdict.facts.findings
-    finally:
-        execute(server, f"drop database {name} with (force)")
+    database = replace(proved, copy=_template).fresh()
+    for variable, value in loader_variables(database, tmp_path).items():
+        monkeypatch.setenv(variable, value)
+    generate(Options(first_day=date(2026, 4, 16), last_day=date(2026, 4, 16), tickets=20, seed=3), tmp_path / "exports")
+    whole = reader_lines.iter_lines
+    monkeypatch.setattr(reading, "iter_lines", lambda chunks: list(whole(chunks))[:-1])
+    verdict = run(declare(tmp_path / "exports"))
+    assert verdict.exit_code == 1
+    named = [one for one in verdict.facts.findings if one.table_name == "bronze.asset_line"]
+    assert named and named[0].source_id == "tickets-2026-04-16.jsonl", verdict.facts.findings

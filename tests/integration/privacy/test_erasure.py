@@ -41,6 +41,8 @@ from tests.integration.privacy.people import (
 from tests.recoveries import left_by_runs, planned, recover
 from tests.shared_warehouse import fresh_database, loader_variables
 
+pytestmark = pytest.mark.usefixtures("replayed")
+
 OTHERS = {
     "bronze.raw_ticket_event": "customer_id <> %s",
     "silver.ticket_fact": "customer_id <> %s and ticket_id not like '%%-000003'",

@@ -26,6 +26,8 @@ from tests.recoveries import (
 )
 from tests.shared_warehouse import Kept, fresh_database, kept, loader_variables
 
+pytestmark = pytest.mark.usefixtures("replayed")
+
 OTHER_DAY = "2026-04-10"
 OTHER_SOURCE = "structured:tickets:other"
 # The rows of a run; of a day; and those that belong to neither.

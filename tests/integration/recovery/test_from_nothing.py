@@ -28,6 +28,8 @@ from tests.recoveries import (
 )
 from tests.shared_warehouse import fresh_database, loader_variables
 
+pytestmark = pytest.mark.usefixtures("replayed")
+
 # The others in `make test-long`; tests/crash kills commands for good.
 QUICK = ("archive",)
 

@@ -37,6 +37,8 @@ from tests.recoveries import daily_exports, failing, latest_run, left_by_runs, r
 from tests.sabotage.case import double
 from tests.shared_warehouse import Kept, fresh_database, kept, loader_variables
 
+pytestmark = pytest.mark.usefixtures("replayed")
+
 BEHIND = "set session_replication_role = replica; "
 SOURCE = "structured:tickets:test"
 

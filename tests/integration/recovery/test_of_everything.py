@@ -24,6 +24,8 @@ from tests.recoveries import (
 )
 from tests.shared_warehouse import Kept, fresh_database, kept, loader_variables
 
+pytestmark = pytest.mark.usefixtures("replayed")
+
 
 @pytest.fixture(scope="module")
 def ingested(

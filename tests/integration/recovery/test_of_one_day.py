@@ -18,6 +18,8 @@ from tests.ingests import DAY, rows, run, settings
 from tests.recoveries import DAYS, backfill_window, daily_exports, latest_run, planned, recover
 from tests.shared_warehouse import Kept, fresh_database, kept, loader_variables
 
+pytestmark = pytest.mark.usefixtures("replayed")
+
 
 @pytest.fixture(scope="module")
 def ingested(

@@ -22,6 +22,8 @@ from tests.ingests import declare, rows, run, settings, ticket, write_export
 from tests.recoveries import backfill_window, failing, of_day, planned, recover
 from tests.shared_warehouse import Kept, fresh_database, kept, loader_variables
 
+pytestmark = pytest.mark.usefixtures("replayed")
+
 
 def _at_work(lock: IngestLock) -> Attempt:
     """A run that this lock's session has begun."""

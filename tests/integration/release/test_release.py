@@ -30,6 +30,8 @@ from tests.recoveries import of_day, planned
 from tests.shared_warehouse import fresh_database, loader_variables
 from tests.states import State, States
 
+pytestmark = pytest.mark.usefixtures("replayed")
+
 MONDAY, TUESDAY, WEDNESDAY = (date(2026, 4, day) for day in (13, 14, 15))
 A, B, C = (day.isoformat() for day in (MONDAY, TUESDAY, WEDNESDAY))
 

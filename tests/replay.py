@@ -1,0 +1,185 @@
+"""What dbt sends to the server in a build, kept, and sent again by a later one that would send the same.
+
+A build costs dbt seconds, and the server tenths of one. What dbt sends follows from its project, its words and from
+which relations there are: not from their rows, for no macro of the project asks for any. So tests whose promise is what
+a build makes of rows have dbt write its statements once in a run, for each of a few such states. With --long every
+build is dbt's own; tests/integration/test_replay.py compares the two.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+from unittest.mock import patch
+
+import psycopg2
+
+from loader.silver import dbt, worker
+from loader.silver.results import NodeResult
+from loader.silver.watch import Watch
+from loader.silver.worker import Ended, Parse, Project, Run
+from loader.warehouse import Role, Warehouse
+from loader.warehouse.connection import given_warehouse
+
+# A replay has a transaction for each node, as dbt has.
+_TRANSACTION = ("BEGIN", "COMMIT")
+# What one build says that the next one says otherwise: who holds the ingest lock, and the names of new indexes.
+_TOKEN = "DBT_ENV_CUSTOM_ENV_WRITER_TOKEN"
+_INDEX = re.compile(r'(?<=index if not exists)\s+"[0-9a-f]{32}"')
+# Every relation that dbt may ask for, as far as what it sends depends on it.
+_RELATIONS = """
+select md5(string_agg(to_jsonb(relation)::text, ' ' order by nspname, relname)) from (
+    select nspname, nspacl, relname, relkind, relowner, reloptions, relacl,
+        case relkind when 'v' then pg_get_viewdef(relation.oid) end as query,
+        (select jsonb_agg(jsonb_build_array(attname, atttypid::regtype, atttypmod, attacl) order by attnum)
+            from pg_attribute where attrelid = relation.oid and attnum > 0 and not attisdropped) as columns,
+        (select count(*) from pg_rewrite where ev_class = relation.oid and relkind = 'v') as rule_count,
+        (select count(*) from pg_trigger where tgrelid = relation.oid and relkind = 'v') as trigger_count
+    from pg_class as relation inner join pg_namespace on pg_namespace.oid = relnamespace
+    where nspname in ('bronze', 'ops', 'release', 'staging', 'silver', 'reconcile', 'serving')
+        and relkind not in ('i', 'I', 't', 'S')
+) as relation
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Recording:
+    """The statements of each node, by its id, in the order in which the nodes began: what one reads was made before."""
+
+    statements: dict[str, list[str]]
+    ended: Ended
+    token: str
+    # Data tests of which a failure is a warning.
+    warnings: frozenset[str]
+
+
+class _NotTheSameError(Exception):
+    """dbt would have gone on otherwise."""
+
+
+class Replays:
+    """Stands where loader.silver.dbt has dbt's process."""
+
+    def __init__(self, real: Callable[[], Any]) -> None:
+        """`real`: gives dbt's process, for what is not sent again."""
+        self._real = real
+        self._projects: dict[Project, Any] = {}
+        self._kept: dict[tuple[Any, ...], _Recording] = {}
+        self.replayed_count = 0
+
+    def anew(self) -> Replays:
+        """One that has kept nothing but the parsed project."""
+        other = Replays(self._real)
+        other._projects = self._projects
+        return other
+
+    def parse(self, request: Parse) -> None:
+        """dbt parses when it is needed."""
+
+    def run(self, request: Run, *, is_quiet: bool, progress: Callable[[int, int], None], watch: Watch) -> Ended:
+        told: dict[str, Any] = {"is_quiet": is_quiet, "progress": progress, "watch": watch}
+        if request.project is None or "build" not in request.arguments:
+            return self._real().run(request, **told)  # type: ignore[no-any-return]
+        given = given_warehouse(request.environment)
+        assert given is not None
+        warehouse = given.acting_as(Role.TRANSFORM)
+        with closing(warehouse.connect(application_name="replay")) as session, session.cursor() as cursor:
+            cursor.execute(_RELATIONS)
+            state = (request.project, request.arguments, _TOKEN in request.environment, cursor.fetchone())
+        if state not in self._kept:
+            ended = self._recorded(state, request, request.project)
+            if state not in self._kept:
+                # dbt's own words of what failed.
+                return self._real().run(request, **told)  # type: ignore[no-any-return]
+        else:
+            try:
+                ended = _sent_again(self._kept[state], warehouse, request.environment.get(_TOKEN, ""))
+            except (psycopg2.Error, _NotTheSameError):
+                return self._real().run(request, **told)  # type: ignore[no-any-return]
+            self.replayed_count += 1
+        for count, _ in enumerate(ended.nodes, start=1):
+            progress(count, len(ended.nodes))
+        return ended
+
+    def _recorded(self, state: tuple[Any, ...], request: Run, project: Project) -> Ended:
+        """dbt's own build, in this process; kept where it made everything."""
+        from dbt.cli.main import dbtRunner
+        from dbt_common.events.functions import reset_metadata_vars
+        from dbt_common.invocation import get_invocation_id
+
+        sent: dict[str, list[str]] = {}
+
+        def hear(event: Any) -> None:
+            if event.info.name == "SQLQuery" and event.data.sql not in _TRANSACTION:
+                sent.setdefault(event.data.node_info.unique_id, []).append(event.data.sql)
+
+        with (
+            patch.dict(os.environ, request.environment, clear=True),
+            open(os.devnull, "w") as nowhere,
+            redirect_stdout(nowhere),
+            redirect_stderr(nowhere),
+        ):
+            # What dbt remembers of an earlier build's anchors.
+            reset_metadata_vars()
+            worker._keep(self._projects, project)
+            manifest = self._projects[project].manifest
+            result = dbtRunner(manifest=manifest, callbacks=[hear]).invoke([*request.arguments])
+        error = str(result.exception) if result.exception is not None or result.result is None else None
+        ended = Ended(get_invocation_id(), worker._nodes(result.result), error, is_interrupted=False)
+        if ended.error is None and not any(node.status in ("error", "skipped") for node in ended.nodes):
+            nodes = manifest.nodes.items()
+            warnings = frozenset(name for name, node in nodes if getattr(node.config, "severity", "").lower() == "warn")
+            # Unit tests read no row of the warehouse.
+            of_rows = {name: each for name, each in sent.items() if name and not name.startswith("unit_test.")}
+            self._kept[state] = _Recording(of_rows, ended, request.environment.get(_TOKEN, ""), warnings)
+        return ended
+
+
+def _sent_again(recording: _Recording, warehouse: Warehouse, token: str) -> Ended:
+    invocation_id = str(uuid.uuid4())
+
+    def of_now(statement: str) -> str:
+        for then, now in ((recording.ended.invocation_id, invocation_id), (recording.token, token)):
+            statement = statement.replace(then, now) if then else statement
+        return _INDEX.sub(lambda found: f' "{uuid.uuid4().hex}"', statement)
+
+    answers: dict[str, tuple[int, bool, bool]] = {}
+    with closing(warehouse.connect(application_name="replay")) as session:
+        for name, statements in recording.statements.items():
+            with session, session.cursor() as cursor:
+                for statement in statements:
+                    cursor.execute(of_now(statement))
+                if name.startswith("test."):
+                    answers[name] = cursor.fetchone()  # type: ignore[assignment]
+    nodes = (
+        _judged(node, answers[node.unique_id], recording) if node.unique_id in answers else node
+        for node in recording.ended.nodes
+    )
+    return replace(recording.ended, invocation_id=invocation_id, nodes=tuple(nodes))
+
+
+def _judged(node: NodeResult, answer: tuple[int, bool, bool], recording: _Recording) -> NodeResult:
+    """A data test, of whose rows `answer` says how many there are, and whether it should warn or fail."""
+    failures, should_warn, should_fail = answer
+    if node.unique_id in recording.warnings:
+        should_fail = False
+    if not should_warn and not should_fail:
+        return replace(node, status="pass", failures=failures, message=None)
+    if should_fail and not node.reads_findings:
+        raise _NotTheSameError(node.unique_id)
+    word = "fail" if should_fail else "warn"
+    results = "1 result" if failures == 1 else f"{failures} results"
+    return replace(node, status=word, failures=failures, message=f"Got {results}, configured to {word} if != 0")
+
+
+@contextmanager
+def in_place_of_dbt(replays: Replays) -> Iterator[None]:
+    """For the block, in this process and in those that are forked from it."""
+    with patch.object(dbt, "_process", cache(lambda: replays)):
+        yield
