@@ -14,7 +14,7 @@ from loader.contract.ticket import AcceptedRecord, RejectedRecord
 from loader.ingest import Verdict
 from loader.recovery import apply_plan, make_plan, read_plan
 from loader.warehouse import Warehouse
-from tests.ingests import declare, rows, settings, ticket, write_export
+from tests.ingests import declare, rows, run, settings, ticket, write_export
 
 # Everything that a run leaves, without what tells one execution from another (load ids, times, attempt numbers).
 _TABLES = {
@@ -52,6 +52,14 @@ def daily_exports(root: Path) -> Path:
             lines += [of_day(before, 1, status="closed", updated_at=f"{day}T09:00:00Z"), lines[0], b"{broken"]
         write_export(folder / f"tickets-{day}.jsonl", lines)
     return declare(folder)
+
+
+def three_days(root: Path) -> Path:
+    """`daily_exports`, ingested whole, and its manifest: a state (tests/states.py) under LOADER_REJECT_LIMIT=0.5."""
+    manifest = daily_exports(root)
+    verdict = run(manifest)
+    assert verdict.exit_code == 0, verdict.problems
+    return manifest
 
 
 def of_day(day: str, number: int, **changes: Any) -> dict[str, Any]:

@@ -25,8 +25,9 @@ from tests.recoveries import (
     planned,
     recover,
     stricter_contract,
+    three_days,
 )
-from tests.shared_warehouse import fresh_database, loader_variables
+from tests.states import States
 
 pytestmark = pytest.mark.usefixtures("replayed")
 
@@ -40,15 +41,10 @@ def exports(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(server: Warehouse, _template: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
+def undisturbed(states: States) -> dict[str, list[Any]]:
     """What one ingest of the same files leaves that nothing disturbs."""
-    root = tmp_path_factory.mktemp("undisturbed")
-    with fresh_database(server, _template) as database, pytest.MonkeyPatch.context() as patch:
-        for name, value in {**loader_variables(database, root), "LOADER_REJECT_LIMIT": "0.5"}.items():
-            patch.setenv(name, value)
-        verdict = run(daily_exports(root))
-        assert verdict.exit_code == 0, verdict.problems
-        return left_by_runs(database, verdict.facts.run["run_id"])
+    with states.begin(three_days, LOADER_REJECT_LIMIT="0.5") as state:
+        return left_by_runs(state.database, latest_run(state.database))
 
 
 @pytest.mark.usefixtures("loader_environment")

@@ -33,9 +33,9 @@ from loader.verify import Verification, verify_run
 from loader.warehouse import Warehouse
 from tests.checkouts import make_checkout
 from tests.ingests import declare, rows, run, settings, ticket, write_export
-from tests.recoveries import daily_exports, failing, latest_run, left_by_runs, recover
+from tests.recoveries import failing, latest_run, left_by_runs, recover, three_days
 from tests.sabotage.case import double
-from tests.shared_warehouse import Kept, fresh_database, kept, loader_variables
+from tests.states import State, States
 
 pytestmark = pytest.mark.usefixtures("replayed")
 
@@ -43,28 +43,20 @@ BEHIND = "set session_replication_role = replica; "
 SOURCE = "structured:tickets:test"
 
 
-@pytest.fixture(scope="module")
-def ingested(
-    server: Warehouse, _template: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[Kept, Path]]:
-    root = tmp_path_factory.mktemp("ingested")
-    exports = daily_exports(root)
-    with fresh_database(server, _template) as database, pytest.MonkeyPatch.context() as patch:
-        for name, value in {**loader_variables(database, root), "LOADER_REJECT_LIMIT": "0.5"}.items():
-            patch.setenv(name, value)
-        assert run(exports).exit_code == 0
-        with kept(server, database) as whole:
-            yield whole, exports
+@pytest.fixture
+def ingested(states: States) -> Iterator[State[Path]]:
+    with states.begin(three_days, LOADER_REJECT_LIMIT="0.5") as state:
+        yield state
 
 
 @pytest.fixture
-def database(ingested: tuple[Kept, Path]) -> Warehouse:
-    return ingested[0].fresh()
+def database(ingested: State[Path]) -> Warehouse:
+    return ingested.database
 
 
 @pytest.fixture
-def exports(ingested: tuple[Kept, Path]) -> Path:
-    return ingested[1]
+def exports(ingested: State[Path]) -> Path:
+    return ingested.made
 
 
 def _said(capfd: pytest.CaptureFixture[str], *words: str, whole: bool = False) -> tuple[Any, str]:

@@ -15,48 +15,34 @@ from tests.ingests import rows, run, silver
 from tests.recoveries import (
     DAYS,
     backfill_window,
-    daily_exports,
     latest_run,
     left_by_runs,
     planned,
     recover,
     stricter_contract,
+    three_days,
 )
-from tests.shared_warehouse import Kept, fresh_database, kept, loader_variables
+from tests.states import State, States
 
 pytestmark = pytest.mark.usefixtures("replayed")
 
 
-@pytest.fixture(scope="module")
-def ingested(
-    server: Warehouse, _template: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[Kept, Path]]:
+@pytest.fixture
+def ingested(states: States) -> Iterator[State[Path]]:
     """Three days, ingested whole."""
-    root = tmp_path_factory.mktemp("ingested")
-    exports = daily_exports(root / "pristine")
-    with fresh_database(server, _template) as database, pytest.MonkeyPatch.context() as patch:
-        for name, value in {**loader_variables(database, root), "LOADER_REJECT_LIMIT": "0.5"}.items():
-            patch.setenv(name, value)
-        shutil.copytree(root / "pristine", root / "given")
-        verdict = run(root / "given" / exports.name)
-        assert verdict.exit_code == 0, verdict.problems
-        with kept(server, database) as whole:
-            yield whole, root
+    with states.begin(three_days, LOADER_REJECT_LIMIT="0.5") as state:
+        yield state
 
 
 @pytest.fixture
-def database(ingested: tuple[Kept, Path]) -> Warehouse:
-    """As it was after the ingest."""
-    return ingested[0].fresh()
+def database(ingested: State[Path]) -> Warehouse:
+    return ingested.database
 
 
 @pytest.fixture
-def exports(ingested: tuple[Kept, Path], database: Warehouse) -> Path:
-    """The manifest and its files, as they were ingested."""
-    root = ingested[1]
-    shutil.rmtree(root / "given")
-    shutil.copytree(root / "pristine", root / "given")
-    return root / "given" / "m.json"
+def exports(ingested: State[Path]) -> Path:
+    """The manifest; its files are there, as they were ingested."""
+    return ingested.made
 
 
 def test_a_look_under_a_new_contract_takes_nothing_out_of_silver(
