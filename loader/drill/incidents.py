@@ -11,6 +11,7 @@ from typing import Any
 
 from loader.config import Settings
 from loader.drill.scratch import Scratch, labels, scratch
+from loader.printable import counted
 
 # Three days that follow each other, so that updates reach back.
 DRILLED = ("2026-04-15", "2026-04-16", "2026-04-17")
@@ -147,7 +148,7 @@ def _removed_report(place: Scratch) -> _Made:
             and _proved(removed[-1]) in [_proved(report) for report in again],
         }
 
-    return _Made(f"{len(removed)} evidence file(s) of {DRILLED[0]} gone", facts)
+    return _Made(f"{counted(len(removed), 'evidence file')} of {DRILLED[0]} gone", facts)
 
 
 def _reports(place: Scratch, day: str) -> list[Path]:

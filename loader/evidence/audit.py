@@ -19,6 +19,7 @@ from loader.evidence.acts import ACTS, ASSET_KEY, compose, numbers_of, read_told
 from loader.evidence.facts import fetch_rows
 from loader.evidence.files import is_unfinished
 from loader.evidence.journal import strange_names
+from loader.printable import counted
 from loader.release import store
 from loader.release.views import ViewFault, unlike_released
 from loader.warehouse.built import are_built, built
@@ -294,7 +295,7 @@ def _faults_of_loads(cursor: Any) -> Iterator[Fault]:
     for row in fetch_rows(cursor, _LOADS, None):
         yield Fault(
             f"load {row['load_id']} of bronze.{row['table_name']}",
-            f"{row['row_count']} row(s) were completed, Bronze holds {row['held_count']}"
+            f"it was completed with {counted(row['row_count'], 'row')}, Bronze holds {row['held_count']:,}"
             if row["row_count"] != row["held_count"]
             else "rows were edited since it was completed",
         )
@@ -320,7 +321,7 @@ def _faults_of_counts(cursor: Any, days: Mapping[str, tuple[str, dict[str, Any],
             if str(said.get(name)) != str(now.get(name)):
                 yield Fault(report_path, f"{name}: it says {said.get(name)}, the warehouse {now.get(name)}")
         if now.get("forged_count"):
-            yield Fault(report_path, f"{now['forged_count']} event(s) whose payload is not that of their fingerprint")
+            yield Fault(report_path, f"{counted(now['forged_count'], 'payload')} not of the event's fingerprint")
 
 
 def _faults_of_shown(cursor: Any, said: Mapping[str, tuple[str, dict[str, Any]]]) -> Iterator[Fault]:
@@ -338,7 +339,7 @@ def _faults_of_shown(cursor: Any, said: Mapping[str, tuple[str, dict[str, Any]]]
             f"rows and digest: released {recorded[0]}, {recorded[1]}; now {held[0]}, {held[1]}",
         )
     for day, count in sorted(store.edited_rows(cursor).items()):
-        yield Fault(f"release.ticket_row {day}", f"{count} row(s) whose content is not that of their digest")
+        yield Fault(f"release.ticket_row {day}", f"the content of {counted(count, 'row')} is not that of the digest")
 
 
 def faults_of_sight(warehouse: Warehouse, view_faults: Sequence[ViewFault]) -> list[Fault]:
@@ -347,7 +348,10 @@ def faults_of_sight(warehouse: Warehouse, view_faults: Sequence[ViewFault]) -> l
     if view_faults:
         return [Fault(fault.relation, f"not as the project has it: {fault.fault}") for fault in view_faults]
     return [
-        Fault(f"serving.ticket_fact {day}", f"readers see {seen} ticket(s), of its release's {released}, or others")
+        Fault(
+            f"serving.ticket_fact {day}",
+            f"readers see {counted(seen, 'ticket')}, of its release's {released:,}, or others",
+        )
         for day, (seen, released) in unlike_released(warehouse).items()
     ]
 

@@ -19,6 +19,7 @@ from loader.config import Settings
 from loader.errors import InfrastructureError
 from loader.evidence.facts import fetch_rows
 from loader.evidence.files import append_line
+from loader.printable import counted
 
 # A line says which record, by its number and SHA-256, and of a run what it was asked to read.
 _LINES = """
@@ -151,8 +152,8 @@ def note_restoration(cursor: Any, settings: Settings) -> str | None:
     (timeline_id,) = cursor.fetchone()
     append_line(path, orjson.dumps({"timeline_id": timeline_id, "parent": read_timelines(cursor)[-2]}))
     return (
-        f"the reports know {len(told.lost)} record(s) that this warehouse does not: it was restored to an earlier"
-        " state. None of them is replaced; what is lost: make diagnose"
+        f"the reports know {counted(len(told.lost), 'record')} that this warehouse does not: it was restored to an"
+        " earlier state. None of them is replaced; what is lost: make diagnose"
     )
 
 

@@ -38,6 +38,7 @@ from loader.gate.inspection import Inspection
 from loader.ingest.plan import plan_reading
 from loader.ingest.proving import Proving
 from loader.ingest.request import Task
+from loader.printable import counted
 from loader.privacy.redaction import FoundLine
 from loader.privacy.tombstones import finish_redactions, known_keys, put_without, read_suppression, record_arrival
 from loader.progress import Meter, Report
@@ -115,8 +116,9 @@ class Execution(Proving):
             finish_redactions(cursor, self._raw_zone)
         if repaired.crashed_attempts or repaired.row_count:
             self._report(
-                f"repair: {len(repaired.crashed_attempts)} dead attempt(s), {repaired.row_count} row(s) of loads that"
-                f" never completed removed, {len(repaired.staging_schemas)} staging schema(s) dropped"
+                f"repair: {counted(len(repaired.crashed_attempts), 'dead attempt')},"
+                f" {counted(repaired.row_count, 'row')} of loads that never completed removed,"
+                f" {counted(len(repaired.staging_schemas), 'staging schema')} dropped"
             )
         with self._lock.transaction() as cursor:
             refuse_changed_manifests(cursor, self._task.declared.manifests)
@@ -126,7 +128,9 @@ class Execution(Proving):
 
     def _take_back(self, cursor: Any) -> None:
         removed = take_back(cursor, str(self.attempt.run_id))
-        self._report(f"repair: {removed} row(s) that the run had landed taken back, to be read again from the archive")
+        self._report(
+            f"repair: {counted(removed, 'row')} that the run had landed taken back, to be read again from the archive"
+        )
 
     def gate(self) -> list[GateReport]:
         """Judge every declared asset; its source is read and hashed."""
@@ -253,7 +257,7 @@ class Execution(Proving):
         keys[fingerprint] = key
         if erased:
             self._arrived[fingerprint] = (key, erased)
-            self._report(f"archive: {len(erased)} line(s) of {source.name} belong to people who were erased: blanked")
+            self._report(f"archive: {counted(len(erased), 'line')} of {source.name} of people who were erased: blanked")
 
     def land(self, to_read: Sequence[AssetToRead], *, until: date | None = None) -> None:
         """Read the assets, load their rows, make them visible in one transaction. May be called again, with others.

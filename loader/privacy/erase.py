@@ -24,7 +24,7 @@ from loader.evidence.chain import append, write_files
 from loader.evidence.facts import fetch_rows
 from loader.evidence.files import require_writable
 from loader.evidence.records import ASSET_KEY, record_crashes
-from loader.printable import pasted
+from loader.printable import counted, pasted
 from loader.privacy.plan import ErasurePlan, make_erasure_plan
 from loader.privacy.redaction import blanked
 from loader.privacy.removal import remove_rows
@@ -152,7 +152,7 @@ def _remove(lock: IngestLock, raw_zone: RawZone, customer_id: str, plan: Erasure
             path, fingerprint = raw_zone.path_of(asset.raw_zone_key), raw_zone.fingerprint_of(asset.raw_zone_key)
             content = open_content(path, asset.content_encoding, fingerprint=fingerprint)
             new_keys[asset.asset_id] = raw_zone.put_content(blanked(content, asset.lines), asset.content_encoding)
-    report(f"erase: {len(new_keys)} archived object(s) redacted")
+    report(f"erase: {counted(len(new_keys), 'archived object')} redacted")
     with lock.transaction() as cursor:
         removed = remove_rows(cursor, plan, customer_id, trace_id_of_caller(), new_keys)
     report("erase: " + ", ".join(f"{count} {place}" for place, count in removed.items()) + " removed")
@@ -172,12 +172,12 @@ def _finish(
         count = finish_redactions(cursor, raw_zone)
         count += sum(raw_zone.remove(key) for key in plan.unregistered_keys)
         (erasure,) = fetch_rows(cursor, "select * from ops.erasure where erasure_id = %s", (erasure_id,))
-    report(f"erase: {count} archived object(s) removed")
+    report(f"erase: {counted(count, 'archived object')} removed")
     _build(settings, warehouse, lock, erasure, report)
     _forget_statistics(lock)
     _vacuum(settings, warehouse)
     cleaned, left = _clean_files(settings, customer_id, plan)
-    report(f"erase: {len(cleaned)} file(s) that quoted the customer removed or blanked")
+    report(f"erase: {counted(len(cleaned), 'file')} that quoted the customer removed or blanked")
     with lock.transaction() as cursor:
         remains = search_rows(cursor, customer_id, plan.texts)
     in_objects = search_objects(raw_zone, customer_id)

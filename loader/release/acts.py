@@ -16,6 +16,7 @@ from loader.evidence.acts import record_act
 from loader.evidence.chain import write_files
 from loader.evidence.facts import fetch_rows, json_value
 from loader.evidence.files import require_writable
+from loader.printable import counted
 from loader.progress import Report, Step
 from loader.release import holds
 from loader.release.changes import await_everything
@@ -214,7 +215,7 @@ def readiness(settings: Settings, days: Sequence[date]) -> list[Mapping[str, Any
     # Where it is not ready anyhow, nothing more is asked.
     ready = [day for day in days if day in known and known[day]["is_ready"]]
     for day, (seen, released) in (unlike_released(warehouse, ready) if ready else {}).items():
-        words = f"readers see {seen} ticket(s), of its release's {released}, or others than it released"
+        words = f"readers see {counted(seen, 'ticket')}, of its release's {released:,}, or others than it released"
         found[list(days).index(day)] |= {"is_ready": False, "reason": words, "next_command": "loader verify --evidence"}
     return [*found]
 

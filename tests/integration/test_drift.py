@@ -107,7 +107,7 @@ def test_a_drift_is_told_in_a_sentence_that_names_no_person(drifted: Drifted) ->
         "08 updated_at: given is 100.0 % of 50 tickets, was 55.0 % ",
         "08 updated_at: before created_at is 100.0 % of 50 tickets,",
         "11 customer_id: the most frequent is 67.2 % of 58 tickets,",
-        "12 2 ticket(s), expected about 52 (same weekday, 4 weeks b",
+        "12 2 tickets, expected about 52 (same weekday, 4 weeks bef",
         "13 no ticket, expected about 50 (same weekday, 4 weeks bef",
         "14 status: (withheld, 10 characters) in 19 rejected lines ",
         "14 status: triaged in 45 rejected lines of 126 in tickets-",

@@ -159,11 +159,11 @@ DAMAGES = {
     ),
     "a payload of Bronze edited": (
         "update bronze.raw_ticket_event set raw_payload = replace(raw_payload, 'open', 'shut') where asset_id = 1",
-        "1 event(s) whose payload is not that of their fingerprint",
+        "1 payload not of the event's fingerprint",
     ),
     "an event of Bronze removed": (
         "delete from bronze.raw_ticket_event where asset_id = 1",
-        "1 row(s) were completed, Bronze holds 0",
+        "it was completed with 1 row, Bronze holds 0",
     ),
     "a payload edited with its fingerprint": (
         """update bronze.raw_ticket_event set raw_payload = replace(raw_payload, 'open', 'shut'),
@@ -179,7 +179,7 @@ DAMAGES = {
     "a line of Bronze removed": ("delete from bronze.asset_line where asset_id = 1", "line_count: it says 2"),
     "a released row edited": (
         "update release.ticket_row set status = 'closed' where first_release_id = 1",
-        "1 row(s) whose content is not that of their digest",
+        "the content of 1 row is not that of the digest",
     ),
     "a released row removed": (
         "delete from release.ticket_row where first_release_id = 2",

@@ -429,7 +429,7 @@ final as (
         round(expected_count::numeric, 1) as trailing_value,
         round(ticket_count / expected_count::numeric, 4) as score,
         {{ limits.thin_share }} as threshold,
-        case when ticket_count = 0 then 'no ticket' else ticket_count || ' ticket(s)' end
+        case ticket_count when 0 then 'no ticket' when 1 then '1 ticket' else ticket_count || ' tickets' end
         || ', expected about ' || round(expected_count) || ' (same weekday, ' || week_count
         || ' weeks before); fewer than ' || round(100 * {{ limits.thin_share }}) || ' % is thin' as detail
     from low_days
