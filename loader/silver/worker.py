@@ -123,6 +123,9 @@ def _run(request: Run, projects: dict[Project, _Parsed], console: _Console) -> E
 
     # What dbt remembers of an earlier request's anchors.
     reset_metadata_vars()
+    # dbt asks where it is, though every path is given; the folder that this process began in may be gone.
+    if not _has_folder():
+        os.chdir("/")
     manifest = None
     if request.project is not None:
         if request.project not in projects:
@@ -136,6 +139,14 @@ def _run(request: Run, projects: dict[Project, _Parsed], console: _Console) -> E
     if not is_interrupted and (result.exception is not None or (not result.success and result.result is None)):
         error = str(result.exception).strip()
     return Ended(get_invocation_id(), _nodes(result.result), error, is_interrupted)
+
+
+def _has_folder() -> bool:
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _keep(projects: dict[Project, _Parsed], project: Project) -> None:

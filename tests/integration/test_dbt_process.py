@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -152,3 +153,18 @@ def test_an_operation_that_fails_is_told_though_it_has_no_node(database: Warehou
     done = run_dbt(database, ROOT, ["run-operation", "vacuum_silver"])
     assert not done.is_ok
     assert [node.name for node in done.failed] == ["vacuum_silver"]
+
+
+def test_the_folder_that_dbt_was_started_in_may_go(
+    database: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Prevents "dbt build did not run: No such file or directory" of a folder that has nothing to do with it."""
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    dbt._process()._forget()
+    dbt.start_dbt()
+    assert run_dbt(database, ROOT, ["run", "--select", "stg_ops__manifest"]).is_ok
+    (tmp_path / "gone").rmdir()
+    assert run_dbt(database, ROOT, ["run", "--select", "stg_ops__manifest"]).is_ok
+    monkeypatch.chdir(tmp_path)
+    dbt._process()._forget()
