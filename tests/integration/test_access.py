@@ -13,6 +13,8 @@ from loader.warehouse import Role, Warehouse
 from tests.ingests import DAY, declare, run, ticket, write_export
 from tests.shared_warehouse import fresh_database, loader_variables
 
+pytestmark = pytest.mark.usefixtures("replayed")
+
 NOT_ALLOWED = psycopg2.errors.InsufficientPrivilege
 # A view that joins takes no change from anybody.
 IS_A_VIEW = (psycopg2.errors.ObjectNotInPrerequisiteState, psycopg2.errors.WrongObjectType)

@@ -20,6 +20,8 @@ from tests.ingests import as_line, declare, fates, rows, run, settings, silver, 
 from tests.integration.bad_lines import LONG_REJECT_BYTES, OddLine, export_lines
 from tests.shared_warehouse import fresh_database, loader_variables
 
+pytestmark = pytest.mark.usefixtures("replayed")
+
 LINES = export_lines()
 ODD = "tickets-2026-04-17.jsonl"
 MARKED = "tickets-2026-04-18.jsonl"

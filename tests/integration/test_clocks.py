@@ -25,6 +25,8 @@ from tests.ingests import declare, evidence_faults, rows, run, settings, ticket,
 from tests.recoveries import latest_run, planned
 from tests.shared_warehouse import Kept, fresh_database, kept, loader_variables
 
+pytestmark = pytest.mark.usefixtures("replayed")
+
 DAY = "2026-04-17"
 SOURCE = "structured:tickets:test"
 A_DAY = timedelta(days=1)

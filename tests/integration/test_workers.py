@@ -43,6 +43,8 @@ from tests.ingests import declare, fates, rows, run, silver, summary
 from tests.integration.bronze_fixtures import running_attempt
 from tests.shared_warehouse import EMPTY_LAYERS
 
+pytestmark = pytest.mark.usefixtures("replayed")
+
 CONTRACTS = ROOT / "contracts"
 RULESET = load_ruleset(CONTRACTS)
 TERMS = Terms(7, RULESET.sha256, None)

@@ -20,6 +20,8 @@ from tests.property.exports import lines
 from tests.property.oracle import lines_of
 from tests.property.test_fuzz_exports import FIRST_SEED
 
+pytestmark = pytest.mark.usefixtures("replayed")
+
 LINE_COUNT = 150
 FILES = ("tickets-2026-04-17.jsonl", "tickets-2026-04-18.jsonl.gz")
 COMMANDS = (("status",), ("state",), ("diagnose",), ("completeness",), ("verify", "--run", "RUN"))
