@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from loader.contract.record import AcceptedRecord, RejectedRecord
 from loader.contract.ruleset import Ruleset
-from loader.contract.ticket import AcceptedRecord, RejectedRecord
 from loader.ingest import Verdict
 from loader.recovery import apply_plan, make_plan, read_plan
 from loader.warehouse import Warehouse
@@ -150,9 +150,9 @@ def stricter_contract(patch: pytest.MonkeyPatch, version: str, is_refused: Calla
 
     def stricter(ruleset: Ruleset, line: bytes) -> AcceptedRecord | RejectedRecord:
         judged = judge(ruleset, line)
-        if isinstance(judged, AcceptedRecord) and is_refused(judged.ticket_id) and judged.updated_at is None:
+        if isinstance(judged, AcceptedRecord) and is_refused(judged.record_key) and judged.updated_at is None:
             return RejectedRecord(("schema_violation",), "refused by a test", "$", judged.partition_key)
         return judged
 
-    patch.setattr("loader.contract.ruleset.BUSINESS_RULES_VERSION", version)
+    patch.setattr("loader.kinds.ticket.VERSION", version)
     patch.setattr(Ruleset, "judge", stricter)

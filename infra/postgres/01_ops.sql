@@ -218,7 +218,7 @@ create table if not exists ops.asset_partition (
 -- A dlt load counts only once it stands here; row_count and row_digest are read from the tables, never from dlt.
 create table if not exists ops.completed_load (
     load_id text not null,
-    table_name text not null check (table_name in ('raw_ticket_event', 'asset_line', 'rejected_record')),
+    table_name text not null check (table_name in ('record_event', 'asset_line', 'rejected_record')),
     run_id uuid not null,
     attempt integer not null,
     row_count bigint not null,
@@ -227,6 +227,9 @@ create table if not exists ops.completed_load (
     -- Greatest updated_at, or created_at without one, of the load's events by record source: {"<source>": "<instant>"}.
     newest_at jsonb not null default '{}',
     event_number bigint not null default nextval('ops.event_number'),
+    -- How row_digest was computed: 2 as ops.load_content does; 1 as it did before there were kinds, of a load whose rows
+    -- were not what it was completed with when they moved: it stays named.
+    digest_version smallint not null default 2,
     primary key (load_id, table_name),
     foreign key (run_id, attempt) references ops.ingest_run
 );

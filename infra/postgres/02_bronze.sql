@@ -1,29 +1,32 @@
 -- Owner: the loader. Rows come in by dlt only; the tables are ours (types, keys, guards).
 create schema if not exists bronze;
 
--- One row per event, that is per distinct record. Never rewritten.
-create table if not exists bronze.raw_ticket_event (
-    event_id uuid primary key,
+-- One row per event, that is per distinct record. Never rewritten. Each kind has a partition of its own, under the name
+-- that people know (02_kinds.sql); the loader writes to partitions only.
+create table if not exists bronze.record_event (
+    record_kind text not null,
+    event_id uuid not null,
     record_fingerprint bytea not null,
-    source_id text not null,
-    ticket_id text not null,
-    customer_id text not null,
-    -- Instants truncated to the microsecond by the loader, once; every later layer uses these.
+    -- Roles that the kind's declaration gives to fields of the record: the system that wrote it, what it is about, whom.
+    record_source text not null,
+    record_key text not null,
+    person_id text,
+    -- The instant whose UTC day is partition_key, and the one that orders versions before it. Truncated to the
+    -- microsecond by the loader, once; every later layer uses these.
     created_at timestamptz not null,
     updated_at timestamptz,
-    resolved_at timestamptz,
-    sla_due_at timestamptz,
     partition_key date not null,
-    -- Canonical JSON without ingest_batch_id, so that sha256(raw_payload) = record_fingerprint is checked in SQL.
+    -- Canonical JSON without the envelope, so that sha256(raw_payload) = record_fingerprint is checked in SQL.
     raw_payload text not null,
-    -- Of the first delivery, like asset_id and line_number.
-    ingest_batch_id text not null,
+    -- What belongs to the delivery, as JSON. Of the first one, like asset_id and line_number.
+    envelope text not null,
     warning_codes text[] not null,
     asset_id integer not null,
     line_number integer not null,
     run_id uuid not null,
-    _dlt_load_id text not null
-);
+    _dlt_load_id text not null,
+    primary key (event_id, record_kind)
+) partition by list (record_kind);
 
 -- What each physical line is, under a ruleset. Lines tile the asset's decompressed content.
 create table if not exists bronze.asset_line (
@@ -42,17 +45,12 @@ create table if not exists bronze.asset_line (
     check (kind <> 'blank' or partition_key is null)
 );
 create index if not exists asset_line_by_event on bronze.asset_line (event_id);
--- A load, or a ticket, is read without reading what others brought (docs/decisions/0006).
-create index if not exists raw_ticket_event_by_load on bronze.raw_ticket_event (_dlt_load_id);
+-- A load, or a record's key, is read without reading what others brought (docs/decisions/0006).
+create index if not exists record_event_by_load on bronze.record_event (_dlt_load_id);
 create index if not exists asset_line_by_load on bronze.asset_line (_dlt_load_id);
-create index if not exists raw_ticket_event_by_ticket on bronze.raw_ticket_event (ticket_id);
-create index if not exists raw_ticket_event_with_warning on bronze.raw_ticket_event (asset_id)
+create index if not exists record_event_by_key on bronze.record_event (record_key);
+create index if not exists record_event_with_warning on bronze.record_event (asset_id)
 where warning_codes <> '{}';
-
--- Nobody searches by these: their statistics would be most of an ANALYZE.
-alter table bronze.raw_ticket_event
-    alter column raw_payload set statistics 0,
-    alter column record_fingerprint set statistics 0;
 
 create table if not exists bronze.rejected_record (
     asset_id integer not null,
@@ -110,34 +108,28 @@ begin
     return null;
 end $$;
 
-do $$
-declare
-    bronze_table text;
-begin
-    foreach bronze_table in array array['raw_ticket_event', 'asset_line', 'rejected_record'] loop
-        execute format(
-            'create or replace trigger refuse_change before update or delete or truncate on bronze.%I
-             for each statement execute function bronze.refuse_change()', bronze_table);
-        execute format(
-            'create or replace trigger require_live_attempt before insert on bronze.%I
-             for each statement execute function bronze.require_live_attempt()', bronze_table);
-    end loop;
-end $$;
+-- Events as a whole and each kind's, lines and rejects. A statement fires the triggers of the table that it names, and of
+-- no other: each has all of them.
+create or replace view bronze.guarded_table as
+select relation.oid::regclass as relation, relation.relname::text as table_name
+from pg_class as relation
+where
+    relation.oid in ('bronze.record_event'::regclass, 'bronze.asset_line'::regclass, 'bronze.rejected_record'::regclass)
+    or relation.oid in (select inhrelid from pg_inherits where inhparent = 'bronze.record_event'::regclass);
 
 -- Rows and content per load, as they stand now. The loader copies it into ops.completed_load when a load is
 -- complete; reconcile compares the two for ever after. raw_payload and raw_line are left out: SHA-256 covers them.
 create or replace view ops.load_content as
 select
     _dlt_load_id as load_id,
-    'raw_ticket_event' as table_name,
+    'record_event' as table_name,
     count(*) as row_count,
     sum(ops.digest64(concat_ws(
-        '|', event_id, encode(record_fingerprint, 'hex'), source_id, ticket_id, customer_id,
-        ops.instant_text(created_at), ops.instant_text(updated_at),
-        ops.instant_text(resolved_at), ops.instant_text(sla_due_at),
-        partition_key - date '2000-01-01', ingest_batch_id, warning_codes, asset_id, line_number, run_id
+        '|', record_kind, event_id, encode(record_fingerprint, 'hex'), record_source, record_key,
+        coalesce(person_id, '~'), ops.instant_text(created_at), ops.instant_text(updated_at),
+        partition_key - date '2000-01-01', envelope, warning_codes, asset_id, line_number, run_id
     ))) as row_digest
-from bronze.raw_ticket_event
+from bronze.record_event
 group by _dlt_load_id
 union all
 select

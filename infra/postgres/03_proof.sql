@@ -91,7 +91,13 @@ do $$
 declare
     bronze_table text;
 begin
-    foreach bronze_table in array array['raw_ticket_event', 'asset_line', 'rejected_record'] loop
+    for bronze_table in select table_name from bronze.guarded_table loop
+        execute format(
+            'create or replace trigger refuse_change before update or delete or truncate on bronze.%I
+             for each statement execute function bronze.refuse_change()', bronze_table);
+        execute format(
+            'create or replace trigger require_live_attempt before insert on bronze.%I
+             for each statement execute function bronze.require_live_attempt()', bronze_table);
         execute format(
             'create or replace trigger note_update after update on bronze.%I
              referencing old table as old_rows new table as new_rows

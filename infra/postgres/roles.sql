@@ -129,10 +129,13 @@ begin
         where
             relation.relkind in ('r', 'p', 'v', 'm', 'S')
             and relation.relowner <> layer.owner::regrole
-            -- A sequence of an identity column goes with its table.
-            and not exists (
-                select from pg_depend
-                where classid = 'pg_class'::regclass and objid = relation.oid and deptype in ('a', 'i')
+            -- A sequence of an identity column goes with its table. (A partition depends on its table, and does not.)
+            and not (
+                relation.relkind = 'S'
+                and exists (
+                    select from pg_depend
+                    where classid = 'pg_class'::regclass and objid = relation.oid and deptype in ('a', 'i')
+                )
             )
         union all
         select 3, layer.owner, format('routine %s', routine.oid::regprocedure)

@@ -11,7 +11,7 @@ from datetime import datetime
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from loader.bronze.columns import LOAD_ID, RAW_TICKET_EVENT, RUN_ID, BronzeTable
+from loader.bronze.columns import LOAD_ID, RECORD_EVENT, RECORD_KIND, RUN_ID, BronzeTable
 from loader.bronze.rows import Chunk
 
 BATCH_LINES = 50_000
@@ -21,8 +21,8 @@ BATCH_BYTES = 192 * 1024 * 1024
 class Batch:
     """Mutable while one load is gathered; bounded, so that memory does not grow with the files."""
 
-    def __init__(self, run_id: uuid.UUID) -> None:
-        self._constants = {RUN_ID: run_id.bytes}
+    def __init__(self, run_id: uuid.UUID, record_kind: str) -> None:
+        self._constants = {RUN_ID: run_id.bytes, RECORD_KIND: record_kind}
         self.clear()
 
     def clear(self) -> None:
@@ -35,14 +35,14 @@ class Batch:
 
     def add(self, chunk: Chunk) -> None:
         """Take the chunk's rows; an event that this batch has already is left out."""
-        events = chunk.tables[RAW_TICKET_EVENT.name]
+        events = chunk.tables[RECORD_EVENT.name]
         places = []
         for place, event_id in enumerate(events.column("event_id").to_pylist()):
             if event_id not in self._seen:
                 self._seen.add(event_id)
                 places.append(place)
         if len(places) < events.num_rows:
-            tables = {**chunk.tables, RAW_TICKET_EVENT.name: events.take(pa.array(places, pa.int64()))}
+            tables = {**chunk.tables, RECORD_EVENT.name: events.take(pa.array(places, pa.int64()))}
             chunk = replace(chunk, tables=tables)
         self._chunks.append(chunk)
         self._bytes += sum(int(table.nbytes) for table in chunk.tables.values())
@@ -63,7 +63,7 @@ class Batch:
     @property
     def window(self) -> tuple[datetime, datetime] | None:
         """First and last created_at of the batch's events, UTC; None without events."""
-        instants = [chunk.tables[RAW_TICKET_EVENT.name].column("created_at") for chunk in self._chunks]
+        instants = [chunk.tables[RECORD_EVENT.name].column("created_at") for chunk in self._chunks]
         found = pc.min_max(pa.chunked_array([part for column in instants for part in column.chunks], instants[0].type))
         first, last = found["min"].as_py(), found["max"].as_py()
         return None if first is None else (first, last)

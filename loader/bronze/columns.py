@@ -14,6 +14,7 @@ import pyarrow as pa
 
 # What all rows of a load share: the load adds it, the reader does not know it.
 RUN_ID = "run_id"
+RECORD_KIND = "record_kind"
 LOAD_ID = "_dlt_load_id"
 _INSTANT = pa.timestamp("us", "UTC")
 _TEXT_LIST = pa.list_(pa.string())
@@ -46,7 +47,7 @@ class BronzeTable:
     @property
     def read_schema(self) -> pa.Schema:
         """The columns that a reader fills."""
-        return pa.schema([field for field in self.arrow_schema if field.name not in (RUN_ID, LOAD_ID)])
+        return pa.schema([field for field in self.arrow_schema if field.name not in (RECORD_KIND, RUN_ID, LOAD_ID)])
 
     def dlt_columns(self, *, is_text: bool = False) -> dict[str, dict[str, Any]]:
         """dlt's hints; `is_text`: for rows of csv_route, whose bytes and lists are text."""
@@ -57,22 +58,22 @@ class BronzeTable:
         return found
 
 
-RAW_TICKET_EVENT = BronzeTable(
-    "raw_ticket_event",
+# Of every kind; its rows are loaded into the kind's own partition.
+RECORD_EVENT = BronzeTable(
+    "record_event",
     ("event_id",),
     (
+        ("record_kind", "text", False),
         ("event_id", "uuid", False),
         ("record_fingerprint", "bytea", False),
-        ("source_id", "text", False),
-        ("ticket_id", "text", False),
-        ("customer_id", "text", False),
+        ("record_source", "text", False),
+        ("record_key", "text", False),
+        ("person_id", "text", True),
         ("created_at", "timestamptz", False),
         ("updated_at", "timestamptz", True),
-        ("resolved_at", "timestamptz", True),
-        ("sla_due_at", "timestamptz", True),
         ("partition_key", "date", False),
         ("raw_payload", "text", False),
-        ("ingest_batch_id", "text", False),
+        ("envelope", "text", False),
         ("warning_codes", "text[]", False),
         ("asset_id", "integer", False),
         ("line_number", "integer", False),
@@ -115,4 +116,4 @@ REJECTED_RECORD = BronzeTable(
     ),
 )
 
-BRONZE = (RAW_TICKET_EVENT, ASSET_LINE, REJECTED_RECORD)
+BRONZE = (RECORD_EVENT, ASSET_LINE, REJECTED_RECORD)

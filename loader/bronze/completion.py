@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg2.extras import Json, execute_values
 
-from loader.bronze.columns import BRONZE, RAW_TICKET_EVENT
+from loader.bronze.columns import BRONZE, RECORD_EVENT
 from loader.errors import CheckFailedError
 from loader.runs.anchors import Attempt
 
@@ -56,7 +56,7 @@ def complete(
         # 6,000 rows says what they are.
         cursor.execute(
             "set local default_statistics_target = 20;"
-            " analyze bronze.raw_ticket_event, bronze.asset_line, bronze.rejected_record, ops.asset_partition,"
+            " analyze bronze.record_event, bronze.asset_line, bronze.rejected_record, ops.asset_partition,"
             " ops.asset_index, ops.completed_load, ops.source_asset, ops.manifest_asset"
         )
 
@@ -73,9 +73,9 @@ def _record_loads(cursor: Any, attempt: Attempt, load_ids: Sequence[str]) -> Non
     )
     contents = {(load_id, table_name): content for load_id, table_name, *content in cursor.fetchall()}
     cursor.execute(
-        "select load_id, jsonb_object_agg(source_id, newest_at) from ("
-        "  select _dlt_load_id as load_id, source_id, max(coalesce(updated_at, created_at)) as newest_at"
-        "  from bronze.raw_ticket_event where _dlt_load_id = any(%s) group by _dlt_load_id, source_id"
+        "select load_id, jsonb_object_agg(record_source, newest_at) from ("
+        "  select _dlt_load_id as load_id, record_source, max(coalesce(updated_at, created_at)) as newest_at"
+        "  from bronze.record_event where _dlt_load_id = any(%s) group by _dlt_load_id, record_source"
         ") as newest group by load_id",
         (list(load_ids),),
     )
@@ -91,7 +91,7 @@ def _record_loads(cursor: Any, attempt: Attempt, load_ids: Sequence[str]) -> Non
                 str(attempt.run_id),
                 attempt.number,
                 *contents.get((load_id, table.name), (0, 0)),
-                Json(newest.get(load_id, {}) if table is RAW_TICKET_EVENT else {}),
+                Json(newest.get(load_id, {}) if table is RECORD_EVENT else {}),
             )
             for load_id in load_ids
             for table in BRONZE

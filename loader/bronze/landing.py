@@ -37,7 +37,7 @@ def land(read: Iterable[Chunk | AssetReading], loader: BronzeLoader, progress: C
     """
     load_ids: list[str] = []
     readings = []
-    batch = Batch(loader.run_id)
+    batch = Batch(loader.run_id, loader.kind.name)
 
     def load() -> None:
         load_ids.append(loader.load(batch))

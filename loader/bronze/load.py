@@ -8,7 +8,7 @@ an explicit typed window and rows in must equal rows out (it drops late rows sil
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 from psycopg2 import sql
 
 from loader.bronze.batch import Batch
-from loader.bronze.columns import BRONZE, RAW_TICKET_EVENT, BronzeTable
+from loader.bronze.columns import BRONZE, RECORD_EVENT, BronzeTable
 from loader.bronze.csv_route import as_text
 from loader.config import FileFormat
 from loader.errors import InfrastructureError
@@ -29,6 +29,7 @@ from loader.warehouse.connection import unbounded
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from loader.kinds import Kind
     from loader.warehouse import Warehouse
 
 # A merge looks its keys up: reading the table instead, as the planner likes to, would make a load cost what exists.
@@ -42,8 +43,10 @@ def staging_dataset(attempt: Attempt, worker: int = 0) -> str:
 
 
 class BronzeLoader:
-    """Loads batches for one worker of one attempt. Rows are invisible until the attempt's loads are completed.
+    """Loads batches of one kind for one worker of one attempt. Rows are invisible until the attempt's loads are
+    completed.
 
+    Events go into the partition of their kind by its own name: dlt knows no partitioned table.
     `file_format`: how rows travel; parquet by ADBC's binary COPY, csv by PostgreSQL's own, as text. `turn` is entered
     around each load: no other worker's load may run inside it.
     """
@@ -53,6 +56,7 @@ class BronzeLoader:
         warehouse: Warehouse,
         attempt: Attempt,
         working_root: Path,
+        kind: Kind,
         *,
         file_format: FileFormat = "parquet",
         worker: int = 0,
@@ -64,11 +68,14 @@ class BronzeLoader:
 
         take_own_settings(working_root / attempt.label / str(worker))
 
+        assert kind.landing is not None
         self.run_id = attempt.run_id
+        self.kind = kind
+        self._tables = {table.name: table.name for table in BRONZE} | {RECORD_EVENT.name: kind.landing.bronze}
         self._turn = turn
         self._file_format = file_format
         dataset = staging_dataset(attempt, worker)
-        server_version = _create_staging(warehouse, dataset)
+        server_version = _create_staging(warehouse, dataset, self._tables.values())
         self._pipeline = dlt.pipeline(
             pipeline_name=f"bronze_{attempt.label}_{worker}",
             pipelines_dir=str(working_root / attempt.label / str(worker)),
@@ -99,7 +106,9 @@ class BronzeLoader:
         if self._pipeline.has_pending_data:
             raise self._failure("a package of an earlier load is pending; a pending package is never resumed")
         try:
-            self._pipeline.extract(_source(batch, self._file_format), loader_file_format=self._file_format)
+            self._pipeline.extract(
+                _source(batch, self._tables, self._file_format), loader_file_format=self._file_format
+            )
             normalized = self._pipeline.normalize()
             with self._turn():
                 info = self._pipeline.load()
@@ -114,9 +123,10 @@ class BronzeLoader:
         if len(info.loads_ids) != 1:
             raise self._failure(f"one batch became the packages {info.loads_ids}, expected exactly one")
         for table in BRONZE:
-            counted, expected = normalized.row_counts.get(table.name, 0), batch.row_count(table)
+            name = self._tables[table.name]
+            counted, expected = normalized.row_counts.get(name, 0), batch.row_count(table)
             if counted != expected:
-                raise self._failure(f"dlt took {counted} of {expected} rows for bronze.{table.name}")
+                raise self._failure(f"dlt took {counted} of {expected} rows for bronze.{name}")
         return str(info.loads_ids[0])
 
     def _failure(self, reason: str) -> InfrastructureError:
@@ -126,7 +136,8 @@ class BronzeLoader:
         )
 
 
-def _source(batch: Batch, file_format: FileFormat) -> Any:
+def _source(batch: Batch, names: Mapping[str, str], file_format: FileFormat) -> Any:
+    """`names`: of the tables that the rows go into."""
     import dlt
 
     first, last = _window(batch)
@@ -143,12 +154,12 @@ def _source(batch: Batch, file_format: FileFormat) -> Any:
         for table in BRONZE:
             yield dlt.resource(
                 rows_of(table),
-                name=table.name,
+                name=names[table.name],
                 primary_key=list(table.key),
                 write_disposition={"disposition": "merge", "strategy": "insert-only"},
                 columns=cast(Any, table.dlt_columns(is_text=file_format == "csv")),
                 max_table_nesting=0,
-                incremental=window if table is RAW_TICKET_EVENT else None,
+                incremental=window if table is RECORD_EVENT else None,
             )
 
     return bronze()
@@ -163,16 +174,16 @@ def _window(batch: Batch) -> tuple[datetime, datetime]:
     return batch.window or (nothing, nothing)
 
 
-def _create_staging(warehouse: Warehouse, dataset: str) -> int:
+def _create_staging(warehouse: Warehouse, dataset: str, tables: Iterable[str]) -> int:
     """Staging tables with the types of Bronze's, which dlt then takes as they are, and outside the log. Returns the
     server's version, as psycopg2 counts them."""
     with closing(warehouse.connect()) as connection, connection, connection.cursor() as cursor:
         schema = sql.Identifier(dataset)
         cursor.execute(sql.SQL("create schema {}").format(schema))
-        for table in BRONZE:
+        for table in tables:
             cursor.execute(
                 sql.SQL("create unlogged table {schema}.{table} (like bronze.{table})").format(
-                    schema=schema, table=sql.Identifier(table.name)
+                    schema=schema, table=sql.Identifier(table)
                 )
             )
         return int(connection.server_version)

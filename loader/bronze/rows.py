@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from loader.bounds import KEPT_LINE_BYTES
-from loader.bronze.columns import ASSET_LINE, BRONZE, RAW_TICKET_EVENT, REJECTED_RECORD
-from loader.contract.ticket import AcceptedRecord, RejectedRecord
+from loader.bronze.columns import ASSET_LINE, BRONZE, RECORD_EVENT, REJECTED_RECORD
+from loader.contract.record import AcceptedRecord, RejectedRecord
 from loader.reader import Line
 
 CHUNK_LINES = 10_000
@@ -57,20 +57,18 @@ class Rows:
 
     def add_event(self, asset_id: int, line: Line, record: AcceptedRecord) -> None:
         self._bytes += len(record.canonical)
-        self._rows[RAW_TICKET_EVENT.name].append(
+        self._rows[RECORD_EVENT.name].append(
             (
                 record.record_fingerprint[:16],
                 record.record_fingerprint,
-                record.source_id,
-                record.ticket_id,
-                record.customer_id,
+                record.record_source,
+                record.record_key,
+                record.person_id,
                 record.created_at,
                 record.updated_at,
-                record.resolved_at,
-                record.sla_due_at,
                 record.partition_key,
                 record.canonical,
-                record.ingest_batch_id,
+                record.envelope,
                 record.warning_codes,
                 asset_id,
                 line.number,

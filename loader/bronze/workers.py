@@ -176,6 +176,7 @@ def _work(connection: Connection, number: int, order: Order) -> Landed:
         order.warehouse,
         order.attempt,
         order.working_root,
+        ruleset.kind,
         file_format=order.file_format,
         worker=number,
         turn=turn,

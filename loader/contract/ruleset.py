@@ -1,9 +1,10 @@
-"""The ruleset: contract, business rules and reader version under one SHA-256, and the judge of a line."""
+"""The ruleset of a kind: contract, business rules and reader version under one SHA-256, and the judge of a line."""
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,41 +15,51 @@ from loader.contract.explain import REJECT_CODES, Explainer
 from loader.contract.foreign_format import JSON_DOCUMENT, ONE_ARRAY, begins_document, foreign_bytes
 from loader.contract.lenient_json import has_duplicate_key, has_nul
 from loader.contract.reasons import load_reason_codes
+from loader.contract.record import AcceptedRecord, RejectedRecord
+from loader.contract.rules import Rules, load_rules
 from loader.contract.schema import compile_schema, read_contract_file
-from loader.contract.ticket import (
-    BUSINESS_RULES_VERSION,
-    WARNING_CODES,
-    AcceptedRecord,
-    RejectedRecord,
-    is_pii_unredacted,
-    warnings_of,
-)
 from loader.contract.timestamps import TimestampError, parse_instant
 from loader.errors import CommandUsageError, RefusedError
+from loader.kinds import Kind, Landing, load_kinds, schema_file
 from loader.line_ends import committed
 
 CONTRACT_REF = "ticket_v1"
-CONTRACT_FILE = f"kinds/{CONTRACT_REF}/schema.json"
 
-# Raise it when the reader splits bytes into lines, or calls a line blank, in another way.
+# Raise it when the reader splits bytes into lines, or calls a line blank, in another way, or when what this package
+# rejects, warns of or explains of any kind's lines changes.
 READER_VERSION = "1"
+
+UPDATED_BEFORE_CREATED = "updated_before_created"
+UNCLEAR_IDENTITY = "unclear_identity"
+WARNING_CODES = frozenset({UPDATED_BEFORE_CREATED, UNCLEAR_IDENTITY})
 
 _ESCAPED_NUL = b"\\u0000"
 
 
 @dataclass(frozen=True, slots=True)
 class Ruleset:
-    """Judges lines. Two rulesets of the same `sha256` give every line the same fate.
+    """Judges lines of one kind. Two rulesets of the same `sha256` give every line the same fate.
 
     `components` names what the digest covers: the contract's text, the line reason codes and the versions of
     business rules and reader. Library versions are not part of it: the contract tests pin what they accept.
     """
 
-    contract_ref: str
+    kind: Kind
     sha256: str
     components: dict[str, str]
+    _landing: Landing
+    _rules: Rules
     _validator: jsonschema_rs.Draft202012Validator
     _explainer: Explainer
+
+    @property
+    def contract_ref(self) -> str:
+        return self.kind.name
+
+    @property
+    def envelope(self) -> tuple[str, ...]:
+        """Fields of the delivery: outside a record's fingerprint."""
+        return self._landing.envelope
 
     def judge(self, line: bytes) -> AcceptedRecord | RejectedRecord:
         """The fate of one line: without its terminator, not blank, at most the reader's MAX_LINE_BYTES long.
@@ -60,7 +71,7 @@ class Ruleset:
             record = orjson.loads(line)
         except orjson.JSONDecodeError as error:
             return self._explainer.explain(line, f"{error.msg} (character {error.pos})")
-        if not self._validator.is_valid(record) or is_pii_unredacted(record):
+        if not self._validator.is_valid(record) or self._rules.is_refused(record):
             return self._explainer.explain(line)
         # orjson keeps the last of duplicate keys: what it writes back is then shorter than the line.
         if orjson.dumps(record) != line and has_duplicate_key(line, record):
@@ -68,30 +79,43 @@ class Ruleset:
         # Most lines have no escape at all, and that is found sooner.
         if b"\\" in line and _ESCAPED_NUL in line and has_nul(record):
             return self._explainer.explain(line)
+        landing, roles = self._landing, self._landing.roles
+        instants: dict[str, datetime | None] = {}
         try:
-            created_at = parse_instant(record["created_at"])
-            updated_at = None if (text := record.get("updated_at")) is None else parse_instant(text)
-            resolved_at = None if (text := record.get("resolved_at")) is None else parse_instant(text)
-            sla_due_at = None if (text := record.get("sla_due_at")) is None else parse_instant(text)
+            for name in landing.instants:
+                text = record.get(name)
+                instants[name] = None if text is None else parse_instant(text)
         except TimestampError:
             return self._explainer.explain(line)
-        ingest_batch_id = record.pop("ingest_batch_id")
+        created_at = instants[roles.partition]
+        assert created_at is not None  # its field is required, and no null
+        updated_at = None if roles.updated is None else instants[roles.updated]
+        source = self.kind.name if roles.source is None else record[roles.source]
+        person = None if roles.person is None else record.get(roles.person)
+        warning_codes = self._rules.warnings(record, instants)
+        if updated_at is not None and updated_at < created_at:
+            warning_codes.append(UPDATED_BEFORE_CREATED)
+        if is_unclear(source) or (person is not None and is_unclear(person)):
+            warning_codes.append(UNCLEAR_IDENTITY)
+        envelope = {name: record.pop(name) for name in landing.envelope if name in record}
         canonical = orjson.dumps(record, option=orjson.OPT_SORT_KEYS)
-        ticket_id, source_id, customer_id = record["ticket_id"], record["source_id"], record["customer_id"]
         return AcceptedRecord(
             canonical,
             hashlib.sha256(canonical).digest(),
-            ticket_id,
-            source_id,
-            customer_id,
-            ingest_batch_id,
+            record[roles.key],
+            source,
+            person,
+            orjson.dumps(envelope, option=orjson.OPT_SORT_KEYS),
             created_at,
             updated_at,
-            resolved_at,
-            sla_due_at,
             created_at.date(),
-            warnings_of(ticket_id, (source_id, customer_id), created_at, updated_at, resolved_at),
+            tuple(sorted(warning_codes)),
         )
+
+
+def is_unclear(identity: str) -> bool:
+    """True for an id that is empty, begins or ends with a blank, or holds a character that cannot be seen."""
+    return not identity or identity[0] == " " or identity[-1] == " " or not identity.isprintable()
 
 
 def too_long(length: int, head: bytes) -> RejectedRecord:
@@ -122,16 +146,19 @@ def load_same_ruleset(contracts_folder: Path, sha256: str) -> Ruleset:
 
 
 def load_ruleset(contracts_folder: Path) -> Ruleset:
-    """The ruleset of a contracts folder; reads two files.
+    """The ruleset of a contracts folder.
 
-    Raises CommandUsageError when a file is missing or broken, when the contract uses a keyword that no reason
-    code explains, or when a code that the judge gives is not in the list.
+    Raises CommandUsageError when a declaration is refused, when a file is missing or broken, when the contract uses a
+    keyword that no reason code explains, or when a code that the judge gives is not in the list.
     """
-    path = contracts_folder / CONTRACT_FILE
+    kind = load_kinds(contracts_folder)[CONTRACT_REF]
+    assert kind.landing is not None
+    rules = load_rules(kind.rules)
+    path = schema_file(contracts_folder, kind.name)
     content, contract = read_contract_file(path)
     reasons = load_reason_codes(contracts_folder)
-    unlisted = REJECT_CODES - reasons.codes("line", "reject")
-    unlisted |= WARNING_CODES - reasons.codes("line", "warn")
+    unlisted = (REJECT_CODES | rules.REJECT_CODES) - reasons.codes("line", "reject")
+    unlisted |= (WARNING_CODES | rules.WARNING_CODES) - reasons.codes("line", "warn")
     if unlisted:
         raise CommandUsageError(
             f"{contracts_folder / 'reason_codes.json'}: expected every line code that the judge gives, "
@@ -139,18 +166,20 @@ def load_ruleset(contracts_folder: Path) -> Ruleset:
             next_command="git status contracts",
         )
     components = {
-        "contract_ref": CONTRACT_REF,
+        "contract_ref": kind.name,
         "contract_sha256": hashlib.sha256(committed(content)).hexdigest(),
         "line_reason_codes_sha256": reasons.digest("line"),
-        "business_rules_version": BUSINESS_RULES_VERSION,
+        "business_rules_version": rules.VERSION,
         "reader_version": READER_VERSION,
     }
     return Ruleset(
-        contract_ref=CONTRACT_REF,
-        sha256=_digest(components),
-        components=components,
-        _validator=compile_schema(contract, path),
-        _explainer=Explainer(contract, path),
+        kind,
+        _digest(components),
+        components,
+        kind.landing,
+        rules,
+        compile_schema(contract, path),
+        Explainer(contract, path, kind.landing.roles.partition, rules),
     )
 
 

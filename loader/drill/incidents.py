@@ -20,9 +20,9 @@ _SAMPLES = ("tickets-2026-04-15.jsonl.gz", "tickets-2026-04-16.jsonl", "tickets-
 _LINES_IN = """
 select count(*) from bronze.asset_line as line
 inner join ops.completed_load as load on load.load_id = line._dlt_load_id and load.table_name = 'asset_line'
-inner join bronze.raw_ticket_event as event on event.event_id = line.event_id
+inner join bronze.record_event as event on event.event_id = line.event_id
 inner join ops.completed_load as landing
-    on landing.load_id = event._dlt_load_id and landing.table_name = 'raw_ticket_event'
+    on landing.load_id = event._dlt_load_id and landing.table_name = 'record_event'
 where line.kind = 'record' and line.partition_key = %s
 """
 
@@ -35,7 +35,7 @@ where partition_key = %s order by ticket_id
 _LEFT_BEHIND = """
 select
     (select count(*) from (
-        select _dlt_load_id as load_id, 'raw_ticket_event' as table_name from bronze.raw_ticket_event
+        select _dlt_load_id as load_id, 'record_event' as table_name from bronze.record_event
         union all select _dlt_load_id, 'asset_line' from bronze.asset_line
         union all select _dlt_load_id, 'rejected_record' from bronze.rejected_record
     ) as landed where (load_id, table_name) not in (select load_id, table_name from ops.completed_load)),

@@ -40,7 +40,10 @@ _SESSION = "omnisupport-drill"
 _MARK = "_drill_"
 _TOKEN_LENGTH = 12
 _FOLDER = "omnisupport-drill-"
-_IS_STOPPED = "select 1 from pg_locks where not granted and relation = 'bronze.raw_ticket_event'::regclass"
+_IS_STOPPED = (
+    "select 1 from pg_locks where not granted and relation in"
+    " (select inhrelid from pg_inherits where inhparent = 'bronze.record_event'::regclass)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +102,7 @@ class Scratch:
         process = None
         try:
             with holder, holder.cursor() as cursor:
-                cursor.execute("lock table bronze.raw_ticket_event in share mode")
+                cursor.execute("lock table bronze.record_event in share mode")
                 process = subprocess.Popen(
                     [*_loader(), *words],
                     cwd=self.project_root,

@@ -32,6 +32,7 @@ _BATCH = 500
 _SCHEMAS = {
     "run_evidence_v1": ("run_evidence/run_evidence_v1.schema.json", False),
     "erasure_evidence_v1": ("privacy/erasure_evidence_v1.schema.json", False),
+    "migration_evidence_v1": ("migration/migration_evidence_v1.schema.json", False),
     "release_evidence_v1": ("release_evidence/release_evidence_v1.schema.json", True),
 }
 
@@ -97,7 +98,7 @@ left join (
 ) as line using (partition_key)
 left join (
     select partition_key, count(*) as forged_count
-    from bronze.raw_ticket_event
+    from bronze.record_event
     where sha256(convert_to(raw_payload, 'UTF8')) <> record_fingerprint
     group by partition_key
 ) as event using (partition_key)
@@ -109,13 +110,13 @@ left join (
 _LANDED = """
 with
 brought as (
-    select event.ticket_id, event.partition_key, max(load.event_number) as event_number
-    from bronze.raw_ticket_event as event
-    inner join ops.completed_load as load on load.load_id = event._dlt_load_id and load.table_name = 'raw_ticket_event'
-    group by event.ticket_id, event.partition_key
+    select event.record_key, event.partition_key, max(load.event_number) as event_number
+    from bronze.record_event as event
+    inner join ops.completed_load as load on load.load_id = event._dlt_load_id and load.table_name = 'record_event'
+    group by event.record_key, event.partition_key
 ),
 changed as (
-    select partition_key, max(event_number) over (partition by ticket_id) as event_number from brought
+    select partition_key, max(event_number) over (partition by record_key) as event_number from brought
     union all
     select line.partition_key, max(load.event_number)
     from bronze.asset_line as line

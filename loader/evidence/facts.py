@@ -292,7 +292,7 @@ def _warnings(cursor: Any, key: tuple[str, int]) -> dict[str, tuple[int, str | N
     that it is about."""
     there = built(cursor)
     there.execute(
-        "select code, count(*), min(event.ticket_id) from bronze.raw_ticket_event as event"
+        "select code, count(*), min(event.record_key) from bronze.record_event as event"
         " inner join staging.stg_bronze__asset_line as line using (event_id, asset_id, line_number)"
         " cross join unnest(event.warning_codes) as code"
         f" where event.warning_codes <> '{{}}' and event.asset_id in ({_RUN_ASSETS}) group by code",
@@ -300,7 +300,7 @@ def _warnings(cursor: Any, key: tuple[str, int]) -> dict[str, tuple[int, str | N
     )
     warnings = {str(code): (int(count), example) for code, count, example in there.fetchall()}
     cursor.execute(
-        "select count(*), min(event.ticket_id) from bronze.raw_ticket_event as event"
+        "select count(*), min(event.record_key) from bronze.record_event as event"
         " inner join ops.ingest_run as run on event._dlt_load_id = any(run.dlt_load_ids)"
         " where run.run_id = %s and run.attempt = %s and event.updated_at > run.started_at + interval '5 minutes'",
         key,

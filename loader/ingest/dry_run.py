@@ -13,8 +13,8 @@ from typing import Any
 from loader.bronze import judged_lines
 from loader.config import Settings
 from loader.contract.reasons import load_reason_codes
+from loader.contract.record import AcceptedRecord
 from loader.contract.ruleset import Ruleset, load_ruleset
-from loader.contract.ticket import AcceptedRecord
 from loader.evidence.facts import in_words
 from loader.evidence.files import require_writable, write_json
 from loader.gate import AssetJudgement, Finding, GateReport, base_folder, inspect_manifest, withhold
@@ -166,7 +166,7 @@ def _read(
         if isinstance(record, AcceptedRecord) and record.warning_codes:
             forecast.warnings.update(record.warning_codes)
             for code in record.warning_codes:
-                forecast.examples.setdefault(code, f"line {line.number:,}, {record.ticket_id}")
+                forecast.examples.setdefault(code, f"line {line.number:,}, {record.record_key}")
         if record is None:
             forecast.fates["blank"] += 1
         elif not isinstance(record, AcceptedRecord):
@@ -205,9 +205,9 @@ class _KnownEvents:
             return
         with self._connection, self._connection.cursor() as cursor:
             cursor.execute(
-                "select event.event_id::text from bronze.raw_ticket_event as event"
+                "select event.event_id::text from bronze.record_event as event"
                 " inner join ops.completed_load as load"
-                " on load.load_id = event._dlt_load_id and load.table_name = 'raw_ticket_event'"
+                " on load.load_id = event._dlt_load_id and load.table_name = 'record_event'"
                 " where event.event_id = any(%s::uuid[])",
                 ([event_id.hex() for event_id in event_ids],),
             )

@@ -310,7 +310,11 @@ class Execution(Proving):
         read = read_assets(to_read, terms, self._ruleset, line_limit=self._task.line_limit)
         with in_own_environment():
             loader = BronzeLoader(
-                self._warehouse, self.attempt, self._working_root, file_format=self._settings.load_format
+                self._warehouse,
+                self.attempt,
+                self._working_root,
+                self._ruleset.kind,
+                file_format=self._settings.load_format,
             )
             return land(read, loader, progressed)
 

@@ -37,6 +37,11 @@ class Roles:
     source: str | None = None
     person: str | None = None
 
+    @property
+    def updated(self) -> str | None:
+        """The field that orders versions before the partition's instant does; None: nothing does."""
+        return self.version[0] if self.version[0] != self.partition else None
+
 
 @dataclass(frozen=True, slots=True)
 class Landing:
@@ -52,10 +57,16 @@ class Landing:
     envelope: tuple[str, ...]
     fields: tuple[Field, ...]
 
+    @property
+    def instants(self) -> tuple[str, ...]:
+        """Names of the fields of that type."""
+        return tuple(field.name for field in self.fields if field.type == "instant")
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """`name` is a manifest's contract_ref. `landing` None: known to manifests and the gate, and not landed yet."""
+    """`name` is a manifest's contract_ref. `landing` None: known to manifests and the gate, and not landed yet.
+    `rules`: the module of loader.kinds that says what its schema cannot, None where the schema says everything."""
 
     name: str
     title: str
@@ -64,6 +75,7 @@ class Kind:
     source_types: tuple[str, ...]
     asset_types: tuple[str, ...]
     landing: Landing | None
+    rules: str | None = None
 
     @property
     def is_landed(self) -> bool:

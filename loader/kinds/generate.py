@@ -1,4 +1,4 @@
-"""What dbt has to know of the kinds, written as macros."""
+"""What PostgreSQL and dbt have to know of the kinds, written as SQL and as a macro."""
 
 from __future__ import annotations
 
@@ -9,15 +9,38 @@ import orjson
 
 from loader.kinds.declaration import Field, Kind
 
-MACRO_FILE = Path("dbt_project/macros/kinds/declared_kinds.sql")
+_ORIGIN = "Written by `python -m loader.kinds` from contracts/kinds; a test compares them."
 
-_HEADER = """\
-{#- Written by `python -m loader.kinds` from contracts/kinds; a test compares them. -#}
+
+def generated_files(kinds: Mapping[str, Kind]) -> dict[Path, str]:
+    """Each file, by its path in the repository. Every name in them is a plain identifier by the schema of declarations:
+    nothing needs an escape."""
+    return {
+        Path("dbt_project/macros/kinds/declared_kinds.sql"): _macro(kinds),
+        Path("infra/postgres/02_kinds.sql"): _tables(kinds),
+    }
+
+
+def _tables(kinds: Mapping[str, Kind]) -> str:
+    """A partition of Bronze for each landed kind."""
+    made = "".join(
+        f"create table if not exists bronze.{kind.landing.bronze} partition of bronze.record_event"
+        f" for values in ('{name}');\n"
+        for name, kind in kinds.items()
+        if kind.landing is not None
+    )
+    return f"""\
+-- {_ORIGIN}
+{made}
+-- Nobody searches by these: their statistics would be most of an ANALYZE.
+alter table bronze.record_event
+    alter column raw_payload set statistics 0,
+    alter column record_fingerprint set statistics 0;
 """
 
 
-def as_macro(kinds: Mapping[str, Kind]) -> str:
-    """The landed kinds. Every name is a plain identifier by the schema of declarations: nothing needs an escape."""
+def _macro(kinds: Mapping[str, Kind]) -> str:
+    """The landed kinds and their fields."""
     declared = "".join(
         f'        "{name}": [\n'
         + "".join(f"            {_entry(field, kind.landing.envelope)},\n" for field in kind.landing.fields)
@@ -25,7 +48,8 @@ def as_macro(kinds: Mapping[str, Kind]) -> str:
         for name, kind in kinds.items()
         if kind.landing is not None
     )
-    return f"{_HEADER}{{% macro declared_kinds() -%}}\n    {{{{ return({{\n{declared}    }}) }}}}\n{{%- endmacro %}}\n"
+    header = f"{{#- {_ORIGIN} -#}}\n{{% macro declared_kinds() -%}}\n"
+    return f"{header}    {{{{ return({{\n{declared}    }}) }}}}\n{{%- endmacro %}}\n"
 
 
 def _entry(field: Field, envelope: tuple[str, ...]) -> str:

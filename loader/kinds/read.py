@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,11 @@ _SCHEMA_OF_KINDS = "kind_v1.schema.json"
 _OF_PERSONS = ("personal", "free_text")
 # A fault: where in the declaration, as keys from the top, and what is wrong there.
 _Fault = tuple[tuple[str, ...], str]
+
+
+def schema_file(contracts: Path, kind: str) -> Path:
+    """The schema of a kind's records."""
+    return contracts / KINDS_FOLDER / kind / _SCHEMA
 
 
 def load_kinds(contracts: Path) -> Mapping[str, Kind]:
@@ -90,6 +96,7 @@ def _kind(declared: Mapping[str, Any], folder: Path) -> tuple[Kind, list[_Fault]
         tuple(declared["source_types"]),
         tuple(declared["asset_types"]),
         landing,
+        declared.get("rules"),
     )
     return kind, faults
 
@@ -109,6 +116,8 @@ def _landing(declared: Mapping[str, Any], folder: Path) -> tuple[Landing, list[_
     roles = Roles(**{**declared["roles"], "version": tuple(declared["roles"]["version"])})
     envelope = tuple(declared.get("envelope", ()))
     faults += [*_contradictions(fields, roles, envelope)]
+    if (rules := declared.get("rules")) is not None and find_spec(f"{__package__}.{rules}") is None:
+        faults.append((("rules",), f"loader/kinds/{rules}.py is not there"))
     return Landing(declared["bronze"], declared["silver"], roles, envelope, fields), faults
 
 
@@ -153,6 +162,8 @@ def _contradictions(fields: tuple[Field, ...], roles: Roles, envelope: tuple[str
     yield from expected("partition", roles.partition, "instant", is_required=True)
     for name in roles.version:
         yield from expected("version", name, "instant", is_required=name == roles.version[-1])
+    if len(roles.version) > 1 and roles.version[1:] != (roles.partition,):
+        yield ("roles", "version"), f"expected one field, and after it {roles.partition} where a record may lack it"
     person = by_name.get(roles.person or "")
     if person is not None and person.level not in ("pseudonymous", "personal"):
         yield ("fields", person.name), f"{person.name} stands for a person: its level is {person.level}"

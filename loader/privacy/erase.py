@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from loader.warehouse import Warehouse
 
 # Nobody reads them but the loader and dbt: they are written anew, so that no page keeps a dead row.
-_WRITTEN_ANEW = ("bronze.raw_ticket_event", "bronze.rejected_record")
+_WRITTEN_ANEW = ("bronze.record_event", "bronze.rejected_record")
 # Readers are on them, or they hold keys only: their empty places are used again, and nobody waits for a lock.
 _VACUUMED = (
     "bronze.asset_line",

@@ -36,29 +36,29 @@ select asset.asset_id, asset.raw_zone_key, asset.content_encoding,
     array(select distinct entry.source_url_or_path from ops.manifest_asset as entry
         where entry.asset_id = asset.asset_id order by 1) as source_paths,
     -- Lines of the person that Bronze knows, for an object that is gone.
-    array(select distinct line.line_number from bronze.raw_ticket_event as event
+    array(select distinct line.line_number from bronze.record_event as event
         inner join bronze.asset_line as line on line.event_id = event.event_id
-        where event.customer_id = %(customer)s and line.asset_id = asset.asset_id order by 1) as known_lines
+        where event.person_id = %(customer)s and line.asset_id = asset.asset_id order by 1) as known_lines
 from ops.source_asset as asset order by asset.asset_id
 """
 
 _COUNTS = """
 select
-    (select count(*) from bronze.raw_ticket_event where customer_id = %(customer)s) as event_count,
-    (select count(distinct ticket_id) from bronze.raw_ticket_event where customer_id = %(customer)s) as ticket_count,
+    (select count(*) from bronze.record_event where person_id = %(customer)s) as event_count,
+    (select count(distinct record_key) from bronze.record_event where person_id = %(customer)s) as ticket_count,
     (select count(*) from bronze.rejected_record as reject
         inner join unnest(%(assets)s::int[], %(lines)s::int[]) as line (asset_id, line_number)
         using (asset_id, line_number)) as reject_count,
     (select count(*) from release.ticket_row where customer_id = %(customer)s) as released_row_count,
-    array(select distinct partition_key from bronze.raw_ticket_event where customer_id = %(customer)s
+    array(select distinct partition_key from bronze.record_event where person_id = %(customer)s
         union select distinct partition_key from release.ticket_row where customer_id = %(customer)s
         order by 1) as partitions
 """
 
 
 _KNOWN = """
-select customer_id, count(*)::int from bronze.raw_ticket_event
-where customer_id <> %s group by customer_id order by customer_id
+select person_id, count(*)::int from bronze.record_event
+where person_id <> %s group by person_id order by person_id
 """
 
 

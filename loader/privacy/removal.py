@@ -19,7 +19,7 @@ _PREPARE = """
 set local omni.maintenance = 'erasure';
 create temporary table erased_here (asset_id integer, line_number integer, too_long_bytes bigint) on commit drop;
 create temporary table erased_event on commit drop as
-select event_id, ticket_id, _dlt_load_id from bronze.raw_ticket_event where customer_id = %(customer)s;
+select event_id, record_key as ticket_id, _dlt_load_id from bronze.record_event where person_id = %(customer)s;
 """
 
 # Every place where the lines stand, under whatever ruleset, before anything of it is changed.
@@ -30,7 +30,7 @@ select line.asset_id, line.line_number, line.ruleset_id, line.kind, line.partiti
 from bronze.asset_line as line
 inner join pg_temp.erased_here as here on here.asset_id = line.asset_id and here.line_number = line.line_number;
 create temporary table touched_load on commit drop as
-select _dlt_load_id as load_id, 'raw_ticket_event' as table_name from pg_temp.erased_event
+select _dlt_load_id as load_id, 'record_event' as table_name from pg_temp.erased_event
 union
 select _dlt_load_id, 'asset_line' from pg_temp.erased_place
 union
@@ -65,7 +65,7 @@ where line.asset_id = place.asset_id and line.line_number = place.line_number an
 delete from bronze.rejected_record as reject
 using pg_temp.erased_here as here
 where reject.asset_id = here.asset_id and reject.line_number = here.line_number and here.too_long_bytes is null;
-delete from bronze.raw_ticket_event where event_id in (select event_id from pg_temp.erased_event);
+delete from bronze.record_event where event_id in (select event_id from pg_temp.erased_event);
 update ops.completed_load as load
 set row_count = coalesce(held.row_count, 0), row_digest = coalesce(held.row_digest, 0)
 from pg_temp.touched_load as touched

@@ -23,6 +23,8 @@ from loader.warehouse.built import built
 _CUSTOMER = re.compile(rb'"customer_id"\s*:\s*("(?:[^"\\]|\\.)*")')
 # Shorter texts say nothing of one person ("Hello", "n/a") and stand everywhere.
 _SHORTEST_TEXT = 12
+# Whose a row is, in whatever table.
+_OWNERS = ("person_id", "customer_id")
 # The loader reads its own tables, and what a superuser has let it read; all others are read as omni_transform, whatever
 # their owner hung on them.
 _IS_OWN = """(
@@ -113,8 +115,8 @@ def search_rows(cursor: Any, customer_id: str, texts: Iterable[str]) -> Remains:
 def _suspicious(
     cursor: Any, schema: str, table: str, plain: Sequence[str], binary: Sequence[str], needles: Sequence[str]
 ) -> Iterator[tuple[str, list[bytes], str | None]]:
-    """Rows that hold one of the texts somewhere: their text, the bytes of each binary column, their customer_id."""
-    # In Bronze the texts of others may be the same; whose a row is, its customer_id says.
+    """Rows that hold one of the texts somewhere: their text, the bytes of each binary column, whose they are."""
+    # In Bronze the texts of others may be the same; whose a row is, its person says.
     wanted = needles[:1] if schema == "bronze" else needles
     text = sql.SQL("concat_ws(chr(10), {})").format(
         sql.SQL(", ").join([sql.SQL("{}::text").format(sql.Identifier(name)) for name in plain] or [sql.SQL("''")])
@@ -122,7 +124,7 @@ def _suspicious(
     content = sql.SQL("array[{}]::bytea[]").format(
         sql.SQL(", ").join(sql.SQL("coalesce({}, '')").format(sql.Identifier(name)) for name in binary)
     )
-    owner = sql.Identifier("customer_id") if "customer_id" in plain else sql.SQL("null::text")
+    owner = next((sql.Identifier(name) for name in _OWNERS if name in plain), sql.SQL("null::text"))
     cursor.execute(
         sql.SQL(
             "select row_text, row_bytes, owner from ("

@@ -18,7 +18,7 @@ COLLISION = "ticket_id_collision"
 ENDED_WELL = ("success", "warning")
 # Tables that a run writes when it lands, and that a retry can write again from the archive.
 LANDED_TABLES = (
-    "bronze.raw_ticket_event",
+    "bronze.record_event",
     "bronze.asset_line",
     "bronze.rejected_record",
     "bronze._dlt_loads",

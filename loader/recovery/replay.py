@@ -296,7 +296,7 @@ def _changes(
                 offers_lines=False,
             ),
             ruleset_id,
-            work.ruleset,
+            is_judged=True,
         )
         for entry in entries
         if entry.asset_id is not None
@@ -308,7 +308,11 @@ def _changes(
     meter = Meter(work.report, "compare", "bytes", sum(claim.asset.content_bytes for claim in claims.values()))
     with closing(work.warehouse.connect(application_name="omnisupport-verify")) as connection:
         found = verify_assets(
-            connection, claims.values(), window, lambda lines, content_bytes: meter.add(content_bytes, lines)
+            connection,
+            work.ruleset,
+            claims.values(),
+            window,
+            lambda lines, content_bytes: meter.add(content_bytes, lines),
         )
     if found.unreadable:
         keys = [entry.raw_zone_key for entry in entries if entry.asset_id in found.unreadable and entry.raw_zone_key]

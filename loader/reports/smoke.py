@@ -20,8 +20,8 @@ import orjson
 import psycopg2
 
 from loader.config import Settings
+from loader.contract.record import AcceptedRecord, RejectedRecord
 from loader.contract.ruleset import load_ruleset
-from loader.contract.ticket import AcceptedRecord, RejectedRecord
 from loader.errors import LoaderError
 from loader.ingest.request import IngestRequest, declared_input
 from loader.printable import counted, pasted
@@ -164,7 +164,7 @@ def _warehouse(settings: Settings, found: list[Warehouse]) -> str:
 def _guards(warehouse: Warehouse) -> str:
     """Statements that touch no row must be refused all the same. No truncate: it would lock out an ingest at work, and
     the trigger that refuses it is the one that refuses update and delete."""
-    for table in ("raw_ticket_event", "asset_line", "rejected_record"):
+    for table in ("record_event", "asset_line", "rejected_record"):
         for statement in (
             f"update bronze.{table} set asset_id = asset_id where false",
             f"delete from bronze.{table} where false",

@@ -17,7 +17,7 @@ from psycopg2 import sql
 from loader.runs.anchors import Attempt
 from loader.runs.lock import IngestLock
 
-BRONZE_TABLES = ("raw_ticket_event", "asset_line", "rejected_record")
+BRONZE_TABLES = ("record_event", "asset_line", "rejected_record")
 STAGING_PREFIX = "bronze_staging_"
 
 
@@ -40,10 +40,10 @@ select asset_id from ops.asset_partition where taken_by_run_id = %(run_id)s;
 """
 _GONE_TICKETS = """
 insert into ops.unbuilt_erasure (ticket_id)
-select distinct ticket_id from bronze.raw_ticket_event
+select distinct record_key from bronze.record_event
 where _dlt_load_id in (select load_id from pg_temp.gone_load)
     or asset_id in (select asset_id from pg_temp.gone_asset)
-    and _dlt_load_id not in (select load_id from ops.completed_load where table_name = 'raw_ticket_event')
+    and _dlt_load_id not in (select load_id from ops.completed_load where table_name = 'record_event')
 on conflict do nothing
 """
 _GONE_ROWS = """

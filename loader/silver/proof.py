@@ -49,17 +49,10 @@ _KEPT = (
 )
 # What says what a build proves, and what it found; each is signed by the build that made it.
 _SIGNED = ("proof_scope", "scope_load", "scope_asset", "scope_ticket", "reconcile_finding")
-# Triggers that note changes, by table.
-_NOTES = {
-    **{
-        f"bronze.{table}": ("note_delete", "note_truncate", "note_update")
-        for table in ("raw_ticket_event", "asset_line", "rejected_record")
-    },
-    **{
-        f"silver.{table}": ("note_delete", "note_insert", "note_truncate", "note_update")
-        for table in ("ticket_fact", "customer_dim")
-    },
-}
+# Triggers that note changes: of every table of Bronze, a partition of any kind included, and of Silver's.
+_NOTES_OF_BRONZE = ("note_delete", "note_truncate", "note_update")
+_NOTES_OF_SILVER = ("note_delete", "note_insert", "note_truncate", "note_update")
+_SILVER = ("silver.ticket_fact", "silver.customer_dim")
 
 
 # A check, and a day of which it found something. None: no day can be named.
@@ -236,6 +229,8 @@ group by 1
 
 def unwatched_table(cursor: Any) -> str | None:
     """A table of which a trigger that notes changes is missing or disabled, or is another than its name says."""
-    cursor.execute(_WATCHING, (list(_NOTES),))
+    cursor.execute("select 'bronze.' || table_name from bronze.guarded_table order by table_name")
+    wanted = {str(table): _NOTES_OF_BRONZE for (table,) in cursor.fetchall()} | dict.fromkeys(_SILVER, _NOTES_OF_SILVER)
+    cursor.execute(_WATCHING, (list(wanted),))
     present = {str(table): set(names) for table, names in cursor.fetchall()}
-    return next((table for table, names in _NOTES.items() if not present.get(table, set()).issuperset(names)), None)
+    return next((table for table, names in wanted.items() if not present.get(table, set()).issuperset(names)), None)

@@ -11,8 +11,8 @@ import orjson
 
 from loader.bounds import KEPT_LINE_BYTES
 from loader.bronze import AssetToRead
+from loader.contract.record import AcceptedRecord
 from loader.contract.ruleset import Ruleset, too_long
-from loader.contract.ticket import AcceptedRecord
 from loader.reader import Line, is_blank, iter_lines, open_content
 
 _POSTGRES_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
@@ -23,8 +23,8 @@ class RereadLine(NamedTuple):
     and `kept_sha256` (of what a reject row keeps of it) are empty for records.
 
     The rest is the judgement of the ruleset given, None without one: `partition_key` an ISO day, `words` a reject's
-    message and JSON path, `delivery` a record's warning codes and its ingest_batch_id, `columns_md5` (16 bytes) that of
-    the typed columns that Bronze keeps beside the payload (`columns_md5`).
+    message and JSON path, `delivery` a record's warning codes and its envelope, `columns_md5` (16 bytes) that of the
+    typed columns that Bronze keeps beside the payload (`columns_md5`).
     """
 
     number: int
@@ -42,13 +42,14 @@ class RereadLine(NamedTuple):
     columns_md5: bytes | None = None
 
 
-def reread(asset: AssetToRead, ruleset: Ruleset | None) -> Iterator[RereadLine]:
-    """Every line of an archived asset; None for `ruleset`: what no ruleset decides, for runs of an older one.
+def reread(asset: AssetToRead, ruleset: Ruleset, *, is_judged: bool = True) -> Iterator[RereadLine]:
+    """Every line of an archived asset; `is_judged` false: only what no ruleset of the kind decides, for runs of an
+    older one.
 
     Raises ContentChangedError when the archived bytes are not those of the asset's fingerprint.
     """
     for line in iter_lines(open_content(asset.path, asset.content_encoding, fingerprint=asset.fingerprint)):
-        yield _unjudged(line) if ruleset is None else _judged(line, ruleset)
+        yield _judged(line, ruleset) if is_judged else _unjudged(line, ruleset)
 
 
 def _judged(line: Line, ruleset: Ruleset) -> RereadLine:
@@ -58,7 +59,7 @@ def _judged(line: Line, ruleset: Ruleset) -> RereadLine:
     judged = too_long(line.length, line.body) if line.is_too_long else ruleset.judge(line.body)
     day = None if judged.partition_key is None else judged.partition_key.isoformat()
     if isinstance(judged, AcceptedRecord):
-        delivery = (judged.warning_codes, judged.ingest_batch_id)
+        delivery = (judged.warning_codes, judged.envelope.decode())
         return RereadLine(
             *place,
             False,
@@ -75,10 +76,10 @@ def _judged(line: Line, ruleset: Ruleset) -> RereadLine:
 
 
 def columns_md5(record: AcceptedRecord) -> bytes:
-    """Of a record's four instants (hex, as ops.instant_text writes them), its source, ticket and customer. Not a seal
-    (record_fingerprint is): it carries seven values to the database in sixteen bytes."""
-    instants = (record.created_at, record.updated_at, record.resolved_at, record.sla_due_at)
-    names = "\x1f".join((record.source_id, record.ticket_id, record.customer_id))
+    """Of a record's two instants (hex, as ops.instant_text writes them), its source, key and person. Not a seal
+    (record_fingerprint is): it carries five values to the database in sixteen bytes."""
+    instants = (record.created_at, record.updated_at)
+    names = "\x1f".join((record.record_source, record.record_key, record.person_id or ""))
     return hashlib.md5(("".join(map(_instant_text, instants)) + names).encode(), usedforsecurity=False).digest()
 
 
@@ -90,20 +91,21 @@ def _instant_text(instant: datetime | None) -> str:
     return f"{microseconds & 0xFFFF_FFFF_FFFF_FFFF:016x}"
 
 
-def _unjudged(line: Line) -> RereadLine:
+def _unjudged(line: Line, ruleset: Ruleset) -> RereadLine:
     is_empty = not line.is_too_long and is_blank(line.body)
-    fingerprint = None if is_empty or line.is_too_long else _fingerprint(line.body)
+    fingerprint = None if is_empty or line.is_too_long else _fingerprint(line.body, ruleset)
     return RereadLine(line.number, line.offset, line.length, is_empty, *_hashes(line), fingerprint)
 
 
-def _fingerprint(body: bytes) -> bytes | None:
+def _fingerprint(body: bytes, ruleset: Ruleset) -> bytes | None:
     try:
         record = orjson.loads(body)
     except orjson.JSONDecodeError:
         return None
     if not isinstance(record, dict):
         return None
-    record.pop("ingest_batch_id", None)
+    for name in ruleset.envelope:
+        record.pop(name, None)
     return hashlib.sha256(orjson.dumps(record, option=orjson.OPT_SORT_KEYS)).digest()
 
 

@@ -30,7 +30,7 @@ _EXPECTED = """
 create temporary table expected_line (
     line_number integer not null, byte_offset bigint not null, byte_length bigint not null, is_blank boolean not null,
     body_sha256 bytea not null, kept_sha256 bytea not null, fingerprint bytea, kind text, partition_key date,
-    reason_codes text[], message text, json_path text, warning_codes text[], ingest_batch_id text, columns_md5 bytea
+    reason_codes text[], message text, json_path text, warning_codes text[], envelope text, columns_md5 bytea
 ) on commit drop
 """
 
@@ -47,17 +47,16 @@ held as (
 ),
 events as (
     select event.event_id, event.record_fingerprint, event.asset_id, event.line_number, event.warning_codes,
-        event.ingest_batch_id,
+        event.envelope,
         sha256(convert_to(event.raw_payload, 'UTF8')) = event.record_fingerprint as is_authentic,
         decode(md5(
             ops.instant_text(event.created_at) || ops.instant_text(event.updated_at)
-            || ops.instant_text(event.resolved_at) || ops.instant_text(event.sla_due_at)
-            || concat_ws(chr(31), event.source_id, event.ticket_id, event.customer_id)
+            || event.record_source || chr(31) || event.record_key || chr(31) || coalesce(event.person_id, '')
         ), 'hex') as columns_md5,
         event.partition_key
-    from bronze.raw_ticket_event as event
+    from bronze.record_event as event
     inner join ops.completed_load as load
-        on load.load_id = event._dlt_load_id and load.table_name = 'raw_ticket_event'
+        on load.load_id = event._dlt_load_id and load.table_name = 'record_event'
     where event.event_id in (select event_id from held)
 ),
 rejects as (
@@ -91,8 +90,8 @@ judged as (
                 events.columns_md5 <> expected.columns_md5 or events.partition_key <> expected.partition_key
             ) then 'columns_differ'
             when (events.asset_id, events.line_number) = (%(asset)s, expected.line_number)
-                and (events.warning_codes, events.ingest_batch_id)
-                <> (expected.warning_codes, expected.ingest_batch_id) then 'delivery_differs'
+                and (events.warning_codes, events.envelope)
+                <> (expected.warning_codes, expected.envelope) then 'delivery_differs'
             when held.kind <> 'rejected' and rejects.line_number is not null then 'reject_invented'
             when held.kind = 'rejected' and rejects.line_number is null then 'reject_missing'
             when held.kind = 'rejected' and (rejects.raw_line_sha256, rejects.kept_sha256)
@@ -164,12 +163,12 @@ class Verification:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """An asset as a run says that it has been indexed; `ruleset` None: an older one, whose judge is gone; `line_count`:
-    how many of its lines, if not all."""
+    """An asset as a run says that it has been indexed; `is_judged` false: under an older ruleset, whose judge is gone;
+    `line_count`: how many of its lines, if not all."""
 
     asset: AssetToRead
     ruleset_id: int
-    ruleset: Ruleset | None
+    is_judged: bool
     line_count: int | None = None
 
 
@@ -194,13 +193,14 @@ def verify_run(
                     f"run {run_id} landed no line: there is nothing to verify", next_command="make diagnose"
                 )
             window = _window(cursor, run_id)
-        found = verify_assets(connection, claims, window, progress)
+        found = verify_assets(connection, ruleset, claims, window, progress)
     found.unreadable.update(dict.fromkeys(unindexed, "its lines are not indexed, or not all of them"))
     return found
 
 
 def verify_assets(
     connection: Any,
+    ruleset: Ruleset,
     claims: Iterable[Claim],
     window: tuple[date, date] | None,
     progress: Callable[[int, int], None] = lambda lines, content_bytes: None,
@@ -216,7 +216,7 @@ def verify_assets(
             cursor.execute(_EXPECTED)
             cursor.execute("set local work_mem = '64MB'; set local jit = off; set local random_page_cost = 1.1")
             try:
-                _verify_asset(cursor, claim, window, found, progress)
+                _verify_asset(cursor, ruleset, claim, window, found, progress)
             except ContentChangedError as error:
                 found.unreadable[claim.asset.asset_id] = str(error)
     return found
@@ -224,12 +224,13 @@ def verify_assets(
 
 def _verify_asset(
     cursor: Any,
+    ruleset: Ruleset,
     claim: Claim,
     window: tuple[date, date] | None,
     found: Verification,
     progress: Callable[[int, int], None],
 ) -> None:
-    lines = islice(reread(claim.asset, claim.ruleset), claim.line_count)
+    lines = islice(reread(claim.asset, ruleset, is_judged=claim.is_judged), claim.line_count)
     first = 1
     start, end = window or (None, None)
     while True:
@@ -310,7 +311,7 @@ def _claims(cursor: Any, raw_zone: RawZone, ruleset: Ruleset, run_id: str) -> tu
                 offers_lines=False,
             ),
             row["ruleset_id"],
-            ruleset if row["ruleset_sha256"] == ruleset.sha256 else None,
+            row["ruleset_sha256"] == ruleset.sha256,
             None if line_limit is None else min(line_limit, row["indexed_line_count"]),
         )
         for row in rows

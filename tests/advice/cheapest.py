@@ -64,7 +64,7 @@ def a_table_that_dbt_may_not_write(place: Place, patch: pytest.MonkeyPatch) -> s
 def absent_then_waiting(place: Place, patch: pytest.MonkeyPatch) -> str:
     """Under new rules, a manifest that nobody has read: its first day drifts, more than half of the second one's lines
     are rejected. A person lets both pass."""
-    patch.setattr("loader.contract.ruleset.BUSINESS_RULES_VERSION", "of tomorrow")
+    patch.setattr("loader.kinds.ticket.VERSION", "of tomorrow")
     folder = place.seeds / "new"
     _export(folder, DAY, [ticket_of(number, status="triaged" if number > 19 else "open") for number in range(35)])
     day = "2026-04-21"

@@ -35,7 +35,7 @@ def _dead_and_its_manifest_has_changed(place: Place, patch: pytest.MonkeyPatch) 
 
 def _under_new_rules(first: str) -> Callable[[Place, pytest.MonkeyPatch], str]:
     def bring(place: Place, patch: pytest.MonkeyPatch) -> str:
-        patch.setattr("loader.contract.ruleset.BUSINESS_RULES_VERSION", "of tomorrow")
+        patch.setattr("loader.kinds.ticket.VERSION", "of tomorrow")
         return first
 
     return bring

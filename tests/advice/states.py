@@ -353,7 +353,7 @@ def an_erasure_and_a_model_that_cannot_be_built(place: Place, patch: pytest.Monk
 
 
 def new_rules(place: Place, patch: pytest.MonkeyPatch) -> str:
-    patch.setattr("loader.contract.ruleset.BUSINESS_RULES_VERSION", "of tomorrow")
+    patch.setattr("loader.kinds.ticket.VERSION", "of tomorrow")
     return "make diagnose"
 
 

@@ -6,7 +6,9 @@ from dataclasses import fields, replace
 
 from loader.contract.explain import REJECT_CODES
 from loader.contract.reasons import ReasonCode, ReasonCodes, load_reason_codes
-from loader.contract.ticket import WARNING_CODES
+from loader.contract.rules import load_rules
+from loader.contract.ruleset import WARNING_CODES
+from loader.kinds import load_kinds
 from loader.manifest.model import GatePolicy
 from tests.contract.contract_fixtures import CONTRACTS
 
@@ -26,8 +28,9 @@ def test_the_list_is_closed_and_well_formed() -> None:
 def test_the_judge_gives_exactly_the_line_codes_of_the_list() -> None:
     """Prevents: a code in the list that nothing gives, or one given that is not in the list."""
     reasons = load_reason_codes(CONTRACTS)
-    assert reasons.codes("line", "reject") == REJECT_CODES
-    assert reasons.codes("line", "warn") == WARNING_CODES
+    of_kinds = [load_rules(kind.rules) for kind in load_kinds(CONTRACTS).values() if kind.is_landed]
+    assert reasons.codes("line", "reject") == REJECT_CODES.union(*(rules.REJECT_CODES for rules in of_kinds))
+    assert reasons.codes("line", "warn") == WARNING_CODES.union(*(rules.WARNING_CODES for rules in of_kinds))
 
 
 def test_every_policy_of_the_gate_is_an_asset_reason_code() -> None:

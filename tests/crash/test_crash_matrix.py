@@ -119,7 +119,7 @@ def _assert_recovered(
 
 def _nothing_is_left(database: Warehouse, folder: Path) -> None:
     """No row of a load that is not completed, no staging schema, working folder or half an archived object."""
-    for table in ("raw_ticket_event", "asset_line", "rejected_record"):
+    for table in ("record_event", "asset_line", "rejected_record"):
         orphans = (
             f"select count(*) from bronze.{table} where _dlt_load_id not in"
             f" (select load_id from ops.completed_load where table_name = '{table}')"

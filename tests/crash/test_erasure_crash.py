@@ -156,7 +156,7 @@ def test_a_killed_erasure_is_finished_by_the_same_command(
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     with closing(IngestLock.acquire(warehouse, wait_seconds=30)):
         pass
-    count = "select count(*) from bronze.raw_ticket_event where customer_id = %s"
+    count = "select count(*) from bronze.raw_ticket_event where person_id = %s"
     assert rows(warehouse, count, PERSON) == [(0 if is_removed else 5,)]
     asks_for_it = "loader erase --customer" in read_status(warehouse, None).next_command
     assert asks_for_it is is_removed

@@ -68,7 +68,7 @@ def test_two_ingests_at_once_lose_no_row_and_double_none(
             out, err = process.communicate(timeout=180)
             assert process.returncode == 0, (out, err)
         events = first + LINES + LINES // 2 - 1
-        assert rows(database, "select count(*), count(distinct ticket_id) from bronze.raw_ticket_event") == [
+        assert rows(database, "select count(*), count(distinct record_key) from bronze.raw_ticket_event") == [
             (events, events)
         ]
         assert rows(database, "select count(*) from silver.ticket_fact") == [(events,)]

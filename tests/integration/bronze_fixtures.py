@@ -12,8 +12,8 @@ import orjson
 
 from loader.bronze import AssetReading, Batch, BronzeLoader, Landed, Rows, complete
 from loader.config import load_settings
+from loader.contract.record import AcceptedRecord
 from loader.contract.ruleset import Ruleset, load_ruleset
-from loader.contract.ticket import AcceptedRecord
 from loader.reader import Line
 from loader.runs import Attempt, IngestLock, Job, Ledger, new_run_id, repair
 from loader.runs.registry import register_ruleset
@@ -57,7 +57,7 @@ class Writer:
             lines.count(line)
             lines.add_line(asset_id, line, judged)
             lines.add_event(asset_id, line, judged)
-        batch = Batch(self.attempt.run_id)
+        batch = Batch(self.attempt.run_id, ruleset().kind.name)
         batch.add(lines.take())
         return batch
 
@@ -85,7 +85,7 @@ def writer(warehouse: Warehouse, working_root: Path, *, with_repair: bool = True
             repair(lock, working_root)
         attempt, ledger, ruleset_id = start_attempt(lock)
         # As an ingest would: by the route that LOADER_LOAD_FORMAT names.
-        loader = BronzeLoader(warehouse, attempt, working_root, file_format=load_settings().load_format)
+        loader = BronzeLoader(warehouse, attempt, working_root, ruleset().kind, file_format=load_settings().load_format)
         yield Writer(warehouse, lock, attempt, ledger, loader, ruleset_id, [])
     finally:
         lock.close()
@@ -129,7 +129,7 @@ def new_asset(warehouse: Warehouse, name: str, *, size: int = 100) -> int:
 
 VISIBLE = (
     "select count(*) from bronze.raw_ticket_event as event inner join ops.completed_load as load"
-    " on load.load_id = event._dlt_load_id and load.table_name = 'raw_ticket_event'"
+    " on load.load_id = event._dlt_load_id and load.table_name = 'record_event'"
 )
 
 

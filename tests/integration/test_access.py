@@ -110,7 +110,7 @@ def test_neither_loader_nor_auditor_has_a_right_in_what_dbt_builds(day: Warehous
 
 
 def test_bronze_stays_append_only_for_its_own_loader(day: Warehouse) -> None:
-    for statement in ("update bronze.raw_ticket_event set ticket_id = ''", "delete from bronze.raw_ticket_event"):
+    for statement in ("update bronze.raw_ticket_event set record_key = ''", "delete from bronze.raw_ticket_event"):
         with pytest.raises(psycopg2.errors.RaiseException, match="append-only"):
             attempt(day, Role.LOADER, statement)
 

@@ -152,7 +152,7 @@ def test_drift_that_a_person_lets_pass_keeps_nothing_back_any_more(drifted: Drif
     ]
     ((payload,),) = rows(
         database,
-        "select raw_payload from bronze.raw_ticket_event where partition_key = %s order by ticket_id limit 1",
+        "select raw_payload from bronze.raw_ticket_event where partition_key = %s order by record_key limit 1",
         PRIORITY,
     )
     late = {**json.loads(payload), "ingest_batch_id": "batch-20260501-001", "updated_at": "2026-05-01T00:00:00Z"}

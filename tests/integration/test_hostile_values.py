@@ -38,10 +38,10 @@ def test_texts_arrive_as_they_are_and_are_only_shown(
     verdict = run(declare(tmp_path / "exports"))
     assert (verdict.problems, summary(verdict)["inserted"], verdict.exit_code) == ((), len(tickets), 0)
 
-    columns = "ticket_id, source_id, customer_id, ingest_batch_id, raw_payload"
+    columns = "record_key, record_source, person_id, envelope::jsonb, raw_payload"
     bronze = rows(database, f"select {columns} from bronze.raw_ticket_event order by 1")
-    assert [(*rest, json.loads(payload) | {"ingest_batch_id": rest[3]}) for *rest, payload in bronze] == [
-        (each["ticket_id"], each["source_id"], each["customer_id"], each["ingest_batch_id"], each) for each in tickets
+    assert [(*rest, json.loads(payload) | envelope) for *rest, envelope, payload in bronze] == [
+        (each["ticket_id"], each["source_id"], each["customer_id"], each) for each in tickets
     ]
     for schema in ("silver", "serving"):
         statement = f"select ticket_id, record_source, customer_id, owner, tags from {schema}.ticket_fact order by 1"

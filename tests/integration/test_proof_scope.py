@@ -17,8 +17,8 @@ import psycopg2
 import pytest
 
 from data.generator import Options, generate
+from loader.contract.record import AcceptedRecord, RejectedRecord
 from loader.contract.ruleset import Ruleset, too_long
-from loader.contract.ticket import AcceptedRecord, RejectedRecord
 from loader.errors import CommandUsageError
 from loader.ingest import Verdict, proving
 from loader.release.acts import readiness
@@ -113,7 +113,7 @@ def test_a_new_ruleset_and_another_order_reach_what_was_proved(
         return judged
 
     with monkeypatch.context() as patch:
-        patch.setattr("loader.contract.ruleset.BUSINESS_RULES_VERSION", "another")
+        patch.setattr("loader.kinds.ticket.VERSION", "another")
         patch.setattr(Ruleset, "judge", stricter)
         patch.setenv("LOADER_REJECT_LIMIT", "0.9")
         verdict = run(*manifests[:2])
@@ -130,7 +130,7 @@ def test_a_new_ruleset_and_another_order_reach_what_was_proved(
     earlier.write_text(json.dumps(body))
     before = rows(database, "select max(sequence) from ops.proved_asset")
     with monkeypatch.context() as patch:
-        patch.setattr("loader.contract.ruleset.BUSINESS_RULES_VERSION", "a third")
+        patch.setattr("loader.kinds.ticket.VERSION", "a third")
         verdict = run(earlier)
     assert (verdict.exit_code, verdict.proof.name) == (0, "changes"), (verdict.problems, verdict.proof)
     assert rows(database, "select max(sequence) from ops.proved_asset") != before
@@ -185,7 +185,7 @@ def test_a_ticket_that_readers_see_twice_is_found_when_it_changes_and_when_all_i
     assert not run_dbt(database, ROOT, ["test", "--select", "serving_ticket_fact"]).is_ok
 
     _show_twice(database, touched)
-    ((payload,), *_) = rows(database, "select raw_payload from bronze.raw_ticket_event where ticket_id = %s", touched)
+    ((payload,), *_) = rows(database, "select raw_payload from bronze.raw_ticket_event where record_key = %s", touched)
     late = {**json.loads(payload), "updated_at": "2026-06-01T00:00:00Z", "ingest_batch_id": "batch-20260601-001"}
     write_export(tmp_path / "late" / "tickets-late.jsonl", [late])
     verdict = run(declare(tmp_path / "late", "late"))
@@ -206,13 +206,13 @@ def test_a_ticket_that_readers_see_twice_is_found_when_it_changes_and_when_all_i
         ),
         (
             THROUGH_THE_DOOR + "delete from bronze.raw_ticket_event where event_id = {event}",
-            "bronze.raw_ticket_event",
+            "bronze.record_event",
             "bronze.raw_ticket_event was changed",
         ),
         # Not noted by any trigger: the numbers of rows by load are counted all the same.
         pytest.param(
             BEHIND_THE_TRIGGERS + "delete from bronze.raw_ticket_event where event_id = {event}",
-            "bronze.raw_ticket_event",
+            "bronze.record_event",
             "close",
             marks=pytest.mark.long,
         ),

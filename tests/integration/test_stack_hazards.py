@@ -16,7 +16,7 @@ import pyarrow as pa
 import pytest
 
 from loader.bronze import load as load_module
-from loader.bronze.columns import BRONZE, RAW_TICKET_EVENT
+from loader.bronze.columns import BRONZE, RECORD_EVENT
 from loader.bronze.load import staging_dataset
 from loader.errors import InfrastructureError, RefusedError
 from loader.runs import Attempt, IngestLock, new_run_id
@@ -132,10 +132,10 @@ def test_an_event_twice_in_one_load_is_landed_once(database: Warehouse, tmp_path
     with writer(database, tmp_path) as one:
         asset_id = new_asset(database, "twice")
         batch = one.batch([record, record], asset_id=asset_id)
-        assert batch.row_count(RAW_TICKET_EVENT) == 1
+        assert batch.row_count(RECORD_EVENT) == 1
         (chunk,) = batch._chunks
-        events = chunk.tables[RAW_TICKET_EVENT.name]
-        tables = {**chunk.tables, RAW_TICKET_EVENT.name: pa.concat_tables([events, events])}
+        events = chunk.tables[RECORD_EVENT.name]
+        tables = {**chunk.tables, RECORD_EVENT.name: pa.concat_tables([events, events])}
         batch._chunks = [replace(chunk, tables=tables)]
         with pytest.raises(InfrastructureError, match="dlt failed in step load"):
             one.load(batch)
@@ -152,12 +152,12 @@ def test_counts_of_a_load_come_from_the_tables(database: Warehouse, tmp_path: Pa
         asset_id = new_asset(database, name)
         with writer(database, tmp_path) as one:
             one.load(one.batch(records, asset_id=asset_id))
-            extracted = one.loader._pipeline.last_trace.last_normalize_info.row_counts[RAW_TICKET_EVENT.name]
+            extracted = one.loader._pipeline.last_trace.last_normalize_info.row_counts["raw_ticket_event"]
             assert extracted == 2
             one.complete(records, asset_id=asset_id)
     counts = query(
         database,
-        "select row_count from ops.completed_load where table_name = 'raw_ticket_event' order by completed_at",
+        "select row_count from ops.completed_load where table_name = 'record_event' order by completed_at",
     )
     assert counts == [(2,), (0,)]
 
@@ -218,7 +218,8 @@ def test_arrow_columns_have_exactly_the_types_of_the_tables(database: Warehouse)
             " where i.indisprimary and i.indrelid = %s::regclass",
             f"bronze.{table.name}",
         )
-        assert tuple(key[0][0]) == table.key
+        # A partitioned table's key holds what it is partitioned by.
+        assert tuple(key[0][0]) == (*table.key, *(("record_kind",) if table is RECORD_EVENT else ()))
 
 
 def test_staging_tables_get_our_types_so_binary_copy_fills_uuid_and_text_arrays(
@@ -237,4 +238,4 @@ def test_staging_tables_get_our_types_so_binary_copy_fills_uuid_and_text_arrays(
         row = query(database, "select warning_codes, length(event_id::text) from bronze.raw_ticket_event")
     assert staging == [("asset_id", "int4"), ("event_id", "uuid"), ("warning_codes", "_text")]
     assert row == [(["ticket_day_mismatch"], 36)]
-    assert isinstance(RAW_TICKET_EVENT.arrow_schema, pa.Schema)
+    assert isinstance(RECORD_EVENT.arrow_schema, pa.Schema)

@@ -11,16 +11,19 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from psycopg2 import sql
 
 from loader.cli import main
 from loader.config import load_settings
+from loader.contract.schema import load_schema, schema_faults
 from loader.errors import InfrastructureError, RefusedError
 from loader.reports.smoke import run_smoke_checks
 from loader.silver.results import BuildResult
 from loader.warehouse import Role, Warehouse, answering_warehouse, ddl, set_up, versions
 from tests.checkouts import ROOT
+from tests.ingests import rows
 from tests.integration.warehouse_catalogue import catalogue
 from tests.shared_warehouse import execute
 
@@ -226,3 +229,74 @@ def test_numbers_of_migrations_have_no_gap(tmp_path: Path) -> None:
     (folder / "migrations" / "0099_later.sql").write_text("select 1;")
     with pytest.raises(InfrastructureError, match=r"expected \d{4}_<words>.sql; no table was created"):
         versions.read_definition(folder)
+
+
+def test_events_of_before_there_were_kinds_are_proved_and_become_tickets_of_today(old: Warehouse) -> None:
+    """Prevents events that a migration loses, changes or blesses: what the old digest does not prove keeps it, and the
+    chain of evidence says of each load what was proved and what is recorded now."""
+    make_older(old, "5c1e743")
+    execute(
+        old,
+        """
+        set session_replication_role = replica;
+        insert into bronze.raw_ticket_event (
+            event_id, record_fingerprint, source_id, ticket_id, customer_id, created_at, updated_at, resolved_at,
+            partition_key, raw_payload, ingest_batch_id, warning_codes, asset_id, line_number, run_id, _dlt_load_id)
+        select
+            ('00000000-0000-0000-0000-00000000000' || n)::uuid, sha256(n::text::bytea), 'desk', 'TKT-' || n,
+            'CUST-' || n,
+            '2026-04-17 08:00:00.123456+00', case n when 2 then now() end, case n when 3 then now() end, '2026-04-17',
+            '{"n": ' || n || '}', E'a "b"\\n\\\\é' || n, case n when 1 then '{w}'::text[] else '{}' end, 1, n,
+            '00000000-0000-7000-8000-000000000001', case when n < 3 then '1.7' else '1.8' end
+        from generate_series(1, 3) as n;
+        insert into ops.completed_load (load_id, table_name, run_id, attempt, row_count, row_digest)
+        select load_id, table_name, '00000000-0000-7000-8000-000000000001', 1, row_count, row_digest
+        from ops.load_content where table_name = 'raw_ticket_event';
+        insert into ops.erased_load select erasure_id, '1.7', 'raw_ticket_event', 1, 99 from ops.erasure;
+        update bronze.raw_ticket_event set customer_id = 'somebody' where _dlt_load_id = '1.8'
+        """,
+    )
+    before = rows_of(old)
+    set_up(old.acting_as(Role.LOADER), FILES)
+    after = rows_of(old)
+
+    renamed = {"source_id": "record_source", "ticket_id": "record_key", "customer_id": "person_id"}
+    gone = {"resolved_at", "sla_due_at", "ingest_batch_id"}
+    assert after["bronze.record_event"] == after["bronze.raw_ticket_event"]
+    for was, event in zip(before["bronze.raw_ticket_event"], after["bronze.raw_ticket_event"], strict=True):
+        assert {
+            renamed.get(name, name): value for name, value in was.items() if name not in gone
+        }.items() <= event.items()
+        # As the loader writes it.
+        assert event["envelope"].encode() == orjson.dumps({"ingest_batch_id": was["ingest_batch_id"]})
+        assert event["record_kind"] == "ticket_v1"
+
+    def load(tables: dict[str, list[Any]], load_id: str) -> Any:
+        return next(row for row in tables["ops.completed_load"] if row["load_id"] == load_id)
+
+    held = {(load_id, name): digest for load_id, name, digest in
+            rows(old, "select load_id, table_name, row_digest::bigint from ops.load_content")}  # fmt: skip
+    assert (load(after, "1.7")["digest_version"], load(after, "1.7")["row_digest"]) == (2, held["1.7", "record_event"])
+    unproved = load(after, "1.8")
+    assert (unproved["digest_version"], unproved["row_digest"]) == (1, load(before, "1.8")["row_digest"])
+    assert unproved["row_digest"] != held["1.8", "record_event"]
+    assert [row["table_name"] for row in after["ops.erased_load"]] == ["record_event"]
+    for table in (
+        "ops.erasure",
+        "ops.erased_line",
+        "release.acceptance",
+        "release.partition_hold",
+        "release.ticket_row",
+    ):
+        assert after[table] == before[table], table
+
+    ((dataset, content),) = rows(
+        old, "select dataset, content from ops.run_evidence inner join ops.unwritten_evidence using (evidence_id)"
+    )
+    record = orjson.loads(bytes(content))
+    schema = load_schema(ROOT / "contracts/migration/migration_evidence_v1.schema.json")
+    assert (dataset, schema_faults(schema, record)) == (record["asset_key"], [])
+    assert [(each["load_id"], each["new_digest"]) for each in record["loads"]] == [
+        ("1.7", str(held["1.7", "record_event"])),
+        ("1.8", None),
+    ]

@@ -115,7 +115,7 @@ def _content(database: Warehouse) -> dict[str, Counter[str]]:
             text
             for (text,) in rows(
                 database,
-                "select (to_jsonb(r) - '{_dlt_load_id,run_id,asset_id,line_number,ingest_batch_id}'::text[])::text"
+                "select (to_jsonb(r) - '{_dlt_load_id,run_id,asset_id,line_number,envelope}'::text[])::text"
                 f" from bronze.{table} as r",
             )
         )
@@ -142,7 +142,7 @@ def test_processes_land_what_this_process_lands(
 ) -> None:
     """Whatever the number of processes, and by either route: the yardstick is the fast one."""
     terms = replace(TERMS, window=window)
-    loader = BronzeLoader(database, scene.attempt, scene.order.working_root, worker=9)
+    loader = BronzeLoader(database, scene.attempt, scene.order.working_root, RULESET.kind, worker=9)
     here = land(read_assets(assets, terms, RULESET), loader, lambda progress: None)
     expected = _content(database)
     assert all(expected.values())

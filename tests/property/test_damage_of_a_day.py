@@ -51,7 +51,7 @@ DAMAGES = (
     Damage("delete from silver.ticket_fact where partition_key = '{day}'"),
     Damage(f"delete from bronze.raw_ticket_event where {_EVENT}"),
     Damage(f"update bronze.raw_ticket_event set raw_payload = raw_payload || ' ' where {_EVENT}"),
-    Damage(f"update bronze.raw_ticket_event set customer_id = 'somebody' where {_EVENT}"),
+    Damage(f"update bronze.raw_ticket_event set person_id = 'somebody' where {_EVENT}"),
     Damage(f"delete from bronze.asset_line where {_EVENT}", (-1,)),
     Damage(f"update bronze.asset_line set byte_length = byte_length + 1 where {_EVENT}", (-1,)),
     Damage(f"delete from bronze.rejected_record where {_REJECT}", (-1,)),

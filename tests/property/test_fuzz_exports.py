@@ -96,7 +96,7 @@ def _check_lines(ruleset: Ruleset, judged: AssetJudgement, content: bytes) -> No
     read = list(read_assets([asset], Terms(3, ruleset.sha256, None), ruleset))
     (reading,) = [each for each in read if isinstance(each, AssetReading)]
     chunks = [each for each in read if isinstance(each, Chunk)]
-    rows = {name: _rows(chunks, name) for name in ("asset_line", "rejected_record", "raw_ticket_event")}
+    rows = {name: _rows(chunks, name) for name in ("asset_line", "rejected_record", "record_event")}
     expected = lines_of(content)
 
     # Lines tile the content: each is there once, where it lies, and is what the recount says.
@@ -107,7 +107,7 @@ def _check_lines(ruleset: Ruleset, judged: AssetJudgement, content: bytes) -> No
     assert reading.line_count == reading.indexed_line_count == len(expected)
     records = [line for line in expected if line.kind == "record"]
     assert reading.records == Counter(line.day for line in records)
-    events = [(row["line_number"], row["raw_payload"], row["partition_key"]) for row in rows["raw_ticket_event"]]
+    events = [(row["line_number"], row["raw_payload"], row["partition_key"]) for row in rows["record_event"]]
     assert [(number, _bytes(payload), day) for number, payload, day in events] == [
         (line.number, line.canonical, line.day) for line in records
     ]

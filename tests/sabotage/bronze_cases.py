@@ -27,7 +27,7 @@ def _event_edit(column: str, value: str, check_name: str, event: str = SHOWN, ot
     return Case(
         f"edit raw_ticket_event.{column}",
         (f"update bronze.raw_ticket_event set {column} = {value} where event_id = {event}",),
-        "bronze.raw_ticket_event",
+        "bronze.record_event",
         check_name,
         EVENT_DAY + event,
         EVENT_ASSET + event,
@@ -68,7 +68,7 @@ EVENTS = (
     Case(
         "delete a shown event",
         (f"delete from bronze.raw_ticket_event where event_id = {SHOWN}",),
-        "bronze.raw_ticket_event",
+        "bronze.record_event",
         "event_missing",
         EVENT_DAY + SHOWN,
         EVENT_ASSET + SHOWN,
@@ -76,15 +76,15 @@ EVENTS = (
     Case(
         "delete a superseded event",
         (f"delete from bronze.raw_ticket_event where event_id = {OLDER}",),
-        "bronze.raw_ticket_event",
+        "bronze.record_event",
         "event_missing",
         EVENT_DAY + OLDER,
         EVENT_ASSET + OLDER,
     ),
     Case(
         "double an event",
-        double("bronze.raw_ticket_event", f"event_id = {SHOWN}"),
-        "bronze.raw_ticket_event",
+        double("bronze.record_event", f"event_id = {SHOWN}"),
+        "bronze.record_event",
         "event_doubled",
         EVENT_DAY + SHOWN,
         EVENT_ASSET + SHOWN,
@@ -99,23 +99,21 @@ EVENTS = (
         "payload_differs_from_fingerprint",
     ),
     _event_edit("event_id", OTHER_UUID, "event_missing"),
-    _event_edit("source_id", "source_id || '_x'", "columns_differ_from_payload"),
-    _event_edit("ticket_id", "'TKT-19990101-000001'", "columns_differ_from_payload"),
-    _event_edit("customer_id", "customer_id || 'x'", "columns_differ_from_payload"),
+    _event_edit("record_source", "record_source || '_x'", "columns_differ_from_payload"),
+    _event_edit("record_key", "'TKT-19990101-000001'", "columns_differ_from_payload"),
+    _event_edit("person_id", "person_id || 'x'", "columns_differ_from_payload"),
+    _event_edit("person_id", "null", "columns_differ_from_payload"),
     _event_edit("created_at", "created_at + interval '1 microsecond'", "columns_differ_from_payload"),
     _event_edit("updated_at", "coalesce(updated_at, created_at) - interval '1 year'", "columns_differ_from_payload"),
     _event_edit("updated_at", "case when updated_at is null then created_at end", "columns_differ_from_payload", OLDER),
-    _event_edit(
-        "resolved_at", "coalesce(resolved_at, created_at) + interval '1 second'", "columns_differ_from_payload"
-    ),
-    _event_edit("sla_due_at", "coalesce(sla_due_at, created_at) + interval '1 second'", "columns_differ_from_payload"),
     _event_edit(
         "partition_key",
         "partition_key + 1",
         "partition_differs_from_created_at",
         other_days="the day after has an event too many",
     ),
-    _event_edit("ingest_batch_id", "ingest_batch_id || 'x'", "ticket_differs_from_bronze"),
+    _event_edit("envelope", """'{"ingest_batch_id":"x"}'""", "ticket_differs_from_bronze"),
+    _event_edit("envelope", "'broken'", "ticket_differs_from_bronze"),
     _event_edit("warning_codes", "warning_codes || 'x'::text", "ticket_differs_from_bronze"),
     _event_edit("asset_id", "asset_id + 1000", "first_delivery_missing"),
     _event_edit("line_number", "line_number + 100000", "first_delivery_missing"),
@@ -123,15 +121,32 @@ EVENTS = (
     Case(
         "move an event to a load that never was",
         (f"update bronze.raw_ticket_event set _dlt_load_id = '1.1' where event_id = {SHOWN}",),
-        "bronze.raw_ticket_event",
+        "bronze.record_event",
         "rows_never_completed",
         EVENT_DAY + SHOWN,
         EVENT_ASSET + SHOWN,
     ),
     Case(
         "edit the batch of an event that Silver does not show",
-        (f"update bronze.raw_ticket_event set ingest_batch_id = 'x' where event_id = {OLDER}",),
-        "bronze.raw_ticket_event",
+        (f"update bronze.raw_ticket_event set envelope = '{{}}' where event_id = {OLDER}",),
+        "bronze.record_event",
+        "content_differs_from_completed_load",
+    ),
+    Case(
+        "detach the partition of a kind",
+        ("alter table bronze.record_event detach partition bronze.raw_ticket_event",),
+        "bronze.record_event",
+        "content_differs_from_completed_load",
+    ),
+    Case(
+        "put an empty partition in the place of one",
+        (
+            "alter table bronze.record_event detach partition bronze.raw_ticket_event",
+            "alter table bronze.raw_ticket_event rename to was_ticket_event",
+            "create table bronze.raw_ticket_event partition of bronze.record_event for values in ('ticket_v1')",
+            "drop table bronze.was_ticket_event cascade",
+        ),
+        "bronze.record_event",
         "content_differs_from_completed_load",
     ),
     Case(
@@ -147,7 +162,7 @@ EVENTS = (
                 f" where event_id = {SHOWN}"
             ),
         ),
-        "bronze.raw_ticket_event",
+        "bronze.record_event",
         "event_missing",
         EVENT_DAY + SHOWN,
         EVENT_ASSET + SHOWN,
@@ -155,14 +170,14 @@ EVENTS = (
     Case(
         "forge an event that no line delivers",
         (
-            "insert into bronze.raw_ticket_event select "
+            "insert into bronze.raw_ticket_event select record_kind, "
             + OTHER_UUID
-            + "::uuid, decode(repeat('00', 32), 'hex'), source_id,"
-            " 'TKT-20200101-000001', customer_id, created_at, updated_at, resolved_at, sla_due_at, partition_key, '{broken',"
-            " ingest_batch_id, warning_codes, asset_id, line_number, run_id, _dlt_load_id"
+            + "::uuid, decode(repeat('00', 32), 'hex'), record_source,"
+            " 'TKT-20200101-000001', person_id, created_at, updated_at, partition_key, '{broken',"
+            " envelope, warning_codes, asset_id, line_number, run_id, _dlt_load_id"
             f" from bronze.raw_ticket_event where event_id = {SHOWN}",
         ),
-        "bronze.raw_ticket_event",
+        "bronze.record_event",
         "first_delivery_missing",
         EVENT_DAY + SHOWN,
         EVENT_ASSET + SHOWN,

@@ -30,7 +30,7 @@ LIMITS: tuple[Limit, ...] = (
     Limit(
         "warnings of a superseded event, digest recomputed",
         (
-            f"update bronze.raw_ticket_event set warning_codes = '{{x}}', ingest_batch_id = 'x' where event_id = {OLDER}",
+            f"update bronze.raw_ticket_event set warning_codes = '{{x}}', envelope = '{{}}' where event_id = {OLDER}",
             _REDIGEST,
         ),
     ),

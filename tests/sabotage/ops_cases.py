@@ -11,7 +11,7 @@ _PARTITION_DAY = f"select partition_key from ops.asset_partition where ctid = {P
 _INDEX = f"asset_id = {ASSET} and ruleset_id = (select max(ruleset_id) from ops.asset_index where asset_id = {ASSET})"
 _MANIFEST = "manifest_id = (select min(manifest_id) from ops.manifest where not is_implicit)"
 # A run that landed events, and one that indexed lines.
-_RUN = f"(select run_id from ops.completed_load where load_id = {LOAD} and table_name = 'raw_ticket_event')"
+_RUN = f"(select run_id from ops.completed_load where load_id = {LOAD} and table_name = 'record_event')"
 
 
 def _asset_edit(column: str, value: str, check_name: str, table_name: str = "ops.source_asset") -> Case:
@@ -265,13 +265,13 @@ LOADS_AND_RUNS = (
     ),
     Case(
         "delete one table of a completed load",
-        (f"delete from ops.completed_load where load_id = {LOAD} and table_name = 'raw_ticket_event'",),
+        (f"delete from ops.completed_load where load_id = {LOAD} and table_name = 'record_event'",),
         "ops.completed_load",
         "completed_load_missing",
     ),
     Case(
         "double a completed load",
-        double("ops.completed_load", f"load_id = {LOAD} and table_name = 'raw_ticket_event'"),
+        double("ops.completed_load", f"load_id = {LOAD} and table_name = 'record_event'"),
         "ops.completed_load",
         "completed_load_doubled",
     ),
@@ -281,7 +281,7 @@ LOADS_AND_RUNS = (
             (
                 (
                     f"update ops.completed_load set {column} = {value} where load_id = {LOAD}"
-                    " and table_name = 'raw_ticket_event'"
+                    " and table_name = 'record_event'"
                 ),
             ),
             "ops.completed_load",

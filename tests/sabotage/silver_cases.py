@@ -118,8 +118,8 @@ TICKETS = (
                 status = older.raw_payload::jsonb ->> 'status',
                 is_open = older.raw_payload::jsonb ->> 'status' not in ('resolved', 'closed'),
                 updated_at = older.updated_at,
-                resolved_at = older.resolved_at,
-                sla_due_at = older.sla_due_at,
+                resolved_at = (older.raw_payload::jsonb ->> 'resolved_at')::timestamptz,
+                sla_due_at = (older.raw_payload::jsonb ->> 'sla_due_at')::timestamptz,
                 asset_id = older.asset_id,
                 line_number = older.line_number,
                 run_id = older.run_id,
@@ -127,14 +127,14 @@ TICKETS = (
             from bronze.raw_ticket_event as older
             where older.event_id = """
             + OLDER
-            + " and shown.ticket_id = older.ticket_id",
+            + " and shown.ticket_id = older.record_key",
         ),
         "silver.ticket_fact",
         "ticket_shows_another_version",
         "select partition_key from silver.ticket_fact where ticket_id ="
-        f" (select ticket_id from bronze.raw_ticket_event where event_id = {OLDER})",
+        f" (select record_key from bronze.raw_ticket_event where event_id = {OLDER})",
         "select asset_id from silver.ticket_fact where ticket_id ="
-        f" (select ticket_id from bronze.raw_ticket_event where event_id = {OLDER})",
+        f" (select record_key from bronze.raw_ticket_event where event_id = {OLDER})",
     ),
 )
 
@@ -152,7 +152,7 @@ DAYS = (
             f"delete from bronze.raw_ticket_event where partition_key = {DAY}",
             f"delete from silver.ticket_fact where partition_key = {DAY}",
         ),
-        "bronze.raw_ticket_event",
+        "bronze.record_event",
         "event_missing",
         f"select {DAY}",
         _ASSET_OF_DAY,
@@ -195,7 +195,7 @@ DAYS = (
     Case(
         "empty Bronze's events",
         ("delete from bronze.raw_ticket_event",),
-        "bronze.raw_ticket_event",
+        "bronze.record_event",
         "event_missing",
         f"select {DAY}",
         other_days="every day is emptied",
@@ -217,7 +217,7 @@ DAYS = (
             "delete from silver.ticket_fact",
             "delete from silver.customer_dim",
         ),
-        "bronze.raw_ticket_event",
+        "bronze.record_event",
         "content_differs_from_completed_load",
     ),
 )

@@ -11,8 +11,8 @@ OLDER = """(
     select older.event_id
     from bronze.raw_ticket_event as older
     inner join silver.ticket_fact as shown
-        on older.ticket_id = shown.ticket_id and older.event_id <> shown.event_id
-    order by older.ticket_id, older.event_id limit 1
+        on older.record_key = shown.ticket_id and older.event_id <> shown.event_id
+    order by older.record_key, older.event_id limit 1
 )"""
 LATEST = "(select max(latest.ruleset_id) from ops.asset_index as latest where latest.asset_id = line.asset_id)"
 
@@ -65,7 +65,7 @@ PARTITION = f"""(
     where part.asset_id = {ASSET} and part.record_line_count > 0 and part.taken_by_run_id is not null
     order by part.ruleset_id desc, part.partition_key limit 1
 )"""
-LOAD = "(select min(load_id) from ops.completed_load where table_name = 'raw_ticket_event' and row_count > 0)"
+LOAD = "(select min(load_id) from ops.completed_load where table_name = 'record_event' and row_count > 0)"
 TICKET = "(select min(ticket_id) from silver.ticket_fact)"
 CUSTOMER = "(select min(customer_id) from silver.customer_dim)"
 OTHER_UUID = "'00000000-0000-7000-8000-00000000dead'"

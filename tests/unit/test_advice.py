@@ -23,13 +23,13 @@ WHOLE = Advice(AdviceKind.REBUILD, "loader build --full-refresh", "all of Silver
 OF_DAY = Advice(AdviceKind.REBUILD, f"loader build --partition {ONE}", "Silver's rows of the day, from Bronze")
 
 MISSING = Damaged("silver.ticket_fact", "ticket_missing", (ONE,))
-EVENT = Damaged("bronze.raw_ticket_event", "event_missing", (ONE,))
+EVENT = Damaged("bronze.record_event", "event_missing", (ONE,))
 INDEX = Damaged("ops.asset_index", "asset_index_missing", (None,))
 LEDGER = Damaged("ops.manifest", "manifest_missing", (None,))
 LISTING = Damaged("ops.ingest_run", "load_not_listed", (None,))
 EQUATION = Damaged("reconcile.reconcile_partition", "partition_unexplained", (ONE, OTHER))
 PROVE = Advice(AdviceKind.PROVE, "make build", "proves everything, and names table and asset")
-COLLIDED = Damaged("bronze.raw_ticket_event", "ticket_id_collision", (OTHER, ONE))
+COLLIDED = Damaged("bronze.record_event", "ticket_id_collision", (OTHER, ONE))
 
 
 def test_what_explains_comes_before_damage_and_damage_before_absence() -> None:

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from loader.contract.record import AcceptedRecord, RejectedRecord
 from loader.contract.ruleset import Ruleset, load_ruleset, too_long
-from loader.contract.ticket import AcceptedRecord, RejectedRecord
 from loader.errors import CommandUsageError
 
 CONTRACTS = Path(__file__).resolve().parents[2] / "contracts"
@@ -63,7 +63,7 @@ def test_the_canonical_form_is_sorted_compact_and_without_the_batch(ruleset: Rul
     )
     assert record.record_fingerprint == hashlib.sha256(record.canonical).digest()
     assert record.event_id.hex() == record.record_fingerprint.hex()[:32]
-    assert record.ingest_batch_id == "batch-20260417-001"
+    assert record.envelope == b'{"ingest_batch_id":"batch-20260417-001"}'
 
 
 def test_layout_key_order_escapes_and_batch_do_not_change_the_fingerprint(ruleset: Ruleset) -> None:
@@ -73,7 +73,7 @@ def test_layout_key_order_escapes_and_batch_do_not_change_the_fingerprint(rulese
     for text in (json.dumps(reordered), json.dumps(reordered, ensure_ascii=False, indent=1)):
         other = accepted(ruleset, text.encode())
         assert other.record_fingerprint == one.record_fingerprint
-        assert other.ingest_batch_id == "batch-20260418-001"
+        assert other.envelope == b'{"ingest_batch_id":"batch-20260418-001"}'
 
 
 def test_null_absent_empty_and_normalisation_make_different_records(ruleset: Ruleset) -> None:
@@ -206,7 +206,7 @@ def test_a_ruleset_is_known_by_what_it_judges_with(tmp_path: Path, ruleset: Rule
 def test_a_broken_contract_is_refused_when_it_is_loaded(tmp_path: Path) -> None:
     """Prevents: a run that judges by half a contract."""
     folder = tmp_path / "contracts"
-    with pytest.raises(CommandUsageError, match=r"ticket_v1/schema\.json"):
+    with pytest.raises(CommandUsageError, match=r"kinds/kind_v1\.schema\.json"):
         load_ruleset(folder)
     shutil.copytree(CONTRACTS, folder)
     contract = folder / "kinds" / "ticket_v1" / "schema.json"

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 from loader.bronze import workers
+from loader.bronze.columns import BRONZE
 from loader.bronze.load import BronzeLoader
 from loader.cli import main
 from loader.config import Settings
@@ -157,7 +158,7 @@ def test_a_fault_that_dlt_does_not_wrap_is_one_of_the_load() -> None:
 
     loader = object.__new__(BronzeLoader)
     loader._pipeline = SimpleNamespace(has_pending_data=False, extract=full)  # type: ignore[assignment]
-    loader._file_format = "parquet"
+    loader._file_format, loader._tables = "parquet", {table.name: table.name for table in BRONZE}
     with pytest.raises(InfrastructureError, match=WORDS):
         loader.load(SimpleNamespace(window=None))  # type: ignore[arg-type]
 

@@ -22,8 +22,8 @@ from data.generator.options import OptionError
 from data.generator.randomness import stream
 from data.generator.schedule import Schedule
 from data.generator.tickets import World
+from loader.contract.record import AcceptedRecord, RejectedRecord
 from loader.contract.ruleset import load_ruleset
-from loader.contract.ticket import AcceptedRecord, RejectedRecord
 from tests.unit.naive_recount import epoch_us, naive_recount, uncompressed
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loader.contract.ticket import is_unclear
+from loader.contract.ruleset import is_unclear
 from loader.privacy.look_alikes import look_alikes
 from loader.privacy.person import Suppression, customer_hash, is_named_in, may_name, owners
 from loader.privacy.redaction import blanked, find_lines

@@ -79,7 +79,7 @@ readings as (
 ),
 
 load_rows as (
-    {% for table in ['raw_ticket_event', 'asset_line', 'rejected_record'] %}
+    {% for table in ['record_event', 'asset_line', 'rejected_record'] %}
     select
         _dlt_load_id as load_id,
         asset_id,

@@ -29,7 +29,7 @@ events as (
         partition_key,
         run_id,
         _dlt_load_id
-    from {{ source('bronze', 'raw_ticket_event') }}
+    from {{ source('bronze', 'record_event') }}
     {%- if scope_asset is not none %}
     where event_id = any(array(select lines.event_id from lines))
     {%- endif %}
@@ -116,7 +116,7 @@ visible_events as (
     inner join visible_loads
         on
             events._dlt_load_id = visible_loads.load_id
-            and visible_loads.table_name = 'raw_ticket_event'
+            and visible_loads.table_name = 'record_event'
     order by events.event_id, events.asset_id, events.line_number
 
 ),

@@ -77,8 +77,8 @@ delete from {{ this }} where {{ key }} in (select scope.{{ scope_key or key }} f
     {%- if is_incremental() -%}
 create temporary table changed_load on commit drop as
 with present as (
-    select 'raw_ticket_event' as table_name, _dlt_load_id as load_id, count(*) as row_count
-    from {{ source('bronze', 'raw_ticket_event') }} group by _dlt_load_id
+    select 'record_event' as table_name, _dlt_load_id as load_id, count(*) as row_count
+    from {{ source('bronze', 'record_event') }} group by _dlt_load_id
     union all
     select 'asset_line', _dlt_load_id, count(*)
     from {{ source('bronze', 'asset_line') }} group by _dlt_load_id
@@ -99,9 +99,9 @@ select load_id from {{ ref('scope_load') }};
 {% macro find_fresh_events() -%}
     {%- set scope_load = ref('scope_load') %}
 create temporary table fresh_event on commit drop as
-select events.event_id, events.ticket_id
+select events.event_id, events.record_key as ticket_id
 from {{ scope_load }} as scope_load
-inner join {{ source('bronze', 'raw_ticket_event') }} as events on scope_load.load_id = events._dlt_load_id;
+inner join {{ source('bronze', 'record_event') }} as events on scope_load.load_id = events._dlt_load_id;
 create temporary table fresh_line on commit drop as
 select lines.event_id, lines.asset_id
 from {{ scope_load }} as scope_load
@@ -133,7 +133,7 @@ except
 select event_id from fresh_event;
 analyze moved_delivery;
 create temporary table moved_event on commit drop as
-select distinct events.ticket_id
+select distinct events.record_key as ticket_id
 from moved_delivery
-inner join {{ source('bronze', 'raw_ticket_event') }} as events on moved_delivery.event_id = events.event_id;
+inner join {{ source('bronze', 'record_event') }} as events on moved_delivery.event_id = events.event_id;
 {%- endmacro %}

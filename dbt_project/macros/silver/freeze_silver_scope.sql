@@ -42,7 +42,7 @@ select asset_id, ruleset_id, sequence from asset_reading where asset_id in (sele
 
 -- Arrays and not joins, so that the planner can use Bronze's indexes; nothing is read when nothing is new.
 with landed as (
-    select event_id, ticket_id
+    select event_id, record_key as ticket_id
     from {{ raw_ticket_event }}
     where _dlt_load_id = any(array(select load_id from new_load)) and exists (select from new_load)
 ),
@@ -57,19 +57,19 @@ touched as (
     select ticket_id from landed
     {#- Only what landed earlier has to be looked up. #}
     union
-    select known.ticket_id
+    select known.record_key
     from {{ raw_ticket_event }} as known
     inner join (select event_id from delivered except select event_id from landed) as earlier
         on known.event_id = earlier.event_id
     {#- A build of everything that ended before customer_dim: it will read what is ranked now as everything. #}
     union
-    select ticket_id from {{ raw_ticket_event }} where exists (select from {{ stale_ticket }} where ticket_id = '*')
+    select record_key from {{ raw_ticket_event }} where exists (select from {{ stale_ticket }} where ticket_id = '*')
     {#- Their events went, so no load tells of them. #}
     union
     select ticket_id from {{ source('ops', 'unbuilt_erasure') }}
     {%- if var('partition') is not none %}
     union
-    select ticket_id from {{ raw_ticket_event }} where partition_key = date '{{ partition_var() }}'
+    select record_key from {{ raw_ticket_event }} where partition_key = date '{{ partition_var() }}'
     union
     select ticket_id from {{ this }} where partition_key = date '{{ partition_var() }}'
     {%- endif %}

@@ -6,7 +6,7 @@
     {%- set stale_version = source('silver_ledger', 'stale_version') -%}
     {%- set raw_ticket_event = source('bronze', 'raw_ticket_event') -%}
 create temporary table stale_customer on commit drop as
-select customer_id from {{ raw_ticket_event }} where ticket_id in (select ticket_id from {{ stale_ticket }})
+select person_id as customer_id from {{ raw_ticket_event }} where record_key in (select ticket_id from {{ stale_ticket }})
 union
 select customer_id from {{ stale_version }}
 union
@@ -27,7 +27,7 @@ select
     dim.last_seen_at as version_at,
     dim.last_seen_sequence as sequence,
     dim.last_seen_line_number as line_number,
-    events.ticket_id not in (select ticket_id from {{ stale_ticket }}) as is_unquestioned,
+    events.record_key not in (select ticket_id from {{ stale_ticket }}) as is_unquestioned,
     not coalesce(versions.is_collided, true)
     and (versions.sequence, versions.line_number) >= (dim.last_seen_sequence, dim.last_seen_line_number)
         as is_confirmed
@@ -39,10 +39,10 @@ where not exists (select from {{ stale_ticket }} where ticket_id = '*');
 
 -- Where the row's event counts no longer, or at a smaller place, the next newest may be of any ticket of the customer.
 create temporary table customer_ticket on commit drop as
-select distinct ticket_id
+select distinct record_key as ticket_id
 from {{ raw_ticket_event }}
 where
-    customer_id = any(array(
+    person_id = any(array(
         select customer_id from standing_customer where (is_unquestioned or is_confirmed) is not true
     ))
     and exists (select from standing_customer where (is_unquestioned or is_confirmed) is not true);

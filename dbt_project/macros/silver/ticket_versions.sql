@@ -16,16 +16,16 @@ events as (
 
     select
         event_id,
-        ticket_id,
-        customer_id,
-        source_id as record_source,
+        record_key as ticket_id,
+        person_id as customer_id,
+        record_source,
         record_fingerprint,
         created_at,
         coalesce(updated_at, created_at) as version_at,
         _dlt_load_id
     from {{ source('bronze', 'raw_ticket_event') }}
     {%- if tickets is not none %}
-    where ticket_id in (select stale.ticket_id from {{ tickets }} as stale)
+    where record_key in (select stale.ticket_id from {{ tickets }} as stale)
     offset 0 -- a fence: a few tickets are found by ticket_id, not by going through every load
     {%- endif %}
 

@@ -41,9 +41,10 @@ claims as {{ 'materialized' if is_incremental() else 'not materialized' }} (
 events as (
 
     select
+        tableoid as row_table,
         ctid as row_place,
         *
-    from {{ source('bronze', 'raw_ticket_event') }}
+    from {{ source('bronze', 'record_event') }}
 
 ),
 
@@ -262,7 +263,7 @@ placed as (
     inner join progress
         on
             claims.dlt_load_id = progress.load_id
-            and progress.table_name = 'raw_ticket_event'
+            and progress.table_name = 'record_event'
     left join deliveries on claims.event_id = deliveries.event_id
     left join readings on claims.asset_id = readings.asset_id
     left join shown on claims.ticket_id = shown.ticket_id
@@ -307,7 +308,8 @@ ranked as (
         by_version as (
             partition by ticket_id, is_candidate
             order by
-                version_at desc, version_sequence desc, version_line_number desc, event_id desc, row_place asc
+                version_at desc, version_sequence desc, version_line_number desc, event_id desc,
+                row_table asc, row_place asc
         )
 
 ),
@@ -483,7 +485,7 @@ named as (
                     events.*,
                     reconcile.jsonb_or_null(events.raw_payload) as payload
                 from events
-                where events.row_place = confronted.row_place
+                where events.row_table = confronted.row_table and events.row_place = confronted.row_place
                 limit all
             ) as winner
             limit all

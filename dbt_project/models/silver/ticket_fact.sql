@@ -33,7 +33,6 @@ events as (
 
     select
         *,
-        source_id as record_source,
         _dlt_load_id as dlt_load_id
     from {{ source('bronze', 'raw_ticket_event') }}
 
@@ -85,7 +84,8 @@ parsed as (
 
     select
         *,
-        raw_payload::jsonb as record_fields
+        raw_payload::jsonb as record_fields,
+        envelope::jsonb as envelope_fields
     from winners
     limit all -- a fence: the payload is parsed once, not once for every field, and by the workers
 
@@ -94,7 +94,7 @@ parsed as (
 typed as (
 
     select
-        ticket_id,
+        record_key as ticket_id,
         record_source,
         record_fields ->> 'schema_version' as schema_version,
         record_fields ->> 'customer_id' as customer_id,
@@ -108,10 +108,10 @@ typed as (
         record_fields -> 'asset_ids' as asset_ids,
         record_fields ->> 'assignee_id' as assignee_id,
         record_fields ->> 'sla_tier' as sla_tier,
-        sla_due_at,
+        {{ instant('record_fields', 'sla_due_at') }} as sla_due_at,
         created_at,
         updated_at,
-        resolved_at,
+        {{ instant('record_fields', 'resolved_at') }} as resolved_at,
         record_fields ->> 'pii_level' as pii_level,
         (record_fields ->> 'pii_redacted')::boolean as pii_redacted,
         record_fields ->> 'quality_gate' as quality_gate,
@@ -124,7 +124,7 @@ typed as (
         event_id,
         asset_id,
         line_number,
-        ingest_batch_id,
+        envelope_fields ->> 'ingest_batch_id' as ingest_batch_id,
         run_id,
         dlt_load_id
     from parsed

@@ -3,7 +3,7 @@
 {%- set one -%}
 select
     {{ finding(
-        'payload_edited', 'drift', "'bronze.raw_ticket_event'", "'got a, expected b'", partition_key="date '2026-04-17'",
+        'payload_edited', 'drift', "'bronze.record_event'", "'got a, expected b'", partition_key="date '2026-04-17'",
         asset_id='7', run_id="'0196a000-0000-7000-8000-000000000001'::uuid", manifest_id="'manifest-a'",
         source_id="'tickets.jsonl'", finding_count='2'
     ) }}
@@ -16,7 +16,7 @@ select
 {%- set all_lines = finding_lines(found) if execute else [] -%}
 {%- set short_lines = finding_lines(found, 1) if execute else [] -%}
 {%- set expected = [
-    "bronze.raw_ticket_event partition 2026-04-17 asset tickets.jsonl manifest manifest-a"
+    "bronze.record_event partition 2026-04-17 asset tickets.jsonl manifest manifest-a"
     ~ " run 0196a000-0000-7000-8000-000000000001: payload edited (2 rows; got a, expected b)",
     "ops.ingest_run every partition: run missing (1 row; it is gone)",
     "ops.source_asset 3 partitions 2026-04-17 to 2026-04-19 asset number 7: source asset missing (1 row; got none)"

@@ -44,7 +44,7 @@ from tests.shared_warehouse import fresh_database, loader_variables
 pytestmark = pytest.mark.usefixtures("replayed")
 
 OTHERS = {
-    "bronze.raw_ticket_event": "customer_id <> %s",
+    "bronze.raw_ticket_event": "person_id <> %s",
     "silver.ticket_fact": "customer_id <> %s and ticket_id not like '%%-000003'",
     "silver.customer_dim": "customer_id <> %s",
     "release.ticket_row": "customer_id <> %s",
@@ -248,7 +248,7 @@ def test_a_retry_of_damaged_rows_does_not_bring_the_person_back(told: dict[str, 
     before = left_by_runs(database)
     rows(
         database,
-        "set session_replication_role = replica; delete from bronze.raw_ticket_event where customer_id = %s",
+        "set session_replication_role = replica; delete from bronze.raw_ticket_event where person_id = %s",
         NEIGHBOUR,
     )
     verdict = recover("retry", run_id=told["runs"][0])

@@ -80,7 +80,7 @@ class TestRetry:
     def test_another_contract_is_refused(self, exports: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         with failing("dbt"), pytest.raises(OSError, match="No space"):
             run(exports)
-        monkeypatch.setattr("loader.contract.ruleset.BUSINESS_RULES_VERSION", "another")
+        monkeypatch.setattr("loader.kinds.ticket.VERSION", "another")
         with pytest.raises(RefusedError, match="a retry changes nothing else") as refused:
             recover("retry", run_id=None)
         assert refused.value.next_command.startswith("loader replay --run ")

@@ -88,8 +88,7 @@ DAMAGES = {
     "event_missing": "delete from bronze.raw_ticket_event where asset_id = 1 and line_number = 2",
     "payload_differs": "update bronze.raw_ticket_event set raw_payload = replace(raw_payload, 'open', 'done')"
     " where asset_id = 1 and line_number = 2",
-    "delivery_differs": "update bronze.raw_ticket_event set ingest_batch_id = 'batch-20260417-002' where asset_id = 1"
-    " and line_number = 2",
+    "delivery_differs": "update bronze.raw_ticket_event set envelope = '{}' where asset_id = 1 and line_number = 2",
     "reject_missing": "delete from bronze.rejected_record where asset_id = 2",
     "reject_differs": "update bronze.rejected_record set reason_codes = '{invalid_json,line_too_long}'"
     " where asset_id = 2",
@@ -111,13 +110,12 @@ class TestVerify:
     @pytest.mark.parametrize(
         "change",
         [
-            "source_id = 'elsewhere'",
-            "ticket_id = ticket_id || '0'",
-            "customer_id = 'CUST-9'",
+            "record_source = 'elsewhere'",
+            "record_key = record_key || '0'",
+            "person_id = 'CUST-9'",
+            "person_id = null",
             "created_at = created_at + interval '1 microsecond'",
             "updated_at = created_at",
-            "resolved_at = created_at",
-            "sla_due_at = '1999-12-31 23:59:59Z'",
             "partition_key = partition_key + 1",
         ],
     )
@@ -142,7 +140,7 @@ class TestVerify:
 
     def test_a_run_of_an_older_ruleset(self, database: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
         """Its judge is gone; bytes, fingerprints, payloads and the bytes of rejects are compared all the same."""
-        monkeypatch.setattr("loader.contract.ruleset.BUSINESS_RULES_VERSION", "another")
+        monkeypatch.setattr("loader.kinds.ticket.VERSION", "another")
         assert _verified(database).is_proved
         rows(database, BEHIND + DAMAGES["payload_differs"])
         assert dict(_verified(database).differences) == {"payload_differs": 1}
@@ -351,7 +349,7 @@ class TestDiagnose:
     ) -> None:
         with failing("dbt"), pytest.raises(OSError, match="No space"):
             run(exports)
-        monkeypatch.setattr("loader.contract.ruleset.BUSINESS_RULES_VERSION", "another")
+        monkeypatch.setattr("loader.kinds.ticket.VERSION", "another")
         found = _diagnosed(database, checkout)
         assert found.advice == ends(f"loader replay --run {latest_run(database)} --mode execute")
         assert _wrong(found) == [RUN, "which rules?"]
@@ -390,7 +388,7 @@ class TestDiagnose:
         """A backfill would be refused."""
         batch = json.loads(exports.read_bytes())["batch_id"]
         untake(database, "partition_key < '2026-04-17'")
-        monkeypatch.setattr("loader.contract.ruleset.BUSINESS_RULES_VERSION", "another")
+        monkeypatch.setattr("loader.kinds.ticket.VERSION", "another")
         found = _diagnosed(database, checkout)
         assert found.next_command.startswith(f"loader replay --batch {batch} --mode execute")
 
@@ -510,7 +508,7 @@ class TestDiagnose:
         assert _answer(found, KIND) == f"no trace: run {dead} ended before it had registered {named}"
         assert found.advice == ends(f"loader retry {dead} --mode execute")
         with monkeypatch.context() as patch:
-            patch.setattr("loader.contract.ruleset.BUSINESS_RULES_VERSION", "another")
+            patch.setattr("loader.kinds.ticket.VERSION", "another")
             found = _diagnosed(database, checkout)
             assert found.advice == ends(f"loader rerun --run {dead} --mode execute")
         aside = lost.rename(tmp_path / "aside.json")

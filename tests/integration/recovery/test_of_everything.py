@@ -50,7 +50,7 @@ def test_a_look_under_a_new_contract_takes_nothing_out_of_silver(
 ) -> None:
     """The look reads two lines of a file that was read whole before: the whole reading counts."""
     before = silver(database)
-    monkeypatch.setattr("loader.contract.ruleset.BUSINESS_RULES_VERSION", "another")
+    monkeypatch.setattr("loader.kinds.ticket.VERSION", "another")
     look = run(
         input_path=exports.parent / "e" / f"tickets-{DAYS[0]}.jsonl", batch_id="batch-20260415-001", line_limit=2
     )
@@ -101,7 +101,7 @@ class TestRerun:
         before = silver(database)
         rows(
             database,
-            "set omni.maintenance = 'repair'; delete from bronze.raw_ticket_event where ticket_id like '%000003'",
+            "set omni.maintenance = 'repair'; delete from bronze.raw_ticket_event where record_key like '%000003'",
         )
         verdict = recover("rerun", run_id=None)
         assert verdict.facts.inserted == len(DAYS)

@@ -148,7 +148,7 @@ class TestPlans:
 
     def test_the_contract(self, exports: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         plan = self._plan(exports)
-        monkeypatch.setattr("loader.contract.ruleset.BUSINESS_RULES_VERSION", "another")
+        monkeypatch.setattr("loader.kinds.ticket.VERSION", "another")
         assert "were last read before today's ruleset" in self._refused(plan)
 
     def test_an_edited_plan(self, exports: Path) -> None:

@@ -456,7 +456,7 @@ def test_a_proof_that_no_gate_has_looked_at_makes_no_day_ready(
     assert ready(MONDAY, TUESDAY) == [(False, f"{waits}; reconcile has found something"), (False, waits)]
     assert run(tmp_path / "second.json").exit_code == 1
     assert ready(MONDAY, TUESDAY) == [
-        (False, "payload_differs_from_fingerprint: 1 row of bronze.raw_ticket_event"),
+        (False, "payload_differs_from_fingerprint: 1 row of bronze.record_event"),
         (False, f"too many rejects in tickets-{B}.jsonl"),
     ]
 

@@ -136,12 +136,13 @@ class Scene:
             )
             execute_values(
                 cursor,
-                "insert into bronze.raw_ticket_event (event_id, record_fingerprint, source_id, ticket_id, customer_id,"
-                " created_at, updated_at, partition_key, raw_payload, ingest_batch_id, warning_codes, asset_id,"
-                " line_number, run_id, _dlt_load_id) values %s",
+                "insert into bronze.raw_ticket_event (record_kind, event_id, record_fingerprint, record_source,"
+                " record_key, person_id, created_at, updated_at, partition_key, raw_payload, envelope, warning_codes,"
+                " asset_id, line_number, run_id, _dlt_load_id) values %s",
                 [
-                    (str(v.event_id), v.fingerprint, v.source, v.ticket_id, v.customer, at(v.created),
-                     None if v.updated is None else at(v.updated), v.partition_key, v.payload.decode(), "batch-1", [],
+                    ("ticket_v1", str(v.event_id), v.fingerprint, v.source, v.ticket_id, v.customer, at(v.created),
+                     None if v.updated is None else at(v.updated), v.partition_key, v.payload.decode(),
+                     '{"ingest_batch_id":"batch-1"}', [],
                      asset_id, number, self.run_id, load_id)
                     for v, number in fresh.values()
                 ],
@@ -160,7 +161,7 @@ class Scene:
             self.history.rulesets[asset_id] = max(ruleset_id, self.history.rulesets.get(asset_id, 0))
         self.execute(
             "insert into ops.completed_load (load_id, table_name, run_id, attempt, row_count, row_digest)"
-            " select %s, table_name, %s, 1, 0, 0 from unnest('{raw_ticket_event,asset_line}'::text[]) as table_name",
+            " select %s, table_name, %s, 1, 0, 0 from unnest('{record_event,asset_line}'::text[]) as table_name",
             load_id,
             self.run_id,
         )

@@ -83,7 +83,7 @@ soundness as (
             select 1
             from loads
             where
-                loads.table_name in ('raw_ticket_event', 'asset_line')
+                loads.table_name in ('record_event', 'asset_line')
                 and not loads.is_intact
                 and not loads.is_in_progress
         ) as is_sound
@@ -269,7 +269,7 @@ event_days as (
     select
         event_id,
         min(partition_key) as partition_key
-    from {{ source('bronze', 'raw_ticket_event') }}
+    from {{ source('bronze', 'record_event') }}
     where event_id = any(array(select damaged.event_id from damaged))
     group by event_id
 

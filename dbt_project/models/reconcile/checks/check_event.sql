@@ -1,6 +1,6 @@
 {#- Selected by ticket_fact+, and built after it. -#}
 {%- do ref('ticket_fact') -%}
-{#- Events: each row of bronze.raw_ticket_event against its own payload, its line and its load. -#}
+{#- Events: each row of bronze.record_event against its own payload, its line and its load. -#}
 {%- set day = 'coalesce(deliveries.partition_key, flagged.partition_key)' -%}
 {%- set asset = 'coalesce(deliveries.asset_id, flagged.asset_id)' -%}
 {%- set scope_ticket = ref('scope_ticket') %}
@@ -77,7 +77,7 @@ flagged as (
     left join loads
         on
             events.dlt_load_id = loads.load_id
-            and loads.table_name = 'raw_ticket_event'
+            and loads.table_name = 'record_event'
     where
         events.event_id is not null
         and (
@@ -114,7 +114,7 @@ found as (
 
     select
         {{ finding(
-            'payload_differs_from_fingerprint', 'drift', "'bronze.raw_ticket_event'",
+            'payload_differs_from_fingerprint', 'drift', "'bronze.record_event'",
             "'event ' || flagged.event_id || ' of ' || flagged.ticket_id
             || ': sha256(raw_payload) is not its record_fingerprint'",
             partition_key=day, asset_id=asset, run_id='flagged.run_id'
@@ -125,7 +125,7 @@ found as (
     union all
     select
         {{ finding(
-            'event_id_differs_from_fingerprint', 'drift', "'bronze.raw_ticket_event'",
+            'event_id_differs_from_fingerprint', 'drift', "'bronze.record_event'",
             "'event ' || flagged.event_id || ' of ' || flagged.ticket_id
             || ': expected the first 16 of 32 bytes of record_fingerprint'",
             partition_key=day, asset_id=asset, run_id='flagged.run_id'
@@ -136,7 +136,7 @@ found as (
     union all
     select
         {{ finding(
-            'columns_differ_from_payload', 'drift', "'bronze.raw_ticket_event'",
+            'columns_differ_from_payload', 'drift', "'bronze.record_event'",
             "'event ' || flagged.event_id || ' of ' || flagged.ticket_id || ': '
             || flagged.differing_columns",
             partition_key=day, asset_id=asset, run_id='flagged.run_id'
@@ -147,7 +147,7 @@ found as (
     union all
     select
         {{ finding(
-            'partition_differs_from_created_at', 'drift', "'bronze.raw_ticket_event'",
+            'partition_differs_from_created_at', 'drift', "'bronze.record_event'",
             "'event ' || flagged.event_id || ' of ' || flagged.ticket_id || ': got ' || flagged.partition_key
             || ', expected the UTC day of created_at'",
             partition_key=day, asset_id=asset, run_id='flagged.run_id'
@@ -158,7 +158,7 @@ found as (
     union all
     select
         {{ finding(
-            'event_doubled', 'duplicate', "'bronze.raw_ticket_event'",
+            'event_doubled', 'duplicate', "'bronze.record_event'",
             "'event ' || flagged.event_id || ' of ' || flagged.ticket_id || ': got ' || flagged.copy_count
             || ' rows, expected 1'",
             partition_key=day, asset_id=asset, run_id='flagged.run_id'
@@ -169,7 +169,7 @@ found as (
     union all
     select
         {{ finding(
-            'run_differs_from_load', 'drift', "'bronze.raw_ticket_event'",
+            'run_differs_from_load', 'drift', "'bronze.record_event'",
             "'event ' || flagged.event_id || ' of ' || flagged.ticket_id || ': got run ' || flagged.run_id
             || ', its load was completed by ' || flagged.load_run_id",
             partition_key=day, asset_id=asset, run_id='flagged.load_run_id'
@@ -181,7 +181,7 @@ found as (
     select
         {{ finding(
             'first_delivery_missing', 'gap',
-            "case when flagged.is_load_intact then 'bronze.asset_line' else 'bronze.raw_ticket_event' end",
+            "case when flagged.is_load_intact then 'bronze.asset_line' else 'bronze.record_event' end",
             "'event ' || flagged.event_id || ' of ' || flagged.ticket_id || ' names asset ' || flagged.asset_id
             || ' line ' || flagged.line_number || '; that line is absent or holds another event'",
             partition_key=day, asset_id=asset, run_id='flagged.run_id'
@@ -194,7 +194,7 @@ found as (
     select
         {{ finding(
             'event_missing', 'gap',
-            "case when indexes.is_load_intact then 'bronze.raw_ticket_event' else 'bronze.asset_line' end",
+            "case when indexes.is_load_intact then 'bronze.record_event' else 'bronze.asset_line' end",
             "'line ' || fates.first_line_number || ' is a record of a taken partition; its event is not there'",
             partition_key='fates.partition_key', asset_id='fates.asset_id', finding_count='fates.line_count'
         ) }}
@@ -208,7 +208,7 @@ found as (
     select
         {{ finding(
             'line_partition_differs', 'drift',
-            "case when indexes.is_load_intact then 'bronze.raw_ticket_event' else 'bronze.asset_line' end",
+            "case when indexes.is_load_intact then 'bronze.record_event' else 'bronze.asset_line' end",
             "'line ' || fates.first_line_number || ' and its event name different partitions'",
             partition_key='fates.partition_key', asset_id='fates.asset_id', finding_count='fates.line_count'
         ) }}

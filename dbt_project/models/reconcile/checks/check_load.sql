@@ -44,7 +44,7 @@ expected as (
         union
         select load_id from listed
     ) as known_load
-    cross join (values ('raw_ticket_event'), ('asset_line'), ('rejected_record')) as bronze_table (table_name)
+    cross join (values ('record_event'), ('asset_line'), ('rejected_record')) as bronze_table (table_name)
 
 ),
 
@@ -181,7 +181,7 @@ found as (
             completed_loads.run_id = ingest_runs.run_id
             and completed_loads.attempt = ingest_runs.attempt
     left join listed on completed_loads.load_id = listed.load_id
-    where listed.load_id is null and completed_loads.table_name = 'raw_ticket_event'
+    where listed.load_id is null and completed_loads.table_name = 'record_event'
     union all
     select
         {{ finding(

@@ -93,7 +93,7 @@ progress as (
 damaged as (
 
     select
-        coalesce(bool_or(table_name = 'raw_ticket_event'), false) as are_events_damaged,
+        coalesce(bool_or(table_name = 'record_event'), false) as are_events_damaged,
         coalesce(bool_or(table_name = 'asset_line'), false) as are_lines_damaged
     from loads
     where not is_intact and not is_in_progress
@@ -248,7 +248,7 @@ found as (
     select
         {{ finding(
             'ticket_unfounded', 'no_trace',
-            "case when orphans.event_id is null then 'silver.ticket_fact' else 'bronze.raw_ticket_event' end",
+            "case when orphans.event_id is null then 'silver.ticket_fact' else 'bronze.record_event' end",
             "'ticket ' || flagged.ticket_id || ': its row shows event ' || flagged.silver_event_id
             || case when orphans.event_id is null then ', which is not its winner in Bronze'
             else ', which a line delivers, but Bronze lacks' end",
@@ -262,7 +262,7 @@ found as (
     select
         {{ finding(
             'ticket_shows_another_version', 'drift',
-            "case when orphans.event_id is null then 'silver.ticket_fact' else 'bronze.raw_ticket_event' end",
+            "case when orphans.event_id is null then 'silver.ticket_fact' else 'bronze.record_event' end",
             "'ticket ' || flagged.ticket_id || ': got event ' || flagged.silver_event_id || ', expected '
             || flagged.event_id || case when orphans.event_id is null then ''
             else '; a line delivers the first, but Bronze lacks it' end",
@@ -278,7 +278,7 @@ found as (
             'ticket_differs_from_bronze', 'drift',
             "case"
             ~ " when flagged.are_events_damaged and flagged.differing_silver_columns <@ array['"
-            ~ unwitnessed | join("', '") ~ "'] then 'bronze.raw_ticket_event'"
+            ~ unwitnessed | join("', '") ~ "'] then 'bronze.record_event'"
             ~ " when flagged.are_lines_damaged and flagged.differing_silver_columns <@ array['version_count']"
             ~ " then 'bronze.asset_line'"
             ~ " else 'silver.ticket_fact' end",
@@ -300,7 +300,7 @@ found as (
     union all
     select
         {{ finding(
-            'ticket_id_collision', 'duplicate', "'bronze.raw_ticket_event'",
+            'ticket_id_collision', 'duplicate', "'bronze.record_event'",
             "'ticket ' || ticket_id || ' also comes from source ' || record_source || '; the first source keeps Silver'",
             partition_key='partition_key', asset_id='asset_id', run_id='run_id'
         ) }}
@@ -351,7 +351,7 @@ found as (
         ) }}
     from progress
     left join built_loads on progress.load_id = built_loads.load_id
-    where progress.table_name = 'raw_ticket_event' and built_loads.load_id is null and not progress.is_pending
+    where progress.table_name = 'record_event' and built_loads.load_id is null and not progress.is_pending
     union all
     select
         {{ finding(

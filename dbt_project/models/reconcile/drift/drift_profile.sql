@@ -44,7 +44,7 @@ completed_loads as (
         load_id,
         max(completed_at) as completed_at
     from {{ source('ops', 'completed_load') }}
-    where table_name = 'raw_ticket_event'
+    where table_name = 'record_event'
     group by load_id
 
 ),
@@ -72,7 +72,7 @@ numbered as (
 -- Read where it lies: as it is used twice, all of it would be written out first.
 raw_events as not materialized (
 
-    select * from {{ source('bronze', 'raw_ticket_event') }}
+    select * from {{ source('bronze', 'record_event') }}
 
 ),
 
@@ -81,8 +81,8 @@ sampled as (
 
     select
         numbered.partition_key,
-        raw_events.ticket_id,
-        raw_events.customer_id,
+        raw_events.record_key as ticket_id,
+        raw_events.person_id as customer_id,
         raw_events.created_at,
         raw_events.updated_at,
         reconcile.jsonb_or_null(raw_events.raw_payload) as payload

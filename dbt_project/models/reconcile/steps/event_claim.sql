@@ -11,10 +11,14 @@
     )
 }}
 {%- set scope_load = ref('scope_load') -%}
-{#- Columns of Bronze that repeat a field of the payload. -#}
-{%- set bronze_columns = [
-    'ticket_id', 'customer_id', 'record_source', 'created_at', 'updated_at', 'resolved_at', 'sla_due_at'
-] -%}
+{#- Columns of Bronze that repeat a field of the payload, each with that field's column in Silver. -#}
+{%- set repeated_columns = {
+    'record_key': 'ticket_id',
+    'person_id': 'customer_id',
+    'record_source': 'record_source',
+    'created_at': 'created_at',
+    'updated_at': 'updated_at',
+} -%}
 
 with
 
@@ -22,9 +26,10 @@ with
 events as (
 
     select
+        tableoid as row_table,
         ctid as row_place,
         *
-    from {{ source('bronze', 'raw_ticket_event') }}
+    from {{ source('bronze', 'record_event') }}
     {%- if is_incremental() %}
     where _dlt_load_id = any(array(select scope_load.load_id from {{ scope_load }} as scope_load))
     {%- endif %}
@@ -42,14 +47,13 @@ authenticated as (
 
     select
         events.*,
-        events.source_id as record_source,
         loads.is_intact as is_load_intact,
         sha256(convert_to(events.raw_payload, 'UTF8')) = events.record_fingerprint as is_payload_authentic
     from events
     inner join loads
         on
             events._dlt_load_id = loads.load_id
-            and loads.table_name = 'raw_ticket_event'
+            and loads.table_name = 'record_event'
     where loads.completed_copy_count > 0
     limit all
 
@@ -73,18 +77,17 @@ parsed as (
 valued as (
 
     select
+        row_table,
         row_place,
         event_id,
         record_fingerprint,
         record_source,
-        ticket_id,
-        customer_id,
+        record_key,
+        person_id,
         created_at,
         updated_at,
-        resolved_at,
-        sla_due_at,
         partition_key,
-        ingest_batch_id,
+        reconcile.jsonb_or_null(envelope) ->> 'ingest_batch_id' as ingest_batch_id,
         warning_codes,
         asset_id,
         line_number,
@@ -102,14 +105,15 @@ valued as (
 final as (
 
     select
+        row_table,
         row_place,
         event_id,
         case when is_payload_authentic then payload_record_source else record_source end as record_source,
-        case when is_payload_authentic then payload_ticket_id else ticket_id end as ticket_id,
+        case when is_payload_authentic then payload_ticket_id else record_key end as ticket_id,
         case when is_payload_authentic then payload_created_at else created_at end as created_at,
         case when is_payload_authentic then payload_updated_at else updated_at end as updated_at,
         partition_key,
-        case when is_payload_authentic then payload_customer_id else customer_id end as customer_id,
+        case when is_payload_authentic then payload_customer_id else person_id end as customer_id,
         payload_org_id as org_id,
         payload_sla_tier as sla_tier,
         ingest_batch_id,
@@ -131,9 +135,9 @@ final as (
         ) }} as content_digest,
         nullif(concat_ws(
             ', ',
-            {%- for column in bronze_columns %}
+            {%- for column, field in repeated_columns.items() %}
             case
-                when {{ column }} is distinct from payload_{{ column }} then '{{ column }}'
+                when {{ column }} is distinct from payload_{{ field }} then '{{ column }}'
             end{{ "," if not loop.last }}
             {%- endfor %}
         ), '') as differing_columns

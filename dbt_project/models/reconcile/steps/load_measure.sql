@@ -29,7 +29,7 @@ load_content as (
 
 events as (
 
-    select * from {{ source('bronze', 'raw_ticket_event') }}
+    select * from {{ source('bronze', 'record_event') }}
     {%- if is_incremental() %}
     where _dlt_load_id = any({{ changed_loads }})
     {%- endif %}
@@ -50,7 +50,7 @@ named_runs as (
 
     select
         _dlt_load_id as load_id,
-        'raw_ticket_event' as table_name,
+        'record_event' as table_name,
         min(run_id::text) as first_run_id,
         max(run_id::text) as last_run_id
     from events

@@ -32,7 +32,7 @@ claims as (
 
 raw_events as (
 
-    select * from {{ source('bronze', 'raw_ticket_event') }}
+    select * from {{ source('bronze', 'record_event') }}
     {%- if is_incremental() %}
     where event_id = any(array(select newest_candidate.event_id from newest_candidate))
     {%- endif %}

@@ -1,0 +1,7 @@
+-- Written by `python -m loader.kinds` from contracts/kinds; a test compares them.
+create table if not exists bronze.raw_ticket_event partition of bronze.record_event for values in ('ticket_v1');
+
+-- Nobody searches by these: their statistics would be most of an ANALYZE.
+alter table bronze.record_event
+    alter column raw_payload set statistics 0,
+    alter column record_fingerprint set statistics 0;
