@@ -2,7 +2,7 @@
 
 Each is a fact of this version, not a setting: a line's fate must not depend on whose machine reads it. What each one
 prevents, where it holds and how it was measured: docs/untrusted_input.md. A changed bound on lines is another reader
-(READER_VERSION) or another rule (BUSINESS_RULES_VERSION).
+(READER_VERSION) or another rule (VERSION of a kind's module).
 """
 
 from __future__ import annotations
