@@ -117,6 +117,22 @@ where
     relation.oid in ('bronze.record_event'::regclass, 'bronze.asset_line'::regclass, 'bronze.rejected_record'::regclass)
     or relation.oid in (select inhrelid from pg_inherits where inhparent = 'bronze.record_event'::regclass);
 
+-- Rows whose load is completed: nobody else's business are the others.
+create or replace view bronze.visible_event as
+select event.*
+from bronze.record_event as event
+inner join ops.completed_load as load on load.load_id = event._dlt_load_id and load.table_name = 'record_event';
+
+create or replace view bronze.visible_line as
+select line.*
+from bronze.asset_line as line
+inner join ops.completed_load as load on load.load_id = line._dlt_load_id and load.table_name = 'asset_line';
+
+create or replace view bronze.visible_reject as
+select reject.*
+from bronze.rejected_record as reject
+inner join ops.completed_load as load on load.load_id = reject._dlt_load_id and load.table_name = 'rejected_record';
+
 -- Rows and content per load, as they stand now. The loader copies it into ops.completed_load when a load is
 -- complete; reconcile compares the two for ever after. raw_payload and raw_line are left out: SHA-256 covers them.
 create or replace view ops.load_content as

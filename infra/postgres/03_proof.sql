@@ -112,15 +112,17 @@ begin
     end loop;
 end $$;
 
--- How each asset counts: the latest ruleset under which it was read whole, or else at all, its smallest place in upstream's order, how much of it has been taken.
+-- How each asset counts: the latest ruleset under which it was read whole, or else (under a limit, or cut off) at all, its
+-- smallest place in upstream's order, how much of it has been taken. Where only whole readings matter: `is_complete`.
 create or replace view ops.asset_reading as
 select
     latest.asset_id,
     latest.ruleset_id,
     coalesce(place.sequence, 0) as sequence,
-    coalesce(taken.partition_count, 0) as taken_partition_count
+    coalesce(taken.partition_count, 0) as taken_partition_count,
+    latest.is_complete
 from (
-    select distinct on (asset_id) asset_id, ruleset_id from ops.asset_index
+    select distinct on (asset_id) asset_id, ruleset_id, is_complete from ops.asset_index
     order by asset_id, is_complete desc, ruleset_id desc
 ) as latest
 left join ops.asset_place as place using (asset_id)

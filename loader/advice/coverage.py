@@ -47,10 +47,8 @@ _OF_DAYS = f"""
 with due as (
     select distinct part.asset_id
     from ops.asset_partition as part
-    inner join (
-        select asset_id, max(ruleset_id) as ruleset_id from ops.asset_index where is_complete group by asset_id
-    ) as latest using (asset_id, ruleset_id)
-    where part.taken_by_run_id is null and part.record_line_count > 0 and part.partition_key = any(%(days)s::date[])
+    inner join ops.asset_reading as reading using (asset_id, ruleset_id)
+    where reading.is_complete and part.taken_by_run_id is null and part.record_line_count > 0 and part.partition_key = any(%(days)s::date[])
 )
 select entry.asset_id, {_DECLARING}
 from due
@@ -64,8 +62,8 @@ _UNREAD = f"""
 select entry.asset_id, {_DECLARING}
 from ops.manifest_asset as entry
 inner join ops.manifest as manifest on manifest.manifest_id = entry.manifest_id
-where entry.asset_id is not null
-    and not exists (select from ops.asset_index as reading where reading.asset_id = entry.asset_id and is_complete)
+left join ops.asset_reading as reading on reading.asset_id = entry.asset_id
+where entry.asset_id is not null and reading.is_complete is not true
 order by entry.asset_id, manifest.event_number
 """
 
@@ -81,15 +79,10 @@ with declared as (
     order by entry.asset_id, manifest.event_number
 )
 select declared.batch_id, count(*) as reject_count
-from bronze.rejected_record as reject
-inner join ops.completed_load as load on load.load_id = reject._dlt_load_id and load.table_name = 'rejected_record'
-inner join (
-    -- Under a limit, or cut off, a newer ruleset has read a part only: what was read whole counts first.
-    select distinct on (asset_id) asset_id, ruleset_id
-    from ops.asset_index order by asset_id, is_complete desc, ruleset_id desc
-) as latest using (asset_id, ruleset_id)
+from bronze.visible_reject as reject
+inner join ops.asset_reading as reading using (asset_id, ruleset_id)
 inner join declared using (asset_id)
-where latest.ruleset_id is distinct from %(in_effect)s
+where reading.ruleset_id is distinct from %(in_effect)s
 group by declared.batch_id order by reject_count desc, declared.batch_id
 """
 

@@ -29,10 +29,7 @@ _READ = ("parsed", "unchanged")
 _IN = """
 select asset.source_fingerprint
 from ops.source_asset as asset
-inner join (
-    select distinct on (asset_id) asset_id, ruleset_id, is_complete
-    from ops.asset_index order by asset_id, is_complete desc, ruleset_id desc
-) as reading using (asset_id)
+inner join ops.asset_reading as reading using (asset_id)
 where asset.source_fingerprint = any(%(fingerprints)s)
     and (%(line_limit)s::bigint is not null or reading.is_complete and not exists (
         select from ops.asset_partition as part

@@ -18,11 +18,8 @@ DRILLED = ("2026-04-15", "2026-04-16", "2026-04-17")
 _SAMPLES = ("tickets-2026-04-15.jsonl.gz", "tickets-2026-04-16.jsonl", "tickets-2026-04-17.jsonl.gz")
 
 _LINES_IN = """
-select count(*) from bronze.asset_line as line
-inner join ops.completed_load as load on load.load_id = line._dlt_load_id and load.table_name = 'asset_line'
-inner join bronze.record_event as event on event.event_id = line.event_id
-inner join ops.completed_load as landing
-    on landing.load_id = event._dlt_load_id and landing.table_name = 'record_event'
+select count(*) from bronze.visible_line as line
+inner join bronze.visible_event as event on event.event_id = line.event_id
 where line.kind = 'record' and line.partition_key = %s
 """
 

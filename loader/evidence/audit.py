@@ -90,8 +90,7 @@ from reconcile.reconcile_partition as proof
 left join reconcile.silver_measure as measure using (partition_key)
 left join (
     select held.partition_key, count(*) as line_count
-    from bronze.asset_line as held
-    inner join ops.completed_load as load on load.load_id = held._dlt_load_id and load.table_name = 'asset_line'
+    from bronze.visible_line as held
     inner join ops.asset_reading as reading
         on reading.asset_id = held.asset_id and reading.ruleset_id = held.ruleset_id
     group by held.partition_key

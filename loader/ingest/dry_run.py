@@ -205,10 +205,7 @@ class _KnownEvents:
             return
         with self._connection, self._connection.cursor() as cursor:
             cursor.execute(
-                "select event.event_id::text from bronze.record_event as event"
-                " inner join ops.completed_load as load"
-                " on load.load_id = event._dlt_load_id and load.table_name = 'record_event'"
-                " where event.event_id = any(%s::uuid[])",
+                "select event_id::text from bronze.visible_event where event_id = any(%s::uuid[])",
                 ([event_id.hex() for event_id in event_ids],),
             )
             known = {bytes.fromhex(text.replace("-", "")) for (text,) in cursor.fetchall()}

@@ -80,8 +80,7 @@ group by 1, 2, 3, 4 order by line_count desc, 1, 2, 3, 4
 
 _WITH_REJECTS = """
 select line.asset_id, array_agg(line.line_number) as line_numbers
-from bronze.asset_line as line
-inner join ops.completed_load as load on load.load_id = line._dlt_load_id and load.table_name = 'asset_line'
+from bronze.visible_line as line
 inner join unnest(%(assets)s::int[], %(rulesets)s::int[]) as reading (asset_id, ruleset_id)
     on reading.asset_id = line.asset_id and reading.ruleset_id = line.ruleset_id
 where line.kind = 'rejected' group by line.asset_id

@@ -10,10 +10,8 @@ with
 reading as (
     select part.partition_key, part.asset_id, part.taken_by_run_id
     from ops.asset_partition as part
-    inner join (
-        select asset_id, max(ruleset_id) as ruleset_id from ops.asset_index where is_complete group by asset_id
-    ) as latest using (asset_id, ruleset_id)
-    where part.record_line_count > 0
+    inner join ops.asset_reading as whole using (asset_id, ruleset_id)
+    where whole.is_complete and part.record_line_count > 0
 ),
 unasked as (
     select partition_key, array_agg(asset_id) as asset_ids

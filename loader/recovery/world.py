@@ -57,9 +57,8 @@ with reading as (
             else least(part.record_line_count, coalesce(fate.line_count, 0))
         end as current_line_count
     from ops.asset_partition as part
-    inner join (
-        select asset_id, max(ruleset_id) as ruleset_id from ops.asset_index where is_complete group by asset_id
-    ) as latest on latest.asset_id = part.asset_id and latest.ruleset_id = part.ruleset_id
+    inner join ops.asset_reading as whole
+        on whole.asset_id = part.asset_id and whole.ruleset_id = part.ruleset_id and whole.is_complete
     left join {fates} as fate on fate.asset_id = part.asset_id and fate.partition_key = part.partition_key
     where (%(assets)s::int[] is null or part.asset_id = any(%(assets)s))
         and part.partition_key >= coalesce(%(start)s, '-infinity'::date)
@@ -274,8 +273,8 @@ class World:
     def read_under_older_rules(self, asset_ids: Sequence[int]) -> list[int]:
         """Those of the assets whose last whole reading was made before today's ruleset took effect."""
         self.cursor.execute(
-            "select asset_id from ops.asset_index where is_complete and asset_id = any(%s)"
-            " group by asset_id having max(ruleset_id) is distinct from %s order by asset_id",
+            "select asset_id from ops.asset_reading"
+            " where is_complete and asset_id = any(%s) and ruleset_id is distinct from %s order by asset_id",
             (list(asset_ids), ruleset_in_effect(self.cursor, self.ruleset)),
         )
         return [asset_id for (asset_id,) in self.cursor.fetchall()]

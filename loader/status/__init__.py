@@ -32,11 +32,7 @@ from reconcile.reconcile_partition as part
 left join (
     select partition_key, sum(record_line_count)::bigint as expected_count
     from ops.asset_partition
-    inner join (
-        -- What was read whole counts before a newer ruleset's reading of a part.
-        select distinct on (asset_id) asset_id, ruleset_id
-        from ops.asset_index order by asset_id, is_complete desc, ruleset_id desc
-    ) as latest using (asset_id, ruleset_id)
+    inner join ops.asset_reading using (asset_id, ruleset_id)
     group by partition_key
 ) as indexed on indexed.partition_key = part.partition_key
 -- The run that last read lines of it.
@@ -89,10 +85,7 @@ _FILES = """
 select entry.source_id, entry.manifest_id, part.record_line_count, part.rejected_line_count,
     part.taken_by_run_id::text
 from ops.asset_partition as part
-inner join (
-    select distinct on (asset_id) asset_id, ruleset_id
-    from ops.asset_index order by asset_id, is_complete desc, ruleset_id desc
-) as latest using (asset_id, ruleset_id)
+inner join ops.asset_reading using (asset_id, ruleset_id)
 inner join ops.manifest_asset as entry using (asset_id)
 where part.partition_key = %(day)s
 order by entry.manifest_id, entry.sequence, entry.source_id

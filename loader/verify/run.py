@@ -40,8 +40,7 @@ _COMPARE = """
 with
 held as (
     select line.*
-    from bronze.asset_line as line
-    inner join ops.completed_load as load on load.load_id = line._dlt_load_id and load.table_name = 'asset_line'
+    from bronze.visible_line as line
     where line.asset_id = %(asset)s and line.ruleset_id = %(ruleset)s
         and line.line_number between %(first)s and %(last)s
 ),
@@ -54,17 +53,13 @@ events as (
             || event.record_source || chr(31) || event.record_key || chr(31) || coalesce(event.person_id, '')
         ), 'hex') as columns_md5,
         event.partition_key
-    from bronze.record_event as event
-    inner join ops.completed_load as load
-        on load.load_id = event._dlt_load_id and load.table_name = 'record_event'
+    from bronze.visible_event as event
     where event.event_id in (select event_id from held)
 ),
 rejects as (
     select reject.line_number, reject.reason_codes, reject.raw_line_sha256, reject.message, reject.json_path,
         sha256(reject.raw_line) as kept_sha256
-    from bronze.rejected_record as reject
-    inner join ops.completed_load as load
-        on load.load_id = reject._dlt_load_id and load.table_name = 'rejected_record'
+    from bronze.visible_reject as reject
     where reject.asset_id = %(asset)s and reject.ruleset_id = %(ruleset)s
         and reject.line_number between %(first)s and %(last)s
 ),

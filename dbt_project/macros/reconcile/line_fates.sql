@@ -51,9 +51,9 @@ completed_loads as (
 
 ),
 
-asset_indexes as (
+asset_readings as (
 
-    select * from {{ source('ops', 'asset_index') }}
+    select * from {{ source('ops', 'asset_reading') }}
 
 ),
 
@@ -79,24 +79,14 @@ visible_loads as (
 
 ),
 
-latest_rulesets as (
-
-    select distinct on (asset_id)
-        asset_id,
-        ruleset_id
-    from asset_indexes
-    order by asset_id asc, is_complete desc, ruleset_id desc
-
-),
-
 visible_lines as (
 
     select lines.*
     from lines
-    inner join latest_rulesets
+    inner join asset_readings
         on
-            lines.asset_id = latest_rulesets.asset_id
-            and lines.ruleset_id = latest_rulesets.ruleset_id
+            lines.asset_id = asset_readings.asset_id
+            and lines.ruleset_id = asset_readings.ruleset_id
     inner join visible_loads
         on
             lines._dlt_load_id = visible_loads.load_id

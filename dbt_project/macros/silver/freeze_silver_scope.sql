@@ -14,7 +14,8 @@ delete from {{ built_load }};
 delete from {{ built_asset }};
 delete from {{ stale_ticket }};
 insert into {{ built_load }} (load_id) select distinct load_id from {{ completed_load }};
-insert into {{ built_asset }} (asset_id, ruleset_id, sequence) {{ asset_readings() }};
+insert into {{ built_asset }} (asset_id, ruleset_id, sequence)
+select asset_id, ruleset_id, sequence from {{ source('ops', 'asset_reading') }};
 insert into {{ stale_ticket }} (ticket_id) values ('*');
 analyze {{ built_load }}, {{ built_asset }};
     {%- else -%}
@@ -30,7 +31,8 @@ with added as (
 )
 insert into new_load (load_id) select load_id from added;
 
-create temporary table asset_reading on commit drop as {{ asset_readings() }};
+create temporary table asset_reading on commit drop as
+select asset_id, ruleset_id, sequence from {{ source('ops', 'asset_reading') }};
 create temporary table changed_asset on commit drop as
 select asset_id
 from asset_reading
@@ -89,17 +91,6 @@ select event_id, ticket_id, customer_id, version_at, sequence, line_number, vers
 from ({{ ticket_versions(stale_ticket if is_incremental() else none) }}) as ranked;
 {{ replace_table(stale_version, made_version) }};
 analyze {{ stale_version }};
-{%- endmacro %}
-
-{#- How each asset counts now: under its latest ruleset, at its place in upstream's order. An asset that no manifest
-    admits any more keeps its events, and comes first. -#}
-{% macro asset_readings() -%}
-select
-    asset_index.asset_id,
-    asset_index.ruleset_id,
-    coalesce(asset_place.sequence, 0) as sequence
-from {{ ref('stg_ops__asset_index') }} as asset_index
-left join {{ ref('stg_ops__asset_place') }} as asset_place on asset_index.asset_id = asset_place.asset_id
 {%- endmacro %}
 
 {#- The variable `partition`, checked: YYYY-MM-DD. -#}

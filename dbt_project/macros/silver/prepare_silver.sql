@@ -20,7 +20,6 @@
         ref('stg_ops__asset_index'),
         ref('stg_ops__completed_load'),
         ref('stg_ops__manifest'),
-        ref('stg_ops__asset_place'),
         ref('stg_ops__run_asset'),
         ref('stg_ops__source_asset'),
         ref('stg_bronze__asset_line'),

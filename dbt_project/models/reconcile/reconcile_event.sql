@@ -81,9 +81,9 @@ progress as (
 
 ),
 
-asset_indexes as (
+asset_readings as (
 
-    select * from {{ source('ops', 'asset_index') }}
+    select * from {{ source('ops', 'asset_reading') }}
 
 ),
 
@@ -124,16 +124,6 @@ pending as (
 
 ),
 
-latest_rulesets as (
-
-    select distinct on (asset_id)
-        asset_id,
-        ruleset_id
-    from asset_indexes
-    order by asset_id asc, is_complete desc, ruleset_id desc
-
-),
-
 sequences as (
 
     select
@@ -159,18 +149,18 @@ built as (
 readings as (
 
     select
-        coalesce(latest_rulesets.asset_id, built.asset_id) as asset_id,
+        coalesce(asset_readings.asset_id, built.asset_id) as asset_id,
         case
-            when pending.is_pending then coalesce(built.ruleset_id, latest_rulesets.ruleset_id)
-            else coalesce(latest_rulesets.ruleset_id, built.ruleset_id)
+            when pending.is_pending then coalesce(built.ruleset_id, asset_readings.ruleset_id)
+            else coalesce(asset_readings.ruleset_id, built.ruleset_id)
         end as ruleset_id,
         case
             when pending.is_pending then coalesce(built.asset_sequence, sequences.asset_sequence, 0)
             else coalesce(sequences.asset_sequence, built.asset_sequence, 0)
         end as asset_sequence
-    from latest_rulesets
-    full join built on latest_rulesets.asset_id = built.asset_id
-    left join sequences on coalesce(latest_rulesets.asset_id, built.asset_id) = sequences.asset_id
+    from asset_readings
+    full join built on asset_readings.asset_id = built.asset_id
+    left join sequences on coalesce(asset_readings.asset_id, built.asset_id) = sequences.asset_id
     cross join pending
 
 ),

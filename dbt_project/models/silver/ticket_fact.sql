@@ -16,9 +16,7 @@
 {#- The pre-hooks freeze which loads count, queue the tickets that they touch, rank these tickets' versions
     and delete their rows, all in this model's transaction; what is queued is then inserted anew. -#}
 
--- depends_on: {{ ref('stg_ops__asset_index') }}
 -- depends_on: {{ ref('stg_ops__completed_load') }}
--- depends_on: {{ ref('stg_ops__asset_place') }}
 
 with
 

@@ -17,8 +17,5 @@ select
     raw_event.line_number,
     raw_event.run_id,
     raw_event._dlt_load_id as dlt_load_id
-from {{ source('bronze', 'raw_ticket_event') }} as raw_event
-inner join {{ source('ops', 'completed_load') }} as completed_load
-    on
-        raw_event._dlt_load_id = completed_load.load_id
-        and completed_load.table_name = 'record_event'
+from {{ source('bronze', 'visible_event') }} as raw_event
+where raw_event.record_kind = 'ticket_v1'

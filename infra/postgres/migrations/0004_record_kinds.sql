@@ -1,4 +1,4 @@
--- definition 2eb3d68eee0d58c3f1874f27ee8620bd4a15c7df58d2072ff599dfa6e7d147dc
+-- definition 618cbb4350630687434e24cdc16290541503f40a9aa58bc39815ad908507fb24
 -- Events of every kind are one table with a partition for each: tickets move into theirs, under the name they had.
 -- Columns are roles now, and what no role needs is read from the payload.
 create table bronze.record_event (

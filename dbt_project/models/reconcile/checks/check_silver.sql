@@ -66,9 +66,9 @@ asset_places as (
 
 ),
 
-asset_indexes as (
+readings as (
 
-    select * from {{ source('ops', 'asset_index') }}
+    select * from {{ source('ops', 'asset_reading') }}
 
 ),
 
@@ -144,16 +144,6 @@ listed_loads as (
     select distinct listed.load_id
     from ingest_runs
     cross join lateral unnest(ingest_runs.dlt_load_ids) as listed (load_id)
-
-),
-
-readings as (
-
-    select distinct on (asset_indexes.asset_id)
-        asset_indexes.asset_id,
-        asset_indexes.ruleset_id
-    from asset_indexes
-    order by asset_indexes.asset_id asc, asset_indexes.is_complete desc, asset_indexes.ruleset_id desc
 
 ),
 

@@ -38,9 +38,9 @@ completed_loads as (
 
 ),
 
-asset_indexes as (
+asset_readings as (
 
-    select * from {{ source('ops', 'asset_index') }}
+    select * from {{ source('ops', 'asset_reading') }}
 
 ),
 
@@ -50,16 +50,6 @@ visible_loads as (
         load_id,
         table_name
     from completed_loads
-
-),
-
-latest_rulesets as (
-
-    select distinct on (asset_id)
-        asset_id,
-        ruleset_id
-    from asset_indexes
-    order by asset_id asc, is_complete desc, ruleset_id desc
 
 ),
 
@@ -73,10 +63,10 @@ reasons as (
         lines.line_number,
         reason.reason_code
     from rejects
-    inner join latest_rulesets
+    inner join asset_readings
         on
-            rejects.asset_id = latest_rulesets.asset_id
-            and rejects.ruleset_id = latest_rulesets.ruleset_id
+            rejects.asset_id = asset_readings.asset_id
+            and rejects.ruleset_id = asset_readings.ruleset_id
     inner join visible_loads as reject_loads
         on
             rejects._dlt_load_id = reject_loads.load_id

@@ -1,4 +1,0 @@
-select
-    asset_id,
-    sequence
-from {{ source('ops', 'asset_place') }}
