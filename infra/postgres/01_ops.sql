@@ -65,16 +65,20 @@ create table if not exists ops.manifest (
     check (window_start < window_end)
 );
 
+-- A content under a kind: what is read from it, taken of it and erased in it is that kind's. The same bytes under another
+-- kind are another asset, of the same object in the raw zone.
 create table if not exists ops.source_asset (
     asset_id integer generated always as identity primary key,
-    source_fingerprint text not null unique check (source_fingerprint ~ '^[0-9a-f]{64}$'),
+    source_fingerprint text not null check (source_fingerprint ~ '^[0-9a-f]{64}$'),
     size_bytes bigint not null,
     content_encoding text not null check (content_encoding in ('identity', 'gzip')),
     -- Decompressed size, counted by the gate: the reader's lines must tile exactly this.
     content_bytes bigint not null,
     raw_zone_key text not null,
     registered_by_run_id uuid not null,
-    registered_at timestamptz not null default now()
+    registered_at timestamptz not null default now(),
+    record_kind text not null,
+    unique (source_fingerprint, record_kind)
 );
 
 create table if not exists ops.manifest_asset (
@@ -115,6 +119,7 @@ create table if not exists ops.ruleset (
     ruleset_id integer generated always as identity primary key,
     -- Not unique: a ruleset that is reverted to takes effect anew, under a new number.
     ruleset_sha256 text not null check (ruleset_sha256 ~ '^[0-9a-f]{64}$'),
+    -- The record kind. In effect is the newest of each.
     contract_ref text not null,
     components jsonb not null,
     registered_at timestamptz not null default now()

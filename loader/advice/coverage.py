@@ -48,7 +48,8 @@ with due as (
     select distinct part.asset_id
     from ops.asset_partition as part
     inner join ops.asset_reading as reading using (asset_id, ruleset_id)
-    where reading.is_complete and part.taken_by_run_id is null and part.record_line_count > 0 and part.partition_key = any(%(days)s::date[])
+    where reading.is_complete and part.taken_by_run_id is null and part.record_line_count > 0
+        and part.partition_key = any(%(days)s::date[])
 )
 select entry.asset_id, {_DECLARING}
 from due

@@ -72,32 +72,25 @@ def record_arrival(cursor: Any, arrived: Mapping[str, tuple[str, Sequence[FoundL
     """Tombstones of lines that were blanked on arrival, by source fingerprint (with the key of the blanked object); in
     the transaction that registers their assets."""
     for fingerprint, (key, lines) in arrived.items():
+        by_erasure: dict[str, list[int]] = {}
+        for line in lines:
+            by_erasure.setdefault(line.erasure_id, []).append(line.number)
+        # Under every kind that the content was declared as; none, where its entry was withheld after all.
         cursor.execute(
             "select asset_id, raw_zone_key from ops.source_asset where source_fingerprint = %s", (fingerprint,)
         )
-        known = cursor.fetchone()
-        if known is None:
-            continue  # its manifest entry was withheld after all
-        asset_id, old_key = known
-        # Registered earlier and lost since: the object is made again, without what was erased meanwhile.
-        cursor.execute("update ops.source_asset set raw_zone_key = %s where asset_id = %s", (key, asset_id))
-        delivered_key = _key_as_delivered(fingerprint, key) if old_key == key else old_key
-        by_erasure: dict[str, list[FoundLine]] = {}
-        for line in lines:
-            by_erasure.setdefault(line.erasure_id, []).append(line)
-        for erasure_id, of_person in by_erasure.items():
-            add_tombstones(cursor, asset_id, erasure_id, [line.number for line in of_person])
-            cursor.execute(
-                "insert into ops.raw_zone_redaction"
-                " (asset_id, erasure_id, old_raw_zone_key, new_raw_zone_key, line_count) values (%s, %s, %s, %s, %s)",
-                (
-                    asset_id,
-                    erasure_id,
-                    delivered_key,
-                    key,
-                    len(of_person),
-                ),
-            )
+        for asset_id, old_key in cursor.fetchall():
+            # Registered earlier and lost since: the object is made again, without what was erased meanwhile.
+            cursor.execute("update ops.source_asset set raw_zone_key = %s where asset_id = %s", (key, asset_id))
+            delivered_key = _key_as_delivered(fingerprint, key) if old_key == key else old_key
+            for erasure_id, numbers in by_erasure.items():
+                add_tombstones(cursor, asset_id, erasure_id, numbers)
+                cursor.execute(
+                    "insert into ops.raw_zone_redaction"
+                    " (asset_id, erasure_id, old_raw_zone_key, new_raw_zone_key, line_count)"
+                    " values (%s, %s, %s, %s, %s)",
+                    (asset_id, erasure_id, delivered_key, key, len(numbers)),
+                )
 
 
 def _key_as_delivered(fingerprint: str, key: str) -> str:

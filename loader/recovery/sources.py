@@ -55,10 +55,12 @@ def planned_sources(world: World, manifests: Sequence[Manifest], *, is_hashed: b
 
 
 def _by_content(world: World, planned: Sequence[PlannedAsset]) -> tuple[PlannedAsset, ...]:
-    """The assets, those that no entry knows by the bytes that another manifest brought."""
+    """The assets, those that no entry knows by the bytes that another manifest of the kind brought."""
     unknown = [asset.found for asset in planned if asset.asset_id is None]
     world.cursor.execute(
-        "select source_fingerprint, asset_id from ops.source_asset where source_fingerprint = any(%s)", (unknown,)
+        "select source_fingerprint, asset_id from ops.source_asset"
+        " where source_fingerprint = any(%s) and record_kind = %s",
+        (unknown, world.ruleset.contract_ref),
     )
     known = dict(world.cursor.fetchall())
     return tuple(

@@ -35,7 +35,7 @@ class RegisteredAsset:
 
 def register_ruleset(cursor: Any, ruleset: Ruleset) -> int:
     """The number of this ruleset, given when it takes effect: one that is reverted to gets a new number, since the
-    greatest number under which an asset was read is the one that counts."""
+    greatest number under which an asset was read is the one that counts. Rulesets of other kinds change nothing."""
     known = ruleset_in_effect(cursor, ruleset)
     if known is not None:
         return known
@@ -47,8 +47,11 @@ def register_ruleset(cursor: Any, ruleset: Ruleset) -> int:
 
 
 def ruleset_in_effect(cursor: Any, ruleset: Ruleset) -> int | None:
-    """Its number; None when no run has used it since another one was used."""
-    cursor.execute("select ruleset_id, ruleset_sha256 from ops.ruleset order by ruleset_id desc limit 1")
+    """Its number; None when no run has used it since another one of its kind was used."""
+    cursor.execute(
+        "select ruleset_id, ruleset_sha256 from ops.ruleset where contract_ref = %s order by ruleset_id desc limit 1",
+        (ruleset.contract_ref,),
+    )
     latest = cursor.fetchone()
     return int(latest[0]) if latest and latest[1] == ruleset.sha256 else None
 
@@ -138,12 +141,23 @@ def _register_entry(
         fingerprint, encoding = inspection.fingerprint, inspection.content_encoding
         key = raw_zone_keys[fingerprint]
         cursor.execute(
-            "insert into ops.source_asset (source_fingerprint, size_bytes, content_encoding, content_bytes,"
-            " raw_zone_key, registered_by_run_id) values (%s, %s, %s, %s, %s, %s)"
-            " on conflict (source_fingerprint) do nothing",
-            (fingerprint, inspection.size_bytes, encoding, inspection.content_bytes, key, str(run_id)),
+            "insert into ops.source_asset (source_fingerprint, record_kind, size_bytes, content_encoding,"
+            " content_bytes, raw_zone_key, registered_by_run_id) values (%s, %s, %s, %s, %s, %s, %s)"
+            " on conflict (source_fingerprint, record_kind) do nothing",
+            (
+                fingerprint,
+                manifest.contract_ref,
+                inspection.size_bytes,
+                encoding,
+                inspection.content_bytes,
+                key,
+                str(run_id),
+            ),
         )
-        cursor.execute("select asset_id from ops.source_asset where source_fingerprint = %s", (fingerprint,))
+        cursor.execute(
+            "select asset_id from ops.source_asset where source_fingerprint = %s and record_kind = %s",
+            (fingerprint, manifest.contract_ref),
+        )
         asset_id = int(cursor.fetchone()[0])
     cursor.execute(
         "insert into ops.manifest_asset (manifest_id, source_id, ordinal, asset_id, source_url_or_path, asset_type,"

@@ -117,8 +117,9 @@ def new_asset(warehouse: Warehouse, name: str, *, size: int = 100) -> int:
     return int(
         rows(
             warehouse,
-            "insert into ops.source_asset (source_fingerprint, size_bytes, content_encoding, content_bytes,"
-            " raw_zone_key, registered_by_run_id) values (%s, %s, 'identity', %s, 'none', gen_random_uuid())"
+            "insert into ops.source_asset (source_fingerprint, record_kind, size_bytes, content_encoding,"
+            " content_bytes, raw_zone_key, registered_by_run_id)"
+            " values (%s, 'ticket_v1', %s, 'identity', %s, 'none', gen_random_uuid())"
             " returning asset_id",
             hashlib.sha256(name.encode()).hexdigest(),
             size,

@@ -87,6 +87,15 @@ ASSETS = (
     ),
     _asset_edit("source_fingerprint", "repeat('0', 64)", "source_asset_differs_from_raw_zone_key"),
     _asset_edit("size_bytes", "size_bytes + 1", "size_differs_from_declared"),
+    _asset_edit("record_kind", "'another_v1'", "asset_of_another_kind"),
+    Case(
+        "say that a ruleset is another kind's",
+        (
+            "update ops.ruleset set contract_ref = 'another_v1' where ruleset_id = (select max(ruleset_id) from ops.asset_index)",
+        ),
+        "ops.asset_index",
+        "read_under_another_kind",
+    ),
     _asset_edit("raw_zone_key", "'sha256/elsewhere'", "source_asset_differs_from_raw_zone_key"),
     _asset_edit(
         "content_encoding",

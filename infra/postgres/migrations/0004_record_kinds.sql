@@ -1,4 +1,4 @@
--- definition 618cbb4350630687434e24cdc16290541503f40a9aa58bc39815ad908507fb24
+-- definition 274a55e2fdc12f87febaca24cbc3bfafbfbfc0552026c38ef33e19208adac1a7
 -- Events of every kind are one table with a partition for each: tickets move into theirs, under the name they had.
 -- Columns are roles now, and what no role needs is read from the payload.
 create table bronze.record_event (
@@ -53,6 +53,13 @@ begin
 end $erased$;
 alter table ops.completed_load
     add constraint completed_load_table_name_check check (table_name in ('record_event', 'asset_line', 'rejected_record'));
+
+-- An asset is a content under a kind; everything that was landed is tickets.
+alter table ops.source_asset add column record_kind text not null default 'ticket_v1';
+alter table ops.source_asset
+    alter column record_kind drop default,
+    drop constraint source_asset_source_fingerprint_key,
+    add unique (source_fingerprint, record_kind);
 
 -- The new digest, of rows that were proved by the old one. Others keep it, and are named by every proof.
 update ops.completed_load as load

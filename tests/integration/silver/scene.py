@@ -72,9 +72,9 @@ class Scene:
     def declare(self, asset_id: int, sequence: int, *, manifest: str = "manifest-1") -> None:
         """A manifest that admits the asset at this place of upstream's order."""
         self.execute(
-            "insert into ops.source_asset (asset_id, source_fingerprint, size_bytes, content_encoding, content_bytes,"
-            " raw_zone_key, registered_by_run_id) overriding system value"
-            " values (%s, %s, 1, 'identity', 1, 'none', %s) on conflict do nothing",
+            "insert into ops.source_asset (asset_id, source_fingerprint, record_kind, size_bytes, content_encoding,"
+            " content_bytes, raw_zone_key, registered_by_run_id) overriding system value"
+            " values (%s, %s, 'ticket_v1', 1, 'identity', 1, 'none', %s) on conflict do nothing",
             asset_id,
             hashlib.sha256(str(asset_id).encode()).hexdigest(),
             self.run_id,

@@ -10,9 +10,21 @@ source_assets as (
 
 ),
 
+manifests as (
+
+    select * from {{ source('ops', 'manifest') }}
+
+),
+
 manifest_assets as (
 
     select * from {{ source('ops', 'manifest_asset') }}
+
+),
+
+rulesets as (
+
+    select * from {{ source('ops', 'ruleset') }}
 
 ),
 
@@ -102,7 +114,8 @@ described as (
     select
         source_assets.*,
         count(*) over (partition by source_assets.asset_id) as id_copy_count,
-        count(*) over (partition by source_assets.source_fingerprint) as fingerprint_copy_count,
+        count(*) over (partition by source_assets.source_fingerprint, source_assets.record_kind)
+            as fingerprint_copy_count,
         -- The raw zone names an object by its fingerprint and encoding: a second witness for both. A redacted
         -- one has the key that its erasure recorded.
         case
@@ -219,6 +232,30 @@ found as (
     from source_assets
     left join manifest_assets on source_assets.asset_id = manifest_assets.asset_id
     where manifest_assets.asset_id is null
+    union all
+    select
+        {{ finding(
+            'asset_of_another_kind', 'drift', "'ops.source_asset'",
+            "'got ' || source_assets.record_kind || ', its manifest declares ' || manifests.contract_ref",
+            manifest_id='manifest_assets.manifest_id', source_id='manifest_assets.source_id',
+            asset_id='manifest_assets.asset_id'
+        ) }}
+    from manifest_assets
+    inner join source_assets on manifest_assets.asset_id = source_assets.asset_id
+    inner join manifests on manifest_assets.manifest_id = manifests.manifest_id
+    where source_assets.record_kind <> manifests.contract_ref
+    union all
+    select
+        {{ finding(
+            'read_under_another_kind', 'drift', "'ops.asset_index'",
+            "'ruleset ' || asset_indexes.ruleset_id || ' is of ' || coalesce(rulesets.contract_ref, 'no kind')
+            || ', the asset is ' || source_assets.record_kind",
+            asset_id='asset_indexes.asset_id', run_id='asset_indexes.run_id'
+        ) }}
+    from asset_indexes
+    inner join source_assets on asset_indexes.asset_id = source_assets.asset_id
+    left join rulesets on asset_indexes.ruleset_id = rulesets.ruleset_id
+    where rulesets.contract_ref is distinct from source_assets.record_kind
     union all
     select
         {{ finding(
