@@ -1,4 +1,4 @@
--- Written by `python -m loader.kinds` from contracts/kinds; a test compares them.
+-- Written by `loader kind generate` from contracts/kinds; `loader kind check` compares them.
 create table if not exists bronze.raw_ticket_event partition of bronze.record_event for values in ('ticket_v1');
 
 -- Nobody searches by these: their statistics would be most of an ANALYZE.

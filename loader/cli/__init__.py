@@ -46,6 +46,7 @@ _COMMANDS = {
     "erase": ("loader.cli.erase_command:erase", "Take one customer out of everything that is kept; plan, then apply."),
     "verify": ("loader.cli.verify_command:verify", "Read the raw zone again and compare Bronze line by line."),
     "state": ("loader.cli.state_command:state", "Checkpoint, cursor and watermark, and their history."),
+    "kind": ("loader.cli.kind_command:kind", "Record kinds: what each declares, and is what follows from it there?"),
     "diagnose": ("loader.cli.diagnose_command:diagnose", "The triage, step by step, to one recommended command."),
     "drill": ("loader.cli.drill_command:drill", "Known incidents in a scratch database, each recovered."),
     "completeness": (

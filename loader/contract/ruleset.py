@@ -145,13 +145,13 @@ def load_same_ruleset(contracts_folder: Path, sha256: str) -> Ruleset:
     return ruleset
 
 
-def load_ruleset(contracts_folder: Path) -> Ruleset:
-    """The ruleset of a contracts folder.
+def load_ruleset(contracts_folder: Path, kind_name: str = CONTRACT_REF) -> Ruleset:
+    """The ruleset of a landed kind, as a contracts folder declares it.
 
     Raises CommandUsageError when a declaration is refused, when a file is missing or broken, when the contract uses a
     keyword that no reason code explains, or when a code that the judge gives is not in the list.
     """
-    kind = load_kinds(contracts_folder)[CONTRACT_REF]
+    kind = load_kinds(contracts_folder)[kind_name]
     assert kind.landing is not None
     rules = load_rules(kind.rules)
     path = schema_file(contracts_folder, kind.name)

@@ -9,7 +9,7 @@ import orjson
 
 from loader.kinds.declaration import Field, Kind
 
-_ORIGIN = "Written by `python -m loader.kinds` from contracts/kinds; a test compares them."
+_ORIGIN = "Written by `loader kind generate` from contracts/kinds; `loader kind check` compares them."
 
 
 def generated_files(kinds: Mapping[str, Kind]) -> dict[Path, str]:

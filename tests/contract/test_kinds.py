@@ -9,12 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import yaml
 
 from loader.contract.ruleset import CONTRACT_REF
 from loader.errors import CommandUsageError
-from loader.kinds import Field, Landing, load_kinds, schema_file
-from loader.kinds.generate import generated_files
+from loader.kinds import Landing, load_kinds, schema_file
 from tests.checkouts import ROOT
 
 CONTRACTS = ROOT / "contracts"
@@ -25,11 +23,6 @@ def _ticket() -> Landing:
     landing = load_kinds(CONTRACTS)[CONTRACT_REF].landing
     assert landing is not None
     return landing
-
-
-def _compared() -> list[Field]:
-    landing = _ticket()
-    return [field for field in landing.fields if field.column is not None and field.name not in landing.envelope]
 
 
 def test_free_text_stays_in_bronze() -> None:
@@ -146,18 +139,3 @@ def test_a_folder_without_a_declaration_is_named(tmp_path: Path) -> None:
     (contracts / "kinds" / "call_v1" / "kind.yml").rename(contracts / "kinds" / "call_v1" / "kind.yaml")
     with pytest.raises(CommandUsageError, match=r"call_v1/kind\.yml"):
         load_kinds(contracts)
-
-
-def test_what_is_generated_says_the_declarations_as_they_are() -> None:
-    """Prevents a change of a declaration that dbt or PostgreSQL never hears of. Next: python -m loader.kinds"""
-    for path, content in generated_files(load_kinds(CONTRACTS)).items():
-        assert (ROOT / path).read_text() == content, path
-
-
-def test_silver_has_the_columns_of_the_declaration() -> None:
-    """Prevents a field that Silver forgets, or has under another name."""
-    (model,) = yaml.safe_load((ROOT / "dbt_project/models/silver/ticket_fact.yml").read_text())["models"]
-    columns = {column["name"]: column["data_type"] for column in model["columns"]}
-    types = {"text": "text", "boolean": "boolean", "instant": "timestamptz", "json": "jsonb"}
-    declared = {field.column: types[field.type] for field in _compared()}
-    assert {name: columns.get(str(name)) for name in declared} == declared

@@ -44,6 +44,7 @@ WORK = (
     "loader.runs.lock.writers_at_work",
     "loader.drill.run_drill",
     "loader.reports.run_smoke_checks",
+    "loader.kinds.check.check_kinds",
 )
 
 

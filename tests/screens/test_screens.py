@@ -19,6 +19,7 @@ import pytest
 from loader import cli
 from loader.config import load_settings
 from loader.drill.incidents import Outcome
+from loader.kinds.check import Fault
 from loader.privacy.erase import Erased
 from loader.recovery import make_plan
 from loader.recovery.plan import PlannedPointer, PlannedVersion
@@ -48,6 +49,7 @@ FURTHER = (
     ("state", "reset"),
     ("completeness", "all"),
     ("completeness", "damaged"),
+    ("kind", "checked"),
 )
 # A command without one of its screens says why.
 WITHOUT = {
@@ -64,6 +66,15 @@ UNSOUND = (
     *SOUND,
     Check("warehouse", False, "PostgreSQL at 127.0.0.1:5432 does not answer: connection refused", 0.1, "make up"),
 )
+NOT_AS_DECLARED = [
+    Fault("dbt_project/macros/kinds/declared_kinds.sql:7", "is not what the declarations say", "loader kind generate"),
+    Fault(
+        "contracts/kinds/ticket_v1/fixtures/invalid/wrong_type.tags.json",
+        "is judged invalid (invalid_enum_value), json_path $.status, expected invalid (wrong_type), json_path $.tags",
+        "git diff contracts/kinds/ticket_v1/fixtures/invalid/wrong_type.tags.json",
+    ),
+    Fault("dbt_project/models/silver/ticket_fact.yml:61", "tags: got text, expected jsonb", "git diff dbt_project"),
+]
 RECOVERED = Outcome(
     "killed while it landed",
     "run 01a223dd-7c41 is dead; last stage done: archived",
@@ -212,6 +223,9 @@ def _of_proof(story: Stage) -> Iterator[tuple[str, str, Drawn]]:
     yield "completeness", "all", draw("completeness")
     yield "drill", "usual", draw("drill", run_drill=[RECOVERED])
     yield "drill", "failing", draw("drill", run_drill=[RECOVERED, LOST])
+    yield "kind", "usual", draw("kind", "list")
+    yield "kind", "checked", draw("kind", "check")
+    yield "kind", "failing", draw("kind", "check", check_kinds=([], NOT_AS_DECLARED))
     yield "smoke", "usual", draw("smoke", run_smoke_checks=SOUND)
     yield "smoke", "failing", draw("smoke", run_smoke_checks=UNSOUND)
 

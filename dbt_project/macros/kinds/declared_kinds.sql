@@ -1,4 +1,4 @@
-{#- Written by `python -m loader.kinds` from contracts/kinds; a test compares them. -#}
+{#- Written by `loader kind generate` from contracts/kinds; `loader kind check` compares them. -#}
 {% macro declared_kinds() -%}
     {{ return({
         "ticket_v1": [

@@ -1,0 +1,128 @@
+"""`loader kind`: what contracts/kinds declares, what is written from it, and whether all that follows is there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from loader.cli.options import json_option
+from loader.cli.output import print_json, show, surface
+
+if TYPE_CHECKING:
+    from loader.kinds import Kind
+    from loader.kinds.check import Fault
+    from loader.screen import Screen
+
+
+_HELD = {"lines": "a record a line", "file": "one record"}
+
+
+@click.group()
+def kind() -> None:
+    """Record kinds: what each declares, and whether what follows from it is there."""
+
+
+@kind.command("list")
+@json_option
+def list_kinds(as_json: bool) -> int:
+    """Every kind of contracts/kinds: its records, and where they go. Needs no database."""
+    from loader.config import load_settings
+    from loader.kinds import load_kinds
+    from loader.screen import next_lines
+
+    kinds = list(load_kinds(load_settings().project_root / "contracts").values())
+    if as_json:
+        print_json({"kinds": [_record(each) for each in kinds], "next_command": "loader kind check"})
+        return 0
+    screen = surface()
+    show([*kind_lines(screen, kinds), *next_lines(screen, "loader kind check")])
+    return 0
+
+
+@kind.command()
+@click.argument("name", metavar="[KIND]", required=False)
+@json_option
+def check(name: str | None, as_json: bool) -> int:
+    """Compare a kind, or all, with what follows from its declaration: generated files, fixtures, the Silver model.
+
+    Needs no database. Exit code 1 when something is not as declared; each fault has its file, and its line.
+    """
+    from loader.config import load_settings
+    from loader.kinds.check import check_kinds
+    from loader.screen import next_lines
+
+    kinds, faults = check_kinds(load_settings().project_root, name)
+    next_command = faults[0].next_command if faults else "make ingest"
+    if as_json:
+        told = [{"place": fault.place, "fault": fault.words} for fault in faults]
+        print_json({"kinds": [each.name for each in kinds], "faults": told, "next_command": next_command})
+    else:
+        show(check_lines(surface(), kinds, faults))
+        show(next_lines(surface(err=bool(faults)), next_command), err=bool(faults))
+    return 1 if faults else 0
+
+
+@kind.command()
+@json_option
+def generate(as_json: bool) -> int:
+    """Write anew what dbt and PostgreSQL have to know of the kinds, and say which files changed."""
+    from loader.config import load_settings
+    from loader.kinds import load_kinds
+    from loader.kinds.generate import generated_files
+    from loader.screen import next_lines
+
+    root = load_settings().project_root
+    changed = []
+    for path, content in generated_files(load_kinds(root / "contracts")).items():
+        if not (root / path).is_file() or (root / path).read_text() != content:
+            (root / path).write_text(content)
+            changed.append(path.as_posix())
+    if as_json:
+        print_json({"written": changed, "next_command": "loader kind check"})
+    else:
+        screen = surface()
+        said = [f"wrote {path}" for path in changed] or ["Every generated file is as declared; nothing was written."]
+        show([*said, *next_lines(screen, "loader kind check")])
+    return 0
+
+
+def kind_lines(screen: Screen, kinds: Sequence[Kind]) -> list[str]:
+    """A line for each kind; those that are known and not landed come last."""
+    from loader.screen import table
+
+    rows = [
+        (each.name, each.title, _HELD[each.framing], each.landing.bronze, each.landing.silver)
+        if each.landing is not None
+        else (each.name, each.title, _HELD[each.framing], "not landed", "")
+        for each in kinds
+    ]
+    return table(screen, rows, ("kind", "a record", "an asset holds", "Bronze", "Silver"))
+
+
+def check_lines(screen: Screen, kinds: Sequence[Kind], faults: Sequence[Fault]) -> list[str]:
+    """What was found, each with its place; a sentence where nothing was."""
+    from loader.printable import counted
+    from loader.screen import paragraph
+
+    names = ", ".join(each.name for each in kinds)
+    if not faults:
+        return paragraph(screen, f"{names}: generated files, fixtures and Silver models are as declared.")
+    said = paragraph(screen, f"{counted(len(faults), 'fault')} in what follows from {names}:")
+    for fault in faults:
+        said += paragraph(screen, f"{fault.place}: {fault.words}", indent="  ", hanging="    ")
+    return said
+
+
+def _record(each: Kind) -> dict[str, object]:
+    landing = each.landing
+    return {
+        "kind": each.name,
+        "title": each.title,
+        "modality": each.modality,
+        "framing": each.framing,
+        "is_landed": each.is_landed,
+        "bronze": None if landing is None else landing.bronze,
+        "silver": None if landing is None else landing.silver,
+    }

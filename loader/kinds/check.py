@@ -1,0 +1,147 @@
+"""Is a kind whole: what follows its declaration against what the declaration says. Reads files alone."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+import yaml
+
+from loader.contract.record import AcceptedRecord, RejectedRecord
+from loader.contract.ruleset import Ruleset, load_ruleset
+from loader.errors import CommandUsageError
+from loader.kinds.declaration import FieldType, Kind, Landing
+from loader.kinds.generate import generated_files
+from loader.kinds.read import KINDS_FOLDER, load_kinds
+
+SILVER_FOLDER = Path("dbt_project/models/silver")
+# How Silver and serving type a field.
+COLUMN_TYPES: Mapping[FieldType, str] = {
+    "text": "text",
+    "boolean": "boolean",
+    "instant": "timestamptz",
+    "json": "jsonb",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is not as declared. `place`: the file, from the project's root, and the line where one can be named."""
+
+    place: str
+    words: str
+    next_command: str
+
+
+def check_kinds(root: Path, name: str | None = None) -> tuple[list[Kind], list[Fault]]:
+    """The kinds, or the one of that name, and everything that is not as they declare.
+
+    Raises CommandUsageError, with file and line, where a declaration itself is refused, and for a name that is none.
+    """
+    contracts = root / "contracts"
+    kinds = load_kinds(contracts)
+    if name is not None and name not in kinds:
+        raise CommandUsageError(
+            f"KIND: got {name}, expected one of {', '.join(kinds)}; nothing was checked",
+            next_command="loader kind list",
+        )
+    chosen = [kind for kind in kinds.values() if name in (None, kind.name)]
+    faults = [*_faults_of_generated(root, kinds)]
+    for kind in chosen:
+        if kind.landing is not None:
+            faults += _faults_of_fixtures(root, load_ruleset(contracts, kind.name))
+            faults += _faults_of_silver(root, kind.landing)
+    return chosen, faults
+
+
+def _faults_of_generated(root: Path, kinds: Mapping[str, Kind]) -> Iterator[Fault]:
+    for path, expected in generated_files(kinds).items():
+        held = (root / path).read_text() if (root / path).is_file() else ""
+        if held != expected:
+            pairs = zip(held.splitlines(), expected.splitlines(), strict=False)
+            line = next((number for number, (one, other) in enumerate(pairs, start=1) if one != other), 1)
+            yield Fault(f"{path}:{line}", "is not what the declarations say", "loader kind generate")
+
+
+def _faults_of_fixtures(root: Path, ruleset: Ruleset) -> Iterator[Fault]:
+    """Each case says what must come of it; the name of an invalid one begins with a code that it gets."""
+    folder = root / "contracts" / KINDS_FOLDER / ruleset.kind.name / "fixtures"
+    for validity in ("valid", "invalid"):
+        files = sorted((folder / validity).glob("*.json"))
+        if not files:
+            yield _fault(root, folder / validity, "holds no case, expected one or more")
+        for file in files:
+            case = orjson.loads(file.read_bytes())
+            if "length_bytes" in case:
+                continue  # of a line that no judge sees: the reader's
+            judged = ruleset.judge(content_of(case))
+            found = _verdict(judged)
+            wanted = _expected(case, validity, file)
+            if found | wanted != found:
+                yield _fault(root, file, f"is judged {_in_words(found)}, expected {_in_words(wanted)}")
+
+
+def content_of(case: Mapping[str, Any]) -> bytes:
+    """The line of a case: its `instance` as compact JSON, or the exact bytes, as text (`line`) or base64."""
+    if "line" in case:
+        return str(case["line"]).encode()
+    if "line_base64" in case:
+        return base64.b64decode(case["line_base64"], validate=True)
+    return orjson.dumps(case["instance"])
+
+
+def _verdict(judged: AcceptedRecord | RejectedRecord) -> dict[str, Any]:
+    day = None if judged.partition_key is None else judged.partition_key.isoformat()
+    if isinstance(judged, AcceptedRecord):
+        return {"is_valid": True, "codes": sorted(judged.warning_codes), "partition_key": day}
+    codes = sorted(judged.reason_codes)
+    return {"is_valid": False, "codes": codes, "partition_key": day, "json_path": judged.json_path}
+
+
+def _expected(case: Mapping[str, Any], validity: str, file: Path) -> dict[str, Any]:
+    said = {name: case[name] for name in ("partition_key", "json_path") if name in case}
+    codes = case.get("warnings", []) if validity == "valid" else case.get("expect", [file.name.split(".")[0]])
+    return {"is_valid": validity == "valid", "codes": sorted(codes), **said}
+
+
+def _in_words(verdict: Mapping[str, Any]) -> str:
+    what = "valid" if verdict["is_valid"] else "invalid"
+    codes = f" ({', '.join(verdict['codes'])})" if verdict["codes"] else ""
+    more = [f"{name} {verdict[name]}" for name in ("json_path", "partition_key") if name in verdict]
+    return f"{what}{codes}, {', '.join(more)}" if more else f"{what}{codes}"
+
+
+def _faults_of_silver(root: Path, landing: Landing) -> Iterator[Fault]:
+    """The model's contract has every column that the declaration lets in, of its type. What it has besides follows from
+    the event, and is the model's own."""
+    path = root / SILVER_FOLDER / f"{landing.silver}.yml"
+    if not path.is_file() or not path.with_suffix(".sql").is_file():
+        yield _fault(root, path, "is not there, or its model is not")
+        return
+    text = path.read_text()
+    models = [model for model in yaml.safe_load(text)["models"] if model["name"] == landing.silver]
+    columns = {column["name"]: column.get("data_type") for model in models for column in model["columns"]}
+    for field in landing.fields:
+        if field.column is None:
+            if field.name in columns:
+                yield _fault(root, path, f"{field.name} stays in Bronze", _line_of(text, field.name))
+        elif field.column not in columns:
+            yield _fault(root, path, f"{field.column}: no such column, expected {COLUMN_TYPES[field.type]}")
+        elif columns[field.column] != COLUMN_TYPES[field.type]:
+            words = f"{field.column}: got {columns[field.column]}, expected {COLUMN_TYPES[field.type]}"
+            yield _fault(root, path, words, _line_of(text, field.column))
+
+
+def _line_of(text: str, column: str) -> int:
+    lines = text.splitlines()
+    return next((number for number, line in enumerate(lines, start=1) if line.strip() == f"- name: {column}"), 1)
+
+
+def _fault(root: Path, path: Path, words: str, line: int | None = None) -> Fault:
+    place = path.relative_to(root).as_posix()
+    where = f"{place}:{line}" if line else place
+    return Fault(where, words, f"git diff {place}")

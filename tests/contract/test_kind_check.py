@@ -1,0 +1,106 @@
+"""Everything that follows from a declaration is as it says; `loader kind check` names what is not."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from loader.errors import CommandUsageError
+from loader.kinds.check import SILVER_FOLDER, check_kinds
+from tests.checkouts import ROOT
+
+CASES = Path("contracts/kinds/ticket_v1/fixtures")
+MACRO = Path("dbt_project/macros/kinds/declared_kinds.sql")
+TABLES = Path("infra/postgres/02_kinds.sql")
+SILVER = SILVER_FOLDER / "ticket_fact.yml"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for folder in (Path("contracts"), SILVER_FOLDER, MACRO.parent, TABLES.parent):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    return tmp_path
+
+
+def test_the_repository_is_as_it_declares() -> None:
+    """Prevents a field that Silver forgets or types otherwise, a declaration that dbt or PostgreSQL never hears of, and
+    a case that is judged otherwise than it says. Next: loader kind check"""
+    kinds, faults = check_kinds(ROOT)
+    assert [kind.name for kind in kinds] == ["ticket_v1", "call_v1", "document_v1", "video_v1"]
+    assert faults == []
+
+
+def _replaced(path: Path, before: str, after: str) -> Callable[[Path], None]:
+    def change(root: Path) -> None:
+        text = (root / path).read_text()
+        assert before in text
+        (root / path).write_text(text.replace(before, after, 1))
+
+    return change
+
+
+def _case(path: Path, **changed: object) -> Callable[[Path], None]:
+    def change(root: Path) -> None:
+        file = root / path
+        file.write_text(json.dumps(json.loads(file.read_bytes()) | changed))
+
+    return change
+
+
+def _removed(path: Path) -> Callable[[Path], None]:
+    def change(root: Path) -> None:
+        if (root / path).is_dir():
+            shutil.rmtree(root / path)
+        else:
+            (root / path).unlink()
+
+    return change
+
+
+STATUS_CASE = CASES / "invalid" / "invalid_enum_value.status_case.json"
+
+
+@pytest.mark.parametrize(
+    ("change", "place", "words"),
+    [
+        (_replaced(MACRO, '"level":"public"', '"level":"internal"'), f"{MACRO}:7", "not what the declarations say"),
+        (_removed(MACRO), f"{MACRO}:1", "not what the declarations say"),
+        (_replaced(TABLES, "raw_ticket_event", "tickets"), f"{TABLES}:2", "not what the declarations say"),
+        (_replaced(SILVER, "- name: owner\n", "- name: owned\n"), str(SILVER), "owner: no such column, expected text"),
+        (_removed(SILVER), str(SILVER), "is not there"),
+        (_removed(SILVER.with_suffix(".sql")), str(SILVER), "is not there"),
+        (_case(STATUS_CASE, expect=["wrong_type"]), str(STATUS_CASE), "invalid (invalid_enum_value)"),
+        (_case(STATUS_CASE, partition_key="2026-04-18"), str(STATUS_CASE), "expected invalid"),
+        (_case(STATUS_CASE, instance={}), str(STATUS_CASE), "is judged invalid (missing_required_field)"),
+        (_removed(CASES / "valid"), str(CASES / "valid"), "holds no case"),
+    ],
+)
+def test_what_is_not_as_declared_is_named_with_its_place(
+    change: Callable[[Path], None], place: str, words: str, root: Path
+) -> None:
+    """Prevents a check that passes whatever it finds."""
+    assert check_kinds(root)[1] == []
+    change(root)
+    (fault,) = check_kinds(root, "ticket_v1")[1]
+    assert fault.place == place
+    assert words in fault.words
+    assert fault.next_command
+
+
+def test_a_column_of_another_type_is_named_with_its_line(root: Path) -> None:
+    text = (root / SILVER).read_text()
+    before, after = text.split("      - name: tags\n")
+    (root / SILVER).write_text(
+        before + "      - name: tags\n" + after.replace("data_type: jsonb", "data_type: text", 1)
+    )
+    (fault,) = check_kinds(root)[1]
+    assert (fault.place, fault.words) == (f"{SILVER}:{before.count(chr(10)) + 1}", "tags: got text, expected jsonb")
+
+
+def test_a_name_that_is_no_kind_is_a_usage_error() -> None:
+    with pytest.raises(CommandUsageError, match="got tickets, expected one of ticket_v1"):
+        check_kinds(ROOT, "tickets")
