@@ -53,14 +53,6 @@ order by
 {#- The form of an id: letters become A, digits 9, and the day's own digits YYYYMMDD. 64 characters at most. `day`: SQL
     expression of the day as eight digits; none: no day is known. -#}
 {% macro ticket_id_shape(ticket_id, day=none) -%}
-    {{ return(adapter.dispatch('ticket_id_shape')(ticket_id, day)) }}
-{%- endmacro %}
-
-{% macro default__ticket_id_shape(ticket_id, day=none) -%}
-    {{ exceptions.raise_compiler_error("ticket_id_shape is written for PostgreSQL, not for " ~ target.type) }}
-{%- endmacro %}
-
-{% macro postgres__ticket_id_shape(ticket_id, day=none) -%}
     {%- set short = "left(" ~ ticket_id ~ ", 64)" -%}
     {%- set masked = short if day is none else "replace(" ~ short ~ ", " ~ day ~ ", '~')" -%}
     replace(

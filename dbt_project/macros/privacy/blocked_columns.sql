@@ -1,14 +1,6 @@
 {#- A query of the columns that the field policy keeps out of their schema, one row each. `columns`: a query or CTE of
     schema_name, relation_name, column_name, data_type. A name counts by its words: `last_subject` is `subject`. -#}
 {% macro blocked_columns(columns) -%}
-    {{ return(adapter.dispatch('blocked_columns')(columns)) }}
-{%- endmacro %}
-
-{% macro default__blocked_columns(columns) -%}
-    {{ exceptions.raise_compiler_error("blocked_columns is written for PostgreSQL, not for " ~ target.type) }}
-{%- endmacro %}
-
-{% macro postgres__blocked_columns(columns) -%}
 select
     schema_name,
     relation_name,

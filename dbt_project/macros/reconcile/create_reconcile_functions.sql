@@ -1,18 +1,10 @@
 {#- Conversions that give null where a cast would fail, so that a damaged value is reported and hides nothing. -#}
-{% macro create_reconcile_functions() -%}
-    {{ return(adapter.dispatch('create_reconcile_functions')()) }}
-{%- endmacro %}
-
-{% macro default__create_reconcile_functions() -%}
-    {{ exceptions.raise_compiler_error("the reconcile functions exist for PostgreSQL only, not for " ~ target.type) }}
-{%- endmacro %}
-
 {#-
     One statement under a lock: two builds that start at once wait for each other.
     PostgreSQL 16 checks a value without raising; 15 must catch the error, which forbids parallel plans.
     Not in SQL: the planner may fold a cast of a known value before the check that guards it.
 -#}
-{% macro postgres__create_reconcile_functions() -%}
+{% macro create_reconcile_functions() -%}
 do $do$
 declare
     conversion record;

@@ -1,14 +1,6 @@
 {#- Sums over reconcile_event by day, run and fate, kept beside it: a ticket's rows are taken out of the sums before
     they are computed anew, and put in again after, all in the one transaction of that model. -#}
 {% macro make_event_totals() -%}
-    {{ return(adapter.dispatch('make_event_totals')()) }}
-{%- endmacro %}
-
-{% macro default__make_event_totals() -%}
-    {{ exceptions.raise_compiler_error("make_event_totals is written for PostgreSQL, not for " ~ target.type) }}
-{%- endmacro %}
-
-{% macro postgres__make_event_totals() -%}
 create table if not exists {{ source('reconcile_ledger', 'event_total') }} (
     partition_key date,
     silver_partition_key date,

@@ -1,14 +1,6 @@
 {#- The query behind line_fate: each line's one fate. `scope_asset`: a relation with a column asset_id; only the lines of
     these assets then. -#}
 {% macro line_fates(scope_asset=none) -%}
-    {{ return(adapter.dispatch('line_fates')(scope_asset)) }}
-{%- endmacro %}
-
-{% macro default__line_fates(scope_asset) -%}
-    {{ exceptions.raise_compiler_error("line_fates is written for PostgreSQL, not for " ~ target.type) }}
-{%- endmacro %}
-
-{% macro postgres__line_fates(scope_asset) -%}
 with
 
 lines as (

@@ -29,10 +29,6 @@
 
 {#- The select list of every field that Silver holds, each named `prefix` and its column in ticket_fact. -#}
 {% macro payload_values(payload, is_trusted='true', prefix='') -%}
-    {{ return(adapter.dispatch('payload_values')(payload, is_trusted, prefix)) }}
-{%- endmacro %}
-
-{% macro default__payload_values(payload, is_trusted='true', prefix='') -%}
     {%- for item in compared_fields('ticket_v1') %}
         {{ payload_value(payload, item.field, item.type, is_trusted) }} as {{ prefix }}{{ item.column }}{{ "," if not loop.last }}
     {%- endfor %}

@@ -22,14 +22,6 @@
 {#- Post-hook of a model of Silver: from now on the database itself notes which rows of it change. A table made anew
     has changed as a whole. -#}
 {% macro note_changes(key) -%}
-    {{ return(adapter.dispatch('note_changes')(key)) }}
-{%- endmacro %}
-
-{% macro default__note_changes(key) -%}
-    {{ exceptions.raise_compiler_error("note_changes is written for PostgreSQL, not for " ~ target.type) }}
-{%- endmacro %}
-
-{% macro postgres__note_changes(key) -%}
     {%- if not is_incremental() -%}
     {%- set name = this.schema ~ '.' ~ this.identifier -%}
     {%- set arguments = "'" ~ name ~ "', '" ~ key ~ "'" -%}

@@ -1,10 +1,6 @@
 {#- on-run-end: one log line per finding when reconcile_finding was built in this run, and per drift when drift_finding
     was; at most `line_limit` of each. -#}
 {% macro report_findings(results, line_limit=50) -%}
-    {{ return(adapter.dispatch('report_findings')(results, line_limit)) }}
-{%- endmacro %}
-
-{% macro default__report_findings(results, line_limit=50) -%}
     {%- if execute -%}
         {%- for result in results
             if result.node.name == 'reconcile_finding' and result.node.resource_type == 'model' and result.status == 'success' -%}
@@ -24,10 +20,6 @@
 {#- The findings in `relation_name` as text, a damage of several days in one line, most counted first within a table, and
     a last line for what is left out. -#}
 {% macro finding_lines(relation_name, line_limit=50) -%}
-    {{ return(adapter.dispatch('finding_lines')(relation_name, line_limit)) }}
-{%- endmacro %}
-
-{% macro default__finding_lines(relation_name, line_limit=50) -%}
     {%- set damage = "table_name, asset_id, source_id, manifest_id, run_id, check_name, finding_count, detail" -%}
     {%- set found = run_query(
         "select " ~ damage ~ ", count(*) as row_count, count(partition_key) as day_count"
@@ -67,10 +59,6 @@
 
 {#- The drifts in `relation_name` as text, the newest partitions first. -#}
 {% macro drift_lines(relation_name, line_limit=50) -%}
-    {{ return(adapter.dispatch('drift_lines')(relation_name, line_limit)) }}
-{%- endmacro %}
-
-{% macro default__drift_lines(relation_name, line_limit=50) -%}
     {%- set found = run_query(
         "select coalesce(partition_key::text, 'no day') || ' ' || check_name || ': ' || detail as line from "
         ~ relation_name ~ " order by partition_key desc nulls last, check_name, measure, detail limit " ~ line_limit

@@ -1,13 +1,5 @@
 {#- Groups whose number of rows differs between two relations; a group that one side lacks counts as 0 there. -#}
 {% macro row_counts_differ(relation_a, relation_b, group_a, group_b) -%}
-    {{ return(adapter.dispatch('row_counts_differ')(relation_a, relation_b, group_a, group_b)) }}
-{%- endmacro %}
-
-{% macro default__row_counts_differ(relation_a, relation_b, group_a, group_b) -%}
-    {{ exceptions.raise_compiler_error("row_counts_differ exists for PostgreSQL only, not for " ~ target.type) }}
-{%- endmacro %}
-
-{% macro postgres__row_counts_differ(relation_a, relation_b, group_a, group_b) -%}
     select
         coalesce(side_a.group_text, side_b.group_text) as group_text,
         coalesce(side_a.row_count, 0) as a_row_count,

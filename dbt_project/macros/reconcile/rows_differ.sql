@@ -1,17 +1,9 @@
 {#- Rows that two relations do not hold equally often, compared null-safely in both directions. -#}
-{% macro rows_differ(relation_a, relation_b, key, columns=[]) -%}
-    {{ return(adapter.dispatch('rows_differ')(relation_a, relation_b, key, columns)) }}
-{%- endmacro %}
-
-{% macro default__rows_differ(relation_a, relation_b, key, columns=[]) -%}
-    {{ exceptions.raise_compiler_error("rows_differ exists for PostgreSQL only, not for " ~ target.type) }}
-{%- endmacro %}
-
 {#-
     A row's text serves as join key: it is hashable, so a full join is possible, and null equals null but not ''.
     Grouping first keeps copies countable: a row that stands twice on one side and once on the other differs.
 -#}
-{% macro postgres__rows_differ(relation_a, relation_b, key, columns=[]) -%}
+{% macro rows_differ(relation_a, relation_b, key, columns=[]) -%}
     {%- set compared = key + columns -%}
     select
         {%- for column in compared %}

@@ -4,14 +4,6 @@
     priced as what they are on flash or in cache: at 4.0 a day's rows among ten million are found by reading everything.
 -#}
 {% macro set_reconcile_session() -%}
-    {{ return(adapter.dispatch('set_reconcile_session')()) }}
-{%- endmacro %}
-
-{% macro default__set_reconcile_session() -%}
-    {{ exceptions.raise_compiler_error("set_reconcile_session exists for PostgreSQL only, not for " ~ target.type) }}
-{%- endmacro %}
-
-{% macro postgres__set_reconcile_session() -%}
 {{ require_writer() }}
 set local work_mem = '64MB';
 set local jit = off;

@@ -7,14 +7,6 @@
         {{ exceptions.raise_compiler_error(
             "--empty (or DBT_EMPTY): got it, expected a build of rows; nothing was built. Next: dbt build without it") }}
     {%- endif -%}
-    {{ return(adapter.dispatch('prepare_silver')()) }}
-{%- endmacro %}
-
-{% macro default__prepare_silver() -%}
-    {{ exceptions.raise_compiler_error("Silver's ledgers are written for PostgreSQL, not for " ~ target.type) }}
-{%- endmacro %}
-
-{% macro postgres__prepare_silver() -%}
     {#- In the order in which they read each other. -#}
     {%- set views = [
         ref('stg_ops__asset_index'),

@@ -1,13 +1,5 @@
 {#- The query behind ticket_version. `tickets`: a relation with a column ticket_id; only these tickets then. -#}
 {% macro ticket_versions(tickets=none) -%}
-    {{ return(adapter.dispatch('ticket_versions')(tickets)) }}
-{%- endmacro %}
-
-{% macro default__ticket_versions(tickets) -%}
-    {{ exceptions.raise_compiler_error("ticket_versions is written for PostgreSQL, not for " ~ target.type) }}
-{%- endmacro %}
-
-{% macro postgres__ticket_versions(tickets) -%}
 with
 
 -- Read where they lie, not through the staging views: what the ledgers froze is visible, and what became visible
