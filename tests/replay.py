@@ -127,7 +127,9 @@ class Replays:
         ):
             # What dbt remembers of an earlier build's anchors.
             reset_metadata_vars()
-            worker._keep(self._projects, project)
+            # dbt's parser in Rust holds a lock that no fork gets over: whoever is forked from here parses with it.
+            with patch("dbt.parser.models.ModelParser.run_static_parser", lambda parser, node: "cannot_parse"):
+                worker._keep(self._projects, project)
             manifest = self._projects[project].manifest
             result = dbtRunner(manifest=manifest, callbacks=[hear]).invoke([*request.arguments])
         error = str(result.exception) if result.exception is not None or result.result is None else None
