@@ -19,6 +19,7 @@ import pytest
 from loader import cli
 from loader.config import load_settings
 from loader.drill.incidents import Outcome
+from loader.kinds import load_kinds
 from loader.kinds.check import Fault
 from loader.privacy.erase import Erased
 from loader.recovery import make_plan
@@ -30,6 +31,7 @@ from loader.reports.smoke import Check
 from loader.silver.results import BuildResult, NodeResult
 from loader.verify.run import LineDifference, Verification
 from loader.warehouse import Warehouse
+from tests.checkouts import ROOT
 from tests.ingests import declare, rows, ticket, write_export
 from tests.screens.scene import WIDTHS, Drawn, Stage, stage
 from tests.screens.terminal import cells, masked, seen, streams, without_colour
@@ -66,6 +68,7 @@ UNSOUND = (
     *SOUND,
     Check("warehouse", False, "PostgreSQL at 127.0.0.1:5432 does not answer: connection refused", 0.1, "make up"),
 )
+TICKET = load_kinds(ROOT / "contracts")["ticket_v1"]
 NOT_AS_DECLARED = [
     Fault("dbt_project/macros/kinds/declared_kinds.sql:7", "is not what the declarations say", "loader kind generate"),
     Fault(
@@ -225,7 +228,7 @@ def _of_proof(story: Stage) -> Iterator[tuple[str, str, Drawn]]:
     yield "drill", "failing", draw("drill", run_drill=[RECOVERED, LOST])
     yield "kind", "usual", draw("kind", "list")
     yield "kind", "checked", draw("kind", "check")
-    yield "kind", "failing", draw("kind", "check", check_kinds=([], NOT_AS_DECLARED))
+    yield "kind", "failing", draw("kind", "check", check_kinds=([TICKET], NOT_AS_DECLARED))
     yield "smoke", "usual", draw("smoke", run_smoke_checks=SOUND)
     yield "smoke", "failing", draw("smoke", run_smoke_checks=UNSOUND)
 
