@@ -16,14 +16,13 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import orjson
 import psycopg2
 
 from loader.config import Settings
-from loader.contract.record import AcceptedRecord, RejectedRecord
 from loader.contract.ruleset import load_ruleset
 from loader.errors import LoaderError
 from loader.ingest.request import IngestRequest, declared_input
+from loader.kinds.check import check_kinds
 from loader.printable import counted, pasted
 from loader.release.views import MEND, view_faults
 from loader.silver import run_dbt, unwatched_table
@@ -124,20 +123,12 @@ def _folders(settings: Settings) -> str:
 
 
 def _contract(root: Path) -> str:
-    ruleset = load_ruleset(root / "contracts")
-    fixtures = root / "contracts" / "kinds" / ruleset.contract_ref / "fixtures"
-    judged = {AcceptedRecord: 0, RejectedRecord: 0}
-    for folder, expected in (("valid", AcceptedRecord), ("invalid", RejectedRecord)):
-        for file in sorted((fixtures / folder).glob("*.json")):
-            case = orjson.loads(file.read_bytes())
-            # Cases of other bytes than a record's are the tests' own.
-            if "instance" in case and not isinstance(ruleset.judge(orjson.dumps(case["instance"])), expected):
-                raise _NotSoundError(f"{file.relative_to(root)} is not judged {folder}")
-            judged[expected] += "instance" in case
-    return (
-        f"{ruleset.contract_ref}, ruleset {ruleset.sha256[:12]}: {judged[AcceptedRecord]} fixtures accepted,"
-        f" {judged[RejectedRecord]} rejected"
-    )
+    kinds, faults = check_kinds(root)
+    if faults:
+        raise _NotSoundError(f"{faults[0].place}: {faults[0].words}", faults[0].next_command)
+    rulesets = [load_ruleset(root / "contracts", kind.name) for kind in kinds if kind.is_landed]
+    said = [f"{ruleset.contract_ref} (ruleset {ruleset.sha256[:12]})" for ruleset in rulesets]
+    return f"{', '.join(said)}: as declared"
 
 
 def _manifests(settings: Settings) -> str:

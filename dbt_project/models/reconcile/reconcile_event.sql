@@ -1,8 +1,6 @@
 {{
     config(
         materialized='incremental',
-        incremental_strategy='append',
-        on_schema_change='fail',
         indexes=[{'columns': ['ticket_id']}, {'columns': ['customer_id']}, {'columns': ['partition_key']}],
         pre_hook=[
             "{{ set_reconcile_session() }}",

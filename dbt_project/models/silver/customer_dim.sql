@@ -1,9 +1,7 @@
 {{
     config(
         materialized='incremental',
-        incremental_strategy='append',
         unique_key='customer_id',
-        on_schema_change='fail',
         pre_hook=["{{ begin_silver_model() }}", "{{ take_stale_customers() }}"],
         post_hook=["delete from {{ source('silver_ledger', 'stale_ticket') }}", "{{ note_changes('customer_id') }}"],
     )

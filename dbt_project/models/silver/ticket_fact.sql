@@ -1,9 +1,7 @@
 {{
     config(
         materialized='incremental',
-        incremental_strategy='append',
         unique_key='ticket_id',
-        on_schema_change='fail',
         indexes=[{'columns': ['partition_key']}],
         pre_hook=[
             "{{ begin_silver_model() }}",

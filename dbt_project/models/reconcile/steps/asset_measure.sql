@@ -1,8 +1,6 @@
 {{
     config(
         materialized='incremental',
-        incremental_strategy='append',
-        on_schema_change='fail',
         pre_hook=[
             "{{ set_reconcile_session() }}",
             "{{ delete_unproved('asset_id', ref('scope_asset')) }}",

@@ -1,8 +1,6 @@
 {{
     config(
         materialized='incremental',
-        incremental_strategy='append',
-        on_schema_change='fail',
         indexes=[{'columns': ['ticket_id']}, {'columns': ['dlt_load_id']}],
         pre_hook=[
             "{{ set_reconcile_session() }}",

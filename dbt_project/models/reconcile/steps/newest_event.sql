@@ -1,8 +1,6 @@
 {{
     config(
         materialized='incremental',
-        incremental_strategy='append',
-        on_schema_change='fail',
         unique_key='customer_id',
         pre_hook=[
             "{{ set_reconcile_session() }}",
