@@ -125,15 +125,15 @@ class Replays:
             redirect_stdout(nowhere),
             redirect_stderr(nowhere),
         ):
-            # What dbt remembers of an earlier build's anchors.
+            # What dbt remembers of a build's anchors is not for the next one in this process.
             reset_metadata_vars()
-            # dbt's parser in Rust holds a lock that no fork gets over: whoever is forked from here parses with it.
-            with patch("dbt.parser.models.ModelParser.run_static_parser", lambda parser, node: "cannot_parse"):
-                worker._keep(self._projects, project)
+            worker._keep(self._projects, project)
             manifest = self._projects[project].manifest
             result = dbtRunner(manifest=manifest, callbacks=[hear]).invoke([*request.arguments])
+            invocation_id = get_invocation_id()
+            reset_metadata_vars()
         error = str(result.exception) if result.exception is not None or result.result is None else None
-        ended = Ended(get_invocation_id(), worker._nodes(result.result), error, is_interrupted=False)
+        ended = Ended(invocation_id, worker._nodes(result.result), error, is_interrupted=False)
         if ended.error is None and not any(node.status in ("error", "skipped") for node in ended.nodes):
             nodes = manifest.nodes.items()
             warnings = frozenset(name for name, node in nodes if getattr(node.config, "severity", "").lower() == "warn")

@@ -17,8 +17,10 @@ from functools import cache
 from importlib import import_module
 from multiprocessing.connection import Connection
 from pathlib import Path
+from unittest.mock import patch
 
 # dbt's file of what it parsed, and the loader's note which project that was: of any other one it counts for nothing.
+_RUST = "dbt.parser.models.ModelParser.run_static_parser"
 _PARSED = ("partial_parse.msgpack", "parsed_project")
 
 
@@ -51,7 +53,8 @@ def _serve(serve: Callable[[Connection], None], connection: Connection, last_bre
         os.setpgid(0, 0)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         threading.Thread(target=lambda: (os.read(last_breath, 1), os._exit(3)), daemon=True).start()
-        with suppress(KeyboardInterrupt):
+        # dbt's parser in Rust has a lock, which a fork of a process that has parsed never gets: the other parser then.
+        with suppress(KeyboardInterrupt), patch(_RUST, lambda parser, node: "cannot_parse"):
             serve(connection)
         code = 0
     finally:
