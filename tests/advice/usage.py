@@ -96,6 +96,7 @@ _WORDS: tuple[tuple[str, str, str], ...] = (
         "loader.manifest.build:_kind",
         "person",
     ),
+    ("loader kind check tickets", "loader.kinds.check:check_kinds", "understood"),
     ("loader verify --run 0", "loader.runs.prefix:whole_id", "understood"),
     ("loader manifest --from nowhere --out m.json", "loader.manifest.build:_no_exports", "person"),
     (

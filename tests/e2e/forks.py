@@ -19,8 +19,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from unittest.mock import patch
 
-# dbt's file of what it parsed, and the loader's note which project that was: of any other one it counts for nothing.
 _RUST = "dbt.parser.models.ModelParser.run_static_parser"
+# dbt's file of what it parsed, and the loader's note which project that was: of any other one it counts for nothing.
 _PARSED = ("partial_parse.msgpack", "parsed_project")
 
 

@@ -1,4 +1,4 @@
--- definition 274a55e2fdc12f87febaca24cbc3bfafbfbfc0552026c38ef33e19208adac1a7
+-- definition 67bb3dc6554ffe476875fdacb761899088a9bffb5ae6db22a9c96cd0e2c567d5
 -- Events of every kind are one table with a partition for each: tickets move into theirs, under the name they had.
 -- Columns are roles now, and what no role needs is read from the payload.
 create table bronze.record_event (
