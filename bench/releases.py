@@ -29,7 +29,7 @@ _LOOKUPS = 20
 
 _TICKETS = """
 select raw_payload from (
-    select event.raw_payload, row_number() over (partition by event.partition_key order by event.ticket_id) as place
+    select event.raw_payload, row_number() over (partition by event.partition_key order by event.record_key) as place
     from bronze.raw_ticket_event as event
     inner join serving.ticket_fact as fact on fact.event_id = event.event_id
 ) as numbered where place <= %s

@@ -60,8 +60,14 @@ LONGEST = (
     "screens/test_screens.py",
     "integration/test_reports.py",
 )
-# The server goes with the run: nothing of it has to be on a disk.
-FORGETFUL = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "max_wal_size": "512MB"}
+# The server goes with the run: nothing of it has to be on a disk. Every drop of a table looks through all buffers.
+FORGETFUL = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "synchronous_commit": "off",
+    "max_wal_size": "512MB",
+    "shared_buffers": "128MB",
+}
 
 
 def pytest_configure() -> None:

@@ -18,6 +18,7 @@ from data.generator import Options, generate
 from loader.warehouse import Warehouse
 from tests.advice.following import Operator, in_this_process
 from tests.checkouts import ROOT, make_checkout
+from tests.e2e.forks import give_parsed
 from tests.ingests import declare, rows
 from tests.shared_warehouse import Kept, fresh_database, kept
 
@@ -106,6 +107,7 @@ def proved_place(server: Warehouse, template: str, folder: Path) -> Iterator[Pla
     """Four generated days, ingested and released, in a checkout below `folder`. For a fixture of scope "module"."""
     root = folder / "project"
     make_checkout(root)
+    give_parsed(root)
     (root / "requirements.lock").symlink_to(ROOT / "requirements.lock")
     (root / "data").unlink()
     generate(

@@ -19,6 +19,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from unittest.mock import patch
 
+from tests.checkouts import ROOT
+
 _RUST = "dbt.parser.models.ModelParser.run_static_parser"
 # dbt's file of what it parsed, and the loader's note which project that was: of any other one it counts for nothing.
 _PARSED = ("partial_parse.msgpack", "parsed_project")
@@ -84,11 +86,13 @@ def keep_parsed(root: Path) -> None:
 
 
 def give_parsed(root: Path) -> None:
-    """What was kept, for a new checkout."""
+    """What was kept, or else what was parsed in the repository itself, for a new checkout: it counts for a project of
+    the same files alone (worker.knows)."""
     target = root / ".local" / "dbt" / "target"
-    if _is_there(_kept()) and not target.exists():
+    source = next((each for each in (_kept(), ROOT / ".local" / "dbt" / "target") if _is_there(each)), None)
+    if source is not None and not target.exists():
         target.mkdir(parents=True)
-        _copy(_kept(), target)
+        _copy(source, target)
 
 
 def _is_there(folder: Path) -> bool:

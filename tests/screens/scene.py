@@ -18,6 +18,7 @@ import pytest
 from loader import cli
 from loader.warehouse import Warehouse
 from tests.e2e.commands import make_small_checkout
+from tests.e2e.forks import give_parsed
 from tests.screens.terminal import streams
 from tests.shared_warehouse import fresh_database, loader_variables
 
@@ -133,6 +134,7 @@ def stage(server: Warehouse, template: str) -> Iterator[Stage]:
     folder.chmod(0o711)
     root = folder / "project"
     make_small_checkout(root)
+    give_parsed(root)
     before = Path.cwd()
     with pytest.MonkeyPatch.context() as patch, fresh_database(server, template) as database:
         for name in [name for name in os.environ if name.startswith(("PG", "LOADER_", "DBT_"))]:
