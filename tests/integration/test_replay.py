@@ -88,7 +88,14 @@ def once(replays: Replays) -> Replays:
     return replays.anew()
 
 
-@pytest.mark.parametrize("state", [landed, landed_beside_what_is_proved, damaged])
+@pytest.mark.parametrize(
+    "state",
+    [
+        pytest.param(landed, marks=pytest.mark.long),
+        landed_beside_what_is_proved,
+        pytest.param(damaged, marks=pytest.mark.long),
+    ],
+)
 def test_a_build_that_is_sent_again_makes_what_dbt_makes(
     state: Callable[[Warehouse, Path, Lines], str],
     server: Warehouse,
