@@ -22,6 +22,7 @@ import psycopg2
 
 from loader.silver import dbt, worker
 from loader.silver.results import NodeResult
+from loader.silver.thrift import be_thrifty
 from loader.silver.watch import Watch
 from loader.silver.worker import Ended, Parse, Project, Run
 from loader.warehouse import Role, Warehouse
@@ -109,7 +110,6 @@ class Replays:
 
     def _recorded(self, state: tuple[Any, ...], request: Run, project: Project) -> Ended:
         """dbt's own build, in this process; kept where it made everything."""
-        from dbt.cli.main import dbtRunner
         from dbt_common.events.functions import reset_metadata_vars
         from dbt_common.invocation import get_invocation_id
 
@@ -129,7 +129,7 @@ class Replays:
             reset_metadata_vars()
             worker._keep(self._projects, project)
             manifest = self._projects[project].manifest
-            result = dbtRunner(manifest=manifest, callbacks=[hear]).invoke([*request.arguments])
+            result = dbt_of_here()(manifest=manifest, callbacks=[hear]).invoke([*request.arguments])
             invocation_id = get_invocation_id()
             reset_metadata_vars()
         error = str(result.exception) if result.exception is not None or result.result is None else None
@@ -178,6 +178,15 @@ def _judged(node: NodeResult, answer: tuple[int, bool, bool], recording: _Record
     word = "fail" if should_fail else "warn"
     results = "1 result" if failures == 1 else f"{failures} results"
     return replace(node, status=word, failures=failures, message=f"Got {results}, configured to {word} if != 0")
+
+
+@cache
+def dbt_of_here() -> Any:
+    """dbtRunner, for this process: as thrifty as in the loader's own."""
+    from dbt.cli.main import dbtRunner
+
+    be_thrifty()
+    return dbtRunner
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from typing import Any
 from unittest.mock import patch
 
 from loader.warehouse import Warehouse
+from tests.replay import dbt_of_here
 
 ROOT = Path(__file__).resolve().parents[3]
 SILVER_MODELS = ("ticket_fact", "customer_dim")
@@ -51,11 +52,9 @@ class Dbt:
         return self._manifest
 
     def _invoke(self, manifest: Any, *arguments: str) -> Any:
-        from dbt.cli.main import dbtRunner
-
         with patch.dict(os.environ, self.warehouse.libpq_environment()):
             # Of what dbt writes besides, nothing is read.
-            return dbtRunner(manifest=manifest).invoke(
+            return dbt_of_here()(manifest=manifest).invoke(
                 ["--quiet", "--log-level-file", "none", "--no-write-json", *arguments, *self.places()]
             )
 
