@@ -27,12 +27,12 @@ from loader.warehouse import Role, Warehouse
 _UPDATED_PER_DAY = 10
 _LOOKUPS = 20
 
-_TICKETS = """
+TICKETS = """
 select raw_payload from (
     select event.raw_payload, row_number() over (partition by event.partition_key order by event.record_key) as place
     from bronze.raw_ticket_event as event
     inner join serving.ticket_fact as fact on fact.event_id = event.event_id
-) as numbered where place <= %s
+) as numbered where place <= {}
 """
 _STORED = "select count(*), pg_total_relation_size('release.ticket_row') from release.ticket_row"
 _NEWEST = "select max(data_release_id) from release.data_release"
@@ -125,7 +125,7 @@ def _late_update(settings: Settings, warehouse: Warehouse, work: Path) -> tuple[
     """An export with a new version of a few tickets of every day, and its manifest; returns how many there are."""
     as_dbt = warehouse.acting_as(Role.TRANSFORM)
     with closing(as_dbt.connect(autocommit=True)) as connection, connection.cursor() as cursor:
-        cursor.execute(_TICKETS, (_UPDATED_PER_DAY,))
+        cursor.execute(TICKETS.format(_UPDATED_PER_DAY))
         records = [orjson.loads(payload) for (payload,) in cursor.fetchall()]
     folder = work / "late"
     folder.mkdir(parents=True)

@@ -18,6 +18,7 @@ from bench.__main__ import far_off
 from bench.cpu import Cpu
 from bench.exports import make_exports
 from bench.measure import BenchError, Measurement
+from bench.releases import TICKETS
 from bench.report import Route, as_table
 from bench.routes import by_hand, proved_by_hand
 from bench.warehouses import query
@@ -184,6 +185,8 @@ def test_floor_b_keeps_what_the_product_keeps(
     assert kept["archive"] == [
         name for (name,) in query(database, "select source_fingerprint from ops.source_asset order by 1")
     ]
+    # What a late update takes from each day; the routes of releases run in the bench alone.
+    assert len(query(database, TICKETS.format(2))) == 2 * len(kept["days"])
     assert len(kept["rejects"]) > 0 and len(kept["lines"]) > len(kept["events"]) > len(kept["tickets"]) > 0
 
 
