@@ -35,7 +35,8 @@ _PIN = re.compile(r"^([a-z0-9-]+)(?:\[[^]]*\])?==([^ ;\\]+)", re.MULTILINE)
 _ENOUGH_BYTES = 2**30
 # Bronze's triggers are made anew, and switched on.
 _TRIGGERS = (
-    "loader psql --role loader -v ON_ERROR_STOP=1 -1 -f infra/postgres/02_bronze.sql -f infra/postgres/03_proof.sql"
+    "loader psql --role loader -v ON_ERROR_STOP=1 -1 -f infra/postgres/02_bronze.sql -f infra/postgres/02_kinds.sql"
+    " -f infra/postgres/03_proof.sql"
 )
 
 

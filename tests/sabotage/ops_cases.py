@@ -93,7 +93,7 @@ ASSETS = (
         (
             "update ops.ruleset set contract_ref = 'another_v1' where ruleset_id = (select max(ruleset_id) from ops.asset_index)",
         ),
-        "ops.asset_index",
+        "ops.ruleset",
         "read_under_another_kind",
     ),
     _asset_edit("raw_zone_key", "'sha256/elsewhere'", "source_asset_differs_from_raw_zone_key"),

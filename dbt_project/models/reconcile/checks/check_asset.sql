@@ -247,7 +247,7 @@ found as (
     union all
     select
         {{ finding(
-            'read_under_another_kind', 'drift', "'ops.asset_index'",
+            'read_under_another_kind', 'drift', "'ops.ruleset'",
             "'ruleset ' || asset_indexes.ruleset_id || ' is of ' || coalesce(rulesets.contract_ref, 'no kind')
             || ', the asset is ' || source_assets.record_kind",
             asset_id='asset_indexes.asset_id', run_id='asset_indexes.run_id'
