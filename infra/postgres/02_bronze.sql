@@ -111,13 +111,13 @@ end $$;
 -- Events as a whole and each kind's, lines and rejects. A statement fires the triggers of the table that it names, and of
 -- no other: each has all of them.
 create or replace view bronze.guarded_table as
-select relation.oid::regclass as relation, relation.relname::text as table_name
+select relation.relname::text as table_name
 from pg_class as relation
 where
     relation.oid in ('bronze.record_event'::regclass, 'bronze.asset_line'::regclass, 'bronze.rejected_record'::regclass)
     or relation.oid in (select inhrelid from pg_inherits where inhparent = 'bronze.record_event'::regclass);
 
--- Rows whose load is completed: nobody else's business are the others.
+-- Rows that count: their load is completed. Others are of a writer at work, or were left by one that died.
 create or replace view bronze.visible_event as
 select event.*
 from bronze.record_event as event

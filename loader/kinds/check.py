@@ -63,7 +63,8 @@ def _faults_of_generated(root: Path, kinds: Mapping[str, Kind]) -> Iterator[Faul
         held = (root / path).read_text() if (root / path).is_file() else ""
         if held != expected:
             pairs = zip(held.splitlines(), expected.splitlines(), strict=False)
-            line = next((number for number, (one, other) in enumerate(pairs, start=1) if one != other), 1)
+            beyond = min(len(held.splitlines()), len(expected.splitlines())) + 1
+            line = next((number for number, (one, other) in enumerate(pairs, start=1) if one != other), beyond)
             yield Fault(f"{path}:{line}", "is not what the declarations say", "loader kind generate")
 
 
@@ -75,11 +76,14 @@ def _faults_of_fixtures(root: Path, ruleset: Ruleset) -> Iterator[Fault]:
         if not files:
             yield _fault(root, folder / validity, "holds no case, expected one or more")
         for file in files:
-            case = orjson.loads(file.read_bytes())
-            if "length_bytes" in case:
-                continue  # of a line that no judge sees: the reader's
-            judged = ruleset.judge(content_of(case))
-            found = _verdict(judged)
+            try:
+                case = orjson.loads(file.read_bytes())
+                if "length_bytes" in case:
+                    continue  # of a line that no judge sees: the reader's
+                found = _verdict(ruleset.judge(content_of(case)))
+            except (ValueError, KeyError, TypeError) as error:
+                yield _fault(root, file, f"is no case: {type(error).__name__}: {error}")
+                continue
             wanted = _expected(case, validity, file)
             if found | wanted != found:
                 yield _fault(root, file, f"is judged {_in_words(found)}, expected {_in_words(wanted)}")
@@ -123,8 +127,12 @@ def _faults_of_silver(root: Path, landing: Landing) -> Iterator[Fault]:
         yield _fault(root, path, "is not there, or its model is not")
         return
     text = path.read_text()
-    models = [model for model in yaml.safe_load(text)["models"] if model["name"] == landing.silver]
-    columns = {column["name"]: column.get("data_type") for model in models for column in model["columns"]}
+    try:
+        models = [model for model in yaml.safe_load(text)["models"] if model["name"] == landing.silver]
+        columns = {column["name"]: column.get("data_type") for model in models for column in model["columns"]}
+    except (yaml.YAMLError, KeyError, TypeError) as error:
+        yield _fault(root, path, f"describes no model: {' '.join(str(error).split())}")
+        return
     for field in landing.fields:
         if field.column is None:
             if field.name in columns:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -116,9 +117,15 @@ def _landing(declared: Mapping[str, Any], folder: Path) -> tuple[Landing, list[_
     roles = Roles(**{**declared["roles"], "version": tuple(declared["roles"]["version"])})
     envelope = tuple(declared.get("envelope", ()))
     faults += [*_contradictions(fields, roles, envelope)]
-    if (rules := declared.get("rules")) is not None and find_spec(f"{__package__}.{rules}") is None:
-        faults.append((("rules",), f"loader/kinds/{rules}.py is not there"))
+    if (rules := declared.get("rules")) is not None and not _has_rules(f"{__package__}.{rules}"):
+        faults.append(
+            (("rules",), f"loader/kinds/{rules}.py is not there, or holds no rules (loader/contract/rules.py)")
+        )
     return Landing(declared["bronze"], declared["silver"], roles, envelope, fields), faults
+
+
+def _has_rules(module: str) -> bool:
+    return find_spec(module) is not None and hasattr(import_module(module), "is_refused")
 
 
 def _field(name: str, entry: Mapping[str, Any], schema: Mapping[str, Any], *, is_required: bool) -> Field:

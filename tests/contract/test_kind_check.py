@@ -76,6 +76,9 @@ STATUS_CASE = CASES / "invalid" / "invalid_enum_value.status_case.json"
         (_case(STATUS_CASE, expect=["wrong_type"]), str(STATUS_CASE), "invalid (invalid_enum_value)"),
         (_case(STATUS_CASE, partition_key="2026-04-18"), str(STATUS_CASE), "expected invalid"),
         (_case(STATUS_CASE, instance={}), str(STATUS_CASE), "is judged invalid (missing_required_field)"),
+        (_replaced(STATUS_CASE, "{", ""), str(STATUS_CASE), "is no case"),
+        (_replaced(STATUS_CASE, '"instance"', '"record"'), str(STATUS_CASE), "is no case"),
+        (_replaced(SILVER, "models:", "models: ["), str(SILVER), "describes no model"),
         (_removed(CASES / "valid"), str(CASES / "valid"), "holds no case"),
     ],
 )

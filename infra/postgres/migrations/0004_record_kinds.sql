@@ -1,4 +1,4 @@
--- definition 67bb3dc6554ffe476875fdacb761899088a9bffb5ae6db22a9c96cd0e2c567d5
+-- definition da25d1c6fec33f990c6bca66b1be7f6158fd6e8e05ec4221853dc0a33406f68a
 -- Events of every kind are one table with a partition for each: tickets move into theirs, under the name they had.
 -- Columns are roles now, and what no role needs is read from the payload.
 create table bronze.record_event (
