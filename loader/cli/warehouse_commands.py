@@ -18,6 +18,7 @@ from loader.errors import RefusedError
 
 if TYPE_CHECKING:
     from loader.config import Settings
+    from loader.warehouse import Warehouse
 
 
 @click.command()
@@ -92,6 +93,16 @@ def role_option(command: Callable[..., int]) -> Callable[..., int]:
     )(command)
 
 
+def _opened(settings: Settings) -> Warehouse:
+    """The warehouse, also for who is to put a table of Bronze back."""
+    from loader.warehouse import PartitionAwayError, find_warehouse, open_warehouse
+
+    try:
+        return open_warehouse(settings)
+    except PartitionAwayError:
+        return find_warehouse(settings)
+
+
 @click.command()
 @role_option
 @json_option
@@ -102,10 +113,10 @@ def env(role: str, as_json: bool) -> int:
     """
     from loader.config import load_settings
     from loader.libpq import VARIABLES
-    from loader.warehouse import Role, open_warehouse
+    from loader.warehouse import Role
 
     held = [name for name in VARIABLES if name in os.environ]
-    variables = open_warehouse(load_settings()).acting_as(Role[role.upper()]).libpq_environment()
+    variables = _opened(load_settings()).acting_as(Role[role.upper()]).libpq_environment()
     # Opening it left them aside.
     foreign = [name for name in held if name not in os.environ and name not in variables]
     if as_json:
@@ -124,10 +135,10 @@ def psql(role: str, arguments: tuple[str, ...]) -> int:
     """Open psql on the warehouse; further words go to psql, e.g. -c 'select 1'."""
     from loader.config import load_settings
     from loader.errors import InfrastructureError
-    from loader.warehouse import Role, open_warehouse
+    from loader.warehouse import Role
     from loader.warehouse.binaries import find_binaries
 
-    warehouse = open_warehouse(load_settings()).acting_as(Role[role.upper()])
+    warehouse = _opened(load_settings()).acting_as(Role[role.upper()])
     program: str | None = str(find_binaries() / "psql")
     if not os.access(str(program), os.X_OK):
         program = shutil.which("psql")

@@ -28,16 +28,12 @@ from loader.release.views import MEND, view_faults
 from loader.silver import run_dbt, unwatched_table
 from loader.warehouse import Warehouse, open_warehouse
 from loader.warehouse.built import are_built
+from loader.warehouse.partitions import MAKES_ANEW
 from loader.warehouse.versions import read_definition
 
 _PACKAGES = ("dlt", "dbt-core", "dbt-postgres", "pyarrow", "adbc-driver-postgresql", "psycopg2-binary", "orjson")
 _PIN = re.compile(r"^([a-z0-9-]+)(?:\[[^]]*\])?==([^ ;\\]+)", re.MULTILINE)
 _ENOUGH_BYTES = 2**30
-# Bronze's triggers are made anew, and switched on.
-_TRIGGERS = (
-    "loader psql --role loader -v ON_ERROR_STOP=1 -1 -f infra/postgres/02_bronze.sql -f infra/postgres/02_kinds.sql"
-    " -f infra/postgres/03_proof.sql"
-)
 
 
 class _NotSoundError(Exception):
@@ -71,9 +67,9 @@ def run_smoke_checks(settings: Settings) -> list[Check]:
     found: list[Warehouse] = []
     checks.append(_checked("warehouse", lambda: _warehouse(settings, found), "make up"))
     if found:
-        checks.append(_checked("bronze guards", lambda: _guards(found[0]), _TRIGGERS))
+        checks.append(_checked("bronze guards", lambda: _guards(found[0]), MAKES_ANEW))
         checks.append(_checked("dbt", lambda: _dbt(found[0], root), "git status dbt_project"))
-        checks.append(_checked("change notes", lambda: _notes(found[0]), _TRIGGERS))
+        checks.append(_checked("change notes", lambda: _notes(found[0]), MAKES_ANEW))
         checks.append(_checked("serving", lambda: _serving(found[0], root), MEND))
     return checks
 
@@ -178,7 +174,7 @@ def _notes(warehouse: Warehouse) -> str:
         unwatched = unwatched_table(cursor)
     if unwatched:
         # Bronze's triggers are the loader's; Silver's come with tables that are made anew, of which nothing is proved.
-        mend = _TRIGGERS if unwatched.startswith("bronze.") else "loader build --full-refresh"
+        mend = MAKES_ANEW if unwatched.startswith("bronze.") else "loader build --full-refresh"
         raise _NotSoundError(f"changes of {unwatched} are not noted: its triggers are off or gone", mend)
     return "every change of Bronze and Silver is noted"
 

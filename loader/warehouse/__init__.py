@@ -14,7 +14,7 @@ from loader.config import Settings
 from loader.errors import CommandUsageError, InfrastructureError
 from loader.libpq import leave_aside
 from loader.private import close_to_others, make_state_folder
-from loader.warehouse import embedded
+from loader.warehouse import embedded, versions
 from loader.warehouse.connection import DEFAULT_DATABASE, Role, Warehouse, given_warehouse
 from loader.warehouse.ddl import (
     ensure_roles,
@@ -26,6 +26,7 @@ from loader.warehouse.ddl import (
 )
 from loader.warehouse.derived import drop_layers, outdated_layers
 from loader.warehouse.embedded import Announce, EmbeddedStatus
+from loader.warehouse.partitions import PartitionAwayError, require_partitions
 from loader.warehouse.passwords import verifiers
 from loader.warehouse.placement import outside_folder, remove_folders
 from loader.warehouse.versions import due_migrations, read_definition
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EmbeddedStatus",
+    "PartitionAwayError",
     "Role",
     "Warehouse",
     "answering_warehouse",
@@ -73,7 +75,8 @@ def open_warehouse(settings: Settings, *, announce: Announce = to_standard_error
     """A warehouse that answers and holds the loader's tables; the embedded server is started for it.
 
     `announce` gets a line for each thing that takes time or lies at an unusual place. A second call
-    changes nothing. Raises CommandUsageError, or InfrastructureError when the server can't be used.
+    changes nothing. Raises CommandUsageError, InfrastructureError when the server can't be used, RefusedError for
+    tables that are not as this project makes them.
     """
     warehouse = find_warehouse(settings)
     make_state_folder(settings.state_folder)
@@ -93,15 +96,16 @@ def open_warehouse(settings: Settings, *, announce: Announce = to_standard_error
 def set_up(warehouse: Warehouse, files: Path, announce: Announce = lambda line: None) -> bool:
     """Make `warehouse` (as omni_loader) hold the roles and tables of `files`; true when something was applied.
 
-    One short query when it does. An administrator's session is opened only when it does not, or when omni_loader is not
+    Short queries when it does. An administrator's session is opened only when it does not, or when omni_loader is not
     let in; the roles of the embedded server get their passwords then. What dbt made of Silver and reconcile under an
     older project goes, where its columns are others now. Raises RefusedError, before anything is changed, for a
-    database that cannot be brought to this version, and InfrastructureError.
+    database that cannot be brought to this version; PartitionAwayError; and InfrastructureError.
     """
     try:
         with closing(warehouse.connect(application_name="loader schema")) as connection:
             _require_version(warehouse, connection.server_version)
             if is_current(connection, files):
+                require_partitions(connection, files)
                 return False
     except psycopg2.errors.InsufficientPrivilege:
         # Made by an earlier version, which had one owner for everything.
@@ -115,13 +119,18 @@ def set_up(warehouse: Warehouse, files: Path, announce: Announce = lambda line: 
     try:
         with closing(administrator.connect(application_name="loader roles")) as connection:
             _require_version(warehouse, connection.server_version)
+            is_again = False
             with suppress(psycopg2.errors.InsufficientPrivilege):
-                is_applied(connection, read_definition(files))
+                is_again = is_applied(connection, read_definition(files))
             ensure_roles(connection, files, verifiers(connection, warehouse) if warehouse.is_embedded else {})
         with closing(warehouse.connect(application_name="loader schema")) as connection:
             # First: an end between the two leaves an older warehouse, which is brought up to date again.
             _forget_older_layers(warehouse, connection, files.parents[1] / "dbt_project", announce)
-            ensure_schema(connection, files)
+            if is_again:
+                # What is not there would be made, empty.
+                require_partitions(connection, files)
+            ensure_schema(connection, files, is_again=is_again)
+            require_partitions(connection, files)
             return True
     except psycopg2.OperationalError as error:
         raise warehouse.unreachable(error) from error
@@ -143,13 +152,18 @@ def _forget_older_layers(warehouse: Warehouse, connection: Connection, project: 
 def answering_warehouse(settings: Settings) -> Warehouse | None:
     """The warehouse if it answers now and holds the loader's tables, else None; starts and changes nothing.
 
-    Raises CommandUsageError on libpq variables that can't be used, RefusedError for a database of a newer version.
+    Raises CommandUsageError on libpq variables that can't be used, RefusedError for a database of a newer version,
+    PartitionAwayError.
     """
     warehouse = find_warehouse(settings)
     try:
         with closing(warehouse.connect(application_name="loader probe")) as connection:
             recorded = recorded_version(connection)
-            due_migrations(recorded, read_definition(settings.project_root / "infra" / "postgres"), warehouse.dbname)
+            files = settings.project_root / "infra" / "postgres"
+            definition = read_definition(files)
+            due_migrations(recorded, definition, warehouse.dbname)
+            if versions.is_current(recorded, definition):
+                require_partitions(connection, files)
             return warehouse if recorded else None
     except (InfrastructureError, psycopg2.errors.InsufficientPrivilege):
         return None

@@ -57,6 +57,11 @@ from (values
 ) as layer (wanted, owner, is_of_roles)
 left join pg_namespace on nspname = wanted
 where case when nspname is null then is_of_roles else pg_get_userbyid(nspowner) <> owner end
+union all
+select 'table ' || oid::regclass || ' belongs to ' || pg_get_userbyid(relowner)
+from pg_class
+where relkind in ('r', 'p') and relowner <> 'omni_loader'::regrole
+    and relnamespace in (select oid from pg_namespace where nspname in ('bronze', 'ops', 'release'))
 """
 
 
@@ -115,8 +120,9 @@ def ensure_roles(administrator: Connection, folder: Path, verifiers: Mapping[Rol
         )
 
 
-def ensure_schema(connection: Connection, folder: Path) -> bool:
-    """Bring the loader's tables to the version of `folder`; true when something was applied.
+def ensure_schema(connection: Connection, folder: Path, *, is_again: bool = False) -> bool:
+    """Bring the loader's tables to the version of `folder`; true when something was applied. `is_again`: also where the
+    database says that it holds it.
 
     `connection` is omni_loader's, who then owns them. One short query when the version is current. Migrations and
     definition files are one transaction, which an end of this process rolls back; processes that start at once queue
@@ -126,10 +132,10 @@ def ensure_schema(connection: Connection, folder: Path) -> bool:
     """
     definition = read_definition(folder)
     for left in reversed(range(_ATTEMPTS)):
-        if is_applied(connection, definition):
+        if not is_again and is_applied(connection, definition):
             return False
         try:
-            return _apply(connection, definition)
+            return _apply(connection, definition, is_again)
         except errors.LockNotAvailable as error:
             raise in_use(connection) from error
         except psycopg2.Error as error:
@@ -140,7 +146,7 @@ def ensure_schema(connection: Connection, folder: Path) -> bool:
     return False
 
 
-def _apply(connection: Connection, definition: Definition) -> bool:
+def _apply(connection: Connection, definition: Definition, is_again: bool) -> bool:
     """Migrations and definition files in one transaction; false when another process has done it meanwhile."""
     with connection, connection.cursor() as cursor:
         cursor.execute("set local lock_timeout = %s", (f"{LOCK_TIMEOUT_SECONDS * 1000:.0f}ms",))
@@ -148,7 +154,7 @@ def _apply(connection: Connection, definition: Definition) -> bool:
         if cursor.fetchone()[0]:
             cursor.execute("lock table ops.catalog_lock in exclusive mode")
         recorded = _recorded(cursor)
-        if versions.is_current(recorded, definition):
+        if not is_again and versions.is_current(recorded, definition):
             return False
         migrations = due_migrations(recorded, definition, cursor.connection.info.dbname)
         if migrations:

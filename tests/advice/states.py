@@ -412,6 +412,12 @@ def all_at_once(place: Place, patch: pytest.MonkeyPatch) -> str:
     return "make diagnose"
 
 
+def a_partition_that_was_detached(place: Place, patch: pytest.MonkeyPatch) -> str:
+    """By its owner; the rows are as they were."""
+    place.sql("alter table bronze.record_event detach partition bronze.raw_ticket_event")
+    return "make diagnose"
+
+
 # An ingest or a proof takes seconds: these are typed in every run of the tests, the others in the long one.
 _QUICK = (
     "a refused manifest alone",
@@ -422,6 +428,7 @@ _QUICK = (
     "a hold that a restored database forgot",
     "a finding in what nothing else holds",
     "a clock that is wrong now",
+    "a partition that was detached",
 )
 
 _ALL: tuple[Scene, ...] = (
@@ -490,6 +497,12 @@ _ALL: tuple[Scene, ...] = (
         a_type_of_somebody_s_own,
         "closed",
         ("loader.warehouse.built:_PlainCursor.execute",),
+    ),
+    Scene(
+        "a partition that was detached",
+        a_partition_that_was_detached,
+        "closed",
+        ("loader.warehouse.partitions:_refusal",),
     ),
     Scene("another view", another_view, "closed"),
     Scene("no serving", _without("drop schema serving cascade"), "closed"),

@@ -349,12 +349,17 @@ REJECTS = (
     ),
 )
 
-# What the owner of a partition can do to all of it. Found, and put right by who did it: the command that lands rows again
-# cannot attach a table.
+# What can be done to a partition as a whole.
 WHOLES = (
     Case(
         "detach the partition of a kind",
         ("alter table bronze.record_event detach partition bronze.raw_ticket_event",),
+        "bronze.record_event",
+        "content_differs_from_completed_load",
+    ),
+    Case(
+        "drop the partition of a kind",
+        ("drop table bronze.raw_ticket_event cascade",),
         "bronze.record_event",
         "content_differs_from_completed_load",
     ),

@@ -10,7 +10,7 @@ reconcile.reconcile_finding must hold a row with the case's table_name and check
 
 from __future__ import annotations
 
-from tests.sabotage.bronze_cases import EVENTS, LINES, REJECTS
+from tests.sabotage.bronze_cases import EVENTS, LINES, REJECTS, WHOLES
 from tests.sabotage.case import Case
 from tests.sabotage.ops_cases import ASSETS, LOADS_AND_RUNS, MANIFESTS
 from tests.sabotage.silver_cases import CUSTOMERS_AND_LEDGERS, DAYS, TICKETS
@@ -19,6 +19,7 @@ CASES: tuple[Case, ...] = (
     *EVENTS,
     *LINES,
     *REJECTS,
+    *WHOLES,
     *ASSETS,
     *MANIFESTS,
     *LOADS_AND_RUNS,

@@ -16,7 +16,6 @@ from loader.silver import BuildResult, run_dbt
 from loader.warehouse import Warehouse
 from tests.checkouts import ROOT
 from tests.ingests import declare, rows, run
-from tests.sabotage.bronze_cases import WHOLES
 from tests.sabotage.case import Case
 from tests.sabotage.cases import CASES
 from tests.sabotage.limits import LIMITS, Limit
@@ -77,7 +76,7 @@ def _parameters() -> list[Any]:
     simple = {"delete", "double", "edit"}
     kinds: set[tuple[str, str]] = set()
     parameters = []
-    for case in (*CASES, *WHOLES):
+    for case in CASES:
         verb = case.name.split()[0]
         kind = (case.table_name, verb)
         is_seldom = verb == "double" and not case.table_name.endswith(("event", "line", "fact", "_load"))
