@@ -27,7 +27,7 @@ class Asked:
         return f" PARTITION={self.partition}" if self.partition else ""
 
 
-# The answer in a sentence or two, and what mends it where it is not in order. Writes nothing.
+# The answer in a sentence or two, and what mends it where it is not in order, or NOTED. Writes nothing.
 Look = Callable[[Asked], tuple[str, Advice | None]]
 _SHOWN = 5
 

@@ -69,6 +69,8 @@ class Advice:
 
 # Where what was declared cannot be read as it is, and no command of ours brings it.
 NEW_MANIFEST = Advice(AdviceKind.DELIVER, "make manifest FROM=<folder> OUT=<manifest.json>")
+# Of a question whose answer a reader should know, and that asks for nothing: other questions do, or nothing mends it.
+NOTED = Advice(AdviceKind.LOOK, "make status")
 NOTHING_TO_DO = Advice(AdviceKind.LOOK, "make psql ROLE=reader", "what readers see")
 
 

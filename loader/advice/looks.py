@@ -37,11 +37,13 @@ select erasure_id::text, reason, finished_at is null as is_cut_off from ops.eras
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One question of the triage, its answer in a sentence or two, and whether that is in order."""
+    """One question of the triage, its answer in a sentence or two, and whether that is in order. `is_noted`: it asks
+    for nothing, and a reader should know it."""
 
     question: str
     answer: str
     is_in_order: bool
+    is_noted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +65,13 @@ def diagnose(asked: Asked) -> Diagnosis:
     steps, advised, notices = [], [], []
     for question, look, in_order in LOOKS:
         answer, advice = look(asked)
-        steps.append(Step(question, answer or in_order, advice is None))
-        if advice is not None:
+        is_notice = bool(in_order and answer)
+        is_in_order = advice is None or advice.kind is AdviceKind.LOOK
+        is_noted = is_in_order and (is_notice or advice is not None)
+        steps.append(Step(question, answer or in_order, is_in_order, is_noted))
+        if advice is not None and not is_in_order:
             advised.append(advice)
-        if in_order and answer:
+        if is_notice:
             notices.append(answer)
     first = first_of(advised)
     return Diagnosis(tuple(steps), first, first.line, tuple(notices))

@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any
 
 from loader.advice.asked import Asked, some
-from loader.advice.kinds import Advice, AdviceKind, first_of
+from loader.advice.kinds import NOTED, Advice, AdviceKind, first_of
 from loader.evidence.facts import fetch_rows
 from loader.printable import counted
 from loader.release.lacks import COLLIDED, LACKS
@@ -53,6 +53,8 @@ def look_at_readers(asked: Asked) -> tuple[str, Advice | None]:
     advice = let_pass(dict(asked.world.cursor.fetchall()), [row["partition_key"] for row in waiting])
     if advice is None and asked.partition is not None and held and not held[0]["is_ready"]:
         advice = Advice(AdviceKind.FREE, f"loader release --partition {asked.partition}")
+    if advice is None and waiting:
+        advice = NOTED
     return "; ".join(words), advice
 
 

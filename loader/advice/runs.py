@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from loader.advice.asked import Asked
-from loader.advice.kinds import Advice, AdviceKind
+from loader.advice.kinds import NOTED, Advice, AdviceKind
 from loader.advice.manifests import named
 from loader.errors import LoaderError
 from loader.evidence.facts import fetch_rows
@@ -81,7 +81,7 @@ def look_at_last_run(asked: Asked) -> tuple[str, Advice | None]:
         codes = fetch_rows(world.cursor, _CODES, run)
         return (
             f"{name} failed its checks: {_short(run['failure'])}",
-            after_failed_checks(world, run, codes[0]["codes"] if codes else _ITS_OWN),
+            after_failed_checks(world, run, codes[0]["codes"] if codes else _ITS_OWN) or NOTED,
         )
     changed = "" if run["ruleset_sha256"] == world.ruleset.sha256 else "; the contract has changed since"
     return f"{name} {end_of(run)}; last stage done: {run['stage']}{changed}", for_run(world, run)

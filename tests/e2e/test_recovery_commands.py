@@ -211,8 +211,8 @@ def test_diagnose_ends_with_one_command(story: Story) -> None:
     assert done.code == 0, done
     record = done.record
     assert set(record) == {"steps", "advice", "next_command", "is_in_order", "notices"}
-    assert [(set(step), step["is_in_order"]) for step in record["steps"]] == [
-        ({"question", "answer", "is_in_order"}, True)
+    assert [(set(step), step["is_in_order"], step["is_noted"]) for step in record["steps"]] == [
+        ({"question", "answer", "is_in_order", "is_noted"}, True, False)
     ] * 10
     replay = story.replayed.record["run_id"]
     assert record["steps"][2]["answer"] == f"replay {replay[:13]} ended with success"

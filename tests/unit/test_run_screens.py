@@ -189,10 +189,12 @@ def test_the_triage_is_numbered_and_its_answers_are_aligned() -> None:
     steps = [
         Step("which manifest?", "3 registered, all 61 files admitted", True),
         Step("what is wrong?", "2026-04-17: silver.ticket_fact lacks TKT-20260417-000001, and a second row too", False),
+        Step("which run?", "ingest 019d9e69 failed its checks: 1 file is missing", True, is_noted=True),
     ]
     assert diagnose_lines(Screen(80), steps, "loader build --partition 2026-04-17") == [
         "1   which manifest?   ok   3 registered, all 61 files admitted",
         "2   what is wrong?    ✗    needs you: 2026-04-17: silver.ticket_fact lacks",
         "                           TKT-20260417-000001, and a second row too",
+        "3   which run?        ·    ingest 019d9e69 failed its checks: 1 file is missing",
         "next: loader build --partition 2026-04-17",
     ]

@@ -628,6 +628,7 @@ class TestDiagnose:
         assert run(exports).exit_code == 1
         found = _diagnosed(database, checkout)
         assert _wrong(found) == [READERS]
+        assert [step.question for step in found.steps if step.is_noted] == [RUN]
         assert "lines rejected, allowed 0%" in _answer(found, RUN)
         assert "too many rejects in " in _answer(found, READERS)
         release = "loader release --partition 2026-04-15 --accept-rejects --reason '<why>'"
