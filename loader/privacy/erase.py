@@ -172,10 +172,11 @@ def _finish(
         count = finish_redactions(cursor, raw_zone)
         count += sum(raw_zone.remove(key) for key in plan.unregistered_keys)
         (erasure,) = fetch_rows(cursor, "select * from ops.erasure where erasure_id = %s", (erasure_id,))
+    again = f"loader erase --customer {pasted(customer_id)} --reason {pasted(erasure['reason'])} --mode execute"
     report(f"erase: {counted(count, 'archived object')} removed")
     _build(settings, warehouse, lock, erasure, report)
     _forget_statistics(lock)
-    _vacuum(settings, warehouse)
+    _vacuum(settings, warehouse, again)
     cleaned, left = _clean_files(settings, customer_id, plan)
     report(f"erase: {counted(len(cleaned), 'file')} that quoted the customer removed or blanked")
     with lock.transaction() as cursor:
@@ -189,8 +190,7 @@ def _finish(
             + ": something of the customer is left in "
             + "; ".join(f"{place} ({count})" for place, count in list(found.items())[:5])
             + ". The rows and objects that were planned are gone",
-            next_command=f"loader erase --customer {pasted(customer_id)} --reason {pasted(erasure['reason'])}"
-            " --mode execute",
+            next_command=again,
         )
     with lock.transaction() as cursor:
         source_paths = _source_paths(cursor, settings, erasure_id)
@@ -258,7 +258,8 @@ def _forget_statistics(lock: IngestLock) -> None:
         cursor.execute("delete from ops.unproved_change where (table_name, row_key) = ('', '')")
 
 
-def _vacuum(settings: Settings, warehouse: Warehouse) -> None:
+def _vacuum(settings: Settings, warehouse: Warehouse, again: str) -> None:
+    """`again`: the command that goes on with the erasure, and vacuums once more."""
     session = warehouse.connect(application_name="omnisupport-erase-vacuum", autocommit=True)
     with closing(session), session.cursor() as cursor:
         for table in _WRITTEN_ANEW:
@@ -271,7 +272,7 @@ def _vacuum(settings: Settings, warehouse: Warehouse) -> None:
         raise CheckFailedError(
             "erasure: Silver could not be vacuumed, dbt says why above. The rows and objects of the customer are gone;"
             " what their places still hold is not",
-            next_command="make diagnose   # then the same erase command again",
+            next_command=f"{again}   # when what dbt says is mended",
         )
 
 

@@ -17,6 +17,9 @@ import pytest
 from loader.advice import AdviceKind
 from loader.raw_zone import RawZone
 from loader.runs import IngestLock
+from loader.silver import BuildResult, run_dbt
+from loader.silver.results import NodeResult
+from loader.warehouse import Warehouse
 from tests.advice.place import Place
 from tests.advice.scene import Scene
 from tests.checkouts import ROOT
@@ -344,6 +347,19 @@ def an_erasure_and_a_row_of_bronze_is_gone(place: Place, patch: pytest.MonkeyPat
     return "make build SELECT=reconcile"
 
 
+def an_erasure_whose_silver_is_not_vacuumed(place: Place, patch: pytest.MonkeyPatch) -> str:
+    """As on a full disk, on which somebody makes room."""
+    failed = BuildResult("", (NodeResult("operation.omnisupport.vacuum_silver", "error", None, "No space left"),))
+
+    def of_a_full_disk(warehouse: Warehouse, root: Path, arguments: list[str], **options: Any) -> BuildResult:
+        return failed if arguments[0] == "run-operation" else run_dbt(warehouse, root, arguments, **options)
+
+    patch.setattr("loader.privacy.erase.run_dbt", of_a_full_disk)
+    place.when_typed(patch.undo)
+    customer = place.value("select min(customer_id) from silver.customer_dim")
+    return f"loader erase --customer {customer} --reason 'request 4711' --mode execute"
+
+
 def an_erasure_and_a_model_that_cannot_be_built(place: Place, patch: pytest.MonkeyPatch) -> str:
     """It is cut off by what no erasure mends, and each one after it would be."""
     customer = place.value("select min(customer_id) from silver.customer_dim")
@@ -524,6 +540,12 @@ _ALL: tuple[Scene, ...] = (
         an_erasure_and_a_model_that_cannot_be_built,
         "person",
         ("loader.privacy.erase:_unproved",),
+    ),
+    Scene(
+        "an erasure whose Silver is not vacuumed",
+        an_erasure_whose_silver_is_not_vacuumed,
+        "closed",
+        ("loader.privacy.erase:_vacuum",),
     ),
     Scene("an erasure, and a row of Bronze gone", an_erasure_and_a_row_of_bronze_is_gone, "closed"),
     Scene(
