@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from loader.advice.damage import land_again
 from loader.advice.kinds import NOTHING_TO_DO, Advice, AdviceKind
+from loader.advice.readers import accept, released
 from loader.advice.triage import advise
 from loader.config import Settings
 from loader.errors import LoaderError
@@ -16,6 +17,7 @@ from loader.warehouse import Warehouse, open_warehouse
 
 if TYPE_CHECKING:
     from loader.ingest import Verdict
+    from loader.release.acts import KeptBackError
     from loader.verify import Verification
 
 STATUS = Advice(AdviceKind.LOOK, "make status")
@@ -32,6 +34,16 @@ def after_hold(settings: Settings, day: date) -> Advice:
 def after_release(settings: Settings, day: date) -> Advice:
     """After readers see a day as proved: what else is to be done; of nothing else, whether they may go on."""
     return _or_its_own(settings, Advice(AdviceKind.LOOK, f"loader ready --partition {day}"))
+
+
+def after_kept_back(error: KeptBackError) -> Advice:
+    """After a release that was refused: drift and rejects a person lets pass, anything else is mended or overridden."""
+    days = error.decision.partitions
+    if error.published.to_review.issuperset(days):
+        return accept(AdviceKind.ACCEPT_DRIFT, days)
+    if error.published.rejecting.issuperset(days):
+        return accept(AdviceKind.ACCEPT_REJECTS, days)
+    return Advice(AdviceKind.LOOK, "make diagnose", f"or, against the checks: {released(days, '--override')}")
 
 
 def _or_its_own(settings: Settings, its_own: Advice) -> Advice:

@@ -14,6 +14,8 @@ from loader.release.lacks import COLLIDED, LACKS
 from loader.release.publish import DRIFT, REJECTS
 from loader.warehouse.built import are_built, built
 
+_ACCEPTED_BY = {AdviceKind.ACCEPT_DRIFT: "--accept-drift", AdviceKind.ACCEPT_REJECTS: "--accept-rejects"}
+
 # A day that nobody has asked for yet, its lines indexed and none of them taken, is nothing that readers wait for.
 _SHOWN = """
 select status.partition_key, status.data_release_id, status.released_at, status.is_held, status.is_ready, status.reason
@@ -81,14 +83,22 @@ def _kind_of(obstacles: Sequence[str]) -> AdviceKind | None:
 
 
 def _advice(kind: AdviceKind, days: Sequence[date]) -> Advice:
-    release = f"loader release --partition {days[0]}"
     if kind is AdviceKind.SETTLE:
         return Advice(kind, f"make status PARTITION={days[0]}")
-    if kind is AdviceKind.ACCEPT_REJECTS:
-        return Advice(kind, f"{release} --accept-rejects --reason '<why>'")
-    if kind is AdviceKind.ACCEPT_DRIFT:
-        return Advice(kind, f"{release} --accept-drift --reason '<why>'")
-    return Advice(kind, release if len(days) == 1 else "make build", "shows what is proved and waits")
+    if kind in _ACCEPTED_BY:
+        return accept(kind, days[:1])
+    command = f"loader release --partition {days[0]}" if len(days) == 1 else "make build"
+    return Advice(kind, command, "shows what is proved and waits")
+
+
+def accept(kind: AdviceKind, days: Sequence[date]) -> Advice:
+    """`kind`: ACCEPT_DRIFT or ACCEPT_REJECTS; of days that move together."""
+    return Advice(kind, released(days, _ACCEPTED_BY[kind]))
+
+
+def released(days: Sequence[date], option: str) -> str:
+    """The command that lets readers see these days by an option that wants a reason."""
+    return f"loader release {' '.join(f'--partition {day}' for day in days)} {option} --reason '<why>'"
 
 
 def _why(row: Mapping[str, Any]) -> str:

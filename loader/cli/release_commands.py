@@ -64,8 +64,9 @@ def release(
     as_json: bool,
 ) -> int:
     """Prove Silver as it stands and let readers see these partitions; ends their holds."""
-    from loader.advice import after_release
+    from loader.advice import after_kept_back, after_release
     from loader.cli.release_screen import released_lines
+    from loader.release.acts import KeptBackError
     from loader.release.acts import release as release_days
 
     days = _days(partitions, "release")
@@ -74,16 +75,20 @@ def release(
     if any(flags.values()):
         why = _reason(reason, " ".join(("release", *(flag for flag, is_set in flags.items() if is_set))), days)
     settings = settings_of(lock_timeout)
-    with progress() as report:
-        released = release_days(
-            settings,
-            days,
-            reason=why,
-            is_override=override,
-            accepts_drift=accept_drift,
-            accepts_rejects=accept_rejects,
-            report=report,
-        )
+    try:
+        with progress() as report:
+            released = release_days(
+                settings,
+                days,
+                reason=why,
+                is_override=override,
+                accepts_drift=accept_drift,
+                accepts_rejects=accept_rejects,
+                report=report,
+            )
+    except KeptBackError as error:
+        error.next_command = after_kept_back(error).line
+        raise
     found = released.published
     next_command = after_release(settings, days[0]).line
     if as_json:

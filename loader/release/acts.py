@@ -51,6 +51,16 @@ class Released:
     report_path: Path | None
 
 
+class KeptBackError(RefusedError):
+    """Partitions that a release was asked for stay back, `decision` first; `published`: what the gate did."""
+
+    def __init__(self, decision: Decision, published: Published) -> None:
+        done = "the others were released" if published.partitions else "nothing was released"
+        super().__init__(f"release: {'; '.join(decision.obstacles[:5])}; {done}", next_command="make diagnose")
+        self.decision = decision
+        self.published = published
+
+
 def hold(settings: Settings, days: Sequence[date], reason: str) -> Sequence[Mapping[str, Any]]:
     """Keep these partitions as readers see them, whatever runs. Takes no ingest lock: a run at work obeys it, too.
 
@@ -86,7 +96,7 @@ def release(
 
     With a reason, `is_override`: also where checks fail; `accepts_drift`, `accepts_rejects`: drift that is known of
     them, or the rejects of their files, is let pass, now and later. The act is recorded with its reason. Raises
-    RefusedError, with nothing of it moved or let pass, where a partition stays back; CheckFailedError, likewise, where
+    KeptBackError, with nothing of it moved or let pass, where a partition stays back; CheckFailedError, likewise, where
     dbt left out what a proof needs; CommandUsageError where none was given; InfrastructureError, with the release made,
     where its evidence file cannot be written.
     """
@@ -133,11 +143,7 @@ def release(
         with lock.transaction() as cursor:
             write_files(cursor, settings, "what an earlier command did" if path is None else published.sentence)
     if closed:
-        raise RefusedError(
-            f"release: {'; '.join(closed[0].obstacles[:5])}; "
-            + ("the others were released" if published.partitions else "nothing was released"),
-            next_command=_lets_pass(closed[0], published),
-        )
+        raise KeptBackError(closed[0], published)
     return Released(published, path)
 
 
@@ -177,16 +183,6 @@ def publish_build(settings: Settings, lock: IngestLock, build: BuildResult, sha2
     with lock.transaction() as cursor:
         write_files(cursor, settings, published.sentence)
     return published
-
-
-def _lets_pass(decision: Decision, published: Published) -> str:
-    """What lets partitions move that stay back: drift and rejects are let pass, the rest is mended or overridden."""
-    again = "loader release " + " ".join(f"--partition {day}" for day in decision.partitions)
-    if published.to_review.issuperset(decision.partitions):
-        return f"{again} --accept-drift --reason '<why>'   # docs/drift.md"
-    if published.rejecting.issuperset(decision.partitions):
-        return f"{again} --accept-rejects --reason '<why>'   # after a look at what was rejected: make completeness"
-    return f"make diagnose   # or, against the checks: {again} --override --reason '<why>'"
 
 
 def readiness(settings: Settings, days: Sequence[date]) -> list[Mapping[str, Any]]:

@@ -9,11 +9,14 @@ from typing import Any, cast
 
 import pytest
 
-from loader.advice import NOTHING_TO_DO, Advice, AdviceKind, after_build, after_run, ends
+from loader.advice import NOTHING_TO_DO, Advice, AdviceKind, after_build, after_kept_back, after_run, ends
 from loader.advice.damage import Damaged, mend
 from loader.advice.kinds import first_of
 from loader.advice.readers import let_pass
 from loader.errors import InfrastructureError
+from loader.release.acts import KeptBackError
+from loader.release.gate import Decision
+from loader.release.publish import Published
 
 ONE, OTHER = date(2026, 4, 17), date(2026, 4, 18)
 RUN = "01a20487-27bf-7d6f-88b2-ba02718ad2c7"
@@ -135,6 +138,33 @@ def test_what_lets_days_move(obstacles: dict[date, list[str]], kind: AdviceKind,
     told = let_pass(obstacles, [ONE, OTHER])
     assert told is not None
     assert (told.kind, told.command) == (kind, command)
+
+
+@pytest.mark.parametrize(
+    ("published", "kind", "told"),
+    [
+        ({"to_review": {ONE, OTHER}}, AdviceKind.ACCEPT_DRIFT, "loader release {days} --accept-drift --reason '<why>'"),
+        (
+            {"rejecting": {ONE, OTHER}},
+            AdviceKind.ACCEPT_REJECTS,
+            "loader release {days} --accept-rejects --reason '<why>'",
+        ),
+        (
+            {"to_review": {ONE}, "rejecting": {OTHER}},
+            AdviceKind.LOOK,
+            "make diagnose   # or, against the checks: loader release {days} --override --reason '<why>'",
+        ),
+    ],
+)
+def test_days_that_move_together_are_let_pass_together(
+    published: dict[str, set[date]], kind: AdviceKind, told: str
+) -> None:
+    """Prevents a release that is refused once more, since the other day was not asked for."""
+    decision = Decision((ONE, OTHER), (f"{ONE}: {DRIFT}",))
+    of_kinds = {name: frozenset(days) for name, days in published.items()}
+    advice = after_kept_back(KeptBackError(decision, Published(None, (decision,), **of_kinds)))
+    days = f"--partition {ONE} --partition {OTHER}"
+    assert (advice.kind, advice.line.startswith(told.format(days=days))) == (kind, True)
 
 
 def test_a_day_that_is_not_whole_is_asked_about_elsewhere() -> None:

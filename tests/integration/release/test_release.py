@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 import pytest
 
+from loader.advice import Advice, AdviceKind, after_kept_back
 from loader.cli import main
 from loader.cli.ingest_screen import days_of
 from loader.cli.release_screen import gate_words
@@ -20,7 +21,7 @@ from loader.progress import Silent, Step
 from loader.recovery import apply_plan
 from loader.recovery.verbs import Restored
 from loader.release import changes
-from loader.release.acts import hold, readiness, release
+from loader.release.acts import KeptBackError, hold, readiness, release
 from loader.runs.operator import acting_operator
 from loader.screen import Screen
 from loader.status import read_status
@@ -220,9 +221,10 @@ def test_rejects_that_a_person_lets_pass_keep_that_day_back_no_more(
     assert deliver(tmp_path, "second", of_day(B, 2), of_day(C, 1), b"{broken", b"{broken").exit_code == 1
     assert deliver(tmp_path, "corrected", of_day(B, 2), of_day(C, 1)).exit_code == 0
     told = f"{B}: too many rejects in tickets-{B}.jsonl; nothing was released"
-    with pytest.raises(RefusedError, match=told) as refused:
+    with pytest.raises(KeptBackError, match=told) as kept_back:
         release(settings(), [TUESDAY], report=Silent())
-    assert refused.value.next_command.startswith(f"loader release --partition {B} --accept-rejects --reason '<why>'")
+    accepts = f"loader release --partition {B} --accept-rejects --reason '<why>'"
+    assert after_kept_back(kept_back.value) == Advice(AdviceKind.ACCEPT_REJECTS, accepts)
     heard = Steps()
     done = release(settings(), [TUESDAY], reason="sent again", accepts_rejects=True, report=heard)
     assert {step.stage for step in heard.steps} == {"silver"}
