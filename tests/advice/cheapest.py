@@ -9,9 +9,11 @@ import pytest
 
 from loader.advice import AdviceKind
 from loader.runs import IngestLock
+from tests.advice.damaged import find
+from tests.advice.delivered import DAY, ticket_of
+from tests.advice.erased import erasure_cut_off
 from tests.advice.place import Place
 from tests.advice.scene import Scene
-from tests.advice.states import DAY, erasure_cut_off, find, ticket_of
 from tests.ingests import declare, write_export
 from tests.sabotage.victims import TICKET
 

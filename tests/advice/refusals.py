@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.advice.delivered import DAY, deliver, ticket_of
 from tests.advice.place import Place
 from tests.advice.scene import Scene
-from tests.advice.states import DAY, deliver, drifting, ticket_of
+from tests.advice.waiting import drifting
 from tests.ingests import write_export
 from tests.recoveries import failing
 
