@@ -13,7 +13,7 @@ from tests.ingests import rows
 _TABLES = """
 select c.relname from pg_class as c
 where c.relnamespace = 'reconcile'::regnamespace and c.relkind = 'r'
-    and c.relname not in ('event_total', 'proof_scope', 'scope_asset', 'scope_load', 'scope_ticket')
+    and c.relname not in ('event_total', 'proof_scope', 'scope_asset', 'scope_load', 'scope_record')
 order by c.relname
 """
 _TOTALS = """

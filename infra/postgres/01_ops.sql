@@ -137,6 +137,8 @@ create table if not exists ops.ingest_run (
     ),
     batch_id text not null,
     manifest_ids text[] not null,
+    -- Of which its manifests are, and its ruleset.
+    record_kind text not null,
     ruleset_id integer not null references ops.ruleset,
     -- Half-open window of partitions; both null: every partition.
     window_start date,
@@ -224,6 +226,8 @@ create table if not exists ops.asset_partition (
 create table if not exists ops.completed_load (
     load_id text not null,
     table_name text not null check (table_name in ('record_event', 'asset_line', 'rejected_record')),
+    -- Of which all of its rows are.
+    record_kind text not null,
     run_id uuid not null,
     attempt integer not null,
     row_count bigint not null,

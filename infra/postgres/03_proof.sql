@@ -120,11 +120,14 @@ select
     latest.ruleset_id,
     coalesce(place.sequence, 0) as sequence,
     coalesce(taken.partition_count, 0) as taken_partition_count,
-    latest.is_complete
+    latest.is_complete,
+    coalesce(asset.record_kind, ruleset.contract_ref) as record_kind
 from (
     select distinct on (asset_id) asset_id, ruleset_id, is_complete from ops.asset_index
     order by asset_id, is_complete desc, ruleset_id desc
 ) as latest
+left join ops.source_asset as asset using (asset_id)
+left join ops.ruleset as ruleset using (ruleset_id)
 left join ops.asset_place as place using (asset_id)
 left join (
     select asset_id, ruleset_id, count(taken_by_run_id) as partition_count

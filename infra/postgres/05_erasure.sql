@@ -67,7 +67,9 @@ create table if not exists ops.erased_version (
     primary key (erasure_id, partition_key, data_release_id)
 );
 
--- Tickets whose events went: Silver builds them anew until the erasure is finished.
+-- Records whose events went: Silver builds them anew until the erasure is finished.
 create table if not exists ops.unbuilt_erasure (
-    ticket_id text primary key
+    record_kind text not null,
+    record_key text not null,
+    primary key (record_kind, record_key)
 );

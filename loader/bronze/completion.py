@@ -66,6 +66,11 @@ def _record_loads(cursor: Any, attempt: Attempt, load_ids: Sequence[str]) -> Non
     write is shared among workers."""
     if not load_ids:
         return
+    cursor.execute(
+        "select record_kind from ops.ingest_run where run_id = %s and attempt = %s",
+        (str(attempt.run_id), attempt.number),
+    )
+    (record_kind,) = cursor.fetchone()
     cursor.execute("set local parallel_setup_cost = 0")
     cursor.execute(
         "select load_id, table_name, row_count, row_digest from ops.load_content where load_id = any(%s)",
@@ -83,11 +88,12 @@ def _record_loads(cursor: Any, attempt: Attempt, load_ids: Sequence[str]) -> Non
     execute_values(
         cursor,
         "insert into ops.completed_load"
-        " (load_id, table_name, run_id, attempt, row_count, row_digest, newest_at) values %s",
+        " (load_id, table_name, record_kind, run_id, attempt, row_count, row_digest, newest_at) values %s",
         [
             (
                 load_id,
                 table.name,
+                record_kind,
                 str(attempt.run_id),
                 attempt.number,
                 *contents.get((load_id, table.name), (0, 0)),

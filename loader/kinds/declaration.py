@@ -47,12 +47,13 @@ class Roles:
 class Landing:
     """Where a kind's records go, and what they are: of a kind that is landed.
 
-    `bronze`, `silver`: names of its table and its model. `fields` stand in the order in which Silver's digest of a row
+    `bronze`, `silver`: names of its table and its model; `dimensions`: models that follow from that one. `fields` stand in the order in which Silver's digest of a row
     takes them; `envelope`: those of the delivery, outside a record's fingerprint.
     """
 
     bronze: str
     silver: str
+    dimensions: tuple[str, ...]
     roles: Roles
     envelope: tuple[str, ...]
     fields: tuple[Field, ...]

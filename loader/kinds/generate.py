@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import orjson
 
-from loader.kinds.declaration import Field, Kind
+from loader.kinds.declaration import Field, Kind, Landing
 
 _ORIGIN = "Written by `loader kind generate` from contracts/kinds; `loader kind check` compares them."
 
@@ -40,16 +41,34 @@ alter table bronze.record_event
 
 
 def _macro(kinds: Mapping[str, Kind]) -> str:
-    """The landed kinds and their fields."""
+    """The landed kinds: tables, roles as columns of Silver (else as fields), envelope and fields."""
     declared = "".join(
-        f'        "{name}": [\n'
-        + "".join(f"            {_entry(field, kind.landing.envelope)},\n" for field in kind.landing.fields)
-        + "        ],\n"
+        f'        "{name}": {{\n'
+        + "".join(f'            "{key}": {_json(value)},\n' for key, value in _told(kind.landing).items())
+        + '            "fields": [\n'
+        + "".join(f"                {_entry(field, kind.landing.envelope)},\n" for field in kind.landing.fields)
+        + "            ],\n        },\n"
         for name, kind in kinds.items()
         if kind.landing is not None
     )
     header = f"{{#- {_ORIGIN} -#}}\n{{% macro declared_kinds() -%}}\n"
     return f"{header}    {{{{ return({{\n{declared}    }}) }}}}\n{{%- endmacro %}}\n"
+
+
+def _told(landing: Landing) -> dict[str, str | list[str] | None]:
+    """What a kind's tables are called, and which column of Silver holds which role."""
+    columns = {field.name: field.column or field.name for field in landing.fields}
+    roles = landing.roles
+    return {
+        "bronze": landing.bronze,
+        "silver": landing.silver,
+        "dimensions": list(landing.dimensions),
+        "key": columns[roles.key],
+        "source": columns.get(roles.source or ""),
+        "person": columns.get(roles.person or ""),
+        "created": columns[roles.partition],
+        "updated": columns.get(roles.updated or ""),
+    }
 
 
 def _entry(field: Field, envelope: tuple[str, ...]) -> str:
@@ -62,4 +81,9 @@ def _entry(field: Field, envelope: tuple[str, ...]) -> str:
         "required": field.is_required,
         "mix": field.is_mix_watched,
     }
-    return orjson.dumps({"field": field.name, **column, **told}).decode()
+    return _json({"field": field.name, **column, **told})
+
+
+def _json(value: Any) -> str:
+    """As Jinja reads it."""
+    return "none" if value is None else orjson.dumps(value).decode()

@@ -121,7 +121,8 @@ def _landing(declared: Mapping[str, Any], folder: Path) -> tuple[Landing, list[_
         faults.append(
             (("rules",), f"loader/kinds/{rules}.py is not there, or holds no rules (loader/contract/rules.py)")
         )
-    return Landing(declared["bronze"], declared["silver"], roles, envelope, fields), faults
+    dimensions = tuple(declared.get("dimensions", ()))
+    return Landing(declared["bronze"], declared["silver"], dimensions, roles, envelope, fields), faults
 
 
 def _has_rules(module: str) -> bool:
@@ -179,6 +180,10 @@ def _contradictions(fields: tuple[Field, ...], roles: Roles, envelope: tuple[str
             yield ("envelope",), f"{name}: no field of {_SCHEMA}"
         elif name in (roles.key, roles.source, roles.person, roles.partition, *roles.version):
             yield ("envelope",), f"{name} has a role: it is of the record"
+    for role in ("key", "source", "person", "partition"):
+        field = by_name.get(getattr(roles, role) or "")
+        if field is not None and field.column is None:
+            yield ("roles", role), f"{field.name} stays in Bronze: Silver shows what has a role"
     columns: dict[str, str] = {}
     for field in fields:
         if field.column is not None and columns.setdefault(field.column, field.name) != field.name:

@@ -19,7 +19,7 @@ _PREPARE = """
 set local omni.maintenance = 'erasure';
 create temporary table erased_here (asset_id integer, line_number integer, too_long_bytes bigint) on commit drop;
 create temporary table erased_event on commit drop as
-select event_id, record_key as ticket_id, _dlt_load_id from bronze.record_event where person_id = %(customer)s;
+select event_id, record_kind, record_key, _dlt_load_id from bronze.record_event where person_id = %(customer)s;
 """
 
 # Every place where the lines stand, under whatever ruleset, before anything of it is changed.
@@ -40,7 +40,8 @@ inner join pg_temp.erased_here as here on here.asset_id = reject.asset_id and he
 insert into ops.erased_load (erasure_id, load_id, table_name, row_count, row_digest)
 select %(erasure)s, load_id, table_name, row_count, row_digest
 from ops.completed_load inner join pg_temp.touched_load using (load_id, table_name);
-insert into ops.unbuilt_erasure (ticket_id) select distinct ticket_id from pg_temp.erased_event on conflict do nothing;
+insert into ops.unbuilt_erasure (record_kind, record_key)
+select distinct record_kind, record_key from pg_temp.erased_event on conflict do nothing;
 """
 
 # A line of more than 10 MiB is rejected whatever it holds, so its reject row stays, with blanks.
@@ -93,7 +94,7 @@ set ticket_count = version.ticket_count - gone.ticket_count, ticket_digest = ver
 from pg_temp.erased_release as gone
 where version.partition_key = gone.partition_key and version.data_release_id = gone.data_release_id;
 insert into release.pending_ticket (ticket_id)
-select ticket_id from pg_temp.erased_event
+select record_key from pg_temp.erased_event
 union select ticket_id from release.ticket_row where customer_id = %(customer)s
 on conflict do nothing;
 delete from release.ticket_row where customer_id = %(customer)s;

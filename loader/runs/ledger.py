@@ -63,9 +63,10 @@ class Ledger:
             before(cursor)
             cursor.execute(
                 "insert into ops.ingest_run (run_id, attempt, trace_id, mode, status, stage, batch_id, manifest_ids,"
-                " declared_manifests, ruleset_id, window_start, window_end, line_limit, refused_manifests, plan,"
+                " declared_manifests, record_kind, ruleset_id, window_start, window_end, line_limit, refused_manifests, plan,"
                 " watermarks, writer_token, lock_pid, process_id, host, loader_version, git_sha)"
-                " select %s, %s, %s, %s, 'running', 'started', %s, %s, %s, %s, %s, %s, %s, %s, %s,"
+                " select %s, %s, %s, %s, 'running', 'started', %s, %s, %s,"
+                " (select contract_ref from ops.ruleset where ruleset_id = %s), %s, %s, %s, %s, %s, %s,"
                 " coalesce((select jsonb_object_agg(record_source, value_at) from ops.ingest_state"
                 " where dataset = %s and state_kind = 'watermark'), '{}'), %s, %s, %s, %s, %s, %s"
                 " returning started_at",
@@ -76,6 +77,7 @@ class Ledger:
                     job.batch_id,
                     [manifest.manifest_id for manifest in job.manifests],
                     json.dumps([_as_declared(manifest) for manifest in job.manifests]),
+                    job.ruleset_id,
                     job.ruleset_id,
                     start,
                     end,

@@ -39,8 +39,8 @@ union
 select asset_id from ops.asset_partition where taken_by_run_id = %(run_id)s;
 """
 _GONE_TICKETS = """
-insert into ops.unbuilt_erasure (ticket_id)
-select distinct record_key from bronze.record_event
+insert into ops.unbuilt_erasure (record_kind, record_key)
+select distinct record_kind, record_key from bronze.record_event
 where _dlt_load_id in (select load_id from pg_temp.gone_load)
     or asset_id in (select asset_id from pg_temp.gone_asset)
     and _dlt_load_id not in (select load_id from ops.completed_load where table_name = 'record_event')

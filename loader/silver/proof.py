@@ -48,7 +48,7 @@ _KEPT = (
     "reconcile.drift_reject",
 )
 # What says what a build proves, and what it found; each is signed by the build that made it.
-_SIGNED = ("proof_scope", "scope_load", "scope_asset", "scope_ticket", "reconcile_finding")
+_SIGNED = ("proof_scope", "scope_load", "scope_asset", "scope_record", "reconcile_finding")
 # Triggers that note changes: of every table of Bronze, a partition of any kind included, and of Silver's.
 _NOTES_OF_BRONZE = ("note_delete", "note_truncate", "note_update")
 _NOTES_OF_SILVER = ("note_delete", "note_insert", "note_truncate", "note_update")

@@ -41,7 +41,7 @@ def record_proof(cursor: Any, scope: ProofScope, proved: Proved, build: BuildRes
     cursor.execute(
         "delete from ops.proved_asset as proved where not exists ("
         "  select from ops.asset_reading as reading"
-        "  where to_jsonb(reading) - 'is_complete' = to_jsonb(proved))"
+        "  where to_jsonb(reading) - 'is_complete' - 'record_kind' = to_jsonb(proved))"
     )
     cursor.execute(
         "insert into ops.proved_asset (asset_id, ruleset_id, sequence, taken_partition_count)"

@@ -225,7 +225,7 @@ def test_what_was_measured_as_changes_came_is_what_a_whole_build_measures(drifte
 def test_a_day_with_more_tickets_than_are_looked_at_keeps_their_number(drifted: Drifted) -> None:
     """Prevents a thin day that is none: where changes were measured, the day had the sample's number of tickets."""
     database = drifted.kept.fresh()
-    numbers = "select partition_key, measure, ticket_count from reconcile.drift_profile where check_name = 'volume'"
+    numbers = "select partition_key, measure, record_count from reconcile.drift_profile where check_name = 'volume'"
     before = sorted(rows(database, numbers))
     profiles = []
     for proof in ("changes", "all"):
@@ -235,7 +235,7 @@ def test_a_day_with_more_tickets_than_are_looked_at_keeps_their_number(drifted: 
         profiles.append(
             rows(database, "select p::text from reconcile.drift_profile as p where partition_key >= %s", FIRST)
         )
-    looked_at = "select sum(ticket_count) from reconcile.drift_profile where partition_key = %s and measure = 'status'"
+    looked_at = "select sum(record_count) from reconcile.drift_profile where partition_key = %s and measure = 'status'"
     assert rows(database, looked_at, PRIORITY) == [(5,)]
     assert sorted(profiles[0]) == sorted(profiles[1])
 
@@ -252,7 +252,7 @@ def _check(record: Mapping[str, Any]) -> tuple[str, int]:
 
 # What drift_profile says, made up: check, measure, value, and tickets by day. All cases are judged in one build, the
 # mixes told apart by their measure, the volumes by their year.
-PROFILE = ("partition_key", "check_name", "measure", "observed_value", "ticket_count")
+PROFILE = ("record_kind", "partition_key", "check_name", "measure", "observed_value", "record_count")
 Measured = tuple[str, str, str | None, Mapping[date, int]]
 MONDAY = date(2027, 3, 1)
 WEEKDAYS = (40, 42, 38, 41, 40, 3, 0)
@@ -334,7 +334,7 @@ def _judged(drifted: Drifted, measured: Iterable[Measured], **limits: Any) -> li
     """Partition, check and measure of each row of drift_finding over these measurements alone."""
     database = drifted.kept.database
     profile = [
-        dict(zip(PROFILE, (day.isoformat(), check_name, measure, value, count), strict=True))
+        dict(zip(PROFILE, ("ticket_v1", day.isoformat(), check_name, measure, value, count), strict=True))
         for check_name, measure, value, tickets in measured
         for day, count in tickets.items()
         if count
@@ -344,7 +344,7 @@ def _judged(drifted: Drifted, measured: Iterable[Measured], **limits: Any) -> li
     rows(
         database,
         "insert into reconcile.drift_profile select measured.* from jsonb_to_recordset(%s) as measured"
-        " (partition_key date, check_name text, measure text, observed_value text, ticket_count bigint)",
+        " (record_kind text, partition_key date, check_name text, measure text, observed_value text, record_count bigint)",
         json.dumps(profile),
     )
     variables = json.dumps({"drift": {**LIMITS, **limits}})

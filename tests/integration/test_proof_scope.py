@@ -462,7 +462,7 @@ def test_a_proof_whose_scope_another_build_made_anew_is_not_recorded(
     manifests: list[Path], database: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A plain dbt beside the ingest writes other keys into the same tables: nobody knows then what was proved."""
-    meddle = "comment on table reconcile.scope_ticket is 'another build'"
+    meddle = "comment on table reconcile.scope_record is 'another build'"
     build = proving.run_dbt
 
     def beside(*arguments: Any, **options: Any) -> BuildResult:

@@ -33,7 +33,7 @@ from pg_class as relation inner join pg_namespace on pg_namespace.oid = relnames
 where nspname in ('staging', 'silver', 'reconcile', 'serving') and relkind not in ('i', 'I', 't', 'S')
 order by 1
 """
-SILVER = ("ticket_fact", "customer_dim", "built_load", "built_asset", "stale_ticket")
+SILVER = ("ticket_fact", "customer_dim", "built_load", "built_asset", "stale_record")
 NOTED = "select table_name, row_key from ops.unproved_change order by 1, 2"
 
 

@@ -259,7 +259,7 @@ CUSTOMERS_AND_LEDGERS = (
     ),
     Case(
         "add a built load that was never completed",
-        ("insert into silver.built_load (load_id) values ('1.1')",),
+        ("insert into silver.built_load (load_id, record_kind) values ('1.1', 'ticket_v1')",),
         "silver.built_load",
         "built_load_never_completed",
     ),

@@ -1,10 +1,10 @@
-{#- Pre-hook of drift_profile: the partitions in which a ticket's opening state may be another than it was measured. An
-    update of an older ticket is none of them. -#}
+{#- Pre-hook of drift_profile: the partitions in which a record's opening state may be another than it was measured. An
+    update of an older record is none of them. -#}
 {% macro find_touched_partitions() -%}
     {%- if is_incremental() -%}
     {%- set scope_load = ref('scope_load') -%}
     {%- set scope_asset = ref('scope_asset') -%}
-    {%- set scope_ticket = ref('scope_ticket') -%}
+    {%- set scope_record = ref('scope_record') -%}
 create temporary table touched_partition on commit drop as
 with
 of_scope as (
@@ -12,28 +12,28 @@ of_scope as (
     from {{ ref('reconcile_event') }}
     where
         event_id is not null
-        and ticket_id in (select scope_ticket.ticket_id from {{ scope_ticket }} as scope_ticket)
+        and record_key in (select scope_record.record_key from {{ scope_record }} as scope_record)
 ),
 openings as (
     {{ opening_events('of_scope') }}
 )
-select openings.partition_key
+select openings.record_kind, openings.partition_key
 from openings
 inner join {{ scope_load }} as scope_load on openings.dlt_load_id = scope_load.load_id
 union
 -- Another ruleset may accept other events.
-select of_scope.partition_key
+select of_scope.record_kind, of_scope.partition_key
 from of_scope
 where exists (select 1 from {{ scope_asset }} as scope_asset where scope_asset.is_order_changed);
 analyze touched_partition;
     {%- endif -%}
 {%- endmacro %}
 
-{#- A query of one event for each partition and ticket of `events` (rows of reconcile_event): the last version of the day
-    on which the ticket was opened; where none is known, the first version at all. It stays the same as the ticket grows
+{#- A query of one event for each partition and record of `events` (rows of reconcile_event): the last version of the day
+    on which the record was opened; where none is known, the first version at all. It stays the same as the record grows
     older, so that a young partition can be compared with older ones. -#}
 {% macro opening_events(events) -%}
-select distinct on (partition_key, ticket_id) *
+select distinct on (record_kind, partition_key, record_key) *
 from (
     select
         *,
@@ -42,8 +42,9 @@ from (
     where event_fate <> 'retired'
 ) as versions
 order by
+    record_kind asc,
     partition_key asc,
-    ticket_id asc,
+    record_key asc,
     is_of_opening_day desc,
     case when is_of_opening_day then version_at end desc,
     version_at asc,
@@ -52,8 +53,8 @@ order by
 
 {#- The form of an id: letters become A, digits 9, and the day's own digits YYYYMMDD. 64 characters at most. `day`: SQL
     expression of the day as eight digits; none: no day is known. -#}
-{% macro ticket_id_shape(ticket_id, day=none) -%}
-    {%- set short = "left(" ~ ticket_id ~ ", 64)" -%}
+{% macro key_shape(key, day=none) -%}
+    {%- set short = "left(" ~ key ~ ", 64)" -%}
     {%- set masked = short if day is none else "replace(" ~ short ~ ", " ~ day ~ ", '~')" -%}
     replace(
         regexp_replace(regexp_replace({{ masked }}, '[0-9]', '9', 'g'), '[A-Za-z]|[^\x01-\x7f]', 'A', 'g'), '~', 'YYYYMMDD'

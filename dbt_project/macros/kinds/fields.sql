@@ -1,20 +1,40 @@
 {#- The fields that Silver holds of a kind's records and reconcile compares, in the order of Silver's digest. What belongs
     to the delivery is left out. -#}
 {% macro compared_fields(kind) -%}
-    {{ return(declared_kinds()[kind] | selectattr('column', 'defined') | rejectattr('envelope') | list) }}
+    {{ return(declared_kinds()[kind]['fields'] | selectattr('column', 'defined') | rejectattr('envelope') | list) }}
+{%- endmacro %}
+
+{#- The fields of the delivery that Silver holds beside them. -#}
+{% macro envelope_fields(kind) -%}
+    {{ return(declared_kinds()[kind]['fields'] | selectattr('column', 'defined') | selectattr('envelope') | list) }}
 {%- endmacro %}
 
 {#- What of a kind's records is watched for drift: names of fields whose shares of values are, and of those that may be
-    absent. -#}
+    absent. Nothing of a kind that watches no field's shares. -#}
 {% macro drift_features(kind) -%}
-    {%- set fields = declared_kinds()[kind] -%}
+    {%- set fields = declared_kinds()[kind]['fields'] -%}
+    {%- set mixes = fields | selectattr('mix') | map(attribute='field') | list -%}
     {{ return({
-        'mixes': fields | selectattr('mix') | map(attribute='field') | list,
-        'optional_fields': fields | rejectattr('required') | map(attribute='field') | list,
+        'mixes': mixes,
+        'optional_fields': (fields | rejectattr('required') | map(attribute='field') | list) if mixes else [],
     }) }}
 {%- endmacro %}
 
 {#- Every field of every kind, with what may hold it: `column` where Silver may, `serve` where readers may. -#}
 {% macro ruled_fields() -%}
-    {{ return(declared_kinds().values() | sum(start=[])) }}
+    {{ return(declared_kinds().values() | map(attribute='fields') | sum(start=[])) }}
+{%- endmacro %}
+
+{#- Kinds of which something is watched for drift. -#}
+{% macro watched_kinds() -%}
+    {%- set found = [] -%}
+    {%- for kind in declared_kinds() if drift_features(kind).mixes -%}
+        {%- do found.append(kind) -%}
+    {%- endfor -%}
+    {{ return(found) }}
+{%- endmacro %}
+
+{#- The field of a record that Silver holds in `column`. -#}
+{% macro field_of(kind, column) -%}
+    {{ return(declared_kinds()[kind]['fields'] | selectattr('column', 'defined') | selectattr('column', 'eq', column) | map(attribute='field') | first) }}
 {%- endmacro %}

@@ -1,7 +1,11 @@
 {#- Operation after an erasure: what it deleted in Silver leaves the tables and the planner's statistics. Vacuum takes no
     transaction around it. -#}
 {% macro vacuum_silver() -%}
-    {%- for table in ['ticket_fact', 'customer_dim', 'stale_version', 'stale_ticket'] -%}
+    {%- set tables = ['stale_record'] -%}
+    {%- for kind in declared_kinds().values() -%}
+        {%- do tables.extend([kind.silver, kind.silver ~ '_ranked'] + kind.dimensions) -%}
+    {%- endfor -%}
+    {%- for table in tables -%}
         {%- call statement('vacuum_' ~ table, auto_begin=False) -%}
 vacuum (analyze) silver.{{ table }}
         {%- endcall -%}

@@ -1,12 +1,64 @@
-{#- The query that gives each row of `findings` its days: the columns of a finding, once for each day that it may be of.
-    Null: no day can be named, so that it is of every day. `findings`: a relation with the columns of macro finding, and
-    a finding_number. -#}
+{#- The query that gives each row of `findings` its days: the columns of a finding, once for each kind and day that it may
+    be of. A null day: none can be named, so that it is of every day of the kind; a null kind: of every kind. `findings`:
+    a relation with the columns of macro finding, and a finding_number. -#}
 {% macro findings_by_day(findings) -%}
 with
 
+asset_kinds as (
+
+    select
+        asset_id,
+        record_kind
+    from {{ ref('reconcile_asset') }}
+
+),
+
+loads as (
+
+    select
+        load_id,
+        min(record_kind) as record_kind
+    from {{ ref('reconcile_load') }}
+    group by load_id
+
+),
+
+manifests as (
+
+    select
+        manifest_id,
+        min(contract_ref) as record_kind
+    from {{ source('ops', 'manifest') }}
+    group by manifest_id
+
+),
+
+runs as (
+
+    select
+        run_id,
+        min(record_kind) as record_kind
+    from {{ source('ops', 'ingest_run') }}
+    group by run_id
+
+),
+
 found as (
 
-    select * from {{ findings }}
+    select
+        findings.*,
+        coalesce(
+            findings.record_kind,
+            asset_kinds.record_kind,
+            loads.record_kind,
+            manifests.record_kind,
+            case when findings.asset_id is null and findings.load_id is null and findings.manifest_id is null then runs.record_kind end
+        ) as own_kind
+    from {{ findings }} as findings
+    left join asset_kinds on findings.asset_id = asset_kinds.asset_id
+    left join loads on findings.load_id = loads.load_id
+    left join manifests on findings.manifest_id = manifests.manifest_id
+    left join runs on findings.run_id = runs.run_id
 
 ),
 
@@ -148,43 +200,65 @@ asset_days as (
 
 ),
 
-reached as (
+reachable as (
 
     select
-        reachable.finding_number,
+        found.finding_number,
+        coalesce(asset_kinds.record_kind, found.own_kind) as record_kind,
+        load_rows.partition_key
+    from found
+    inner join load_rows on found.load_id = load_rows.load_id
+    left join asset_kinds on load_rows.asset_id = asset_kinds.asset_id
+    where load_rows.partition_key is not null
+    union
+    select
+        members.finding_number,
+        coalesce(asset_kinds.record_kind, found.own_kind) as record_kind,
+        asset_days.partition_key
+    from members
+    inner join found on members.finding_number = found.finding_number
+    left join asset_days on members.asset_id = asset_days.asset_id
+    left join asset_kinds on members.asset_id = asset_kinds.asset_id
+    where found.load_id is null
+
+),
+
+-- Where one of its days is not known, it is of all.
+reached as (
+
+    select distinct
+        finding_number,
+        record_kind,
         case
-            when bool_or(reachable.partition_key is null) then array[null::date]
-            else array_agg(reachable.partition_key)
-        end as partition_keys
-    from (
-        select
-            found.finding_number,
-            load_rows.partition_key
-        from found
-        inner join load_rows on found.load_id = load_rows.load_id
-        where load_rows.partition_key is not null
-        union
-        select
-            members.finding_number,
-            asset_days.partition_key
-        from members
-        inner join found on members.finding_number = found.finding_number
-        left join asset_days on members.asset_id = asset_days.asset_id
-        where found.load_id is null
-    ) as reachable
-    group by reachable.finding_number
+            when not bool_or(partition_key is null) over (partition by finding_number, record_kind) then partition_key
+        end as partition_key
+    from reachable
+
+),
+
+-- What the check says itself, else what can be reached from it, else everything.
+own_days as (
+
+    select
+        found.finding_number,
+        coalesce(reached.record_kind, found.own_kind) as record_kind,
+        coalesce(found.partition_key, reached.partition_key) as partition_key
+    from found
+    left join reached on found.finding_number = reached.finding_number and found.partition_key is null
 
 ),
 
 -- The days of the rows that other checks name among those that are added up; those of the same table count first.
 located as (
 
-    select
+    select distinct
         ranked.finding_number,
-        array_agg(distinct ranked.partition_key) as partition_keys
+        ranked.record_kind,
+        ranked.partition_key
     from (
         select
             sums.finding_number,
+            days.record_kind,
             days.partition_key,
             rank() over (
                 partition by sums.finding_number
@@ -194,14 +268,7 @@ located as (
         inner join members on sums.finding_number = members.finding_number
         inner join members as rows_members on members.asset_id = rows_members.asset_id
         inner join found as rows_named on rows_members.finding_number = rows_named.finding_number
-        left join reached on rows_named.finding_number = reached.finding_number
-        cross join
-            lateral unnest(
-                case
-                    when rows_named.partition_key is not null then array[rows_named.partition_key]
-                    else coalesce(reached.partition_keys, array[null::date])
-                end
-            ) as days (partition_key)
+        inner join own_days as days on rows_named.finding_number = days.finding_number
         where
             sums.extent <> 'row'
             and sums.partition_key is null
@@ -209,7 +276,33 @@ located as (
             and (starts_with(rows_named.table_name, 'bronze.') or sums.extent = 'equation')
     ) as ranked
     where ranked.closeness = 1
-    group by ranked.finding_number
+
+),
+
+dated as (
+
+    select * from located
+    union all
+    select
+        own_days.finding_number,
+        own_days.record_kind,
+        own_days.partition_key
+    from own_days
+    inner join found on own_days.finding_number = found.finding_number
+    where
+        (found.partition_key is not null or found.extent <> 'lost')
+        and own_days.finding_number not in (select located.finding_number from located)
+    union all
+    -- Rows may be gone, day and all.
+    select
+        found.finding_number,
+        found.own_kind as record_kind,
+        null as partition_key
+    from found
+    where
+        found.partition_key is null
+        and found.extent = 'lost'
+        and found.finding_number not in (select located.finding_number from located)
 
 ),
 
@@ -224,11 +317,13 @@ assets_of_loads as (
 
 )
 
-select
+select distinct
+    found.finding_number,
     found.check_name,
     found.kind,
     found.table_name,
-    days.partition_key,
+    dated.record_kind,
+    dated.partition_key,
     coalesce(found.asset_id, assets_of_loads.asset_id) as asset_id,
     found.run_id,
     found.manifest_id,
@@ -237,18 +332,6 @@ select
     found.extent,
     found.detail
 from found
-left join located on found.finding_number = located.finding_number
-left join reached on found.finding_number = reached.finding_number
+inner join dated on found.finding_number = dated.finding_number
 left join assets_of_loads on found.load_id = assets_of_loads.load_id
-cross join
-    lateral unnest(
-        case
-            when found.partition_key is not null then array[found.partition_key]
-            else coalesce(
-                located.partition_keys,
-                case when found.extent <> 'lost' then reached.partition_keys end,
-                array[null::date]
-            )
-        end
-    ) as days (partition_key)
 {%- endmacro %}

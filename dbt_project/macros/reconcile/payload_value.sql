@@ -27,9 +27,9 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- The select list of every field that Silver holds, each named `prefix` and its column in ticket_fact. -#}
-{% macro payload_values(payload, is_trusted='true', prefix='') -%}
-    {%- for item in compared_fields('ticket_v1') %}
+{#- The select list of every field of a kind that Silver holds, each named `prefix` and its column there. -#}
+{% macro payload_values(kind, payload, is_trusted='true', prefix='') -%}
+    {%- for item in compared_fields(kind) %}
         {{ payload_value(payload, item.field, item.type, is_trusted) }} as {{ prefix }}{{ item.column }}{{ "," if not loop.last }}
     {%- endfor %}
 {%- endmacro %}

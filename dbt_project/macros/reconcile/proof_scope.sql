@@ -91,7 +91,7 @@ select load_id from {{ ref('scope_load') }};
 {% macro find_fresh_events() -%}
     {%- set scope_load = ref('scope_load') %}
 create temporary table fresh_event on commit drop as
-select events.event_id, events.record_key as ticket_id
+select events.event_id, events.record_kind, events.record_key
 from {{ scope_load }} as scope_load
 inner join {{ source('bronze', 'record_event') }} as events on scope_load.load_id = events._dlt_load_id;
 create temporary table fresh_line on commit drop as
@@ -111,7 +111,7 @@ inner join (
 ) as waiting on lines.asset_id = waiting.asset_id;
 {%- endmacro %}
 
-{#- Pre-hook, after find_fresh_events: tickets of older events with a new line, or with a line whose place or ruleset
+{#- Pre-hook, after find_fresh_events: records of older events with a new line, or with a line whose place or ruleset
     changed. -#}
 {% macro find_moved_events() -%}
 create temporary table moved_delivery on commit drop as
@@ -125,7 +125,7 @@ except
 select event_id from fresh_event;
 analyze moved_delivery;
 create temporary table moved_event on commit drop as
-select distinct events.record_key as ticket_id
+select distinct events.record_kind, events.record_key
 from moved_delivery
 inner join {{ source('bronze', 'record_event') }} as events on moved_delivery.event_id = events.event_id;
 {%- endmacro %}

@@ -12,9 +12,9 @@ set local parallel_setup_cost = 0;
 set local parallel_tuple_cost = 0.005;
 {%- endmacro %}
 
-{#- Deletes the rows that the model is about to insert anew: those whose key is queued. -#}
-{% macro delete_stale(key, queue) -%}
+{#- Deletes the rows of a kind's model that it is about to insert anew: those whose record is queued. -#}
+{% macro delete_stale(kind) -%}
     {%- if is_incremental() -%}
-delete from {{ this }} where {{ key }} in (select stale.{{ key }} from {{ queue }} as stale);
+delete from {{ this }} where {{ declared_kinds()[kind].key }} in {{ stale_keys(kind) }};
     {%- endif -%}
 {%- endmacro %}

@@ -1,51 +1,61 @@
-{#- Decides, in ticket_fact's own transaction, which loads and which reading of each asset count, records both in the
-    ledgers, queues in stale_ticket every ticket whose rows may differ, and ranks the versions of these tickets once for
-    all models of Silver. They read the ledgers only: a load that completes meanwhile belongs to the next build. -#}
-{% macro freeze_silver_scope() -%}
-    {%- set completed_load = ref('stg_ops__completed_load') -%}
+{#- Decides, in the own transaction of a kind's model of Silver, which loads of its records and which reading of each
+    asset count, records both in the ledgers, queues in stale_record every record whose row may differ, and ranks their
+    versions once for all models of the kind. They read the ledgers only: a load that completes meanwhile belongs to the
+    next build. -#}
+{% macro freeze_silver_scope(kind) -%}
+    {%- set declared = declared_kinds()[kind] -%}
     {%- set built_load = source('silver_ledger', 'built_load') -%}
     {%- set built_asset = source('silver_ledger', 'built_asset') -%}
-    {%- set stale_ticket = source('silver_ledger', 'stale_ticket') -%}
-    {%- set raw_ticket_event = source('bronze', 'raw_ticket_event') -%}
+    {%- set stale_record = source('silver_ledger', 'stale_record') -%}
+    {%- set raw_event = source('bronze', declared.bronze) -%}
     {%- set asset_line = source('bronze', 'asset_line') -%}
+    {%- set of_kind = "record_kind = '" ~ kind ~ "'" -%}
+    {%- set loads -%}
+(select distinct load_id from {{ ref('stg_ops__completed_load') }} where {{ of_kind }})
+    {%- endset -%}
+    {%- set readings -%}
+(select asset_id, ruleset_id, sequence from {{ source('ops', 'asset_reading') }} where {{ of_kind }})
+    {%- endset -%}
 
     {%- if not is_incremental() -%}
-delete from {{ built_load }};
-delete from {{ built_asset }};
-delete from {{ stale_ticket }};
-insert into {{ built_load }} (load_id) select distinct load_id from {{ completed_load }};
-insert into {{ built_asset }} (asset_id, ruleset_id, sequence)
-select asset_id, ruleset_id, sequence from {{ source('ops', 'asset_reading') }};
-insert into {{ stale_ticket }} (ticket_id) values ('*');
+delete from {{ built_load }} where {{ of_kind }};
+delete from {{ built_asset }} where {{ of_kind }};
+delete from {{ stale_record }} where {{ of_kind }};
+insert into {{ built_load }} (load_id, record_kind) select load_id, '{{ kind }}' from {{ loads }} as loads;
+insert into {{ built_asset }} (asset_id, record_kind, ruleset_id, sequence)
+select asset_id, '{{ kind }}', ruleset_id, sequence from {{ readings }} as readings;
+insert into {{ stale_record }} (record_kind, record_key) values ('{{ kind }}', '*');
 analyze {{ built_load }}, {{ built_asset }};
     {%- else -%}
 -- Taken back since, to be landed again.
-delete from {{ built_load }} where load_id not in (select load_id from {{ completed_load }});
+delete from {{ built_load }} where {{ of_kind }} and load_id not in {{ loads }};
 create temporary table new_load (load_id text not null) on commit drop;
 with added as (
-    insert into {{ built_load }} (load_id)
-    select distinct load_id from {{ completed_load }}
-    except
-    select load_id from {{ built_load }}
+    insert into {{ built_load }} (load_id, record_kind)
+    select load_id, '{{ kind }}' from {{ loads }} as loads
+    where load_id not in (select load_id from {{ built_load }})
     returning load_id
 )
 insert into new_load (load_id) select load_id from added;
 
 create temporary table asset_reading on commit drop as
-select asset_id, ruleset_id, sequence from {{ source('ops', 'asset_reading') }};
+select asset_id, ruleset_id, sequence from {{ readings }} as readings;
 create temporary table changed_asset on commit drop as
 select asset_id
 from asset_reading
-full join {{ built_asset }} as built using (asset_id)
+full join (
+    select asset_id, ruleset_id, sequence from {{ built_asset }} where {{ of_kind }}
+) as built using (asset_id)
 where (asset_reading.ruleset_id, asset_reading.sequence) is distinct from (built.ruleset_id, built.sequence);
 delete from {{ built_asset }} where asset_id in (select asset_id from changed_asset);
-insert into {{ built_asset }} (asset_id, ruleset_id, sequence)
-select asset_id, ruleset_id, sequence from asset_reading where asset_id in (select asset_id from changed_asset);
+insert into {{ built_asset }} (asset_id, record_kind, ruleset_id, sequence)
+select asset_id, '{{ kind }}', ruleset_id, sequence
+from asset_reading where asset_id in (select asset_id from changed_asset);
 
 -- Arrays and not joins, so that the planner can use Bronze's indexes; nothing is read when nothing is new.
 with landed as (
-    select event_id, record_key as ticket_id
-    from {{ raw_ticket_event }}
+    select event_id, record_key
+    from {{ raw_event }}
     where _dlt_load_id = any(array(select load_id from new_load)) and exists (select from new_load)
 ),
 delivered as (
@@ -56,41 +66,66 @@ delivered as (
     where _dlt_load_id = any(array(select load_id from new_load)) and exists (select from new_load)
 ),
 touched as (
-    select ticket_id from landed
+    select record_key from landed
     {#- Only what landed earlier has to be looked up. #}
     union
     select known.record_key
-    from {{ raw_ticket_event }} as known
+    from {{ raw_event }} as known
     inner join (select event_id from delivered except select event_id from landed) as earlier
         on known.event_id = earlier.event_id
-    {#- A build of everything that ended before customer_dim: it will read what is ranked now as everything. #}
+    {#- A build of everything that the models after this one have not followed: they will read what is ranked now as
+        everything. #}
     union
-    select record_key from {{ raw_ticket_event }} where exists (select from {{ stale_ticket }} where ticket_id = '*')
+    select record_key from {{ raw_event }} where {{ is_everything_stale(kind) }}
     {#- Their events went, so no load tells of them. #}
     union
-    select ticket_id from {{ source('ops', 'unbuilt_erasure') }}
+    select record_key from {{ source('ops', 'unbuilt_erasure') }} where {{ of_kind }}
     {%- if var('partition') is not none %}
     union
-    select record_key from {{ raw_ticket_event }} where partition_key = date '{{ partition_var() }}'
+    select record_key from {{ raw_event }} where partition_key = date '{{ partition_var() }}'
     union
-    select ticket_id from {{ this }} where partition_key = date '{{ partition_var() }}'
+    select {{ declared.key }} from {{ this }} where partition_key = date '{{ partition_var() }}'
     {%- endif %}
 )
-insert into {{ stale_ticket }} (ticket_id)
-select ticket_id from touched
+insert into {{ stale_record }} (record_kind, record_key)
+select '{{ kind }}', record_key from touched
 except
-select ticket_id from {{ stale_ticket }};
-analyze {{ stale_ticket }}, {{ built_load }}, {{ built_asset }};
+select record_kind, record_key from {{ stale_record }};
+analyze {{ stale_record }}, {{ built_load }}, {{ built_asset }};
     {%- endif %}
 
-{% set stale_version = source('silver_ledger', 'stale_version') -%}
-{%- set made_version = make_intermediate_relation(stale_version) -%}
+{% set ranked = ranked_versions(kind) -%}
+{%- set made = make_intermediate_relation(ranked) -%}
 -- Made and not filled: only then do workers share the query.
-create table {{ made_version }} as
-select event_id, ticket_id, customer_id, version_at, sequence, line_number, version_count, is_collided, is_winner
-from ({{ ticket_versions(stale_ticket if is_incremental() else none) }}) as ranked;
-{{ replace_table(stale_version, made_version) }};
-analyze {{ stale_version }};
+create table {{ made }} as
+select event_id, record_key, person_id, version_at, sequence, line_number, version_count, is_collided, is_winner
+from ({{ record_versions(kind, stale_keys(kind) if is_incremental() else none) }}) as versions;
+{{ replace_table(ranked, made) }};
+analyze {{ ranked }};
+{%- endmacro %}
+
+{#- The versions of a kind's queued records, as its model has just ranked them; made anew by each build of it. -#}
+{% macro ranked_versions(kind) -%}
+    {{ return(source('silver_ledger', declared_kinds()[kind].silver ~ '_ranked')) }}
+{%- endmacro %}
+
+{#- A query of the keys of a kind that are queued. -#}
+{% macro stale_keys(kind) -%}
+(select stale.record_key from {{ source('silver_ledger', 'stale_record') }} as stale where stale.record_kind = '{{ kind }}')
+{%- endmacro %}
+
+{#- Whether all records of a kind are queued. -#}
+{% macro is_everything_stale(kind) -%}
+exists (
+    select 1
+    from {{ source('silver_ledger', 'stale_record') }} as stale
+    where stale.record_kind = '{{ kind }}' and stale.record_key = '*'
+)
+{%- endmacro %}
+
+{#- Post-hook of the last model of a kind: what was queued is built. -#}
+{% macro empty_queue(kind) -%}
+delete from {{ source('silver_ledger', 'stale_record') }} where record_kind = '{{ kind }}'
 {%- endmacro %}
 
 {#- The variable `partition`, checked: YYYY-MM-DD. -#}

@@ -23,25 +23,29 @@ declare
     stranger text;
 begin
     {{ catalog_lock() }};
-    -- Loads that ticket_fact holds.
+    -- Loads that the models of Silver hold, each of one kind of records.
     create table if not exists {{ source('silver_ledger', 'built_load') }} (
-        load_id text primary key
+        load_id text primary key,
+        record_kind text
     );
-    -- Ruleset and sequence under which each asset's lines were read for ticket_fact.
+    -- Ruleset and sequence under which each asset's lines were read for them.
     create table if not exists {{ source('silver_ledger', 'built_asset') }} (
         asset_id integer primary key,
+        record_kind text,
         ruleset_id integer not null,
         sequence bigint not null
     );
-    -- Work left for customer_dim. Without a key: filled in bulk, emptied whole.
-    create table if not exists {{ source('silver_ledger', 'stale_ticket') }} (
-        ticket_id text not null
+    -- Records that the first model of their kind has built anew, and the last one has not. Without a key: filled in bulk,
+    -- emptied whole.
+    create table if not exists {{ source('silver_ledger', 'stale_record') }} (
+        record_kind text not null,
+        record_key text not null
     );
-    -- The versions of these tickets, as ticket_fact has just ranked them; made anew by each build of it.
-    create table if not exists {{ source('silver_ledger', 'stale_version') }} (
+    {%- for kind in declared_kinds() %}
+    create table if not exists {{ ranked_versions(kind) }} (
         event_id uuid,
-        ticket_id text,
-        customer_id text,
+        record_key text,
+        person_id text,
         version_at timestamptz,
         sequence bigint,
         line_number integer,
@@ -49,6 +53,7 @@ begin
         is_collided boolean,
         is_winner boolean
     );
+    {%- endfor %}
     -- Readers look into what is served. Everybody else asks dbt's role for it (loader/warehouse/built.py).
     -- Readers may enter the schema of what is served, and nobody may do more there.
     if not has_schema_privilege('omni_reader', 'serving', 'usage')

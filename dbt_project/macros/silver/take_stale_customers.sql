@@ -2,15 +2,15 @@
     version of a queued ticket names: also one that the ticket has left. The queue may say '*', everything. -#}
 {% macro take_stale_customers() -%}
     {%- if is_incremental() -%}
-    {%- set stale_ticket = source('silver_ledger', 'stale_ticket') -%}
-    {%- set stale_version = source('silver_ledger', 'stale_version') -%}
+    {%- set everything = is_everything_stale('ticket_v1') -%}
+    {%- set stale_version = ranked_versions('ticket_v1') -%}
     {%- set raw_ticket_event = source('bronze', 'raw_ticket_event') -%}
 create temporary table stale_customer on commit drop as
-select person_id as customer_id from {{ raw_ticket_event }} where record_key in (select ticket_id from {{ stale_ticket }})
+select person_id as customer_id from {{ raw_ticket_event }} where record_key in {{ stale_keys('ticket_v1') }}
 union
-select customer_id from {{ stale_version }}
+select person_id from {{ stale_version }}
 union
-select customer_id from {{ this }} where exists (select from {{ stale_ticket }} where ticket_id = '*')
+select customer_id from {{ this }} where {{ everything }}
 union
 -- Erased: the row is all that still names the customer.
 select dim.customer_id
@@ -27,7 +27,7 @@ select
     dim.last_seen_at as version_at,
     dim.last_seen_sequence as sequence,
     dim.last_seen_line_number as line_number,
-    events.record_key not in (select ticket_id from {{ stale_ticket }}) as is_unquestioned,
+    events.record_key not in {{ stale_keys('ticket_v1') }} as is_unquestioned,
     not coalesce(versions.is_collided, true)
     and (versions.sequence, versions.line_number) >= (dim.last_seen_sequence, dim.last_seen_line_number)
         as is_confirmed
@@ -35,11 +35,11 @@ from {{ this }} as dim
 inner join stale_customer on dim.customer_id = stale_customer.customer_id
 left join {{ raw_ticket_event }} as events on dim.event_id = events.event_id
 left join {{ stale_version }} as versions on dim.event_id = versions.event_id
-where not exists (select from {{ stale_ticket }} where ticket_id = '*');
+where not {{ everything }};
 
 -- Where the row's event counts no longer, or at a smaller place, the next newest may be of any ticket of the customer.
 create temporary table customer_ticket on commit drop as
-select distinct record_key as ticket_id
+select distinct record_key
 from {{ raw_ticket_event }}
 where
     person_id = any(array(
@@ -49,7 +49,7 @@ where
 analyze standing_customer, customer_ticket;
 
 create temporary table customer_candidate on commit drop as
-select customer_id, event_id, version_at, sequence, line_number
+select person_id as customer_id, event_id, version_at, sequence, line_number
 from {{ stale_version }}
 where not is_collided
 union all
@@ -57,9 +57,9 @@ select customer_id, event_id, version_at, sequence, line_number
 from standing_customer
 where is_unquestioned
 union all
-select customer_id, event_id, version_at, sequence, line_number
-from ({{ ticket_versions('customer_ticket') }}) as versions
-where not is_collided and customer_id in (select customer_id from stale_customer);
+select person_id, event_id, version_at, sequence, line_number
+from ({{ record_versions('ticket_v1', '(select queued.record_key from customer_ticket as queued)') }}) as versions
+where not is_collided and person_id in (select customer_id from stale_customer);
 analyze customer_candidate;
 delete from {{ this }} where customer_id in (select customer_id from stale_customer);
     {%- endif -%}

@@ -6,9 +6,21 @@ source_assets as (
 
 ),
 
+manifests as (
+
+    select * from {{ source('ops', 'manifest') }}
+
+),
+
 manifest_assets as (
 
     select * from {{ source('ops', 'manifest_asset') }}
+
+),
+
+rulesets as (
+
+    select * from {{ source('ops', 'ruleset') }}
 
 ),
 
@@ -42,6 +54,7 @@ contents as (
 
     select
         asset_id,
+        min(record_kind) as record_kind,
         min(source_fingerprint) as source_fingerprint,
         min(content_encoding) as content_encoding,
         min(size_bytes) as size_bytes,
@@ -54,13 +67,15 @@ contents as (
 declared as (
 
     select
-        asset_id,
-        min(source_id) as source_id,
-        min(declared_record_count) as declared_record_count,
-        count(distinct declared_record_count) as declared_count_variants
+        manifest_assets.asset_id,
+        min(manifests.contract_ref) as record_kind,
+        min(manifest_assets.source_id) as source_id,
+        min(manifest_assets.declared_record_count) as declared_record_count,
+        count(distinct manifest_assets.declared_record_count) as declared_count_variants
     from manifest_assets
-    where asset_id is not null
-    group by asset_id
+    left join manifests on manifest_assets.manifest_id = manifests.manifest_id
+    where manifest_assets.asset_id is not null
+    group by manifest_assets.asset_id
 
 ),
 
@@ -112,6 +127,8 @@ known_assets as (
 final as (
 
     select
+        -- Where a table lost it, the next one says it.
+        coalesce(contents.record_kind, declared.record_kind, rulesets.contract_ref, 'unknown') as record_kind,
         known_assets.asset_id,
         contents.source_fingerprint,
         declared.source_id,
@@ -162,6 +179,7 @@ final as (
     left join contents on known_assets.asset_id = contents.asset_id
     left join declared on known_assets.asset_id = declared.asset_id
     left join latest_indexes on known_assets.asset_id = latest_indexes.asset_id
+    left join rulesets on latest_indexes.ruleset_id = rulesets.ruleset_id
     left join counted on known_assets.asset_id = counted.asset_id
     left join partitions on known_assets.asset_id = partitions.asset_id
 

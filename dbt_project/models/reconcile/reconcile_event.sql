@@ -1,29 +1,23 @@
 {{
     config(
         materialized='incremental',
-        indexes=[{'columns': ['ticket_id']}, {'columns': ['customer_id']}, {'columns': ['partition_key']}],
+        indexes=[{'columns': ['record_key']}, {'columns': ['person_id']}, {'columns': ['partition_key']}],
         pre_hook=[
             "{{ set_reconcile_session() }}",
-            "{{ subtract_event_totals(ref('scope_ticket')) }}",
-            "{{ delete_unproved('ticket_id', ref('scope_ticket')) }}",
+            "{{ subtract_event_totals(ref('scope_record')) }}",
+            "{{ delete_unproved('record_key', ref('scope_record')) }}",
         ],
         post_hook=[
-            "{{ add_event_totals(ref('scope_ticket')) }}",
+            "{{ add_event_totals(ref('scope_record')) }}",
             "{% if not is_incremental() %}create index on {{ this }} (partition_key) where tie_asset_id is not null{% endif %}",
-            "{% if not is_incremental() %}create index on {{ this }} (ticket_id) where {{ is_in_doubt() }}{% endif %}",
+            "{% if not is_incremental() %}create index on {{ this }} (record_key) where {{ is_in_doubt() }}{% endif %}",
         ],
     )
 }}
-{%- set scope_ticket = ref('scope_ticket') -%}
-{%- set fields = compared_fields('ticket_v1') -%}
-{#- Columns of ticket_fact that follow from Bronze's rows, not from the payload. -#}
-{%- set derived_columns = [
-    'partition_key', 'is_open', 'version_count', 'warning_codes', 'record_fingerprint'
-] -%}
-{%- set lineage_columns = [
-    'asset_id', 'source_fingerprint', 'line_number', 'manifest_id', 'batch_id', 'ingest_batch_id', 'run_id',
-    'dlt_load_id'
-] -%}
+{%- set scope_record = ref('scope_record') -%}
+{%- set kinds = built_kinds() -%}
+{#- By key alone: what shares a key in another kind is proved along. -#}
+{%- set scope_keys = '(select scope_record.record_key from ' ~ scope_record ~ ' as scope_record)' %}
 
 with
 
@@ -31,7 +25,7 @@ claims as {{ 'materialized' if is_incremental() else 'not materialized' }} (
 
     select * from {{ ref('event_claim') }}
     {%- if is_incremental() %}
-    where ticket_id = any(array(select scope_ticket.ticket_id from {{ scope_ticket }} as scope_ticket))
+    where record_key = any(array{{ scope_keys }})
     {%- endif %}
 
 ),
@@ -46,15 +40,9 @@ events as (
 
 ),
 
-tickets as {{ 'materialized' if is_incremental() else 'not materialized' }} (
+silver_rows as {{ 'materialized' if is_incremental() else 'not materialized' }} (
 
-    select
-        ctid as silver_place,
-        *
-    from {{ ref('ticket_fact') }}
-    {%- if is_incremental() %}
-    where ticket_id = any(array(select scope_ticket.ticket_id from {{ scope_ticket }} as scope_ticket))
-    {%- endif %}
+    {{ silver_rows(scope_keys if is_incremental() else none) | indent(4) }}
 
 ),
 
@@ -191,37 +179,40 @@ deliveries as (
 
 ),
 
--- Normally empty: ticket_id is ticket_fact's primary key.
-doubled_tickets as (
+-- Normally empty: a record's key is the primary key of its kind's model.
+doubled_rows as (
 
     select
-        ticket_id,
+        record_kind,
+        record_key,
         min(silver_place) as first_place
-    from tickets
-    group by ticket_id
+    from silver_rows
+    group by record_kind, record_key
     having count(*) > 1
 
 ),
 
--- The event that Silver shows of each ticket.
+-- The event that Silver shows of each record.
 shown as (
 
     select
-        tickets.ticket_id,
-        tickets.event_id
-    from tickets
+        silver_rows.record_kind,
+        silver_rows.record_key,
+        silver_rows.event_id
+    from silver_rows
     where
         not exists (
             select 1
-            from doubled_tickets
+            from doubled_rows
             where
-                doubled_tickets.ticket_id = tickets.ticket_id
-                and doubled_tickets.first_place <> tickets.silver_place
+                doubled_rows.record_kind = silver_rows.record_kind
+                and doubled_rows.record_key = silver_rows.record_key
+                and doubled_rows.first_place <> silver_rows.silver_place
         )
 
 ),
 
--- An event that no line delivers is damage; it keeps the place of its own first delivery, so that its ticket
+-- An event that no line delivers is damage; it keeps the place of its own first delivery, so that its record
 -- does not look wrong as well. Retired: delivered under an older ruleset only.
 placed as (
 
@@ -254,18 +245,21 @@ placed as (
             and progress.table_name = 'record_event'
     left join deliveries on claims.event_id = deliveries.event_id
     left join readings on claims.asset_id = readings.asset_id
-    left join shown on claims.ticket_id = shown.ticket_id
+    left join shown
+        on
+            claims.record_kind = shown.record_kind
+            and claims.record_key = shown.record_key
 
 ),
 
--- A ticket under two sources belongs to the source of its earliest event, whatever arrived first.
+-- A record under two sources belongs to the source of its earliest event, whatever arrived first.
 scoped as (
 
     select
         *,
         not is_pending and not is_retired as is_counted,
         first_value(record_source) over (
-            partition by ticket_id, is_pending or is_retired
+            partition by record_kind, record_key, is_pending or is_retired
             order by created_at asc, version_sequence asc, version_line_number asc, event_id asc
         ) as kept_record_source
     from placed
@@ -290,11 +284,11 @@ ranked as (
         first_value(version_at) over by_version as greatest_at,
         first_value(version_sequence) over by_version as greatest_sequence,
         first_value(version_asset_id) over by_version as greatest_asset_id,
-        count(*) over (partition by ticket_id, is_candidate) as version_count
+        count(*) over (partition by record_kind, record_key, is_candidate) as version_count
     from eligible
     window
         by_version as (
-            partition by ticket_id, is_candidate
+            partition by record_kind, record_key, is_candidate
             order by
                 version_at desc, version_sequence desc, version_line_number desc, event_id desc,
                 row_table asc, row_place asc
@@ -309,13 +303,13 @@ compared as (
     select
         *,
         min(version_rank) filter (where event_id = shown_event_id) over (
-            partition by ticket_id, is_candidate
+            partition by record_kind, record_key, is_candidate
         ) as shown_rank,
         bool_or(
             version_at = greatest_at
             and version_sequence = greatest_sequence
             and version_asset_id <> greatest_asset_id
-        ) over (partition by ticket_id, is_candidate) as has_tie
+        ) over (partition by record_kind, record_key, is_candidate) as has_tie
     from ranked
 
 ),
@@ -360,8 +354,8 @@ standings as (
         run_manifests.manifest_id,
         batches.batch_id,
         case
-            when compared.is_candidate and compared.version_rank = 1 then compared.ticket_id
-        end as winner_of_ticket_id,
+            when compared.is_candidate and compared.version_rank = 1 then compared.record_key
+        end as winner_of_record_key,
         case
             when
                 compared.has_tie
@@ -380,35 +374,20 @@ standings as (
 
 ),
 
-digested_tickets as (
+numbered_rows as (
 
     select
-        silver_place,
-        ticket_id,
-        event_id,
-        partition_key,
-        version_count,
-        {%- for column in lineage_columns %}
-        {{ column }},
-        {%- endfor %}
-        {{ ticket_digest('', 'partition_key', 'is_open', 'warning_codes', 'record_fingerprint') }}
-            as content_digest
-    from tickets
-    limit all
-
-),
-
-numbered_tickets as (
-
-    select
-        digested_tickets.*,
-        coalesce(digested_tickets.silver_place <> doubled_tickets.first_place, false) as is_copy,
+        silver_rows.*,
+        coalesce(silver_rows.silver_place <> doubled_rows.first_place, false) as is_copy,
         case
-            when coalesce(digested_tickets.silver_place = doubled_tickets.first_place, true)
-                then digested_tickets.ticket_id
-        end as first_copy_ticket_id
-    from digested_tickets
-    left join doubled_tickets on digested_tickets.ticket_id = doubled_tickets.ticket_id
+            when coalesce(silver_rows.silver_place = doubled_rows.first_place, true)
+                then silver_rows.record_key
+        end as first_copy_record_key
+    from silver_rows
+    left join doubled_rows
+        on
+            silver_rows.record_kind = doubled_rows.record_kind
+            and silver_rows.record_key = doubled_rows.record_key
 
 ),
 
@@ -417,31 +396,35 @@ confronted as (
 
     select
         standings.*,
-        tickets.silver_place,
-        tickets.ticket_id as silver_ticket_id,
-        tickets.event_id as silver_event_id,
-        tickets.partition_key as silver_partition_key,
-        tickets.asset_id as silver_asset_id,
-        tickets.run_id as silver_run_id,
-        tickets.content_digest as silver_digest,
-        tickets.is_copy,
+        silver.silver_place,
+        silver.record_kind as silver_record_kind,
+        silver.record_key as silver_record_key,
+        silver.event_id as silver_event_id,
+        silver.partition_key as silver_partition_key,
+        silver.asset_id as silver_asset_id,
+        silver.run_id as silver_run_id,
+        silver.content_digest as silver_digest,
+        silver.is_copy,
         case
-            when tickets.silver_place is null and standings.winner_of_ticket_id is null then null
-            when tickets.silver_place is null then 'missing'
-            when tickets.is_copy then 'doubled'
+            when silver.silver_place is null and standings.winner_of_record_key is null then null
+            when silver.silver_place is null then 'missing'
+            when silver.is_copy then 'doubled'
             when standings.row_place is null then 'unfounded'
-            when coalesce(tickets.event_id <> standings.event_id, true) then 'other_version'
+            when coalesce(silver.event_id <> standings.event_id, true) then 'other_version'
             when not standings.is_payload_authentic then 'unprovable'
             when
-                (tickets.content_digest is distinct from standings.content_digest)
-                {%- for column in ['version_count'] + lineage_columns %}
-                or (tickets.{{ column }} is distinct from standings.{{ column }})
+                (silver.content_digest is distinct from standings.content_digest)
+                {%- for column in ['version_count', 'envelope_values'] + lineage_columns() %}
+                or (silver.{{ column }} is distinct from standings.{{ column }})
                 {%- endfor %}
                 then 'different'
             else 'equal'
         end as silver_state
     from standings
-    full join numbered_tickets as tickets on standings.winner_of_ticket_id = tickets.first_copy_ticket_id
+    full join numbered_rows as silver
+        on
+            standings.winner_of_record_key = silver.first_copy_record_key
+            and standings.record_kind = silver.record_kind
 
 ),
 
@@ -453,38 +436,15 @@ named as (
         difference.column_names as differing_silver_columns
     from confronted
     left join lateral (
-        select
-            string_to_array(
-                {{ differing_names(
-                    'silver', 'bronze', (fields | map(attribute='column') | list) + derived_columns + lineage_columns
-                ) }}, ', '
-            ) as column_names
-        from (
-            select
-                {{ payload_values('winner.payload', 'false') }},
-                (confronted.created_at at time zone 'UTC')::date as partition_key,
-                winner.payload ->> 'status' not in ('resolved', 'closed') as is_open,
-                confronted.version_count,
-                winner.warning_codes,
-                encode(winner.record_fingerprint, 'hex') as record_fingerprint,
-                confronted.{{ lineage_columns | join(', confronted.') }}
-            from (
-                select
-                    events.*,
-                    reconcile.jsonb_or_null(events.raw_payload) as payload
-                from events
-                where events.row_table = confronted.row_table and events.row_place = confronted.row_place
-                limit all
-            ) as winner
-            limit all
-        ) as bronze
-        cross join (
-            select ticket_rows.*
-            from {{ ref('ticket_fact') }} as ticket_rows
-            where ticket_rows.ctid = confronted.silver_place
-            limit all
-        ) as silver
-        where confronted.silver_state = 'different'
+        {%- for kind in kinds %}
+        (
+            {{ differing_silver_columns(kind) }}
+        )
+        {{ "union all" if not loop.last }}
+        {%- else %}
+        select null::text[] as column_names
+        where false
+        {%- endfor %}
         limit all
     ) as difference on true
 
@@ -505,14 +465,15 @@ watermarks as (
 final as (
 
     select
+        coalesce(named.record_kind, named.silver_record_kind) as record_kind,
         named.event_id,
-        coalesce(named.ticket_id, named.silver_ticket_id) as ticket_id,
+        coalesce(named.record_key, named.silver_record_key) as record_key,
         named.record_source,
         named.version_at,
         named.version_sequence,
         named.version_line_number,
         named.partition_key,
-        named.customer_id,
+        named.person_id,
         named.asset_id,
         named.line_number,
         named.run_id,
@@ -543,7 +504,7 @@ final as (
         named.silver_asset_id,
         named.silver_run_id,
         named.differing_silver_columns,
-        case when named.winner_of_ticket_id is not null then named.content_digest end as bronze_digest,
+        case when named.winner_of_record_key is not null then named.content_digest end as bronze_digest,
         named.silver_digest
     from named
     left join watermarks

@@ -64,6 +64,7 @@ grouped as (
         check_name,
         kind,
         table_name,
+        record_kind,
         partition_key,
         asset_id,
         load_id,
@@ -75,7 +76,7 @@ grouped as (
         min(detail) as detail
     from suspected
     group by
-        check_name, kind, table_name, partition_key, asset_id, load_id, run_id, manifest_id, source_id, extent
+        check_name, kind, table_name, record_kind, partition_key, asset_id, load_id, run_id, manifest_id, source_id, extent
 
 ),
 
@@ -88,12 +89,13 @@ dated as (
 named_days as (
 
     select
+        record_kind,
         partition_key,
         bool_or(table_name in ('ops.manifest', 'ops.manifest_asset', 'ops.source_asset', 'ops.run_asset'))
             as is_named_in_ops
     from dated
     where extent <> 'equation'
-    group by partition_key
+    group by record_kind, partition_key
 
 ),
 
@@ -109,6 +111,7 @@ relevant as (
             from named_days
             where
                 (named_days.partition_key is null or named_days.partition_key = dated.partition_key)
+                and coalesce(named_days.record_kind = dated.record_kind, true)
                 and (
                     dated.extent = 'equation'
                     or (dated.check_name = 'lineage_differs' and named_days.is_named_in_ops)
@@ -135,6 +138,7 @@ final as (
         relevant.check_name,
         relevant.kind,
         relevant.table_name,
+        relevant.record_kind,
         relevant.partition_key,
         relevant.asset_id,
         coalesce(relevant.source_id, file_names.source_id) as source_id,

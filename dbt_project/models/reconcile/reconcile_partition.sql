@@ -28,7 +28,11 @@ assets as (
 
 fates as (
 
-    select * from {{ ref('reconcile_fate') }}
+    select
+        fates.*,
+        coalesce(assets.record_kind, 'unknown') as record_kind
+    from {{ ref('reconcile_fate') }} as fates
+    left join assets on fates.asset_id = assets.asset_id
 
 ),
 
@@ -42,16 +46,18 @@ event_totals as (
 tie_counts as (
 
     select
+        record_kind,
         partition_key,
         sum(version_count) as tie_unordered_count
     from {{ ref('reconcile_tie') }}
-    group by partition_key
+    group by record_kind, partition_key
 
 ),
 
 line_counts as (
 
     select
+        record_kind,
         partition_key,
         sum(line_count) as line_count,
         coalesce(sum(line_count) filter (where fate = 'rejected'), 0) as rejected_count,
@@ -61,7 +67,7 @@ line_counts as (
         coalesce(sum(line_count) filter (where fate = 'gap'), 0) as gap_count
     from fates
     where partition_key is not null
-    group by partition_key
+    group by record_kind, partition_key
 
 ),
 
@@ -69,6 +75,7 @@ line_counts as (
 declared_counts as (
 
     select
+        assets.record_kind,
         asset_partitions.partition_key,
         sum(asset_partitions.record_line_count + asset_partitions.rejected_line_count) as declared_line_count
     from asset_partitions
@@ -76,19 +83,21 @@ declared_counts as (
         on
             asset_partitions.asset_id = assets.asset_id
             and asset_partitions.ruleset_id = assets.ruleset_id
-    group by asset_partitions.partition_key
+    group by assets.record_kind, asset_partitions.partition_key
 
 ),
 
 touching_assets as (
 
     select
+        record_kind,
         partition_key,
         asset_id
     from fates
     where partition_key is not null
     union
     select
+        assets.record_kind,
         asset_partitions.partition_key,
         asset_partitions.asset_id
     from asset_partitions
@@ -113,6 +122,7 @@ unassigned_rejects as (
 asset_counts as (
 
     select
+        touching_assets.record_kind,
         touching_assets.partition_key,
         count(*) as asset_count,
         count(*) filter (where assets.not_read_line_count > 0) as half_read_asset_count,
@@ -120,13 +130,14 @@ asset_counts as (
     from touching_assets
     left join assets on touching_assets.asset_id = assets.asset_id
     left join unassigned_rejects on touching_assets.asset_id = unassigned_rejects.asset_id
-    group by touching_assets.partition_key
+    group by touching_assets.record_kind, touching_assets.partition_key
 
 ),
 
 event_counts as (
 
     select
+        record_kind,
         partition_key,
         sum(event_count) as event_count,
         coalesce(sum(event_count) filter (where is_winner), 0) as winner_count,
@@ -139,7 +150,7 @@ event_counts as (
         sum(bronze_digest) as bronze_digest
     from event_totals
     where partition_key is not null
-    group by partition_key
+    group by record_kind, partition_key
     having sum(event_count) > 0
 
 ),
@@ -147,12 +158,13 @@ event_counts as (
 silver_counts as (
 
     select
+        record_kind,
         silver_partition_key as partition_key,
         sum(silver_row_count) as silver_row_count,
         sum(silver_digest) as silver_digest
     from event_totals
     where silver_partition_key is not null
-    group by silver_partition_key
+    group by record_kind, silver_partition_key
     having sum(silver_row_count) > 0
 
 ),
@@ -165,6 +177,8 @@ absent_assets as (
         manifest_assets.manifest_id,
         manifest_assets.source_id,
         manifest_assets.disposition,
+        -- Null where the manifest is gone: of any kind.
+        coalesce(assets.record_kind, manifests.contract_ref) as record_kind,
         case
             when manifests.window_field = 'created_at'
                 then (manifests.window_start at time zone 'UTC')::date
@@ -185,33 +199,51 @@ absent_assets as (
 -- A day of which nothing arrived still shows, where a window of at most a year names it.
 expected_days as (
 
-    select distinct day_start::date as partition_key
+    select distinct
+        record_kind,
+        day_start::date as partition_key
     from absent_assets
     cross join
         lateral generate_series(
             first_partition_key::timestamp, last_partition_key::timestamp, interval '1 day'
         ) as day_start
-    where last_partition_key - first_partition_key < 366
+    where record_kind is not null and last_partition_key - first_partition_key < 366
 
 ),
 
 partitions as (
 
-    select partition_key from line_counts
+    select
+        record_kind,
+        partition_key
+    from line_counts
     union
-    select partition_key from declared_counts
+    select
+        record_kind,
+        partition_key
+    from declared_counts
     union
-    select partition_key from event_counts
+    select
+        record_kind,
+        partition_key
+    from event_counts
     union
-    select partition_key from silver_counts
+    select
+        record_kind,
+        partition_key
+    from silver_counts
     union
-    select partition_key from expected_days
+    select
+        record_kind,
+        partition_key
+    from expected_days
 
 ),
 
 absent_counts as (
 
     select
+        partitions.record_kind,
         partitions.partition_key,
         count(*) filter (where absent_assets.disposition = 'withheld') as withheld_asset_count,
         count(*) filter (where absent_assets.disposition = 'missing') as missing_asset_count,
@@ -219,15 +251,17 @@ absent_counts as (
     from partitions
     inner join absent_assets
         on
-            partitions.partition_key >= coalesce(absent_assets.first_partition_key, '-infinity'::date)
+            coalesce(absent_assets.record_kind = partitions.record_kind, true)
+            and partitions.partition_key >= coalesce(absent_assets.first_partition_key, '-infinity'::date)
             and partitions.partition_key <= coalesce(absent_assets.last_partition_key, 'infinity'::date)
-    group by partitions.partition_key
+    group by partitions.record_kind, partitions.partition_key
 
 ),
 
 joined as (
 
     select
+        partitions.record_kind,
         partitions.partition_key,
         coalesce(asset_counts.asset_count, 0) as asset_count,
         coalesce(absent_counts.withheld_asset_count, 0) as withheld_asset_count,
@@ -255,13 +289,34 @@ joined as (
         coalesce(event_counts.bronze_digest, 0) as bronze_digest,
         coalesce(silver_counts.silver_digest, 0) as silver_digest
     from partitions
-    left join asset_counts on partitions.partition_key = asset_counts.partition_key
-    left join absent_counts on partitions.partition_key = absent_counts.partition_key
-    left join declared_counts on partitions.partition_key = declared_counts.partition_key
-    left join line_counts on partitions.partition_key = line_counts.partition_key
-    left join event_counts on partitions.partition_key = event_counts.partition_key
-    left join silver_counts on partitions.partition_key = silver_counts.partition_key
-    left join tie_counts on partitions.partition_key = tie_counts.partition_key
+    left join asset_counts
+        on
+            partitions.record_kind = asset_counts.record_kind
+            and partitions.partition_key = asset_counts.partition_key
+    left join absent_counts
+        on
+            partitions.record_kind = absent_counts.record_kind
+            and partitions.partition_key = absent_counts.partition_key
+    left join declared_counts
+        on
+            partitions.record_kind = declared_counts.record_kind
+            and partitions.partition_key = declared_counts.partition_key
+    left join line_counts
+        on
+            partitions.record_kind = line_counts.record_kind
+            and partitions.partition_key = line_counts.partition_key
+    left join event_counts
+        on
+            partitions.record_kind = event_counts.record_kind
+            and partitions.partition_key = event_counts.partition_key
+    left join silver_counts
+        on
+            partitions.record_kind = silver_counts.record_kind
+            and partitions.partition_key = silver_counts.partition_key
+    left join tie_counts
+        on
+            partitions.record_kind = tie_counts.record_kind
+            and partitions.partition_key = tie_counts.partition_key
 
 ),
 

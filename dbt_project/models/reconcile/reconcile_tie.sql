@@ -5,13 +5,14 @@ with
 tied as (
 
     select
+        record_kind,
         partition_key,
         tie_asset_id as asset_id,
         count(*) as version_count,
-        count(distinct ticket_id) as ticket_count
+        count(distinct record_key) as record_count
     from {{ ref('reconcile_event') }}
     where tie_asset_id is not null
-    group by partition_key, tie_asset_id
+    group by record_kind, partition_key, tie_asset_id
 
 ),
 
@@ -30,12 +31,13 @@ places as (
 )
 
 select
+    tied.record_kind,
     tied.partition_key,
     tied.asset_id,
     places.manifest_id,
     places.source_id,
     places.asset_sequence,
     tied.version_count,
-    tied.ticket_count
+    tied.record_count
 from tied
 left join places on tied.asset_id = places.asset_id

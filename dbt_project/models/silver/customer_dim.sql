@@ -3,12 +3,11 @@
         materialized='incremental',
         unique_key='customer_id',
         pre_hook=["{{ begin_silver_model() }}", "{{ take_stale_customers() }}"],
-        post_hook=["delete from {{ source('silver_ledger', 'stale_ticket') }}", "{{ note_changes('customer_id') }}"],
+        post_hook=["{{ empty_queue('ticket_v1') }}", "{{ note_changes('customer_id') }}"],
     )
 }}
 {#- After ticket_fact, which freezes what counts, queues the tickets and ranks their versions. -#}
 {%- do ref('ticket_fact') %}
-{%- set stale_ticket = source('silver_ledger', 'stale_ticket') %}
 
 with
 
@@ -23,34 +22,22 @@ candidates as (
 candidates as (
 
     select
-        customer_id,
+        person_id as customer_id,
         event_id,
         version_at,
         sequence,
         line_number
-    from {{ source('silver_ledger', 'stale_version') }}
-    where
-        not is_collided
-        and exists (
-            select 1
-            from {{ stale_ticket }} as stale
-            where stale.ticket_id = '*'
-        )
+    from {{ ranked_versions('ticket_v1') }}
+    where not is_collided and {{ is_everything_stale('ticket_v1') | indent(4) }}
     union all
     select
-        versions.customer_id,
+        versions.person_id,
         versions.event_id,
         versions.version_at,
         versions.sequence,
         versions.line_number
-    from ({{ ticket_versions() }}) as versions
-    where
-        not versions.is_collided
-        and not exists (
-            select 1
-            from {{ stale_ticket }} as stale
-            where stale.ticket_id = '*'
-        )
+    from ({{ record_versions('ticket_v1') }}) as versions
+    where not versions.is_collided and not {{ is_everything_stale('ticket_v1') | indent(4) }}
 
 ),
 {%- endif %}

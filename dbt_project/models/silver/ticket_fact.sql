@@ -5,8 +5,8 @@
         indexes=[{'columns': ['partition_key']}],
         pre_hook=[
             "{{ begin_silver_model() }}",
-            "{{ freeze_silver_scope() }}",
-            "{{ delete_stale('ticket_id', source('silver_ledger', 'stale_ticket')) }}",
+            "{{ freeze_silver_scope('ticket_v1') }}",
+            "{{ delete_stale('ticket_v1') }}",
         ],
         post_hook="{{ note_changes('ticket_id') }}",
     )
@@ -20,7 +20,7 @@ with
 
 versions as (
 
-    select * from {{ source('silver_ledger', 'stale_version') }}
+    select * from {{ ranked_versions('ticket_v1') }}
 
 ),
 

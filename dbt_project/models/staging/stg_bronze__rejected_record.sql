@@ -9,7 +9,8 @@ select
     reject.raw_line,
     reject.raw_line_sha256,
     reject.run_id,
-    reject._dlt_load_id as dlt_load_id
+    reject._dlt_load_id as dlt_load_id,
+    asset_reading.record_kind
 from {{ source('bronze', 'visible_reject') }} as reject
 inner join {{ source('ops', 'asset_reading') }} as asset_reading
     on

@@ -5,5 +5,6 @@ select
     attempt,
     row_count,
     row_digest,
-    completed_at
+    completed_at,
+    record_kind
 from {{ source('ops', 'completed_load') }}

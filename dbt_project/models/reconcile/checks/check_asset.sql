@@ -1,5 +1,5 @@
-{#- Selected by ticket_fact+, and built after it. -#}
-{%- do ref('ticket_fact') -%}
+{#- Selected by a model of Silver and what follows, and built after all of them. -#}
+{%- do built_kinds() -%}
 {#- Assets: ops.source_asset against what declares it and what was read from it; who took its partitions. -#}
 
 with

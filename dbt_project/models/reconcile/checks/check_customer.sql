@@ -1,15 +1,17 @@
-{#- Selected by ticket_fact+, and built after it. -#}
-{%- do ref('ticket_fact') -%}
+{#- Selected by a model of Silver and what follows, and built after all of them. -#}
+{%- do built_kinds() -%}
 {#- Customers: customer_dim, computed anew from Bronze's events. -#}
-{%- set scope_ticket = ref('scope_ticket') %}
+{%- set scope_record = ref('scope_record') %}
 
 with
 
 events as (
 
     select * from {{ ref('reconcile_event') }}
+    where
+        record_kind = 'ticket_v1'
     {%- if is_proving_changes() %}
-    where ticket_id = any(array(select scope_ticket.ticket_id from {{ scope_ticket }} as scope_ticket))
+        and record_key = any(array(select scope_record.record_key from {{ scope_record }} as scope_record))
     {%- endif %}
 
 ),
@@ -30,7 +32,7 @@ tickets as (
 
     select * from {{ ref('ticket_fact') }}
     {%- if is_proving_changes() %}
-    where ticket_id = any(array(select scope_ticket.ticket_id from {{ scope_ticket }} as scope_ticket))
+    where ticket_id = any(array(select scope_record.record_key from {{ scope_record }} as scope_record))
     {%- endif %}
 
 ),
@@ -134,7 +136,7 @@ batches as (
 expected_customers as (
 
     select
-        newest.customer_id,
+        newest.person_id as customer_id,
         newest.org_id,
         newest.sla_tier,
         newest.version_at as last_seen_at,
@@ -296,7 +298,7 @@ found as (
         {{ finding(
             'customer_differs_from_bronze', 'drift', "'silver.customer_dim'",
             "'customer of event ' || event_id || ': ' || difference",
-            partition_key='partition_key', asset_id='asset_id', run_id='run_id'
+            record_kind="'ticket_v1'", partition_key='partition_key', asset_id='asset_id', run_id='run_id'
         ) }}
     from dated
     where difference is not null
@@ -305,7 +307,7 @@ found as (
         {{ finding(
             'lineage_differs', 'drift', "'silver.customer_dim'",
             "'customer of event ' || event_id || ': ' || lineage_difference",
-            partition_key='partition_key', asset_id='asset_id', run_id='run_id'
+            record_kind="'ticket_v1'", partition_key='partition_key', asset_id='asset_id', run_id='run_id'
         ) }}
     from dated
     where difference is null and lineage_difference is not null
@@ -314,7 +316,7 @@ found as (
         {{ finding(
             'value_not_accepted', 'drift', "'silver.customer_dim'",
             "'customer of event ' || event_id || ': ' || column_names",
-            partition_key='partition_key', asset_id='asset_id', run_id='run_id'
+            record_kind="'ticket_v1'", partition_key='partition_key', asset_id='asset_id', run_id='run_id'
         ) }}
     from dated
     where column_names is not null
@@ -323,7 +325,7 @@ found as (
         {{ finding(
             'ticket_without_customer', 'no_trace', "'silver.ticket_fact'",
             "'ticket ' || ticket_id || ': customer_dim has no row for its customer'",
-            partition_key='partition_key', asset_id='asset_id', run_id='run_id'
+            record_kind="'ticket_v1'", partition_key='partition_key', asset_id='asset_id', run_id='run_id'
         ) }}
     from orphans
 

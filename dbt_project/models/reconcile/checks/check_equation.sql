@@ -32,7 +32,7 @@ found as (
         {{ finding(
             'partition_unexplained', 'gap', "'reconcile.reconcile_partition'",
             "unexplained_count || ' lines, events or rows that nothing explains'",
-            partition_key='partition_key', finding_count='unexplained_count', extent="'equation'"
+            record_kind='record_kind', partition_key='partition_key', finding_count='unexplained_count', extent="'equation'"
         ) }}
     from partitions
     where unexplained_count is distinct from 0
@@ -41,7 +41,7 @@ found as (
         {{ finding(
             'partition_digests_differ', 'drift', "'reconcile.reconcile_partition'",
             "'the winners in Bronze give ' || bronze_digest || ', the rows of Silver ' || silver_digest",
-            partition_key='partition_key', extent="'equation'"
+            record_kind='record_kind', partition_key='partition_key', extent="'equation'"
         ) }}
     from partitions
     where bronze_digest is distinct from silver_digest

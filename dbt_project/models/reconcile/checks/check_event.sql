@@ -1,9 +1,9 @@
-{#- Selected by ticket_fact+, and built after it. -#}
-{%- do ref('ticket_fact') -%}
+{#- Selected by a model of Silver and what follows, and built after all of them. -#}
+{%- do built_kinds() -%}
 {#- Events: each row of bronze.record_event against its own payload, its line and its load. -#}
 {%- set day = 'coalesce(deliveries.partition_key, flagged.partition_key)' -%}
 {%- set asset = 'coalesce(deliveries.asset_id, flagged.asset_id)' -%}
-{%- set scope_ticket = ref('scope_ticket') %}
+{%- set scope_record = ref('scope_record') %}
 
 with
 
@@ -11,7 +11,7 @@ events as (
 
     select * from {{ ref('reconcile_event') }}
     {%- if is_proving_changes() %}
-    where ticket_id = any(array(select scope_ticket.ticket_id from {{ scope_ticket }} as scope_ticket))
+    where record_key = any(array(select scope_record.record_key from {{ scope_record }} as scope_record))
     {%- endif %}
 
 ),
@@ -56,7 +56,8 @@ flagged as (
 
     select
         events.event_id,
-        events.ticket_id,
+        events.record_kind,
+        events.record_key,
         events.partition_key,
         events.asset_id,
         events.line_number,
@@ -115,9 +116,9 @@ found as (
     select
         {{ finding(
             'payload_differs_from_fingerprint', 'drift', "'bronze.record_event'",
-            "'event ' || flagged.event_id || ' of ' || flagged.ticket_id
+            "'event ' || flagged.event_id || ' of ' || flagged.record_key
             || ': sha256(raw_payload) is not its record_fingerprint'",
-            partition_key=day, asset_id=asset, run_id='flagged.run_id'
+            record_kind='flagged.record_kind', partition_key=day, asset_id=asset, run_id='flagged.run_id'
         ) }}
     from flagged
     left join deliveries on flagged.event_id = deliveries.event_id
@@ -126,9 +127,9 @@ found as (
     select
         {{ finding(
             'event_id_differs_from_fingerprint', 'drift', "'bronze.record_event'",
-            "'event ' || flagged.event_id || ' of ' || flagged.ticket_id
+            "'event ' || flagged.event_id || ' of ' || flagged.record_key
             || ': expected the first 16 of 32 bytes of record_fingerprint'",
-            partition_key=day, asset_id=asset, run_id='flagged.run_id'
+            record_kind='flagged.record_kind', partition_key=day, asset_id=asset, run_id='flagged.run_id'
         ) }}
     from flagged
     left join deliveries on flagged.event_id = deliveries.event_id
@@ -137,9 +138,9 @@ found as (
     select
         {{ finding(
             'columns_differ_from_payload', 'drift', "'bronze.record_event'",
-            "'event ' || flagged.event_id || ' of ' || flagged.ticket_id || ': '
+            "'event ' || flagged.event_id || ' of ' || flagged.record_key || ': '
             || flagged.differing_columns",
-            partition_key=day, asset_id=asset, run_id='flagged.run_id'
+            record_kind='flagged.record_kind', partition_key=day, asset_id=asset, run_id='flagged.run_id'
         ) }}
     from flagged
     left join deliveries on flagged.event_id = deliveries.event_id
@@ -148,9 +149,9 @@ found as (
     select
         {{ finding(
             'partition_differs_from_created_at', 'drift', "'bronze.record_event'",
-            "'event ' || flagged.event_id || ' of ' || flagged.ticket_id || ': got ' || flagged.partition_key
+            "'event ' || flagged.event_id || ' of ' || flagged.record_key || ': got ' || flagged.partition_key
             || ', expected the UTC day of created_at'",
-            partition_key=day, asset_id=asset, run_id='flagged.run_id'
+            record_kind='flagged.record_kind', partition_key=day, asset_id=asset, run_id='flagged.run_id'
         ) }}
     from flagged
     left join deliveries on flagged.event_id = deliveries.event_id
@@ -159,9 +160,9 @@ found as (
     select
         {{ finding(
             'event_doubled', 'duplicate', "'bronze.record_event'",
-            "'event ' || flagged.event_id || ' of ' || flagged.ticket_id || ': got ' || flagged.copy_count
+            "'event ' || flagged.event_id || ' of ' || flagged.record_key || ': got ' || flagged.copy_count
             || ' rows, expected 1'",
-            partition_key=day, asset_id=asset, run_id='flagged.run_id'
+            record_kind='flagged.record_kind', partition_key=day, asset_id=asset, run_id='flagged.run_id'
         ) }}
     from flagged
     left join deliveries on flagged.event_id = deliveries.event_id
@@ -170,9 +171,9 @@ found as (
     select
         {{ finding(
             'run_differs_from_load', 'drift', "'bronze.record_event'",
-            "'event ' || flagged.event_id || ' of ' || flagged.ticket_id || ': got run ' || flagged.run_id
+            "'event ' || flagged.event_id || ' of ' || flagged.record_key || ': got run ' || flagged.run_id
             || ', its load was completed by ' || flagged.load_run_id",
-            partition_key=day, asset_id=asset, run_id='flagged.load_run_id'
+            record_kind='flagged.record_kind', partition_key=day, asset_id=asset, run_id='flagged.load_run_id'
         ) }}
     from flagged
     left join deliveries on flagged.event_id = deliveries.event_id
@@ -182,9 +183,9 @@ found as (
         {{ finding(
             'first_delivery_missing', 'gap',
             "case when flagged.is_load_intact then 'bronze.asset_line' else 'bronze.record_event' end",
-            "'event ' || flagged.event_id || ' of ' || flagged.ticket_id || ' names asset ' || flagged.asset_id
+            "'event ' || flagged.event_id || ' of ' || flagged.record_key || ' names asset ' || flagged.asset_id
             || ' line ' || flagged.line_number || '; that line is absent or holds another event'",
-            partition_key=day, asset_id=asset, run_id='flagged.run_id'
+            record_kind='flagged.record_kind', partition_key=day, asset_id=asset, run_id='flagged.run_id'
         ) }}
     from flagged
     left join deliveries on flagged.event_id = deliveries.event_id

@@ -1,5 +1,5 @@
-{#- Selected by ticket_fact+, and built after it. -#}
-{%- do ref('ticket_fact') -%}
+{#- Selected by a model of Silver and what follows, and built after all of them. -#}
+{%- do built_kinds() -%}
 {#- Lines: do they tile their asset, and do asset_index and asset_partition say what the lines say? -#}
 {%- set scope_asset = ref('scope_asset') %}
 

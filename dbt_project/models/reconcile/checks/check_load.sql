@@ -1,5 +1,5 @@
-{#- Selected by ticket_fact+, and built after it. -#}
-{%- do ref('ticket_fact') -%}
+{#- Selected by a model of Silver and what follows, and built after all of them. -#}
+{%- do built_kinds() -%}
 {#- Loads: what the tables hold against ops.completed_load, bronze._dlt_loads and the runs that list them. -#}
 
 with
@@ -146,6 +146,18 @@ found as (
         loads.completed_copy_count > 0
         and loads.first_run_id = loads.last_run_id
         and loads.first_run_id <> loads.run_id::text
+    union all
+    select
+        {{ finding(
+            'load_of_another_kind', 'drift', "'ops.completed_load'",
+            "'load ' || loads.load_id || ': got ' || loads.record_kind || ', its rows are '
+            || loads.first_record_kind || ' to ' || loads.last_record_kind",
+            load_id='loads.load_id', run_id='loads.run_id', finding_count='loads.row_count'
+        ) }}
+    from loads
+    where
+        loads.completed_copy_count > 0
+        and (loads.first_record_kind <> loads.record_kind or loads.last_record_kind <> loads.record_kind)
     union all
     select
         {{ finding(

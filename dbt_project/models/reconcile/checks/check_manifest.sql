@@ -1,5 +1,5 @@
-{#- Selected by ticket_fact+, and built after it. -#}
-{%- do ref('ticket_fact') -%}
+{#- Selected by a model of Silver and what follows, and built after all of them. -#}
+{%- do built_kinds() -%}
 {#- Manifests: ops.manifest and ops.manifest_asset against the stored bytes, whose hash is recorded. -#}
 {#- A hook of reconcile_load makes reconcile.manifest_or_null. -#}
 {%- do ref('reconcile_load') %}

@@ -1,5 +1,5 @@
-{#- Selected by ticket_fact+, and built after it. -#}
-{%- do ref('ticket_fact') -%}
+{#- Selected by a model of Silver and what follows, and built after all of them. -#}
+{%- do built_kinds() -%}
 {#- Rejects: each rejected line has exactly one reject row, whose bytes are those of the line. -#}
 {%- set scope_asset = ref('scope_asset') %}
 

@@ -1,5 +1,5 @@
-{#- Selected by ticket_fact+, and built after it. -#}
-{%- do ref('ticket_fact') -%}
+{#- Selected by a model of Silver and what follows, and built after all of them. -#}
+{%- do built_kinds() -%}
 {#- Runs: every run, manifest and ruleset that another table names exists, and each run's ledger is whole. -#}
 
 with

@@ -1,14 +1,20 @@
-{#- Selected by ticket_fact+, and built after it. -#}
-{%- do ref('ticket_fact') -%}
+{#- Selected by a model of Silver and what follows, and built after all of them. -#}
+{%- do built_kinds() -%}
 {#- Silver: each row of ticket_fact against its winner in Bronze, and the ledgers of what was built. -#}
 {#- Columns for which the payload is no witness: where Bronze is damaged, Silver's copy is the better one. -#}
-{%- set unwitnessed = [
-    'version_count', 'warning_codes', 'asset_id', 'source_fingerprint', 'line_number', 'manifest_id', 'batch_id',
-    'ingest_batch_id', 'run_id', 'dlt_load_id'
-] -%}
+{%- set unwitnessed = ['version_count', 'warning_codes'] + lineage_columns() -%}
+{%- for kind in declared_kinds() -%}
+    {%- do unwitnessed.extend(envelope_fields(kind) | map(attribute='column')) -%}
+{%- endfor -%}
 {#- Columns that Silver takes from the loader's own tables. -#}
 {%- set ops_columns = "array['source_fingerprint', 'manifest_id', 'batch_id']" -%}
-{%- set scope_ticket = ref('scope_ticket') %}
+{%- set scope_record = ref('scope_record') -%}
+{%- set scope_keys = '(select scope_record.record_key from ' ~ scope_record ~ ' as scope_record)' -%}
+{#- The kind's model, as findings name it. -#}
+{%- set silver_name -%}
+case record_kind
+{%- for kind, declared in declared_kinds().items() %} when '{{ kind }}' then 'silver.{{ declared.silver }}'{% endfor %} end
+{%- endset %}
 
 with
 
@@ -16,17 +22,36 @@ events as (
 
     select * from {{ ref('reconcile_event') }}
     {%- if is_proving_changes() %}
-    where ticket_id = any(array(select scope_ticket.ticket_id from {{ scope_ticket }} as scope_ticket))
+    where record_key = any(array{{ scope_keys }})
     {%- endif %}
 
 ),
 
-tickets as (
-
-    select * from {{ ref('ticket_fact') }}
+silver_rows as (
+    {% for kind in built_kinds() %}
+    {%- set declared = declared_kinds()[kind] %}
+    select
+        '{{ kind }}' as record_kind,
+        {{ declared.key }} as record_key,
+        partition_key,
+        asset_id,
+        run_id,
+        {{ columns_not_as_declared(declared.silver) | indent(8) }} as column_names
+    from {{ ref(declared.silver) }}
     {%- if is_proving_changes() %}
-    where ticket_id = any(array(select scope_ticket.ticket_id from {{ scope_ticket }} as scope_ticket))
+    where {{ declared.key }} = any(array{{ scope_keys }})
     {%- endif %}
+    {{ "union all" if not loop.last }}
+    {%- else %}
+    select
+        null::text as record_kind,
+        null::text as record_key,
+        null::date as partition_key,
+        null::integer as asset_id,
+        null::uuid as run_id,
+        null::text as column_names
+    where false
+    {%- endfor %}
 
 ),
 
@@ -183,36 +208,31 @@ built as (
 
 ),
 
-valued as (
-
-    select
-        ticket_id,
-        partition_key,
-        asset_id,
-        run_id,
-        {{ columns_not_as_declared('ticket_fact') | indent(8) }} as column_names
-    from tickets
-
-),
-
 misvalued as (
 
-    select * from valued
+    select * from silver_rows
     where column_names <> ''
 
 ),
 
 winners as (
 
-    select partition_key
+    select record_kind || ' ' || coalesce(partition_key::text, '') as kind_and_day
     from events
     where silver_state not in ('unfounded', 'doubled')
 
 ),
 
+shown_rows as (
+
+    select record_kind || ' ' || coalesce(partition_key::text, '') as kind_and_day
+    from silver_rows
+
+),
+
 counts_that_differ as (
 
-    {{ row_counts_differ('winners', 'tickets', 'partition_key', 'partition_key') }}
+    {{ row_counts_differ('winners', 'shown_rows', 'kind_and_day', 'kind_and_day') }}
 
 ),
 
@@ -220,17 +240,17 @@ found as (
 
     select
         {{ finding(
-            'ticket_missing', 'gap', "'silver.ticket_fact'",
-            "'ticket ' || ticket_id || ': got no row, expected event ' || event_id",
-            partition_key='shown_partition_key', asset_id='winner_asset_id', run_id='run_id'
+            'ticket_missing', 'gap', silver_name,
+            "'record ' || record_key || ': got no row, expected event ' || event_id",
+            record_kind='record_kind', partition_key='shown_partition_key', asset_id='winner_asset_id', run_id='run_id'
         ) }}
     from flagged
     where silver_state = 'missing'
     union all
     select
         {{ finding(
-            'ticket_doubled', 'duplicate', "'silver.ticket_fact'", "'ticket ' || ticket_id || ': got another row of it, expected one'",
-            partition_key='shown_partition_key', asset_id='winner_asset_id', run_id='silver_run_id'
+            'ticket_doubled', 'duplicate', silver_name, "'record ' || record_key || ': got another row of it, expected one'",
+            record_kind='record_kind', partition_key='shown_partition_key', asset_id='winner_asset_id', run_id='silver_run_id'
         ) }}
     from flagged
     where silver_state = 'doubled'
@@ -238,11 +258,11 @@ found as (
     select
         {{ finding(
             'ticket_unfounded', 'no_trace',
-            "case when orphans.event_id is null then 'silver.ticket_fact' else 'bronze.record_event' end",
-            "'ticket ' || flagged.ticket_id || ': its row shows event ' || flagged.silver_event_id
+            "case when orphans.event_id is null then " ~ silver_name ~ " else 'bronze.record_event' end",
+            "'record ' || flagged.record_key || ': its row shows event ' || flagged.silver_event_id
             || case when orphans.event_id is null then ', which is not its winner in Bronze'
             else ', which a line delivers, but Bronze lacks' end",
-            partition_key='flagged.shown_partition_key',
+            record_kind='record_kind', partition_key='flagged.shown_partition_key',
             asset_id='coalesce(orphans.asset_id, flagged.winner_asset_id)', run_id='flagged.silver_run_id'
         ) }}
     from flagged
@@ -252,11 +272,11 @@ found as (
     select
         {{ finding(
             'ticket_shows_another_version', 'drift',
-            "case when orphans.event_id is null then 'silver.ticket_fact' else 'bronze.record_event' end",
-            "'ticket ' || flagged.ticket_id || ': got event ' || flagged.silver_event_id || ', expected '
+            "case when orphans.event_id is null then " ~ silver_name ~ " else 'bronze.record_event' end",
+            "'record ' || flagged.record_key || ': got event ' || flagged.silver_event_id || ', expected '
             || flagged.event_id || case when orphans.event_id is null then ''
             else '; a line delivers the first, but Bronze lacks it' end",
-            partition_key='flagged.shown_partition_key',
+            record_kind='record_kind', partition_key='flagged.shown_partition_key',
             asset_id='coalesce(orphans.asset_id, flagged.winner_asset_id)', run_id='flagged.run_id'
         ) }}
     from flagged
@@ -271,19 +291,19 @@ found as (
             ~ unwitnessed | join("', '") ~ "'] then 'bronze.record_event'"
             ~ " when flagged.are_lines_damaged and flagged.differing_silver_columns <@ array['version_count']"
             ~ " then 'bronze.asset_line'"
-            ~ " else 'silver.ticket_fact' end",
-            "'ticket ' || flagged.ticket_id || ': ' || array_to_string(flagged.differing_silver_columns, ', ')
+            ~ " else " ~ silver_name ~ " end",
+            "'record ' || flagged.record_key || ': ' || array_to_string(flagged.differing_silver_columns, ', ')
             || ' differ between Silver and its winner in Bronze'",
-            partition_key='flagged.shown_partition_key', asset_id='flagged.winner_asset_id', run_id='flagged.run_id'
+            record_kind='record_kind', partition_key='flagged.shown_partition_key', asset_id='flagged.winner_asset_id', run_id='flagged.run_id'
         ) }}
     from flagged
     where flagged.silver_state = 'different' and not flagged.differing_silver_columns <@ {{ ops_columns }}
     union all
     select
         {{ finding(
-            'lineage_differs', 'drift', "'silver.ticket_fact'",
-            "'ticket ' || flagged.ticket_id || ': ' || array_to_string(flagged.differing_silver_columns, ', ')",
-            partition_key='flagged.shown_partition_key', asset_id='flagged.winner_asset_id', run_id='flagged.run_id'
+            'lineage_differs', 'drift', silver_name,
+            "'record ' || flagged.record_key || ': ' || array_to_string(flagged.differing_silver_columns, ', ')",
+            record_kind='record_kind', partition_key='flagged.shown_partition_key', asset_id='flagged.winner_asset_id', run_id='flagged.run_id'
         ) }}
     from flagged
     where flagged.silver_state = 'different' and flagged.differing_silver_columns <@ {{ ops_columns }}
@@ -291,26 +311,27 @@ found as (
     select
         {{ finding(
             'ticket_id_collision', 'duplicate', "'bronze.record_event'",
-            "'ticket ' || ticket_id || ' also comes from source ' || record_source || '; the first source keeps Silver'",
-            partition_key='partition_key', asset_id='asset_id', run_id='run_id'
+            "'record ' || record_key || ' also comes from source ' || record_source || '; the first source keeps Silver'",
+            record_kind='record_kind', partition_key='partition_key', asset_id='asset_id', run_id='run_id'
         ) }}
     from events
     where event_fate = 'collided'
     union all
     select
         {{ finding(
-            'value_not_accepted', 'drift', "'silver.ticket_fact'",
-            "'ticket ' || ticket_id || ': ' || column_names",
-            partition_key='partition_key', asset_id='asset_id', run_id='run_id'
+            'value_not_accepted', 'drift', silver_name,
+            "'record ' || record_key || ': ' || column_names",
+            record_kind='record_kind', partition_key='partition_key', asset_id='asset_id', run_id='run_id'
         ) }}
     from misvalued
     union all
     -- Also where one side lacks the whole day.
     select
         {{ finding(
-            'ticket_count_differs', 'gap', "'silver.ticket_fact'",
+            'ticket_count_differs', 'gap', silver_name.replace('record_kind', "split_part(group_text, ' ', 1)"),
             "'got ' || b_row_count || ' rows, expected ' || a_row_count",
-            partition_key="nullif(group_text, 'null')::date", extent="'equation'"
+            record_kind="split_part(group_text, ' ', 1)",
+            partition_key="nullif(split_part(group_text, ' ', 2), '')::date", extent="'equation'"
         ) }}
     from counts_that_differ
     union all

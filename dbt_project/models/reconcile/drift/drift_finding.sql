@@ -34,6 +34,15 @@ asset_partitions as (
 
 ),
 
+assets as (
+
+    select
+        asset_id,
+        record_kind
+    from {{ ref('reconcile_asset') }}
+
+),
+
 manifest_assets as (
 
     select * from {{ source('ops', 'manifest_asset') }}
@@ -44,13 +53,14 @@ manifest_assets as (
 feature_days as (
 
     select
+        record_kind,
         partition_key,
         check_name,
         measure,
-        sum(ticket_count) as ticket_count
+        sum(record_count) as record_count
     from profiles
     where check_name <> 'volume'
-    group by partition_key, check_name, measure
+    group by record_kind, partition_key, check_name, measure
 
 ),
 
@@ -58,14 +68,14 @@ trailing_days as (
 
     select
         *,
-        coalesce(sum(ticket_count) over earlier, 0) as trailing_count,
+        coalesce(sum(record_count) over earlier, 0) as trailing_count,
         count(*) over earlier as trailing_day_count,
-        coalesce(sum(ticket_count) over earlier_weekday, 0) as weekday_count
+        coalesce(sum(record_count) over earlier_weekday, 0) as weekday_count
     from feature_days
     window
-        earlier as (partition by check_name, measure order by partition_key asc {{ trailing }}),
+        earlier as (partition by record_kind, check_name, measure order by partition_key asc {{ trailing }}),
         earlier_weekday as (
-            partition by check_name, measure, extract(isodow from partition_key)
+            partition by record_kind, check_name, measure, extract(isodow from partition_key)
             order by partition_key asc {{ trailing }}
         )
 
@@ -74,6 +84,7 @@ trailing_days as (
 feature_values as (
 
     select distinct
+        record_kind,
         check_name,
         measure,
         observed_value
@@ -85,36 +96,40 @@ feature_values as (
 counted as (
 
     select
+        measured_day.record_kind,
         measured_day.partition_key,
         measured_day.check_name,
         measured_day.measure,
-        measured_day.ticket_count,
+        measured_day.record_count,
         measured_day.trailing_count,
         measured_day.trailing_day_count,
         measured_day.weekday_count,
         feature_values.observed_value,
-        coalesce(profiles.ticket_count, 0) as value_count,
-        coalesce(sum(profiles.ticket_count) over earlier, 0) as trailing_value_count,
-        coalesce(sum(profiles.ticket_count) over earlier_weekday, 0) as weekday_value_count
+        coalesce(profiles.record_count, 0) as value_count,
+        coalesce(sum(profiles.record_count) over earlier, 0) as trailing_value_count,
+        coalesce(sum(profiles.record_count) over earlier_weekday, 0) as weekday_value_count
     from trailing_days as measured_day
     inner join feature_values
         on
-            measured_day.check_name = feature_values.check_name
+            measured_day.record_kind = feature_values.record_kind
+            and measured_day.check_name = feature_values.check_name
             and measured_day.measure = feature_values.measure
     left join profiles
         on
-            measured_day.partition_key = profiles.partition_key
+            measured_day.record_kind = profiles.record_kind
+            and measured_day.partition_key = profiles.partition_key
             and measured_day.check_name = profiles.check_name
             and measured_day.measure = profiles.measure
             and feature_values.observed_value = profiles.observed_value
     window
         earlier as (
-            partition by measured_day.check_name, measured_day.measure, feature_values.observed_value
+            partition by
+                measured_day.record_kind, measured_day.check_name, measured_day.measure, feature_values.observed_value
             order by measured_day.partition_key asc {{ trailing }}
         ),
         earlier_weekday as (
             partition by
-                measured_day.check_name, measured_day.measure, feature_values.observed_value,
+                measured_day.record_kind, measured_day.check_name, measured_day.measure, feature_values.observed_value,
                 extract(isodow from measured_day.partition_key)
             order by measured_day.partition_key asc {{ trailing }}
         )
@@ -126,7 +141,7 @@ shares as (
 
     select
         *,
-        (value_count + 0.5) / (ticket_count + 0.5 * count(*) over feature) as smooth_share,
+        (value_count + 0.5) / (record_count + 0.5 * count(*) over feature) as smooth_share,
         (trailing_value_count + 0.5)
         / (trailing_count + 0.5 * count(*) over feature) as smooth_trailing_share,
         (weekday_value_count + 0.5)
@@ -134,11 +149,11 @@ shares as (
         count(*) over feature - 1 as freedom
     from counted
     where
-        ticket_count >= {{ limits.min_tickets }}
+        record_count >= {{ limits.min_tickets }}
         and trailing_count >= {{ limits.min_tickets }}
         and trailing_day_count >= {{ limits.min_trailing_partitions }}
         and value_count + trailing_value_count > 0
-    window feature as (partition by partition_key, check_name, measure)
+    window feature as (partition by record_kind, partition_key, check_name, measure)
 
 ),
 
@@ -160,7 +175,7 @@ indexes as (
             3
         ) as chance
     from shares
-    window feature as (partition by partition_key, check_name, measure)
+    window feature as (partition by record_kind, partition_key, check_name, measure)
 
 ),
 
@@ -169,10 +184,10 @@ limited as (
     select
         *,
         greatest(
-            {{ limits.stability_index }}, chance * (1.0 / ticket_count + 1.0 / trailing_count)
+            {{ limits.stability_index }}, chance * (1.0 / record_count + 1.0 / trailing_count)
         ) as threshold,
         greatest(
-            {{ limits.stability_index }}, chance * (1.0 / ticket_count + 1.0 / nullif(weekday_count, 0))
+            {{ limits.stability_index }}, chance * (1.0 / record_count + 1.0 / nullif(weekday_count, 0))
         ) as weekday_threshold
     from indexes
 
@@ -192,53 +207,58 @@ candidates as (
 earlier_shares as (
 
     select
+        candidates.record_kind,
         candidates.partition_key,
         candidates.check_name,
         candidates.measure,
         feature_days.partition_key as earlier_partition_key,
         candidates.smooth_trailing_share,
-        (coalesce(profiles.ticket_count, 0) + 0.5)
-        / (feature_days.ticket_count + 0.5 * (candidates.freedom + 1)) as smooth_share
+        (coalesce(profiles.record_count, 0) + 0.5)
+        / (feature_days.record_count + 0.5 * (candidates.freedom + 1)) as smooth_share
     from candidates
     inner join feature_days
         on
-            candidates.check_name = feature_days.check_name
+            candidates.record_kind = feature_days.record_kind
+            and candidates.check_name = feature_days.check_name
             and candidates.measure = feature_days.measure
             and candidates.partition_key > feature_days.partition_key
             and candidates.partition_key <= feature_days.partition_key + {{ limits.trailing_days }}
     left join profiles
         on
-            feature_days.partition_key = profiles.partition_key
+            feature_days.record_kind = profiles.record_kind
+            and feature_days.partition_key = profiles.partition_key
             and candidates.check_name = profiles.check_name
             and candidates.measure = profiles.measure
             and candidates.observed_value = profiles.observed_value
-    where feature_days.ticket_count >= {{ limits.min_tickets }}
+    where feature_days.record_count >= {{ limits.min_tickets }}
 
 ),
 
 earlier_indexes as (
 
     select
+        record_kind,
         partition_key,
         check_name,
         measure,
         earlier_partition_key,
         sum((smooth_share - smooth_trailing_share) * ln(smooth_share / smooth_trailing_share)) as score
     from earlier_shares
-    group by partition_key, check_name, measure, earlier_partition_key
+    group by record_kind, partition_key, check_name, measure, earlier_partition_key
 
 ),
 
 usual as (
 
     select
+        record_kind,
         partition_key,
         check_name,
         measure,
         {{ limits.usual_factor }}
         * percentile_cont({{ limits.usual_quantile }}) within group (order by score)::numeric as threshold
     from earlier_indexes
-    group by partition_key, check_name, measure
+    group by record_kind, partition_key, check_name, measure
     having count(*) >= {{ limits.min_trailing_partitions }}
 
 ),
@@ -246,26 +266,29 @@ usual as (
 -- The value that moved most stands for the feature.
 shifted as (
 
-    select distinct on (candidates.partition_key, candidates.check_name, candidates.measure)
+    select distinct on (candidates.record_kind, candidates.partition_key, candidates.check_name, candidates.measure)
+        candidates.record_kind,
         candidates.partition_key,
         candidates.check_name,
         candidates.measure,
         candidates.observed_value,
-        candidates.value_count / candidates.ticket_count as measured_value,
+        candidates.value_count / candidates.record_count as measured_value,
         candidates.trailing_value_count / candidates.trailing_count as trailing_value,
         candidates.score,
         greatest(candidates.threshold, usual.threshold) as threshold,
-        candidates.ticket_count,
+        candidates.record_count,
         candidates.trailing_count,
         candidates.trailing_day_count
     from candidates
     left join usual
         on
-            candidates.partition_key = usual.partition_key
+            candidates.record_kind = usual.record_kind
+            and candidates.partition_key = usual.partition_key
             and candidates.check_name = usual.check_name
             and candidates.measure = usual.measure
     where candidates.score > coalesce(usual.threshold, 0)
     order by
+        candidates.record_kind asc,
         candidates.partition_key asc,
         candidates.check_name asc,
         candidates.measure asc,
@@ -279,22 +302,27 @@ shifted as (
 volumes as (
 
     select
+        record_kind,
         partition_key,
-        max(ticket_count) filter (where measure = 'tickets') as ticket_count,
-        max(ticket_count) filter (where measure = 'closing tickets') as closing_count
+        max(record_count) filter (where measure = 'tickets') as record_count,
+        max(record_count) filter (where measure = 'closing tickets') as closing_count
     from profiles
     where check_name = 'volume'
-    group by partition_key
+    group by record_kind, partition_key
 
 ),
 
 -- Days with tickets, and days without any that had some a week or more before.
 calendar as (
 
-    select partition_key
+    select
+        record_kind,
+        partition_key
     from volumes
     union
-    select volumes.partition_key + 7 * weeks.weeks_ago as partition_key
+    select
+        volumes.record_kind,
+        volumes.partition_key + 7 * weeks.weeks_ago as partition_key
     from volumes
     cross join generate_series(1, 4) as weeks (weeks_ago)
 
@@ -302,8 +330,11 @@ calendar as (
 
 first_day as (
 
-    select min(partition_key) as partition_key
+    select
+        record_kind,
+        min(partition_key) as partition_key
     from volumes
+    group by record_kind
 
 ),
 
@@ -311,15 +342,19 @@ first_day as (
 expected as (
 
     select
+        calendar.record_kind,
         calendar.partition_key,
         count(*) as week_count,
-        percentile_cont(0.5) within group (order by coalesce(earlier.ticket_count, 0)) as expected_count
+        percentile_cont(0.5) within group (order by coalesce(earlier.record_count, 0)) as expected_count
     from calendar
-    cross join first_day
+    inner join first_day on calendar.record_kind = first_day.record_kind
     cross join generate_series(1, 4) as weeks (weeks_ago)
-    left join volumes as earlier on calendar.partition_key - 7 * weeks.weeks_ago = earlier.partition_key
+    left join volumes as earlier
+        on
+            calendar.record_kind = earlier.record_kind
+            and calendar.partition_key - 7 * weeks.weeks_ago = earlier.partition_key
     where calendar.partition_key - 7 * weeks.weeks_ago >= first_day.partition_key
-    group by calendar.partition_key
+    group by calendar.record_kind, calendar.partition_key
 
 ),
 
@@ -327,21 +362,26 @@ expected as (
 judged_days as (
 
     select
+        expected.record_kind,
         expected.partition_key,
         expected.expected_count,
         expected.week_count,
-        coalesce(volumes.ticket_count, 0) as ticket_count,
+        coalesce(volumes.record_count, 0) as record_count,
         coalesce(volumes.closing_count > 0, false)
         or exists (
             select 1
             from volumes as later
             where
-                later.partition_key > expected.partition_key
+                later.record_kind = expected.record_kind
+                and later.partition_key > expected.partition_key
                 and later.partition_key <= expected.partition_key + 7
-                and later.ticket_count >= {{ limits.thin_share }} * expected.expected_count
+                and later.record_count >= {{ limits.thin_share }} * expected.expected_count
         ) as is_over
     from expected
-    left join volumes on expected.partition_key = volumes.partition_key
+    left join volumes
+        on
+            expected.record_kind = volumes.record_kind
+            and expected.partition_key = volumes.partition_key
     where
         expected.week_count >= {{ limits.min_weeks }}
         and expected.expected_count >= {{ limits.min_expected_tickets }}
@@ -352,23 +392,26 @@ judged_days as (
 low_days as (
 
     select
+        record_kind,
         partition_key,
-        case when ticket_count = 0 then 'drift_missing_day' else 'drift_thin_day' end as check_name,
-        ticket_count,
+        case when record_count = 0 then 'drift_missing_day' else 'drift_thin_day' end as check_name,
+        record_count,
         expected_count,
         week_count
     from judged_days
     where
         is_over
-        and ticket_count < {{ limits.thin_share }} * expected_count
-        and ticket_count < expected_count - {{ limits.chance_z }} * sqrt(expected_count)
+        and record_count < {{ limits.thin_share }} * expected_count
+        and record_count < expected_count - {{ limits.chance_z }} * sqrt(expected_count)
         and (
-            ticket_count > 0
+            record_count > 0
             or not exists (
                 select 1
                 from asset_partitions
+                inner join assets on asset_partitions.asset_id = assets.asset_id
                 where
-                    asset_partitions.partition_key = judged_days.partition_key
+                    assets.record_kind = judged_days.record_kind
+                    and asset_partitions.partition_key = judged_days.partition_key
                     and asset_partitions.record_line_count > 0
             )
         )
@@ -391,11 +434,13 @@ repeated_rejects as (
 
     select
         rejects.*,
+        assets.record_kind,
         file_names.source_id,
         asset_indexes.line_count as asset_line_count,
         rejects.line_count / nullif(asset_indexes.line_count, 0)::numeric as line_share
     from rejects
     inner join asset_indexes on rejects.asset_id = asset_indexes.asset_id
+    inner join assets on rejects.asset_id = assets.asset_id
     left join file_names on rejects.asset_id = file_names.asset_id
     where
         rejects.line_count >= {{ limits.min_rejected_lines }}
@@ -406,6 +451,7 @@ repeated_rejects as (
 final as (
 
     select
+        record_kind,
         partition_key,
         null::integer as asset_id,
         check_name,
@@ -415,26 +461,28 @@ final as (
         round(score, 4) as score,
         round(threshold, 4) as threshold,
         measure || ': ' || observed_value || ' is ' || round(100 * measured_value, 1) || ' % of '
-        || ticket_count || ' tickets, was ' || round(100 * trailing_value, 1) || ' % of '
+        || record_count || ' tickets, was ' || round(100 * trailing_value, 1) || ' % of '
         || trailing_count || ' on ' || trailing_day_count || ' days before; stability index '
         || round(score, 2) || ', allowed ' || round(threshold, 2) as detail
     from shifted
     union all
     select
+        record_kind,
         partition_key,
         null as asset_id,
         check_name,
         'tickets' as measure,
-        ticket_count as measured_value,
+        record_count as measured_value,
         round(expected_count::numeric, 1) as trailing_value,
-        round(ticket_count / expected_count::numeric, 4) as score,
+        round(record_count / expected_count::numeric, 4) as score,
         {{ limits.thin_share }} as threshold,
-        case ticket_count when 0 then 'no ticket' when 1 then '1 ticket' else ticket_count || ' tickets' end
+        case record_count when 0 then 'no ticket' when 1 then '1 ticket' else record_count || ' tickets' end
         || ', expected about ' || round(expected_count) || ' (same weekday, ' || week_count
         || ' weeks before); fewer than ' || round(100 * {{ limits.thin_share }}) || ' % is thin' as detail
     from low_days
     union all
     select
+        record_kind,
         partition_key,
         asset_id,
         check_name,

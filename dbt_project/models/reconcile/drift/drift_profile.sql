@@ -4,7 +4,7 @@
         pre_hook=[
             "{{ set_reconcile_session() }}",
             "{{ find_touched_partitions() }}",
-            "{{ delete_unproved('partition_key', 'touched_partition') }}",
+            "{{ delete_unproved('(record_kind, partition_key)', 'touched_partition', 'record_kind, scope.partition_key') }}",
         ],
         post_hook="analyze {{ this }}",
     )
@@ -12,8 +12,7 @@
 {#- Read by the hook. -#}
 {%- do ref('scope_load') -%}
 {%- do ref('scope_asset') -%}
-{%- do ref('scope_ticket') -%}
-{%- set features = drift_features('ticket_v1') -%}
+{%- do ref('scope_record') -%}
 {%- set sampled_tickets = var('drift')['sampled_tickets'] -%}
 
 with
@@ -21,8 +20,9 @@ with
 events as (
 
     select
+        record_kind,
         partition_key,
-        ticket_id,
+        record_key,
         event_id,
         event_fate,
         version_at,
@@ -30,8 +30,15 @@ events as (
     from {{ ref('reconcile_event') }}
     where
         event_id is not null
+        and record_kind in ('{{ watched_kinds() | join("', '") }}')
     {%- if is_incremental() %}
         and partition_key = any(array(select touched_partition.partition_key from touched_partition))
+        and (record_kind, partition_key) in (
+            select
+                touched_partition.record_kind,
+                touched_partition.partition_key
+            from touched_partition
+        )
     {%- endif %}
 
 ),
@@ -56,12 +63,13 @@ openings as (
 numbered as (
 
     select
+        record_kind,
         partition_key,
         event_id,
         dlt_load_id,
         row_number() over (
-            partition by partition_key
-            order by hashtextextended(ticket_id, 0) asc, ticket_id asc
+            partition by record_kind, partition_key
+            order by hashtextextended(record_key, 0) asc, record_key asc
         ) as place
     from openings
 
@@ -78,9 +86,10 @@ raw_events as not materialized (
 sampled as (
 
     select
+        numbered.record_kind,
         numbered.partition_key,
-        raw_events.record_key as ticket_id,
-        raw_events.person_id as customer_id,
+        raw_events.record_key,
+        raw_events.person_id,
         raw_events.created_at,
         raw_events.updated_at,
         reconcile.jsonb_or_null(raw_events.raw_payload) as payload
@@ -96,23 +105,31 @@ sampled as (
 
 ),
 
-features (check_name, measure) as (
+features (record_kind, check_name, measure) as (
 
     values
-    {%- for field in features.mixes %}
-    ('drift_value_mix', '{{ field }}'),
+    {%- for kind in watched_kinds() %}
+    {%- set declared = declared_kinds()[kind] %}
+    {%- for field in drift_features(kind).mixes %}
+    ('{{ kind }}', 'drift_value_mix', '{{ field }}'),
     {%- endfor %}
-    {%- for field in features.optional_fields %}
-    ('drift_null_rate', '{{ field }}'),
+    {%- for field in drift_features(kind).optional_fields %}
+    ('{{ kind }}', 'drift_null_rate', '{{ field }}'),
     {%- endfor %}
-    ('drift_ticket_id_rule', 'ticket_id'),
-    ('drift_updated_at', 'updated_at')
+    {%- if declared.updated %}
+    ('{{ kind }}', 'drift_updated_at', '{{ field_of(kind, declared.updated) }}'),
+    {%- endif %}
+    ('{{ kind }}', 'drift_ticket_id_rule', '{{ field_of(kind, declared.key) }}'){{ "," if not loop.last }}
+    {%- else %}
+    (null, null, null)
+    {%- endfor %}
 
 ),
 
 featured as (
 
     select
+        sampled.record_kind,
         sampled.partition_key,
         features.check_name,
         features.measure,
@@ -121,7 +138,7 @@ featured as (
             when 'drift_null_rate'
                 then case when sampled.payload ->> features.measure is null then 'null' else 'given' end
             when 'drift_ticket_id_rule'
-                then {{ ticket_id_shape('sampled.ticket_id', "to_char(sampled.partition_key, 'YYYYMMDD')") }}
+                then {{ key_shape('sampled.record_key', "to_char(sampled.partition_key, 'YYYYMMDD')") }}
             when 'drift_updated_at'
                 then case
                     when sampled.updated_at < sampled.created_at then 'before created_at'
@@ -130,36 +147,39 @@ featured as (
                 end
         end as observed_value
     from sampled
-    cross join features
+    inner join features on sampled.record_kind = features.record_kind
     where sampled.payload is not null
 
 ),
 
--- No name of a customer is kept: how many tickets the most frequent one has.
-largest_customers as (
+-- No name of a person is kept: how many records the most frequent one has.
+largest_persons as (
 
     select
+        record_kind,
         partition_key,
-        max(ticket_count) as ticket_count,
-        sum(ticket_count)::bigint as all_count
+        max(record_count) as record_count,
+        sum(record_count)::bigint as all_count
     from (
         select
+            record_kind,
             partition_key,
-            customer_id,
-            count(*) as ticket_count
+            person_id,
+            count(*) as record_count
         from sampled
-        group by partition_key, customer_id
-    ) as by_customer
-    group by partition_key
+        group by record_kind, partition_key, person_id
+    ) as by_person
+    group by record_kind, partition_key
 
 ),
 
--- Tickets of the afternoon that landed after the day had ended say that an export of the whole day was read.
+-- Records of the afternoon that landed after the day had ended say that an export of the whole day was read.
 volumes as (
 
     select
+        numbered.record_kind,
         numbered.partition_key,
-        count(*) as ticket_count,
+        count(*) as record_count,
         count(*) filter (
             where
             raw_events.created_at >= (numbered.partition_key + time '12:00') at time zone 'UTC'
@@ -171,52 +191,62 @@ volumes as (
     {%- if is_incremental() %}
     where raw_events.event_id = any(array(select numbered.event_id from numbered))
     {%- endif %}
-    group by numbered.partition_key
+    group by numbered.record_kind, numbered.partition_key
 
 ),
 
 final as (
 
     select
+        record_kind,
         partition_key,
         check_name,
         measure,
         observed_value,
-        count(*) as ticket_count
+        count(*) as record_count
     from featured
     where observed_value is not null
-    group by partition_key, check_name, measure, observed_value
+    group by record_kind, partition_key, check_name, measure, observed_value
+    {%- for kind in watched_kinds() if declared_kinds()[kind].person %}
+    {%- set field = field_of(kind, declared_kinds()[kind].person) %}
     union all
     select
+        record_kind,
         partition_key,
         'drift_customer_share' as check_name,
-        'customer_id' as measure,
+        '{{ field }}' as measure,
         'the most frequent' as observed_value,
-        ticket_count
-    from largest_customers
+        record_count
+    from largest_persons
+    where record_kind = '{{ kind }}'
     union all
     select
+        record_kind,
         partition_key,
         'drift_customer_share' as check_name,
-        'customer_id' as measure,
+        '{{ field }}' as measure,
         'any other' as observed_value,
-        all_count - ticket_count as ticket_count
-    from largest_customers
+        all_count - record_count as record_count
+    from largest_persons
+    where record_kind = '{{ kind }}'
+    {%- endfor %}
     union all
     select
+        record_kind,
         partition_key,
         'volume' as check_name,
         'tickets' as measure,
         null as observed_value,
-        ticket_count
+        record_count
     from volumes
     union all
     select
+        record_kind,
         partition_key,
         'volume' as check_name,
         'closing tickets' as measure,
         null as observed_value,
-        closing_count as ticket_count
+        closing_count as record_count
     from volumes
 
 )

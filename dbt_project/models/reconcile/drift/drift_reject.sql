@@ -8,7 +8,7 @@
     )
 }}
 {%- set scope_asset = ref('scope_asset') -%}
-{%- set mixes = drift_features('ticket_v1').mixes %}
+
 
 with
 
@@ -17,6 +17,7 @@ rejects as (
     select
         asset_id,
         line_number,
+        record_kind,
         partition_key,
         message,
         -- Only ASCII is looked for, and a damaged text must hide nothing.
@@ -29,13 +30,18 @@ rejects as (
 ),
 
 -- Which field the contract complained about.
-complaints (check_name, measure, complaint) as (
+complaints (record_kind, check_name, measure, complaint, is_key) as (
 
     values
-    {%- for field in mixes %}
-    ('drift_unknown_value', '{{ field }}', '$.{{ field }}: expected one of'),
+    {%- for kind in watched_kinds() %}
+    {%- set key = field_of(kind, declared_kinds()[kind].key) %}
+    {%- for field in drift_features(kind).mixes %}
+    ('{{ kind }}', 'drift_unknown_value', '{{ field }}', '$.{{ field }}: expected one of', false),
     {%- endfor %}
-    ('drift_ticket_id_rule', 'ticket_id', '$.ticket_id: expected pattern')
+    ('{{ kind }}', 'drift_ticket_id_rule', '{{ key }}', '$.{{ key }}: expected pattern', true){{ "," if not loop.last }}
+    {%- else %}
+    (null, null, null, null, false)
+    {%- endfor %}
 
 ),
 
@@ -48,11 +54,15 @@ found as (
         rejects.partition_key,
         complaints.check_name,
         complaints.measure,
+        complaints.is_key,
         substring(
             rejects.line_text from '"' || complaints.measure || '"[ \t]*:[ \t]*"([^"\\]{1,64})"'
         ) as observed_value
     from rejects
-    inner join complaints on position(complaints.complaint in rejects.message) > 0
+    inner join complaints
+        on
+            rejects.record_kind = complaints.record_kind
+            and position(complaints.complaint in rejects.message) > 0
 
 ),
 
@@ -64,8 +74,9 @@ unknown_values as (
         partition_key,
         check_name,
         measure,
+        is_key,
         case
-            when measure = 'ticket_id' then {{ ticket_id_shape('observed_value') }}
+            when is_key then {{ key_shape('observed_value') }}
             else observed_value
         end as observed_value
     from found
@@ -81,13 +92,13 @@ final as (
         check_name,
         measure,
         case
-            when measure = 'ticket_id' or observed_value ~ '^[A-Za-z][A-Za-z0-9_-]{0,39}$' then observed_value
+            when is_key or observed_value ~ '^[A-Za-z][A-Za-z0-9_-]{0,39}$' then observed_value
             else '(withheld, ' || length(observed_value) || ' characters)'
         end as observed_value,
         mode() within group (order by partition_key) as partition_key,
         count(*) as line_count
     from unknown_values
-    group by asset_id, check_name, measure, observed_value
+    group by asset_id, check_name, measure, is_key, observed_value
 
 )
 

@@ -50,7 +50,9 @@ named_runs as (
         _dlt_load_id as load_id,
         'record_event' as table_name,
         min(run_id::text) as first_run_id,
-        max(run_id::text) as last_run_id
+        max(run_id::text) as last_run_id,
+        min(record_kind) as first_record_kind,
+        max(record_kind) as last_record_kind
     from events
     group by _dlt_load_id
     union all
@@ -58,7 +60,9 @@ named_runs as (
         _dlt_load_id as load_id,
         'rejected_record' as table_name,
         min(run_id::text) as first_run_id,
-        max(run_id::text) as last_run_id
+        max(run_id::text) as last_run_id,
+        null::text as first_record_kind,
+        null::text as last_record_kind
     from rejects
     group by _dlt_load_id
 
@@ -72,7 +76,9 @@ final as (
         load_content.row_count,
         load_content.row_digest,
         named_runs.first_run_id,
-        named_runs.last_run_id
+        named_runs.last_run_id,
+        named_runs.first_record_kind,
+        named_runs.last_record_kind
     from load_content
     left join named_runs
         on

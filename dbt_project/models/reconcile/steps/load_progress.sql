@@ -1,7 +1,7 @@
 {{ config(materialized='view') }}
 
-{#- Selected by ticket_fact+, and built after it. -#}
-{%- do ref('ticket_fact') -%}
+{#- Selected by a model of Silver and what follows, and built after all of them. -#}
+{%- do built_kinds() -%}
 
 with
 

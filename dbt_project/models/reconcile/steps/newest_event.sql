@@ -1,15 +1,15 @@
 {{
     config(
         materialized='incremental',
-        unique_key='customer_id',
+        unique_key='person_id',
         pre_hook=[
             "{{ set_reconcile_session() }}",
             "{{ find_newest_candidates() }}",
-            "{{ delete_unproved('customer_id', 'newest_candidate') }}",
+            "{{ delete_unproved('person_id', 'newest_candidate') }}",
         ],
     )
 }}
-{%- set scope_ticket = ref('scope_ticket') %}
+{%- set scope_record = ref('scope_record') %}
 
 with
 
@@ -23,7 +23,7 @@ claims as (
 
     select * from {{ ref('event_claim') }}
     {%- if is_incremental() %}
-    where ticket_id = any(array(select newest_candidate.ticket_id from newest_candidate))
+    where record_key = any(array(select newest_candidate.record_key from newest_candidate))
     {%- endif %}
 
 ),
@@ -46,30 +46,30 @@ candidates as (
     {%- else %}
 
     select
-        customer_id,
+        person_id,
         event_id,
-        ticket_id,
+        record_key,
         version_at,
         version_sequence,
         version_line_number
     from events
-    where event_id is not null and event_fate not in ('pending', 'retired', 'collided')
+    where record_kind = 'ticket_v1' and event_id is not null and event_fate not in ('pending', 'retired', 'collided')
     {%- endif %}
 
 ),
 
 newest_events as (
 
-    select distinct on (customer_id)
-        customer_id,
+    select distinct on (person_id)
+        person_id,
         event_id,
-        ticket_id,
+        record_key,
         version_at,
         version_sequence,
         version_line_number
     from candidates
     order by
-        customer_id asc,
+        person_id asc,
         version_at desc,
         version_sequence desc,
         version_line_number desc,
@@ -80,18 +80,18 @@ newest_events as (
 final as (
 
     select
-        newest_events.customer_id,
+        newest_events.person_id,
         newest_events.event_id,
-        newest_events.ticket_id,
+        newest_events.record_key,
         newest_events.version_at,
         newest_events.version_sequence,
         newest_events.version_line_number,
         encode(raw_events.record_fingerprint, 'hex') as record_fingerprint,
-        claims.org_id,
-        claims.sla_tier,
+        reconcile.jsonb_or_null(raw_events.raw_payload) ->> 'org_id' as org_id,
+        reconcile.jsonb_or_null(raw_events.raw_payload) ->> 'sla_tier' as sla_tier,
         claims.asset_id,
         claims.line_number,
-        claims.ingest_batch_id,
+        claims.envelope_values[1] as ingest_batch_id,
         claims.run_id,
         claims.dlt_load_id,
         claims.partition_key
@@ -99,7 +99,7 @@ final as (
     inner join claims
         on
             newest_events.event_id = claims.event_id
-            and newest_events.ticket_id = claims.ticket_id
+            and newest_events.record_key = claims.record_key
     inner join raw_events on newest_events.event_id = raw_events.event_id
 
 )

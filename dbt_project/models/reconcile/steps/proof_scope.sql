@@ -1,6 +1,5 @@
 {#- Frozen before anything of reconcile reads Silver; what changes later is for the next proof. -#}
-{%- do ref('ticket_fact') -%}
-{%- do ref('customer_dim') -%}
+{%- do built_kinds() -%}
 {{ config(pre_hook="{{ set_reconcile_session() }}", post_hook="{{ sign_scope() }}") }}
 
 with

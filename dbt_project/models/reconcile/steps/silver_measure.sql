@@ -2,22 +2,21 @@
 
 with
 
-tickets as (
+silver_rows as (
 
-    select * from {{ ref('ticket_fact') }}
+    {{ silver_rows() | indent(4) }}
 
 ),
 
 final as (
 
     select
+        record_kind,
         partition_key,
         count(*) as row_count,
-        sum(
-            {{ ticket_digest('', 'partition_key', 'is_open', 'warning_codes', 'record_fingerprint') }}
-        ) as content_digest
-    from tickets
-    group by partition_key
+        sum(content_digest) as content_digest
+    from silver_rows
+    group by record_kind, partition_key
 
 )
 

@@ -1,5 +1,6 @@
-{#- The query behind ticket_version. `tickets`: a relation with a column ticket_id; only these tickets then. -#}
-{% macro ticket_versions(tickets=none) -%}
+{#- A query of a kind's versions, ranked: one row per event that Silver is built from. `keys`: a query of one column, the
+    keys of records; only these records then. -#}
+{% macro record_versions(kind, keys=none) -%}
 with
 
 -- Read where they lie, not through the staging views: what the ledgers froze is visible, and what became visible
@@ -8,17 +9,17 @@ events as (
 
     select
         event_id,
-        record_key as ticket_id,
-        person_id as customer_id,
+        record_key,
+        person_id,
         record_source,
         record_fingerprint,
         created_at,
         coalesce(updated_at, created_at) as version_at,
         _dlt_load_id
-    from {{ source('bronze', 'raw_ticket_event') }}
-    {%- if tickets is not none %}
-    where record_key in (select stale.ticket_id from {{ tickets }} as stale)
-    offset 0 -- a fence: a few tickets are found by ticket_id, not by going through every load
+    from {{ source('bronze', declared_kinds()[kind].bronze) }}
+    {%- if keys is not none %}
+    where record_key in {{ keys }}
+    offset 0 -- a fence: a few records are found by their key, not by going through every load
     {%- endif %}
 
 ),
@@ -32,12 +33,14 @@ lines as (
 built_loads as (
 
     select * from {{ source('silver_ledger', 'built_load') }}
+    where record_kind = '{{ kind }}'
 
 ),
 
 built_assets as (
 
     select * from {{ source('silver_ledger', 'built_asset') }}
+    where record_kind = '{{ kind }}'
 
 ),
 
@@ -58,7 +61,7 @@ deliveries as (
         built_assets.sequence,
         lines.line_number
     from lines
-    {%- if tickets is not none %}
+    {%- if keys is not none %}
     inner join landed
         on lines.event_id = landed.event_id
     {%- endif %}
@@ -77,8 +80,8 @@ delivered as (
 
     select
         landed.event_id,
-        landed.ticket_id,
-        landed.customer_id,
+        landed.record_key,
+        landed.person_id,
         landed.record_source,
         landed.record_fingerprint,
         landed.created_at,
@@ -97,22 +100,22 @@ ranked as (
     select
         *,
         first_value(record_source) over (
-            partition by ticket_id
+            partition by record_key
             order by created_at asc, sequence asc, line_number asc, event_id asc
         ) as kept_record_source,
         row_number() over (
-            partition by ticket_id, record_source
+            partition by record_key, record_source
             order by version_at desc, sequence desc, line_number desc, event_id desc
         ) as version_rank,
-        count(*) over (partition by ticket_id, record_source) as version_count
+        count(*) over (partition by record_key, record_source) as version_count
     from delivered
 
 )
 
 select
     event_id,
-    ticket_id,
-    customer_id,
+    record_key,
+    person_id,
     record_source,
     record_fingerprint,
     created_at,

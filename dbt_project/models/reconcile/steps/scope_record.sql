@@ -17,22 +17,32 @@ changes as (
 
 ),
 
--- Tickets with a new event, a new or moved delivery, or a row of Silver that was written since; and those in
+-- Records with a new event, a new or moved delivery, or a row of Silver that was written since; and those in
 -- which the last proof found something.
 final as (
 
-    select ticket_id
+    select
+        record_kind,
+        record_key
     from fresh_event
     union
-    select ticket_id
+    select
+        record_kind,
+        record_key
     from moved_event
+    {%- for kind, declared in declared_kinds().items() %}
     union
-    select row_key as ticket_id
+    select
+        '{{ kind }}' as record_kind,
+        row_key as record_key
     from changes
-    where table_name = 'silver.ticket_fact'
+    where table_name = 'silver.{{ declared.silver }}'
+    {%- endfor %}
     {%- if is_proving_changes() %}
     union
-    select ticket_id
+    select
+        record_kind,
+        record_key
     from {{ source('last_build', 'reconcile_event') }}
     where {{ is_in_doubt() | indent(4) }}
     {%- endif %}

@@ -1,0 +1,119 @@
+{#- Kinds whose model of Silver is there: a build of another kind's model alone must not fail for the lack of one. While dbt
+    parses: all of them. -#}
+{% macro built_kinds() -%}
+    {%- set found = [] -%}
+    {%- for kind, declared in declared_kinds().items() -%}
+        {%- set model = ref(declared.silver) -%}
+        {%- for dimension in declared.dimensions -%}
+            {%- do ref(dimension) -%}
+        {%- endfor -%}
+        {%- if not execute or load_relation(model) is not none -%}
+            {%- do found.append(kind) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {{ return(found) }}
+{%- endmacro %}
+
+{#- Columns of Silver that say where a row came from: of every kind the same. -#}
+{% macro lineage_columns() -%}
+    {{ return([
+        'asset_id', 'source_fingerprint', 'line_number', 'manifest_id', 'batch_id', 'run_id', 'dlt_load_id'
+    ]) }}
+{%- endmacro %}
+
+{#- The rows of every kind's model of Silver, by the names that all kinds have, each with the digest of what it says.
+    `keys`: a query of one column; only rows of these keys then. -#}
+{% macro silver_rows(keys=none) -%}
+    {%- for kind in built_kinds() %}
+    {%- set declared = declared_kinds()[kind] %}
+    select
+        '{{ kind }}' as record_kind,
+        tableoid as silver_table,
+        ctid as silver_place,
+        {{ declared.key }} as record_key,
+        event_id,
+        partition_key,
+        version_count,
+        array[
+            {%- for item in envelope_fields(kind) %}
+            {{ item.column }}::text{{ "," if not loop.last }}
+            {%- endfor %}
+        ]::text[] as envelope_values,
+        {{ lineage_columns() | join(',\n        ') }},
+        {{ silver_digest(kind) }} as content_digest
+    from {{ ref(declared.silver) }}
+    {%- if keys is not none %}
+    where {{ declared.key }} = any(array{{ keys }})
+    {%- endif %}
+    {{ "union all" if not loop.last }}
+    {%- else %}
+    select
+        null::text as record_kind,
+        null::oid as silver_table,
+        null::tid as silver_place,
+        null::text as record_key,
+        null::uuid as event_id,
+        null::date as partition_key,
+        null::bigint as version_count,
+        null::text[] as envelope_values,
+        null::integer as asset_id,
+        null::text as source_fingerprint,
+        null::integer as line_number,
+        null::text as manifest_id,
+        null::text as batch_id,
+        null::uuid as run_id,
+        null::text as dlt_load_id,
+        null::bigint as content_digest
+    where false
+    {%- endfor %}
+{%- endmacro %}
+
+{#- Names of the columns in which a winner's row of Silver differs from what Bronze says of it, as an array: a query of
+    one row for each kind, of rows that are named by `confronted`, which is the alias of a row of reconcile_event's. -#}
+{% macro differing_silver_columns(kind) -%}
+    {%- set declared = declared_kinds()[kind] -%}
+    {%- set derived = derived_columns(kind) -%}
+    {%- set columns = (compared_fields(kind) | map(attribute='column') | list) + ['partition_key']
+        + (derived | map(attribute='column') | list) + ['version_count', 'warning_codes', 'record_fingerprint']
+        + (envelope_fields(kind) | map(attribute='column') | list) + lineage_columns() -%}
+            select
+                string_to_array(
+                    {{ differing_names('silver', 'bronze', columns) }}, ', '
+                ) as column_names
+            from (
+                select
+                    stated.*,
+                    {%- for column in derived %}
+                    {{ column.value }} as {{ column.column }},
+                    {%- endfor %}
+                    confronted.version_count
+                from (
+                    select
+                        {{ payload_values(kind, 'winner.payload', 'false') }},
+                        (confronted.created_at at time zone 'UTC')::date as partition_key,
+                        winner.warning_codes,
+                        encode(winner.record_fingerprint, 'hex') as record_fingerprint,
+                        {%- for item in envelope_fields(kind) %}
+                        confronted.envelope_values[{{ loop.index }}] as {{ item.column }},
+                        {%- endfor %}
+                        confronted.{{ lineage_columns() | join(', confronted.') }}
+                    from (
+                        select
+                            events.*,
+                            reconcile.jsonb_or_null(events.raw_payload) as payload
+                        from events
+                        where events.row_table = confronted.row_table and events.row_place = confronted.row_place
+                        limit all
+                    ) as winner
+                    limit all
+                ) as stated
+                limit all
+            ) as bronze
+            cross join (
+                select record_rows.*
+                from {{ ref(declared.silver) }} as record_rows
+                where record_rows.ctid = confronted.silver_place
+                limit all
+            ) as silver
+            where confronted.silver_state = 'different' and confronted.record_kind = '{{ kind }}'
+{%- endmacro %}
