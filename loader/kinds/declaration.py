@@ -47,8 +47,9 @@ class Roles:
 class Landing:
     """Where a kind's records go, and what they are: of a kind that is landed.
 
-    `bronze`, `silver`: names of its table and its model; `dimensions`: models that follow from that one. `fields` stand in the order in which Silver's digest of a row
-    takes them; `envelope`: those of the delivery, outside a record's fingerprint.
+    `bronze`, `silver`: names of its table and its model; `dimensions`: models that follow from that one. `fields` stand
+    in the order in which Silver's digest of a row takes them; `envelope`: those of the delivery, outside a record's
+    fingerprint.
     """
 
     bronze: str

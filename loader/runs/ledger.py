@@ -63,8 +63,9 @@ class Ledger:
             before(cursor)
             cursor.execute(
                 "insert into ops.ingest_run (run_id, attempt, trace_id, mode, status, stage, batch_id, manifest_ids,"
-                " declared_manifests, record_kind, ruleset_id, window_start, window_end, line_limit, refused_manifests, plan,"
-                " watermarks, writer_token, lock_pid, process_id, host, loader_version, git_sha)"
+                " declared_manifests, record_kind, ruleset_id, window_start, window_end, line_limit,"
+                " refused_manifests, plan, watermarks, writer_token, lock_pid, process_id, host, loader_version,"
+                " git_sha)"
                 " select %s, %s, %s, %s, 'running', 'started', %s, %s, %s,"
                 " (select contract_ref from ops.ruleset where ruleset_id = %s), %s, %s, %s, %s, %s, %s,"
                 " coalesce((select jsonb_object_agg(record_source, value_at) from ops.ingest_state"

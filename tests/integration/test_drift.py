@@ -344,7 +344,8 @@ def _judged(drifted: Drifted, measured: Iterable[Measured], **limits: Any) -> li
     rows(
         database,
         "insert into reconcile.drift_profile select measured.* from jsonb_to_recordset(%s) as measured"
-        " (record_kind text, partition_key date, check_name text, measure text, observed_value text, record_count bigint)",
+        " (record_kind text, partition_key date, check_name text, measure text, observed_value text,"
+        " record_count bigint)",
         json.dumps(profile),
     )
     variables = json.dumps({"drift": {**LIMITS, **limits}})

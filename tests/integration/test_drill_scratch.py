@@ -35,8 +35,9 @@ with scratch(settings, ()) as place:
         cursor.execute(
             "insert into ops.ruleset (ruleset_sha256, contract_ref, components) values (repeat('a', 64), 't', '{}');"
             "insert into ops.ingest_run (run_id, attempt, trace_id, mode, status, stage, batch_id, manifest_ids,"
-            " record_kind, ruleset_id, lock_pid, process_id, host, loader_version) select %s, 1, repeat('a', 32), 'ingest',"
-            " 'running', 'started', 'b', '{}', contract_ref, ruleset_id, 1, 1, 'h', 'v' from ops.ruleset", (str(run_id),))
+            " record_kind, ruleset_id, lock_pid, process_id, host, loader_version) select %s, 1, repeat('a', 32),"
+            " 'ingest', 'running', 'started', 'b', '{}', contract_ref, ruleset_id, 1, 1, 'h', 'v' from ops.ruleset",
+            (str(run_id),))
     work = working_root(settings) / f"{run_id.hex}_1"
     work.mkdir(parents=True)
     print(json.dumps([place.warehouse.dbname, str(place.folder), str(work)]), flush=True)

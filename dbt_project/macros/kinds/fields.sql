@@ -9,6 +9,13 @@
     {{ return(declared_kinds()[kind]['fields'] | selectattr('column', 'defined') | selectattr('envelope') | list) }}
 {%- endmacro %}
 
+{#- The columns of Silver that hold something of a delivery, of whatever kind. -#}
+{% macro envelope_columns() -%}
+    {{ return(
+        ruled_fields() | selectattr('column', 'defined') | selectattr('envelope') | map(attribute='column') | unique | list
+    ) }}
+{%- endmacro %}
+
 {#- What of a kind's records is watched for drift: names of fields whose shares of values are, and of those that may be
     absent. Nothing of a kind that watches no field's shares. -#}
 {% macro drift_features(kind) -%}

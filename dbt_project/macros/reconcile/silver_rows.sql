@@ -14,6 +14,13 @@
     {{ return(found) }}
 {%- endmacro %}
 
+{#- The name, with its schema, of the model of Silver of the kind that an SQL expression gives. -#}
+{% macro silver_name_of(record_kind) -%}
+case {{ record_kind }}
+    {%- for kind, declared in declared_kinds().items() %} when '{{ kind }}' then 'silver.{{ declared.silver }}'
+    {%- endfor %} end
+{%- endmacro %}
+
 {#- Columns of Silver that say where a row came from: of every kind the same. -#}
 {% macro lineage_columns() -%}
     {{ return([
@@ -69,7 +76,7 @@
 {%- endmacro %}
 
 {#- Names of the columns in which a winner's row of Silver differs from what Bronze says of it, as an array: a query of
-    one row for each kind, of rows that are named by `confronted`, which is the alias of a row of reconcile_event's. -#}
+    one row, or none, about the row `confronted` beside it, of reconcile_event. -#}
 {% macro differing_silver_columns(kind) -%}
     {%- set declared = declared_kinds()[kind] -%}
     {%- set derived = derived_columns(kind) -%}
@@ -101,8 +108,8 @@
                         select
                             events.*,
                             reconcile.jsonb_or_null(events.raw_payload) as payload
-                        from events
-                        where events.row_table = confronted.row_table and events.row_place = confronted.row_place
+                        from {{ source('bronze', 'record_event') }} as events
+                        where events.tableoid = confronted.row_table and events.ctid = confronted.row_place
                         limit all
                     ) as winner
                     limit all

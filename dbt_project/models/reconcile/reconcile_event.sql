@@ -30,16 +30,6 @@ claims as {{ 'materialized' if is_incremental() else 'not materialized' }} (
 
 ),
 
-events as (
-
-    select
-        tableoid as row_table,
-        ctid as row_place,
-        *
-    from {{ source('bronze', 'record_event') }}
-
-),
-
 silver_rows as {{ 'materialized' if is_incremental() else 'not materialized' }} (
 
     {{ silver_rows(scope_keys if is_incremental() else none) | indent(4) }}
@@ -433,20 +423,19 @@ named as (
 
     select
         confronted.*,
-        difference.column_names as differing_silver_columns
+        {{ 'difference.column_names' if kinds else 'null::text[]' }} as differing_silver_columns
     from confronted
+    {%- if kinds %}
     left join lateral (
         {%- for kind in kinds %}
         (
             {{ differing_silver_columns(kind) }}
         )
         {{ "union all" if not loop.last }}
-        {%- else %}
-        select null::text[] as column_names
-        where false
         {%- endfor %}
         limit all
     ) as difference on true
+    {%- endif %}
 
 ),
 

@@ -76,7 +76,8 @@ grouped as (
         min(detail) as detail
     from suspected
     group by
-        check_name, kind, table_name, record_kind, partition_key, asset_id, load_id, run_id, manifest_id, source_id, extent
+        check_name, kind, table_name, record_kind, partition_key, asset_id, load_id, run_id, manifest_id,
+        source_id, extent
 
 ),
 

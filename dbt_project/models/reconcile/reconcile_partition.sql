@@ -251,7 +251,7 @@ absent_counts as (
     from partitions
     inner join absent_assets
         on
-            coalesce(absent_assets.record_kind = partitions.record_kind, true)
+            coalesce(partitions.record_kind = absent_assets.record_kind, true)
             and partitions.partition_key >= coalesce(absent_assets.first_partition_key, '-infinity'::date)
             and partitions.partition_key <= coalesce(absent_assets.last_partition_key, 'infinity'::date)
     group by partitions.record_kind, partitions.partition_key

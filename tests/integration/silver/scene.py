@@ -56,8 +56,8 @@ class Scene:
             )
         self.execute(
             "insert into ops.ingest_run (run_id, attempt, trace_id, mode, status, stage, batch_id, manifest_ids,"
-            " record_kind, ruleset_id, writer_token, lock_pid, process_id, host, loader_version) values (%s, 1, %s, 'ingest',"
-            " 'running', 'started', 'batch-1', '{manifest-1}', 'ticket_v1', 1, %s, %s, 1, 'test', '0')",
+            " record_kind, ruleset_id, writer_token, lock_pid, process_id, host, loader_version) values (%s, 1, %s,"
+            " 'ingest', 'running', 'started', 'batch-1', '{manifest-1}', 'ticket_v1', 1, %s, %s, 1, 'test', '0')",
             self.run_id,
             "0" * 32,
             self.lock.token,
@@ -161,7 +161,8 @@ class Scene:
             self.history.rulesets[asset_id] = max(ruleset_id, self.history.rulesets.get(asset_id, 0))
         self.execute(
             "insert into ops.completed_load (load_id, table_name, record_kind, run_id, attempt, row_count, row_digest)"
-            " select %s, table_name, 'ticket_v1', %s, 1, 0, 0 from unnest('{record_event,asset_line}'::text[]) as table_name",
+            " select %s, table_name, 'ticket_v1', %s, 1, 0, 0"
+            " from unnest('{record_event,asset_line}'::text[]) as table_name",
             load_id,
             self.run_id,
         )

@@ -2,19 +2,12 @@
 {%- do built_kinds() -%}
 {#- Silver: each row of ticket_fact against its winner in Bronze, and the ledgers of what was built. -#}
 {#- Columns for which the payload is no witness: where Bronze is damaged, Silver's copy is the better one. -#}
-{%- set unwitnessed = ['version_count', 'warning_codes'] + lineage_columns() -%}
-{%- for kind in declared_kinds() -%}
-    {%- do unwitnessed.extend(envelope_fields(kind) | map(attribute='column')) -%}
-{%- endfor -%}
+{%- set unwitnessed = ['version_count', 'warning_codes'] + lineage_columns() + envelope_columns() -%}
 {#- Columns that Silver takes from the loader's own tables. -#}
 {%- set ops_columns = "array['source_fingerprint', 'manifest_id', 'batch_id']" -%}
 {%- set scope_record = ref('scope_record') -%}
 {%- set scope_keys = '(select scope_record.record_key from ' ~ scope_record ~ ' as scope_record)' -%}
-{#- The kind's model, as findings name it. -#}
-{%- set silver_name -%}
-case record_kind
-{%- for kind, declared in declared_kinds().items() %} when '{{ kind }}' then 'silver.{{ declared.silver }}'{% endfor %} end
-{%- endset %}
+{%- set silver_name = silver_name_of('record_kind') %}
 
 with
 
@@ -328,7 +321,7 @@ found as (
     -- Also where one side lacks the whole day.
     select
         {{ finding(
-            'ticket_count_differs', 'gap', silver_name.replace('record_kind', "split_part(group_text, ' ', 1)"),
+            'ticket_count_differs', 'gap', silver_name_of("split_part(group_text, ' ', 1)"),
             "'got ' || b_row_count || ' rows, expected ' || a_row_count",
             record_kind="split_part(group_text, ' ', 1)",
             partition_key="nullif(split_part(group_text, ' ', 2), '')::date", extent="'equation'"

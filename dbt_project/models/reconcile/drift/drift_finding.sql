@@ -124,12 +124,14 @@ counted as (
     window
         earlier as (
             partition by
-                measured_day.record_kind, measured_day.check_name, measured_day.measure, feature_values.observed_value
+                measured_day.record_kind, measured_day.check_name, measured_day.measure,
+                feature_values.observed_value
             order by measured_day.partition_key asc {{ trailing }}
         ),
         earlier_weekday as (
             partition by
-                measured_day.record_kind, measured_day.check_name, measured_day.measure, feature_values.observed_value,
+                measured_day.record_kind, measured_day.check_name, measured_day.measure,
+                feature_values.observed_value,
                 extract(isodow from measured_day.partition_key)
             order by measured_day.partition_key asc {{ trailing }}
         )
@@ -266,7 +268,9 @@ usual as (
 -- The value that moved most stands for the feature.
 shifted as (
 
-    select distinct on (candidates.record_kind, candidates.partition_key, candidates.check_name, candidates.measure)
+    select distinct on (
+        candidates.record_kind, candidates.partition_key, candidates.check_name, candidates.measure
+    )
         candidates.record_kind,
         candidates.partition_key,
         candidates.check_name,

@@ -38,7 +38,9 @@ complaints (record_kind, check_name, measure, complaint, is_key) as (
     {%- for field in drift_features(kind).mixes %}
     ('{{ kind }}', 'drift_unknown_value', '{{ field }}', '$.{{ field }}: expected one of', false),
     {%- endfor %}
-    ('{{ kind }}', 'drift_ticket_id_rule', '{{ key }}', '$.{{ key }}: expected pattern', true){{ "," if not loop.last }}
+    (
+        '{{ kind }}', 'drift_ticket_id_rule', '{{ key }}', '$.{{ key }}: expected pattern', true
+    ){{ "," if not loop.last }}
     {%- else %}
     (null, null, null, null, false)
     {%- endfor %}

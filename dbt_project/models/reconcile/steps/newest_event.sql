@@ -53,7 +53,10 @@ candidates as (
         version_sequence,
         version_line_number
     from events
-    where record_kind = 'ticket_v1' and event_id is not null and event_fate not in ('pending', 'retired', 'collided')
+    where
+        record_kind = 'ticket_v1'
+        and event_id is not null
+        and event_fate not in ('pending', 'retired', 'collided')
     {%- endif %}
 
 ),
