@@ -67,7 +67,7 @@ STATUS_CASE = CASES / "invalid" / "invalid_enum_value.status_case.json"
 @pytest.mark.parametrize(
     ("change", "place", "words"),
     [
-        (_replaced(MACRO, '"level":"public"', '"level":"internal"'), f"{MACRO}:7", "not what the declarations say"),
+        (_replaced(MACRO, '"level":"public"', '"level":"internal"'), f"{MACRO}:16", "not what the declarations say"),
         (_removed(MACRO), f"{MACRO}:1", "not what the declarations say"),
         (_replaced(TABLES, "raw_ticket_event", "tickets"), f"{TABLES}:2", "not what the declarations say"),
         (_replaced(SILVER, "- name: owner\n", "- name: owned\n"), str(SILVER), "owner: no such column, expected text"),
