@@ -248,7 +248,8 @@ own_days as (
 
 ),
 
--- The days of the rows that other checks name among those that are added up; those of the same table count first.
+-- The days of the rows that other checks name among those that are added up; those of the same table count first. Where
+-- they name none: of the assets that they name.
 located as (
 
     select distinct
@@ -262,7 +263,7 @@ located as (
             days.partition_key,
             rank() over (
                 partition by sums.finding_number
-                order by (rows_named.table_name = sums.table_name) desc
+                order by (rows_named.extent = 'row') desc, (rows_named.table_name = sums.table_name) desc
             ) as closeness
         from found as sums
         inner join members on sums.finding_number = members.finding_number
@@ -272,8 +273,21 @@ located as (
         where
             sums.extent <> 'row'
             and sums.partition_key is null
-            and rows_named.extent = 'row'
-            and (starts_with(rows_named.table_name, 'bronze.') or sums.extent = 'equation')
+            and (
+                (
+                    rows_named.extent = 'row'
+                    and (starts_with(rows_named.table_name, 'bronze.') or sums.extent = 'equation')
+                )
+                -- A load's sum that differs, and the sum of one asset that says in which of the load's.
+                or (
+                    sums.extent = 'sum'
+                    and sums.load_id is not null
+                    and rows_named.extent = 'sum'
+                    and rows_named.load_id is null
+                    and rows_named.asset_id is not null
+                    and rows_named.table_name = sums.table_name
+                )
+            )
     ) as ranked
     where ranked.closeness = 1
 
