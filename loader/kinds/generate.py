@@ -10,6 +10,36 @@ import orjson
 
 from loader.kinds.declaration import Field, Kind, Landing
 
+# Columns, and what each holds; none: the text of that name for dbt's documentation.
+_OF_EVENTS: Mapping[str, str | None] = {
+    "record_kind": None,
+    "event_id": None,
+    "record_fingerprint": None,
+    "record_source": None,
+    "record_key": None,
+    "person_id": None,
+    "created_at": None,
+    "updated_at": None,
+    "partition_key": None,
+    "raw_payload": "The record as canonical JSON text, without its envelope. May hold personal data.",
+    "envelope": "What of the record belongs to its first delivery, as JSON.",
+    "warning_codes": None,
+    "asset_id": "\"{{ doc('first_asset_id') }}\"",
+    "line_number": "\"{{ doc('first_line_number') }}\"",
+    "run_id": None,
+    "_dlt_load_id": None,
+}
+_OF_VERSIONS: Mapping[str, str | None] = {
+    "event_id": None,
+    "record_key": None,
+    "person_id": None,
+    "version_at": None,
+    "sequence": "Sequence of the asset that delivers the event first in upstream's order.",
+    "line_number": "Line in that asset, the smallest if there are several.",
+    "version_count": "Versions of the record from this record source.",
+    "is_collided": "The key is another record source's.",
+    "is_winner": "The version that Silver shows.",
+}
 _ORIGIN = "Written by `loader kind generate` from contracts/kinds; `loader kind check` compares them."
 
 
@@ -18,8 +48,38 @@ def generated_files(kinds: Mapping[str, Kind]) -> dict[Path, str]:
     nothing needs an escape."""
     return {
         Path("dbt_project/macros/kinds/declared_kinds.sql"): _macro(kinds),
+        Path("dbt_project/models/staging/_kinds__sources.yml"): _sources(kinds),
         Path("infra/postgres/02_kinds.sql"): _tables(kinds),
     }
+
+
+def _sources(kinds: Mapping[str, Kind]) -> str:
+    """What dbt reads of each landed kind and does not build by a model: its partition of Bronze, and the versions that
+    its model of Silver ranks."""
+    landed = [kind.landing for kind in kinds.values() if kind.landing is not None]
+    tables = {
+        "bronze": [
+            (each.bronze, f"The partition of record_event that {each.silver} is built from.", _OF_EVENTS)
+            for each in landed
+        ],
+        "silver_ledger": [
+            (
+                f"{each.silver}_ranked",
+                f"One row per version of the records that {each.silver} has just built.",
+                _OF_VERSIONS,
+            )
+            for each in landed
+        ],
+    }
+    text = f"# {_ORIGIN}\nsources:\n"
+    for source, listed in tables.items():
+        text += f"  - name: {source}\n    schema: {source.split('_')[0]}\n    tables:\n"
+        for name, description, columns in listed:
+            text += f"      - name: {name}\n        description: {description}\n        columns:\n"
+            for column, words in columns.items():
+                told = words or f"\"{{{{ doc('{column.removeprefix('_')}') }}}}\""
+                text += f"          - name: {column}\n            description: {told}\n"
+    return text
 
 
 def _tables(kinds: Mapping[str, Kind]) -> str:

@@ -14,6 +14,7 @@ from loader.kinds.check import SILVER_FOLDER, check_kinds
 from tests.checkouts import ROOT
 
 CASES = Path("contracts/kinds/ticket_v1/fixtures")
+SOURCES = Path("dbt_project/models/staging/_kinds__sources.yml")
 MACRO = Path("dbt_project/macros/kinds/declared_kinds.sql")
 TABLES = Path("infra/postgres/02_kinds.sql")
 SILVER = SILVER_FOLDER / "ticket_fact.yml"
@@ -21,7 +22,7 @@ SILVER = SILVER_FOLDER / "ticket_fact.yml"
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    for folder in (Path("contracts"), SILVER_FOLDER, MACRO.parent, TABLES.parent):
+    for folder in (Path("contracts"), SILVER_FOLDER, SOURCES.parent, MACRO.parent, TABLES.parent):
         shutil.copytree(ROOT / folder, tmp_path / folder)
     return tmp_path
 

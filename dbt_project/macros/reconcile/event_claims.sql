@@ -10,6 +10,8 @@
     'created_at': declared.created,
     'updated_at': declared.updated,
 } -%}
+{#- What such a column holds of a kind that declares no field for it. -#}
+{%- set undeclared = {'record_source': "'" ~ kind ~ "'", 'person_id': 'null', 'updated_at': 'null'} -%}
 with
 
 -- The row's place tells the copies of a doubled row apart.
@@ -140,7 +142,7 @@ select
         {%- if field %}
         case when {{ column }} is distinct from payload_{{ field }} then '{{ column }}' end{{ "," if not loop.last }}
         {%- else %}
-        case when {{ column }} is not null then '{{ column }}' end{{ "," if not loop.last }}
+        case when {{ column }} is distinct from {{ undeclared[column] }} then '{{ column }}' end{{ "," if not loop.last }}
         {%- endif %}
         {%- endfor %}
     ), '') as differing_columns
