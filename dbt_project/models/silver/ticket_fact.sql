@@ -14,80 +14,15 @@
 {#- The pre-hooks freeze which loads count, queue the tickets that they touch, rank these tickets' versions
     and delete their rows, all in this model's transaction; what is queued is then inserted anew. -#}
 
--- depends_on: {{ ref('stg_ops__completed_load') }}
-
 with
-
-versions as (
-
-    select * from {{ ranked_versions('ticket_v1') }}
-
-),
-
--- Where they lie, not through the staging view: the versions are of loads that count already.
-events as (
-
-    select
-        *,
-        _dlt_load_id as dlt_load_id
-    from {{ source('bronze', 'raw_ticket_event') }}
-
-),
-
-source_assets as (
-
-    select * from {{ ref('stg_ops__source_asset') }}
-
-),
-
-run_assets as (
-
-    select * from {{ ref('stg_ops__run_asset') }}
-
-),
-
-manifests as (
-
-    select * from {{ ref('stg_ops__manifest') }}
-
-),
-
--- The manifest under which a run first read an asset.
-run_manifests as (
-
-    select
-        run_id,
-        asset_id,
-        min(manifest_id) as manifest_id
-    from run_assets
-    group by run_id, asset_id
-
-),
 
 winners as (
 
-    select
-        events.*,
-        versions.version_count
-    from versions
-    inner join events
-        on versions.event_id = events.event_id
-    where versions.is_winner
+    {{ winning_events('ticket_v1') | indent(4) }}
 
 ),
 
-parsed as (
-
-    select
-        *,
-        raw_payload::jsonb as record_fields,
-        envelope::jsonb as envelope_fields
-    from winners
-    limit all -- a fence: the payload is parsed once, not once for every field, and by the workers
-
-),
-
-typed as (
+final as (
 
     select
         record_key as ticket_id,
@@ -114,69 +49,20 @@ typed as (
         record_fields ->> 'owner' as owner,
         record_fields -> 'tags' as tags,
         partition_key,
+        record_fields ->> 'status' not in ('resolved', 'closed') as is_open,
         version_count,
         warning_codes,
         record_fingerprint,
         event_id,
         asset_id,
+        source_fingerprint,
         line_number,
+        manifest_id,
+        batch_id,
         envelope_fields ->> 'ingest_batch_id' as ingest_batch_id,
         run_id,
         dlt_load_id
-    from parsed
-    limit all
-
-),
-
-final as (
-
-    select
-        typed.ticket_id,
-        typed.record_source,
-        typed.schema_version,
-        typed.customer_id,
-        typed.org_id,
-        typed.status,
-        typed.priority,
-        typed.category,
-        typed.product_line,
-        typed.product_version,
-        typed.error_codes,
-        typed.asset_ids,
-        typed.assignee_id,
-        typed.sla_tier,
-        typed.sla_due_at,
-        typed.created_at,
-        typed.updated_at,
-        typed.resolved_at,
-        typed.pii_level,
-        typed.pii_redacted,
-        typed.quality_gate,
-        typed.owner,
-        typed.tags,
-        typed.partition_key,
-        typed.status not in ('resolved', 'closed') as is_open,
-        typed.version_count,
-        typed.warning_codes,
-        encode(typed.record_fingerprint, 'hex') as record_fingerprint,
-        typed.event_id,
-        typed.asset_id,
-        source_assets.source_fingerprint,
-        typed.line_number,
-        run_manifests.manifest_id,
-        manifests.batch_id,
-        typed.ingest_batch_id,
-        typed.run_id,
-        typed.dlt_load_id
-    from typed
-    left join source_assets
-        on typed.asset_id = source_assets.asset_id
-    left join run_manifests
-        on
-            typed.run_id = run_manifests.run_id
-            and typed.asset_id = run_manifests.asset_id
-    left join manifests
-        on run_manifests.manifest_id = manifests.manifest_id
+    from winners
 
 )
 
