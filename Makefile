@@ -21,13 +21,13 @@ takes_retry := RUN MODE LOCK_TIMEOUT
 takes_rerun := $(takes_retry)
 takes_replay := RUN BATCH REJECTED_ONLY MODE LOCK_TIMEOUT
 takes_backfill := PARTITION FROM TO MANIFEST KEEP_GOING MODE LOCK_TIMEOUT
-takes_restore := PARTITION FROM TO ALL RELEASE AS_OF REASON MODE LOCK_TIMEOUT
+takes_restore := PARTITION FROM TO ALL KIND RELEASE AS_OF REASON MODE LOCK_TIMEOUT
 takes_expire := OLDER_THAN KEEP REASON MODE LOCK_TIMEOUT
 takes_plan := MODE $(filter-out LOCK_TIMEOUT,$(takes_$(filter retry rerun replay backfill restore expire,$(value MODE))))
 takes_apply := PLAN LOCK_TIMEOUT
-takes_ready := PARTITION
-takes_hold := PARTITION REASON
-takes_release := PARTITION OVERRIDE ACCEPT_DRIFT ACCEPT_REJECTS REASON LOCK_TIMEOUT
+takes_ready := PARTITION KIND
+takes_hold := PARTITION KIND REASON
+takes_release := PARTITION KIND OVERRIDE ACCEPT_DRIFT ACCEPT_REJECTS REASON LOCK_TIMEOUT
 takes_erase := CUSTOMER REASON PLAN MODE LOCK_TIMEOUT
 takes_verify := RUN
 takes_build := SELECT
@@ -75,6 +75,7 @@ inputs = $(call option,--partition,PARTITION) $(call option,--manifest,MANIFEST)
 lock = $(call option,--lock-timeout,LOCK_TIMEOUT)
 delivered = $(call option,--order,ORDER) $(call option,--batch,BATCH)
 # A recovery verb's own arguments, and whether it only plans. MODE is the verb for `make plan`, else dry-run or execute.
+kind = $(call option,--kind,KIND)
 window = $(call option,--partition,PARTITION) $(call option,--from,FROM) $(call option,--to,TO)
 latest = $(if $(strip $(RUN)),,--latest)
 arguments_retry = $(if $(strip $(RUN)),$(call quoted,RUN)) $(latest)
@@ -83,7 +84,7 @@ arguments_replay = $(call option,--run,RUN) $(call option,--batch,BATCH) $(if $(
 arguments_backfill = $(window) $(call option,--manifest,MANIFEST) $(if $(KEEP_GOING),--keep-going)
 arguments_erase = $(call option,--customer,CUSTOMER) $(call option,--reason,REASON) $(call option,--plan,PLAN) \
 	$(call option,--mode,MODE)
-arguments_restore = $(window) $(if $(ALL),--all) $(call option,--release,RELEASE) $(call option,--as-of,AS_OF) \
+arguments_restore = $(window) $(if $(ALL),--all) $(kind) $(call option,--release,RELEASE) $(call option,--as-of,AS_OF) \
 	$(call option,--reason,REASON)
 arguments_expire = $(call option,--older-than,OLDER_THAN) $(call option,--keep,KEEP) $(call option,--reason,REASON)
 VERBS := retry rerun replay backfill restore
@@ -164,21 +165,21 @@ retry: ## The same run as its next attempt, from what it recorded [RUN=] [MODE=e
 rerun: ## The same job as a new run, its sources read again [RUN=] [MODE=execute]
 replay: ## A past run or batch from the raw zone, under today's rules [RUN= BATCH= REJECTED_ONLY=1] [MODE=execute]
 backfill: ## A window of days; the cursor does not move [PARTITION= FROM= TO= MANIFEST=] [MODE=execute]
-restore: ## An earlier released state of a day: REASON='why' [PARTITION= FROM= TO= ALL=1 RELEASE= AS_OF=] [MODE=execute]
+restore: ## An earlier released state of a day: REASON='why' [PARTITION= FROM= TO= ALL=1 KIND= RELEASE= AS_OF=] [MODE=execute]
 $(VERBS): $(STAMP)
 	@$(LOADER) $@ $(arguments_$@) $(call option,--mode,MODE) $(lock) $(json)
 
 expire: $(STAMP) ## Remove versions that readers have not seen for long: OLDER_THAN=30 REASON='why' [KEEP=3] [MODE=execute]
 	@$(LOADER) expire $(arguments_expire) $(call option,--mode,MODE) $(lock) $(json)
 
-ready: $(STAMP) ## Exit 0 when a partition is released and unchanged since: PARTITION=2026-04-17
-	@$(LOADER) ready $(call option,--partition,PARTITION) $(json)
+ready: $(STAMP) ## Exit 0 when a partition is released and unchanged since: PARTITION=2026-04-17 [KIND=]
+	@$(LOADER) ready $(call option,--partition,PARTITION) $(kind) $(json)
 
-hold: $(STAMP) ## Keep a partition as readers see it, whatever runs: PARTITION=2026-04-17 REASON='under review'
-	@$(LOADER) hold $(call option,--partition,PARTITION) $(call option,--reason,REASON) $(json)
+hold: $(STAMP) ## Keep a partition as readers see it, whatever runs: PARTITION=2026-04-17 REASON='under review' [KIND=]
+	@$(LOADER) hold $(call option,--partition,PARTITION) $(kind) $(call option,--reason,REASON) $(json)
 
-release: $(STAMP) ## Prove Silver and let readers see a partition of it; ends its hold [OVERRIDE=1 ACCEPT_DRIFT=1 ACCEPT_REJECTS=1 REASON='why']
-	@$(LOADER) release $(call option,--partition,PARTITION) $(if $(OVERRIDE),--override) \
+release: $(STAMP) ## Prove Silver and let readers see a partition of it; ends its hold [KIND= OVERRIDE=1 ACCEPT_DRIFT=1 ACCEPT_REJECTS=1 REASON='why']
+	@$(LOADER) release $(call option,--partition,PARTITION) $(kind) $(if $(OVERRIDE),--override) \
 		$(if $(ACCEPT_DRIFT),--accept-drift) $(if $(ACCEPT_REJECTS),--accept-rejects) $(call option,--reason,REASON) $(lock) $(json)
 
 erase: $(STAMP) ## Take a customer out of everything that is kept: CUSTOMER=… REASON=… plans, CUSTOMER=… PLAN=… applies (docs/privacy.md)

@@ -34,14 +34,14 @@ select raw_payload from (
     inner join serving.ticket_fact as fact on fact.event_id = event.event_id
 ) as numbered where place <= {}
 """
-_STORED = "select count(*), pg_total_relation_size('release.ticket_row') from release.ticket_row"
+_STORED = "select count(*), pg_total_relation_size('release.ticket_fact') from release.ticket_fact"
 _NEWEST = "select max(data_release_id) from release.data_release"
 
 
 @dataclass(frozen=True, slots=True)
 class Releases:
     """`gate_seconds`: of them the seconds of `one_day` that the gate took. `changed_count` tickets of every day were
-    updated late; release.ticket_row grew by `stored_count` rows and `stored_bytes`, indexes included."""
+    updated late; release.ticket_fact grew by `stored_count` rows and `stored_bytes`, indexes included."""
 
     one_day: Measurement
     gate_seconds: float

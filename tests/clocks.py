@@ -14,7 +14,7 @@ from tests.ingests import rows, settings
 
 # Instants that somebody declared, or that a record says: no clock of ours wrote them.
 _DECLARED = ("manifest.window_start", "manifest.window_end", "ingest_state.value_at", "expiry.older_than")
-_DECLARED_IN = ("ticket_row", "ingest_state_change")
+_DECLARED_IN = ("ticket_fact", "ingest_state_change")
 _OURS = """
 select format('%%I.%%I', table_schema, table_name), column_name
 from information_schema.columns inner join information_schema.tables using (table_schema, table_name)

@@ -16,6 +16,7 @@ from loader.evidence.audit import Fault, verify_evidence
 from loader.ingest import IngestRequest, Verdict, ingest
 from loader.manifest.build import BatchTerms, build_manifest
 from loader.manifest.write import write_manifest
+from loader.partition import Partition
 from loader.warehouse import Warehouse
 
 DAY = date(2026, 4, 17)
@@ -108,6 +109,11 @@ from silver.ticket_fact as ticket order by ticket_id
 def silver(warehouse: Warehouse) -> list[dict[str, Any]]:
     """ticket_fact without the columns of the delivery: what must not depend on order, repetition or replay."""
     return [row for (row,) in rows(warehouse, SILVER)]
+
+
+def ticket_days(*days: date) -> tuple[Partition, ...]:
+    """These days of tickets."""
+    return tuple(Partition("ticket_v1", day) for day in days)
 
 
 def fates(verdict: Verdict) -> dict[str, int]:

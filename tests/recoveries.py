@@ -30,7 +30,7 @@ _TABLES = {
     "ticket_fact": "select to_jsonb(t) - 'dlt_load_id' from silver.ticket_fact as t order by ticket_id",
     "customer_dim": "select to_jsonb(t) - 'dlt_load_id' from silver.customer_dim as t order by customer_id",
     "ticket_row": "select to_jsonb(t) - '{first_release_id,end_release_id,row_digest,dlt_load_id}'::text[]"
-    " from release.ticket_row as t order by ticket_id, partition_key, first_release_id",
+    " from release.ticket_fact as t order by ticket_id, partition_key, first_release_id",
     "served": "select to_jsonb(t) - '{data_release_id,dlt_load_id}'::text[] from serving.ticket_fact as t"
     " order by ticket_id",
     "reconcile_partition": "select to_jsonb(t) from reconcile.reconcile_partition as t order by partition_key",

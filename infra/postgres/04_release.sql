@@ -1,5 +1,5 @@
--- Owner: the loader. What readers may see: every released version of a ticket's row, and for each partition which
--- release it shows. (docs/decisions/0008)
+-- Owner: the loader. What readers may see: for each partition of a kind, which of its released versions. The rows of the
+-- versions are the kinds' own (04_release_rows.sql). (docs/decisions/0008)
 create schema if not exists release;
 
 -- One row per act that moved pointers, in one transaction. Numbers grow with time.
@@ -41,54 +41,62 @@ create table if not exists release.expiry (
 
 -- What a release made of a partition: a state that pointers can show. Digest: sum of ops.digest64 over its rows.
 create table if not exists release.partition_version (
+    record_kind text not null,
     partition_key date not null,
     data_release_id bigint not null references release.data_release,
-    ticket_count bigint not null,
-    ticket_digest numeric not null,
+    record_count bigint not null,
+    record_digest numeric not null,
     -- Its rows are gone, as far as no other version shows them: no pointer goes there again. What it was stays.
     expired_by bigint references release.expiry,
-    primary key (partition_key, data_release_id)
+    primary key (record_kind, partition_key, data_release_id)
 );
 
 -- The version that readers see; 0: none. Moved, never deleted.
 create table if not exists release.partition_pointer (
-    partition_key date primary key,
+    record_kind text not null,
+    partition_key date not null,
     data_release_id bigint not null,
     -- The release that set it here.
-    moved_by bigint not null references release.data_release
+    moved_by bigint not null references release.data_release,
+    primary key (record_kind, partition_key)
 );
 
 -- Every place where a pointer has been.
 create table if not exists release.pointer_move (
     moved_by bigint not null references release.data_release,
+    record_kind text not null,
     partition_key date not null,
     old_data_release_id bigint not null,
     new_data_release_id bigint not null,
-    primary key (partition_key, moved_by)
+    primary key (record_kind, partition_key, moved_by)
 );
 create index if not exists pointer_move_by_release on release.pointer_move (moved_by);
 
--- Partitions between which a release moved tickets. Both show that release or a later one, or both an earlier one:
--- otherwise readers would see a ticket twice, or not at all.
+-- Partitions of a kind between which a release moved records. Both show that release or a later one, or both an earlier
+-- one: otherwise readers would see a record twice, or not at all.
 create table if not exists release.partition_link (
     data_release_id bigint not null references release.data_release,
+    record_kind text not null,
     old_partition_key date not null,
     new_partition_key date not null,
-    ticket_count bigint not null,
-    primary key (data_release_id, old_partition_key, new_partition_key)
+    record_count bigint not null,
+    primary key (record_kind, data_release_id, old_partition_key, new_partition_key)
 );
 
 -- A held partition stays as it is, whatever runs.
 create table if not exists release.partition_hold (
-    partition_key date primary key,
+    record_kind text not null,
+    partition_key date not null,
     operator text not null,
     reason text not null,
-    held_at timestamptz not null default clock_timestamp()
+    held_at timestamptz not null default clock_timestamp(),
+    primary key (record_kind, partition_key)
 );
 
 -- Acts of people that move no pointer: hold and its end.
 create table if not exists release.hold_change (
     change_id bigint generated always as identity primary key,
+    record_kind text not null,
     partition_key date not null,
     is_held boolean not null,
     operator text not null,
@@ -100,80 +108,33 @@ create table if not exists release.hold_change (
 -- What the gate last said of each partition: obstacles, none where it was open; pending: proved rows of it are other
 -- than those that were released last, or may be since a proof that the gate has not followed yet.
 create table if not exists release.partition_gate (
-    partition_key date primary key,
+    record_kind text not null,
+    partition_key date not null,
     is_pending boolean not null,
     obstacles text [] not null,
-    judged_at timestamptz not null default clock_timestamp()
+    judged_at timestamptz not null default clock_timestamp(),
+    primary key (record_kind, partition_key)
 );
 
--- Tickets that were proved to be other than released, or new; '*': any may be.
-create table if not exists release.pending_ticket (
-    ticket_id text primary key
+-- Records that were proved to be other than released, or new; '*': any of the kind may be.
+create table if not exists release.pending_record (
+    record_kind text not null,
+    record_key text not null,
+    primary key (record_kind, record_key)
 );
-
--- Rows of silver.ticket_fact as they were released: shown from first_release_id up to, not including, end_release_id.
-create table if not exists release.ticket_row (
-    first_release_id bigint not null references release.data_release,
-    end_release_id bigint,
-    -- ops.digest64 of what follows (release.ticket_digest).
-    row_digest numeric not null,
-    ticket_id text not null,
-    record_source text not null,
-    schema_version text not null,
-    customer_id text not null,
-    org_id text,
-    status text not null,
-    priority text not null,
-    category text,
-    product_line text not null,
-    product_version text,
-    error_codes jsonb,
-    asset_ids jsonb,
-    assignee_id text,
-    sla_tier text,
-    sla_due_at timestamptz,
-    created_at timestamptz not null,
-    updated_at timestamptz,
-    resolved_at timestamptz,
-    pii_level text not null,
-    pii_redacted boolean,
-    quality_gate text not null,
-    owner text not null,
-    tags jsonb,
-    partition_key date not null,
-    is_open boolean not null,
-    version_count bigint not null,
-    warning_codes text [] not null,
-    record_fingerprint text not null,
-    event_id uuid not null,
-    asset_id integer not null,
-    source_fingerprint text,
-    line_number integer not null,
-    manifest_id text,
-    batch_id text,
-    ingest_batch_id text not null,
-    run_id uuid not null,
-    dlt_load_id text not null,
-    primary key (partition_key, ticket_id, first_release_id),
-    check (end_release_id > first_release_id)
-);
--- A ticket has one newest row.
-create unique index if not exists ticket_row_newest on release.ticket_row (ticket_id) where end_release_id is null;
-create index if not exists ticket_row_by_ticket on release.ticket_row (ticket_id);
-create index if not exists ticket_row_by_customer on release.ticket_row (customer_id);
 
 -- Cutting off empty pages at a table's end would lock readers out.
-alter table release.ticket_row set (vacuum_truncate = false);
 alter table release.partition_pointer set (vacuum_truncate = false);
 alter table release.partition_hold set (vacuum_truncate = false);
 alter table release.partition_version set (vacuum_truncate = false);
 alter table release.partition_gate set (vacuum_truncate = false);
-alter table release.pending_ticket set (vacuum_truncate = false);
+alter table release.pending_record set (vacuum_truncate = false);
 alter table ops.unproved_change set (vacuum_truncate = false);
 alter table ops.proved_load set (vacuum_truncate = false);
 
 -- What a person has looked at and let pass: it keeps the partition back no more.
 create table if not exists release.acceptance (
+    record_kind text not null,
     partition_key date not null,
     -- As in reconcile.drift_finding; or too_many_rejects, and as measure the asset that the rejects are of.
     check_name text not null,
@@ -183,5 +144,5 @@ create table if not exists release.acceptance (
     accepted_at timestamptz not null default clock_timestamp(),
     trace_id text,
     acceptance_id bigint generated always as identity,
-    primary key (partition_key, check_name, measure)
+    primary key (record_kind, partition_key, check_name, measure)
 );

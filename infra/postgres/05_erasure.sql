@@ -60,11 +60,12 @@ create table if not exists ops.erased_load (
 -- What left a released version of a partition; release.partition_version says what is left of it.
 create table if not exists ops.erased_version (
     erasure_id uuid not null references ops.erasure,
+    record_kind text not null,
     partition_key date not null,
     data_release_id bigint not null,
-    ticket_count bigint not null,
-    ticket_digest numeric not null,
-    primary key (erasure_id, partition_key, data_release_id)
+    record_count bigint not null,
+    record_digest numeric not null,
+    primary key (erasure_id, record_kind, partition_key, data_release_id)
 );
 
 -- Records whose events went: Silver builds them anew until the erasure is finished.

@@ -11,8 +11,16 @@ grant update on ops.build_lock, ops.catalog_lock, ops.function_lock to omni_tran
 grant usage on schema ops, release to omni_auditor;
 grant select on all tables in schema ops, release to omni_auditor;
 revoke all on
-    release.ticket_row, ops.erasure_key, ops.ingest_lock, ops.build_lock, ops.catalog_lock, ops.function_lock
+    ops.erasure_key, ops.ingest_lock, ops.build_lock, ops.catalog_lock, ops.function_lock
 from omni_auditor;
+do $rows$
+declare
+    released text;
+begin
+    for released in select table_name from release.released_kind loop
+        execute format('revoke all on release.%I from omni_auditor', released);
+    end loop;
+end $rows$;
 
 -- Whoever changes Silver leaves a note (ops.note_change), and cannot remove one.
 grant insert (table_name, row_key, partition_key) on ops.unproved_change to omni_transform;

@@ -12,6 +12,7 @@ from loader.advice.readers import accept, released
 from loader.advice.triage import advise
 from loader.config import Settings
 from loader.errors import LoaderError
+from loader.partition import options_of
 from loader.recovery.damage import runs_of_assets
 from loader.warehouse import Warehouse, open_warehouse
 
@@ -26,24 +27,30 @@ KNOWN_DAYS = Advice(AdviceKind.LOOK, "make status", "the days that there are lin
 _EVIDENCE_IS_DAMAGED = Advice(AdviceKind.RESTORE, "loader verify --evidence")
 
 
-def after_hold(settings: Settings, day: date) -> Advice:
-    """After a day was held: what else is to be done; that it moves again, a person decides."""
-    return _or_its_own(settings, Advice(AdviceKind.FREE, f"loader release --partition {day}"))
+def after_hold(settings: Settings, day: date, record_kind: str | None = None) -> Advice:
+    """After a day was held: what else is to be done; that it moves again, a person decides. `record_kind`: as the
+    command had it."""
+    return _or_its_own(settings, Advice(AdviceKind.FREE, f"loader release {_options(day, record_kind)}"))
 
 
-def after_release(settings: Settings, day: date) -> Advice:
+def after_release(settings: Settings, day: date, record_kind: str | None = None) -> Advice:
     """After readers see a day as proved: what else is to be done; of nothing else, whether they may go on."""
-    return _or_its_own(settings, Advice(AdviceKind.LOOK, f"loader ready --partition {day}"))
+    return _or_its_own(settings, Advice(AdviceKind.LOOK, f"loader ready {_options(day, record_kind)}"))
+
+
+def _options(day: date, record_kind: str | None) -> str:
+    return f"--partition {day}" + (f" --kind {record_kind}" if record_kind else "")
 
 
 def after_kept_back(error: KeptBackError) -> Advice:
     """After a release that was refused: drift and rejects a person lets pass, anything else is mended or overridden."""
-    days = error.decision.partitions
-    if error.published.to_review.issuperset(days):
-        return accept(AdviceKind.ACCEPT_DRIFT, days)
-    if error.published.rejecting.issuperset(days):
-        return accept(AdviceKind.ACCEPT_REJECTS, days)
-    return Advice(AdviceKind.LOOK, "make diagnose", f"or, against the checks: {released(days, '--override')}")
+    partitions, published = error.decision.partitions, error.published
+    words = options_of(partitions, published.kinds)
+    if published.to_review.issuperset(partitions):
+        return accept(AdviceKind.ACCEPT_DRIFT, words)
+    if published.rejecting.issuperset(partitions):
+        return accept(AdviceKind.ACCEPT_REJECTS, words)
+    return Advice(AdviceKind.LOOK, "make diagnose", f"or, against the checks: {released(words, '--override')}")
 
 
 def _or_its_own(settings: Settings, its_own: Advice) -> Advice:

@@ -21,6 +21,7 @@ from loader.manifest.implicit import implicit_manifest
 from loader.printable import pasted
 from loader.raw_zone import RawZone
 from loader.recovery.world import World
+from loader.release.store import known_kinds
 
 _BATCH = re.compile(r"batch-[0-9]{8}-[0-9]{3,50}", re.ASCII)
 _READ = ("parsed", "unchanged")
@@ -41,8 +42,12 @@ where asset.source_fingerprint = any(%(fingerprints)s)
 
 # Holds as they are, and whether anybody has decided on the day after the state that the database was put back to.
 _HOLD = """
-select exists (select from release.partition_hold where partition_key = %(day)s)
-    or exists (select from release.hold_change where partition_key = %(day)s and change_id >= %(change_id)s)
+select exists (
+        select from release.partition_hold
+        where record_kind = coalesce(%(kind)s, record_kind) and partition_key = %(day)s)
+    or exists (
+        select from release.hold_change
+        where record_kind = coalesce(%(kind)s, record_kind) and partition_key = %(day)s and change_id >= %(change_id)s)
 """
 
 _ERASED = "select exists (select from ops.erasure where customer_hash = decode(%s, 'hex'))"
@@ -86,17 +91,21 @@ def mending(world: World, lost: Sequence[Lost], missing: Mapping[str, Collection
 
 
 def _holds(world: World, lost: Sequence[Lost]) -> Iterator[Advice]:
-    """The last that was decided of each day, where it was to be held and nobody has decided since."""
-    first: dict[str, int] = {}
-    last: dict[str, Mapping[str, Any]] = {}
+    """The last that was decided of each partition, where it was to be held and nobody has decided since. A record from
+    before there were kinds says none."""
+    first: dict[tuple[str, str], int] = {}
+    last: dict[tuple[str, str], Mapping[str, Any]] = {}
     for each in lost:
         for row in (each.record or {}).get("holds", ()):
-            first.setdefault(row["partition_key"], row["change_id"])
-            last[row["partition_key"]] = row
-    for day, row in sorted(last.items()):
-        world.cursor.execute(_HOLD, {"day": day, "change_id": first[day]})
+            partition = (row.get("record_kind", ""), row["partition_key"])
+            first.setdefault(partition, row["change_id"])
+            last[partition] = row
+    kinds = known_kinds(world.cursor)
+    for (kind, day), row in sorted(last.items()):
+        world.cursor.execute(_HOLD, {"kind": kind or None, "day": day, "change_id": first[kind, day]})
         if row["is_held"] and not world.cursor.fetchone()[0]:
-            hold = f"loader hold --partition {day} --reason {pasted(row['reason'])}"
+            of_kind = f" --kind {kind}" if kind and len(kinds) > 1 else ""
+            hold = f"loader hold --partition {day}{of_kind} --reason {pasted(row['reason'])}"
             yield Advice(AdviceKind.RECALL, hold, "as before the restore")
 
 

@@ -13,6 +13,7 @@ from loader.printable import counted
 from loader.release.lacks import COLLIDED, LACKS
 from loader.release.publish import DRIFT, REJECTS
 from loader.warehouse.built import are_built, built
+from loader.warehouse.kinds import reconciled_kind
 
 _ACCEPTED_BY = {AdviceKind.ACCEPT_DRIFT: "--accept-drift", AdviceKind.ACCEPT_REJECTS: "--accept-rejects"}
 
@@ -27,7 +28,9 @@ where (%(day)s::date is null or status.partition_key = %(day)s)
 order by status.partition_key
 """
 
-_OBSTACLES = "select partition_key, obstacles from release.partition_gate where partition_key = any(%s)"
+_OBSTACLES = """
+select partition_key, obstacles from release.partition_gate where record_kind = %s and partition_key = any(%s)
+"""
 
 
 def read_shown(cursor: Any, partition: date | None) -> Sequence[Mapping[str, Any]]:
@@ -51,8 +54,9 @@ def look_at_readers(asked: Asked) -> tuple[str, Advice | None]:
     for name, rows in (("held", held), ("not yet", waiting)):
         if rows:
             words.append(f"{name}: {some([_why(row) for row in rows])}")
-    asked.world.cursor.execute(_OBSTACLES, ([row["partition_key"] for row in waiting],))
-    advice = let_pass(dict(asked.world.cursor.fetchall()), [row["partition_key"] for row in waiting])
+    cursor = asked.world.cursor
+    cursor.execute(_OBSTACLES, (reconciled_kind(cursor), [row["partition_key"] for row in waiting]))
+    advice = let_pass(dict(cursor.fetchall()), [row["partition_key"] for row in waiting])
     if advice is None and asked.partition is not None and held and not held[0]["is_ready"]:
         advice = Advice(AdviceKind.FREE, f"loader release --partition {asked.partition}")
     if advice is None and waiting:
@@ -86,19 +90,19 @@ def _advice(kind: AdviceKind, days: Sequence[date]) -> Advice:
     if kind is AdviceKind.SETTLE:
         return Advice(kind, f"make status PARTITION={days[0]}")
     if kind in _ACCEPTED_BY:
-        return accept(kind, days[:1])
+        return accept(kind, f"--partition {days[0]}")
     command = f"loader release --partition {days[0]}" if len(days) == 1 else "make build"
     return Advice(kind, command, "shows what is proved and waits")
 
 
-def accept(kind: AdviceKind, days: Sequence[date]) -> Advice:
-    """`kind`: ACCEPT_DRIFT or ACCEPT_REJECTS; of days that move together."""
-    return Advice(kind, released(days, _ACCEPTED_BY[kind]))
+def accept(kind: AdviceKind, partitions: str) -> Advice:
+    """`kind`: ACCEPT_DRIFT or ACCEPT_REJECTS; of days that move together, as options of a command."""
+    return Advice(kind, released(partitions, _ACCEPTED_BY[kind]))
 
 
-def released(days: Sequence[date], option: str) -> str:
+def released(partitions: str, option: str) -> str:
     """The command that lets readers see these days by an option that wants a reason."""
-    return f"loader release {' '.join(f'--partition {day}' for day in days)} {option} --reason '<why>'"
+    return f"loader release {partitions} {option} --reason '<why>'"
 
 
 def _why(row: Mapping[str, Any]) -> str:

@@ -15,6 +15,8 @@ from loader.status.days import IN_NEED, STATES, DayState, states_of_days
 if TYPE_CHECKING:
     from loader.evidence.facts import RunFacts
     from loader.ingest import Verdict
+    from loader.partition import Partition
+    from loader.release import Published
 
 _DAYS_SHOWN = 6
 
@@ -73,7 +75,8 @@ def days_of(verdict: Verdict) -> list[DayState]:
     facts, release = verdict.facts, verdict.release
     proved = [{**each.reconcile, "partition_key": each.partition_key.isoformat()} for each in facts.partitions]
     known = {row["partition_key"] for row in proved}
-    shown = [] if release is None else [_shown(verdict, day) for day in sorted(known)]
+    days = sorted(each.partition_key for each in facts.partitions)
+    shown = [] if release is None else [_shown(release, partition) for partition in release.of_days(days)]
     findings = [
         {
             "table_name": each.table_name,
@@ -87,18 +90,17 @@ def days_of(verdict: Verdict) -> list[DayState]:
     return states_of_days(proved, shown, findings, {})
 
 
-def _shown(verdict: Verdict, day: str) -> Mapping[str, Any]:
-    assert verdict.release is not None
+def _shown(release: Published, partition: Partition) -> Mapping[str, Any]:
     obstacles = [
-        obstacle.removeprefix(f"{day}: ")
-        for decision in verdict.release.decisions
-        if day in map(str, decision.partitions)
-        for obstacle in decision.obstacles
+        f"{of.named(release.kinds)}: {words}" if of != partition else words
+        for decision in release.decisions
+        if partition in decision.partitions
+        for of, words in decision.obstacles
     ]
     return {
-        "partition_key": day,
-        "is_ready": day in map(str, verdict.release.current),
-        "is_held": day in map(str, verdict.release.held),
+        "partition_key": partition.day.isoformat(),
+        "is_ready": partition in release.current,
+        "is_held": partition in release.held,
         "reason": "; ".join(obstacles),
     }
 

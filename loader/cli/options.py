@@ -33,6 +33,7 @@ lock_option = click.option(
     metavar="SECONDS",
     help="How long to wait for another writer before exit code 4 (default: LOADER_LOCK_TIMEOUT, else 0).",
 )
+kind_option = click.option("--kind", metavar="KIND", help="Of one record kind only (default: of each).")
 partition_option = click.option("--partition", metavar="YYYY-MM-DD", help="One UTC day of created_at.")
 
 

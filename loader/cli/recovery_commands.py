@@ -88,6 +88,7 @@ def backfill(
 @lock_option
 @json_option
 def restore(
+    kind: str | None,
     partition: str | None,
     first: str | None,
     last: str | None,
@@ -100,7 +101,7 @@ def restore(
     as_json: bool,
 ) -> int:
     """Readers see an earlier released state of partitions again, and these are held; nothing is deleted."""
-    request = request_of_restore("restore", partition, first, last, is_everything, release, as_of, reason)
+    request = request_of_restore("restore", kind, partition, first, last, is_everything, release, as_of, reason)
     return _in_one_step("restore", request, mode, lock_timeout, as_json)
 
 
@@ -168,6 +169,7 @@ def plan_backfill(
 @restore_options
 @json_option
 def plan_restore(
+    kind: str | None,
     partition: str | None,
     first: str | None,
     last: str | None,
@@ -178,7 +180,7 @@ def plan_restore(
     as_json: bool,
 ) -> int:
     """An earlier released state of partitions."""
-    request = request_of_restore("plan restore", partition, first, last, is_everything, release, as_of, reason)
+    request = request_of_restore("plan restore", kind, partition, first, last, is_everything, release, as_of, reason)
     return _in_one_step("restore", request, "dry-run", None, as_json)
 
 

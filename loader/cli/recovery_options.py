@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from loader.cli.options import kind_option
 from loader.errors import CommandUsageError
 
 mode_option = click.option(
@@ -57,6 +58,7 @@ def restore_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--as-of", metavar="INSTANT", help="As it was shown at this time: 2026-04-18T09:00:00Z."),
         click.option("--release", type=click.IntRange(min=1), help="As of this data_release_id."),
         click.option("--all", "is_everything", is_flag=True, help="Every partition; needs --release or --as-of."),
+        kind_option,
     ):
         command = option(command)
     return _window_options(command)
@@ -64,6 +66,7 @@ def restore_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def request_of_restore(
     verb: str,
+    kind: str | None,
     partition: str | None,
     first: str | None,
     last: str | None,
@@ -93,7 +96,7 @@ def request_of_restore(
             next_command=f"loader {verb} --all --release 1 --reason 'why'",
         )
     instant = None if as_of is None else parse_instant(as_of).isoformat()
-    return {**window, "release": release, "as_of": instant, "reason": (reason or "").strip()}
+    return {"record_kind": kind, **window, "release": release, "as_of": instant, "reason": (reason or "").strip()}
 
 
 def expire_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loader.cli.output import print_json, show, surface
+from loader.partition import options_of
 from loader.printable import pasted
 
 if TYPE_CHECKING:
@@ -31,14 +32,18 @@ def print_restored(restored: Restored, settings: Settings, as_json: bool) -> Non
     from loader.advice import Advice, AdviceKind
     from loader.screen import listing, next_lines, paragraph
 
-    days = [day.isoformat() for day in sorted(restored.targets)]
-    next_command = Advice(AdviceKind.FREE, f"loader release --partition {days[0]}").line
+    partitions = sorted(restored.targets)
+    days = [partition.named(restored.kinds) for partition in partitions]
+    next_command = Advice(AdviceKind.FREE, f"loader release {options_of(partitions[:1], restored.kinds)}").line
     report_path = settings.named(restored.report_path)
     if as_json:
         print_json(
             {
                 "data_release_id": restored.data_release_id,
-                "partitions": {day.isoformat(): version for day, version in sorted(restored.targets.items())},
+                "partitions": [
+                    {**partition.as_record(), "data_release_id": version}
+                    for partition, version in sorted(restored.targets.items())
+                ],
                 "report_path": report_path,
                 "next_command": next_command,
             }
@@ -63,7 +68,9 @@ def print_expired(expired: Expired, settings: Settings, as_json: bool) -> None:
         print_json(
             {
                 "expiry_id": expired.expiry_id,
-                "versions": [[day.isoformat(), version] for day, version in expired.versions],
+                "versions": [
+                    {**partition.as_record(), "data_release_id": version} for partition, version in expired.versions
+                ],
                 "removed_row_count": expired.row_count,
                 "report_path": report_path,
                 "next_command": next_command,
@@ -93,20 +100,20 @@ def plan_lines(screen: Screen, made: Plan, record: Mapping[str, Any]) -> list[st
     lines = paragraph(screen, f"Plan: {made.mode}{_of_what(made)}, by {made.operator}. Nothing has been done yet.")
     does = [("does", record["proposed_action"])]
     if made.pointers:
-        columns: Sequence[str] = ("partition", "release now", "then", "tickets", "because")
+        columns: Sequence[str] = ("partition", "release now", "then", "records", "because")
         rows: list[Sequence[object]] = [
             (
                 each.partition_key,
                 each.shown_release_id,
                 each.target_release_id or "none",
-                each.ticket_count,
-                "shares a moved ticket" if each.is_linked else "asked for",
+                each.record_count,
+                "shares a moved record" if each.is_linked else "asked for",
             )
             for each in made.pointers
         ]
     elif made.mode == "expire":
-        columns = ("partition", "release", "tickets", "readers saw it until")
-        rows = [(v.partition_key, v.data_release_id, v.ticket_count, _instant(v.left_at)) for v in made.versions]
+        columns = ("partition", "release", "records", "readers saw it until")
+        rows = [(v.partition_key, v.data_release_id, v.record_count, _instant(v.left_at)) for v in made.versions]
     else:
         columns = ("partition", "lines", "are in", "rejected", "tickets", "files", "gap")
         rows = [_partition(each) for each in sorted(made.partitions, key=lambda each: not each.is_due)]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from loader.cli.options import json_option, lock_option, settings_of
+from loader.cli.options import json_option, kind_option, lock_option, settings_of
 from loader.cli.output import print_json, progress, show, surface
 from loader.errors import CommandUsageError
 
@@ -44,6 +44,7 @@ def _reason(reason: str | None, verb: str, days: Sequence[date]) -> str:
 
 @click.command()
 @_partitions_option
+@kind_option
 @click.option("--override", is_flag=True, help="Also where checks fail; needs --reason, and is recorded.")
 @click.option(
     "--accept-drift", is_flag=True, help="Drift that is known of them keeps them back no more; needs --reason."
@@ -56,6 +57,7 @@ def _reason(reason: str | None, verb: str, days: Sequence[date]) -> str:
 @json_option
 def release(
     partitions: Sequence[str],
+    kind: str | None,
     override: bool,
     accept_drift: bool,
     accept_rejects: bool,
@@ -80,6 +82,7 @@ def release(
             released = release_days(
                 settings,
                 days,
+                record_kind=kind,
                 reason=why,
                 is_override=override,
                 accepts_drift=accept_drift,
@@ -90,12 +93,12 @@ def release(
         error.next_command = after_kept_back(error).line
         raise
     found = released.published
-    next_command = after_release(settings, days[0]).line
+    next_command = after_release(settings, days[0], kind).line
     if as_json:
         print_json(
             {
                 "data_release_id": found.data_release_id,
-                "partitions": [day.isoformat() for day in found.partitions],
+                "partitions": [partition.as_record() for partition in found.partitions],
                 "report_path": None if released.report_path is None else settings.named(released.report_path),
                 "next_command": next_command,
             }
@@ -108,9 +111,10 @@ def release(
 
 @click.command()
 @_partitions_option
+@kind_option
 @click.option("--reason", help="Why.")
 @json_option
-def hold(partitions: Sequence[str], reason: str | None, as_json: bool) -> int:
+def hold(partitions: Sequence[str], kind: str | None, reason: str | None, as_json: bool) -> int:
     """Keep these partitions as readers see them now, whatever runs, until `loader release`."""
     from loader.advice import after_hold
     from loader.cli.release_screen import held_lines
@@ -120,12 +124,12 @@ def hold(partitions: Sequence[str], reason: str | None, as_json: bool) -> int:
     days = _days(partitions, "hold")
     why = _reason(reason, "hold", days)
     settings = load_settings()
-    found = hold_days(settings, days, why)
-    next_command = after_hold(settings, days[0]).line
+    found = hold_days(settings, days, why, record_kind=kind)
+    next_command = after_hold(settings, days[0], kind).line
     if as_json:
-        print_json({"held": [day.isoformat() for day in days], "next_command": next_command})
+        print_json({"held": [partition.as_record() for partition in found.partitions], "next_command": next_command})
     else:
-        show(held_lines(surface(), days, why, found, next_command))
+        show(held_lines(surface(), found, why, next_command))
     return 0
 
 
@@ -138,8 +142,9 @@ def _mend(settings: Settings, day: str) -> str:
 
 @click.command()
 @_partitions_option
+@kind_option
 @json_option
-def ready(partitions: Sequence[str], as_json: bool) -> int:
+def ready(partitions: Sequence[str], kind: str | None, as_json: bool) -> int:
     """Exit 0 only when every partition is released and unchanged since; for schedulers."""
     from loader.cli.release_screen import ready_lines
     from loader.config import load_settings
@@ -148,15 +153,15 @@ def ready(partitions: Sequence[str], as_json: bool) -> int:
 
     days = _days(partitions, "ready")
     settings = load_settings()
-    found = readiness(settings, days)
-    not_ready = [row for row in found if not row["is_ready"]]
+    found = readiness(settings, days, record_kind=kind)
+    not_ready = [row for row in found.partitions if not row["is_ready"]]
     is_ready = not not_ready
     next_command = "make psql ROLE=reader   # what readers see"
     if not_ready:
         next_command = not_ready[0].get("next_command") or _mend(settings, not_ready[0]["partition_key"])
     if as_json:
-        print_json({"is_ready": is_ready, "partitions": found, "next_command": next_command})
+        print_json({"is_ready": is_ready, "partitions": found.partitions, "next_command": next_command})
     else:
-        show(ready_lines(surface(), found))
+        show(ready_lines(surface(), found.partitions, found.kinds))
         show(next_lines(surface(err=not is_ready), next_command), err=not is_ready)
     return 0 if is_ready else 1

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+from loader.partition import Partition
 from loader.screen import Mark, Screen, amount, next_lines, paragraph, table
 
 if TYPE_CHECKING:
     from loader.release import Published
+    from loader.release.acts import Held
 
 
 def gate_words(screen: Screen, published: Published) -> str:
@@ -22,7 +24,7 @@ def gate_words(screen: Screen, published: Published) -> str:
 
 
 def released_lines(screen: Screen, published: Published, evidence: str | None, next_command: str) -> list[str]:
-    days = [day.isoformat() for day in published.partitions]
+    days = [partition.named(published.kinds) for partition in published.partitions]
     # What readers see already moves without a release.
     if published.data_release_id is not None and days:
         told = f"Readers see {_named(screen, days)} as proved now (release {published.data_release_id})."
@@ -44,19 +46,16 @@ def released_lines(screen: Screen, published: Published, evidence: str | None, n
     ]
 
 
-def held_lines(
-    screen: Screen, days: Sequence[date], why: str, holds: Sequence[Mapping[str, Any]], next_command: str
-) -> list[str]:
-    are = "is" if len(days) == 1 else "are"
-    names = _named(screen, [day.isoformat() for day in days])
+def held_lines(screen: Screen, held: Held, why: str, next_command: str) -> list[str]:
+    are = "is" if len(held.partitions) == 1 else "are"
+    names = _named(screen, [partition.named(held.kinds) for partition in held.partitions])
     rows: list[list[object]] = []
-    for hold in holds:
+    for hold in held.holds:
+        day = Partition(hold["record_kind"], hold["partition_key"]).named(held.kinds)
         if hold["reason"] != why:
-            rows.append(
-                [hold["partition_key"], f"held already by {hold['operator']}, whose reason stays: {hold['reason']}"]
-            )
+            rows.append([day, f"held already by {hold['operator']}, whose reason stays: {hold['reason']}"])
         if not hold["is_known"]:
-            rows.append([hold["partition_key"], "no line of it is known yet"])
+            rows.append([day, "no line of it is known yet"])
     return [
         *paragraph(screen, f"{names} {are} held: readers see what they see now, whatever runs.", tone="strong"),
         *table(screen, rows, indent="  "),
@@ -64,11 +63,11 @@ def held_lines(
     ]
 
 
-def ready_lines(screen: Screen, days: Sequence[Mapping[str, Any]]) -> list[str]:
+def ready_lines(screen: Screen, days: Sequence[Mapping[str, Any]], kinds: Collection[str]) -> list[str]:
     """The days that are not ready come first. The next command goes where the exit code sends it."""
     waiting = [row for row in days if not row["is_ready"]]
     if len(days) == 1:
-        sentence = f"{days[0]['partition_key']} is {'not ' if waiting else ''}ready."
+        sentence = f"{_name_of(days[0], kinds)} is {'not ' if waiting else ''}ready."
     elif waiting:
         are = "is" if len(waiting) == 1 else "are"
         sentence = f"{screen.words(len(waiting))} of {amount(screen, len(days), 'day')} {are} not ready."
@@ -77,7 +76,7 @@ def ready_lines(screen: Screen, days: Sequence[Mapping[str, Any]]) -> list[str]:
     rows = [
         [
             Mark("ready", "good") if row["is_ready"] else Mark("not ready", "bad"),
-            row["partition_key"],
+            _name_of(row, kinds),
             f"release {row['data_release_id']}" if row["data_release_id"] else "",
             row["reason"] or ("held" if row["is_held"] else ""),
         ]
@@ -87,6 +86,10 @@ def ready_lines(screen: Screen, days: Sequence[Mapping[str, Any]]) -> list[str]:
         *paragraph(screen, sentence, tone="bad" if waiting else "strong"),
         *table(screen, rows, indent="  "),
     ]
+
+
+def _name_of(row: Mapping[str, Any], kinds: Collection[str]) -> str:
+    return Partition(row["record_kind"], date.fromisoformat(row["partition_key"])).named(kinds)
 
 
 def _named(screen: Screen, days: Sequence[str]) -> str:

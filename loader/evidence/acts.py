@@ -1,7 +1,7 @@
 """The record of an act on what readers see: a release, a restore, a hold or its end, drift let pass, an expiry.
 
 Layout: `<reports>/release/<act>_<number>_<id>.json`, the id that of the run or plan, or made for the act: a restored
-database gives numbers again, never ids. Schema contracts/release_evidence/release_evidence_v1.schema.json. A
+database gives numbers again, never ids. Schema contracts/release_evidence/release_evidence_v2.schema.json. A
 record says what the act's own rows say, and is composed from them: it can be composed again, and compared.
 """
 
@@ -17,7 +17,10 @@ from loader.evidence.chain import append
 from loader.evidence.facts import fetch_rows
 from loader.runs.anchors import new_run_id
 
-SCHEMA_VERSION = "release_evidence_v1"
+SCHEMA_VERSION = "release_evidence_v2"
+# Of a version that knew one kind: its records say no kind, and name counts by it.
+_OF_ONE_KIND = "release_evidence_v1"
+_ITS_NAMES = {"record_count": "ticket_count", "record_digest": "ticket_digest"}
 # Also the dataset of these records in the chain.
 ASSET_KEY = "release/partition_pointer"
 
@@ -31,10 +34,11 @@ ACTS = {
 
 # What an erasure took out of a version after the act: the record says how it was then.
 _ERASED = """
-select sum(gone.ticket_count)::bigint as ticket_count, sum(gone.ticket_digest) as ticket_digest
+select sum(gone.record_count)::bigint as record_count, sum(gone.record_digest) as record_digest
 from ops.erased_version as gone
 inner join ops.erasure as erasure on erasure.erasure_id = gone.erasure_id and erasure.event_number > {event_number}
-where gone.partition_key = version.partition_key and gone.data_release_id = version.data_release_id
+where gone.record_kind = version.record_kind and gone.partition_key = version.partition_key
+    and gone.data_release_id = version.data_release_id
 """
 
 _RELEASES = f"""
@@ -42,14 +46,15 @@ select release.data_release_id, release.run_id::text, release.attempt, release.t
     release.dbt_invocation_id, release.operator, release.reason, release.released_at as acted_at,
     coalesce((
         select jsonb_agg(jsonb_build_object(
-            'partition_key', move.partition_key, 'old_release_id', move.old_data_release_id,
-            'new_release_id', move.new_data_release_id,
-            'ticket_count', coalesce(version.ticket_count, 0) + coalesce(erased.ticket_count, 0),
-            'ticket_digest', (coalesce(version.ticket_digest, 0) + coalesce(erased.ticket_digest, 0))::text)
-            order by move.partition_key)
+            'record_kind', move.record_kind, 'partition_key', move.partition_key,
+            'old_release_id', move.old_data_release_id, 'new_release_id', move.new_data_release_id,
+            'record_count', coalesce(version.record_count, 0) + coalesce(erased.record_count, 0),
+            'record_digest', (coalesce(version.record_digest, 0) + coalesce(erased.record_digest, 0))::text)
+            order by move.record_kind, move.partition_key)
         from release.pointer_move as move
         left join release.partition_version as version
-            on version.partition_key = move.partition_key and version.data_release_id = move.new_data_release_id
+            on version.record_kind = move.record_kind and version.partition_key = move.partition_key
+            and version.data_release_id = move.new_data_release_id
         left join lateral ({_ERASED.format(event_number="release.event_number")}) as erased on true
         where move.moved_by = release.data_release_id
     ), '[]') as pointers
@@ -58,12 +63,12 @@ where release.data_release_id = any(%s)
 """
 
 _HOLDS = """
-select change_id, partition_key::text, is_held, operator, reason, trace_id, changed_at
+select change_id, record_kind, partition_key::text, is_held, operator, reason, trace_id, changed_at
 from release.hold_change where change_id = any(%s) order by change_id
 """
 
 _ACCEPTANCES = """
-select acceptance_id, partition_key::text, check_name, measure, operator, reason, trace_id, accepted_at
+select acceptance_id, record_kind, partition_key::text, check_name, measure, operator, reason, trace_id, accepted_at
 from release.acceptance where acceptance_id = any(%s) order by acceptance_id
 """
 
@@ -72,10 +77,11 @@ select expiry.expiry_id, expiry.trace_id, expiry.plan_id::text, expiry.operator,
     expiry.expired_at as acted_at, expiry.older_than, expiry.kept_count, expiry.removed_row_count,
     coalesce((
         select jsonb_agg(jsonb_build_object(
-            'partition_key', version.partition_key, 'data_release_id', version.data_release_id,
-            'ticket_count', version.ticket_count + coalesce(erased.ticket_count, 0),
-            'ticket_digest', (version.ticket_digest + coalesce(erased.ticket_digest, 0))::text)
-            order by version.partition_key, version.data_release_id)
+            'record_kind', version.record_kind, 'partition_key', version.partition_key,
+            'data_release_id', version.data_release_id,
+            'record_count', version.record_count + coalesce(erased.record_count, 0),
+            'record_digest', (version.record_digest + coalesce(erased.record_digest, 0))::text)
+            order by version.record_kind, version.partition_key, version.data_release_id)
         from release.partition_version as version
         left join lateral ({_ERASED.format(event_number="expiry.event_number")}) as erased on true
         where version.expired_by = expiry.expiry_id
@@ -87,8 +93,8 @@ where expiry.expiry_id = any(%s)
 
 # Where a record lists rows, and what it says of each.
 _LISTED = {
-    "hold_change": ("holds", ("change_id", "partition_key", "is_held", "reason")),
-    "acceptance": ("accepted", ("acceptance_id", "partition_key", "check_name", "measure", "reason")),
+    "hold_change": ("holds", ("change_id", "record_kind", "partition_key", "is_held", "reason")),
+    "acceptance": ("accepted", ("acceptance_id", "record_kind", "partition_key", "check_name", "measure", "reason")),
 }
 # Whose row says who acted, when and why: the first of these that there is.
 _FIRST = ("data_release", "expiry", "hold_change", "acceptance")
@@ -146,6 +152,26 @@ def compose(told: Told, act: str, numbers: Numbers) -> dict[str, Any] | None:
             "versions": row["versions"],
         }
     return record
+
+
+def as_recorded(record: Mapping[str, Any], version: str) -> dict[str, Any]:
+    """A composed record as a loader of that version of the schema wrote it."""
+    if version != _OF_ONE_KIND:
+        return dict(record)
+    told = {**record, "evidence_schema_version": version}
+    for name in ("pointers", "holds", "accepted"):
+        if name in record:
+            told[name] = [_of_one_kind(row) for row in record[name]]
+    if "expired" in record:
+        told["expired"] = {
+            **record["expired"],
+            "versions": [_of_one_kind(row) for row in record["expired"]["versions"]],
+        }
+    return told
+
+
+def _of_one_kind(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {_ITS_NAMES.get(name, name): value for name, value in row.items() if name != "record_kind"}
 
 
 def record_act(cursor: Any, settings: Settings, act: str, numbers: Numbers) -> Path:

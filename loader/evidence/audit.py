@@ -15,14 +15,16 @@ import orjson
 
 from loader.config import Settings
 from loader.contract.schema import load_schema, schema_faults
-from loader.evidence.acts import ACTS, ASSET_KEY, compose, numbers_of, read_told
+from loader.evidence.acts import ACTS, ASSET_KEY, as_recorded, compose, numbers_of, read_told
 from loader.evidence.facts import fetch_rows
 from loader.evidence.files import is_unfinished
 from loader.evidence.journal import strange_names
+from loader.partition import Partition
 from loader.printable import counted
 from loader.release import store
 from loader.release.views import ViewFault, unlike_released
 from loader.warehouse.built import are_built, built
+from loader.warehouse.kinds import released_kinds
 
 if TYPE_CHECKING:
     from loader.warehouse import Warehouse
@@ -34,6 +36,7 @@ _SCHEMAS = {
     "erasure_evidence_v1": ("privacy/erasure_evidence_v1.schema.json", False),
     "migration_evidence_v1": ("migration/migration_evidence_v1.schema.json", False),
     "release_evidence_v1": ("release_evidence/release_evidence_v1.schema.json", True),
+    "release_evidence_v2": ("release_evidence/release_evidence_v2.schema.json", True),
 }
 
 _CHAIN = """
@@ -142,7 +145,7 @@ class _Walk:
     record_count: int = 0
     # Beside each: the number of the event that its record is.
     days: dict[str, tuple[str, dict[str, Any], int]] = field(default_factory=dict)
-    shown: dict[str, tuple[str, dict[str, Any]]] = field(default_factory=dict)
+    shown: dict[Partition, tuple[str, int]] = field(default_factory=dict)
     told: dict[str, set[int]] = field(default_factory=lambda: {name: set() for name in ACTS})
 
 
@@ -224,15 +227,21 @@ def _faults_of_acts(cursor: Any, acts: list[tuple[str, dict[str, Any]]], walk: _
             if numbers[name] & walk.told[name]:
                 yield Fault(report_path, f"{name} {min(numbers[name] & walk.told[name])} has another record already")
             walk.told[name] |= numbers[name]
-        yield from _faults_of_act(report_path, record, compose(told, record["act"], numbers))
+        again = compose(told, record["act"], numbers)
+        if again is None:
+            yield Fault(report_path, "the act that it tells of was removed")
+            continue
+        yield from _faults_of_act(report_path, record, as_recorded(again, record["evidence_schema_version"]))
+        # An older record says no kind: the rows of its act do.
+        kinds = {pointer["partition_key"]: pointer["record_kind"] for pointer in again["pointers"]}
         for pointer in record.get("pointers", ()):
-            walk.shown[pointer["partition_key"]] = (report_path, pointer)
+            day = pointer["partition_key"]
+            kind = pointer.get("record_kind", kinds.get(day))
+            if kind is not None:
+                walk.shown[Partition(kind, date.fromisoformat(day))] = (report_path, pointer["new_release_id"])
 
 
-def _faults_of_act(report_path: str, record: Mapping[str, Any], again: Mapping[str, Any] | None) -> Iterator[Fault]:
-    if again is None:
-        yield Fault(report_path, "the act that it tells of was removed")
-        return
+def _faults_of_act(report_path: str, record: Mapping[str, Any], again: Mapping[str, Any]) -> Iterator[Fault]:
     for name, value in again.items():
         if record.get(name) != value:
             yield Fault(report_path, f"{name}: it says {_short(record.get(name))}, the warehouse {_short(value)}")
@@ -324,35 +333,38 @@ def _faults_of_counts(cursor: Any, days: Mapping[str, tuple[str, dict[str, Any],
             yield Fault(report_path, f"{counted(now['forged_count'], 'payload')} not of the event's fingerprint")
 
 
-def _faults_of_shown(cursor: Any, said: Mapping[str, tuple[str, dict[str, Any]]]) -> Iterator[Fault]:
-    """What readers see of each day beside its newest record, and every version beside its own rows."""
-    shown = store.pointers(cursor)
-    for day in sorted(shown.keys() | {date.fromisoformat(text) for text in said}):
-        report_path, pointer = said.get(day.isoformat(), (f"release.partition_pointer {day}", {"new_release_id": 0}))
-        if pointer["new_release_id"] != shown.get(day, 0):
-            yield Fault(
-                report_path, f"{day}: it says version {pointer['new_release_id']}, readers see {shown.get(day)}"
-            )
-    for day, version, recorded, held in store.unlike(cursor):
+def _faults_of_shown(cursor: Any, said: Mapping[Partition, tuple[str, int]]) -> Iterator[Fault]:
+    """What readers see of each partition beside its newest record, and every version beside its own rows."""
+    shown, kinds = store.pointers(cursor), store.known_kinds(cursor)
+    for partition in sorted({*shown, *said}):
+        name = partition.named(kinds)
+        report_path, version = said.get(partition, (f"release.partition_pointer {name}", 0))
+        if version != shown.get(partition, 0):
+            yield Fault(report_path, f"{name}: it says version {version}, readers see {shown.get(partition)}")
+    for partition, version, recorded, held in store.unlike(cursor):
         yield Fault(
-            f"release.partition_version {day} {version}",
+            f"release.partition_version {partition.named(kinds)} {version}",
             f"rows and digest: released {recorded[0]}, {recorded[1]}; now {held[0]}, {held[1]}",
         )
-    for day, count in sorted(store.edited_rows(cursor).items()):
-        yield Fault(f"release.ticket_row {day}", f"the content of {counted(count, 'row')} is not that of the digest")
+    for kind in released_kinds(cursor):
+        for partition, count in sorted(store.edited_rows(cursor, kind).items()):
+            words = f"the content of {counted(count, 'row')} is not that of the digest"
+            yield Fault(f"{kind.rows} {partition.day}", words)
 
 
 def faults_of_sight(warehouse: Warehouse, view_faults: Sequence[ViewFault]) -> list[Fault]:
-    """What readers look through (`view_faults`), and, where that is sound, what they see of each day beside what was
-    released, every row read and digested as they see it."""
+    """What readers look through (`view_faults`), and, where that is sound, what they see of each partition beside what
+    was released, every row read and digested as they see it."""
     if view_faults:
         return [Fault(fault.relation, f"not as the project has it: {fault.fault}") for fault in view_faults]
+    with closing(warehouse.connect(application_name="omnisupport-views")) as session, session.cursor() as cursor:
+        served = {kind.record_kind: kind.served for kind in released_kinds(cursor)}
     return [
         Fault(
-            f"serving.ticket_fact {day}",
-            f"readers see {counted(seen, 'ticket')}, of its release's {released:,}, or others",
+            f"{served[partition.record_kind]} {partition.day}",
+            f"readers see {counted(seen, 'record')}, of its release's {released:,}, or others",
         )
-        for day, (seen, released) in unlike_released(warehouse).items()
+        for partition, (seen, released) in unlike_released(warehouse).items()
     ]
 
 

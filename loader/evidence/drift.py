@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from loader.warehouse.built import are_built, built
+from loader.warehouse.kinds import reconciled_kind
 
 MISSING_DAY = "drift_missing_day"
 # As far as a following day makes a day without tickets a missing one.
@@ -64,7 +65,10 @@ def read_open_drift(cursor: Any) -> tuple[Drift, ...]:
     if not are_built(cursor, "reconcile.drift_finding"):
         return ()
     # Those of this transaction among them.
-    cursor.execute("select partition_key, check_name, measure from release.acceptance")
+    cursor.execute(
+        "select partition_key, check_name, measure from release.acceptance where record_kind = %s",
+        (reconciled_kind(cursor),),
+    )
     accepted = set(cursor.fetchall())
     with built(cursor) as there:
         there.execute(_FOUND)

@@ -119,7 +119,9 @@ class Evidence:
 
     def _decision(self, days: Sequence[date], *, has_drift: bool = False) -> str:
         """What the gate did of these partitions together; while the attempt goes on, nothing yet."""
-        return "hold_downstream" if self._published is None else self._published.decision(days, has_drift=has_drift)
+        if self._published is None:
+            return "hold_downstream"
+        return self._published.decision(self._published.of_days(days), has_drift=has_drift)
 
     def _whole(self, run: Mapping[str, Any], parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         fates = {fate: sum(part["fates"][fate] for part in parts) for fate in FATES}

@@ -86,7 +86,7 @@ class Verdict:
         days = [partition.partition_key for partition in self.facts.partitions]
         if self.release is None:
             return "hold_downstream"
-        return self.release.decision(days, has_drift=bool(self.facts.drifts))
+        return self.release.decision(self.release.of_days(days), has_drift=bool(self.facts.drifts))
 
 
 def judge_run(

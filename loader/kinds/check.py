@@ -14,18 +14,11 @@ import yaml
 from loader.contract.record import AcceptedRecord, RejectedRecord
 from loader.contract.ruleset import Ruleset, load_ruleset
 from loader.errors import CommandUsageError
-from loader.kinds.declaration import FieldType, Kind, Landing
+from loader.kinds.declaration import COLUMN_TYPES, Kind, Landing
 from loader.kinds.generate import generated_files
 from loader.kinds.read import KINDS_FOLDER, load_kinds
 
 SILVER_FOLDER = Path("dbt_project/models/silver")
-# How Silver and serving type a field.
-COLUMN_TYPES: Mapping[FieldType, str] = {
-    "text": "text",
-    "boolean": "boolean",
-    "instant": "timestamptz",
-    "json": "jsonb",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,14 +127,15 @@ def _faults_of_silver(root: Path, landing: Landing) -> Iterator[Fault]:
         yield _fault(root, path, f"describes no model: {' '.join(str(error).split())}")
         return
     for field in landing.fields:
-        if field.column is None:
-            if field.name in columns:
-                yield _fault(root, path, f"{field.name} stays in Bronze", _line_of(text, field.name))
-        elif field.column not in columns:
-            yield _fault(root, path, f"{field.column}: no such column, expected {COLUMN_TYPES[field.type]}")
-        elif columns[field.column] != COLUMN_TYPES[field.type]:
-            words = f"{field.column}: got {columns[field.column]}, expected {COLUMN_TYPES[field.type]}"
-            yield _fault(root, path, words, _line_of(text, field.column))
+        if field.column is None and field.name in columns:
+            yield _fault(root, path, f"{field.name} stays in Bronze", _line_of(text, field.name))
+    declared = {field.column: field.type for field in landing.fields if field.column} | dict(landing.derived)
+    for name, kind in declared.items():
+        if name not in columns:
+            yield _fault(root, path, f"{name}: no such column, expected {COLUMN_TYPES[kind]}")
+        elif columns[name] != COLUMN_TYPES[kind]:
+            words = f"{name}: got {columns[name]}, expected {COLUMN_TYPES[kind]}"
+            yield _fault(root, path, words, _line_of(text, name))
 
 
 def _line_of(text: str, column: str) -> int:

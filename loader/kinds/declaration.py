@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 FieldType = Literal["text", "boolean", "instant", "json"]
+# How Silver, serving and released rows type a field.
+COLUMN_TYPES: Mapping[FieldType, str] = {
+    "text": "text",
+    "boolean": "boolean",
+    "instant": "timestamptz",
+    "json": "jsonb",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
     """A field of a kind's records.
 
-    `column`: its name in Silver, None where it stays in Bronze. `has_closed_list`: the schema names its values;
-    `is_mix_watched`: their shares are watched from day to day.
+    `is_required`: every record has a value of it. `column`: its name in Silver, None where it stays in Bronze.
+    `has_closed_list`: the schema names its values; `is_mix_watched`: their shares are watched from day to day.
     """
 
     name: str
@@ -49,7 +57,7 @@ class Landing:
 
     `bronze`, `silver`: names of its table and its model; `dimensions`: models that follow from that one. `fields` stand
     in the order in which Silver's digest of a row takes them; `envelope`: those of the delivery, outside a record's
-    fingerprint.
+    fingerprint; `derived`: columns of Silver that no field gives.
     """
 
     bronze: str
@@ -58,11 +66,16 @@ class Landing:
     roles: Roles
     envelope: tuple[str, ...]
     fields: tuple[Field, ...]
+    derived: Mapping[str, FieldType] = field(default_factory=dict)
+
+    def column_of(self, name: str | None) -> str | None:
+        """The Silver column of a field."""
+        return next((each.column for each in self.fields if each.name == name), None)
 
     @property
     def instants(self) -> tuple[str, ...]:
         """Names of the fields of that type."""
-        return tuple(field.name for field in self.fields if field.type == "instant")
+        return tuple(each.name for each in self.fields if each.type == "instant")
 
 
 @dataclass(frozen=True, slots=True)

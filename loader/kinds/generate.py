@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from loader.kinds.declaration import Field, Kind, Landing
+from loader.kinds.declaration import COLUMN_TYPES, Field, Kind, Landing
 
 # Columns, and what each holds; none: the text of that name for dbt's documentation.
 _OF_EVENTS: Mapping[str, str | None] = {
@@ -50,6 +50,7 @@ def generated_files(kinds: Mapping[str, Kind]) -> dict[Path, str]:
         Path("dbt_project/macros/kinds/declared_kinds.sql"): _macro(kinds),
         Path("dbt_project/models/staging/_kinds__sources.yml"): _sources(kinds),
         Path("infra/postgres/02_kinds.sql"): _tables(kinds),
+        Path("infra/postgres/04_release_rows.sql"): _released(kinds),
     }
 
 
@@ -98,6 +99,83 @@ alter table bronze.record_event
     alter column raw_payload set statistics 0,
     alter column record_fingerprint set statistics 0;
 """
+
+
+# What every model of Silver has of a record's version and its delivery, before and after the fields of the envelope.
+_OF_THE_VERSION = {
+    "version_count": "bigint not null",
+    "warning_codes": "text [] not null",
+    "record_fingerprint": "text not null",
+    "event_id": "uuid not null",
+    "asset_id": "integer not null",
+    "source_fingerprint": "text",
+    "line_number": "integer not null",
+    "manifest_id": "text",
+    "batch_id": "text",
+}
+_OF_THE_RUN = {"run_id": "uuid not null", "dlt_load_id": "text not null"}
+
+
+def _released(kinds: Mapping[str, Kind]) -> str:
+    """A table of released rows for each landed kind, and the list of them."""
+    landed = {name: kind.landing for name, kind in kinds.items() if kind.landing is not None}
+    tables = "\n".join(_released_rows(landing) for landing in landed.values())
+    listed = ",\n".join(f"    ({_names(name, landing)})" for name, landing in landed.items())
+    return f"""\
+-- {_ORIGIN}
+{tables}
+-- Which kinds have released rows: their tables and models, and the columns of their records' key and person.
+create or replace view release.released_kind as
+select * from (values
+{listed}
+) as declared (record_kind, bronze_table, table_name, key_column, person_column);
+"""
+
+
+def _names(name: str, landing: Landing) -> str:
+    person = landing.column_of(landing.roles.person)
+    told = (name, landing.bronze, landing.silver, landing.column_of(landing.roles.key))
+    return ", ".join([*(f"'{each}'" for each in told), "null::text" if person is None else f"'{person}'"])
+
+
+def _released_rows(landing: Landing) -> str:
+    table, key, person = landing.silver, landing.column_of(landing.roles.key), landing.column_of(landing.roles.person)
+    columns = "".join(f"    {name} {kind},\n" for name, kind in _silver_columns(landing).items())
+    by_person = person and f"create index if not exists {table}_by_person on release.{table} ({person});\n"
+    return f"""\
+
+-- Rows of silver.{table} as they were released: shown from first_release_id up to, not including, end_release_id.
+create table if not exists release.{table} (
+    first_release_id bigint not null references release.data_release,
+    end_release_id bigint,
+    -- ops.digest64 of what follows.
+    row_digest numeric not null,
+{columns}    primary key (partition_key, {key}, first_release_id),
+    check (end_release_id > first_release_id)
+);
+-- A record has one newest row.
+create unique index if not exists {table}_newest on release.{table} ({key}) where end_release_id is null;
+create index if not exists {table}_by_key on release.{table} ({key});
+{by_person or ""}-- Cutting off empty pages at its end would lock readers out.
+alter table release.{table} set (vacuum_truncate = false);
+"""
+
+
+def _silver_columns(landing: Landing) -> dict[str, str]:
+    """Name and type of a model's columns in Silver, in the order in which the digest of a row takes them."""
+    told = {
+        field.column: (field.name in landing.envelope, COLUMN_TYPES[field.type] + " not null" * field.is_required)
+        for field in landing.fields
+        if field.column is not None
+    }
+    return {
+        **{name: kind for name, (is_envelope, kind) in told.items() if not is_envelope},
+        "partition_key": "date not null",
+        **{name: COLUMN_TYPES[kind] for name, kind in landing.derived.items()},
+        **_OF_THE_VERSION,
+        **{name: kind for name, (is_envelope, kind) in told.items() if is_envelope},
+        **_OF_THE_RUN,
+    }
 
 
 def _macro(kinds: Mapping[str, Kind]) -> str:

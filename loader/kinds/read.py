@@ -122,7 +122,11 @@ def _landing(declared: Mapping[str, Any], folder: Path) -> tuple[Landing, list[_
             (("rules",), f"loader/kinds/{rules}.py is not there, or holds no rules (loader/contract/rules.py)")
         )
     dimensions = tuple(declared.get("dimensions", ()))
-    return Landing(declared["bronze"], declared["silver"], dimensions, roles, envelope, fields), faults
+    derived = declared.get("derived", {})
+    taken = {field.column for field in fields}
+    faults += [(("derived", name), f"{name} is the column of a field") for name in derived if name in taken]
+    landing = Landing(declared["bronze"], declared["silver"], dimensions, roles, envelope, fields, derived)
+    return landing, faults
 
 
 def _has_rules(module: str) -> bool:
@@ -133,7 +137,7 @@ def _field(name: str, entry: Mapping[str, Any], schema: Mapping[str, Any], *, is
     return Field(
         name,
         _type(schema),
-        is_required,
+        is_required and "null" not in schema.get("type", ()),
         "enum" in schema,
         entry["level"],
         entry.get("silver"),

@@ -49,6 +49,7 @@ from loader.silver import (
     start_dbt,
 )
 from loader.warehouse import open_warehouse
+from loader.warehouse.kinds import released_kinds
 
 if TYPE_CHECKING:
     from loader.warehouse import Warehouse
@@ -58,9 +59,8 @@ _WRITTEN_ANEW = ("bronze.record_event", "bronze.rejected_record")
 # Readers are on them, or they hold keys only: their empty places are used again, and nobody waits for a lock.
 _VACUUMED = (
     "bronze.asset_line",
-    "release.ticket_row",
     "release.partition_version",
-    "release.pending_ticket",
+    "release.pending_record",
     "ops.unbuilt_erasure",
     "ops.unproved_change",
 )
@@ -264,7 +264,7 @@ def _vacuum(settings: Settings, warehouse: Warehouse, again: str) -> None:
     with closing(session), session.cursor() as cursor:
         for table in _WRITTEN_ANEW:
             cursor.execute(f"vacuum (full, analyze) {table}")
-        for table in _VACUUMED:
+        for table in (*_VACUUMED, *(kind.rows for kind in released_kinds(cursor))):
             cursor.execute(f"vacuum (analyze) {table}")
     # Silver is dbt's: it is emptied by the role that owns it.
     done = run_dbt(warehouse, settings.project_root, ["run-operation", "vacuum_silver"])
@@ -347,8 +347,9 @@ def _record(
     )
     versions = fetch_rows(
         cursor,
-        "select partition_key::text, data_release_id, ticket_count, ticket_digest::text from ops.erased_version"
-        " where erasure_id = %s order by partition_key, data_release_id",
+        "select record_kind, partition_key::text, data_release_id, record_count, record_digest::text"
+        " from ops.erased_version"
+        " where erasure_id = %s order by record_kind, partition_key, data_release_id",
         (erasure_id,),
     )
     written = append(

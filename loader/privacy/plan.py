@@ -27,6 +27,7 @@ from loader.raw_zone import RawZone, require_objects
 from loader.reader import MAX_LINE_BYTES, ContentChangedError, ContentEncoding, Line, open_content, open_regular
 from loader.runs.operator import acting_operator
 from loader.runs.prefix import plan_path
+from loader.warehouse.kinds import released_kinds
 
 SCHEMA_VERSION = "erasure_plan_v1"
 SCHEMA_FILE = Path("privacy/erasure_plan_v1.schema.json")
@@ -49,9 +50,9 @@ select
     (select count(*) from bronze.rejected_record as reject
         inner join unnest(%(assets)s::int[], %(lines)s::int[]) as line (asset_id, line_number)
         using (asset_id, line_number)) as reject_count,
-    (select count(*) from release.ticket_row where customer_id = %(customer)s) as released_row_count,
+    (select count(*) from ({released}) as held) as released_row_count,
     array(select distinct partition_key from bronze.record_event where person_id = %(customer)s
-        union select distinct partition_key from release.ticket_row where customer_id = %(customer)s
+        union select distinct partition_key from ({released}) as held
         order by 1) as partitions
 """
 
@@ -178,7 +179,7 @@ def make_erasure_plan(cursor: Any, settings: Settings, customer_id: str, reason:
         "assets": [asset_id for asset_id, _ in pairs],
         "lines": [number for _, number in pairs],
     }
-    (counts,) = fetch_rows(cursor, _COUNTS, parameters)
+    (counts,) = fetch_rows(cursor, _COUNTS.format(released=_released_rows(cursor)), parameters)
     partitions = tuple(counts.pop("partitions"))
     cursor.execute(_KNOWN, (customer_id,))
     known = dict(cursor.fetchall())
@@ -192,6 +193,15 @@ def make_erasure_plan(cursor: Any, settings: Settings, customer_id: str, reason:
         search.mention_count,
         frozenset(search.texts),
         tuple((each, customer_hash(key, each), known[each]) for each in look_alikes(customer_id, known)),
+    )
+
+
+def _released_rows(cursor: Any) -> str:
+    """SQL of the days of the person's released rows, of every kind whose records have one."""
+    return " union all ".join(
+        f"select partition_key from {kind.rows} where {kind.person_column} = %(customer)s"
+        for kind in released_kinds(cursor)
+        if kind.person_column is not None
     )
 
 

@@ -14,6 +14,7 @@ from psycopg2.extras import Json, execute_values
 from loader.bounds import KEPT_LINE_BYTES
 from loader.privacy.plan import ErasurePlan
 from loader.privacy.tombstones import add_tombstones
+from loader.warehouse.kinds import released_kinds
 
 _PREPARE = """
 set local omni.maintenance = 'erasure';
@@ -79,25 +80,35 @@ where load.load_id = touched.load_id and load.table_name = touched.table_name;
 # Versions keep their numbers and lose what the person had in them; what that was is kept: the two add up to before.
 _REMOVE_FROM_RELEASES = """
 create temporary table erased_release on commit drop as
-select version.partition_key, version.data_release_id, count(*) as ticket_count, sum(held.row_digest) as ticket_digest
-from release.ticket_row as held
+select version.partition_key, version.data_release_id, count(*) as record_count, sum(held.row_digest) as record_digest
+from {rows} as held
 inner join release.partition_version as version
-    on version.partition_key = held.partition_key
+    on version.record_kind = %(kind)s
+    and version.partition_key = held.partition_key
     and held.first_release_id <= version.data_release_id
     and (held.end_release_id is null or held.end_release_id > version.data_release_id)
-where held.customer_id = %(customer)s
+where held.{person} = %(customer)s
 group by version.partition_key, version.data_release_id;
-insert into ops.erased_version (erasure_id, partition_key, data_release_id, ticket_count, ticket_digest)
-select %(erasure)s, partition_key, data_release_id, ticket_count, ticket_digest from pg_temp.erased_release;
+insert into ops.erased_version (
+    erasure_id, record_kind, partition_key, data_release_id, record_count, record_digest)
+select %(erasure)s, %(kind)s, partition_key, data_release_id, record_count, record_digest from pg_temp.erased_release;
 update release.partition_version as version
-set ticket_count = version.ticket_count - gone.ticket_count, ticket_digest = version.ticket_digest - gone.ticket_digest
+set record_count = version.record_count - gone.record_count, record_digest = version.record_digest - gone.record_digest
 from pg_temp.erased_release as gone
-where version.partition_key = gone.partition_key and version.data_release_id = gone.data_release_id;
-insert into release.pending_ticket (ticket_id)
-select record_key from pg_temp.erased_event
-union select ticket_id from release.ticket_row where customer_id = %(customer)s
+where version.record_kind = %(kind)s and version.partition_key = gone.partition_key
+    and version.data_release_id = gone.data_release_id;
+drop table pg_temp.erased_release;
+insert into release.pending_record (record_kind, record_key)
+select %(kind)s, {key} from {rows} where {person} = %(customer)s
 on conflict do nothing;
-delete from release.ticket_row where customer_id = %(customer)s;
+delete from {rows} where {person} = %(customer)s;
+"""
+
+# Silver holds them still.
+_AWAIT_RELEASE = """
+insert into release.pending_record (record_kind, record_key)
+select distinct record_kind, record_key from pg_temp.erased_event
+on conflict do nothing
 """
 
 
@@ -134,7 +145,11 @@ def remove_rows(
         for number, size in asset.too_long.items():
             _blank_reject(cursor, asset.asset_id, number, size)
     cursor.execute(_REMOVE_FROM_BRONZE)
-    cursor.execute(_REMOVE_FROM_RELEASES, names)
+    cursor.execute(_AWAIT_RELEASE)
+    for kind in released_kinds(cursor):
+        if kind.person_column is not None:
+            told = {"rows": kind.rows, "key": kind.key_column, "person": kind.person_column}
+            cursor.execute(_REMOVE_FROM_RELEASES.format(**told), {**names, "kind": kind.record_kind})
     return removed
 
 

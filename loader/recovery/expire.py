@@ -1,7 +1,7 @@
 """expire: versions of partitions that readers have not seen for long are removed, and with them the rows that no other
 version shows. (Iceberg's word for it: expire snapshots.)
 
-Input: an instant, and how many versions of each partition stay whatever their age. State: rows of release.ticket_row
+Input: an instant, and how many versions of each partition stay whatever their age. State: released rows
 go; partition_version says by which expiry; releases and pointer moves stay as history. Boundary: nothing goes that a
 pointer, a hold or a link needs; no pointer moves, Bronze and Silver stay as they are. There is no way back: a restore
 to an expired version is refused.
@@ -16,6 +16,7 @@ from typing import Any
 from loader.errors import CheckFailedError, RefusedError
 from loader.evidence.acts import record_act
 from loader.evidence.chain import write_files
+from loader.partition import Partition
 from loader.printable import counted
 from loader.recovery.plan import Plan, PlannedVersion
 from loader.recovery.verbs import Expired, Workplace
@@ -25,6 +26,7 @@ from loader.release.retention import expirable
 from loader.runs import Attempt, new_run_id, trace_id_of_caller
 from loader.runs.ledger import FUTURE_TOLERANCE
 from loader.runs.operator import acting_operator
+from loader.warehouse.kinds import released_kinds
 
 _ADD = """
 insert into release.expiry (older_than, kept_count, removed_row_count, trace_id, operator, reason, plan_id)
@@ -49,7 +51,8 @@ def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | 
         older_than=datetime.fromisoformat(request["older_than"]),
         keep=request["keep"],
     )
-    days = sorted({day for day, _ in gone})
+    partitions = {partition for partition, _ in gone}
+    days = sorted({partition.day for partition in partitions})
     counts = store.recorded_versions(cursor, gone)
     rows = store.unshown_count(cursor, gone)
     return Plan(
@@ -64,16 +67,20 @@ def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | 
         assets=(),
         versions=tuple(
             PlannedVersion(
-                day.isoformat(),
+                partition.record_kind,
+                partition.day.isoformat(),
                 version,
-                counts[day, version][0],
-                str(counts[day, version][1]),
-                left_at[day, version].astimezone(UTC).isoformat(),
+                counts[partition, version][0],
+                str(counts[partition, version][1]),
+                left_at[partition, version].astimezone(UTC).isoformat(),
             )
-            for day, version in gone
+            for partition, version in gone
         ),
-        target_assets=("release/ticket_row", "release/partition_version"),
-        proposed_action=f"{counted(len(gone), 'version')} of {counted(len(days), 'partition')}"
+        target_assets=(
+            *(f"release/{kind.table_name}" for kind in released_kinds(cursor)),
+            "release/partition_version",
+        ),
+        proposed_action=f"{counted(len(gone), 'version')} of {counted(len(partitions), 'partition')}"
         f" and {counted(rows, 'row')} that no other version shows are removed",
         idempotency_guard="what a pointer, a hold or a link needs stays; what stays is proved by its digest",
         downstream_impact="none for readers; a restore to these versions is refused from then on",
@@ -105,10 +112,13 @@ def carry_out(work: Workplace, plan: Mapping[str, Any], attempt: Attempt) -> Exp
     Raises CheckFailedError then; InfrastructureError, with the versions removed, where the evidence file cannot be
     written.
     """
-    gone = [(date.fromisoformat(each["partition_key"]), each["data_release_id"]) for each in plan["versions"]]
+    gone = [
+        (Partition(each["record_kind"], date.fromisoformat(each["partition_key"])), each["data_release_id"])
+        for each in plan["versions"]
+    ]
     if not gone:
         return Expired(None, (), 0, None)
-    days = sorted({day for day, _ in gone})
+    partitions = sorted({partition for partition, _ in gone})
     request = plan["request"]
     with work.lock.transaction() as cursor:
         holds.lock_holds(cursor)
@@ -127,9 +137,10 @@ def carry_out(work: Workplace, plan: Mapping[str, Any], attempt: Attempt) -> Exp
         )
         expiry = int(cursor.fetchone()[0])
         store.expire(cursor, gone, expiry)
-        for day, version, recorded, held in store.unlike(cursor, days):
+        for partition, version, recorded, held in store.unlike(cursor, partitions):
+            name = partition.named(store.known_kinds(cursor))
             raise CheckFailedError(
-                f"expire: the rows of {day} as of release {version} are not those that were released then ({held},"
+                f"expire: the rows of {name} as of release {version} are not those that were released then ({held},"
                 f" recorded {recorded}); nothing was removed",
                 next_command="loader verify --evidence",
             )

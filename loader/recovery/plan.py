@@ -40,7 +40,7 @@ TARGET_ASSETS = (
 _OF_THIS_PLAN = ("plan_id", "timestamp", "operator", "report_path")
 _MOVES_TOLD = 10
 # What names an item of a list.
-_NAMING = ("partition_key", "data_release_id", "manifest_id", "source_id")
+_NAMING = ("record_kind", "partition_key", "data_release_id", "manifest_id", "source_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +90,14 @@ class PlannedAsset:
 @dataclass(frozen=True, slots=True)
 class PlannedPointer:
     """What a partition would show: the release now, the release then (0: none), that version's rows and their digest;
-    `is_linked`: it must go back with another that shares a moved ticket."""
+    `is_linked`: it must go back with another that shares a moved record."""
 
+    record_kind: str
     partition_key: str
     shown_release_id: int
     target_release_id: int
-    ticket_count: int
-    ticket_digest: str
+    record_count: int
+    record_digest: str
     is_linked: bool
 
 
@@ -104,10 +105,11 @@ class PlannedPointer:
 class PlannedVersion:
     """A version of a partition that would be removed: its rows and their digest, and when readers last saw it."""
 
+    record_kind: str
     partition_key: str
     data_release_id: int
-    ticket_count: int
-    ticket_digest: str
+    record_count: int
+    record_digest: str
     left_at: str
 
 
@@ -269,11 +271,7 @@ def _named(items: Sequence[Any]) -> dict[str, Any]:
     for place, item in enumerate(items):
         name = str(place)
         if isinstance(item, Mapping):
-            known = [
-                str(item[key])
-                for key in ("partition_key", "data_release_id", "manifest_id", "source_id")
-                if item.get(key)
-            ]
+            known = [str(item[key]) for key in _NAMING if item.get(key)]
             name = "/".join(known) or name
         names[name] = item
     return names

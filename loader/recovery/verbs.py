@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from loader.config import Settings
 from loader.contract.ruleset import Ruleset
+from loader.partition import Partition
 from loader.progress import Report
 from loader.recovery.plan import Plan
 from loader.recovery.world import World
@@ -44,11 +44,13 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What a restore did: its release, the version that each partition shows now, and the evidence of it."""
+    """What a restore did: its release, the version that each partition shows now, its evidence, and the kinds that
+    the warehouse knows."""
 
     data_release_id: int
-    targets: Mapping[date, int]
+    targets: Mapping[Partition, int]
     report_path: Path
+    kinds: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ class Expired:
     `report_path` None: there was nothing to remove."""
 
     expiry_id: int | None
-    versions: tuple[tuple[date, int], ...]
+    versions: tuple[tuple[Partition, int], ...]
     row_count: int
     report_path: Path | None
 

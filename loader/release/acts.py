@@ -16,9 +16,11 @@ from loader.evidence.acts import record_act
 from loader.evidence.chain import write_files
 from loader.evidence.facts import fetch_rows, json_value
 from loader.evidence.files import require_writable
+from loader.partition import Partition
 from loader.printable import counted
 from loader.progress import Report, Step
-from loader.release import holds
+from loader.release import holds, store
+from loader.release.asked import asked_partitions
 from loader.release.changes import await_everything
 from loader.release.gate import Decision
 from loader.release.publish import Published, publish, record_published
@@ -56,49 +58,63 @@ class KeptBackError(RefusedError):
 
     def __init__(self, decision: Decision, published: Published) -> None:
         done = "the others were released" if published.partitions else "nothing was released"
-        super().__init__(f"release: {'; '.join(decision.obstacles[:5])}; {done}", next_command="make diagnose")
+        obstacles = "; ".join(published.obstacles_of(decision)[:5])
+        super().__init__(f"release: {obstacles}; {done}", next_command="make diagnose")
         self.decision = decision
         self.published = published
 
 
-def hold(settings: Settings, days: Sequence[date], reason: str) -> Sequence[Mapping[str, Any]]:
-    """Keep these partitions as readers see them, whatever runs. Takes no ingest lock: a run at work obeys it, too.
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The hold of each partition, as it stands: one that was held keeps its first reason and operator; `is_known`:
+    whether the gate has ever judged it. `kinds`: those that the warehouse knows."""
 
-    Returns the hold of each, as it stands: one that was held keeps its first reason and operator; `is_known`: whether
-    the gate has ever judged the partition.
+    partitions: tuple[Partition, ...]
+    holds: tuple[Mapping[str, Any], ...]
+    kinds: frozenset[str]
 
-    Raises InfrastructureError, with the hold made, where its evidence file cannot be written.
+
+def hold(settings: Settings, days: Sequence[date], reason: str, *, record_kind: str | None = None) -> Held:
+    """Keep these days of a kind, or of every kind that knows them, as readers see them, whatever runs. Takes no ingest
+    lock: a run at work obeys it, too.
+
+    Raises CommandUsageError for a kind that is none, and InfrastructureError, with the hold made, where its evidence
+    file cannot be written.
     """
     require_writable(settings.report_dir)
     session = open_warehouse(settings).connect(application_name="omnisupport-hold")
     with closing(session):
         with session, session.cursor() as cursor:
-            changes = holds.hold(cursor, days, acting_operator(), reason, trace_id_of_caller())
+            partitions = asked_partitions(cursor, days, record_kind)
+            changes = holds.hold(cursor, partitions, acting_operator(), reason, trace_id_of_caller())
             if changes:
                 record_act(cursor, settings, "hold", {"hold_change": changes})
         with session, session.cursor() as cursor:
             write_files(cursor, settings, f"the hold of {', '.join(map(str, days))}")
         with session, session.cursor() as cursor:
-            return holds.read_holds(cursor, days)
+            found = holds.read_holds(cursor, partitions)
+            return Held(tuple(partitions), tuple(found), store.known_kinds(cursor))
 
 
 def release(
     settings: Settings,
     days: Sequence[date],
     *,
+    record_kind: str | None = None,
     reason: str | None = None,
     is_override: bool = False,
     accepts_drift: bool = False,
     accepts_rejects: bool = False,
     report: Report,
 ) -> Released:
-    """Prove Silver as it stands, and let readers see these partitions; ends their holds.
+    """Prove Silver as it stands, and let readers see these days of a kind, or of every kind that knows them; ends their
+    holds.
 
     With a reason, `is_override`: also where checks fail; `accepts_drift`, `accepts_rejects`: drift that is known of
     them, or the rejects of their files, is let pass, now and later. The act is recorded with its reason. Raises
     KeptBackError, with nothing of it moved or let pass, where a partition stays back; CheckFailedError, likewise, where
-    dbt left out what a proof needs; CommandUsageError where none was given; InfrastructureError, with the release made,
-    where its evidence file cannot be written.
+    dbt left out what a proof needs; CommandUsageError where no day was given, or a kind that is none;
+    InfrastructureError, with the release made, where its evidence file cannot be written.
     """
     if not days:
         raise CommandUsageError(
@@ -110,6 +126,7 @@ def release(
     trace_id = trace_id_of_caller()
     with closing(IngestLock.acquire(warehouse, wait_seconds=settings.lock_timeout)) as lock:
         with lock.transaction() as cursor:
+            partitions = asked_partitions(cursor, days, record_kind)
             sha256 = project_sha256(settings.project_root)
             scope = choose_scope(cursor, sha256, is_asked_for_all=settings.proof == "all")
         report(f"silver: to be proved: {scope.name}, {scope.reason}")
@@ -132,18 +149,17 @@ def release(
                 cursor,
                 act,
                 reject_limit=settings.reject_limit,
-                only=days,
+                only=partitions,
                 frees=True,
                 accepts_drift=accepts_drift,
                 accepts_rejects=accepts_rejects,
                 proved=proved,
             )
-            closed = [decision for decision in published.decisions if not decision.is_open]
             path = record_published(cursor, settings, act.kind, published)
         with lock.transaction() as cursor:
             write_files(cursor, settings, "what an earlier command did" if path is None else published.sentence)
-    if closed:
-        raise KeptBackError(closed[0], published)
+    if published.kept_back:
+        raise KeptBackError(published.kept_back[0], published)
     return Released(published, path)
 
 
@@ -185,37 +201,52 @@ def publish_build(settings: Settings, lock: IngestLock, build: BuildResult, sha2
     return published
 
 
-def readiness(settings: Settings, days: Sequence[date]) -> list[Mapping[str, Any]]:
-    """Per partition: what readers see, `is_ready`, and the reason where it is not.
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Per partition, JSON-ready: what readers see, `is_ready`, and the reason where it is not. `kinds`: those that the
+    warehouse knows."""
 
-    Asks serving.partition_status, if the views are those of the project, and counts what is seen through them.
+    partitions: list[Mapping[str, Any]]
+    kinds: frozenset[str]
+
+
+def readiness(settings: Settings, days: Sequence[date], *, record_kind: str | None = None) -> Readiness:
+    """Of these days of a kind, or of every kind that knows them.
+
+    Asks serving.kind_partition_status, if the views are those of the project, and counts what is seen through them.
+    Raises CommandUsageError for a kind that is none.
     """
     warehouse = open_warehouse(settings)
     faults = view_faults(warehouse, settings.project_root)
-    if faults:
-        return [_unready(day, "; ".join(fault.sentence for fault in faults), faults[0].next_command) for day in days]
     session = warehouse.connect(application_name="omnisupport-ready")
     with closing(session), session, session.cursor() as cursor:
-        known: dict[date, dict[str, Any]] = {}
-        if are_built(cursor, "serving.partition_status"):
+        partitions = asked_partitions(cursor, days, record_kind)
+        kinds = store.known_kinds(cursor)
+        if faults:
+            sentence = "; ".join(fault.sentence for fault in faults)
+            return Readiness([_unready(each, sentence, faults[0].next_command) for each in partitions], kinds)
+        known: dict[Partition, dict[str, Any]] = {}
+        if are_built(cursor, "serving.kind_partition_status"):
             rows = fetch_rows(
-                built(cursor), "select * from serving.partition_status where partition_key = any(%s)", (list(days),)
+                built(cursor),
+                "select * from serving.kind_partition_status where partition_key = any(%s)",
+                ([partition.day for partition in partitions],),
             )
-            known = {row["partition_key"]: row for row in rows}
-    found: list[dict[str, Any]] = [
-        {name: json_value(value) for name, value in known[day].items()}
-        if day in known
-        else _unready(day, "no line of it is known")
-        for day in days
-    ]
+            known = {Partition(row["record_kind"], row["partition_key"]): row for row in rows}
+    found = {
+        partition: {name: json_value(value) for name, value in known[partition].items()}
+        if partition in known
+        else _unready(partition, "no line of it is known")
+        for partition in partitions
+    }
     # Where it is not ready anyhow, nothing more is asked.
-    ready = [day for day in days if day in known and known[day]["is_ready"]]
-    for day, (seen, released) in (unlike_released(warehouse, ready) if ready else {}).items():
-        words = f"readers see {counted(seen, 'ticket')}, of its release's {released:,}, or others than it released"
-        found[list(days).index(day)] |= {"is_ready": False, "reason": words, "next_command": "loader verify --evidence"}
-    return [*found]
+    ready = [partition for partition in partitions if found[partition]["is_ready"]]
+    for partition, (seen, released) in (unlike_released(warehouse, ready) if ready else {}).items():
+        words = f"readers see {counted(seen, 'record')}, of its release's {released:,}, or others than it released"
+        found[partition] |= {"is_ready": False, "reason": words, "next_command": "loader verify --evidence"}
+    return Readiness([*found.values()], kinds)
 
 
-def _unready(day: date, reason: str, next_command: str | None = None) -> dict[str, Any]:
-    found = {"partition_key": day.isoformat(), "data_release_id": None, "is_ready": False, "is_held": False}
+def _unready(partition: Partition, reason: str, next_command: str | None = None) -> dict[str, Any]:
+    found = {**partition.as_record(), "data_release_id": None, "is_ready": False, "is_held": False}
     return {**found, "reason": reason} | ({"next_command": next_command} if next_command else {})

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from typing import NamedTuple
 
-Link = tuple[date, date]
+from loader.partition import Partition
 
-_NO_CANDIDATE = "shares a moved ticket and has nothing to release"
+Link = tuple[Partition, Partition]
+
+_NO_CANDIDATE = "shares a moved record and has nothing to release"
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,17 +18,24 @@ class Candidate:
     """A partition whose proved rows are other than readers see. `obstacles`: why its own checks keep it back; none
     where they passed. `is_to_review`: a person may let all of them pass."""
 
-    partition_key: date
+    partition: Partition
     obstacles: tuple[str, ...]
     is_to_review: bool = False
+
+
+class Obstacle(NamedTuple):
+    """What keeps a partition back, in words."""
+
+    partition: Partition
+    words: str
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
     """Partitions that move together or not at all, in their order, and why they do not; no obstacle: they move."""
 
-    partitions: tuple[date, ...]
-    obstacles: tuple[str, ...]
+    partitions: tuple[Partition, ...]
+    obstacles: tuple[Obstacle, ...]
     # Nothing but what a person may let pass keeps them back.
     is_to_review: bool = False
 
@@ -36,13 +45,13 @@ class Decision:
 
 
 def decide(candidates: Iterable[Candidate], links: Iterable[Link]) -> tuple[Decision, ...]:
-    """One decision per group of partitions that share a moved ticket, by their first day.
+    """One decision per group of partitions that share a moved record, in the order of their first.
 
     A link to a partition that is no candidate keeps its group back: one side would move without the other.
     """
-    known = {candidate.partition_key: candidate for candidate in candidates}
+    known = {candidate.partition: candidate for candidate in candidates}
     return tuple(
-        _decide([known.get(day, Candidate(day, (_NO_CANDIDATE,))) for day in group])
+        _decide([known.get(partition, Candidate(partition, (_NO_CANDIDATE,))) for partition in group])
         for group in connected(known, links)
     )
 
@@ -50,24 +59,25 @@ def decide(candidates: Iterable[Candidate], links: Iterable[Link]) -> tuple[Deci
 def _decide(group: Sequence[Candidate]) -> Decision:
     kept_back = [candidate for candidate in group if candidate.obstacles]
     return Decision(
-        tuple(candidate.partition_key for candidate in group),
-        tuple(f"{candidate.partition_key}: {obstacle}" for candidate in kept_back for obstacle in candidate.obstacles),
+        tuple(candidate.partition for candidate in group),
+        tuple(Obstacle(candidate.partition, words) for candidate in kept_back for words in candidate.obstacles),
         bool(kept_back) and all(candidate.is_to_review for candidate in kept_back),
     )
 
 
-def connected(days: Iterable[date], links: Iterable[Link]) -> list[list[date]]:
-    """The groups that `links` make of `days`, each sorted, by their first day; links may bring days of their own."""
-    neighbours: dict[date, set[date]] = {day: set() for day in days}
+def connected(partitions: Iterable[Partition], links: Iterable[Link]) -> list[list[Partition]]:
+    """The groups that `links` make of `partitions`, each sorted, in the order of their first; links may bring others
+    in."""
+    neighbours: dict[Partition, set[Partition]] = {partition: set() for partition in partitions}
     for one, other in links:
         neighbours.setdefault(one, set()).add(other)
         neighbours.setdefault(other, set()).add(one)
     groups = []
-    seen: set[date] = set()
-    for day in sorted(neighbours):
-        if day in seen:
+    seen: set[Partition] = set()
+    for partition in sorted(neighbours):
+        if partition in seen:
             continue
-        group, waiting = set(), [day]
+        group, waiting = set(), [partition]
         while waiting:
             here = waiting.pop()
             if here not in group:
@@ -78,8 +88,8 @@ def connected(days: Iterable[date], links: Iterable[Link]) -> list[list[date]]:
     return groups
 
 
-def broken_links(links: Iterable[tuple[int, date, date]], pointers: Mapping[date, int]) -> list[Link]:
-    """Links of which readers would see one side only. `links`: the release that moved the tickets, and its days;
+def broken_links(links: Iterable[tuple[int, Partition, Partition]], pointers: Mapping[Partition, int]) -> list[Link]:
+    """Links of which readers would see one side only. `links`: the release that moved the records, and its partitions;
     `pointers`: the release that each partition would show, absent for none."""
     return [
         (one, other)

@@ -13,6 +13,7 @@ from loader.config import Settings
 from loader.evidence.acts import record_act
 from loader.evidence.drift import MISSING_DAY, read_open_drift
 from loader.evidence.facts import fetch_rows, read_findings
+from loader.partition import Partition
 from loader.printable import counted
 from loader.release import changes, holds, store
 from loader.release.gate import Candidate, Decision, decide
@@ -20,6 +21,7 @@ from loader.release.lacks import LACKS, lacks_of
 from loader.release.store import Act
 from loader.silver import FOUND, Proved
 from loader.warehouse.built import built
+from loader.warehouse.kinds import reconciled_kind
 
 HELD = "held"
 DRIFT = "drift to review"
@@ -39,16 +41,18 @@ from reconcile.reconcile_partition
 # Days with lines of an asset of which more is rejected than policy allows (all of it is always too much), but for those
 # for which somebody has let it pass.
 _OVER_LIMIT = f"""
-select part.partition_key, string_agg(distinct asset.source_id, ', ' order by asset.source_id) as source_ids
+select source.record_kind, part.partition_key,
+    string_agg(distinct asset.source_id, ', ' order by asset.source_id) as source_ids
 from {store.REJECTING}
 inner join ops.asset_partition as part on part.asset_id = asset.asset_id and part.ruleset_id = asset.ruleset_id
+inner join ops.source_asset as source on source.asset_id = asset.asset_id
 where not exists (
         select from release.acceptance as accepted
-        where accepted.partition_key = part.partition_key and accepted.check_name = %(check)s
-            and accepted.measure = 'asset ' || asset.asset_id)
+        where accepted.record_kind = source.record_kind and accepted.partition_key = part.partition_key
+            and accepted.check_name = %(check)s and accepted.measure = 'asset ' || asset.asset_id)
     and (asset.record_line_count = 0
         or asset.rejected_count > %(limit)s * (asset.record_line_count + asset.rejected_count))
-group by part.partition_key
+group by source.record_kind, part.partition_key
 """
 
 
@@ -59,51 +63,68 @@ class Published:
     data_release_id: int | None
     decisions: tuple[Decision, ...]
     # Partitions of which readers see the newest proved rows, and whose checks pass.
-    current: frozenset[date] = frozenset()
+    current: frozenset[Partition] = frozenset()
     # Partitions that need a person, as status counts them: somebody has asked for them, nobody holds them, and they are
     # damaged, not whole or not shown to readers as they are proved.
-    in_need: frozenset[date] = frozenset()
-    held: frozenset[date] = frozenset()
+    in_need: frozenset[Partition] = frozenset()
+    held: frozenset[Partition] = frozenset()
     # Holds that ended (release.hold_change).
     hold_changes: tuple[int, ...] = ()
     # Drift and rejects that were let pass (release.acceptance).
     acceptances: tuple[int, ...] = ()
     # Partitions that nothing but drift keeps back: of their own, or of one with which they share a moved ticket.
-    to_review: frozenset[date] = frozenset()
+    to_review: frozenset[Partition] = frozenset()
     # Partitions of whose own checks none fails but the share of a file's lines that may be rejected.
-    rejecting: frozenset[date] = frozenset()
+    rejecting: frozenset[Partition] = frozenset()
+    # Those that the warehouse knows.
+    kinds: frozenset[str] = frozenset()
+    # The one that reconcile is about.
+    reconciled: str = ""
 
-    def decision(self, days: Collection[date], *, has_drift: bool = False) -> str:
+    def of_days(self, days: Collection[date]) -> list[Partition]:
+        """Days of a run as partitions."""
+        return [Partition(self.reconciled, day) for day in days]
+
+    def decision(self, partitions: Collection[Partition], *, has_drift: bool = False) -> str:
         """The downstream decision on these partitions together. `has_drift`: something beside them waits for a person,
         too."""
-        if not days or not (self.current | self.to_review).issuperset(days):
+        if not partitions or not (self.current | self.to_review).issuperset(partitions):
             return "hold_downstream"
-        return "proceed" if self.current.issuperset(days) and not has_drift else "manual_review_required"
+        return "proceed" if self.current.issuperset(partitions) and not has_drift else "manual_review_required"
 
     @property
-    def partitions(self) -> tuple[date, ...]:
-        return tuple(day for decision in self.decisions if decision.is_open for day in decision.partitions)
+    def partitions(self) -> tuple[Partition, ...]:
+        return tuple(partition for decision in self.decisions if decision.is_open for partition in decision.partitions)
+
+    @property
+    def kept_back(self) -> tuple[Decision, ...]:
+        return tuple(decision for decision in self.decisions if not decision.is_open)
+
+    def obstacles_of(self, decision: Decision) -> list[str]:
+        """Sentences."""
+        return [f"{partition.named(self.kinds)}: {words}" for partition, words in decision.obstacles]
 
     def as_record(self) -> dict[str, Any]:
         """JSON-ready values."""
         return {
             "data_release_id": self.data_release_id,
-            "partitions": [day.isoformat() for day in self.partitions],
+            "partitions": [partition.as_record() for partition in self.partitions],
             "kept_back": [
-                {"partitions": [day.isoformat() for day in decision.partitions], "obstacles": list(decision.obstacles)}
-                for decision in self.decisions
-                if not decision.is_open
+                {
+                    "partitions": [partition.as_record() for partition in decision.partitions],
+                    "obstacles": self.obstacles_of(decision),
+                }
+                for decision in self.kept_back
             ],
         }
 
     @property
     def sentence(self) -> str:
-        kept_back = [decision for decision in self.decisions if not decision.is_open]
         moved = counted(len(self.partitions), "day")
         words = [f"release {self.data_release_id}: {moved}"] if self.data_release_id else []
-        if kept_back:
-            days = sum(len(decision.partitions) for decision in kept_back)
-            words.append(f"{counted(days, 'day')} kept back: {kept_back[0].obstacles[0]}")
+        if self.kept_back:
+            days = sum(len(decision.partitions) for decision in self.kept_back)
+            words.append(f"{counted(days, 'day')} kept back: {self.obstacles_of(self.kept_back[0])[0]}")
         if self.hold_changes:
             words.append(f"{counted(len(self.hold_changes), 'hold')} ended")
         if self.acceptances:
@@ -117,7 +138,7 @@ def publish(
     *,
     reject_limit: float,
     proved: Proved | None,
-    only: Sequence[date] | None = None,
+    only: Sequence[Partition] | None = None,
     frees: bool = False,
     accepts_drift: bool = False,
     accepts_rejects: bool = False,
@@ -135,62 +156,64 @@ def publish(
     CheckFailedError as release_changes.
     """
     held = holds.lock_holds(cursor)
-    days, links = changes.find_changes(cursor)
+    changing, links = changes.find_changes(cursor)
     asked = None if only is None else set(only)
-    checked = {row["partition_key"]: row for row in fetch_rows(built(cursor), _PARTITIONS, None)}
+    kind = reconciled_kind(cursor)
+    checked = {Partition(kind, row["partition_key"]): row for row in fetch_rows(built(cursor), _PARTITIONS, None)}
     pointers = store.pointers(cursor)
-    damages = _damages_by_day(cursor, proved, {*checked, *days, *pointers})
+    damages = _damages(cursor, kind, proved, {*checked, *changing, *pointers})
     obstacles = {
-        day: [
-            *damages.get(day, ()),
-            *(_obstacles(checked[day]) if day in checked else ()),
+        partition: [
+            *damages.get(partition, ()),
+            *(_obstacles(checked[partition]) if partition in checked else ()),
             *([] if proved else [_UNPROVED]),
-            *(blocked_by if day in days else ()),
+            *(blocked_by if partition in changing else ()),
         ]
-        for day in {*checked, *damages}
+        for partition in {*checked, *damages}
     }
     if proved:
-        changed = changes.changed_since_proof(cursor)
-        for day in {*obstacles, *days} if None in changed else {day for day in changed if day}:
-            obstacles.setdefault(day, []).append(_CHANGED)
+        for partition in changes.changed_since_proof(cursor, {*obstacles, *changing}):
+            obstacles.setdefault(partition, []).append(_CHANGED)
     passing = asked or set()
     drift_passes = passing if accepts_drift or act.kind == "override" else set()
     rejects_pass = passing if accepts_rejects or act.kind == "override" else set()
-    let_pass: dict[date, list[str]] = {}
+    let_pass: dict[Partition, list[str]] = {}
     rejecting = set()
     limits = {"limit": reject_limit, "check": store.TOO_MANY_REJECTS, **store.rejecting_assets(cursor)}
     for row in fetch_rows(cursor, _OVER_LIMIT, limits):
-        day = row["partition_key"]
-        if not obstacles.setdefault(day, []):
-            rejecting.add(day)
-        (let_pass if day in rejects_pass else obstacles).setdefault(day, []).append(f"{REJECTS} {row['source_ids']}")
-    drifting = _drifts_by_day(cursor, obstacles)
-    only_drifting = {day for day in drifting if not obstacles[day]} - drift_passes
-    for day, drifts in drifting.items():
+        partition = Partition(row["record_kind"], row["partition_key"])
+        if not obstacles.setdefault(partition, []):
+            rejecting.add(partition)
+        passed = let_pass if partition in rejects_pass else obstacles
+        passed.setdefault(partition, []).append(f"{REJECTS} {row['source_ids']}")
+    drifting = _drifts(cursor, kind, obstacles)
+    only_drifting = {partition for partition in drifting if not obstacles[partition]} - drift_passes
+    for partition, drifts in drifting.items():
         words = f"{DRIFT}: {', '.join(drifts)}"
-        (let_pass if day in drift_passes else obstacles).setdefault(day, []).append(words)
+        (let_pass if partition in drift_passes else obstacles).setdefault(partition, []).append(words)
     newest = store.newest_versions(cursor)
     # Changed, never shown, or behind what was released of them.
-    unasked = {day for day, row in checked.items() if _is_unasked(row)}
-    never_shown = {day for day in obstacles if pointers.get(day, 0) == 0}
-    waiting = days | (never_shown - unasked) | _behind(pointers, newest)
+    unasked = {partition for partition, row in checked.items() if _is_unasked(row)}
+    never_shown = {partition for partition in obstacles if pointers.get(partition, 0) == 0}
+    waiting = changing | (never_shown - unasked) | _behind(pointers, newest)
     # Of which there is nothing to show: a release of it would say that it is there, and a hold of it only ends.
-    nowhere = (asked or set()) - {*obstacles, *days, *pointers}
+    nowhere = (asked or set()) - {*obstacles, *changing, *pointers}
     only_held = held & nowhere if frees else set()
     if asked is not None:
         waiting |= asked - only_held
     candidates = []
-    for day in waiting:
-        is_overridden = act.kind == "override" and day not in nowhere
-        found = [] if is_overridden else obstacles.get(day, list(_UNKNOWN))
-        of_day = _of_the_act(day, held, asked, frees)
-        candidates.append(Candidate(day, (*found, *of_day), is_to_review=day in only_drifting and not of_day))
+    for partition in waiting:
+        is_overridden = act.kind == "override" and partition not in nowhere
+        found = [] if is_overridden else obstacles.get(partition, list(_UNKNOWN))
+        of_act = _of_the_act(partition, held, asked, frees)
+        is_to_review = partition in only_drifting and not of_act
+        candidates.append(Candidate(partition, (*found, *of_act), is_to_review=is_to_review))
     decisions = tuple(
         decision for decision in decide(candidates, links) if asked is None or asked.intersection(decision.partitions)
     )
-    moving = sorted(day for decision in decisions if decision.is_open for day in decision.partitions)
+    moving = sorted(partition for decision in decisions if decision.is_open for partition in decision.partitions)
     release = None
-    if moving and _is_moving(moving, days, pointers, newest):
+    if moving and _is_moving(moving, changing, pointers, newest):
         release = store.add_release(cursor, act)
         changes.release_changes(cursor, release, moving)
     changes.keep_waiting(cursor, moving)
@@ -199,22 +222,33 @@ def publish(
         *(store.accept_drift(cursor, sorted(drift_passes.intersection(moving)), act) if drift_passes else ()),
         *(store.accept_rejects(cursor, sorted(rejects_pass.intersection(moving)), act) if rejects_pass else ()),
     ]
-    for day in let_pass.keys() - set(moving):
-        obstacles[day] += let_pass[day]
+    for partition in let_pass.keys() - set(moving):
+        obstacles[partition] += let_pass[partition]
     freed = held & {*moving, *only_held} if frees else set()
     ended = holds.free(cursor, sorted(freed), act)
-    store.note_gate(cursor, {day: obstacles.get(day, []) for day in {*obstacles, *days}}, days - set(moving))
+    changed_back = changing - set(moving)
+    store.note_gate(
+        cursor, {partition: obstacles.get(partition, []) for partition in {*obstacles, *changing}}, changed_back
+    )
     pointers, newest = store.pointers(cursor), store.newest_versions(cursor)
     current = {
-        day
-        for day, reasons in obstacles.items()
-        if not reasons and day not in days - set(moving) and newest.get(day) == pointers.get(day)
+        partition
+        for partition, reasons in obstacles.items()
+        if not reasons and partition not in changed_back and newest.get(partition) == pointers.get(partition)
     }
-    damaged = {day for day in obstacles if damages.get(day) or (day in checked and checked[day]["unexplained_count"])}
-    asked_for = {day for day in {*obstacles, *days, *pointers} if pointers.get(day, 0) or day not in unasked}
+    damaged = {
+        partition
+        for partition in obstacles
+        if damages.get(partition) or (partition in checked and checked[partition]["unexplained_count"])
+    }
+    asked_for = {
+        partition
+        for partition in {*obstacles, *changing, *pointers}
+        if pointers.get(partition, 0) or partition not in unasked
+    }
     in_need = damaged | (asked_for - current - (held - freed))
-    to_review = {day for decision in decisions if decision.is_to_review for day in decision.partitions}
-    kept_back = {day for decision in decisions if not decision.is_open for day in decision.partitions}
+    to_review = {partition for decision in decisions if decision.is_to_review for partition in decision.partitions}
+    kept_back = {partition for decision in decisions if not decision.is_open for partition in decision.partitions}
     return Published(
         release,
         decisions,
@@ -225,6 +259,8 @@ def publish(
         hold_changes=tuple(ended),
         acceptances=tuple(acceptances),
         rejecting=frozenset(rejecting),
+        kinds=store.known_kinds(cursor) | {partition.record_kind for partition in (*asked_for, *kept_back)},
+        reconciled=kind,
     )
 
 
@@ -243,28 +279,35 @@ def record_published(cursor: Any, settings: Settings, kind: str, published: Publ
     return record_act(cursor, settings, kind, numbers)
 
 
-def _damages_by_day(cursor: Any, proved: Proved | None, days: Collection[date]) -> dict[date, list[str]]:
-    """What reconcile found of each of `days`: the check's name, and how many rows of which table. A day that the build
-    left open is damaged also where another build has taken its findings away meanwhile."""
-    found: dict[date, Counter[tuple[str, str]]] = {day: Counter() for day in (proved.open_days if proved else ())}
+def _damages(
+    cursor: Any, kind: str, proved: Proved | None, partitions: Collection[Partition]
+) -> dict[Partition, list[str]]:
+    """What reconcile found of each of `partitions`: the check's name, and how many rows of which table. A day that the
+    build left open is damaged also where another build has taken its findings away meanwhile."""
+    found: dict[Partition, Counter[tuple[str, str]]] = {
+        Partition(kind, day): Counter() for day in (proved.open_days if proved else ())
+    }
     for finding in read_findings(cursor):
         if finding.partition_key is not None:
-            counts = found.setdefault(finding.partition_key, Counter())
+            counts = found.setdefault(Partition(kind, finding.partition_key), Counter())
             counts[finding.check_name, finding.table_name] += finding.finding_count
     return {
-        day: [f"{check_name}: {counted(rows, 'row')} of {table}" for (check_name, table), rows in counts.items()]
+        partition: [f"{check_name}: {counted(rows, 'row')} of {table}" for (check_name, table), rows in counts.items()]
         or [FOUND]
-        for day, counts in found.items()
-        if day in days
+        for partition, counts in found.items()
+        if partition in partitions
     }
 
 
-def _drifts_by_day(cursor: Any, days: Collection[date]) -> dict[date, list[str]]:
-    """What drifted in each of `days`. A day without tickets is none: the run that finds it missing says so."""
-    found: dict[date, list[str]] = {}
+def _drifts(cursor: Any, kind: str, partitions: Collection[Partition]) -> dict[Partition, list[str]]:
+    """What drifted in each of `partitions`. A day without records is none: the run that finds it missing says so."""
+    found: dict[Partition, list[str]] = {}
     for drift in read_open_drift(cursor):
-        if drift.partition_key is not None and drift.partition_key in days and drift.check_name != MISSING_DAY:
-            found.setdefault(drift.partition_key, []).append(drift.short)
+        if drift.partition_key is None or drift.check_name == MISSING_DAY:
+            continue
+        partition = Partition(kind, drift.partition_key)
+        if partition in partitions:
+            found.setdefault(partition, []).append(drift.short)
     return found
 
 
@@ -273,22 +316,30 @@ def _is_unasked(row: Mapping[str, Any]) -> bool:
     return bool(row["out_of_partition_count"] > 0 and row["landed_count"] == 0)
 
 
-def _behind(pointers: Mapping[date, int], newest: Mapping[date, int]) -> set[date]:
-    return {day for day, version in newest.items() if pointers.get(day, 0) < version}
+def _behind(pointers: Mapping[Partition, int], newest: Mapping[Partition, int]) -> set[Partition]:
+    return {partition for partition, version in newest.items() if pointers.get(partition, 0) < version}
 
 
 def _is_moving(
-    moving: Sequence[date], days: set[date], pointers: Mapping[date, int], newest: Mapping[date, int]
+    moving: Sequence[Partition],
+    changing: set[Partition],
+    pointers: Mapping[Partition, int],
+    newest: Mapping[Partition, int],
 ) -> bool:
     """Whether anything would change for readers; a release without that would only be noise."""
-    return any(day in days or day not in newest or pointers.get(day, 0) < newest[day] for day in moving)
+    return any(
+        partition in changing or partition not in newest or pointers.get(partition, 0) < newest[partition]
+        for partition in moving
+    )
 
 
-def _of_the_act(day: date, held: set[date], asked: set[date] | None, frees: bool) -> tuple[str, ...]:
+def _of_the_act(
+    partition: Partition, held: set[Partition], asked: set[Partition] | None, frees: bool
+) -> tuple[str, ...]:
     """What keeps a partition back whatever its checks say."""
-    if asked is not None and day not in asked:
+    if asked is not None and partition not in asked:
         return ("was not asked for",)
-    return (HELD,) if day in held and not frees else ()
+    return (HELD,) if partition in held and not frees else ()
 
 
 def _obstacles(row: Mapping[str, Any]) -> list[str]:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from datetime import date, datetime
+from datetime import datetime
 
+from loader.partition import Partition
 from loader.release.targets import Versions, version_at
 
-Version = tuple[date, int]
+Version = tuple[Partition, int]
 
 
 def expirable(
     versions: Versions,
     gone: Collection[Version],
-    pointers: Mapping[date, int],
-    links: Iterable[tuple[int, date, date]],
+    pointers: Mapping[Partition, int],
+    links: Iterable[tuple[int, Partition, Partition]],
     left_at: Mapping[Version, datetime],
     *,
     older_than: datetime,
@@ -25,15 +26,15 @@ def expirable(
     A version stays that is among the `keep` newest of its partition (so its newest, which the next release builds on,
     always does); that readers see now (what a hold keeps is what they see); that they saw at or after `older_than`
     (`left_at`: when a pointer left it last; not known: it stays); or without which a version that stays could not be
-    shown, since the two share tickets that moved.
+    shown, since the two share records that moved.
     """
     waiting = [
-        (day, version)
-        for day, known in versions.items()
+        (partition, version)
+        for partition, known in versions.items()
         for place, version in enumerate(known)
         if place >= len(known) - keep
-        or version == pointers.get(day, 0)
-        or left_at.get((day, version), older_than) >= older_than
+        or version == pointers.get(partition, 0)
+        or left_at.get((partition, version), older_than) >= older_than
     ]
     neighbours = _neighbours(links)
     needed: set[Version] = set()
@@ -42,21 +43,21 @@ def expirable(
         if here in needed:
             continue
         needed.add(here)
-        day, version = here
-        for other, releases in neighbours.get(day, {}).items():
-            # Before the first release that moved tickets between the two since: a restore takes the other back to it.
+        partition, version = here
+        for other, releases in neighbours.get(partition, {}).items():
+            # Before the first release that moved records between the two since: a restore takes the other back to it.
             first = min((release for release in releases if release > version), default=None)
             before = 0 if first is None else version_at(versions, other, first - 1)
             if before:
                 waiting.append((other, before))
-    everything = {(day, version) for day, known in versions.items() for version in known}
+    everything = {(partition, version) for partition, known in versions.items() for version in known}
     return sorted(everything - needed - set(gone))
 
 
-def _neighbours(links: Iterable[tuple[int, date, date]]) -> dict[date, dict[date, list[int]]]:
-    """Of each partition: those that it shares moved tickets with, and the releases that moved them."""
-    found: dict[date, dict[date, list[int]]] = {}
+def _neighbours(links: Iterable[tuple[int, Partition, Partition]]) -> dict[Partition, dict[Partition, list[int]]]:
+    """Of each partition: those that it shares moved records with, and the releases that moved them."""
+    found: dict[Partition, dict[Partition, list[int]]] = {}
     for release, one, other in links:
-        for day, neighbour in ((one, other), (other, one)):
-            found.setdefault(day, {}).setdefault(neighbour, []).append(release)
+        for side, neighbour in ((one, other), (other, one)):
+            found.setdefault(side, {}).setdefault(neighbour, []).append(release)
     return found

@@ -10,12 +10,12 @@ import re
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from loader.release.store import row_digest
+from loader.partition import Partition, days_of
 from loader.warehouse.connection import Role
+from loader.warehouse.kinds import released_kinds
 
 if TYPE_CHECKING:
     from loader.warehouse import Warehouse
@@ -103,27 +103,28 @@ where relnamespace = to_regnamespace(%(schema)s) and relkind in ('r', 'p', 'v', 
 order by relname
 """
 
-# Days of which the view shows something else than the version that its pointer names; one snapshot.
+# Days of a kind of which its view shows something else than the version that its pointer names; one snapshot.
 _SEEN = """
 with
 seen as (
-    select fact.partition_key, count(*) as ticket_count, coalesce(sum({digest}), 0) as ticket_digest
-    from serving.ticket_fact as fact
+    select fact.partition_key, count(*) as record_count, coalesce(sum({digest}), 0) as record_digest
+    from {served} as fact
     where {is_asked}
     group by fact.partition_key
 ),
 released as (
-    select fact.partition_key, version.ticket_count, version.ticket_digest
+    select fact.partition_key, version.record_count, version.record_digest
     from release.partition_pointer as fact
     inner join release.partition_version as version
-        on version.partition_key = fact.partition_key and version.data_release_id = fact.data_release_id
-    where {is_asked}
+        on version.record_kind = fact.record_kind and version.partition_key = fact.partition_key
+        and version.data_release_id = fact.data_release_id
+    where fact.record_kind = %(kind)s and {is_asked}
 )
-select partition_key, coalesce(seen.ticket_count, 0), coalesce(released.ticket_count, 0)
+select partition_key, coalesce(seen.record_count, 0), coalesce(released.record_count, 0)
 from seen
 full join released using (partition_key)
-where (coalesce(seen.ticket_count, 0), coalesce(seen.ticket_digest, 0))
-    is distinct from (coalesce(released.ticket_count, 0), coalesce(released.ticket_digest, 0))
+where (coalesce(seen.record_count, 0), coalesce(seen.record_digest, 0))
+    is distinct from (coalesce(released.record_count, 0), coalesce(released.record_digest, 0))
 order by partition_key
 """
 
@@ -169,7 +170,7 @@ def view_faults(warehouse: Warehouse, project_root: Path) -> list[ViewFault]:
             cursor.execute(
                 "select to_regclass(%s) is not null, bool_and(to_regclass(name) is not null)"
                 " from unnest(%s::text[] || %s::text) as name",
-                (f"{SCHEMA}.{view.name}", [f"{SCHEMA}.{name}" for name in view.reads], "release.ticket_row"),
+                (f"{SCHEMA}.{view.name}", [f"{SCHEMA}.{name}" for name in view.reads], "release.partition_pointer"),
             )
             is_there, can_be_read = cursor.fetchone()
             if not is_there:
@@ -204,24 +205,31 @@ def _faults_of(cursor: Any, view: _View) -> list[ViewFault]:
     return [ViewFault(name, ", ".join(words), MEND)] if words else []
 
 
-def unlike_released(warehouse: Warehouse, days: Sequence[date] | None = None) -> dict[date, tuple[int, int]]:
-    """Of these days, or of all, those that readers see otherwise than released: tickets seen and tickets released.
+def unlike_released(
+    warehouse: Warehouse, partitions: Sequence[Partition] | None = None
+) -> dict[Partition, tuple[int, int]]:
+    """Of these partitions, or of all, those that readers see otherwise than released: records seen, records released.
 
-    Looks through the view as the role that owns it, in a session that can write nothing: a view runs with its owner's
-    rights. Every ticket of the days is read and its digest computed. Ask view_faults first.
+    Looks through the views as the role that owns them, in a session that can write nothing: a view runs with its
+    owner's rights. Every record of the partitions is read and its digest computed. Ask view_faults first.
     """
+    found: dict[Partition, tuple[int, int]] = {}
     session = warehouse.acting_as(Role.TRANSFORM).connect(application_name="omnisupport-views")
     session.set_session(isolation_level="REPEATABLE READ", readonly=True)
     with closing(session), session.cursor() as cursor:
-        cursor.execute("select to_regclass('serving.ticket_fact') is null")
-        if cursor.fetchone()[0]:
-            return {}
-        query = _SEEN.format(
-            digest=row_digest(cursor, "fact"),
-            is_asked="true" if days is None else "fact.partition_key = any(%(days)s::date[])",
-        )
-        cursor.execute(query, {"days": None if days is None else list(days)})
-        return {day: (seen, released) for day, seen, released in cursor.fetchall()}
+        for kind in released_kinds(cursor):
+            days = None if partitions is None else days_of(partitions, kind.record_kind)
+            cursor.execute("select to_regclass(%s) is null", (kind.served,))
+            if days == [] or cursor.fetchone()[0]:
+                continue
+            query = _SEEN.format(
+                served=kind.served,
+                digest=kind.row_digest(cursor, "fact"),
+                is_asked="true" if days is None else "fact.partition_key = any(%(days)s::date[])",
+            )
+            cursor.execute(query, {"kind": kind.record_kind, "days": days})
+            found |= {Partition(kind.record_kind, day): (seen, released) for day, seen, released in cursor.fetchall()}
+    return found
 
 
 def _views(project_root: Path) -> list[_View]:

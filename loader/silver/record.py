@@ -8,6 +8,7 @@ from loader.runs.anchors import Attempt
 from loader.silver.proof import ProofScope, Proved
 from loader.silver.results import BuildResult
 from loader.warehouse.built import built
+from loader.warehouse.kinds import reconciled_kind
 
 # What is said of an open day before the gate has said more.
 FOUND = "reconcile has found something"
@@ -28,8 +29,9 @@ def record_proof(cursor: Any, scope: ProofScope, proved: Proved, build: BuildRes
         "with proved as ("
         "  delete from ops.unproved_change where pg_visible_in_snapshot(changed_in, %s::pg_snapshot)"
         "  returning table_name, row_key)"
-        " insert into release.pending_ticket (ticket_id)"
-        " select distinct row_key from proved where table_name = 'silver.ticket_fact'"
+        " insert into release.pending_record (record_kind, record_key)"
+        " select distinct kind.record_kind, proved.row_key from proved"
+        " inner join release.released_kind as kind on proved.table_name = 'silver.' || kind.table_name"
         " on conflict do nothing",
         (seen,),
     )
@@ -61,23 +63,31 @@ def record_proof(cursor: Any, scope: ProofScope, proved: Proved, build: BuildRes
     )
 
 
-# Days with a change that the proof covers: noted by a trigger, where a note without a day is of every day, or landed.
+# Days with a change that the proof covers: noted by a trigger, where a note without a day is of every day and one of a
+# table of several kinds is of each, or landed.
 _CHANGED_DAYS = """
 with changed as (
-    select distinct partition_key from ops.unproved_change
-    where pg_visible_in_snapshot(changed_in, %s::pg_snapshot)
-        and (table_name = 'silver.ticket_fact' or starts_with(table_name, 'bronze.'))
+    select distinct kind.record_kind, change.partition_key
+    from ops.unproved_change as change
+    left join release.released_kind as kind
+        on change.table_name in ('silver.' || kind.table_name, 'bronze.' || kind.bronze_table)
+    where pg_visible_in_snapshot(change.changed_in, %s::pg_snapshot)
+        and (kind.record_kind is not null or starts_with(change.table_name, 'bronze.'))
     union
-    select part.partition_key
+    select asset.record_kind, part.partition_key
     from ops.completed_load as load
     inner join ops.run_asset as entry
         on entry.run_id = load.run_id and entry.attempt = load.attempt and entry.action = 'parsed'
     inner join ops.asset_partition as part on part.asset_id = entry.asset_id
+    inner join ops.source_asset as asset on asset.asset_id = entry.asset_id
     where load.load_id not in (select load_id from ops.proved_load)
 )
 update release.partition_gate as gate set is_pending = true
 where not gate.is_pending
-    and exists (select from changed where coalesce(changed.partition_key, gate.partition_key) = gate.partition_key)
+    and exists (
+        select from changed
+        where coalesce(changed.record_kind, gate.record_kind) = gate.record_kind
+            and coalesce(changed.partition_key, gate.partition_key) = gate.partition_key)
 """
 
 
@@ -87,6 +97,6 @@ def _await_gate(cursor: Any, seen: str, proved: Proved) -> None:
     cursor.execute(_CHANGED_DAYS, (seen,))
     cursor.execute(
         "update release.partition_gate set obstacles = %s::text[]"
-        " where partition_key = any(%s::date[]) and obstacles = '{}'",
-        ([FOUND], sorted(proved.open_days)),
+        " where record_kind = %s and partition_key = any(%s::date[]) and obstacles = '{}'",
+        ([FOUND], reconciled_kind(cursor), sorted(proved.open_days)),
     )

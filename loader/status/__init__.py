@@ -20,6 +20,7 @@ from loader.release.views import view_faults
 from loader.status.days import DayState, states_of_days
 from loader.warehouse import Warehouse
 from loader.warehouse.built import are_built, built
+from loader.warehouse.kinds import reconciled_kind
 
 _PARTITIONS = """
 select part.partition_key, indexed.expected_count, part.line_count, part.landed_count, part.duplicate_count,
@@ -76,8 +77,8 @@ from reconcile.reconcile_finding order by table_name, check_name, partition_key,
 _FINDINGS_TOLD = 50
 
 _HOLDS = """
-select partition_key, reason, operator from release.partition_hold
-where %(day)s::date is null or partition_key = %(day)s order by partition_key
+select record_kind, partition_key, reason, operator from release.partition_hold
+where record_kind = %(kind)s and (%(day)s::date is null or partition_key = %(day)s) order by partition_key
 """
 
 # The files that lines of a day are in, as the latest reading that was whole found them.
@@ -139,7 +140,7 @@ def read_status(
     with closing(connection), connection, connection.cursor() as cursor:
         # Both: a build of one model alone leaves the other out.
         is_reconciled = are_built(cursor, "reconcile.reconcile_partition", "reconcile.reconcile_finding")
-        day = {"day": partition, "limit": run_limit}
+        day = {"day": partition, "limit": run_limit, "kind": reconciled_kind(cursor)}
         partitions = _rows(built(cursor), _PARTITIONS, day) if is_reconciled else []
         findings = _rows(built(cursor), _FINDINGS, {}) if is_reconciled else []
         runs = _rows(cursor, _RUNS, day)

@@ -60,7 +60,7 @@ def _released_twice(place: Place) -> None:
 
 def _a_version_that_rotted(place: Place, patch: pytest.MonkeyPatch) -> str:
     _released_twice(place)
-    place.damage("delete from release.ticket_row where partition_key = '2026-04-17' and first_release_id = 1")
+    place.damage("delete from release.ticket_fact where partition_key = '2026-04-17' and first_release_id = 1")
     return "loader restore --partition 2026-04-17 --reason 'wrong' --mode execute"
 
 
@@ -72,7 +72,7 @@ def _expired(place: Place, patch: pytest.MonkeyPatch) -> str:
 
 def _an_expiry_over_rot(place: Place, patch: pytest.MonkeyPatch) -> str:
     _released_twice(place)
-    place.damage("delete from release.ticket_row where partition_key = '2026-04-17' and first_release_id = 2")
+    place.damage("delete from release.ticket_fact where partition_key = '2026-04-17' and first_release_id = 2")
     return "loader expire --older-than 0 --reason room --mode execute"
 
 

@@ -17,6 +17,7 @@ CASES = Path("contracts/kinds/ticket_v1/fixtures")
 SOURCES = Path("dbt_project/models/staging/_kinds__sources.yml")
 MACRO = Path("dbt_project/macros/kinds/declared_kinds.sql")
 TABLES = Path("infra/postgres/02_kinds.sql")
+RELEASED = Path("infra/postgres/04_release_rows.sql")
 SILVER = SILVER_FOLDER / "ticket_fact.yml"
 
 
@@ -71,6 +72,8 @@ STATUS_CASE = CASES / "invalid" / "invalid_enum_value.status_case.json"
         (_replaced(MACRO, '"level":"public"', '"level":"internal"'), f"{MACRO}:16", "not what the declarations say"),
         (_removed(MACRO), f"{MACRO}:1", "not what the declarations say"),
         (_replaced(TABLES, "raw_ticket_event", "tickets"), f"{TABLES}:2", "not what the declarations say"),
+        (_replaced(RELEASED, "is_open boolean", "is_open text"), f"{RELEASED}:33", "not what the declarations say"),
+        (_replaced(SILVER, "- name: is_open\n", "- name: is_opn\n"), str(SILVER), "is_open: no such column"),
         (_replaced(SILVER, "- name: owner\n", "- name: owned\n"), str(SILVER), "owner: no such column, expected text"),
         (_removed(SILVER), str(SILVER), "is not there"),
         (_removed(SILVER.with_suffix(".sql")), str(SILVER), "is not there"),

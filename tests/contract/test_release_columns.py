@@ -18,8 +18,8 @@ def _described(path: str) -> dict[str, str]:
 
 
 def _stored() -> dict[str, str]:
-    ddl = (ROOT / "infra" / "postgres" / "04_release.sql").read_text()
-    (body,) = re.findall(r"create table if not exists release\.ticket_row \((.*?)\n    primary key", ddl, re.DOTALL)
+    ddl = (ROOT / "infra" / "postgres" / "04_release_rows.sql").read_text()
+    (body,) = re.findall(r"create table if not exists release\.ticket_fact \((.*?)\n    primary key", ddl, re.DOTALL)
     return {name: kind.replace(" ", "") for name, kind in re.findall(r"^    (\w+) (text \[\]|\w+)", body, re.MULTILINE)}
 
 

@@ -63,12 +63,12 @@ _END = {
     "source_asset": "select to_jsonb(t) from ops.source_asset as t order by asset_id",
     "erased_line": "select asset_id, line_number from ops.erased_line order by 1, 2",
     "erased_load": "select load_id, table_name, row_count, row_digest from ops.erased_load order by 1, 2",
-    "erased_version": "select partition_key, data_release_id, ticket_count, ticket_digest from ops.erased_version"
+    "erased_version": "select partition_key, data_release_id, record_count, record_digest from ops.erased_version"
     " order by 1, 2",
     "ticket_fact": "select to_jsonb(t) from silver.ticket_fact as t order by ticket_id",
     "customer_dim": "select to_jsonb(t) from silver.customer_dim as t order by customer_id",
     "partition_version": "select to_jsonb(t) from release.partition_version as t order by 1::text",
-    "ticket_row": "select to_jsonb(t) from release.ticket_row as t order by ticket_id, first_release_id",
+    "ticket_row": "select to_jsonb(t) from release.ticket_fact as t order by ticket_id, first_release_id",
     "shown": "select to_jsonb(t) from serving.ticket_fact as t order by ticket_id",
     "erasure": "select removed, finished_at is not null from ops.erasure",
     "unbuilt": "select count(*) from ops.unbuilt_erasure",

@@ -104,7 +104,7 @@ def test_readers_see_released_states_only_whatever_becomes_of_the_pipeline(
 
 def _assert_released(database: Warehouse, seen: Seen) -> None:
     known = rows(
-        database, "select partition_key, data_release_id, ticket_count, ticket_digest from release.partition_version"
+        database, "select partition_key, data_release_id, record_count, record_digest from release.partition_version"
     )
     assert len({version for _, version, *_ in seen.states}) > 1
     assert seen.states - {tuple(map(str, row)) for row in known} == set()

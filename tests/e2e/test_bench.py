@@ -154,11 +154,13 @@ KEPT = {
 
 # The floor's tables are frozen; the product calls these columns by their roles.
 OF_PRODUCT = KEPT | {
+    "released": KEPT["released"].replace("release.ticket_row", "release.ticket_fact"),
+    "days": "select partition_key, record_count from release.partition_version",
     "events": (
         "select event_id::text, record_fingerprint::text, record_source, record_key, person_id, created_at, updated_at,"
         " partition_key, raw_payload, envelope::jsonb ->> 'ingest_batch_id', warning_codes, line_number"
         " from bronze.record_event"
-    )
+    ),
 }
 
 

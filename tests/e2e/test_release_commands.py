@@ -18,11 +18,12 @@ from tests.ingests import rows, ticket, write_export
 from tests.shared_warehouse import fresh_database
 
 DAY, OTHER = "2026-04-17", "2026-04-18"
+PARTITION = {"record_kind": "ticket_v1", "partition_key": DAY}
 FREE = f"loader release --partition {DAY}   # a person holds it, and lets it move again"
 RESTORE = ["restore", "--partition", DAY, "--reason", "a wrong release"]
 EXPIRE = ["expire", "--keep", "1", "--reason", "thirty days"]
 PLAN_SCHEMA = ROOT / "contracts" / "recovery" / "recovery_plan_v1.schema.json"
-EVIDENCE_SCHEMA = ROOT / "contracts" / "release_evidence" / "release_evidence_v1.schema.json"
+EVIDENCE_SCHEMA = ROOT / "contracts" / "release_evidence" / "release_evidence_v2.schema.json"
 SHOWN = "select count(*), count(*) filter (where status = 'pending') from serving.ticket_fact where partition_key = %s"
 
 
@@ -107,7 +108,7 @@ def test_ready_says_what_is_shown_and_exits_0(story: Story) -> None:
     record = story.ready.record
     assert story.ready.code == 0, story.ready
     assert (record["is_ready"], record["next_command"]) == (True, "make psql ROLE=reader   # what readers see")
-    assert [(row["partition_key"], row["data_release_id"], row["ticket_count"]) for row in record["partitions"]] == [
+    assert [(row["partition_key"], row["data_release_id"], row["record_count"]) for row in record["partitions"]] == [
         (DAY, 1, 40),
         (OTHER, 1, 30),
     ]
@@ -117,9 +118,11 @@ def test_a_held_day_is_kept_back_and_says_so(story: Story) -> None:
     """Prevents newer rows that slip through a hold, and a hold that nobody can explain."""
     assert story.held.code == 0, story.held
     told = f"loader release --partition {DAY}   # a person holds it, and lets it move again"
-    assert story.held.record == {"held": [DAY], "next_command": told}
+    assert story.held.record == {"held": [PARTITION], "next_command": told}
     assert story.kept_back.code == 0, story.kept_back
-    assert story.kept_back.record["release"]["kept_back"] == [{"partitions": [DAY], "obstacles": [f"{DAY}: held"]}]
+    assert story.kept_back.record["release"]["kept_back"] == [
+        {"partitions": [PARTITION], "obstacles": [f"{DAY}: held"]}
+    ]
     assert story.kept_back.record["downstream_decision"] == "hold_downstream"
     assert story.not_ready.code == 1
     (row,) = story.not_ready.record["partitions"]
@@ -131,7 +134,7 @@ def test_a_release_shows_what_waited_and_ends_the_hold(story: Story) -> None:
     record = story.released.record
     assert story.released.code == 0, story.released
     assert set(record) == {"data_release_id", "partitions", "report_path", "next_command"}
-    assert (record["data_release_id"], record["partitions"]) == (2, [DAY])
+    assert (record["data_release_id"], record["partitions"]) == (2, [PARTITION])
     assert record["next_command"] == f"loader ready --partition {DAY}"
     assert story.shown_after_release == [(40, 3)]
     evidence = json.loads((story.checkout.root / record["report_path"]).read_bytes())
@@ -146,7 +149,7 @@ def test_a_restore_is_planned_applied_once_and_shows_the_rows_of_then(story: Sto
     record = story.restored.record
     assert story.restored.code == 0, story.restored
     assert set(record) == {"data_release_id", "partitions", "report_path", "next_command"}
-    assert (record["data_release_id"], record["partitions"]) == (3, {DAY: 1})
+    assert (record["data_release_id"], record["partitions"]) == (3, [{**PARTITION, "data_release_id": 1}])
     assert story.shown_after_restore == [(40, 0)]
     assert (story.restored_again.code, story.restored_again.record["next_command"]) == (4, "make status")
     assert story.restored_again.record["error"] == (
@@ -177,13 +180,17 @@ def test_an_expiry_takes_what_nobody_needs(story: Story) -> None:
     named = f"reports/expire/expire_plan_all_{plan['plan_id'][:8]}.json"
     assert (plan["report_path"], plan["next_command"]) == (named, f"make apply PLAN={named}")
     # Of the other day there is one version only, and readers see it.
-    assert [(each["partition_key"], each["data_release_id"], each["ticket_count"]) for each in plan["versions"]] == [
+    assert [(each["partition_key"], each["data_release_id"], each["record_count"]) for each in plan["versions"]] == [
         (DAY, 1, 40)
     ]
     record = story.expired.record
     assert story.expired.code == 0, story.expired
     assert set(record) == {"expiry_id", "versions", "removed_row_count", "report_path", "next_command"}
-    assert (record["expiry_id"], record["versions"], record["removed_row_count"]) == (1, [[DAY, 1]], 3)
+    assert (record["expiry_id"], record["versions"], record["removed_row_count"]) == (
+        1,
+        [{**PARTITION, "data_release_id": 1}],
+        3,
+    )
     evidence = json.loads((story.checkout.root / record["report_path"]).read_bytes())
     assert schema_faults(load_schema(EVIDENCE_SCHEMA), evidence) == []
     assert [each["data_release_id"] for each in evidence["expired"]["versions"]] == [1]
@@ -268,8 +275,9 @@ def test_damage_is_found_before_an_expiry_removes_anything(story: Story) -> None
     """Last: it damages the warehouse. Rows that are gone would make a version that stays another one."""
     rows(
         story.warehouse,
-        "insert into release.partition_version (partition_key, data_release_id, ticket_count, ticket_digest)"
-        " values (%s, 3, 1, 1)",
+        "insert into release.partition_version"
+        " (record_kind, partition_key, data_release_id, record_count, record_digest)"
+        " values ('ticket_v1', %s, 3, 1, 1)",
         DAY,
     )
     rows(story.warehouse, "update release.partition_version set expired_by = null")

@@ -136,7 +136,7 @@ def test_no_condition_of_a_reader_is_shown_a_row_that_its_view_hides(day: Wareho
     """Prevents that a filter, run before the view's own, tells what was replaced, taken back or never released."""
     with closing(day.connect(application_name="access")) as connection, connection.cursor() as cursor:
         cursor.execute("set local session_replication_role = replica")
-        cursor.execute("update release.ticket_row set first_release_id = 2 where ticket_id like '%-000002'")
+        cursor.execute("update release.ticket_fact set first_release_id = 2 where ticket_id like '%-000002'")
         cursor.execute("set local role omni_reader")
         cursor.execute(
             "create function pg_temp.told(text) returns boolean language plpgsql cost 0.000001"
@@ -156,12 +156,12 @@ def test_an_auditor_reads_decisions_and_evidence_and_no_payload(day: Warehouse) 
     assert attempt(day, Role.AUDITOR, "select unexplained_count from ops.recorded_partition") == [(0,)]
     assert attempt(day, Role.AUDITOR, "select count(*) from release.data_release") == [(1,)]
     for relation in relations(day, "ops", "release"):
-        if relation in ("release.ticket_row", *INNER):
+        if relation in ("release.ticket_fact", *INNER):
             continue
         for (row,) in attempt(day, Role.AUDITOR, f"select r::text from {relation} as r"):
             assert "secret words" not in str(row) and "{broken" not in str(row), relation
             assert "customer_2" not in str(row), relation
-    for relation in ["release.ticket_row", *relations(day, "bronze")]:
+    for relation in ["release.ticket_fact", *relations(day, "bronze")]:
         with pytest.raises(NOT_ALLOWED):
             attempt(day, Role.AUDITOR, f"select 1 from {relation}")
     for relation in relations(day, "ops", "release"):

@@ -21,7 +21,7 @@ from loader.runs.state import reset_state
 from loader.status import read_status
 from loader.warehouse import Warehouse, open_warehouse
 from tests.clocks import shift_what_was_written
-from tests.ingests import declare, evidence_faults, rows, run, settings, ticket, write_export
+from tests.ingests import declare, evidence_faults, rows, run, settings, ticket, ticket_days, write_export
 from tests.recoveries import latest_run, planned
 from tests.shared_warehouse import Kept, fresh_database, kept, loader_variables
 
@@ -138,7 +138,7 @@ def test_an_instant_between_two_clocks_is_no_release(database: Warehouse) -> Non
         with pytest.raises(RefusedError, match="the server's clock went back between releases 1 and 2"):
             store.release_at(cursor, times[1][0] + timedelta(hours=1))
         # Left by a release that says to be from before it was made.
-        assert store.left_at(cursor) == {(date(2026, 4, 17), 1): times[0][0]}
+        assert store.left_at(cursor) == {(*ticket_days(date(2026, 4, 17)), 1): times[0][0]}
 
 
 def test_a_crash_that_is_found_late_is_no_clock(database: Warehouse) -> None:

@@ -23,7 +23,7 @@ from loader.silver import run_dbt
 from loader.status import read_status
 from loader.warehouse import Warehouse
 from tests.checkouts import ROOT
-from tests.ingests import declare, evidence_faults, rows, run, settings, write_export
+from tests.ingests import declare, evidence_faults, rows, run, settings, ticket_days, write_export
 from tests.integration.drift_scene import (
     BEFORE,
     CUSTOMER,
@@ -146,7 +146,7 @@ def test_drift_that_a_person_lets_pass_keeps_nothing_back_any_more(drifted: Drif
         "not released; proved rows wait for their release; drift to review: drift_value_mix of priority",
     )
     done = release(settings(), [PRIORITY], reason="a campaign", accepts_drift=True, report=Silent())
-    assert done.published.partitions == (PRIORITY,)
+    assert done.published.partitions == ticket_days(PRIORITY)
     assert rows(database, "select partition_key, check_name, measure, reason from release.acceptance") == [
         (PRIORITY, "drift_value_mix", "priority", "a campaign")
     ]
@@ -159,7 +159,7 @@ def test_drift_that_a_person_lets_pass_keeps_nothing_back_any_more(drifted: Drif
     write_export(tmp_path / "late" / "tickets-2026-05-01.jsonl", [late])
     verdict = run(declare(tmp_path / "late", "late"))
     assert (verdict.facts.drifts, verdict.downstream_decision) == ((), "proceed")
-    assert verdict.release is not None and verdict.release.partitions == (PRIORITY,)
+    assert verdict.release is not None and verdict.release.partitions == ticket_days(PRIORITY)
     assert _check(orjson.loads(verdict.report_paths[0].read_bytes())) == ("pass", 0)
     assert _ready(PRIORITY) == (True, None)
     assert _ready(NULLS)[0] is False
@@ -179,8 +179,8 @@ def test_who_let_drift_pass_and_why_is_in_the_chain_of_evidence(drifted: Drifted
     assert [fault.split(":")[0] for fault in of_acceptances(database)] == ["accepted"]
     rows(
         database,
-        "insert into release.acceptance (partition_key, check_name, measure, operator, reason)"
-        " values ('2026-04-30', 'drift_null_rate', 'org_id', 'nobody', 'none')",
+        "insert into release.acceptance (record_kind, partition_key, check_name, measure, operator, reason)"
+        " values ('ticket_v1', '2026-04-30', 'drift_null_rate', 'org_id', 'nobody', 'none')",
     )
     assert len(of_acceptances(database)) == 2
 
@@ -241,7 +241,7 @@ def test_a_day_with_more_tickets_than_are_looked_at_keeps_their_number(drifted: 
 
 
 def _ready(day: date) -> tuple[bool, str | None]:
-    (row,) = readiness(settings(), [day])
+    (row,) = readiness(settings(), [day]).partitions
     return row["is_ready"], row["reason"]
 
 

@@ -83,13 +83,13 @@ def test_each_record_holds_the_hash_of_the_one_before(database: Warehouse) -> No
 
 def test_each_act_has_a_record_with_its_anchors_and_what_it_showed(database: Warehouse) -> None:
     """Prevents a release, a hold or a restore of which nobody can say who made it and what readers saw then."""
-    schema = load_schema(ROOT / "contracts" / "release_evidence" / "release_evidence_v1.schema.json")
+    schema = load_schema(ROOT / "contracts" / "release_evidence" / "release_evidence_v2.schema.json")
     records = [orjson.loads(path.read_bytes()) for path in reports() if path.parent.name == "release"]
     assert [fault for record in records for fault in schema_faults(schema, record)] == []
     versions = {
         number: (count, str(digest))
         for number, count, digest in rows(
-            database, "select data_release_id, ticket_count, ticket_digest from release.partition_version"
+            database, "select data_release_id, record_count, record_digest from release.partition_version"
         )
     }
     told = [
@@ -109,7 +109,7 @@ def test_each_act_has_a_record_with_its_anchors_and_what_it_showed(database: War
     ]
     for record in records[1:]:
         (pointer,) = record["pointers"]
-        assert (pointer["ticket_count"], pointer["ticket_digest"]) == versions[pointer["new_release_id"]]
+        assert (pointer["record_count"], pointer["record_digest"]) == versions[pointer["new_release_id"]]
     runs = rows(database, "select run_id::text, attempt, trace_id from ops.ingest_run order by started_at")
     assert [(record["run_id"], record["attempt"], record["trace_id"]) for record in records[1:3]] == runs
     assert (records[3]["run_id"], records[3]["plan_id"]) == (None, rows(database, PLAN)[0][0])
@@ -178,16 +178,16 @@ DAMAGES = {
     ),
     "a line of Bronze removed": ("delete from bronze.asset_line where asset_id = 1", "line_count: it says 2"),
     "a released row edited": (
-        "update release.ticket_row set status = 'closed' where first_release_id = 1",
+        "update release.ticket_fact set status = 'closed' where first_release_id = 1",
         "the content of 1 row is not that of the digest",
     ),
     "a released row removed": (
-        "delete from release.ticket_row where first_release_id = 2",
+        "delete from release.ticket_fact where first_release_id = 2",
         "rows and digest: released 2",
     ),
     "a released row shown longer": (
-        """insert into release.ticket_row select (jsonb_populate_record(row, '{"ticket_id": "x"}')).*
-        from release.ticket_row as row where first_release_id = 2""",
+        """insert into release.ticket_fact select (jsonb_populate_record(row, '{"ticket_id": "x"}')).*
+        from release.ticket_fact as row where first_release_id = 2""",
         "rows and digest: released 2",
     ),
     "a pointer moved": (
@@ -195,7 +195,7 @@ DAMAGES = {
         "2026-04-17: it says version 1, readers see 2",
     ),
     "a version edited": (
-        "update release.partition_version set ticket_digest = 0 where data_release_id = 1",
+        "update release.partition_version set record_digest = 0 where data_release_id = 1",
         "pointers: it says",
     ),
     "a reason edited": (
@@ -212,7 +212,8 @@ DAMAGES = {
         "its record was removed, or never written",
     ),
     "a hold invented": (
-        "insert into release.hold_change (partition_key, is_held, operator, reason) values (now(), true, 'x', 'x')",
+        """insert into release.hold_change (record_kind, partition_key, is_held, operator, reason)
+        values ('ticket_v1', now(), true, 'x', 'x')""",
         "its record was removed, or never written",
     ),
     "the last record of an act removed": (
@@ -400,7 +401,7 @@ def test_an_act_that_does_not_commit_leaves_no_record_and_no_file(
 ) -> None:
     """Prevents evidence of a restore that never was."""
     before = reports()
-    rows(database, BEHIND + "delete from release.ticket_row where first_release_id = 2")
+    rows(database, BEHIND + "delete from release.ticket_fact where first_release_id = 2")
     window = {"window_start": DAY, "window_end": "2026-04-18", "as_of": None, "reason": "tests"}
     with pytest.raises(CheckFailedError, match="nothing was moved"):
         apply_plan(settings(), planned("restore", **window, release=2))

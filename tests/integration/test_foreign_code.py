@@ -22,7 +22,7 @@ from loader.reports.smoke import run_smoke_checks
 from loader.status import read_status
 from loader.warehouse import Role, Warehouse, open_warehouse
 from loader.warehouse.built import are_built, built, copy_built, freeze_built
-from tests.ingests import DAY, declare, evidence_faults, rows, run, settings, ticket, write_export
+from tests.ingests import DAY, declare, evidence_faults, rows, run, settings, ticket, ticket_days, write_export
 from tests.shared_warehouse import fresh_database, loader_variables
 
 # Whoever evaluates it fails, but for the role that owns it: the command that did is then seen to.
@@ -69,7 +69,7 @@ analyze silver.ticket_fact;
 """
 
 
-SERVED = {"schema serving", "serving.ticket_fact", "serving.partition_status"}
+SERVED = {"schema serving", "serving.ticket_fact", "serving.kind_partition_status"}
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +115,7 @@ def test_what_commands_read_is_read_as_dbts_role(day: Warehouse) -> None:
     # What hangs on the views of serving is another query than the project's, and told as that.
     assert {fault.split(" is not")[0] for fault in status.view_faults} == SERVED
     assert read_completeness(warehouse, DAY).partitions[0]["silver"] == 7
-    assert "is not as the project has it: its query" in readiness(settings(), [DAY])[0]["reason"]
+    assert "is not as the project has it: its query" in readiness(settings(), [DAY]).partitions[0]["reason"]
     with looking_at(settings(), warehouse) as world:
         assert [(each.current_output_count, each.gap_reason) for each in world.partitions(None)] == [
             (7, "no_gap_detected")
@@ -128,7 +128,7 @@ def test_a_release_takes_values_and_evaluates_nothing(day: Warehouse) -> None:
     """Prevents the attack as it was told: a policy whose function runs as the loader writes into what readers see."""
     as_transform(day, HANG_ON, "update silver.ticket_fact set status = status where ticket_id like '%1'")
     released = release(settings(), [DAY], report=Silent())
-    assert DAY in released.published.current
+    assert ticket_days(DAY)[0] in released.published.current
 
 
 @pytest.mark.long
@@ -136,12 +136,12 @@ def test_an_ingest_and_an_erasure_evaluate_nothing(day: Warehouse, folder: Path)
     as_transform(day, HANG_ON)
     write_export(folder / "more" / "b.jsonl", [ticket(9), ticket(8, status="resolved")])
     verdict = run(declare(folder / "more", "more"), partition=DAY)
-    assert verdict.release is not None and DAY in verdict.release.current
+    assert verdict.release is not None and ticket_days(DAY)[0] in verdict.release.current
     as_transform(day, HANG_ON)
     plan = plan_erasure(settings(), "customer_9", "request 1")
     erased = erase(settings(), "customer_9", plan.as_record(settings()), lambda line: None)
     assert erased.removed["raw_ticket_event"] == 1
-    assert rows(day, "select count(*) from release.ticket_row where end_release_id is null") == [(8,)]
+    assert rows(day, "select count(*) from release.ticket_fact where end_release_id is null") == [(8,)]
 
 
 def test_a_type_of_somebody_s_own_is_no_plain_value(day: Warehouse) -> None:

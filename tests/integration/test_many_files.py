@@ -36,7 +36,7 @@ def deliver(folder: Path, count: int) -> Path:
 def look(database: Warehouse) -> None:
     """All that reads and writes nothing, once."""
     warehouse = database.acting_as(Role.LOADER)
-    assert readiness(settings(), [DAY])[0]["is_ready"]
+    assert readiness(settings(), [DAY]).partitions[0]["is_ready"]
     assert read_status(warehouse, None).partitions
     with looking_at(settings(), warehouse) as world:
         diagnose(Asked(world))

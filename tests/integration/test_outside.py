@@ -29,7 +29,7 @@ from loader.silver.checks import CHECKS_FILE, as_list, load_checks
 from loader.warehouse import Role, Warehouse
 from tests import outside
 from tests.checkouts import ROOT, make_checkout
-from tests.ingests import DAY, declare, rows, run, settings, ticket, write_export
+from tests.ingests import DAY, declare, rows, run, settings, ticket, ticket_days, write_export
 from tests.shared_warehouse import Kept, fresh_database, kept, loader_variables
 
 LOADER = (sys.executable, "-c", "from loader.cli import main; main()")
@@ -124,7 +124,7 @@ def test_an_ingest_in_a_hostile_shell_does_what_it_always_does(ingested: Ingeste
     database = ingested.kept.fresh()
     counts = {"total": 42, "valid": 41, "invalid": 1, "inserted": 40, "skipped": 1, "errors": 0}
     assert {name: ingested.answer["summary"][name] for name in counts} == counts
-    assert ingested.answer["release"]["partitions"] == [str(DAY)]
+    assert ingested.answer["release"]["partitions"] == [ticket_days(DAY)[0].as_record()]
     assert rows(database, BRONZE_COLUMNS) == ingested.columns
     assert rows(database, "select count(*) from silver.ticket_fact") == [(40,)]
     assert rows(database, "select scope from ops.proof") == [("all",)]
@@ -184,7 +184,7 @@ def test_a_build_by_hand_is_no_proof_and_the_next_ingest_proves_what_it_changed(
     assert story.moved[2] == story.moved[0]
     assert story.unproved == ["silver.customer_dim", "silver.ticket_fact"]
     assert (story.verdict.exit_code, story.verdict.proof.name) == (0, "all"), story.verdict.problems
-    assert story.verdict.release is not None and story.verdict.release.partitions == (DAY,)
+    assert story.verdict.release is not None and story.verdict.release.partitions == ticket_days(DAY)
     assert rows(story.kept.database, "select count(*) from silver.ticket_fact") == [(50,)]
     assert rows(story.kept.database, "select count(*) from ops.unproved_change") == [(0,)]
 

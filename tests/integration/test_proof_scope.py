@@ -155,8 +155,8 @@ def _show_twice(database: Warehouse, ticket_id: str) -> date:
     copied = "jsonb_build_object('first_release_id', 1, 'end_release_id', 1000)"
     rows(
         database,
-        f"insert into release.ticket_row select (jsonb_populate_record(row, {copied})).* from release.ticket_row as row"
-        " where ticket_id = %s and first_release_id = 2",
+        f"insert into release.ticket_fact select (jsonb_populate_record(row, {copied})).*"
+        " from release.ticket_fact as row where ticket_id = %s and first_release_id = 2",
         ticket_id,
     )
     seen = rows(database, "select partition_key from serving.ticket_fact where ticket_id = %s", ticket_id)
@@ -168,17 +168,17 @@ def test_a_ticket_that_readers_see_twice_is_found_when_it_changes_and_when_all_i
     manifests: list[Path], database: Warehouse, tmp_path: Path
 ) -> None:
     """Prevents an ingest that reads all that is released for the few rows it touches, and a promise nobody keeps."""
-    second = "select ticket_id from release.ticket_row group by 1 having min(first_release_id) = 2 order by 1"
+    second = "select ticket_id from release.ticket_fact group by 1 having min(first_release_id) = 2 order by 1"
     export = manifests[2].parent / json.loads(manifests[2].read_text())["assets"][0]["source_url_or_path"]
     content = gzip.decompress(export.read_bytes()) if export.suffix == ".gz" else export.read_bytes()
     untouched, touched = [name for (name,) in rows(database, second) if str(name).encode() not in content][:2]
     # The database itself refuses a second newest row.
-    newest = "select (jsonb_populate_record(row, '{\"first_release_id\": 1}')).* from release.ticket_row as row"
-    with pytest.raises(psycopg2.errors.UniqueViolation, match="ticket_row_newest"):
-        rows(database, f"insert into release.ticket_row {newest} where ticket_id = %s", untouched)
+    newest = "select (jsonb_populate_record(row, '{\"first_release_id\": 1}')).* from release.ticket_fact as row"
+    with pytest.raises(psycopg2.errors.UniqueViolation, match="ticket_fact_newest"):
+        rows(database, f"insert into release.ticket_fact {newest} where ticket_id = %s", untouched)
 
     day = _show_twice(database, untouched)
-    (answer,) = readiness(settings(), [day])
+    (answer,) = readiness(settings(), [day]).partitions
     assert not answer["is_ready"] and "of its release's" in answer["reason"]
     verdict = run(manifests[2])
     assert (verdict.exit_code, verdict.proof.name) == (0, "changes"), (verdict.problems, verdict.proof)

@@ -21,11 +21,12 @@ from loader.config import load_settings
 from loader.drill.incidents import Outcome
 from loader.kinds import load_kinds
 from loader.kinds.check import Fault
+from loader.partition import Partition
 from loader.privacy.erase import Erased
 from loader.recovery import make_plan
 from loader.recovery.plan import PlannedPointer, PlannedVersion
 from loader.recovery.verbs import Expired, Restored
-from loader.release.acts import Released
+from loader.release.acts import Held, Released
 from loader.release.publish import Decision, Published
 from loader.reports.smoke import Check
 from loader.silver.results import BuildResult, NodeResult
@@ -38,6 +39,7 @@ from tests.screens.terminal import cells, masked, seen, streams, without_colour
 
 COMMITTED = Path(__file__).parent / "committed"
 DAY = "2026-04-17"
+TODAY, TOMORROW = (Partition("ticket_v1", date(2026, 4, day)) for day in (17, 18))
 # Beside the usual and the failing one, where a command has more to say.
 FURTHER = (
     ("status", "day"),
@@ -172,27 +174,33 @@ def _of_readers(story: Stage) -> Iterator[tuple[str, str, Drawn]]:
     yield "ready", "usual", draw("ready", "--partition", DAY)
     yield "ready", "failing", draw("ready", "--partition", DAY, "--partition", "2026-04-18")
     evidence = load_settings().report_dir / "release" / "release_2.json"
-    moved = Decision((date(2026, 4, 17), date(2026, 4, 18)), ())
+    moved = Decision((TODAY, TOMORROW), ())
     released = Released(Published(2, (moved,), hold_changes=(1,)), evidence)
     yield "release", "usual", draw("release", "--partition", DAY, release=released)
     yield "release", "failing", draw("release")
-    held = [{"partition_key": DAY, "reason": "late export", "operator": "bo@host-2", "is_known": True}]
+    row = {**TODAY._asdict(), "reason": "late export", "operator": "bo@host-2", "is_known": True}
+    held = Held((TODAY,), ({**row, "partition_key": TODAY.day},), frozenset({"ticket_v1"}))
     yield "hold", "usual", draw("hold", "--partition", DAY, "--reason", "an incident", hold=held)
     yield "hold", "failing", draw("hold", "--partition", DAY)
     planned = make_plan(load_settings(), "rerun", {"run_id": None})
-    pointers = tuple(PlannedPointer(day, 3, then, 40, "0", then == 0) for day, then in ((DAY, 2), ("2026-04-18", 0)))
+    pointers = tuple(
+        PlannedPointer("ticket_v1", day, 3, then, 40, "0", then == 0) for day, then in ((DAY, 2), ("2026-04-18", 0))
+    )
     restoring = replace(planned, mode="restore", run=None, pointers=pointers, proposed_action="2 pointers move back")
     yield "restore", "usual", draw("restore", "--partition", DAY, "--reason", "tests", make_plan=restoring)
     execute, report = ("--mode", "execute"), load_settings().report_dir / "release" / "release_4.json"
-    restored = Restored(4, {date(2026, 4, 17): 2, date(2026, 4, 18): 0}, report)
+    restored = Restored(4, {TODAY: 2, TOMORROW: 0}, report, frozenset({"ticket_v1"}))
     yield (
         "restore",
         "done",
         draw("restore", "--partition", DAY, "--reason", "tests", *execute, make_plan=restoring, apply_plan=restored),
     )
-    expired = Expired(1, ((date(2026, 4, 17), 1), (date(2026, 4, 18), 1)), 1234, report)
+    expired = Expired(1, ((TODAY, 1), (TOMORROW, 1)), 1234, report)
     expiring = replace(
-        planned, mode="expire", run=None, versions=(PlannedVersion(DAY, 1, 40, "0", "2026-04-18T09:00:00+00:00"),)
+        planned,
+        mode="expire",
+        run=None,
+        versions=(PlannedVersion("ticket_v1", DAY, 1, 40, "0", "2026-04-18T09:00:00+00:00"),),
     )
     yield (
         "expire",

@@ -14,8 +14,9 @@ from loader.advice.damage import Damaged, mend
 from loader.advice.kinds import first_of
 from loader.advice.readers import let_pass
 from loader.errors import InfrastructureError
+from loader.partition import Partition
 from loader.release.acts import KeptBackError
-from loader.release.gate import Decision
+from loader.release.gate import Decision, Obstacle
 from loader.release.publish import Published
 
 ONE, OTHER = date(2026, 4, 17), date(2026, 4, 18)
@@ -160,11 +161,14 @@ def test_days_that_move_together_are_let_pass_together(
     published: dict[str, set[date]], kind: AdviceKind, told: str
 ) -> None:
     """Prevents a release that is refused once more, since the other day was not asked for."""
-    decision = Decision((ONE, OTHER), (f"{ONE}: {DRIFT}",))
-    of_kinds = {name: frozenset(days) for name, days in published.items()}
-    advice = after_kept_back(KeptBackError(decision, Published(None, (decision,), **of_kinds)))
-    days = f"--partition {ONE} --partition {OTHER}"
-    assert (advice.kind, advice.line.startswith(told.format(days=days))) == (kind, True)
+    partitions = tuple(Partition("ticket_v1", day) for day in (ONE, OTHER))
+    decision = Decision(partitions, (Obstacle(partitions[0], DRIFT),))
+    groups = {name: frozenset(Partition("ticket_v1", day) for day in days) for name, days in published.items()}
+    for kinds, of_kind in ({"ticket_v1"}, ""), ({"note_v1", "ticket_v1"}, " --kind ticket_v1"):
+        known = Published(None, (decision,), **groups, kinds=frozenset(kinds))
+        advice = after_kept_back(KeptBackError(decision, known))
+        days = f"--partition {ONE} --partition {OTHER}{of_kind}"
+        assert (advice.kind, advice.line.startswith(told.format(days=days))) == (kind, True)
 
 
 def test_a_day_that_is_not_whole_is_asked_about_elsewhere() -> None:

@@ -7,6 +7,7 @@ from datetime import date
 import pytest
 
 from loader.evidence import Drift
+from loader.partition import Partition
 from loader.release import Published
 
 A, B, C, D = (date(2026, 4, day) for day in (14, 15, 16, 30))
@@ -42,5 +43,9 @@ def test_a_run_answers_for_its_days_its_files_and_the_days_missing_before_them(d
 )
 def test_drift_alone_is_a_review_and_anything_else_holds(days: list[date], has_drift: bool, decision: str) -> None:
     """A: readers see it; B: nothing but drift keeps it back; C: something else does."""
-    published = Published(1, (), frozenset({A}), to_review=frozenset({B}))
-    assert published.decision(days, has_drift=has_drift) == decision
+    published = Published(1, (), frozenset(_tickets([A])), to_review=frozenset(_tickets([B])))
+    assert published.decision(_tickets(days), has_drift=has_drift) == decision
+
+
+def _tickets(days: list[date]) -> list[Partition]:
+    return [Partition("ticket_v1", day) for day in days]

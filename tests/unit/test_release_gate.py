@@ -6,23 +6,45 @@ from datetime import date
 
 import pytest
 
+from loader.partition import Partition
 from loader.release.gate import Candidate, broken_links, connected, decide
 from loader.release.targets import LinkedError, restore_targets, version_at
 
-A, B, C, D = (date(2026, 4, day) for day in (14, 15, 16, 17))
+A, B, C, D = (Partition("ticket_v1", date(2026, 4, day)) for day in (14, 15, 16, 17))
+# The same days of another kind.
+OTHER_A, OTHER_B = (Partition("comment_v1", partition.day) for partition in (A, B))
 
 
-def test_partitions_that_share_a_moved_ticket_form_one_group() -> None:
+def test_partitions_that_share_a_moved_record_form_one_group() -> None:
     assert connected([D, A, C, B], [(C, A), (D, C)]) == [[A, C, D], [B]]
 
 
 def test_one_that_fails_keeps_its_group_back_and_no_other() -> None:
     found = decide([Candidate(A, ()), Candidate(B, ("held",)), Candidate(C, ()), Candidate(D, ())], [(A, B)])
     assert [(decision.partitions, decision.obstacles) for decision in found] == [
-        ((A, B), (f"{B}: held",)),
+        ((A, B), ((B, "held"),)),
         ((C,), ()),
         ((D,), ()),
     ]
+
+
+def test_a_day_of_one_kind_waits_for_no_day_of_another() -> None:
+    """Prevents tickets that stay back because comments of the same day are damaged."""
+    found = decide([Candidate(A, ()), Candidate(OTHER_A, ("damaged",)), Candidate(OTHER_B, ())], [(OTHER_A, OTHER_B)])
+    assert [(decision.partitions, decision.is_open) for decision in found] == [
+        ((OTHER_A, OTHER_B), False),
+        ((A,), True),
+    ]
+    assert broken_links([(2, OTHER_A, OTHER_B)], {A: 2, OTHER_A: 1, OTHER_B: 1}) == []
+    versions = {A: [1, 3], B: [1, 3], OTHER_A: [2, 3], OTHER_B: [2, 3]}
+    newest = dict.fromkeys(versions, 3)
+    assert restore_targets(versions, newest, [(3, OTHER_A, OTHER_B)], {A: 1}) == {A: 1}
+    assert restore_targets(versions, newest, [(3, OTHER_A, OTHER_B)], {OTHER_A: 2}) == {OTHER_A: 2, OTHER_B: 2}
+
+
+def test_a_day_is_named_with_its_kind_where_another_is_known() -> None:
+    assert A.named({"ticket_v1"}) == "2026-04-14"
+    assert A.named({"comment_v1", "ticket_v1"}) == "2026-04-14 of ticket_v1"
 
 
 def test_a_link_to_a_partition_that_does_not_move_keeps_its_group_back() -> None:
@@ -51,7 +73,7 @@ def test_a_group_waits_for_a_person_only_where_nothing_else_keeps_it_back() -> N
         ({}, []),
     ],
 )
-def test_both_sides_of_a_link_show_it_or_neither_does(pointers: dict[date, int], broken: list[object]) -> None:
+def test_both_sides_of_a_link_show_it_or_neither_does(pointers: dict[Partition, int], broken: list[object]) -> None:
     assert broken_links([(2, A, B)], pointers) == broken
 
 
@@ -77,5 +99,5 @@ class TestRestore:
         assert restore_targets(versions, pointers, [(3, A, B), (4, B, C)], {A: 1}) == {A: 1, B: 1, C: 2}
 
     def test_two_that_were_asked_for_may_not_contradict_each_other(self) -> None:
-        with pytest.raises(LinkedError, match="share tickets that release 3 moved"):
+        with pytest.raises(LinkedError, match="share records that release 3 moved"):
             restore_targets(VERSIONS, {A: 5, B: 3}, [(3, A, B)], {A: 1, B: 3})

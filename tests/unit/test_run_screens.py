@@ -14,14 +14,18 @@ from loader.cli.release_screen import held_lines, ready_lines, released_lines
 from loader.evidence.facts import FATES, AssetFacts, Finding, PartitionFacts, RunFacts
 from loader.ingest import Verdict
 from loader.ingest.problems import Problem
+from loader.partition import Partition
 from loader.release import Published
-from loader.release.gate import Decision
+from loader.release.acts import Held
+from loader.release.gate import Decision, Obstacle
 from loader.screen import Screen
 from loader.screen.text import cells
 from loader.silver import ProofScope
 from tests.unit.test_status_screen import proved
 
 DAY, NEXT = date(2026, 4, 17), date(2026, 4, 18)
+PART, AFTER = (Partition("ticket_v1", day) for day in (DAY, NEXT))
+KINDS = frozenset({"ticket_v1"})
 RUN = "01a20487-27bf-7d6f-88b2-ba02718ad2c7"
 EVIDENCE = f"reports/run_evidence/_run/{RUN}.1.json"
 ASSET = AssetFacts("m", "t.jsonl", 1, "f", "parsed", "accept", (), 161, 2, True, True)
@@ -36,6 +40,10 @@ def of_day(day: date, **counts: int) -> PartitionFacts:
     return PartitionFacts(day, fates(**{name: counts.get(name, 0) for name in FATES}), (), row)
 
 
+def published(number: int | None, decisions: tuple[Decision, ...], **others: Any) -> Published:
+    return Published(number, decisions, **{"kinds": KINDS, "reconciled": "ticket_v1", **others})
+
+
 def verdict(facts: dict[str, Any], **others: Any) -> Verdict:
     run = {"run_id": RUN, "attempt": 1}
     known = {
@@ -45,7 +53,7 @@ def verdict(facts: dict[str, Any], **others: Any) -> Verdict:
         "reason_codes": (),
         "facts": RunFacts(run=run, **{"assets": (ASSET,), "total": 8_244, "inserted": 156, "skipped": 7_959, **facts}),
         "proof": ProofScope("all", "nothing has been proved yet", ""),
-        "release": Published(1, (Decision((DAY,), ()),), frozenset({DAY})),
+        "release": published(1, (Decision((PART,), ()),), current=frozenset({PART})),
     }
     return Verdict(**{**known, **others})
 
@@ -88,13 +96,13 @@ def test_the_day_that_was_asked_for_comes_first() -> None:
             "2026-04-17 is kept back: readers do not see its newest rows (proved, and not released yet).",
         ),
         (
-            {"release": Published(None, (Decision((DAY,), ("2026-04-17: 3 drifts: drift_volume of tickets",)),))},
+            {"release": published(None, (Decision((PART,), (Obstacle(PART, "3 drifts: drift_volume of tickets"),)),))},
             "2026-04-17 is kept back: readers do not see its newest rows (3 drifts: drift_volume of tickets).",
         ),
         (
             {
-                "release": Published(
-                    None, (Decision((DAY,), ("2026-04-17: held by ann: month end",)),), held=frozenset({DAY})
+                "release": published(
+                    None, (Decision((PART,), (Obstacle(PART, "held by ann: month end"),)),), held=frozenset({PART})
                 )
             },
             "2026-04-17 is held: readers see it as it was (held by ann: month end).",
@@ -110,7 +118,9 @@ def test_of_many_days_the_lines_are_summed_and_those_that_need_a_look_are_named(
     finding = Finding("silver.ticket_fact", "ticket_missing", date(2026, 4, 9), None, 1, "TKT-1")
     found = verdict(
         {"partitions": days, "findings": (finding,)},
-        release=Published(2, (), frozenset(day.partition_key for day in days if day.partition_key.day != 9)),
+        release=published(
+            2, (), current=frozenset(PART._replace(day=day.partition_key) for day in days if day.partition_key.day != 9)
+        ),
     )
     assert found_lines(Screen(80), found) == [
         "300 lines = 270 landed + 30 rejected",
@@ -139,6 +149,7 @@ def test_no_line_of_a_run_is_wider_than_the_screen(width: int) -> None:
 
 def ready(day: date, reason: str | None = None, release: int | None = 1, is_held: bool = False) -> dict[str, Any]:
     return {
+        "record_kind": "ticket_v1",
         "partition_key": day.isoformat(),
         "is_ready": reason is None,
         "data_release_id": release,
@@ -149,12 +160,12 @@ def ready(day: date, reason: str | None = None, release: int | None = 1, is_held
 
 def test_ready_answers_and_names_what_is_not() -> None:
     screen = Screen(80)
-    assert ready_lines(screen, [ready(DAY)]) == [
+    assert ready_lines(screen, [ready(DAY)], KINDS) == [
         "2026-04-17 is ready.",
         "  ready   2026-04-17   release 1",
     ]
     found = [ready(DAY, is_held=True), ready(NEXT, "no line of it is known", None)]
-    assert ready_lines(screen, found) == [
+    assert ready_lines(screen, found, KINDS) == [
         "1 of 2 days is not ready.",
         "  not ready   2026-04-18               no line of it is known",
         "  ready       2026-04-17   release 1   held",
@@ -163,23 +174,31 @@ def test_ready_answers_and_names_what_is_not() -> None:
 
 def test_hold_and_release_say_what_readers_see_now() -> None:
     screen = Screen(80)
-    hold = {"partition_key": NEXT, "operator": "ann", "reason": "month end", "is_known": False}
-    assert held_lines(screen, [DAY, NEXT], "audit", [hold], "loader release --partition 2026-04-17") == [
+    hold = {
+        "record_kind": "ticket_v1",
+        "partition_key": NEXT,
+        "operator": "ann",
+        "reason": "month end",
+        "is_known": False,
+    }
+    assert held_lines(
+        screen, Held((PART, AFTER), (hold,), KINDS), "audit", "loader release --partition 2026-04-17"
+    ) == [
         "2 days (2026-04-17 … 2026-04-18) are held: readers see what they see now,",
         "whatever runs.",
         "  2026-04-18   held already by ann, whose reason stays: month end",
         "  2026-04-18   no line of it is known yet",
         "next: loader release --partition 2026-04-17",
     ]
-    published = Published(3, (Decision((DAY,), ()),), hold_changes=(1,), acceptances=(1, 2))
-    assert released_lines(screen, published, "reports/release/3.json", "loader ready --partition 2026-04-17") == [
+    found = published(3, (Decision((PART,), ()),), hold_changes=(1,), acceptances=(1, 2))
+    assert released_lines(screen, found, "reports/release/3.json", "loader ready --partition 2026-04-17") == [
         "Readers see 2026-04-17 as proved now (release 3).",
         "  1 hold ended, 2 findings let pass",
         "evidence: reports/release/3.json",
         "next: loader ready --partition 2026-04-17",
     ]
-    for decisions in ((), (Decision((DAY,), ()),)):
-        assert released_lines(screen, Published(None, decisions), None, "make status") == [
+    for decisions in ((), (Decision((PART,), ()),)):
+        assert released_lines(screen, published(None, decisions), None, "make status") == [
             "Nothing to release: readers see it as it is proved.",
             "next: make status",
         ]

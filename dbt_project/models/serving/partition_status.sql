@@ -1,167 +1,8 @@
 with
 
-pointers as (
-
-    select * from {{ source('release', 'partition_pointer') }}
-
-),
-
-releases as (
-
-    select * from {{ source('release', 'data_release') }}
-
-),
-
-versions as (
-
-    select * from {{ source('release', 'partition_version') }}
-
-),
-
-holds as (
-
-    select * from {{ source('release', 'partition_hold') }}
-
-),
-
-gates as (
-
-    select * from {{ source('release', 'partition_gate') }}
-
-),
-
-completed_loads as (
-
-    select * from {{ source('ops', 'completed_load') }}
-
-),
-
-proved_loads as (
-
-    select * from {{ source('ops', 'proved_load') }}
-
-),
-
-run_assets as (
-
-    select * from {{ source('ops', 'run_asset') }}
-
-),
-
-asset_partitions as (
-
-    select * from {{ source('ops', 'asset_partition') }}
-
-),
-
-newest_versions as (
-
-    select
-        partition_key,
-        max(data_release_id) as data_release_id
-    from versions
-    group by partition_key
-
-),
-
 partitions as (
 
-    select partition_key from pointers
-    union
-    select partition_key from gates
-    union
-    select partition_key from holds
-
-),
-
--- What Silver's and Bronze's triggers have noted since the last proof. A note without a day may be of any.
-changes as (
-
-    select distinct
-        partition_key,
-        starts_with(table_name, 'bronze.') as is_of_bronze
-    from {{ source('ops', 'unproved_change') }}
-    where table_name = 'silver.ticket_fact' or starts_with(table_name, 'bronze.')
-
-),
-
-changed as (
-
-    select
-        partitions.partition_key,
-        bool_or(not changes.is_of_bronze) as is_silver_changed,
-        bool_or(changes.is_of_bronze) as is_bronze_changed
-    from partitions
-    inner join changes on partitions.partition_key = coalesce(changes.partition_key, partitions.partition_key)
-    group by partitions.partition_key
-
-),
-
--- Loads that count, and that no proof has seen yet, with the days of the files that they came from.
-unproved_loads as (
-
-    select distinct
-        completed_loads.run_id,
-        completed_loads.attempt
-    from completed_loads
-    left join proved_loads on completed_loads.load_id = proved_loads.load_id
-    where proved_loads.load_id is null
-
-),
-
-landed_since as (
-
-    select distinct asset_partitions.partition_key
-    from unproved_loads
-    inner join run_assets
-        on
-            unproved_loads.run_id = run_assets.run_id
-            and unproved_loads.attempt = run_assets.attempt
-            and run_assets.action = 'parsed'
-    inner join asset_partitions on run_assets.asset_id = asset_partitions.asset_id
-
-),
-
-judged as (
-
-    select
-        partitions.partition_key,
-        nullif(pointers.data_release_id, 0) as data_release_id,
-        releases.kind as released_by,
-        releases.released_at,
-        releases.operator as released_by_operator,
-        shown.ticket_count,
-        newest_versions.data_release_id as newest_data_release_id,
-        holds.partition_key is not null as is_held,
-        holds.reason as hold_reason,
-        case
-            when coalesce(pointers.data_release_id, 0) = 0 then 'not released'
-        end as unreleased,
-        case
-            when pointers.data_release_id < newest_versions.data_release_id
-                then 'restored to an earlier version'
-        end as restored,
-        case
-            when holds.partition_key is not null and gates.is_pending
-                then 'held (' || holds.reason || ') while newer rows wait'
-            when gates.is_pending then 'proved rows wait for their release'
-            when changed.is_silver_changed then 'Silver changed since'
-            when changed.is_bronze_changed then 'Bronze changed since'
-            when landed_since.partition_key is not null then 'lines landed since'
-        end as waiting,
-        nullif(array_to_string(gates.obstacles, ', '), '') as obstacles
-    from partitions
-    left join pointers on partitions.partition_key = pointers.partition_key
-    left join releases on pointers.moved_by = releases.data_release_id
-    left join versions as shown
-        on
-            pointers.partition_key = shown.partition_key
-            and pointers.data_release_id = shown.data_release_id
-    left join newest_versions on partitions.partition_key = newest_versions.partition_key
-    left join holds on partitions.partition_key = holds.partition_key
-    left join gates on partitions.partition_key = gates.partition_key
-    left join changed on partitions.partition_key = changed.partition_key
-    left join landed_since on partitions.partition_key = landed_since.partition_key
+    select * from {{ ref('kind_partition_status') }}
 
 ),
 
@@ -173,12 +14,13 @@ final as (
         released_by,
         released_at,
         released_by_operator,
-        ticket_count,
+        record_count as ticket_count,
         newest_data_release_id,
         is_held,
-        num_nonnulls(unreleased, restored, waiting, obstacles) = 0 as is_ready,
-        nullif(concat_ws('; ', unreleased, restored, waiting, obstacles), '') as reason
-    from judged
+        is_ready,
+        reason
+    from partitions
+    where record_kind = 'ticket_v1'
 
 )
 

@@ -4,13 +4,14 @@ with
 
 versions as (
 
-    select * from {{ source('release', 'ticket_row') }}
+    select * from {{ source('release', 'ticket_fact') }}
 
 ),
 
 pointers as (
 
     select * from {{ source('release', 'partition_pointer') }}
+    where record_kind = 'ticket_v1'
 
 ),
 

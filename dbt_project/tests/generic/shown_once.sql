@@ -1,5 +1,5 @@
 {#- Fails with the records that readers see more than once. Where only changes are proved, of those alone: a release
-    writes no row of another, and the database lets no ticket have two newest rows (release.ticket_row_newest). -#}
+    writes no row of another, and the database lets no ticket have two newest rows (release.ticket_fact_newest). -#}
 {% test shown_once(model, column_name) %}
 {%- set scope_record = ref('scope_record') %}
 {#- No model waits for it: the one that reads what it tests is built before. -#}

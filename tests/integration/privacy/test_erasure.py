@@ -47,16 +47,16 @@ OTHERS = {
     "bronze.raw_ticket_event": "person_id <> %s",
     "silver.ticket_fact": "customer_id <> %s and ticket_id not like '%%-000003'",
     "silver.customer_dim": "customer_id <> %s",
-    "release.ticket_row": "customer_id <> %s",
+    "release.ticket_fact": "customer_id <> %s",
 }
 VERSIONS = """
-select version.partition_key::text, version.data_release_id, version.ticket_count = count(held.ticket_id)
-    and version.ticket_digest = coalesce(sum(held.row_digest), 0)
+select version.partition_key::text, version.data_release_id, version.record_count = count(held.ticket_id)
+    and version.record_digest = coalesce(sum(held.row_digest), 0)
 from release.partition_version as version
-left join release.ticket_row as held on held.partition_key = version.partition_key
+left join release.ticket_fact as held on held.partition_key = version.partition_key
     and held.first_release_id <= version.data_release_id
     and (held.end_release_id is null or held.end_release_id > version.data_release_id)
-group by version.partition_key, version.data_release_id order by 1, 2
+group by version.record_kind, version.partition_key, version.data_release_id order by 1, 2
 """
 STATISTICS = "select count(*) from pg_stats where concat(most_common_vals::text, histogram_bounds::text) ~ %s"
 FATES = "select fate, count(*) from reconcile.line_fate group by fate order by fate"
@@ -141,8 +141,8 @@ def test_rows_of_others_are_what_they_were(told: dict[str, Any]) -> None:
     assert rows(database, "select customer_id, updated_at from silver.ticket_fact where ticket_id like '%-000003'") == [
         (NEIGHBOUR, None)
     ]
-    now = [row for (row,) in _others(database, "release.ticket_row")]
-    assert [row for (row,) in told["others"]["release.ticket_row"] if row not in now] == []
+    now = [row for (row,) in _others(database, "release.ticket_fact")]
+    assert [row for (row,) in told["others"]["release.ticket_fact"] if row not in now] == []
 
 
 def test_released_versions_add_up_and_can_be_shown(told: dict[str, Any]) -> None:

@@ -41,7 +41,7 @@ EXPOSED = (
     "alter table silver.ticket_fact add column subject text",
     "alter table silver.customer_dim add column last_description text",
     "alter table reconcile.event_claim add column payload_subject text",
-    "alter table release.ticket_row add column description text",
+    "alter table release.ticket_fact add column description text",
     "create view serving.ticket_text as select raw_payload from bronze.raw_ticket_event",
     "create view serving.tickets as select raw_payload::jsonb as anything from bronze.raw_ticket_event",
     "create table silver.rejects as select raw_line from bronze.rejected_record",

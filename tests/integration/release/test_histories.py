@@ -1,43 +1,53 @@
-"""Random histories of releases, restores and expiries against a plain model; Silver is a table that the test writes."""
+"""Random histories of releases, restores and expiries of two kinds at once against a plain model; Silver is tables that
+the test writes."""
 
 from __future__ import annotations
 
 import random
 from contextlib import closing
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from loader.errors import RefusedError
+from loader.partition import Partition
 from loader.recovery.restore import refuse_expired
 from loader.release import Act, changes, holds, store
 from loader.release.gate import connected
 from loader.release.retention import expirable
 from loader.release.targets import LinkedError, restore_targets, version_at
 from loader.warehouse import Warehouse
+from tests.second_kind import NOTE, add_note
 
 DAYS = [date(2026, 4, day) for day in (14, 15, 16, 17)]
+TICKET = "ticket_v1"
+PARTITIONS = [Partition(kind, day) for kind in (NOTE, TICKET) for day in DAYS]
+# Of each kind: its table in silver and release, and its key.
+NAMES = {TICKET: {"table": "ticket_fact", "key": "ticket_id"}, NOTE: {"table": "visit_note", "key": "note_number"}}
 ACT = Act("publish", "tests", "a" * 32)
 RESTORE = Act("restore", "tests", "a" * 32, reason="tests")
 
 SILVER = """
 set local role omni_transform;
-create table silver.ticket_fact as select * from release.ticket_row with no data;
-alter table silver.ticket_fact drop column first_release_id, drop column end_release_id, drop column row_digest;
-alter table silver.ticket_fact add primary key (ticket_id);
+create table silver.{table} as select * from release.{table} with no data;
+alter table silver.{table} drop column first_release_id, drop column end_release_id, drop column row_digest;
+alter table silver.{table} add primary key ({key});
 commit;
 """
 
+# What a kind has no column for is left out.
 PUT = """
-insert into silver.ticket_fact
-select * from jsonb_populate_record(null::silver.ticket_fact, jsonb_build_object(
-    'ticket_id', %(ticket)s::text, 'partition_key', %(day)s::date, 'status', %(status)s::text,
-    'created_at', %(day)s::date, 'record_source', 's', 'schema_version', 'ticket_v1', 'customer_id', 'c',
+insert into silver.{table}
+select * from jsonb_populate_record(null::silver.{table}, jsonb_build_object(
+    '{key}', %(key)s::text, 'partition_key', %(day)s::date, 'status', %(status)s::text,
+    'created_at', %(day)s::date, 'written_at', %(day)s::date, 'record_source', 's', 'schema_version', 'v',
+    'customer_id', 'c', 'writer_id', 'c',
     'priority', 'p', 'product_line', 'l', 'pii_level', 'none', 'quality_gate', 'pass', 'owner', 'o', 'is_open', true,
     'version_count', 1, 'warning_codes', '[]'::jsonb, 'record_fingerprint', 'f', 'asset_id', 1, 'line_number', 1,
     'event_id', gen_random_uuid(), 'ingest_batch_id', 'b', 'run_id', gen_random_uuid(), 'dlt_load_id', 'l'))
-on conflict (ticket_id) do update set partition_key = excluded.partition_key, status = excluded.status
+on conflict ({key}) do update set partition_key = excluded.partition_key, status = excluded.status
 """
 
 LOCKS = """
@@ -46,8 +56,9 @@ where pid = pg_backend_pid() and locktype = 'relation' and relation::regclass::t
 """
 
 READERS = """
-select row.ticket_id, row.partition_key, row.status from release.ticket_row as row
-inner join release.partition_pointer as pointer using (partition_key)
+select row.{key}, row.partition_key, row.status from release.{table} as row
+inner join release.partition_pointer as pointer
+    on pointer.record_kind = %(kind)s and pointer.partition_key = row.partition_key
 where row.first_release_id <= pointer.data_release_id
     and (row.end_release_id is null or row.end_release_id > pointer.data_release_id)
 """
@@ -57,7 +68,8 @@ insert into release.expiry (older_than, kept_count, removed_row_count, trace_id,
 values (%s, 1, %s, repeat('a', 32), 'tests', 'tests', gen_random_uuid()) returning expiry_id
 """
 
-Content = dict[str, tuple[date, str]]
+# By kind and key.
+Content = dict[tuple[str, str], tuple[date, str]]
 
 
 class History:
@@ -66,26 +78,28 @@ class History:
     def __init__(self, cursor: Any, seed: int) -> None:
         self.cursor = cursor
         self.random = random.Random(seed)
-        # Tickets leave Silver and may come back elsewhere: damage that an override released.
-        self.loses_tickets = seed % 2 == 1
+        # Records leave Silver and may come back elsewhere: damage that an override released.
+        self.loses_records = seed % 2 == 1
         self.silver: Content = {}
-        self.released: dict[date, dict[int, set[tuple[str, str]]]] = {day: {} for day in DAYS}
-        self.shown: dict[date, set[tuple[str, str]]] = {}
-        self.held: set[date] = set()
-        self.expired: set[tuple[date, int]] = set()
+        self.released: dict[Partition, dict[int, set[tuple[str, str]]]] = {each: {} for each in PARTITIONS}
+        self.shown: dict[Partition, set[tuple[str, str]]] = {}
+        self.held: set[Partition] = set()
+        self.expired: set[tuple[Partition, int]] = set()
 
     def change_silver(self) -> None:
-        """Some tickets are new, updated, moved to another day, or gone."""
+        """Some records are new, updated, moved to another day, or gone; two kinds have the same keys."""
         for _ in range(self.random.randint(1, 6)):
-            ticket = f"t{self.random.randint(1, 12)}"
+            kind, key = self.random.choice([NOTE, TICKET, TICKET]), f"t{self.random.randint(1, 12)}"
             day, status = self.random.choice(DAYS), f"s{self.random.randint(1, 9)}"
-            self.cursor.execute("insert into release.pending_ticket values (%s) on conflict do nothing", (ticket,))
-            if self.loses_tickets and self.random.random() < 0.2:
-                self.silver.pop(ticket, None)
-                self.cursor.execute("delete from silver.ticket_fact where ticket_id = %s", (ticket,))
+            self.cursor.execute(
+                "insert into release.pending_record values (%s, %s) on conflict do nothing", (kind, key)
+            )
+            if self.loses_records and self.random.random() < 0.2:
+                self.silver.pop((kind, key), None)
+                self.cursor.execute("delete from silver.{table} where {key} = %s".format(**NAMES[kind]), (key,))
                 continue
-            self.silver[ticket] = (day, status)
-            self.cursor.execute(PUT, {"ticket": ticket, "day": day, "status": status})
+            self.silver[kind, key] = (day, status)
+            self.cursor.execute(PUT.format(**NAMES[kind]), {"key": key, "day": day, "status": status})
 
     def publish(self, *, frees: bool) -> None:
         """Every group of changed days of which none is held, or none is held any more."""
@@ -94,30 +108,34 @@ class History:
             self.cursor.execute("delete from release.partition_hold")
         # What is compared was committed by others.
         self.cursor.connection.commit()
-        days, links = changes.find_changes(self.cursor)
-        behind = {day for day in DAYS if self.released[day] and max(self.released[day]) > self._pointer(day)}
-        groups = [group for group in connected(days | behind, links) if not self.held.intersection(group)]
-        moving = sorted(day for group in groups for day in group)
+        changed, links = changes.find_changes(self.cursor)
+        behind = {each for each in PARTITIONS if self.released[each] and max(self.released[each]) > self._pointer(each)}
+        groups = [group for group in connected(changed | behind, links) if not self.held.intersection(group)]
+        moving = sorted(partition for group in groups for partition in group)
         if moving:
             release = store.add_release(self.cursor, ACT)
             changes.release_changes(self.cursor, release, moving)
-            for day in moving:
-                content = {(ticket, status) for ticket, (where, status) in self.silver.items() if where == day}
-                self.shown[day] = content
-                if self._is_version(day, release):
-                    self.released[day][release] = content
+            for partition in moving:
+                content = {
+                    (key, status)
+                    for (kind, key), (where, status) in self.silver.items()
+                    if Partition(kind, where) == partition
+                }
+                self.shown[partition] = content
+                if self._is_version(partition, release):
+                    self.released[partition][release] = content
         changes.keep_waiting(self.cursor, moving)
         self.cursor.connection.commit()
 
     def restore(self) -> None:
         """A day that was released goes back to some earlier release, with what it is linked to."""
-        known = [day for day in DAYS if self.released[day]]
+        known = [partition for partition in PARTITIONS if self.released[partition]]
         if not known:
             return
-        day = self.random.choice(known)
+        partition = self.random.choice(known)
         versions = store.versions(self.cursor)
-        wanted = {day: version_at(versions, day, self.random.choice(versions[day]))}
-        if wanted[day] >= self._pointer(day) or (day, wanted[day]) in self.expired:
+        wanted = {partition: version_at(versions, partition, self.random.choice(versions[partition]))}
+        if wanted[partition] >= self._pointer(partition) or (partition, wanted[partition]) in self.expired:
             return
         targets = restore_targets(versions, store.pointers(self.cursor), store.all_links(self.cursor), wanted)
         release = store.add_release(self.cursor, RESTORE)
@@ -144,63 +162,78 @@ class History:
             keep=self.random.choice([1, 1, 2]),
         )
         count = store.unshown_count(self.cursor, gone)
-        self.cursor.execute("select count(*) from release.ticket_row")
-        (before,) = self.cursor.fetchone()
+        before = self._row_count()
         self.cursor.execute(EXPIRY, (older_than, count))
         store.expire(self.cursor, gone, self.cursor.fetchone()[0])
-        self.cursor.execute("select count(*) from release.ticket_row")
-        assert self.cursor.fetchone()[0] == before - count
+        assert self._row_count() == before - count
         self.expired |= set(gone)
         assert store.expired(self.cursor).keys() == self.expired
         assert store.unlike(self.cursor) == []
-        for day, version in ((day, version) for day, known in versions.items() for version in known):
+        for partition, version in ((partition, version) for partition, known in versions.items() for version in known):
             self.cursor.execute("savepoint here")
-            self._show(day, version)
+            self._show(partition, version)
             self.cursor.execute("rollback to savepoint here")
 
-    def _show(self, day: date, version: int) -> None:
+    def _show(self, partition: Partition, version: int) -> None:
         versions, shown = store.versions(self.cursor), store.pointers(self.cursor)
         try:
-            targets = restore_targets(versions, shown, store.all_links(self.cursor), {day: version})
+            targets = restore_targets(versions, shown, store.all_links(self.cursor), {partition: version})
         except LinkedError:
             return
-        if (day, version) in self.expired:
-            with pytest.raises(RefusedError, match=f"{day} as of release {version} has expired"):
-                refuse_expired(self.cursor, versions, shown, {day: version})
+        assert {target.record_kind for target in targets} == {partition.record_kind}
+        kinds = {NOTE, TICKET}
+        if (partition, version) in self.expired:
+            with pytest.raises(RefusedError, match=f"{partition.named(kinds)} as of release {version} has expired"):
+                refuse_expired(self.cursor, versions, shown, {partition: version}, kinds)
             return
-        if self.loses_tickets and self.expired.intersection(targets.items()):
-            # The two came to share a ticket after one of them had expired.
+        if self.loses_records and self.expired.intersection(targets.items()):
+            # The two came to share a record after one of them had expired.
             with pytest.raises(RefusedError, match="has expired"):
-                refuse_expired(self.cursor, versions, shown, targets)
+                refuse_expired(self.cursor, versions, shown, targets, kinds)
             return
         assert not self.expired.intersection(targets.items())
-        refuse_expired(self.cursor, versions, shown, targets)
+        refuse_expired(self.cursor, versions, shown, targets, kinds)
         store.move_pointers(self.cursor, store.add_release(self.cursor, RESTORE), targets)
         assert store.shown(self.cursor, list(targets)) == store.recorded(self.cursor, targets)
-        self.cursor.execute(READERS)
-        seen = {(ticket, status) for ticket, where, status in self.cursor.fetchall() if where == day}
-        assert seen == self.released[day][version]
+        assert self._seen()[partition] == self.released[partition][version]
 
     def check(self) -> None:
-        """Readers see what the model says, and no ticket twice."""
-        self.cursor.execute(READERS)
-        seen = self.cursor.fetchall()
-        assert len({ticket for ticket, *_ in seen}) == len(seen)
-        by_day = {day: {(ticket, status) for ticket, where, status in seen if where == day} for day in DAYS}
-        assert by_day == {day: self.shown.get(day, set()) for day in DAYS}
+        """Readers see what the model says, and no record twice."""
+        seen = self._seen()
+        for kind in NAMES:
+            keys = [key for each, rows in seen.items() if each.record_kind == kind for key, _ in rows]
+            assert len(set(keys)) == len(keys)
+        assert seen == {partition: self.shown.get(partition, set()) for partition in PARTITIONS}
 
-    def _pointer(self, day: date) -> int:
-        return store.pointers(self.cursor).get(day, 0)
+    def _seen(self) -> dict[Partition, set[tuple[str, str]]]:
+        seen: dict[Partition, set[tuple[str, str]]] = {partition: set() for partition in PARTITIONS}
+        for kind, names in NAMES.items():
+            self.cursor.execute(READERS.format(**names), {"kind": kind})
+            for key, day, status in self.cursor.fetchall():
+                seen[Partition(kind, day)].add((key, status))
+        return seen
 
-    def _is_version(self, day: date, release: int) -> bool:
-        return store.versions(self.cursor).get(day, [0])[-1] == release
+    def _row_count(self) -> int:
+        self.cursor.execute(
+            "select (select count(*) from release.ticket_fact) + (select count(*) from release.visit_note)"
+        )
+        return int(self.cursor.fetchone()[0])
+
+    def _pointer(self, partition: Partition) -> int:
+        return store.pointers(self.cursor).get(partition, 0)
+
+    def _is_version(self, partition: Partition, release: int) -> bool:
+        return store.versions(self.cursor).get(partition, [0])[-1] == release
 
 
 @pytest.mark.parametrize("seed", [*range(20), 29, 31])
-def test_readers_see_exactly_what_was_released(seed: int, database: Warehouse) -> None:
-    """Restore, then release, then restore: each shows the recorded rows; what shares a moved ticket goes together."""
+def test_readers_see_exactly_what_was_released(seed: int, database: Warehouse, tmp_path: Path) -> None:
+    """Restore, then release, then restore: each shows the recorded rows; what shares a moved record goes together, and
+    neither kind knows of the other."""
+    add_note(database, tmp_path)
     with closing(database.connect(application_name="tests")) as session, session.cursor() as cursor:
-        cursor.execute(SILVER)
+        for names in NAMES.values():
+            cursor.execute(SILVER.format(**names))
         history = History(cursor, seed)
         for _ in range(30):
             step = history.random.random()
@@ -218,26 +251,28 @@ def test_readers_see_exactly_what_was_released(seed: int, database: Warehouse) -
         assert cursor.fetchone()[0] > 3
 
 
-def test_an_expiry_locks_no_reader_out_and_takes_nothing_from_one_at_work(database: Warehouse) -> None:
+def test_an_expiry_locks_no_reader_out_and_takes_nothing_from_one_at_work(database: Warehouse, tmp_path: Path) -> None:
     """A reader in the middle of a transaction sees what it saw; one that comes is not kept waiting."""
+    add_note(database, tmp_path)
     with (
         closing(database.connect(application_name="tests")) as session,
         closing(database.connect(application_name="reader")) as reader,
         session.cursor() as cursor,
         reader.cursor() as reading,
     ):
-        cursor.execute(SILVER)
+        for names in NAMES.values():
+            cursor.execute(SILVER.format(**names))
         history = History(cursor, 2)
         for _ in range(10):
             history.change_silver()
             history.publish(frees=False)
         session.commit()
         reader.set_session(isolation_level="REPEATABLE READ", readonly=True)
-        reading.execute("select count(*) from release.ticket_row")
+        reading.execute("select count(*) from release.ticket_fact")
         before = reading.fetchone()
         history.expire()
         cursor.execute(LOCKS)
         assert {mode for (mode,) in cursor.fetchall()} <= {"AccessShareLock", "RowShareLock", "RowExclusiveLock"}
         session.commit()
-        reading.execute("select count(*) from release.ticket_row")
+        reading.execute("select count(*) from release.ticket_fact")
         assert (reading.fetchone(), history.expired != set()) == (before, True)

@@ -8,28 +8,31 @@ from typing import Any
 
 import psycopg2
 
+from loader.partition import Partition
 from loader.release import Act, changes, store
 from loader.warehouse import Warehouse
 from tests.ingests import rows
 from tests.integration.release.reader import Seen, busy, polling
-from tests.integration.release.test_histories import DAYS, PUT, SILVER
+from tests.integration.release.test_histories import DAYS, NAMES, PUT, SILVER, TICKET
 
 RELEASES = 50
 TICKETS = 200
+TICKETS_OF = NAMES[TICKET]
+PARTITIONS = [Partition(TICKET, day) for day in DAYS]
 ACT = Act("publish", "tests", "a" * 32)
 
 # One statement, one snapshot: what readers see of each day, and which version that claims to be.
 POLL = """
 select pointer.partition_key, pointer.data_release_id, count(row.ticket_id), coalesce(sum(row.row_digest), 0)
 from release.partition_pointer as pointer
-left join release.ticket_row as row
+left join release.ticket_fact as row
     on row.partition_key = pointer.partition_key and row.first_release_id <= pointer.data_release_id
     and (row.end_release_id is null or row.end_release_id > pointer.data_release_id)
 group by pointer.partition_key, pointer.data_release_id
 """
 TWICE = """
 select count(*) from (
-    select row.ticket_id from release.ticket_row as row
+    select row.ticket_id from release.ticket_fact as row
     inner join release.partition_pointer as pointer using (partition_key)
     where row.first_release_id <= pointer.data_release_id
         and (row.end_release_id is null or row.end_release_id > pointer.data_release_id)
@@ -47,7 +50,7 @@ def test_a_reader_sees_released_states_only(database: Warehouse) -> None:
     """Through fifty releases, restores, transactions that fail and sessions that are killed in the middle of one: every
     state that was ever seen is one that the ledger knows, no ticket is seen twice, and nobody locks readers out."""
     with closing(database.connect(application_name="publisher")) as session, session.cursor() as cursor:
-        cursor.execute(SILVER)
+        cursor.execute(SILVER.format(**TICKETS_OF))
         for number in range(TICKETS):
             _put(cursor, number, 0)
         session.commit()
@@ -58,7 +61,9 @@ def test_a_reader_sees_released_states_only(database: Warehouse) -> None:
                 _release(cursor, number)
                 if number % 5 == 3:
                     session.rollback()
-                    rows(database, "insert into release.pending_ticket values ('*') on conflict do nothing")
+                    rows(
+                        database, "insert into release.pending_record values ('ticket_v1', '*') on conflict do nothing"
+                    )
                     continue
                 session.commit()
                 if number % 5 == 1:
@@ -77,7 +82,7 @@ def _assert_released(database: Warehouse, seen: Seen) -> None:
     """Every state that was ever seen is one that the ledger knows."""
     known = rows(
         database,
-        "select partition_key, data_release_id, ticket_count, ticket_digest from release.partition_version"
+        "select partition_key, data_release_id, record_count, record_digest from release.partition_version"
         " union all select distinct partition_key, 0, 0, 0 from release.partition_version",
     )
     strange = seen.states - {tuple(map(str, row)) for row in known}
@@ -87,8 +92,10 @@ def _assert_released(database: Warehouse, seen: Seen) -> None:
 
 def _put(cursor: Any, ticket: int, number: int) -> None:
     day = DAYS[(ticket + number // 7) % len(DAYS)] if ticket % 10 == 0 else DAYS[ticket % len(DAYS)]
-    cursor.execute(PUT, {"ticket": f"t{ticket:04d}", "day": day, "status": f"s{number}"})
-    cursor.execute("insert into release.pending_ticket values (%s) on conflict do nothing", (f"t{ticket:04d}",))
+    cursor.execute(PUT.format(**TICKETS_OF), {"key": f"t{ticket:04d}", "day": day, "status": f"s{number}"})
+    cursor.execute(
+        "insert into release.pending_record values ('ticket_v1', %s) on conflict do nothing", (f"t{ticket:04d}",)
+    )
 
 
 def _release(cursor: Any, number: int) -> None:
@@ -98,8 +105,8 @@ def _release(cursor: Any, number: int) -> None:
     # Silver is dbt's, and read as it is committed.
     cursor.connection.commit()
     changes.find_changes(cursor)
-    changes.release_changes(cursor, store.add_release(cursor, ACT), DAYS)
-    changes.keep_waiting(cursor, DAYS)
+    changes.release_changes(cursor, store.add_release(cursor, ACT), PARTITIONS)
+    changes.keep_waiting(cursor, PARTITIONS)
     cursor.execute("drop table release_change")
 
 
@@ -107,10 +114,10 @@ def _restore(cursor: Any) -> None:
     """Every day as of the release before the last."""
     versions = store.versions(cursor)
     ((latest,),) = _fetch(cursor, "select max(data_release_id) from release.data_release")
-    targets = {day: max(version for version in known if version < latest) for day, known in versions.items()}
+    targets = {each: max(version for version in known if version < latest) for each, known in versions.items()}
     act = Act("restore", "tests", "a" * 32, reason="tests")
     store.move_pointers(cursor, store.add_release(cursor, act), targets)
-    assert store.shown(cursor, DAYS) == store.recorded(cursor, targets)
+    assert store.shown(cursor, PARTITIONS) == store.recorded(cursor, targets)
 
 
 def _fetch(cursor: Any, statement: str) -> list[tuple[Any, ...]]:

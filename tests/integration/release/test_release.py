@@ -26,7 +26,7 @@ from loader.runs.operator import acting_operator
 from loader.screen import Screen
 from loader.status import read_status
 from loader.warehouse import Warehouse
-from tests.ingests import declare, evidence_faults, rows, run, settings, ticket, write_export
+from tests.ingests import declare, evidence_faults, rows, run, settings, ticket, ticket_days, write_export
 from tests.recoveries import of_day, planned
 from tests.shared_warehouse import fresh_database, loader_variables
 from tests.states import State, States
@@ -38,7 +38,7 @@ A, B, C = (day.isoformat() for day in (MONDAY, TUESDAY, WEDNESDAY))
 
 SERVED = "select ticket_id, partition_key::text, status from serving.ticket_fact order by 1"
 WHOLE = "select md5(string_agg(row::text, chr(10) order by ticket_id)) from serving.ticket_fact as row"
-STORED = "select count(*) from release.ticket_row"
+STORED = "select count(*) from release.ticket_fact"
 EDIT = "update silver.ticket_fact set status = 'closed' where ticket_id = 'TKT-20260413-000002'"
 
 
@@ -56,7 +56,7 @@ def deliver(root: Path, name: str, *records: Mapping[str, Any] | bytes, **option
 
 
 def ready(*days: date) -> list[tuple[bool, str | None]]:
-    return [(row["is_ready"], row["reason"]) for row in readiness(settings(), days)]
+    return [(row["is_ready"], row["reason"]) for row in readiness(settings(), days).partitions]
 
 
 def decision(verdict: Verdict, day: str) -> str:
@@ -125,7 +125,7 @@ def test_a_late_update_and_a_moved_ticket_cost_their_own_rows(
     # Three rows of the first release, three of the second: what did not change is not there again.
     assert rows(database, STORED) == [(6,)]
     assert rows(
-        database, "select old_partition_key::text, new_partition_key::text, ticket_count from release.partition_link"
+        database, "select old_partition_key::text, new_partition_key::text, record_count from release.partition_link"
     ) == [(A, B, 1)]
     assert ready(MONDAY, TUESDAY, WEDNESDAY) == [(True, None)] * 3
 
@@ -272,7 +272,7 @@ def test_a_held_day_stays_and_what_moved_out_of_it_waits_with_it(
     with pytest.raises(RefusedError, match="2026-04-13: was not asked for"):
         release(settings(), [TUESDAY], report=Silent())
     done = release(settings(), [MONDAY, TUESDAY], report=Silent())
-    assert done.published.partitions == (MONDAY, TUESDAY)
+    assert done.published.partitions == ticket_days(MONDAY, TUESDAY)
     assert rows(database, "select count(*) from serving.ticket_fact where partition_key = '2026-04-14'") == [(2,)]
     assert ready(MONDAY, TUESDAY) == [(True, None)] * 2
     assert rows(database, "select is_held from release.hold_change order by change_id") == [(True,), (False,)]
@@ -318,7 +318,7 @@ def test_restore_shows_the_rows_of_then_until_release(
     assert grown != stored
     done = restored(window_start=A, window_end=B)
     # Tuesday has the moved ticket: they go back together.
-    assert done.targets == {MONDAY: 1, TUESDAY: 1}
+    assert done.targets == dict.fromkeys(ticket_days(MONDAY, TUESDAY), 1)
     assert rows(database, "select distinct operator from release.data_release") == [(acting_operator(),)]
     assert (rows(database, WHOLE), rows(database, STORED)) == (whole, grown)
     assert ready(MONDAY) == [(False, "restored to an earlier version")]
@@ -327,20 +327,20 @@ def test_restore_shows_the_rows_of_then_until_release(
     assert rows(database, WHOLE) == whole
     last = release(settings(), [MONDAY, TUESDAY], report=Silent()).published.data_release_id
     assert rows(database, "select status from serving.ticket_fact where ticket_id like '%13-000001'") == [("pending",)]
-    assert restored(release=2).targets == {MONDAY: 2}
+    assert restored(release=2).targets == dict.fromkeys(ticket_days(MONDAY), 2)
     assert rows(database, WHOLE) == newest
     with pytest.raises(RefusedError, match="readers see that state already"):
         restored(release=2)
     ((instant,),) = rows(database, "select released_at::text from release.data_release where data_release_id = 1")
     # Of a restore: what it showed, not what had been released by then.
-    assert restored(release=3).targets == {MONDAY: 1, TUESDAY: 1}
+    assert restored(release=3).targets == dict.fromkeys(ticket_days(MONDAY, TUESDAY), 1)
     assert rows(database, WHOLE) == whole
-    assert restored(release=2).targets == {MONDAY: 2, TUESDAY: 2}
-    assert restored(as_of=f"{instant.replace(' ', 'T')}:00").targets == {MONDAY: 1, TUESDAY: 1}
+    assert restored(release=2).targets == dict.fromkeys(ticket_days(MONDAY, TUESDAY), 2)
+    assert restored(as_of=f"{instant.replace(' ', 'T')}:00").targets == dict.fromkeys(ticket_days(MONDAY, TUESDAY), 1)
     assert rows(database, WHOLE) == whole
     # Rows are edited in place, and their stored digests are as they were: one that both releases show, of a day that is
     # named; then one of release 2, and of what was released last.
-    flip = "update release.ticket_row set is_open = not is_open where ticket_id = 'TKT-20260414-000001'"
+    flip = "update release.ticket_fact set is_open = not is_open where ticket_id = 'TKT-20260414-000001'"
     rows(database, f"set session_replication_role = replica; {flip}")
     with pytest.raises(CheckFailedError, match=f"the rows of {B} are not those .*; nothing was moved"):
         restored(window_start=A, window_end=C, release=2)
@@ -349,7 +349,7 @@ def test_restore_shows_the_rows_of_then_until_release(
         ("closed", f"loader restore --partition {A} --release {last} --reason 'why'"),
         ("pending", "loader verify --evidence"),
     ):
-        edit = f"update release.ticket_row set status = 'on_hold' where status = '{status}'"
+        edit = f"update release.ticket_fact set status = 'on_hold' where status = '{status}'"
         rows(database, f"set session_replication_role = replica; {edit}")
         with pytest.raises(CheckFailedError, match=f"the rows of {A} are not those .*; nothing was moved") as refused:
             restored(release=2)
@@ -369,7 +369,7 @@ def test_one_missing_file_is_counted_once_by_the_gate_the_ingest_and_status(
     verdict = run(first.folder / "first.json", manifest)
     assert verdict.release is not None
     # Monday was released and is as it was; a manifest without a window may hold lines of any day. Tuesday is held.
-    assert verdict.release.in_need == {MONDAY, WEDNESDAY}
+    assert verdict.release.in_need == {*ticket_days(MONDAY, WEDNESDAY)}
     assert gate_words(Screen(80), verdict.release) == "nothing to release, 2 days need you"
     found = read_status(first.database, None)
     lines = status_lines(Screen(80), found)
@@ -500,7 +500,7 @@ def test_a_row_that_is_gone_between_proof_and_release_keeps_its_day_back(
         patch.setattr(changes, "find_changes", lost_before)
         verdict = deliver(tmp_path, "second", of_day(C, 1), of_day(C, 2), of_day(B, 2))
     assert verdict.release is not None
-    assert verdict.release.partitions == (TUESDAY,)
+    assert verdict.release.partitions == ticket_days(TUESDAY)
     changed = "Silver changed after it was proved"
     assert ready(TUESDAY, WEDNESDAY) == [
         (True, None),

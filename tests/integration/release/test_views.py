@@ -126,7 +126,7 @@ def test_another_view_is_seen_by_all_who_speak_for_readers_and_the_build_that_th
         as_transform(released, statements.format_map(queries))
 
         assert faults(released) == expected, statements
-        (row,) = readiness(settings(), [DAY])
+        (row,) = readiness(settings(), [DAY]).partitions
         assert not row["is_ready"] and f"{FACT} is not as the project has it: {expected[FACT]}" in row["reason"]
         shown = read_status(warehouse, None)
         assert shown.view_faults.count(f"{FACT} is not as the project has it: {expected[FACT]}") == 1
@@ -141,14 +141,14 @@ def test_another_view_is_seen_by_all_who_speak_for_readers_and_the_build_that_th
         assert (FACT in said and "as its model has it" in said) or expected[FACT] == "who may read it"
         assert faults(released) == {}, statements
         assert rows(released, SERVED) == [("TKT-20260417-000001", "closed")]
-        assert readiness(settings(), [DAY])[0]["is_ready"]
+        assert readiness(settings(), [DAY]).partitions[0]["is_ready"]
 
 
 def test_what_no_model_makes_and_readers_may_read_is_named_with_the_command_that_drops_it(released: Warehouse) -> None:
     """A view of every version beside those of the project is open to readers, and nothing tells of it."""
     as_transform(
         released,
-        "create view serving.everything as select * from release.ticket_row;"
+        "create view serving.everything as select * from release.ticket_fact;"
         ' create view serving."\'; rm" as select 1; create view serving.own as select 1;'
         ' grant select on serving.everything, serving."\'; rm" to omni_reader',
     )
@@ -164,19 +164,19 @@ def test_what_no_model_makes_and_readers_may_read_is_named_with_the_command_that
 
 def test_rows_that_are_shown_otherwise_than_released_make_the_day_unready(released: Warehouse) -> None:
     """A released row is edited behind a view that is right: ready looks at pointers only and says yes."""
-    edit = "update release.ticket_row set status = 'forged' where end_release_id is null"
+    edit = "update release.ticket_fact set status = 'forged' where end_release_id is null"
     with closing(released.connect(application_name="edit", autocommit=True)) as session:
         session.cursor().execute(edit)
 
-    (row,) = readiness(settings(), [DAY])
+    (row,) = readiness(settings(), [DAY]).partitions
     found = faults_of_sight(released.acting_as(Role.LOADER), [])
 
     with closing(released.connect(application_name="edit", autocommit=True)) as session:
         session.cursor().execute(edit.replace("forged", "closed"))
-    assert not row["is_ready"] and row["reason"].startswith("readers see 1 ticket, of its release's 1, or others")
+    assert not row["is_ready"] and row["reason"].startswith("readers see 1 record, of its release's 1, or others")
     assert row["next_command"] == "loader verify --evidence"
     assert [fault.report_path for fault in found] == [f"serving.ticket_fact {DAY}"]
-    assert readiness(settings(), [DAY])[0]["is_ready"]
+    assert readiness(settings(), [DAY]).partitions[0]["is_ready"]
 
 
 def test_readers_of_the_views_are_those_that_the_models_grant_to() -> None:
@@ -197,11 +197,11 @@ def test_who_may_enter_and_what_the_owner_may_read_are_looked_at_and_mended(rele
     found = faults(released)
     assert found["schema serving"] == "who may enter it"
     assert found[FACT] == "who may read it"
-    assert not readiness(settings(), [DAY])[0]["is_ready"]
+    assert not readiness(settings(), [DAY]).partitions[0]["is_ready"]
     build(MEND)
     assert faults(released) == {}
     with closing(released.acting_as(Role.READER).connect(application_name="reader")) as session:
         cursor = session.cursor()
         cursor.execute(f"select count(*) from {DIM}")
         assert cursor.fetchone() == (1,)
-    assert readiness(settings(), [DAY])[0]["is_ready"]
+    assert readiness(settings(), [DAY]).partitions[0]["is_ready"]

@@ -1,0 +1,65 @@
+"""The kinds that have released rows, as the warehouse says (infra/postgres/04_release_rows.sql)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+_COLUMNS = """
+select attname, format_type(atttypid, atttypmod) from pg_attribute
+where attrelid = %s::regclass and attnum > 0 and not attisdropped
+    and attname not in ('first_release_id', 'end_release_id', 'row_digest')
+order by attnum
+"""
+
+# Instants and days whose text follows no setting of the session.
+_TEXT_OF = {"timestamp with time zone": "ops.instant_text({})", "date": "({} - date '2000-01-01')"}
+
+
+@dataclass(frozen=True, slots=True)
+class ReleasedKind:
+    """`key_column`, `person_column`: of its rows; None: they are of no person."""
+
+    record_kind: str
+    bronze_table: str
+    table_name: str
+    key_column: str
+    person_column: str | None
+
+    @property
+    def rows(self) -> str:
+        """The table of its released rows."""
+        return f"release.{self.table_name}"
+
+    @property
+    def silver(self) -> str:
+        return f"silver.{self.table_name}"
+
+    @property
+    def served(self) -> str:
+        """What its readers look through."""
+        return f"serving.{self.table_name}"
+
+    def columns(self, cursor: Any) -> list[tuple[str, str]]:
+        """Name and type of the columns that readers see."""
+        cursor.execute(_COLUMNS, (self.rows,))
+        return [(name, kind) for name, kind in cursor.fetchall()]
+
+    def row_digest(self, cursor: Any, alias: str) -> str:
+        """SQL of a row's digest: of its text."""
+        row = ", ".join(_TEXT_OF.get(kind, "{}").format(f"{alias}.{name}") for name, kind in self.columns(cursor))
+        return f"ops.digest64(row({row})::text)"
+
+
+def released_kinds(cursor: Any) -> tuple[ReleasedKind, ...]:
+    """Every kind with a model in Silver, by its name."""
+    cursor.execute(
+        "select record_kind, bronze_table, table_name, key_column, person_column from release.released_kind"
+        " order by record_kind"
+    )
+    return tuple(ReleasedKind(*row) for row in cursor.fetchall())
+
+
+def reconciled_kind(cursor: Any) -> str:
+    """The kind that reconcile is about."""
+    return released_kinds(cursor)[0].record_kind

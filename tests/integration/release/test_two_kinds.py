@@ -1,0 +1,153 @@
+"""A second kind beside the ticket in everything that reads or writes releases; its Silver is a table that the test
+writes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loader.errors import CommandUsageError
+from loader.evidence.audit import faults_of_sight
+from loader.partition import Partition
+from loader.privacy.plan import make_erasure_plan
+from loader.privacy.removal import remove_rows
+from loader.release import Act, changes, store
+from loader.release.acts import hold
+from loader.release.asked import asked_partitions
+from loader.release.views import unlike_released
+from loader.warehouse import Role, Warehouse
+from tests.ingests import evidence_faults, rows, settings
+from tests.integration.release.test_histories import NAMES, PUT, SILVER, TICKET
+from tests.second_kind import NOTE, add_note
+
+DAY, NEXT = date(2026, 4, 14), date(2026, 4, 15)
+ACT = Act("publish", "tests", "a" * 32)
+# As dbt makes it of a model like serving_ticket_fact.
+VIEW = """
+set role omni_transform;
+create view serving.{table} with (security_barrier) as
+select versions.*, pointers.data_release_id from release.{table} as versions
+inner join release.partition_pointer as pointers
+    on pointers.record_kind = '{kind}' and pointers.partition_key = versions.partition_key
+where versions.first_release_id <= pointers.data_release_id
+    and (versions.end_release_id is null or versions.end_release_id > pointers.data_release_id);
+reset role
+"""
+
+
+@pytest.fixture
+def released(database: Warehouse, loader_environment: dict[str, str], tmp_path: Path) -> Iterator[Any]:
+    """A cursor. Release 1: a ticket and a note of one key on a day, and a note of the next day; release 2: the note has
+    moved to that day."""
+    add_note(database, tmp_path)
+    with closing(database.connect(application_name="tests")) as session, session.cursor() as cursor:
+        for kind, names in NAMES.items():
+            cursor.execute(SILVER.format(**names))
+            cursor.execute(PUT.format(**names), {"key": "1", "day": DAY, "status": "open"})
+            cursor.execute(VIEW.format(**names, kind=kind))
+        cursor.execute(PUT.format(**NAMES[NOTE]), {"key": "2", "day": NEXT, "status": "open"})
+        _publish(cursor)
+        cursor.execute(PUT.format(**NAMES[NOTE]), {"key": "1", "day": NEXT, "status": "moved"})
+        cursor.execute("insert into release.pending_record values (%s, '1'), (%s, '1')", (NOTE, TICKET))
+        _publish(cursor)
+        yield cursor
+
+
+def _publish(cursor: Any) -> None:
+    cursor.connection.commit()
+    partitions, _ = changes.find_changes(cursor)
+    changes.release_changes(cursor, store.add_release(cursor, ACT), sorted(partitions))
+    changes.keep_waiting(cursor, partitions)
+    cursor.connection.commit()
+
+
+def test_a_release_moves_the_partitions_of_the_kind_that_changed(released: Any) -> None:
+    """Prevents a ticket that is taken for the note of the same key, and a link between days of two kinds."""
+    one, two = Partition(NOTE, DAY), Partition(NOTE, NEXT)
+    assert store.pointers(released) == {one: 2, two: 2, Partition(TICKET, DAY): 1}
+    assert store.versions(released) == {one: [1, 2], two: [1, 2], Partition(TICKET, DAY): [1]}
+    assert store.all_links(released) == [(2, one, two)]
+    released.execute("select * from release.pending_record")
+    assert released.fetchall() == []
+    assert [count for count, _ in store.shown(released, sorted(store.pointers(released))).values()] == [0, 2, 1]
+    assert store.unlike(released, is_content_read=True) == []
+
+
+def test_what_readers_see_of_each_kind_is_compared_with_its_release(released: Any, database: Warehouse) -> None:
+    """Prevents a forged note that no command finds since it looks at tickets only."""
+    loader = database.acting_as(Role.LOADER)
+    assert unlike_released(loader) == {}
+    rows(database, "set session_replication_role = replica; update release.visit_note set status = 'forged'")
+    assert unlike_released(loader, [Partition(TICKET, DAY)]) == {}
+    assert unlike_released(loader) == {Partition(NOTE, NEXT): (2, 2)}
+    assert [fault.report_path for fault in faults_of_sight(loader, [])] == [f"serving.visit_note {NEXT}"]
+    said = {(fault.report_path, fault.fault) for fault in evidence_faults(database) if "digest" in fault.fault}
+    words = "the content of {} is not that of the digest"
+    assert said == {
+        (f"release.visit_note {DAY}", words.format("1 row")),
+        (f"release.visit_note {NEXT}", words.format("2 rows")),
+    }
+
+
+def test_a_command_without_a_kind_is_about_every_kind_that_knows_the_day(released: Any) -> None:
+    """Prevents a hold of a day that some kind slips through, and one of a kind that has nothing of the day."""
+    other = date(2026, 5, 1)
+    assert asked_partitions(released, [DAY, NEXT], None) == [
+        Partition(NOTE, DAY),
+        Partition(NOTE, NEXT),
+        Partition(TICKET, DAY),
+    ]
+    assert asked_partitions(released, [other], None) == [Partition(NOTE, other), Partition(TICKET, other)]
+    assert asked_partitions(released, [NEXT, NEXT], TICKET) == [Partition(TICKET, NEXT)]
+    with pytest.raises(CommandUsageError, match=r"KIND: got visit, expected one of note_v1, ticket_v1; nothing"):
+        asked_partitions(released, [DAY], "visit")
+
+
+def test_a_hold_of_one_kind_keeps_no_other_back_and_its_record_says_which(released: Any, database: Warehouse) -> None:
+    held = hold(settings(), [DAY], "under review", record_kind=NOTE)
+    assert held.partitions == (Partition(NOTE, DAY),)
+    assert held.kinds == {NOTE, TICKET}
+    assert rows(database, "select record_kind, partition_key, is_held from release.hold_change") == [(NOTE, DAY, True)]
+    ((content,),) = rows(database, "select convert_from(content, 'UTF8') from ops.run_evidence")
+    assert re.search(r'"record_kind": ?"note_v1", ?"partition_key": ?"2026-04-14"', re.sub(r"\s+", " ", content))
+
+
+def test_an_erasure_takes_the_person_out_of_every_kind(released: Any, database: Warehouse) -> None:
+    """Prevents a person who is erased from tickets and served from notes, and versions that can be shown no more."""
+    cursor = released
+    cursor.execute("set role omni_loader")
+    plan = make_erasure_plan(cursor, settings(), "c", "asked for")
+    assert (plan.counts["released_row_count"], plan.partitions) == (4, (DAY, NEXT))
+    remove_rows(cursor, plan, "c", "a" * 32, {})
+    for names in NAMES.values():
+        cursor.execute("select count(*) from release.{table}".format(**names))
+        assert cursor.fetchone() == (0,)
+    cursor.execute("select record_kind, record_key from release.pending_record order by 1, 2")
+    assert cursor.fetchall() == [(NOTE, "1"), (NOTE, "2"), (TICKET, "1")]
+    assert store.unlike(cursor) == []
+    cursor.execute(
+        "select record_kind, partition_key, data_release_id, record_count from ops.erased_version order by 1, 2, 3"
+    )
+    assert cursor.fetchall() == [(NOTE, DAY, 1, 1), (NOTE, NEXT, 1, 1), (NOTE, NEXT, 2, 2), (TICKET, DAY, 1, 1)]
+    cursor.connection.rollback()
+
+
+def test_a_change_of_one_kinds_silver_is_no_change_of_the_other(released: Any) -> None:
+    """Prevents tickets that stay back since a note was edited after the proof."""
+    note, ticket = Partition(NOTE, NEXT), Partition(TICKET, DAY)
+    changes.find_changes(released)
+    for row_key, day, expected in (("1", NEXT, {note}), ("*", None, {note})):
+        released.execute("savepoint here")
+        released.execute(
+            "insert into ops.unproved_change (table_name, row_key, partition_key) values ('silver.visit_note', %s, %s)",
+            (row_key, day),
+        )
+        assert changes.changed_since_proof(released, [note, ticket]) == expected
+        released.execute("rollback to savepoint here")
+    released.connection.rollback()
