@@ -15,6 +15,8 @@ MAX_LINE_BYTES = 10 * 2**20
 KEPT_LINE_BYTES = 2**16
 # A valid ticket nests two deep, a manifest four; beyond this nothing is parsed.
 MAX_DEPTH = 64
+# Digits of a number, written without exponent: what databases call numeric(38), and no float of 64 bits can hold.
+MAX_NUMBER_DIGITS = 38
 
 # A file as delivered, and its content: a larger one is not read at all, a sparse one included.
 MAX_CONTENT_BYTES = 256 * 2**30

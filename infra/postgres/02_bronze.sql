@@ -16,7 +16,7 @@ create table if not exists bronze.record_event (
     created_at timestamptz not null,
     updated_at timestamptz,
     partition_key date not null,
-    -- Canonical JSON without the envelope, so that sha256(raw_payload) = record_fingerprint is checked in SQL.
+    -- Canonical JSON without the envelope: record_fingerprint is the SHA-256 of it, after its kind's bronze.hash_domain.
     raw_payload text not null,
     -- What belongs to the delivery, as JSON. Of the first one, like asset_id and line_number.
     envelope text not null,

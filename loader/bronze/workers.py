@@ -39,6 +39,7 @@ class Order:
     working_root: Path
     terms: Terms
     contracts: Path
+    record_kind: str
     file_format: FileFormat
 
 
@@ -158,7 +159,7 @@ def work(connection: Connection) -> None:
 
 
 def _work(connection: Connection, number: int, order: Order) -> Landed:
-    ruleset = load_same_ruleset(order.contracts, order.terms.ruleset_sha256)
+    ruleset = load_same_ruleset(order.contracts, order.record_kind, order.terms.ruleset_sha256)
 
     def ask() -> AssetToRead | None:
         connection.send(_NextAsset())

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
 
+from loader.bounds import MAX_NUMBER_DIGITS
+from loader.contract.exact_json import InexactError, exact_number
 from loader.contract.foreign_format import FOREIGN_CODES, JSON_DOCUMENT, begins_document, foreign_bytes
 from loader.contract.lenient_json import (
     LenientValue,
@@ -39,6 +43,15 @@ _CODE_OF_KEYWORD = {
     "maxLength": "value_too_long",
     "format": INVALID_TIMESTAMP,
 }
+_NUMBER_TOO_LONG = "number_too_long"
+_OUT_OF_BOUNDS = "value_out_of_bounds"
+_BOUNDS = frozenset(
+    {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"}
+    | {"minLength", "minItems", "maxItems", "uniqueItems"}
+)
+# Of lines of kinds that have numbers, objects within records, or bounds.
+FURTHER_CODES = frozenset({_NUMBER_TOO_LONG, _OUT_OF_BOUNDS})
+# Of every kind's lines.
 REJECT_CODES = (
     frozenset(_CODE_OF_KEYWORD.values())
     | FOREIGN_CODES
@@ -58,20 +71,73 @@ REJECT_CODES = (
 )
 _NOTES = {"$schema", "$id", "$comment", "title", "description"}
 _RECORD_KEYWORDS = _NOTES | {"type", "required", "properties", "additionalProperties"}
-_FIELD_KEYWORDS = _NOTES | {"items"} | set(_CODE_OF_KEYWORD)
+_FIELD_KEYWORDS = _NOTES | {"items", "properties", "required", "additionalProperties"} | set(_CODE_OF_KEYWORD) | _BOUNDS
+# What a subschema says of values inside the value.
+_OF_MEMBERS = ("properties", "required", "additionalProperties", "items")
 
 _NUL_OR_SURROGATE_ESCAPE = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
 # The validator lists the errors of an array all at once, 2 KB each: it sees this many items at a time.
 _ITEMS_AT_A_TIME = 100
+_ANY_TYPE = ("null", "boolean", "number", "string", "array", "object")
+# Stands for a number of too many digits: one that no other place of a line holds.
+_TOO_LONG = Decimal(0)
 # Findings kept per fault of the same kind, findings told in the message, characters of the message.
 _FINDINGS_KEPT = 20
 _FINDINGS_TOLD = 5
 _MESSAGE_CHARACTERS = 500
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A subschema: `whole` validates a value with all that is in it, `own` the value alone. `may_hold_numbers`: it, or
+    what is in it; `has_members`: a valid value may be, or hold, an object."""
+
+    whole: jsonschema_rs.Draft202012Validator
+    own: jsonschema_rs.Draft202012Validator
+    is_instant: bool
+    required: tuple[str, ...]
+    properties: Mapping[str, _Part]
+    is_closed: bool
+    items: _Part | None
+    may_hold_numbers: bool
+    has_members: bool
+
+
+def _part(schema: Mapping[str, Any], path: Path) -> _Part:
+    named = schema.get("type", _ANY_TYPE)
+    types = {named} if isinstance(named, str) else set(named)
+    properties = {name: _part(inner, path) for name, inner in schema.get("properties", {}).items()}
+    items = _part(schema["items"], path) if "items" in schema else None
+    is_closed = schema.get("additionalProperties") is False
+    members = [*properties.values(), *([] if items is None else [items])]
+    is_open = ("object" in types and not is_closed) or ("array" in types and items is None)
+    return _Part(
+        compile_schema(dict(schema), path),
+        compile_schema({name: value for name, value in schema.items() if name not in _OF_MEMBERS}, path),
+        schema.get("format") == "date-time",
+        tuple(schema.get("required", ())),
+        properties,
+        is_closed,
+        items,
+        bool(types & {"number", "integer"}) or is_open or any(member.may_hold_numbers for member in members),
+        "object" in types or is_open or any(member.has_members for member in members),
+    )
+
+
+def _keywords(schema: Mapping[str, Any]) -> set[str]:
+    """The keywords of a subschema and of those in it; one whose value is of a form that is not known, too."""
+    found = set(schema)
+    if not isinstance(schema.get("additionalProperties", False), bool):
+        found.add("additionalProperties (as a schema)")
+    for inner in [*([schema["items"]] if "items" in schema else []), *schema.get("properties", {}).values()]:
+        found |= _keywords(inner) if isinstance(inner, dict) else {"true or false (as a schema)"}
+    return found
+
+
 class Explainer:
-    """Explains rejected lines of one kind, whose records are objects of scalars and arrays of scalars.
-    `partition_field` names the day of a rejected line; `rules` are the kind's own.
+    """Explains rejected lines of one kind. `partition_field` names the day of a rejected line; `rules` are the kind's
+    own. `codes`: every code that it may give; `is_exact`: its records may hold numbers or objects, and are read by
+    exact_json; `instants`: the places of instants inside of fields, for values_at.
 
     Slow (about 50 µs a line), but bounded: time and memory grow with the line's bytes, not with its faults.
     """
@@ -79,20 +145,27 @@ class Explainer:
     def __init__(self, contract: dict[str, Any], path: Path, partition_field: str, rules: Rules) -> None:
         """Raises CommandUsageError when the contract uses a keyword that no reason code explains."""
         fields: dict[str, dict[str, Any]] = contract["properties"]
-        unexplained = set(contract) - _RECORD_KEYWORDS
-        for schema in fields.values():
-            unexplained |= set(schema) - _FIELD_KEYWORDS
-            unexplained |= set(schema.get("items", {})) - _FIELD_KEYWORDS
+        used = set().union(*map(_keywords, fields.values()))
+        unexplained = (set(contract) - _RECORD_KEYWORDS) | (used - _FIELD_KEYWORDS)
         if unexplained:
             raise CommandUsageError(
                 f"contract {path}: no reason code explains the keywords {sorted(unexplained)}; nothing was read.",
                 next_command="git status contracts",
             )
         self._required: list[str] = contract["required"]
-        self._validators = {name: compile_schema(schema, path) for name, schema in fields.items()}
-        self._instants = {name for name, schema in fields.items() if schema.get("format") == "date-time"}
+        self._is_closed = contract.get("additionalProperties") is False
+        self._parts = {name: _part(schema, path) for name, schema in fields.items()}
         self._partition_field = partition_field
         self._rules = rules
+        self.is_exact = not self._is_closed or any(
+            part.may_hold_numbers or part.has_members for part in self._parts.values()
+        )
+        self.instants = [place for name, part in self._parts.items() for place in _instants_in(part, (name,))]
+        self.codes = REJECT_CODES | rules.REJECT_CODES
+        if self.is_exact:
+            self.codes |= {_NUMBER_TOO_LONG}
+        if used & _BOUNDS:
+            self.codes |= {_OUT_OF_BOUNDS}
 
     def explain(self, line: bytes, syntax_fault: str | None = None) -> RejectedRecord:
         """The rejection of a line that the judge did not accept.
@@ -114,7 +187,7 @@ class Explainer:
             findings.append(Finding("byte_order_mark", "$", "the line begins with a byte order mark"))
             text = text[1:]
         try:
-            reading = read_leniently(text)
+            reading = read_leniently(text, _number) if self.is_exact else read_leniently(text)
         except UnreadableError as error:
             document = begins_document(text)
             code, message = ("malformed_json", f"no JSON: {error}") if document is None else (JSON_DOCUMENT, document)
@@ -141,6 +214,8 @@ class Explainer:
         if _NUL_OR_SURROGATE_ESCAPE.search(text) is not None:
             yield from _faults_of_strings(value)
             value = without_surrogates(value)
+        if self.is_exact:
+            yield from islice(_faults_of_numbers(value), _FINDINGS_KEPT)
         yield from self._faults_of_fields(value)
         yield from self._rules.faults(value)
 
@@ -148,21 +223,24 @@ class Explainer:
         for name in self._required:
             if name not in record:
                 yield Finding("missing_required_field", _path(name), "required, and absent")
-        for name in islice((name for name in record if name not in self._validators), _FINDINGS_KEPT):
-            yield Finding("unknown_field", _path(name), "the contract has no such field")
-        for name, validator in self._validators.items():
+        if self._is_closed:
+            for name in islice((name for name in record if name not in self._parts), _FINDINGS_KEPT):
+                yield Finding("unknown_field", _path(name), "the contract has no such field")
+        for name, part in self._parts.items():
             if name in record:
-                yield from self._faults_of_field(name, record[name], validator)
+                yield from self._faults_of_field(name, record[name], part)
 
-    def _faults_of_field(
-        self, name: str, value: Any, validator: jsonschema_rs.Draft202012Validator
-    ) -> Iterator[Finding]:
-        if name in self._instants and isinstance(value, str):
+    def _faults_of_field(self, name: str, value: Any, part: _Part) -> Iterator[Finding]:
+        if part.has_members:
+            yield from islice(_faults_within((name,), value, part), _FINDINGS_KEPT)
+            return
+        if part.is_instant and isinstance(value, str):
             try:
                 parse_instant(value)
             except TimestampError as error:
                 yield Finding(error.reason_code, _path(name), f"{error.message} ({_kind(value)})")
                 return
+        validator = part.whole
         if not isinstance(value, list):
             yield from _faults_of_items(name, value, 0, validator)
             return
@@ -182,11 +260,76 @@ class Explainer:
             return None
 
 
+def _instants_in(part: _Part, place: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """Places of instants below a place, which is a field's at first."""
+    if part.is_instant and len(place) > 1:
+        yield place
+    for name, inner in part.properties.items():
+        yield from _instants_in(inner, (*place, name))
+    if part.items is not None:
+        yield from _instants_in(part.items, (*place, "*"))
+
+
+def _number(token: str) -> Decimal:
+    try:
+        return exact_number(token)
+    except InexactError:
+        return _TOO_LONG
+
+
+def _faults_of_numbers(value: Any, place: tuple[str | int, ...] = ()) -> Iterator[Finding]:
+    if value is _TOO_LONG:
+        message = f"expected a number of at most {MAX_NUMBER_DIGITS} digits, written without exponent"
+        yield Finding(_NUMBER_TOO_LONG, _path(*place), message)
+    elif isinstance(value, dict):
+        for name, member in value.items():
+            yield from _faults_of_numbers(member, (*place, name))
+    elif isinstance(value, list):
+        for index, member in enumerate(value):
+            yield from _faults_of_numbers(member, (*place, index))
+
+
+def _faults_within(place: tuple[str | int, ...], value: Any, part: _Part) -> Iterator[Finding]:
+    """Faults of a value and of what is in it, each at its own place."""
+    if value is _TOO_LONG:
+        return
+    if part.is_instant and isinstance(value, str):
+        try:
+            parse_instant(value)
+        except TimestampError as error:
+            yield Finding(error.reason_code, _path(*place), f"{error.message} ({_kind(value)})")
+            return
+    own = list(_faults_of(place, 0, list(part.own.iter_errors(value))))
+    yield from own
+    if any(finding.code == "wrong_type" for finding in own):
+        return
+    if isinstance(value, dict):
+        for name in part.required:
+            if name not in value:
+                yield Finding("missing_required_field", _path(*place, name), "required, and absent")
+        for name, member in value.items():
+            if name in part.properties:
+                yield from _faults_within((*place, name), member, part.properties[name])
+            elif part.is_closed:
+                yield Finding("unknown_field", _path(*place, name), "the contract has no such field")
+    elif isinstance(value, list) and part.items is not None:
+        for index, item in enumerate(value):
+            # Of what the validator lets pass, only an instant may still be wrong.
+            if not part.items.whole.is_valid(item) or any(_instants_in(part.items, (*map(str, place), "*"))):
+                yield from _faults_within((*place, index), item, part.items)
+
+
 def _faults_of_items(
     name: str, value: Any, first: int, validator: jsonschema_rs.Draft202012Validator
 ) -> Iterator[Finding]:
     """Faults of a field's value, or of a slice of its items that begins at index `first`."""
-    errors = [([first + int(index) for index in error.instance_path], error) for error in validator.iter_errors(value)]
+    return _faults_of((name,), first, list(validator.iter_errors(value)))
+
+
+def _faults_of(
+    field: tuple[str | int, ...], first: int, found: Sequence[jsonschema_rs.ValidationError]
+) -> Iterator[Finding]:
+    errors = [([first + int(index) for index in error.instance_path], error) for error in found]
     mistyped = [place for place, error in errors if error.kind.name == "type"]
     for place, error in errors:
         kind = error.kind
@@ -197,14 +340,17 @@ def _faults_of_items(
             case "type":
                 message = f"expected {' or '.join(kind.value)}, got {got}"
             case "enum":
-                message = f"expected one of {', '.join(kind.value)}; got {got}"
+                message = f"expected one of {', '.join(map(str, kind.value))}; got {got}"
             case "const":
                 message = f"expected {kind.value}, got {got}"
             case "maxLength":
                 message = f"expected at most {kind.value} characters, got {got}"
+            case "uniqueItems":
+                message = "expected every item once"
             case _:
                 message = f"expected {kind.name} {kind.value}, got {got}"
-        yield Finding(_CODE_OF_KEYWORD[kind.name], _path(name, *place), message)
+        code = _OUT_OF_BOUNDS if kind.name in _BOUNDS else _CODE_OF_KEYWORD[kind.name]
+        yield Finding(code, _path(*field, *place), message)
 
 
 def _faults_of_strings(value: Any) -> Iterator[Finding]:
@@ -241,7 +387,7 @@ def _kind(value: Any) -> str:
             return "null"
         case bool():
             return "a boolean"
-        case int() | float():
+        case int() | float() | Decimal():
             return "a number"
         case str():
             return f"text of {len(value)} characters"

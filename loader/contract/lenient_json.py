@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,7 +22,7 @@ class UnreadableError(ValueError):
 
 @dataclass(slots=True)
 class LenientValue:
-    """What json.loads makes of a text; every number is read as 0, so that no digit count can hurt.
+    """What json.loads makes of a text. A number is read as 0, so that no digit count can hurt, or as it was asked for.
 
     `duplicate_names` are those of the outermost object only; `constant` is a NaN or Infinity that was met; `widest`
     counts the names of the object that has most.
@@ -35,12 +35,13 @@ class LenientValue:
     widest: int = 0
 
 
-def read_leniently(text: str) -> LenientValue:
-    """The value of a text, duplicate keys (the last wins), NaN, Infinity and lone surrogates included.
+def read_leniently(text: str, number: Callable[[str], Any] = lambda token: 0) -> LenientValue:
+    """The value of a text, duplicate keys (the last wins), NaN, Infinity and lone surrogates included. `number`: what a
+    token becomes.
 
     Raises UnreadableError when it is no JSON at all, or nests deeper than MAX_DEPTH.
     """
-    if _is_too_deep(text):
+    if is_too_deep(text):
         raise UnreadableError(f"nested deeper than {MAX_DEPTH}")
     result = LenientValue()
 
@@ -60,7 +61,7 @@ def read_leniently(text: str) -> LenientValue:
 
     try:
         result.value = json.loads(
-            text, object_pairs_hook=collect, parse_constant=note_constant, parse_int=_zero, parse_float=_zero
+            text, object_pairs_hook=collect, parse_constant=note_constant, parse_int=number, parse_float=number
         )
     except json.JSONDecodeError as error:
         raise UnreadableError(f"{error.msg} (character {error.pos})") from None
@@ -110,11 +111,8 @@ def without_surrogates(value: Any) -> Any:
     return value
 
 
-def _zero(_: str) -> int:
-    return 0
-
-
-def _is_too_deep(text: str) -> bool:
+def is_too_deep(text: str) -> bool:
+    """True when brackets of a JSON text nest deeper than MAX_DEPTH."""
     if text.count("[") + text.count("{") <= MAX_DEPTH:
         return False
     depth = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -42,9 +42,9 @@ class ReasonCodes:
             if reason.scope == scope and severity in (None, reason.severity)
         )
 
-    def digest(self, scope: Scope) -> str:
-        """SHA-256 of the scope's codes and severities; a reworded meaning leaves it alone."""
-        content = sorted((reason.code, reason.severity) for reason in self.by_code.values() if reason.scope == scope)
+    def digest(self, codes: Collection[str]) -> str:
+        """SHA-256 of these codes and their severities; a reworded meaning leaves it alone."""
+        content = sorted((code, self.by_code[code].severity) for code in codes)
         return hashlib.sha256(orjson.dumps(content)).hexdigest()
 
 

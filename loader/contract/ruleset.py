@@ -11,7 +11,8 @@ from typing import Any
 import jsonschema_rs
 import orjson
 
-from loader.contract.explain import REJECT_CODES, Explainer
+from loader.contract.exact_json import InexactError, number_json, read_exactly, values_at
+from loader.contract.explain import Explainer
 from loader.contract.foreign_format import JSON_DOCUMENT, ONE_ARRAY, begins_document, foreign_bytes
 from loader.contract.lenient_json import has_duplicate_key, has_nul
 from loader.contract.reasons import load_reason_codes
@@ -20,10 +21,8 @@ from loader.contract.rules import Rules, load_rules
 from loader.contract.schema import compile_schema, read_contract_file
 from loader.contract.timestamps import TimestampError, parse_instant
 from loader.errors import CommandUsageError, RefusedError
-from loader.kinds import Kind, Landing, load_kinds, schema_file
+from loader.kinds import Kind, Landing, landed_kind, load_kinds, schema_file
 from loader.line_ends import committed
-
-CONTRACT_REF = "ticket_v1"
 
 # Raise it when the reader splits bytes into lines, or calls a line blank, in another way, or when what this package
 # rejects, warns of or explains of any kind's lines changes.
@@ -40,7 +39,7 @@ _ESCAPED_NUL = b"\\u0000"
 class Ruleset:
     """Judges lines of one kind. Two rulesets of the same `sha256` give every line the same fate.
 
-    `components` names what the digest covers: the contract's text, the line reason codes and the versions of
+    `components` names what the digest covers: the contract's text, the codes that it gives and the versions of
     business rules and reader. Library versions are not part of it: the contract tests pin what they accept.
     """
 
@@ -51,6 +50,10 @@ class Ruleset:
     _rules: Rules
     _validator: jsonschema_rs.Draft202012Validator
     _explainer: Explainer
+    # Its records may hold numbers or objects.
+    _is_exact: bool
+    # Begins what is hashed, so that no two kinds share a fingerprint.
+    _domain: bytes
 
     @property
     def contract_ref(self) -> str:
@@ -71,10 +74,15 @@ class Ruleset:
             record = orjson.loads(line)
         except orjson.JSONDecodeError as error:
             return self._explainer.explain(line, f"{error.msg} (character {error.pos})")
+        if self._is_exact:
+            try:
+                record = self._exact(line)
+            except (InexactError, TimestampError):
+                return self._explainer.explain(line)
         if not self._validator.is_valid(record) or self._rules.is_refused(record):
             return self._explainer.explain(line)
         # orjson keeps the last of duplicate keys: what it writes back is then shorter than the line.
-        if orjson.dumps(record) != line and has_duplicate_key(line, record):
+        if not self._is_exact and orjson.dumps(record) != line and has_duplicate_key(line, record):
             return self._explainer.explain(line)
         # Most lines have no escape at all, and that is found sooner.
         if b"\\" in line and _ESCAPED_NUL in line and has_nul(record):
@@ -98,19 +106,42 @@ class Ruleset:
         if is_unclear(source) or (person is not None and is_unclear(person)):
             warning_codes.append(UNCLEAR_IDENTITY)
         envelope = {name: record.pop(name) for name in landing.envelope if name in record}
-        canonical = orjson.dumps(record, option=orjson.OPT_SORT_KEYS)
+        canonical = orjson.dumps(record, default=number_json, option=orjson.OPT_SORT_KEYS)
         return AcceptedRecord(
             canonical,
-            hashlib.sha256(canonical).digest(),
+            hashlib.sha256(self._domain + canonical).digest(),
             record[roles.key],
             source,
             person,
-            orjson.dumps(envelope, option=orjson.OPT_SORT_KEYS),
+            orjson.dumps(envelope, default=number_json, option=orjson.OPT_SORT_KEYS),
             created_at,
             updated_at,
             created_at.date(),
             tuple(sorted(warning_codes)),
         )
+
+    def fingerprint(self, line: bytes) -> bytes | None:
+        """Of the record on a line, whatever the rules say of it; None where there is no JSON object."""
+        try:
+            record = read_exactly(line.decode()) if self._is_exact else orjson.loads(line)
+        except ValueError:
+            return None
+        if not isinstance(record, dict):
+            return None
+        for name in self.envelope:
+            record.pop(name, None)
+        canonical = orjson.dumps(record, default=number_json, option=orjson.OPT_SORT_KEYS)
+        return hashlib.sha256(self._domain + canonical).digest()
+
+    def _exact(self, line: bytes) -> Any:
+        """The record again, its numbers as they were delivered. Raises InexactError, and TimestampError for an instant
+        inside of a field."""
+        record = read_exactly(line.decode())
+        for place in self._explainer.instants:
+            for text in values_at(record, place):
+                if isinstance(text, str):
+                    parse_instant(text)
+        return record
 
 
 def is_unclear(identity: str) -> bool:
@@ -130,12 +161,12 @@ def too_long(length: int, head: bytes) -> RejectedRecord:
     return RejectedRecord(tuple(sorted(("line_too_long", code))), f"$: {what}; {message}", "$", None)
 
 
-def load_same_ruleset(contracts_folder: Path, sha256: str) -> Ruleset:
-    """The ruleset of a contracts folder, for a process beside the one that read it first.
+def load_same_ruleset(contracts_folder: Path, kind_name: str, sha256: str) -> Ruleset:
+    """The ruleset of a kind, for a process beside the one that read it first.
 
     Raises RefusedError when it is another one by now; else as load_ruleset.
     """
-    ruleset = load_ruleset(contracts_folder)
+    ruleset = load_ruleset(contracts_folder, kind_name)
     if ruleset.sha256 != sha256:
         raise RefusedError(
             f"{contracts_folder}: the contract changed since this command began (SHA-256 {ruleset.sha256}, expected"
@@ -145,20 +176,23 @@ def load_same_ruleset(contracts_folder: Path, sha256: str) -> Ruleset:
     return ruleset
 
 
-def load_ruleset(contracts_folder: Path, kind_name: str = CONTRACT_REF) -> Ruleset:
-    """The ruleset of a landed kind, as a contracts folder declares it.
+def load_ruleset(contracts_folder: Path, kind_name: str | None = None) -> Ruleset:
+    """The ruleset of a landed kind, as a contracts folder declares it; None: of the default one.
 
-    Raises CommandUsageError when a declaration is refused, when a file is missing or broken, when the contract uses a
-    keyword that no reason code explains, or when a code that the judge gives is not in the list.
+    Raises CommandUsageError when there is no such kind, when a declaration is refused, when a file is missing or
+    broken, when the contract uses a keyword that no reason code explains, or when a code that the judge gives is not in
+    the list.
     """
-    kind = load_kinds(contracts_folder)[kind_name]
+    kind = landed_kind(load_kinds(contracts_folder), kind_name)
     assert kind.landing is not None
     rules = load_rules(kind.rules)
     path = schema_file(contracts_folder, kind.name)
     content, contract = read_contract_file(path)
+    explainer = Explainer(contract, path, kind.landing.roles.partition, rules)
     reasons = load_reason_codes(contracts_folder)
-    unlisted = (REJECT_CODES | rules.REJECT_CODES) - reasons.codes("line", "reject")
-    unlisted |= (WARNING_CODES | rules.WARNING_CODES) - reasons.codes("line", "warn")
+    warning_codes = WARNING_CODES | rules.WARNING_CODES
+    unlisted = explainer.codes - reasons.codes("line", "reject")
+    unlisted |= warning_codes - reasons.codes("line", "warn")
     if unlisted:
         raise CommandUsageError(
             f"{contracts_folder / 'reason_codes.json'}: expected every line code that the judge gives, "
@@ -168,7 +202,7 @@ def load_ruleset(contracts_folder: Path, kind_name: str = CONTRACT_REF) -> Rules
     components = {
         "contract_ref": kind.name,
         "contract_sha256": hashlib.sha256(committed(content)).hexdigest(),
-        "line_reason_codes_sha256": reasons.digest("line"),
+        "line_reason_codes_sha256": reasons.digest(explainer.codes | warning_codes),
         "business_rules_version": rules.VERSION,
         "reader_version": READER_VERSION,
     }
@@ -179,7 +213,9 @@ def load_ruleset(contracts_folder: Path, kind_name: str = CONTRACT_REF) -> Rules
         kind.landing,
         rules,
         compile_schema(contract, path),
-        Explainer(contract, path, kind.landing.roles.partition, rules),
+        explainer,
+        explainer.is_exact,
+        kind.landing.hash_domain.encode(),
     )
 
 

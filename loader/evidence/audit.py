@@ -101,7 +101,7 @@ left join (
 left join (
     select partition_key, count(*) as forged_count
     from bronze.record_event
-    where sha256(convert_to(raw_payload, 'UTF8')) <> record_fingerprint
+    where sha256(convert_to(bronze.hash_domain(record_kind) || raw_payload, 'UTF8')) <> record_fingerprint
     group by partition_key
 ) as event using (partition_key)
 """

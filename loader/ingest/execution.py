@@ -304,7 +304,13 @@ class Execution(Proving):
         if self._settings.workers and self._task.line_limit is None and size >= _WORTH_A_PROCESS:
             contracts = self._settings.project_root / "contracts"
             order = Order(
-                self._warehouse, self.attempt, self._working_root, terms, contracts, self._settings.load_format
+                self._warehouse,
+                self.attempt,
+                self._working_root,
+                terms,
+                contracts,
+                self._ruleset.contract_ref,
+                self._settings.load_format,
             )
             return land_in_processes(to_read, order, process_count=self._settings.workers, progress=progressed)
         read = read_assets(to_read, terms, self._ruleset, line_limit=self._task.line_limit)

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-FieldType = Literal["text", "boolean", "instant", "json"]
+FieldType = Literal["text", "boolean", "instant", "number", "json"]
 # How Silver, serving and released rows type a field.
 COLUMN_TYPES: Mapping[FieldType, str] = {
     "text": "text",
     "boolean": "boolean",
     "instant": "timestamptz",
+    "number": "numeric",
     "json": "jsonb",
 }
 
@@ -57,7 +58,8 @@ class Landing:
 
     `bronze`, `silver`: names of its table and its model; `dimensions`: models that follow from that one. `fields` stand
     in the order in which Silver's digest of a row takes them; `envelope`: those of the delivery, outside a record's
-    fingerprint; `derived`: columns of Silver that no field gives.
+    fingerprint. `hash_domain` stands before a record in what its fingerprint is of: the kind's name, nothing where each
+    record says that name itself; `derived`: columns of Silver that no field gives.
     """
 
     bronze: str
@@ -66,11 +68,28 @@ class Landing:
     roles: Roles
     envelope: tuple[str, ...]
     fields: tuple[Field, ...]
+    hash_domain: str
     derived: Mapping[str, FieldType] = field(default_factory=dict)
 
     def column_of(self, name: str | None) -> str | None:
         """The Silver column of a field."""
         return next((each.column for each in self.fields if each.name == name), None)
+
+    @property
+    def dataset(self) -> str:
+        """What checkpoint, cursor and watermark are of."""
+        return f"bronze.{self.bronze}"
+
+    @property
+    def asset_key(self) -> str:
+        """What evidence is of."""
+        return f"bronze/{self.bronze}"
+
+    @property
+    def target_assets(self) -> tuple[str, ...]:
+        """What a run brings up to date."""
+        models = (f"silver/{model}" for model in (self.silver, *self.dimensions))
+        return (self.asset_key, *models, "reconcile/reconcile_partition")
 
     @property
     def instants(self) -> tuple[str, ...]:
@@ -81,7 +100,8 @@ class Landing:
 @dataclass(frozen=True, slots=True)
 class Kind:
     """`name` is a manifest's contract_ref. `landing` None: known to manifests and the gate, and not landed yet.
-    `rules`: the module of loader.kinds that says what its schema cannot, None where the schema says everything."""
+    `rules`: the module of loader.kinds that says what its schema cannot, None where the schema says everything.
+    `is_default`: meant where no kind is named."""
 
     name: str
     title: str
@@ -91,6 +111,12 @@ class Kind:
     asset_types: tuple[str, ...]
     landing: Landing | None
     rules: str | None = None
+    is_default: bool = False
+
+    @property
+    def folder(self) -> str:
+        """Where its reports lie, below the folder that those of the default kind lie in."""
+        return "" if self.is_default else self.name
 
     @property
     def is_landed(self) -> bool:

@@ -91,9 +91,15 @@ def _tables(kinds: Mapping[str, Kind]) -> str:
         for name, kind in kinds.items()
         if kind.landing is not None
     )
+    named = ",".join(name for name, kind in kinds.items() if kind.landing is not None and kind.landing.hash_domain)
     return f"""\
 -- {_ORIGIN}
 {made}
+-- What stands before a record in what its fingerprint is of: its kind's name, nothing where records say it themselves.
+create or replace function bronze.hash_domain(record_kind text) returns text
+language sql immutable parallel safe
+as $function$ select case when record_kind = any ('{{{named}}}'::text []) then record_kind else '' end $function$;
+
 -- Nobody searches by these: their statistics would be most of an ANALYZE.
 alter table bronze.record_event
     alter column raw_payload set statistics 0,
@@ -206,6 +212,7 @@ def _told(landing: Landing) -> dict[str, str | list[str] | None]:
         "person": columns.get(roles.person or ""),
         "created": columns[roles.partition],
         "updated": columns.get(roles.updated or ""),
+        "hash_domain": landing.hash_domain,
     }
 
 

@@ -30,7 +30,7 @@ def schema_file(contracts: Path, kind: str) -> Path:
 
 
 def load_kinds(contracts: Path) -> Mapping[str, Kind]:
-    """Every kind of a contracts folder, by name: landed ones first, then in the order of the names.
+    """Every kind of a contracts folder, by name: landed ones first, of these the default one, then by name.
 
     Raises CommandUsageError, with the file and line, where a declaration breaks its schema, contradicts the schema of
     its records, or says what another one says.
@@ -51,6 +51,8 @@ def load_kinds(contracts: Path) -> Mapping[str, Kind]:
             if (table := f"{layer}.{declared.get(layer)}") in tables:
                 faults.append(((layer,), f"{table} is {tables[table]}'s"))
             tables |= {table: kind.name} if layer in declared else {}
+        others = [other.name for other in kinds.values() if other.is_default and kind.is_default]
+        faults += [(("default",), f"the default is {other}") for other in others]
         if faults:
             raise _broken(path, lines, *faults[0])
         kinds[kind.name] = kind
@@ -58,7 +60,26 @@ def load_kinds(contracts: Path) -> Mapping[str, Kind]:
         raise CommandUsageError(
             f"{folder}: holds no declaration; nothing was read", next_command="git status contracts"
         )
-    return dict(sorted(kinds.items(), key=lambda item: not item[1].is_landed))
+    return dict(sorted(kinds.items(), key=lambda item: (not item[1].is_landed, not item[1].is_default)))
+
+
+def landed_kind(kinds: Mapping[str, Kind], name: str | None) -> Kind:
+    """The kind of that name; where none is named, the only one that is landed, or the default one.
+
+    Raises CommandUsageError where there is none, or none that lands.
+    """
+    landed = [kind for kind in kinds.values() if kind.is_landed]
+    if name is None:
+        found = landed if len(landed) == 1 else [kind for kind in landed if kind.is_default]
+    else:
+        found = [kind for kind in landed if kind.name == name]
+    if not found:
+        got = "none" if name is None else f"{name}, which is not landed yet" if name in kinds else repr(name)
+        raise CommandUsageError(
+            f"KIND: got {got}, expected one of {', '.join(kind.name for kind in landed)}; nothing was started",
+            next_command="loader kind list",
+        )
+    return found[0]
 
 
 def _read(path: Path) -> tuple[Any, dict[tuple[str, ...], int]]:
@@ -98,6 +119,7 @@ def _kind(declared: Mapping[str, Any], folder: Path) -> tuple[Kind, list[_Fault]
         tuple(declared["asset_types"]),
         landing,
         declared.get("rules"),
+        declared.get("default", False),
     )
     return kind, faults
 
@@ -125,7 +147,9 @@ def _landing(declared: Mapping[str, Any], folder: Path) -> tuple[Landing, list[_
     derived = declared.get("derived", {})
     taken = {field.column for field in fields}
     faults += [(("derived", name), f"{name} is the column of a field") for name in derived if name in taken]
-    landing = Landing(declared["bronze"], declared["silver"], dimensions, roles, envelope, fields, derived)
+    says_itself = any(properties.get(name, {}).get("const") == declared["kind"] for name in required - {*envelope})
+    domain = "" if says_itself else declared["kind"]
+    landing = Landing(declared["bronze"], declared["silver"], dimensions, roles, envelope, fields, domain, derived)
     return landing, faults
 
 
@@ -155,6 +179,8 @@ def _type(schema: Mapping[str, Any]) -> FieldType:
             return "instant" if schema.get("format") == "date-time" else "text"
         case ["boolean"]:
             return "boolean"
+        case ["integer"] | ["number"] | ["integer", "number"]:
+            return "number"
         case _:
             return "json"
 

@@ -39,7 +39,7 @@ def counted_days(sources: Sequence[Source], ruleset: Ruleset, contracts: Path, p
     try:
         busy = {companion.connection: next(remaining) for companion in companions}
         for connection, (_, source) in busy.items():
-            _send(connection, (contracts, ruleset.sha256))
+            _send(connection, (contracts, ruleset.contract_ref, ruleset.sha256))
             _send(connection, source)
         while busy:
             for connection in _ready(busy):

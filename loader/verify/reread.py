@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-import orjson
-
 from loader.bounds import KEPT_LINE_BYTES
 from loader.bronze import AssetToRead
 from loader.contract.record import AcceptedRecord
@@ -93,20 +91,8 @@ def _instant_text(instant: datetime | None) -> str:
 
 def _unjudged(line: Line, ruleset: Ruleset) -> RereadLine:
     is_empty = not line.is_too_long and is_blank(line.body)
-    fingerprint = None if is_empty or line.is_too_long else _fingerprint(line.body, ruleset)
+    fingerprint = None if is_empty or line.is_too_long else ruleset.fingerprint(line.body)
     return RereadLine(line.number, line.offset, line.length, is_empty, *_hashes(line), fingerprint)
-
-
-def _fingerprint(body: bytes, ruleset: Ruleset) -> bytes | None:
-    try:
-        record = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return None
-    if not isinstance(record, dict):
-        return None
-    for name in ruleset.envelope:
-        record.pop(name, None)
-    return hashlib.sha256(orjson.dumps(record, option=orjson.OPT_SORT_KEYS)).digest()
 
 
 def _hashes(line: Line) -> tuple[bytes, bytes]:

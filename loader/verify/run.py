@@ -47,7 +47,8 @@ held as (
 events as (
     select event.event_id, event.record_fingerprint, event.asset_id, event.line_number, event.warning_codes,
         event.envelope,
-        sha256(convert_to(event.raw_payload, 'UTF8')) = event.record_fingerprint as is_authentic,
+        sha256(convert_to(bronze.hash_domain(event.record_kind) || event.raw_payload, 'UTF8'))
+            = event.record_fingerprint as is_authentic,
         decode(md5(
             ops.instant_text(event.created_at) || ops.instant_text(event.updated_at)
             || event.record_source || chr(31) || event.record_key || chr(31) || coalesce(event.person_id, '')

@@ -9,14 +9,13 @@ from typing import Any
 import jsonschema_rs
 from jsonschema import Draft202012Validator
 
-from loader.contract.ruleset import CONTRACT_REF
 from loader.kinds import schema_file
 from tests.contract.contract_fixtures import CONTRACTS
 
 
 @cache
 def contract() -> dict[str, Any]:
-    schema: dict[str, Any] = json.loads(schema_file(CONTRACTS, CONTRACT_REF).read_bytes())
+    schema: dict[str, Any] = json.loads(schema_file(CONTRACTS, "ticket_v1").read_bytes())
     return schema
 
 

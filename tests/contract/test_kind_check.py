@@ -69,7 +69,7 @@ STATUS_CASE = CASES / "invalid" / "invalid_enum_value.status_case.json"
 @pytest.mark.parametrize(
     ("change", "place", "words"),
     [
-        (_replaced(MACRO, '"level":"public"', '"level":"internal"'), f"{MACRO}:16", "not what the declarations say"),
+        (_replaced(MACRO, '"level":"public"', '"level":"internal"'), f"{MACRO}:17", "not what the declarations say"),
         (_removed(MACRO), f"{MACRO}:1", "not what the declarations say"),
         (_replaced(TABLES, "raw_ticket_event", "tickets"), f"{TABLES}:2", "not what the declarations say"),
         (_replaced(RELEASED, "is_open boolean", "is_open text"), f"{RELEASED}:33", "not what the declarations say"),

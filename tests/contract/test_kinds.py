@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from loader.contract.ruleset import CONTRACT_REF
 from loader.errors import CommandUsageError
 from loader.kinds import Landing, load_kinds, schema_file
 from tests.checkouts import ROOT
 
 CONTRACTS = ROOT / "contracts"
+CONTRACT_REF = "ticket_v1"
 TICKET = Path("kinds") / CONTRACT_REF / "kind.yml"
 
 

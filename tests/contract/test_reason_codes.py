@@ -4,7 +4,7 @@ import json
 import re
 from dataclasses import fields, replace
 
-from loader.contract.explain import REJECT_CODES
+from loader.contract.explain import FURTHER_CODES, REJECT_CODES
 from loader.contract.reasons import ReasonCode, ReasonCodes, load_reason_codes
 from loader.contract.rules import load_rules
 from loader.contract.ruleset import WARNING_CODES
@@ -29,7 +29,9 @@ def test_the_judge_gives_exactly_the_line_codes_of_the_list() -> None:
     """Prevents: a code in the list that nothing gives, or one given that is not in the list."""
     reasons = load_reason_codes(CONTRACTS)
     of_kinds = [load_rules(kind.rules) for kind in load_kinds(CONTRACTS).values() if kind.is_landed]
-    assert reasons.codes("line", "reject") == REJECT_CODES.union(*(rules.REJECT_CODES for rules in of_kinds))
+    assert reasons.codes("line", "reject") == REJECT_CODES.union(
+        FURTHER_CODES, *(rules.REJECT_CODES for rules in of_kinds)
+    )
     assert reasons.codes("line", "warn") == WARNING_CODES.union(*(rules.WARNING_CODES for rules in of_kinds))
 
 
@@ -45,9 +47,17 @@ def test_a_reworded_meaning_is_no_new_ruleset() -> None:
     some = reasons.by_code["duplicate_key"]
 
     def digest_with(reason: ReasonCode) -> str:
-        return ReasonCodes({**reasons.by_code, reason.code: reason}).digest("line")
+        return ReasonCodes({**reasons.by_code, reason.code: reason}).digest(REJECT_CODES)
 
-    assert digest_with(replace(some, meaning="Other words.")) == reasons.digest("line")
-    assert digest_with(replace(some, severity="warn")) != reasons.digest("line")
-    assert digest_with(replace(some, code="another_code")) != reasons.digest("line")
-    assert digest_with(replace(some, code="another_code", scope="run")) == reasons.digest("line")
+    assert digest_with(replace(some, meaning="Other words.")) == reasons.digest(REJECT_CODES)
+    assert digest_with(replace(some, severity="warn")) != reasons.digest(REJECT_CODES)
+
+
+def test_a_code_that_no_line_of_a_kind_can_get_is_no_new_ruleset_of_it() -> None:
+    """Prevents: every ticket is read again because another kind's lines may be rejected for one reason more."""
+    reasons = load_reason_codes(CONTRACTS)
+    more = ReasonCodes(
+        {**reasons.by_code, "another_code": replace(reasons.by_code["duplicate_key"], code="another_code")}
+    )
+    assert more.digest(REJECT_CODES) == reasons.digest(REJECT_CODES)
+    assert more.digest({*REJECT_CODES, "another_code"}) != reasons.digest(REJECT_CODES)

@@ -105,7 +105,7 @@ class Scene:
 def scene(database: Warehouse, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Scene]:
     """By both routes into Bronze."""
     with running_attempt(database) as attempt:
-        yield Scene(attempt, Order(database, attempt, tmp_path / "dlt", TERMS, CONTRACTS, request.param))
+        yield Scene(attempt, Order(database, attempt, tmp_path / "dlt", TERMS, CONTRACTS, "ticket_v1", request.param))
 
 
 def _content(database: Warehouse) -> dict[str, Counter[str]]:

@@ -213,8 +213,12 @@ def test_a_broken_contract_is_refused_when_it_is_loaded(tmp_path: Path) -> None:
     schema = json.loads(contract.read_bytes())
     for change, complaint in [
         (
-            {"properties": {**schema["properties"], "tags": {"type": "array", "uniqueItems": True}}},
-            "uniqueItems",
+            {"properties": {**schema["properties"], "tags": {"type": "array", "contains": {"const": 1}}}},
+            "contains",
+        ),
+        (
+            {"properties": {**schema["properties"], "tags": {"type": "array", "items": {"oneOf": []}}}},
+            "oneOf",
         ),
         ({"properties": {**schema["properties"], "tags": {"type": "list"}}}, "list"),
     ]:

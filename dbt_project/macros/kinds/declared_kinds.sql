@@ -10,6 +10,7 @@
             "person": "customer_id",
             "created": "created_at",
             "updated": "updated_at",
+            "hash_domain": "",
             "fields": [
                 {"field":"ticket_id","column":"ticket_id","type":"text","level":"internal","serve":true,"envelope":false,"required":true,"mix":false},
                 {"field":"source_id","column":"record_source","type":"text","level":"internal","serve":true,"envelope":false,"required":true,"mix":false},

@@ -42,7 +42,7 @@ authenticated as (
     select
         events.*,
         loads.is_intact as is_load_intact,
-        sha256(convert_to(events.raw_payload, 'UTF8')) = events.record_fingerprint as is_payload_authentic
+        sha256(convert_to({{ "'" ~ declared.hash_domain ~ "' || " if declared.hash_domain }}events.raw_payload, 'UTF8')) = events.record_fingerprint as is_payload_authentic
     from events
     inner join loads
         on

@@ -1,6 +1,6 @@
 {#-
     A field of a record as Silver types it, taken from the payload itself.
-    `payload`: SQL expression of type jsonb; `field`: name in the record; `type`: text, boolean, json or instant;
+    `payload`: SQL expression of type jsonb; `field`: name in the record; `type`: text, boolean, number, json or instant;
     `is_trusted`: SQL boolean, true where the payload is known to be what the loader stored. Elsewhere the slow
     conversion is used, which gives null instead of an error: damage must become a finding, not a crash.
 -#}
@@ -18,12 +18,14 @@
     {{ as_text }}
     {%- elif type == 'boolean' -%}
     case {{ as_text }} when 'true' then true when 'false' then false end
+    {%- elif type == 'number' -%}
+    case when {{ is_trusted }} then {{ as_text }}::numeric else reconcile.number_or_null({{ as_text }}) end
     {%- elif type == 'json' -%}
     {{ payload }} -> '{{ field }}'
     {%- elif type == 'instant' -%}
     case when {{ is_trusted }} then ({{ truncated_instant(as_text) }})::timestamptz else reconcile.instant_or_null({{ truncated_instant(as_text) }}) end
     {%- else -%}
-    {{ exceptions.raise_compiler_error("payload_value: " ~ field ~ " has type " ~ type ~ ", expected text, boolean, json or instant") }}
+    {{ exceptions.raise_compiler_error("payload_value: " ~ field ~ " has type " ~ type ~ ", expected text, boolean, number, json or instant") }}
     {%- endif -%}
 {%- endmacro %}
 

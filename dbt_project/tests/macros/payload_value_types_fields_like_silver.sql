@@ -1,5 +1,5 @@
 {{ config(enabled=var('macro_tests', false)) }}
-{#- Fails when a field is typed otherwise than Silver types it, or a broken instant raises. -#}
+{#- Fails when a field is typed otherwise than Silver types it, or a broken instant or number raises. -#}
 {%- if execute -%}
     {%- do run_query(create_reconcile_functions()) -%}
 {%- endif -%}
@@ -13,9 +13,9 @@ records as (
         content::jsonb as payload
     from (
         values
-        ('fine', '{"a": "2026-04-17T23:59:59.9999999Z", "b": false, "c": ["x"], "d": ""}'),
+        ('fine', '{"a": "2026-04-17T23:59:59.9999999Z", "b": false, "c": ["x"], "d": "", "e": 0.1234567890123456789012345678}'),
         ('offset', '{"a": "2026-04-18t01:59:59.9999994+02:00", "b": null, "d": null}'),
-        ('broken', '{"a": "no instant", "b": "maybe"}')
+        ('broken', '{"a": "no instant", "b": "maybe", "e": "ten"}')
     ) as record (record_name, content)
 
 ),
@@ -27,7 +27,8 @@ typed as (
         {{ payload_value('payload', 'a', 'instant', "record_name <> 'broken'") }} as a,
         {{ payload_value('payload', 'b', 'boolean') }} as b,
         {{ payload_value('payload', 'c', 'json') }} as c,
-        {{ payload_value('payload', 'd', 'text') }} as d
+        {{ payload_value('payload', 'd', 'text') }} as d,
+        {{ payload_value('payload', 'e', 'number', "record_name <> 'broken'") }} as e
     from records
 
 ),
@@ -37,11 +38,11 @@ expected as (
     select *
     from (
         values
-        ('fine', timestamptz '2026-04-17 23:59:59.999999Z', false, '["x"]'::jsonb, ''),
-        ('offset', timestamptz '2026-04-17 23:59:59.999999Z', null, null, null),
-        ('broken', null, null, null, null)
-    ) as side (record_name, a, b, c, d)
+        ('fine', timestamptz '2026-04-17 23:59:59.999999Z', false, '["x"]'::jsonb, '', 0.1234567890123456789012345678),
+        ('offset', timestamptz '2026-04-17 23:59:59.999999Z', null, null, null, null),
+        ('broken', null, null, null, null, null)
+    ) as side (record_name, a, b, c, d, e)
 
 )
 
-{{ rows_differ('typed', 'expected', ['record_name', 'a', 'b', 'c', 'd']) }}
+{{ rows_differ('typed', 'expected', ['record_name', 'a', 'b', 'c', 'd', 'e']) }}
