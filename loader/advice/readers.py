@@ -2,40 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from typing import Any
 
 from loader.advice.asked import Asked, some
 from loader.advice.kinds import NOTED, Advice, AdviceKind, first_of
 from loader.evidence.facts import fetch_rows
+from loader.partition import Partition, options_of
 from loader.printable import counted
 from loader.release.lacks import COLLIDED, LACKS
 from loader.release.publish import DRIFT, REJECTS
+from loader.release.store import known_kinds
 from loader.warehouse.built import are_built, built
-from loader.warehouse.kinds import reconciled_kind
 
 _ACCEPTED_BY = {AdviceKind.ACCEPT_DRIFT: "--accept-drift", AdviceKind.ACCEPT_REJECTS: "--accept-rejects"}
 
 # A day that nobody has asked for yet, its lines indexed and none of them taken, is nothing that readers wait for.
 _SHOWN = """
-select status.partition_key, status.data_release_id, status.released_at, status.is_held, status.is_ready, status.reason
-from serving.partition_status as status
-left join reconcile.reconcile_partition as part on part.partition_key = status.partition_key
+select status.record_kind, status.partition_key, status.data_release_id, status.released_at, status.is_held,
+    status.is_ready, status.reason
+from serving.kind_partition_status as status
+left join reconcile.reconcile_partition as part
+    on part.record_kind = status.record_kind and part.partition_key = status.partition_key
 where (%(day)s::date is null or status.partition_key = %(day)s)
     and (status.data_release_id is not null or status.is_held
         or not coalesce(part.landed_count = 0 and part.out_of_partition_count > 0, false))
-order by status.partition_key
+order by status.record_kind, status.partition_key
 """
 
-_OBSTACLES = """
-select partition_key, obstacles from release.partition_gate where record_kind = %s and partition_key = any(%s)
-"""
+_OBSTACLES = "select record_kind, partition_key, obstacles from release.partition_gate"
 
 
 def read_shown(cursor: Any, partition: date | None) -> Sequence[Mapping[str, Any]]:
     """Each partition that was released or waits for it, or the one asked for; none before the first release."""
-    if not are_built(cursor, "serving.partition_status", "reconcile.reconcile_partition"):
+    if not are_built(cursor, "serving.kind_partition_status", "reconcile.reconcile_partition"):
         return []
     return fetch_rows(built(cursor), _SHOWN, {"day": partition})
 
@@ -47,32 +48,37 @@ def look_at_readers(asked: Asked) -> tuple[str, Advice | None]:
         show = Advice(AdviceKind.SHOW, faults[0].next_command, "puts what readers look through right")
         return some([fault.sentence for fault in faults]), show
     found = read_shown(asked.world.cursor, asked.partition)
+    kinds = known_kinds(asked.world.cursor)
     ready = [row for row in found if row["is_ready"]]
     held = [row for row in found if row["is_held"]]
     waiting = [row for row in found if not row["is_ready"] and not row["is_held"]]
     words = [f"{len(ready)} of {counted(len(found), 'day')} as proved"]
     for name, rows in (("held", held), ("not yet", waiting)):
         if rows:
-            words.append(f"{name}: {some([_why(row) for row in rows])}")
+            words.append(f"{name}: {some([_why(row, kinds) for row in rows])}")
     cursor = asked.world.cursor
-    cursor.execute(_OBSTACLES, (reconciled_kind(cursor), [row["partition_key"] for row in waiting]))
-    advice = let_pass(dict(cursor.fetchall()), [row["partition_key"] for row in waiting])
+    cursor.execute(_OBSTACLES)
+    obstacles = {Partition(kind, day): reasons for kind, day, reasons in cursor.fetchall()}
+    advice = let_pass(obstacles, [_partition(row) for row in waiting], kinds)
     if advice is None and asked.partition is not None and held and not held[0]["is_ready"]:
-        advice = Advice(AdviceKind.FREE, f"loader release --partition {asked.partition}")
+        advice = Advice(AdviceKind.FREE, f"loader release {options_of([_partition(held[0])], kinds)}")
     if advice is None and waiting:
         advice = NOTED
     return "; ".join(words), advice
 
 
-def let_pass(obstacles: Mapping[date, Sequence[str]], waiting: Sequence[date]) -> Advice | None:
+def let_pass(
+    obstacles: Mapping[Partition, Sequence[str]], waiting: Sequence[Partition], kinds: Collection[str]
+) -> Advice | None:
     """What lets these days move: those that nothing keeps back any more in one command, the first day of which a person
-    decides; None where none waits. `obstacles`: what the gate said of each when it looked last."""
-    kinds: dict[AdviceKind, list[date]] = {}
-    for day in waiting:
-        kind = _kind_of(obstacles.get(day, ()))
+    decides; None where none waits. `obstacles`: what the gate said of each when it looked last; `kinds`: those that the
+    warehouse knows."""
+    found: dict[AdviceKind, list[Partition]] = {}
+    for partition in waiting:
+        kind = _kind_of(obstacles.get(partition, ()))
         if kind is not None:
-            kinds.setdefault(kind, []).append(day)
-    return first_of(_advice(kind, days) for kind, days in kinds.items()) if kinds else None
+            found.setdefault(kind, []).append(partition)
+    return first_of(_advice(kind, days, kinds) for kind, days in found.items()) if found else None
 
 
 def _kind_of(obstacles: Sequence[str]) -> AdviceKind | None:
@@ -86,12 +92,13 @@ def _kind_of(obstacles: Sequence[str]) -> AdviceKind | None:
     return AdviceKind.ACCEPT_DRIFT if any(each.startswith(DRIFT) for each in obstacles) else AdviceKind.RELEASE
 
 
-def _advice(kind: AdviceKind, days: Sequence[date]) -> Advice:
+def _advice(kind: AdviceKind, partitions: Sequence[Partition], kinds: Collection[str]) -> Advice:
+    first = options_of(partitions[:1], kinds)
     if kind is AdviceKind.SETTLE:
-        return Advice(kind, f"make status PARTITION={days[0]}")
+        return Advice(kind, f"make status PARTITION={partitions[0].day}")
     if kind in _ACCEPTED_BY:
-        return accept(kind, f"--partition {days[0]}")
-    command = f"loader release --partition {days[0]}" if len(days) == 1 else "make build"
+        return accept(kind, first)
+    command = f"loader release {first}" if len(partitions) == 1 else "make build"
     return Advice(kind, command, "shows what is proved and waits")
 
 
@@ -105,5 +112,10 @@ def released(partitions: str, option: str) -> str:
     return f"loader release {partitions} {option} --reason '<why>'"
 
 
-def _why(row: Mapping[str, Any]) -> str:
-    return f"{row['partition_key']} ({row['reason']})" if row["reason"] else str(row["partition_key"])
+def _partition(row: Mapping[str, Any]) -> Partition:
+    return Partition(row["record_kind"], row["partition_key"])
+
+
+def _why(row: Mapping[str, Any], kinds: Collection[str]) -> str:
+    name = _partition(row).named(kinds)
+    return f"{name} ({row['reason']})" if row["reason"] else name

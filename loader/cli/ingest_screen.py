@@ -73,21 +73,25 @@ def notes(verdict: Verdict) -> list[str]:
 def days_of(verdict: Verdict) -> list[DayState]:
     """The state of each day of the run, as it left them."""
     facts, release = verdict.facts, verdict.release
-    proved = [{**each.reconcile, "partition_key": each.partition_key.isoformat()} for each in facts.partitions]
+    kind = facts.run["record_kind"]
+    proved = [
+        {**each.reconcile, "record_kind": kind, "partition_key": each.partition_key.isoformat()}
+        for each in facts.partitions
+    ]
     known = {row["partition_key"] for row in proved}
-    days = sorted(each.partition_key for each in facts.partitions)
-    shown = [] if release is None else [_shown(release, partition) for partition in release.of_days(days)]
+    shown = [] if release is None else [_shown(release, partition) for partition in sorted(facts.of_days())]
     findings = [
         {
             "table_name": each.table_name,
             "check_name": each.check_name,
             "detail": each.detail,
+            "record_kind": each.record_kind,
             "partition_key": str(each.partition_key),
         }
         for each in facts.findings
-        if str(each.partition_key) in known
+        if str(each.partition_key) in known and each.record_kind in (None, kind)
     ]
-    return states_of_days(proved, shown, findings, {})
+    return states_of_days(proved, shown, findings, [])
 
 
 def _shown(release: Published, partition: Partition) -> Mapping[str, Any]:
@@ -98,7 +102,7 @@ def _shown(release: Published, partition: Partition) -> Mapping[str, Any]:
         for of, words in decision.obstacles
     ]
     return {
-        "partition_key": partition.day.isoformat(),
+        **partition.as_record(),
         "is_ready": partition in release.current,
         "is_held": partition in release.held,
         "reason": "; ".join(obstacles),

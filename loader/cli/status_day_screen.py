@@ -116,6 +116,8 @@ def whole_lines(screen: Screen, answer: Status, day: date | None) -> list[str]:
         status_lines(screen, answer, is_whole=True) if day is None else day_lines(screen, answer, day, is_whole=True)
     )
     last = next_lines(screen, answer.next_command)
+    # Of a warehouse that knows one kind, the day says it all.
+    hidden = {"record_kind"} if len({each.record_kind for each in answer.days}) < 2 else set()
     sections = (
         ("partitions, as of the last reconcile", answer.partitions),
         ("latest runs", answer.runs),
@@ -130,7 +132,7 @@ def whole_lines(screen: Screen, answer: Status, day: date | None) -> list[str]:
     )
     return [
         *shown[: -len(last)],
-        *(line for title, rows in sections for line in _section(screen, title, rows)),
+        *(line for title, rows in sections for line in _section(screen, title, rows, hidden)),
         "",
         *last,
     ]
@@ -138,6 +140,7 @@ def whole_lines(screen: Screen, answer: Status, day: date | None) -> list[str]:
 
 # Of some columns, a title that is shorter than the name; `expected` says less than `lines`.
 _TITLES = {
+    "record_kind": "kind",
     "partition_key": "day",
     "expected_count": "records",
     "line_count": "lines",
@@ -155,9 +158,9 @@ _TITLES = {
 _PROSE = ("failure", "detail", "reason", "reasons")
 
 
-def _section(screen: Screen, title: str, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+def _section(screen: Screen, title: str, rows: Sequence[Mapping[str, Any]], hidden: Collection[str]) -> list[str]:
     """A table of what is not empty, or 0, in every row."""
-    names = [name for name in (rows[0] if rows else ()) if any(row[name] for row in rows)]
+    names = [name for name in (rows[0] if rows else ()) if name not in hidden and any(row[name] for row in rows)]
     # What is prose stands last.
     names.sort(key=_PROSE.__contains__)
     columns = [

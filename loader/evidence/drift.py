@@ -8,17 +8,16 @@ from datetime import date, timedelta
 from typing import Any
 
 from loader.warehouse.built import are_built, built
-from loader.warehouse.kinds import reconciled_kind
 
 MISSING_DAY = "drift_missing_day"
 # As far as a following day makes a day without tickets a missing one.
 _DAYS_AFTER = timedelta(days=7)
 
 _FOUND = """
-select drift.partition_key::date, drift.asset_id::integer, drift.check_name::text, drift.measure::text,
-    drift.detail::text
+select drift.record_kind::text, drift.partition_key::date, drift.asset_id::integer, drift.check_name::text,
+    drift.measure::text, drift.detail::text
 from reconcile.drift_finding as drift
-order by drift.partition_key, drift.check_name, drift.measure, drift.detail
+order by drift.record_kind, drift.partition_key, drift.check_name, drift.measure, drift.detail
 """
 
 
@@ -27,6 +26,7 @@ class Drift:
     """One row of reconcile.drift_finding. `partition_key` None: rejects without a readable day; `asset_id`: of a file's
     rejects only."""
 
+    record_kind: str
     partition_key: date | None
     asset_id: int | None
     check_name: str
@@ -65,12 +65,13 @@ def read_open_drift(cursor: Any) -> tuple[Drift, ...]:
     if not are_built(cursor, "reconcile.drift_finding"):
         return ()
     # Those of this transaction among them.
-    cursor.execute(
-        "select partition_key, check_name, measure from release.acceptance where record_kind = %s",
-        (reconciled_kind(cursor),),
-    )
+    cursor.execute("select record_kind, partition_key, check_name, measure from release.acceptance")
     accepted = set(cursor.fetchall())
     with built(cursor) as there:
         there.execute(_FOUND)
         found = [Drift(*row) for row in there.fetchall()]
-    return tuple(drift for drift in found if (drift.partition_key, drift.check_name, drift.measure) not in accepted)
+    return tuple(
+        drift
+        for drift in found
+        if (drift.record_kind, drift.partition_key, drift.check_name, drift.measure) not in accepted
+    )

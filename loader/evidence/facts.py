@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -11,6 +11,7 @@ from typing import Any
 from loader.evidence.drift import Drift, read_open_drift
 from loader.evidence.ties import CODE as TIE_UNORDERED
 from loader.evidence.ties import Tie, read_ties
+from loader.partition import Partition
 from loader.runs.anchors import Attempt
 from loader.runs.ledger import DATASET
 from loader.warehouse.built import built
@@ -65,6 +66,8 @@ class Finding:
     source_id: str | None
     finding_count: int
     detail: str
+    # None: of any kind.
+    record_kind: str | None = None
 
     @property
     def line(self) -> str:
@@ -105,6 +108,11 @@ class RunFacts:
     def manifest_ids(self) -> tuple[str, ...]:
         return tuple(self.run["manifest_ids"])
 
+    def of_days(self, days: Collection[date] | None = None) -> list[Partition]:
+        """The run's partitions, or those of these days."""
+        known = [part.partition_key for part in self.partitions] if days is None else days
+        return [Partition(self.run["record_kind"], day) for day in known]
+
     @property
     def fingerprints(self) -> tuple[str, ...]:
         return tuple(sorted({asset.source_fingerprint for asset in self.assets if asset.source_fingerprint}))
@@ -137,11 +145,15 @@ def read_facts(cursor: Any, attempt: Attempt, window: tuple[date, date] | None) 
             for name in ("inserted", "skipped", "errors", "late", "not_read")
         },
         assets=assets,
-        partitions=_partitions(cursor, key, inside),
+        partitions=_partitions(cursor, key, run["record_kind"], inside),
         unassigned=by_day.get(None, {}),
         outside_window=outside,
         findings=read_findings(cursor),
-        drifts=tuple(drift for drift in read_open_drift(cursor) if drift.is_about(inside, asset_ids)),
+        drifts=tuple(
+            drift
+            for drift in read_open_drift(cursor)
+            if drift.record_kind == run["record_kind"] and drift.is_about(inside, asset_ids)
+        ),
         ties=ties,
         warnings=counted | ({TIE_UNORDERED: sum(tie.version_count for tie in ties)} if ties else {}),
         warning_examples={code: example for code, (_, example) in warnings.items() if example},
@@ -263,12 +275,14 @@ group by part.partition_key
 
 
 def _partitions(
-    cursor: Any, key: tuple[str, int], inside: Mapping[date, Mapping[str, int]]
+    cursor: Any, key: tuple[str, int], record_kind: str, inside: Mapping[date, Mapping[str, int]]
 ) -> tuple[PartitionFacts, ...]:
     cursor.execute(_FINGERPRINTS, key)
     fingerprints = {day: tuple(found) for day, found in cursor.fetchall()}
     rows = fetch_rows(
-        built(cursor), "select * from reconcile.reconcile_partition where partition_key = any(%s)", (list(inside),)
+        built(cursor),
+        "select * from reconcile.reconcile_partition where record_kind = %s and partition_key = any(%s)",
+        (record_kind, list(inside)),
     )
     reconcile = {row["partition_key"]: row for row in rows}
     return tuple(
@@ -280,8 +294,8 @@ def read_findings(cursor: Any) -> tuple[Finding, ...]:
     """What the last build of reconcile found, of whatever day."""
     rows = fetch_rows(
         built(cursor),
-        "select table_name, check_name, partition_key, source_id, finding_count, detail"
-        " from reconcile.reconcile_finding order by table_name, check_name, partition_key, source_id",
+        "select table_name, check_name, record_kind, partition_key, source_id, finding_count, detail"
+        " from reconcile.reconcile_finding order by table_name, check_name, record_kind, partition_key, source_id",
         (),
     )
     return tuple(Finding(**row) for row in rows)

@@ -121,7 +121,7 @@ class Evidence:
         """What the gate did of these partitions together; while the attempt goes on, nothing yet."""
         if self._published is None:
             return "hold_downstream"
-        return self._published.decision(self._published.of_days(days), has_drift=has_drift)
+        return self._published.decision(self._facts.of_days(days), has_drift=has_drift)
 
     def _whole(self, run: Mapping[str, Any], parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         fates = {fate: sum(part["fates"][fate] for part in parts) for fate in FATES}

@@ -83,10 +83,9 @@ class Verdict:
     def downstream_decision(self) -> str:
         """What the gate did: proceed where readers see all of the run's partitions as they are proved, and nothing
         that it touched waits for a person."""
-        days = [partition.partition_key for partition in self.facts.partitions]
         if self.release is None:
             return "hold_downstream"
-        return self.release.decision(self.release.of_days(days), has_drift=bool(self.facts.drifts))
+        return self.release.decision(self.facts.of_days(), has_drift=bool(self.facts.drifts))
 
 
 def judge_run(

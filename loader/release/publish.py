@@ -21,7 +21,6 @@ from loader.release.lacks import LACKS, lacks_of
 from loader.release.store import Act
 from loader.silver import FOUND, Proved
 from loader.warehouse.built import built
-from loader.warehouse.kinds import reconciled_kind
 
 HELD = "held"
 DRIFT = "drift to review"
@@ -33,7 +32,7 @@ _UNKNOWN = ("no line of it is known",)
 _COUNTS = ", ".join(f"{name}::bigint" for name in (*(lack.column for lack in LACKS), "landed_count"))
 # A reconcile row as far as it decides, in types that whoever made the table does not choose.
 _PARTITIONS = f"""
-select partition_key::date, {_COUNTS},
+select record_kind::text, partition_key::date, {_COUNTS},
     bronze_digest::numeric, silver_digest::numeric, is_complete::boolean
 from reconcile.reconcile_partition
 """
@@ -78,12 +77,6 @@ class Published:
     rejecting: frozenset[Partition] = frozenset()
     # Those that the warehouse knows.
     kinds: frozenset[str] = frozenset()
-    # The one that reconcile is about.
-    reconciled: str = ""
-
-    def of_days(self, days: Collection[date]) -> list[Partition]:
-        """Days of a run as partitions."""
-        return [Partition(self.reconciled, day) for day in days]
 
     def decision(self, partitions: Collection[Partition], *, has_drift: bool = False) -> str:
         """The downstream decision on these partitions together. `has_drift`: something beside them waits for a person,
@@ -158,10 +151,10 @@ def publish(
     held = holds.lock_holds(cursor)
     changing, links = changes.find_changes(cursor)
     asked = None if only is None else set(only)
-    kind = reconciled_kind(cursor)
-    checked = {Partition(kind, row["partition_key"]): row for row in fetch_rows(built(cursor), _PARTITIONS, None)}
+    rows = fetch_rows(built(cursor), _PARTITIONS, None)
+    checked = {Partition(row["record_kind"], row["partition_key"]): row for row in rows}
     pointers = store.pointers(cursor)
-    damages = _damages(cursor, kind, proved, {*checked, *changing, *pointers})
+    damages = _damages(cursor, proved, {*checked, *changing, *pointers})
     obstacles = {
         partition: [
             *damages.get(partition, ()),
@@ -186,7 +179,7 @@ def publish(
             rejecting.add(partition)
         passed = let_pass if partition in rejects_pass else obstacles
         passed.setdefault(partition, []).append(f"{REJECTS} {row['source_ids']}")
-    drifting = _drifts(cursor, kind, obstacles)
+    drifting = _drifts(cursor, obstacles)
     only_drifting = {partition for partition in drifting if not obstacles[partition]} - drift_passes
     for partition, drifts in drifting.items():
         words = f"{DRIFT}: {', '.join(drifts)}"
@@ -260,7 +253,6 @@ def publish(
         acceptances=tuple(acceptances),
         rejecting=frozenset(rejecting),
         kinds=store.known_kinds(cursor) | {partition.record_kind for partition in (*asked_for, *kept_back)},
-        reconciled=kind,
     )
 
 
@@ -279,33 +271,35 @@ def record_published(cursor: Any, settings: Settings, kind: str, published: Publ
     return record_act(cursor, settings, kind, numbers)
 
 
-def _damages(
-    cursor: Any, kind: str, proved: Proved | None, partitions: Collection[Partition]
-) -> dict[Partition, list[str]]:
+def _damages(cursor: Any, proved: Proved | None, partitions: Collection[Partition]) -> dict[Partition, list[str]]:
     """What reconcile found of each of `partitions`: the check's name, and how many rows of which table. A day that the
-    build left open is damaged also where another build has taken its findings away meanwhile."""
-    found: dict[Partition, Counter[tuple[str, str]]] = {
-        Partition(kind, day): Counter() for day in (proved.open_days if proved else ())
-    }
+    build left open is damaged also where another build has taken its findings away meanwhile. A finding that may be of
+    any kind is of each that has the day."""
+    by_day: dict[date | None, list[Partition]] = {}
+    for partition in partitions:
+        by_day.setdefault(partition.day, []).append(partition)
+    found: dict[Partition, Counter[tuple[str, str]]] = {}
+    for kind, day in proved.open_partitions if proved else ():
+        found |= {each: Counter() for each in by_day.get(day, ()) if kind in (None, each.record_kind)}
     for finding in read_findings(cursor):
-        if finding.partition_key is not None:
-            counts = found.setdefault(Partition(kind, finding.partition_key), Counter())
-            counts[finding.check_name, finding.table_name] += finding.finding_count
+        for partition in by_day.get(finding.partition_key, ()):
+            if finding.record_kind in (None, partition.record_kind):
+                counts = found.setdefault(partition, Counter())
+                counts[finding.check_name, finding.table_name] += finding.finding_count
     return {
         partition: [f"{check_name}: {counted(rows, 'row')} of {table}" for (check_name, table), rows in counts.items()]
         or [FOUND]
         for partition, counts in found.items()
-        if partition in partitions
     }
 
 
-def _drifts(cursor: Any, kind: str, partitions: Collection[Partition]) -> dict[Partition, list[str]]:
+def _drifts(cursor: Any, partitions: Collection[Partition]) -> dict[Partition, list[str]]:
     """What drifted in each of `partitions`. A day without records is none: the run that finds it missing says so."""
     found: dict[Partition, list[str]] = {}
     for drift in read_open_drift(cursor):
         if drift.partition_key is None or drift.check_name == MISSING_DAY:
             continue
-        partition = Partition(kind, drift.partition_key)
+        partition = Partition(drift.record_kind, drift.partition_key)
         if partition in partitions:
             found.setdefault(partition, []).append(drift.short)
     return found

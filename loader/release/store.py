@@ -17,7 +17,7 @@ from loader.partition import Partition, days_of, side_by_side
 from loader.release.gate import Link, broken_links
 from loader.release.retention import Version
 from loader.warehouse.built import built
-from loader.warehouse.kinds import ReleasedKind, reconciled_kind, released_kinds
+from loader.warehouse.kinds import ReleasedKind, released_kinds
 
 # Of an acceptance that is about rejects; its measure is the asset.
 TOO_MANY_REJECTS = "too_many_rejects"
@@ -154,12 +154,12 @@ def add_release(cursor: Any, act: Act) -> int:
 def accept_drift(cursor: Any, partitions: Sequence[Partition], act: Act) -> list[int]:
     """Let the drift that is known of these partitions pass, whatever runs; accepted before, it keeps that reason.
     Returns the numbers of the acceptances (release.acceptance)."""
-    kind = reconciled_kind(cursor)
+    wanted = side_by_side(partitions)
     with built(cursor) as there:
         there.execute(
-            "select distinct %s, partition_key::date, check_name::text, measure::text from reconcile.drift_finding"
-            " where partition_key = any(%s)",
-            (kind, days_of(partitions, kind)),
+            "select distinct record_kind::text, partition_key::date, check_name::text, measure::text"
+            f" from reconcile.drift_finding where (record_kind, partition_key) in (select * from {PARTITIONS})",
+            wanted,
         )
         found = there.fetchall()
     cursor.execute(

@@ -55,8 +55,8 @@ _NOTES_OF_SILVER = ("note_delete", "note_insert", "note_truncate", "note_update"
 _SILVER = ("silver.ticket_fact", "silver.customer_dim")
 
 
-# A check, and a day of which it found something. None: no day can be named.
-_Finding = tuple[str, date | None]
+# A check, and the kind and day of which it found something. None: of any kind; no day can be named.
+_Finding = tuple[str, str | None, date | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +79,13 @@ class ProofScope:
 
 @dataclass(frozen=True, slots=True)
 class Proved:
-    """A build closed, for every day but `open_days`: of these reconcile has findings."""
+    """A build closed, for every partition but `open_partitions`: of these reconcile has findings. Kind None: of any."""
 
-    open_days: frozenset[date] = frozenset()
+    open_partitions: frozenset[tuple[str | None, date]] = frozenset()
+
+    @property
+    def open_days(self) -> frozenset[date]:
+        return frozenset(day for _, day in self.open_partitions)
 
 
 def choose_scope(cursor: Any, sha256: str, *, is_asked_for_all: bool) -> ProofScope:
@@ -106,7 +110,7 @@ def choose_scope(cursor: Any, sha256: str, *, is_asked_for_all: bool) -> ProofSc
         findings = _findings(there)
         # Findings of another build may be some of all only; where there are none, nothing hangs on who says so.
         is_left_open = not findings or _unsigned(there, ("reconcile_finding",), invocation_id) == 0
-    if {day for _, day in findings} != set(open_days) or not is_left_open:
+    if {day for *_, day in findings} != set(open_days) or not is_left_open:
         return ProofScope("all", "reconcile has findings that the last proof did not leave", sha256)
     reason = _unseen_change(cursor)
     if reason:
@@ -130,12 +134,12 @@ def judge_build(cursor: Any, scope: ProofScope, build: BuildResult) -> Proved | 
         findings = _findings(there)
         there.execute("select is_everything_changed::boolean from reconcile.proof_scope")
         (is_everything_changed,) = there.fetchone()
-    open_days = {day for _, day in findings if day is not None}
-    if len(open_days) < len({day for _, day in findings}) or (build.failed and not findings):
+    open_partitions = frozenset((kind, day) for _, kind, day in findings if day is not None)
+    if any(day is None for *_, day in findings) or (build.failed and not findings):
         return None
     if scope.name == "changes" and (is_everything_changed or findings != scope.findings):
         return None
-    return Proved(frozenset(open_days))
+    return Proved(open_partitions)
 
 
 def prove(
@@ -176,7 +180,9 @@ def project_sha256(project_root: Path) -> str:
 
 
 def _findings(there: Any) -> frozenset[_Finding]:
-    there.execute("select distinct check_name::text, partition_key::date from reconcile.reconcile_finding")
+    there.execute(
+        "select distinct check_name::text, record_kind::text, partition_key::date from reconcile.reconcile_finding"
+    )
     return frozenset(there.fetchall())
 
 

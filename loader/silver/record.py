@@ -8,7 +8,6 @@ from loader.runs.anchors import Attempt
 from loader.silver.proof import ProofScope, Proved
 from loader.silver.results import BuildResult
 from loader.warehouse.built import built
-from loader.warehouse.kinds import reconciled_kind
 
 # What is said of an open day before the gate has said more.
 FOUND = "reconcile has found something"
@@ -96,7 +95,9 @@ def _await_gate(cursor: Any, seen: str, proved: Proved) -> None:
     looked, and a day that only a later gate keeps back must not be called ready meanwhile."""
     cursor.execute(_CHANGED_DAYS, (seen,))
     cursor.execute(
-        "update release.partition_gate set obstacles = %s::text[]"
-        " where record_kind = %s and partition_key = any(%s::date[]) and obstacles = '{}'",
-        ([FOUND], reconciled_kind(cursor), sorted(proved.open_days)),
+        "update release.partition_gate as gate set obstacles = %s::text[]"
+        " from unnest(%s::text[], %s::date[]) as open (record_kind, partition_key)"
+        " where gate.record_kind = coalesce(open.record_kind, gate.record_kind)"
+        " and gate.partition_key = open.partition_key and gate.obstacles = '{}'",
+        ([FOUND], [kind for kind, _ in proved.open_partitions], [day for _, day in proved.open_partitions]),
     )

@@ -20,10 +20,10 @@ from loader.release.views import view_faults
 from loader.status.days import DayState, states_of_days
 from loader.warehouse import Warehouse
 from loader.warehouse.built import are_built, built
-from loader.warehouse.kinds import reconciled_kind
 
 _PARTITIONS = """
-select part.partition_key, indexed.expected_count, part.line_count, part.landed_count, part.duplicate_count,
+select part.record_kind, part.partition_key, indexed.expected_count, part.line_count, part.landed_count,
+    part.duplicate_count,
     part.rejected_count, part.out_of_partition_count, part.gap_count,
     part.withheld_asset_count, part.missing_asset_count, part.not_read_asset_count,
     part.event_count, part.superseded_count, part.collided_count, part.retired_count, part.pending_count,
@@ -31,23 +31,24 @@ select part.partition_key, indexed.expected_count, part.line_count, part.landed_
     reader.mode as last_verb
 from reconcile.reconcile_partition as part
 left join (
-    select partition_key, sum(record_line_count)::bigint as expected_count
+    select record_kind, partition_key, sum(record_line_count)::bigint as expected_count
     from ops.asset_partition
     inner join ops.asset_reading using (asset_id, ruleset_id)
-    group by partition_key
-) as indexed on indexed.partition_key = part.partition_key
+    group by record_kind, partition_key
+) as indexed on indexed.record_kind = part.record_kind and indexed.partition_key = part.partition_key
 -- The run that last read lines of it.
 left join (
-    select distinct on (reading.partition_key) reading.partition_key, run.run_id::text, run.mode
+    select distinct on (run.record_kind, reading.partition_key)
+        run.record_kind, reading.partition_key, run.run_id::text, run.mode
     from ops.asset_partition as reading
     inner join ops.run_asset as entry on entry.asset_id = reading.asset_id and entry.action = 'parsed'
     inner join ops.ingest_run as run on run.run_id = entry.run_id and run.attempt = entry.attempt
     where run.window_start is null
         or (reading.partition_key >= run.window_start and reading.partition_key < run.window_end)
-    order by reading.partition_key, run.event_number desc
-) as reader on reader.partition_key = part.partition_key
+    order by run.record_kind, reading.partition_key, run.event_number desc
+) as reader on reader.record_kind = part.record_kind and reader.partition_key = part.partition_key
 where %(day)s::date is null or part.partition_key = %(day)s
-order by part.partition_key
+order by part.record_kind, part.partition_key
 """
 
 _RUNS = f"""
@@ -70,15 +71,15 @@ select distinct on (scope) scope, proved_at, run_id::text, load_count from ops.p
 """
 
 _FINDINGS = """
-select table_name, check_name, partition_key, source_id, finding_count, detail
-from reconcile.reconcile_finding order by table_name, check_name, partition_key, source_id
+select table_name, check_name, record_kind, partition_key, source_id, finding_count, detail
+from reconcile.reconcile_finding order by table_name, check_name, record_kind, partition_key, source_id
 """
 # As many are told of a warehouse; each counts for its day.
 _FINDINGS_TOLD = 50
 
 _HOLDS = """
 select record_kind, partition_key, reason, operator from release.partition_hold
-where record_kind = %(kind)s and (%(day)s::date is null or partition_key = %(day)s) order by partition_key
+where %(day)s::date is null or partition_key = %(day)s order by record_kind, partition_key
 """
 
 # The files that lines of a day are in, as the latest reading that was whole found them.
@@ -140,7 +141,7 @@ def read_status(
     with closing(connection), connection, connection.cursor() as cursor:
         # Both: a build of one model alone leaves the other out.
         is_reconciled = are_built(cursor, "reconcile.reconcile_partition", "reconcile.reconcile_finding")
-        day = {"day": partition, "limit": run_limit, "kind": reconciled_kind(cursor)}
+        day = {"day": partition, "limit": run_limit}
         partitions = _rows(built(cursor), _PARTITIONS, day) if is_reconciled else []
         findings = _rows(built(cursor), _FINDINGS, {}) if is_reconciled else []
         runs = _rows(cursor, _RUNS, day)
@@ -159,9 +160,7 @@ def read_status(
         found = diagnose(Asked(World(today, cursor, ruleset), partition, faults, settings is not None))
     of_day = [row for row in findings if partition is None or row["partition_key"] == str(partition)]
     return Status(
-        days=states_of_days(
-            partitions, None if faults else shown, of_day, {row["partition_key"]: row["reason"] for row in holds}
-        ),
+        days=states_of_days(partitions, None if faults else shown, of_day, holds),
         partitions=partitions,
         runs=runs,
         state=state,

@@ -8,6 +8,8 @@ from typing import Any, Literal, get_args
 
 from loader.release.lacks import lacks_of
 
+# Kind and day.
+_Key = tuple[str, str]
 State = Literal["damaged", "incomplete", "kept back", "held", "released", "not asked for"]
 STATES: tuple[State, ...] = get_args(State)
 # Days that a person has to look at.
@@ -22,6 +24,7 @@ class DayState:
     that is not asked for has lines in files that were read for other days, and none of them has landed.
     """
 
+    record_kind: str
     partition_key: str
     state: State
     reason: str
@@ -39,26 +42,34 @@ def states_of_days(
     partitions: Iterable[Mapping[str, Any]],
     readers: Iterable[Mapping[str, Any]] | None,
     findings: Iterable[Mapping[str, Any]],
-    holds: Mapping[str, str],
+    holds: Iterable[Mapping[str, Any]],
 ) -> list[DayState]:
-    """Every day that any of them knows, in order. Days are ISO strings; `readers`: None where what they see is not
-    known; `findings`: rows of reconcile_finding, those without a day are of no day here; `holds`: the reason of each
-    held day."""
-    of_reconcile = {row["partition_key"]: row for row in partitions}
-    of_readers = {row["partition_key"]: row for row in readers or ()}
+    """Every day of a kind that any of them knows, in order. Days are ISO strings; `readers`: None where what they see
+    is not known; `findings`: rows of reconcile_finding, those without a day are of no day here, those without a kind of
+    each that knows the day; `holds`: rows with the reason of each."""
+    of_reconcile = {_key(row): row for row in partitions}
+    of_readers = {_key(row): row for row in readers or ()}
+    held = {_key(row): row["reason"] for row in holds}
     unseen = "proved, and not released yet" if readers is not None else "whether readers see it is not known"
-    damage: dict[str, list[Mapping[str, Any]]] = {}
+    known = {*of_reconcile, *of_readers, *held}
+    damage: dict[_Key, list[Mapping[str, Any]]] = {}
     for row in findings:
-        if row["partition_key"] is not None:
-            damage.setdefault(row["partition_key"], []).append(row)
+        kind, day = _key(row)
+        if day is not None:
+            for key in [each for each in known if each[1] == day] if kind is None else [(kind, day)]:
+                damage.setdefault(key, []).append(row)
     return [
-        _state(day, of_reconcile.get(day, {}), of_readers.get(day), damage.get(day, ()), holds.get(day), unseen)
-        for day in sorted({*of_reconcile, *of_readers, *damage, *holds})
+        _state(key, of_reconcile.get(key, {}), of_readers.get(key), damage.get(key, ()), held.get(key), unseen)
+        for key in sorted({*known, *damage})
     ]
 
 
+def _key(row: Mapping[str, Any]) -> _Key:
+    return row["record_kind"], row["partition_key"]
+
+
 def _state(
-    day: str,
+    key: _Key,
     proved: Mapping[str, Any],
     shown: Mapping[str, Any] | None,
     damage: Sequence[Mapping[str, Any]],
@@ -70,7 +81,8 @@ def _state(
         reason = unseen
     is_ready = shown is not None and bool(shown["is_ready"])
     return DayState(
-        partition_key=day,
+        record_kind=key[0],
+        partition_key=key[1],
         state=state,
         reason=reason,
         ticket_count=_count(proved, "silver_row_count"),

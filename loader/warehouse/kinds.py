@@ -58,8 +58,3 @@ def released_kinds(cursor: Any) -> tuple[ReleasedKind, ...]:
         " order by record_kind"
     )
     return tuple(ReleasedKind(*row) for row in cursor.fetchall())
-
-
-def reconciled_kind(cursor: Any) -> str:
-    """The kind that reconcile is about."""
-    return released_kinds(cursor)[0].record_kind

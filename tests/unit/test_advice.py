@@ -136,7 +136,7 @@ UNPROVED = "the proof did not close"
 )
 def test_what_lets_days_move(obstacles: dict[date, list[str]], kind: AdviceKind, command: str) -> None:
     """Those that nothing keeps back any more move by one command, however many they are."""
-    told = let_pass(obstacles, [ONE, OTHER])
+    told = let_pass({_of(day): reasons for day, reasons in obstacles.items()}, [_of(ONE), _of(OTHER)], {"ticket_v1"})
     assert told is not None
     assert (told.kind, told.command) == (kind, command)
 
@@ -173,8 +173,19 @@ def test_days_that_move_together_are_let_pass_together(
 
 def test_a_day_that_is_not_whole_is_asked_about_elsewhere() -> None:
     """A release of it would be refused, and say the same again."""
-    assert let_pass({ONE: ["12 lines are not taken yet"], OTHER: ["1 file is missing", UNPROVED]}, [ONE, OTHER]) is None
-    assert let_pass({}, []) is None
+    obstacles = {_of(ONE): ["12 lines are not taken yet"], _of(OTHER): ["1 file is missing", UNPROVED]}
+    assert let_pass(obstacles, [*obstacles], {"ticket_v1"}) is None
+    assert let_pass({}, [], set()) is None
+
+
+def test_a_day_of_one_kind_of_several_is_let_pass_by_a_command_that_names_it() -> None:
+    told = let_pass({_of(ONE): [DRIFT]}, [_of(ONE)], {"note_v1", "ticket_v1"})
+    assert told is not None
+    assert told.command == f"loader release --partition {ONE} --kind ticket_v1 --accept-drift --reason '<why>'"
+
+
+def _of(day: date) -> Partition:
+    return Partition("ticket_v1", day)
 
 
 def _verdict(

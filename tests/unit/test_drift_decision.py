@@ -16,14 +16,14 @@ A, B, C, D = (date(2026, 4, day) for day in (14, 15, 16, 30))
 @pytest.mark.parametrize(
     ("drift", "is_about"),
     [
-        (Drift(B, None, "drift_value_mix", "status", ""), True),
-        (Drift(A, None, "drift_value_mix", "status", ""), False),
-        (Drift(A, None, "drift_missing_day", "tickets", ""), True),
-        (Drift(C, None, "drift_missing_day", "tickets", ""), False),
-        (Drift(date(2026, 4, 7), None, "drift_missing_day", "tickets", ""), False),
-        (Drift(A, 7, "drift_unknown_value", "status", ""), True),
-        (Drift(A, 8, "drift_unknown_value", "status", ""), False),
-        (Drift(None, None, "drift_unknown_value", "status", ""), False),
+        (Drift("ticket_v1", B, None, "drift_value_mix", "status", ""), True),
+        (Drift("ticket_v1", A, None, "drift_value_mix", "status", ""), False),
+        (Drift("ticket_v1", A, None, "drift_missing_day", "tickets", ""), True),
+        (Drift("ticket_v1", C, None, "drift_missing_day", "tickets", ""), False),
+        (Drift("ticket_v1", date(2026, 4, 7), None, "drift_missing_day", "tickets", ""), False),
+        (Drift("ticket_v1", A, 7, "drift_unknown_value", "status", ""), True),
+        (Drift("ticket_v1", A, 8, "drift_unknown_value", "status", ""), False),
+        (Drift("ticket_v1", None, None, "drift_unknown_value", "status", ""), False),
     ],
 )
 def test_a_run_answers_for_its_days_its_files_and_the_days_missing_before_them(drift: Drift, is_about: bool) -> None:

@@ -41,11 +41,11 @@ def of_day(day: date, **counts: int) -> PartitionFacts:
 
 
 def published(number: int | None, decisions: tuple[Decision, ...], **others: Any) -> Published:
-    return Published(number, decisions, **{"kinds": KINDS, "reconciled": "ticket_v1", **others})
+    return Published(number, decisions, **{"kinds": KINDS, **others})
 
 
 def verdict(facts: dict[str, Any], **others: Any) -> Verdict:
-    run = {"run_id": RUN, "attempt": 1}
+    run = {"run_id": RUN, "attempt": 1, "record_kind": "ticket_v1"}
     known = {
         "status": "success",
         "exit_code": 0,

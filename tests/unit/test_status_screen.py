@@ -38,11 +38,17 @@ def proved(day: str, **counts: int) -> dict[str, Any]:
         "pending",
         "unexplained",
     )
-    return {"partition_key": day, **found, "is_complete": not any(counts.get(name) for name in lacks)}
+    return {
+        "record_kind": "ticket_v1",
+        "partition_key": day,
+        **found,
+        "is_complete": not any(counts.get(name) for name in lacks),
+    }
 
 
 def shown(day: str, reason: str | None = None, is_held: bool = False) -> dict[str, Any]:
     return {
+        "record_kind": "ticket_v1",
         "partition_key": day,
         "data_release_id": 1,
         "released_at": "2026-04-20T20:34:00+00:00",
@@ -56,6 +62,7 @@ def finding(day: str | None, detail: str = "TKT-20260417-000001") -> dict[str, A
     return {
         "table_name": "silver.ticket_fact",
         "check_name": "ticket_missing",
+        "record_kind": "ticket_v1",
         "partition_key": day,
         "source_id": "tickets.jsonl",
         "finding_count": 1,
@@ -74,9 +81,12 @@ def status(
         "run_id": RUN, "attempt": 1, "mode": "ingest", "status": "success", "stage": "finished", "window_start": DAY,
         "window_end": "2026-04-18", "started_at": "2026-04-20T20:34:00+00:00", "seconds": 6.0, "failure": None,
     }  # fmt: skip
-    held = [{"partition_key": day, "reason": why, "operator": "ann"} for day, why in (holds or {}).items()]
+    held = [
+        {"record_kind": "ticket_v1", "partition_key": day, "reason": why, "operator": "ann"}
+        for day, why in (holds or {}).items()
+    ]
     known: dict[str, Any] = {
-        "days": states_of_days(partitions, readers, findings, holds or {}),
+        "days": states_of_days(partitions, readers, findings, held),
         "partitions": partitions,
         "runs": [run],
         "state": [
@@ -107,6 +117,21 @@ def released(first: date, count: int) -> tuple[list[dict[str, Any]], list[dict[s
         proved(day, expected=100, line=102, landed=99, duplicate=1, rejected=2, silver_row=40) for day in days
     ]
     return partitions, [shown(day) for day in days]
+
+
+def test_damage_of_one_kind_is_no_damage_of_another_of_the_same_day() -> None:
+    """Prevents a sound day of tickets that is called damaged since a note of that day is; what may be of any kind is of
+    both."""
+    note = {"record_kind": "note_v1"}
+    rows = [proved(DAY, landed=1), proved(DAY, landed=1) | note]
+    for found, states in (
+        ([finding(DAY) | note], ["damaged", "kept back"]),
+        ([finding(DAY) | {"record_kind": None}], ["damaged"] * 2),
+    ):
+        days = states_of_days(rows, [], found, [])
+        assert [(day.record_kind, day.state) for day in days] == list(
+            zip(["note_v1", "ticket_v1"], states, strict=True)
+        )
 
 
 @pytest.mark.parametrize(
@@ -140,7 +165,8 @@ def test_each_day_is_in_one_state(
 ) -> None:
     """Prevents a damaged day that counts as released because it is held or waits, and an alarm over what nobody asked
     for."""
-    (day,) = states_of_days([row] if row else [], [reader] if reader else [], found, {DAY: hold} if hold else {})
+    held = [{"record_kind": "ticket_v1", "partition_key": DAY, "reason": hold}] if hold else []
+    (day,) = states_of_days([row] if row else [], [reader] if reader else [], found, held)
     assert (day.partition_key, day.state, day.reason, day.is_relied_on) == (DAY, *expected)
 
 
@@ -364,7 +390,7 @@ def test_what_is_left_out_of_a_day_is_listed_by_a_command_that_can_be_pasted() -
 
 
 def test_where_views_are_not_the_projects_no_day_is_said_to_be_kept_back_by_the_gate() -> None:
-    (day,) = states_of_days([proved(DAY, landed=1)], None, [], {})
+    (day,) = states_of_days([proved(DAY, landed=1)], None, [], [])
     assert (day.state, day.reason) == ("kept back", "whether readers see it is not known")
 
 

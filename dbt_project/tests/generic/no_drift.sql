@@ -18,13 +18,17 @@ accepted as (
 
 touched as (
 
-    select distinct asset_partition.partition_key
+    select distinct
+        asset.record_kind,
+        asset_partition.partition_key
     from {{ source('ops', 'asset_partition') }} as asset_partition
     inner join {{ scope_asset }} as scope_asset on asset_partition.asset_id = scope_asset.asset_id
+    inner join {{ source('ops', 'source_asset') }} as asset on asset_partition.asset_id = asset.asset_id
 
 )
 
 select
+    findings.record_kind,
     findings.partition_key,
     findings.check_name,
     findings.measure,
@@ -36,7 +40,8 @@ select
 from findings
 left join accepted
     on
-        findings.partition_key = accepted.partition_key
+        findings.record_kind = accepted.record_kind
+        and findings.partition_key = accepted.partition_key
         and findings.check_name = accepted.check_name
         and findings.measure = accepted.measure
 where
@@ -44,14 +49,20 @@ where
     {%- if is_proving_changes() %}
     and (
         findings.asset_id in (select scope_asset.asset_id from {{ scope_asset }} as scope_asset)
-        or findings.partition_key in (select touched.partition_key from touched)
+        or (findings.record_kind, findings.partition_key) in (
+            select
+                touched.record_kind,
+                touched.partition_key
+            from touched
+        )
         or (
             findings.check_name = 'drift_missing_day'
             and exists (
                 select 1
                 from touched
                 where
-                    touched.partition_key > findings.partition_key
+                    touched.record_kind = findings.record_kind
+                    and touched.partition_key > findings.partition_key
                     and touched.partition_key <= findings.partition_key + 7
             )
         )
