@@ -32,7 +32,7 @@ create table if not exists release.ticket_fact (
     partition_key date not null,
     is_open boolean,
     version_count bigint not null,
-    warning_codes text [] not null,
+    warning_codes text[] not null,
     record_fingerprint text not null,
     event_id uuid not null,
     asset_id integer not null,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -85,6 +86,52 @@ def generate(as_json: bool) -> int:
         screen = surface()
         said = [f"wrote {path}" for path in changed] or ["Every generated file is as declared; nothing was written."]
         show([*said, *next_lines(screen, "loader kind check")])
+    return 0
+
+
+@kind.command()
+@click.argument("name", metavar="NAME")
+@click.option(
+    "--schema", metavar="FILE.json", required=True, type=click.Path(path_type=Path), help="JSON Schema 2020-12."
+)
+@click.option("--key", metavar="FIELD", required=True, help="What a record is about: a row of Silver for each.")
+@click.option("--partition-by", metavar="FIELD", required=True, help="The instant whose UTC day is the partition.")
+@click.option("--version-by", metavar="FIELD", help="The instant that orders versions before that one.")
+@click.option("--person", metavar="FIELD", help="Whom an erasure is of.")
+@click.option("--source", metavar="FIELD", help="The system that wrote the record.")
+@click.option("--silver", metavar="TABLE", required=True, help="Its model in Silver, and what readers see of it.")
+@json_option
+def new(
+    name: str,
+    schema: Path,
+    key: str,
+    partition_by: str,
+    version_by: str | None,
+    person: str | None,
+    source: str | None,
+    silver: str,
+    as_json: bool,
+) -> int:
+    """Write a kind of your own from a JSON Schema: declaration, fixtures, models, generated files.
+
+    Needs no database. Nothing is left behind where the schema cannot be served.
+    """
+    from loader.config import load_settings
+    from loader.kinds.new import Wish, write_kind
+    from loader.screen import next_lines, paragraph
+    from loader.silver.checks import CHECKS_FILE, write_checks
+
+    root = load_settings().project_root
+    wish = Wish(name, schema, silver, key, partition_by, version_by, person, source)
+    written = [path.as_posix() for path in write_kind(root, wish)]
+    written += [CHECKS_FILE.as_posix()] if write_checks(root) else []
+    next_command = f"loader kind check {name}   # after a look at the levels in contracts/kinds/{name}/kind.yml"
+    if as_json:
+        print_json({"kind": name, "written": written, "next_command": next_command})
+        return 0
+    screen = surface()
+    said = [line for path in written for line in paragraph(screen, f"wrote {path}", hanging="  ")]
+    show([*said, *next_lines(screen, next_command)])
     return 0
 
 

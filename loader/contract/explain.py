@@ -69,7 +69,18 @@ REJECT_CODES = (
         TIMESTAMP_OUT_OF_RANGE,
     }
 )
-_NOTES = {"$schema", "$id", "$comment", "title", "description"}
+_NOTES = {
+    "$schema",
+    "$id",
+    "$comment",
+    "title",
+    "description",
+    "default",
+    "examples",
+    "deprecated",
+    "readOnly",
+    "writeOnly",
+}
 _RECORD_KEYWORDS = _NOTES | {"type", "required", "properties", "additionalProperties"}
 _FIELD_KEYWORDS = _NOTES | {"items", "properties", "required", "additionalProperties"} | set(_CODE_OF_KEYWORD) | _BOUNDS
 # What a subschema says of values inside the value.

@@ -8,7 +8,8 @@ from typing import Any
 
 import orjson
 
-from loader.kinds.declaration import COLUMN_TYPES, Field, Kind, Landing
+from loader.kinds.columns import silver_columns
+from loader.kinds.declaration import Field, Kind, Landing
 
 # Columns, and what each holds; none: the text of that name for dbt's documentation.
 _OF_EVENTS: Mapping[str, str | None] = {
@@ -40,6 +41,11 @@ _OF_VERSIONS: Mapping[str, str | None] = {
     "is_collided": "The key is another record source's.",
     "is_winner": "The version that Silver shows.",
 }
+_OF_RELEASED_ROWS: Mapping[str, str | None] = {
+    "first_release_id": "The release that first had it.",
+    "end_release_id": '"The release that replaced or removed it. Null: it is the newest."',
+    "row_digest": "ops.digest64 of its other columns.",
+}
 _ORIGIN = "Written by `loader kind generate` from contracts/kinds; `loader kind check` compares them."
 
 
@@ -55,10 +61,10 @@ def generated_files(kinds: Mapping[str, Kind]) -> dict[Path, str]:
 
 
 def _sources(kinds: Mapping[str, Kind]) -> str:
-    """What dbt reads of each landed kind and does not build by a model: its partition of Bronze, and the versions that
-    its model of Silver ranks."""
+    """What dbt reads of each landed kind and does not build by a model: its partition of Bronze, the versions that its
+    model of Silver ranks, and its released rows."""
     landed = [kind.landing for kind in kinds.values() if kind.landing is not None]
-    tables = {
+    tables: dict[str, list[tuple[str, str, Mapping[str, str | None]]]] = {
         "bronze": [
             (each.bronze, f"The partition of record_event that {each.silver} is built from.", _OF_EVENTS)
             for each in landed
@@ -68,6 +74,18 @@ def _sources(kinds: Mapping[str, Kind]) -> str:
                 f"{each.silver}_ranked",
                 f"One row per version of the records that {each.silver} has just built.",
                 _OF_VERSIONS,
+            )
+            for each in landed
+        ],
+        "release": [
+            (
+                each.silver,
+                f"One row per released content of a record, with the columns of silver.{each.silver}.",
+                {
+                    **_OF_RELEASED_ROWS,
+                    str(each.column_of(each.roles.key)): "The record's key.",
+                    "partition_key": None,
+                },
             )
             for each in landed
         ],
@@ -107,21 +125,6 @@ alter table bronze.record_event
 """
 
 
-# What every model of Silver has of a record's version and its delivery, before and after the fields of the envelope.
-_OF_THE_VERSION = {
-    "version_count": "bigint not null",
-    "warning_codes": "text [] not null",
-    "record_fingerprint": "text not null",
-    "event_id": "uuid not null",
-    "asset_id": "integer not null",
-    "source_fingerprint": "text",
-    "line_number": "integer not null",
-    "manifest_id": "text",
-    "batch_id": "text",
-}
-_OF_THE_RUN = {"run_id": "uuid not null", "dlt_load_id": "text not null"}
-
-
 def _released(kinds: Mapping[str, Kind]) -> str:
     """A table of released rows for each landed kind, and the list of them."""
     landed = {name: kind.landing for name, kind in kinds.items() if kind.landing is not None}
@@ -146,7 +149,9 @@ def _names(name: str, landing: Landing) -> str:
 
 def _released_rows(landing: Landing) -> str:
     table, key, person = landing.silver, landing.column_of(landing.roles.key), landing.column_of(landing.roles.person)
-    columns = "".join(f"    {name} {kind},\n" for name, kind in _silver_columns(landing).items())
+    columns = "".join(
+        f"    {column.name} {column.type}{' not null' * column.is_required},\n" for column in silver_columns(landing)
+    )
     by_person = person and f"create index if not exists {table}_by_person on release.{table} ({person});\n"
     return f"""\
 
@@ -165,23 +170,6 @@ create index if not exists {table}_by_key on release.{table} ({key});
 {by_person or ""}-- Cutting off empty pages at its end would lock readers out.
 alter table release.{table} set (vacuum_truncate = false);
 """
-
-
-def _silver_columns(landing: Landing) -> dict[str, str]:
-    """Name and type of a model's columns in Silver, in the order in which the digest of a row takes them."""
-    told = {
-        field.column: (field.name in landing.envelope, COLUMN_TYPES[field.type] + " not null" * field.is_required)
-        for field in landing.fields
-        if field.column is not None
-    }
-    return {
-        **{name: kind for name, (is_envelope, kind) in told.items() if not is_envelope},
-        "partition_key": "date not null",
-        **{name: COLUMN_TYPES[kind] for name, kind in landing.derived.items()},
-        **_OF_THE_VERSION,
-        **{name: kind for name, (is_envelope, kind) in told.items() if is_envelope},
-        **_OF_THE_RUN,
-    }
 
 
 def _macro(kinds: Mapping[str, Kind]) -> str:

@@ -8,7 +8,6 @@ compares the two.
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -100,18 +99,26 @@ def _broken(path: Path, reason: str) -> CommandUsageError:
     )
 
 
-def _main() -> None:
+def write_checks(project_root: Path) -> bool:
+    """Write the list anew from the project, as dbt parses it; whether it changed. Raises CheckFailedError where dbt
+    cannot parse it."""
     from dbt.cli.main import dbtRunner
 
-    from loader.config import find_project_root
     from loader.silver.dbt import command_line
 
-    root = find_project_root()
-    parsed: Any = dbtRunner().invoke([*command_line(root, ["parse"])])
+    parsed: Any = dbtRunner().invoke([*command_line(project_root, ["parse"])])
     if parsed.result is None:
-        sys.exit(str(parsed.exception))
-    (root / CHECKS_FILE).write_text(as_list(parsed.result.nodes), encoding="utf-8")
+        raise CheckFailedError(
+            f"dbt parse: {parsed.exception}; {CHECKS_FILE} stays as it is", next_command="git diff HEAD -- dbt_project"
+        )
+    text = as_list(parsed.result.nodes)
+    path = project_root / CHECKS_FILE
+    is_changed = path.read_text(encoding="utf-8") != text
+    path.write_text(text, encoding="utf-8")
+    return is_changed
 
 
 if __name__ == "__main__":
-    _main()
+    from loader.config import find_project_root
+
+    write_checks(find_project_root())

@@ -21,16 +21,21 @@ MIGRATIONS = "migrations"
 ROLES_FILE = "roles.sql"
 # A line of each: SHA-256 of the definition files; what follows is for people.
 BEFORE_NUMBERS = "before_numbers.txt"
+# How a file begins that `loader kind generate` writes.
+_GENERATED = b"-- Written by `loader kind generate`"
 _MIGRATION = re.compile(r"([0-9]{4})_[a-z0-9_]+\.sql")
 
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """What the checkout has. `files`: the definition files in the order of their names, roles.sql last; `migrations`:
-    from the second version on, by number; `before_numbers`: hashes of the shapes that migration 1 starts from."""
+    """What the checkout has. `files`: the definition files in the order of their names, roles.sql last; `sha256`: of
+    all of them, `numbered_sha256`: of those that are written by hand, of which each change has a number (a kind more is
+    none: its tables are made where they are missing); `migrations`: from the second version on, by number;
+    `before_numbers`: hashes of the shapes that migration 1 starts from."""
 
     files: tuple[Path, ...]
     sha256: str
+    numbered_sha256: str
     migrations: Mapping[int, Path]
     before_numbers: frozenset[str]
 
@@ -76,7 +81,8 @@ def read_definition(folder: Path) -> Definition:
         )
     known = (folder / MIGRATIONS / BEFORE_NUMBERS).read_text(encoding="utf-8").splitlines()
     hashes = frozenset(line.split()[0] for line in known if line and not line.startswith("#"))
-    return Definition(files, content_sha256(list(files)), migrations, hashes)
+    numbered = [file for file in files if not read_committed(file).startswith(_GENERATED)]
+    return Definition(files, content_sha256(list(files)), content_sha256(numbered), migrations, hashes)
 
 
 def schema_files(folder: Path) -> list[Path]:

@@ -20,7 +20,7 @@ def _described(path: str) -> dict[str, str]:
 def _stored() -> dict[str, str]:
     ddl = (ROOT / "infra" / "postgres" / "04_release_rows.sql").read_text()
     (body,) = re.findall(r"create table if not exists release\.ticket_fact \((.*?)\n    primary key", ddl, re.DOTALL)
-    return {name: kind.replace(" ", "") for name, kind in re.findall(r"^    (\w+) (text \[\]|\w+)", body, re.MULTILINE)}
+    return dict(re.findall(r"^    (\w+) (\w+(?:\[\])?)", body, re.MULTILINE))
 
 
 def test_every_column_of_silver_is_released_with_its_type() -> None:

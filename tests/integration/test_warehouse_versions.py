@@ -128,9 +128,9 @@ def test_a_change_of_the_definition_has_a_number() -> None:
     without a statement, where the definition files say it all)."""
     definition = versions.read_definition(FILES)
     said = definition.migrations[definition.version].read_text().splitlines()[0]
-    assert said == f"-- definition {definition.sha256}", (
+    assert said == f"-- definition {definition.numbered_sha256}", (
         "the definition files differ from those of the last migration: give the change a migration of its own, or if "
-        f"no warehouse has that number yet, begin its file with\n-- definition {definition.sha256}"
+        f"no warehouse has that number yet, begin its file with\n-- definition {definition.numbered_sha256}"
     )
 
 

@@ -1,4 +1,4 @@
--- definition 0c9aac5528e023761cf7b7a2cdfa7428430b8a64a8c2212ac61f915c38b5a5c3
+-- definition d8f0bdafb714d1575ee74d77c14b0ed53fdd47b3eb6e3b9750ebd70bcc7d7052
 -- What is released is of a kind, and everything that was released is tickets. Rows stay where they are, under the name of
 -- their model; what reads them follows, and the next build makes that anew.
 do $release$

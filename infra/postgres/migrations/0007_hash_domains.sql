@@ -1,3 +1,3 @@
--- definition 899c5f9c020640225262b0163a8addba4065a7c6508721f3fa65c42b37e2cc47
+-- definition 8c59badab16babc7c5903db1b62a0088be2d604ce94a3c7c9027e20742c556b1
 -- No table has another shape. The definition brings bronze.hash_domain; of the kinds there were, every record says its own.
 select;

@@ -1,0 +1,211 @@
+"""A kind of one's own is written whole, or nothing of it is; what a schema needs to be served is said."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from loader.contract.record import AcceptedRecord, RejectedRecord
+from loader.contract.ruleset import load_ruleset
+from loader.errors import CommandUsageError
+from loader.kinds.check import SILVER_FOLDER, check_kinds
+from loader.kinds.model import SERVING_FOLDER
+from loader.kinds.new import Wish, write_kind
+from loader.kinds.sample import NoSampleError, sample
+from tests.checkouts import ROOT
+
+FOLDERS = (
+    Path("contracts"),
+    SILVER_FOLDER,
+    SERVING_FOLDER,
+    Path("dbt_project/models/staging"),
+    Path("dbt_project/macros/kinds"),
+    Path("infra/postgres"),
+)
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "title": "Building permit",
+    "additionalProperties": False,
+    "required": ["permitId", "office", "decidedAt", "decision"],
+    "properties": {
+        "permitId": {"type": "string", "pattern": "^P-[0-9]{4}$", "examples": ["P-0001"]},
+        "office": {"type": "string", "maxLength": 40},
+        "applicant": {"type": ["string", "null"]},
+        "decidedAt": {
+            "type": "string",
+            "format": "date-time",
+            "description": "When it was decided; {{ no template }}.",
+        },
+        "changedAt": {"type": ["string", "null"], "format": "date-time"},
+        "decision": {"type": "string", "enum": ["granted", "refused"]},
+        "order": {"type": "string", "maxLength": 8},
+        "fee": {"type": "number", "minimum": 10},
+        "isUrgent": {"type": "boolean"},
+        "codes": {"type": "array", "items": {"type": "string", "maxLength": 8}},
+        "site": {
+            "type": "object",
+            "additionalProperties": False,
+            "properties": {"parcel": {"type": "string", "pattern": "^[0-9]+$", "examples": ["12"]}},
+        },
+        "remarks": {"type": "string"},
+    },
+}
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for folder in FOLDERS:
+        shutil.copytree(ROOT / folder, tmp_path / "project" / folder)
+    return tmp_path / "project"
+
+
+def wished(root: Path, schema: Any = SCHEMA) -> Wish:
+    file = root.parent / "permit.json"
+    file.write_text(json.dumps(schema))
+    return Wish("permit_v1", file, "permit", "permitId", "decidedAt", "changedAt", "applicant", "office")
+
+
+def _files(root: Path) -> dict[Path, bytes]:
+    return {path.relative_to(root): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+def _changed(**properties: Any) -> dict[str, Any]:
+    return {**SCHEMA, "properties": {**SCHEMA["properties"], **properties}}
+
+
+def test_a_kind_is_written_whole_and_is_as_it_declares(root: Path) -> None:
+    """Prevents a folder that `kind check` refuses, and a generated file that was forgotten."""
+    before = _files(root)
+    written = write_kind(root, wished(root))
+    after = _files(root)
+    assert {path for path, content in after.items() if before.get(path) != content} == set(written)
+    assert check_kinds(root, "permit_v1")[1] == []
+    declared = yaml.safe_load((root / "contracts/kinds/permit_v1/kind.yml").read_text())
+    assert declared["roles"] == {
+        "key": "permitId",
+        "source": "office",
+        "person": "applicant",
+        "partition": "decidedAt",
+        "version": ["changedAt", "decidedAt"],
+    }
+    columns = {name: field.get("silver") for name, field in declared["fields"].items()}
+    assert columns == {
+        **dict.fromkeys(("office", "applicant", "decision", "fee", "codes", "site")),
+        **{name: name for name in ("office", "applicant", "decision", "fee", "codes", "site")},
+        "permitId": "permit_id",
+        "decidedAt": "decided_at",
+        "changedAt": "changed_at",
+        "order": "permit_order",
+        "isUrgent": "is_urgent",
+        "remarks": None,
+    }
+    model = yaml.safe_load((root / SILVER_FOLDER / "permit.yml").read_text())["models"][0]
+    types = {column["name"]: column["data_type"] for column in model["columns"]}
+    assert (types["fee"], types["site"], types["decided_at"]) == ("numeric", "jsonb", "timestamptz")
+    assert "{{" not in next(each["description"] for each in model["columns"] if each["name"] == "decided_at")
+
+
+def test_its_cases_are_judged_as_they_say(root: Path) -> None:
+    """The judge itself: one line is landed with its roles, the others are refused for their reason."""
+    write_kind(root, wished(root))
+    ruleset = load_ruleset(root / "contracts", "permit_v1")
+    folder = root / "contracts/kinds/permit_v1/fixtures"
+    case = json.loads((folder / "valid/whole.json").read_text())
+    judged = ruleset.judge(json.dumps(case["instance"]).encode())
+    assert isinstance(judged, AcceptedRecord)
+    assert (judged.record_key, judged.record_source, judged.person_id) == ("P-0001", "office", "applicant")
+    codes = set()
+    for path in (folder / "invalid").glob("*.json"):
+        case = json.loads(path.read_text())
+        line = case["line"] if "line" in case else json.dumps(case["instance"])
+        judged = ruleset.judge(line.encode())
+        assert isinstance(judged, RejectedRecord), path.name
+        codes |= {path.name.split(".")[0]}.intersection(judged.reason_codes)
+    assert codes == {
+        "missing_required_field",
+        "wrong_type",
+        "invalid_timestamp",
+        "malformed_json",
+        "unknown_field",
+        "invalid_enum_value",
+    }
+
+
+REFUSED: list[tuple[str, Any, str]] = [
+    ("no object", {"type": "array"}, 'expected "type": "object"'),
+    ("no field of that name", _changed(permitId=...), "the schema has no field permitId"),
+    ("a key that may be absent", {**SCHEMA, "required": ["office", "decidedAt"]}, 'add it to "required"'),
+    ("a key of no scalar type", _changed(permitId={"type": "object"}), 'permitId is object: declare it as "type"'),
+    ("a key that is a number", _changed(permitId={"type": "integer"}), "permitId is integer"),
+    ("a key that may be null", _changed(permitId={"type": ["string", "null"]}), "take null out of its type"),
+    ("no instant", _changed(decidedAt={"type": "string"}), 'declare it with "format": "date-time"'),
+    ("a name with a blank", _changed(**{"the fee": {"type": "number"}}), "the fee: expected letters"),
+    ("a pattern without an example", _changed(office={"type": "string", "pattern": "^x$"}), 'add "examples"'),
+    (
+        "a keyword that nobody explains",
+        _changed(fee={"type": "number", "not": {"const": 3}}),
+        "no reason code explains",
+    ),
+]
+
+
+@pytest.mark.parametrize(("schema", "words"), [case[1:] for case in REFUSED], ids=[case[0] for case in REFUSED])
+def test_a_schema_that_cannot_be_served_is_refused_with_what_to_change(root: Path, schema: Any, words: str) -> None:
+    """Nothing is left behind: what was written by then is gone, generated files are as they were."""
+    if "properties" in schema:
+        schema["properties"] = {name: each for name, each in schema["properties"].items() if each is not ...}
+    before = _files(root)
+    with pytest.raises(CommandUsageError) as refused:
+        write_kind(root, wished(root, schema))
+    assert words in str(refused.value)
+    assert _files(root) == before
+
+
+def test_names_that_are_taken_are_refused(root: Path) -> None:
+    wish = wished(root)
+    write_kind(root, wish)
+    before = _files(root)
+    for other, words in (
+        (wish, "is declared already"),
+        (replace(wish, name="permit_v2"), "permit is permit_v1's"),
+        (replace(wish, name="permit_v2", silver="customer_dim"), "customer_dim is ticket_v1's"),
+        (replace(wish, name="../up"), "NAME: got ../up"),
+        (replace(wish, name="permit_v2", silver="ticket_version"), "there is a model ticket_version"),
+    ):
+        with pytest.raises(CommandUsageError) as refused:
+            write_kind(root, other)
+        assert words in str(refused.value)
+    assert _files(root) == before
+
+
+SAMPLES: list[tuple[Mapping[str, Any], Any]] = [
+    ({"examples": ["a", "b"]}, "a"),
+    ({"const": 7}, 7),
+    ({"enum": [None, "x"]}, "x"),
+    ({"type": "string", "minLength": 9}, "textxxxxx"),
+    ({"type": "string", "maxLength": 2}, "te"),
+    ({"type": ["null", "string"], "format": "date"}, "2026-04-17"),
+    ({"type": "integer", "exclusiveMinimum": 3, "multipleOf": 5}, 5),
+    ({"type": "number", "minimum": 1.5}, 2),
+    ({"type": "array", "minItems": 2, "items": {"type": "boolean"}}, [True, True]),
+]
+
+
+@pytest.mark.parametrize(("schema", "value"), SAMPLES)
+def test_a_sample_is_what_its_schema_lets_in(schema: Mapping[str, Any], value: Any) -> None:
+    assert sample(schema, "$.text") == value
+
+
+@pytest.mark.parametrize(
+    "schema", [{}, {"type": ["string", "integer"]}, {"type": "integer", "minimum": 3, "maximum": 2}]
+)
+def test_where_nothing_says_what_a_value_is_an_example_is_asked_for(schema: Mapping[str, Any]) -> None:
+    with pytest.raises(NoSampleError, match="examples"):
+        sample(schema)
