@@ -39,9 +39,13 @@ _SCHEMAS = {
     "release_evidence_v2": ("release_evidence/release_evidence_v2.schema.json", True),
 }
 
+# With the kind of the run that it tells of, which an older record does not say.
 _CHAIN = """
-select event_number, dataset, report_path, content, content_sha256, predecessor_sha256
-from ops.run_evidence order by dataset, evidence_id
+select evidence.event_number, evidence.dataset, evidence.report_path, evidence.content, evidence.content_sha256,
+    evidence.predecessor_sha256, run.record_kind
+from ops.run_evidence as evidence
+left join ops.ingest_run as run on run.run_id = evidence.run_id and run.attempt = evidence.attempt
+order by evidence.dataset, evidence.evidence_id
 """
 
 # Every attempt that has ended has a record of its whole; one without had its last record taken away.
@@ -86,48 +90,56 @@ order by report_path, evidence_id desc
 # Each day as the warehouse holds it: lines and payloads of Bronze and rows of Silver counted now, the digest of Bronze
 # as the last proof found it.
 _TODAY = """
-select proof.partition_key::text, coalesce(line.line_count, 0) as line_count, proof.bronze_digest::text,
-    coalesce(measure.row_count, 0) as silver_row_count, coalesce(measure.content_digest, 0)::text as silver_digest,
+select proof.record_kind, proof.partition_key::text, coalesce(line.line_count, 0) as line_count,
+    proof.bronze_digest::text, coalesce(measure.row_count, 0) as silver_row_count,
+    coalesce(measure.content_digest, 0)::text as silver_digest,
     coalesce(event.forged_count, 0) as forged_count
 from reconcile.reconcile_partition as proof
-left join reconcile.silver_measure as measure using (partition_key)
+left join reconcile.silver_measure as measure using (record_kind, partition_key)
 left join (
-    select held.partition_key, count(*) as line_count
+    select reading.record_kind, held.partition_key, count(*) as line_count
     from bronze.visible_line as held
     inner join ops.asset_reading as reading
         on reading.asset_id = held.asset_id and reading.ruleset_id = held.ruleset_id
-    group by held.partition_key
-) as line using (partition_key)
+    group by reading.record_kind, held.partition_key
+) as line using (record_kind, partition_key)
 left join (
-    select partition_key, count(*) as forged_count
+    select record_kind, partition_key, count(*) as forged_count
     from bronze.record_event
     where sha256(convert_to(bronze.hash_domain(record_kind) || raw_payload, 'UTF8')) <> record_fingerprint
-    group by partition_key
-) as event using (partition_key)
+    group by record_kind, partition_key
+) as event using (record_kind, partition_key)
 """
 
 
-# What changed each day last, of what landed (the number of the event): its own lines and events, and those of tickets
-# that have others in it.
+# What changed each day of a kind last, of what landed (the number of the event): its own lines and events, and those of
+# records that have others in it.
 _LANDED = """
 with
 brought as (
-    select event.record_key, event.partition_key, max(load.event_number) as event_number
+    select event.record_kind, event.record_key, event.partition_key, max(load.event_number) as event_number
     from bronze.record_event as event
     inner join ops.completed_load as load on load.load_id = event._dlt_load_id and load.table_name = 'record_event'
-    group by event.record_key, event.partition_key
+    group by event.record_kind, event.record_key, event.partition_key
 ),
 changed as (
-    select partition_key, max(event_number) over (partition by record_key) as event_number from brought
+    select
+        record_kind, partition_key, max(event_number) over (partition by record_kind, record_key) as event_number
+    from brought
     union all
-    select line.partition_key, max(load.event_number)
+    select load.record_kind, line.partition_key, max(load.event_number)
     from bronze.asset_line as line
     inner join ops.completed_load as load on load.load_id = line._dlt_load_id and load.table_name = 'asset_line'
     where line.partition_key is not null
-    group by line.partition_key
+    group by load.record_kind, line.partition_key
 )
-select partition_key::text, max(event_number) as event_number from changed group by partition_key
+select record_kind, partition_key::text, max(event_number) as event_number
+from changed group by record_kind, partition_key
 """
+
+
+# Kind and day.
+_Day = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +156,7 @@ class _Walk:
 
     record_count: int = 0
     # Beside each: the number of the event that its record is.
-    days: dict[str, tuple[str, dict[str, Any], int]] = field(default_factory=dict)
+    days: dict[_Day, tuple[str, dict[str, Any], int]] = field(default_factory=dict)
     shown: dict[Partition, tuple[str, int]] = field(default_factory=dict)
     told: dict[str, set[int]] = field(default_factory=lambda: {name: set() for name in ACTS})
 
@@ -184,7 +196,7 @@ def _faults_of_chain(cursor: Any, contracts: Path, walk: _Walk) -> Iterator[Faul
     with _streamed(cursor, _CHAIN) as rows:
         while batch := list(islice(rows, _BATCH)):
             acts = []
-            for number, dataset, report_path, held, content_sha256, predecessor in batch:
+            for number, dataset, report_path, held, content_sha256, predecessor, kind in batch:
                 walk.record_count += 1
                 content = bytes(held)
                 if hashlib.sha256(content).hexdigest() != content_sha256:
@@ -204,7 +216,7 @@ def _faults_of_chain(cursor: Any, contracts: Path, walk: _Walk) -> Iterator[Faul
                     acts.append((report_path, record))
                 elif record.get("partition_key") and record.get("reconcile"):
                     # In the order of the chain, whatever the clock said: the last of a day is its newest.
-                    walk.days[record["partition_key"]] = (report_path, record, number)
+                    walk.days[kind, record["partition_key"]] = (report_path, record, number)
             yield from _faults_of_acts(cursor, acts, walk)
 
 
@@ -310,27 +322,31 @@ def _faults_of_loads(cursor: Any) -> Iterator[Fault]:
         )
 
 
-def _faults_of_counts(cursor: Any, days: Mapping[str, tuple[str, dict[str, Any], int]]) -> Iterator[Fault]:
-    tables = ("reconcile.reconcile_partition", "reconcile.silver_measure", "silver.ticket_fact")
+def _faults_of_counts(cursor: Any, days: Mapping[_Day, tuple[str, dict[str, Any], int]]) -> Iterator[Fault]:
+    tables = ("reconcile.reconcile_partition", "reconcile.silver_measure")
     if not days or not are_built(cursor, *tables):
         return
     cursor.execute("select coalesce(max(event_number), 0) from ops.erasure")
     (erased,) = cursor.fetchone()
-    landed = {row["partition_key"]: row["event_number"] for row in fetch_rows(cursor, _LANDED, None)}
-    today = {row["partition_key"]: row for row in fetch_rows(built(cursor), _TODAY, None)}
-    for report_path, record, number in sorted(days.values(), key=lambda kept: kept[0]):
+    landed = {_day(row): row["event_number"] for row in fetch_rows(cursor, _LANDED, None)}
+    today = {_day(row): row for row in fetch_rows(built(cursor), _TODAY, None)}
+    for day, (report_path, record, number) in sorted(days.items(), key=lambda kept: kept[1][0]):
         # Of a day that something landed in since its record was written, or whose run died, nobody has written a
         # record yet; an erasure may have changed any. Of a damaged day it tells the damage, which a build may have
         # mended since.
         is_damaged = "reconcile_finding" in record["reason_codes"]
-        if is_damaged or number < max(landed.get(record["partition_key"], 0), erased):
+        if is_damaged or number < max(landed.get(day, 0), erased):
             continue
-        said, now = record["reconcile"], today.get(record["partition_key"], {})
+        said, now = record["reconcile"], today.get(day, {})
         for name in ("line_count", "silver_row_count", "bronze_digest", "silver_digest"):
             if str(said.get(name)) != str(now.get(name)):
                 yield Fault(report_path, f"{name}: it says {said.get(name)}, the warehouse {now.get(name)}")
         if now.get("forged_count"):
             yield Fault(report_path, f"{counted(now['forged_count'], 'payload')} not of the event's fingerprint")
+
+
+def _day(row: Mapping[str, Any]) -> _Day:
+    return row["record_kind"], row["partition_key"]
 
 
 def _faults_of_shown(cursor: Any, said: Mapping[Partition, tuple[str, int]]) -> Iterator[Fault]:
