@@ -30,7 +30,7 @@ create table if not exists ops.proved_asset (
     taken_partition_count bigint not null
 );
 
--- Rows that were changed after they were landed or proved, by whom and why does not matter: tickets and customers by
+-- Rows that were changed after they were landed or proved, by whom and why does not matter: rows of Silver by
 -- their key, rows of Bronze by their load, '*' for all rows of a table.
 create table if not exists ops.unproved_change (
     table_name text not null,

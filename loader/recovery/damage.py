@@ -14,7 +14,7 @@ from loader.warehouse import Warehouse, open_warehouse
 from loader.warehouse.built import are_built, built
 
 # Of two record sources, and nobody's damage: a person settles it.
-COLLISION = "ticket_id_collision"
+COLLISION = "key_collision"
 ENDED_WELL = ("success", "warning")
 # Tables that a run writes when it lands, and that a retry can write again from the archive.
 LANDED_TABLES = (

@@ -51,7 +51,7 @@ def a_held_day_waits(place: Place, patch: pytest.MonkeyPatch) -> str:
 
 
 def a_ticket_of_two_sources(place: Place, patch: pytest.MonkeyPatch) -> str:
-    return find(place, "'silver.ticket_fact'", "'ticket_id_collision'", "'duplicate'", f"'{_SOUND_DAY}'")
+    return find(place, "'silver.ticket_fact'", "'key_collision'", "'duplicate'", f"'{_SOUND_DAY}'")
 
 
 def a_table_that_dbt_may_not_write(place: Place, patch: pytest.MonkeyPatch) -> str:

@@ -103,7 +103,7 @@ def a_finding_in_what_nothing_else_holds(place: Place, patch: pytest.MonkeyPatch
 
 def a_row_of_silver_is_gone(place: Place, patch: pytest.MonkeyPatch) -> str:
     place.damage(f"delete from silver.ticket_fact where ticket_id = {TICKET}")
-    return find(place, "'silver.ticket_fact'", "'ticket_missing'", "'gap'", "'2026-04-16'")
+    return find(place, "'silver.ticket_fact'", "'record_missing'", "'gap'", "'2026-04-16'")
 
 
 def a_view_that_readers_may_not_read(place: Place, patch: pytest.MonkeyPatch) -> str:

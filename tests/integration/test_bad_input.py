@@ -142,7 +142,7 @@ def test_the_run_fails_for_its_rejects_and_for_the_id_of_two_sources_and_for_not
         "updated_before_created",
         "updated_in_future",
     }
-    assert {problem.code for problem in verdict.problems} == {"reject_limit_exceeded", "ticket_id_collision"}
+    assert {problem.code for problem in verdict.problems} == {"reject_limit_exceeded", "key_collision"}
 
 
 def test_an_instant_is_cut_off_at_the_microsecond_once_and_stays_so_in_every_layer(story: Story) -> None:

@@ -316,7 +316,7 @@ def test_one_ticket_id_under_two_sources_is_a_failed_check_and_the_first_source_
     )
     verdict = run(declare(tmp_path / "e"))
     assert verdict.exit_code == 1
-    assert any(problem.code == "ticket_id_collision" for problem in verdict.problems)
+    assert any(problem.code == "key_collision" for problem in verdict.problems)
     assert [row["record_source"] for row in silver(database)] == ["structured:tickets:test"]
 
 

@@ -277,7 +277,7 @@ def test_a_damaged_day_stays_as_it_is_and_every_other_day_goes_on(manifests: lis
     rows(database, LOSE)
     named = run(manifests[2])
     assert (named.exit_code, named.proof.name) == (1, "all"), named.problems
-    found = [("ticket_missing", first)]
+    found = [("record_missing", first)]
     assert [(finding.check_name, finding.partition_key) for finding in named.facts.findings] == found
     assert rows(database, OPEN) == [("all", [first])]
     # What landed is durable: the state goes on as it does beside a held day.
@@ -410,7 +410,7 @@ def test_a_collision_that_a_later_day_brings_is_found_among_proved_days(tmp_path
     write_export(tmp_path / "other" / "tickets-2026-04-20.jsonl", [other])
     verdict = run(declare(tmp_path / "other", "other"))
     assert verdict.exit_code == 1
-    assert {finding.check_name for finding in verdict.facts.findings} == {"ticket_id_collision"}
+    assert {finding.check_name for finding in verdict.facts.findings} == {"key_collision"}
 
 
 @pytest.mark.long
@@ -454,7 +454,7 @@ def test_a_change_that_was_not_committed_when_a_proof_began_is_not_covered_by_it
         other.commit()
     verdict = run(manifests[1])
     assert (verdict.exit_code, verdict.proof.name) == (1, "all")
-    assert {finding.check_name for finding in verdict.facts.findings} == {"ticket_differs_from_bronze"}
+    assert {finding.check_name for finding in verdict.facts.findings} == {"record_differs_from_bronze"}
 
 
 @pytest.mark.long

@@ -10,7 +10,7 @@ _ASSET_OF_DAY = f"select min(asset_id) from bronze.asset_line where partition_ke
 
 
 def _ticket_edit(
-    column: str, value: str, check_name: str = "ticket_differs_from_bronze", other_days: str | None = None
+    column: str, value: str, check_name: str = "record_differs_from_bronze", other_days: str | None = None
 ) -> Case:
     return Case(
         f"edit ticket_fact.{column}",
@@ -74,7 +74,7 @@ TICKETS = (
         "delete a row of ticket_fact",
         (f"delete from silver.ticket_fact where ticket_id = {TICKET}",),
         "silver.ticket_fact",
-        "ticket_missing",
+        "record_missing",
         TICKET_DAY,
         TICKET_ASSET,
     ),
@@ -82,13 +82,13 @@ TICKETS = (
         "double a row of ticket_fact",
         double("silver.ticket_fact", f"ticket_id = {TICKET}"),
         "silver.ticket_fact",
-        "ticket_doubled",
+        "record_doubled",
         TICKET_DAY,
         TICKET_ASSET,
     ),
     *(_ticket_edit(column, value) for column, value in _TICKET_EDITS.items()),
     _ticket_edit("partition_key", "partition_key + 1", other_days="the day after shows a row that is not its own"),
-    _ticket_edit("ticket_id", "'TKT-19990101-000001'", "ticket_missing"),
+    _ticket_edit("ticket_id", "'TKT-19990101-000001'", "record_missing"),
     _ticket_edit("source_fingerprint", "repeat('0', 64)", "lineage_differs"),
     _ticket_edit("manifest_id", "manifest_id || 'x'", "lineage_differs"),
     _ticket_edit("batch_id", "batch_id || 'x'", "lineage_differs"),
@@ -107,7 +107,7 @@ TICKETS = (
             ("edit the customer to one that is not there", "customer_id = 'nobody'", "ticket_without_customer"),
         )
     ),
-    _ticket_edit("event_id", "'00000000-0000-7000-8000-00000000dead'", "ticket_shows_another_version"),
+    _ticket_edit("event_id", "'00000000-0000-7000-8000-00000000dead'", "record_shows_another_version"),
     Case(
         "let an older version win",
         (
@@ -130,7 +130,7 @@ TICKETS = (
             + " and shown.ticket_id = older.record_key",
         ),
         "silver.ticket_fact",
-        "ticket_shows_another_version",
+        "record_shows_another_version",
         "select partition_key from silver.ticket_fact where ticket_id ="
         f" (select record_key from bronze.raw_ticket_event where event_id = {OLDER})",
         "select asset_id from silver.ticket_fact where ticket_id ="
@@ -143,7 +143,7 @@ DAYS = (
         "drop a day from Silver",
         (f"delete from silver.ticket_fact where partition_key = {DAY}",),
         "silver.ticket_fact",
-        "ticket_missing",
+        "record_missing",
         f"select {DAY}",
     ),
     Case(
@@ -188,7 +188,7 @@ DAYS = (
         "empty Silver",
         ("delete from silver.ticket_fact",),
         "silver.ticket_fact",
-        "ticket_missing",
+        "record_missing",
         f"select {DAY}",
         other_days="every day is emptied",
     ),

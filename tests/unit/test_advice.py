@@ -26,14 +26,14 @@ RESTORE = Advice(AdviceKind.RESTORE, "loader verify --evidence")
 WHOLE = Advice(AdviceKind.REBUILD, "loader build --full-refresh", "all of Silver, from Bronze")
 OF_DAY = Advice(AdviceKind.REBUILD, f"loader build --partition {ONE}", "Silver's rows of the day, from Bronze")
 
-MISSING = Damaged("silver.ticket_fact", "ticket_missing", (ONE,))
+MISSING = Damaged("silver.ticket_fact", "record_missing", (ONE,))
 EVENT = Damaged("bronze.record_event", "event_missing", (ONE,))
 INDEX = Damaged("ops.asset_index", "asset_index_missing", (None,))
 LEDGER = Damaged("ops.manifest", "manifest_missing", (None,))
 LISTING = Damaged("ops.ingest_run", "load_not_listed", (None,))
 EQUATION = Damaged("reconcile.reconcile_partition", "partition_unexplained", (ONE, OTHER))
 PROVE = Advice(AdviceKind.PROVE, "make build", "proves everything, and names table and asset")
-COLLIDED = Damaged("bronze.record_event", "ticket_id_collision", (OTHER, ONE))
+COLLIDED = Damaged("bronze.record_event", "key_collision", (OTHER, ONE))
 
 
 def test_what_explains_comes_before_damage_and_damage_before_absence() -> None:
@@ -82,8 +82,8 @@ def test_a_line_can_be_pasted_whole() -> None:
     [
         pytest.param((), None, None, id="nothing"),
         pytest.param((MISSING,), None, OF_DAY, id="a row of one day of Silver"),
-        pytest.param((MISSING, Damaged("silver.ticket_fact", "ticket_doubled", (OTHER,))), None, WHOLE, id="two days"),
-        pytest.param((Damaged("silver.ticket_fact", "ticket_missing", (None,)),), None, WHOLE, id="a day nobody knows"),
+        pytest.param((MISSING, Damaged("silver.ticket_fact", "record_doubled", (OTHER,))), None, WHOLE, id="two days"),
+        pytest.param((Damaged("silver.ticket_fact", "record_missing", (None,)),), None, WHOLE, id="a day nobody knows"),
         pytest.param(
             (Damaged("silver.customer_dim", "customer_differs_from_bronze", (ONE,)),), None, WHOLE, id="people"
         ),

@@ -27,7 +27,7 @@ def test_many_reasons_come_in_groups_the_most_frequent_first() -> None:
         withheld("a.jsonl", "size_mismatch", "4 bytes, declared are 5."),
         *(withheld(name) for name in ("b.jsonl", "b.jsonl", "c.jsonl")),
         Problem("reject_limit_exceeded", "m", "reject_limit_exceeded", "2 of 3 lines rejected, allowed 5%", "d.jsonl"),
-        Problem("reconcile_finding", "m", "ticket_missing", "silver.ticket_fact: TKT-1 (1)", "2026-04-17"),
+        Problem("reconcile_finding", "m", "record_missing", "silver.ticket_fact: TKT-1 (1)", "2026-04-17"),
         Problem("dbt_check_failed", "m", "dbt_check_failed", "3 failing rows", "not_null_ticket_id"),
         Problem("no_lines_for_partition", "m", "no_lines_for_partition", "no line belongs to partition 2026-04-20"),
     ]
@@ -42,7 +42,7 @@ def test_many_reasons_come_in_groups_the_most_frequent_first() -> None:
         "  2 of 3 lines rejected, allowed 5%",
         "  1 file: d.jsonl",
         "1 finding of reconcile: rows do not fit what was landed:",
-        "  ticket_missing   silver.ticket_fact: TKT-1 (1)",
+        "  record_missing   silver.ticket_fact: TKT-1 (1)",
         "  1 finding: 2026-04-17",
         "1 dbt check failed:",
         "  3 failing rows",

@@ -115,7 +115,7 @@ def test_a_day_that_readers_do_not_see_as_proved_says_why(others: dict[str, Any]
 
 def test_of_many_days_the_lines_are_summed_and_those_that_need_a_look_are_named() -> None:
     days = tuple(of_day(date(2026, 4, day), line=10, landed=9, rejected=1) for day in range(1, 31))
-    finding = Finding("silver.ticket_fact", "ticket_missing", date(2026, 4, 9), None, 1, "TKT-1")
+    finding = Finding("silver.ticket_fact", "record_missing", date(2026, 4, 9), None, 1, "TKT-1")
     found = verdict(
         {"partitions": days, "findings": (finding,)},
         release=published(
@@ -124,7 +124,7 @@ def test_of_many_days_the_lines_are_summed_and_those_that_need_a_look_are_named(
     )
     assert found_lines(Screen(80), found) == [
         "300 lines = 270 landed + 30 rejected",
-        "damaged    2026-04-09   ticket_missing in silver.ticket_fact",
+        "damaged    2026-04-09   record_missing in silver.ticket_fact",
         "released   29 days      2026-04-01 … 2026-04-30",
     ]
 

@@ -61,7 +61,7 @@ def shown(day: str, reason: str | None = None, is_held: bool = False) -> dict[st
 def finding(day: str | None, detail: str = "TKT-20260417-000001") -> dict[str, Any]:
     return {
         "table_name": "silver.ticket_fact",
-        "check_name": "ticket_missing",
+        "check_name": "record_missing",
         "record_kind": "ticket_v1",
         "partition_key": day,
         "source_id": "tickets.jsonl",
@@ -139,7 +139,7 @@ def test_damage_of_one_kind_is_no_damage_of_another_of_the_same_day() -> None:
     [
         (proved(DAY, landed=1), shown(DAY), [], None, ("released", "", True)),
         (proved(DAY, landed=1), shown(DAY), [finding(DAY)], "why",
-         ("damaged", "ticket_missing in silver.ticket_fact", False)),
+         ("damaged", "record_missing in silver.ticket_fact", False)),
         (proved(DAY, landed=1), shown(DAY), [finding(None)], None, ("released", "", True)),
         (proved(DAY, landed=1, unexplained=3), shown(DAY), [], None,
          ("damaged", "nothing explains 3 of its lines and rows", False)),
@@ -197,7 +197,7 @@ def test_days_that_need_a_look_come_first_and_the_rest_is_summed() -> None:
     assert status_lines(Screen(100), found) == [
         "Readers may rely on 59 of 61 days asked for. 2 need you, 1 is held.",
         "",
-        "needs you   2026-04-17   40 tickets    ticket_missing in silver.ticket_fact",
+        "needs you   2026-04-17   40 tickets    record_missing in silver.ticket_fact",
         "kept back   2026-03-06   40 tickets    proved rows wait for their release; drift_volume of tickets",
         "held        2026-03-09   40 tickets    month end",
         "released    58 days      5,916 lines   2026-03-01 … 2026-04-30, 116 rejected",
@@ -242,7 +242,7 @@ def test_what_many_days_share_is_said_once_and_the_screen_has_at_most_24_lines()
     damaged = [finding("2026-04-17")]
     lines = status_lines(Screen(80, False), status(absent, readers, damaged))
     assert [line for line in lines if line.startswith("needs you")] == [
-        "needs you   2026-04-17     0 tickets   ticket_missing in silver.ticket_fact",
+        "needs you   2026-04-17     0 tickets   record_missing in silver.ticket_fact",
         "needs you   60 more days   0 lines     2026-03-01 … 2026-04-30, 1 file is",
     ]
 
@@ -317,7 +317,7 @@ def test_what_is_of_no_day_is_told_too() -> None:
     assert status_lines(Screen(100), found)[:7] == [
         "Readers may rely on all 2 days asked for.",
         "",
-        "needs you   all days   silver.ticket_fact   ticket_missing (TKT-20260417-000001)",
+        "needs you   all days   silver.ticket_fact   record_missing (TKT-20260417-000001)",
         "withheld    3 files    checksum_mismatch    The file's SHA-256 is another. Deliver it again.",
         "                                            a.jsonl, b.jsonl, …",
         "released    2 days     204 lines            2026-04-17 … 2026-04-18, 4 rejected",
@@ -424,7 +424,7 @@ def test_a_day_shows_its_equation_its_files_and_what_was_found() -> None:
         "  156 events → 46 tickets, 109 older versions kept; 1 unexplained",
         "",
         "readers see   release 1 of 2026-04-20 20:34; not released",
-        "finding       ticket_missing in silver.ticket_fact (1 row; TKT-20260417-000001)",
+        "finding       record_missing in silver.ticket_fact (1 row; TKT-20260417-000001)",
         "drift         drift_volume: 9, usually 40",
         "run           01a20487-27bf ingest 2026-04-20 20:34 ok",
         "",
@@ -461,7 +461,7 @@ def test_everything_is_still_to_be_had() -> None:
         "",
         "findings",
         "table name          check name      day         source id      finding  detail",
-        "silver.ticket_fact  ticket_missing  2026-04-17  tickets.jsonl        1  TKT-20260417-000001",
+        "silver.ticket_fact  record_missing  2026-04-17  tickets.jsonl        1  TKT-20260417-000001",
         "",
         "next: make psql ROLE=reader   # what readers see",
     ]

@@ -3,7 +3,7 @@
 {{ silver_lock() }};
 {{ require_writer() }}
 -- For this transaction: sorts in memory, workers where a query allows them, no compiling for plans that end in
--- seconds, and lookups by key priced as what they are on flash or in cache (at 4.0 a day's tickets among a million are
+-- seconds, and lookups by key priced as what they are on flash or in cache (at 4.0 a day's records among a million are
 -- found by reading everything).
 set local work_mem = '64MB';
 set local jit = off;

@@ -134,7 +134,7 @@ delete from {{ source('silver_ledger', 'stale_record') }} where record_kind = '{
     {%- if not modules.re.match('^[0-9]{4}-[0-9]{2}-[0-9]{2}$', day) -%}
         {{ exceptions.raise_compiler_error(
             "variable partition: got '" ~ day ~ "', expected a day YYYY-MM-DD; nothing was built."
-            ~ " Next: dbt build --select ticket_fact+ --vars '{partition: 2026-04-17}'") }}
+            ~ " Next: dbt build --select " ~ this.identifier ~ "+ --vars '{partition: 2026-04-17}'") }}
     {%- endif -%}
     {{- day -}}
 {%- endmacro %}

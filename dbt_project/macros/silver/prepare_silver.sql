@@ -15,7 +15,6 @@
         ref('stg_ops__run_asset'),
         ref('stg_ops__source_asset'),
         ref('stg_bronze__asset_line'),
-        ref('stg_bronze__raw_ticket_event'),
         ref('stg_bronze__rejected_record'),
     ] -%}
 do $prepare$

@@ -44,7 +44,16 @@ candidates as (
 
 events as (
 
-    select * from {{ ref('stg_bronze__raw_ticket_event') }}
+    select
+        event_id,
+        record_fingerprint,
+        raw_payload::jsonb as payload,
+        envelope::jsonb ->> 'ingest_batch_id' as ingest_batch_id,
+        asset_id,
+        line_number,
+        run_id,
+        _dlt_load_id as dlt_load_id
+    from {{ source('bronze', 'raw_ticket_event') }}
 
 ),
 

@@ -412,11 +412,11 @@ class TestDiagnose:
     def test_findings_are_of_four_kinds(self, database: Warehouse, checkout: Path) -> None:
         """And the command that mends them is the first of all."""
         for table, check_name, kind, day in (
-            ("silver.ticket_fact", "ticket_doubled", "duplicate", "2026-04-16"),
-            ("silver.ticket_fact", "ticket_missing", "gap", "2026-04-16"),
+            ("silver.ticket_fact", "record_doubled", "duplicate", "2026-04-16"),
+            ("silver.ticket_fact", "record_missing", "gap", "2026-04-16"),
             ("reconcile.reconcile_partition", "partition_digests_differ", "drift", "2026-04-16"),
             ("reconcile.reconcile_partition", "partition_digests_differ", "drift", "2026-04-17"),
-            ("silver.ticket_fact", "ticket_unfounded", "no_trace", "2026-04-16"),
+            ("silver.ticket_fact", "record_unfounded", "no_trace", "2026-04-16"),
         ):
             rows(
                 database,
@@ -427,11 +427,11 @@ class TestDiagnose:
         found = _diagnosed(database, checkout)
         assert _wrong(found) == [KIND]
         assert _answer(found, KIND) == (
-            "duplicate: silver.ticket_fact: ticket_doubled (1, 2026-04-16; one);"
-            " gap: silver.ticket_fact: ticket_missing (1, 2026-04-16; one);"
+            "duplicate: silver.ticket_fact: record_doubled (1, 2026-04-16; one);"
+            " gap: silver.ticket_fact: record_missing (1, 2026-04-16; one);"
             # One damage that may be of both days, or one in each: no number of rows is right for both.
             " drift: reconcile.reconcile_partition: partition_digests_differ (2026-04-16, 2026-04-17; one);"
-            " no trace: silver.ticket_fact: ticket_unfounded (1, 2026-04-16; one)"
+            " no trace: silver.ticket_fact: record_unfounded (1, 2026-04-16; one)"
         )
         assert found.advice.command == "loader build --partition 2026-04-16"
         # Another day's damage is not what keeps this one back.

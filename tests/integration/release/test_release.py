@@ -158,7 +158,7 @@ def test_damage_of_a_day_leaves_readers_with_what_they_had_of_it(
     ]
     assert (decision(verdict, B), decision(verdict, C)) == ("hold_downstream", "proceed")
     waits = "proved rows wait for their release"
-    damage = "ticket_differs_from_bronze: 1 row of silver.ticket_fact, Silver's content is not Bronze's"
+    damage = "record_differs_from_bronze: 1 row of silver.ticket_fact, Silver's content is not Bronze's"
     assert ready(MONDAY, TUESDAY, WEDNESDAY) == [(False, f"{waits}; {damage}"), (False, waits), (True, None)]
     rows(database, "update silver.ticket_fact set status = 'open' where ticket_id = 'TKT-20260413-000002'")
     assert run(tmp_path / "second.json").exit_code == 0
@@ -281,7 +281,7 @@ def test_a_held_day_stays_and_what_moved_out_of_it_waits_with_it(
 @pytest.mark.long
 def test_an_override_is_recorded_with_its_reason(first: State[Verdict], database: Warehouse) -> None:
     rows(database, EDIT)
-    with pytest.raises(RefusedError, match="ticket_differs_from_bronze: 1 row"):
+    with pytest.raises(RefusedError, match="record_differs_from_bronze: 1 row"):
         release(settings(), [MONDAY], report=Silent())
     assert rows(database, "select count(*) from serving.ticket_fact where status = 'closed'") == [(0,)]
     done = release(settings(), [MONDAY], reason="the source says so", is_override=True, report=Silent())
@@ -479,7 +479,7 @@ def test_a_sound_day_is_released_by_name_beside_a_damaged_one(first: State[Verdi
     hold(settings(), [TUESDAY], "tests")
     rows(database, EDIT)
     release(settings(), [TUESDAY], report=Silent())
-    damage = "ticket_differs_from_bronze: 1 row of silver.ticket_fact, Silver's content is not Bronze's"
+    damage = "record_differs_from_bronze: 1 row of silver.ticket_fact, Silver's content is not Bronze's"
     assert ready(MONDAY, TUESDAY) == [(False, f"proved rows wait for their release; {damage}"), (True, None)]
     rows(database, EDIT.replace("'closed'", "'open'"))
     release(settings(), [MONDAY], report=Silent())

@@ -1,6 +1,6 @@
 {#- Selected by a model of Silver and what follows, and built after all of them. -#}
 {%- do built_kinds() -%}
-{#- Silver: each row of ticket_fact against its winner in Bronze, and the ledgers of what was built. -#}
+{#- Silver: each row of a kind's model against its winner in Bronze, and the ledgers of what was built. -#}
 {#- Columns for which the payload is no witness: where Bronze is damaged, Silver's copy is the better one. -#}
 {%- set unwitnessed = ['version_count', 'warning_codes'] + lineage_columns() + envelope_columns() -%}
 {#- Columns that Silver takes from the loader's own tables. -#}
@@ -128,7 +128,7 @@ flagged as (
         coalesce(events.asset_id, events.silver_asset_id) as winner_asset_id
     from events
     cross join damaged
-    -- The day that the winner belongs to, and the one on which Silver shows the ticket.
+    -- The day that the winner belongs to, and the one on which Silver shows the record.
     cross join
         lateral unnest(
             case
@@ -233,7 +233,7 @@ found as (
 
     select
         {{ finding(
-            'ticket_missing', 'gap', silver_name,
+            'record_missing', 'gap', silver_name,
             "'record ' || record_key || ': got no row, expected event ' || event_id",
             record_kind='record_kind', partition_key='shown_partition_key', asset_id='winner_asset_id', run_id='run_id'
         ) }}
@@ -242,7 +242,7 @@ found as (
     union all
     select
         {{ finding(
-            'ticket_doubled', 'duplicate', silver_name, "'record ' || record_key || ': got another row of it, expected one'",
+            'record_doubled', 'duplicate', silver_name, "'record ' || record_key || ': got another row of it, expected one'",
             record_kind='record_kind', partition_key='shown_partition_key', asset_id='winner_asset_id', run_id='silver_run_id'
         ) }}
     from flagged
@@ -250,7 +250,7 @@ found as (
     union all
     select
         {{ finding(
-            'ticket_unfounded', 'no_trace',
+            'record_unfounded', 'no_trace',
             "case when orphans.event_id is null then " ~ silver_name ~ " else 'bronze.record_event' end",
             "'record ' || flagged.record_key || ': its row shows event ' || flagged.silver_event_id
             || case when orphans.event_id is null then ', which is not its winner in Bronze'
@@ -264,7 +264,7 @@ found as (
     union all
     select
         {{ finding(
-            'ticket_shows_another_version', 'drift',
+            'record_shows_another_version', 'drift',
             "case when orphans.event_id is null then " ~ silver_name ~ " else 'bronze.record_event' end",
             "'record ' || flagged.record_key || ': got event ' || flagged.silver_event_id || ', expected '
             || flagged.event_id || case when orphans.event_id is null then ''
@@ -278,7 +278,7 @@ found as (
     union all
     select
         {{ finding(
-            'ticket_differs_from_bronze', 'drift',
+            'record_differs_from_bronze', 'drift',
             "case"
             ~ " when flagged.are_events_damaged and flagged.differing_silver_columns <@ array['"
             ~ unwitnessed | join("', '") ~ "'] then 'bronze.record_event'"
@@ -303,7 +303,7 @@ found as (
     union all
     select
         {{ finding(
-            'ticket_id_collision', 'duplicate', "'bronze.record_event'",
+            'key_collision', 'duplicate', "'bronze.record_event'",
             "'record ' || record_key || ' also comes from source ' || record_source || '; the first source keeps Silver'",
             record_kind='record_kind', partition_key='partition_key', asset_id='asset_id', run_id='run_id'
         ) }}
@@ -321,7 +321,7 @@ found as (
     -- Also where one side lacks the whole day.
     select
         {{ finding(
-            'ticket_count_differs', 'gap', silver_name_of("split_part(group_text, ' ', 1)"),
+            'record_count_differs', 'gap', silver_name_of("split_part(group_text, ' ', 1)"),
             "'got ' || b_row_count || ' rows, expected ' || a_row_count",
             record_kind="split_part(group_text, ' ', 1)",
             partition_key="nullif(split_part(group_text, ' ', 2), '')::date", extent="'equation'"

@@ -1,3 +1,4 @@
+{{ config(pre_hook="{{ set_reconcile_session() }}") }}
 {#- Selected by a model of Silver and what follows, and built after all of them. -#}
 {%- do built_kinds() -%}
 {#- Customers: customer_dim, computed anew from Bronze's events. -#}
