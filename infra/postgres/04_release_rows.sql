@@ -53,8 +53,9 @@ create index if not exists ticket_fact_by_person on release.ticket_fact (custome
 -- Cutting off empty pages at its end would lock readers out.
 alter table release.ticket_fact set (vacuum_truncate = false);
 
--- Which kinds have released rows: their tables and models, and the columns of their records' key and person.
+-- Which kinds have released rows: their tables and models, the columns of their records' key and person, and further
+-- models of Silver that follow.
 create or replace view release.released_kind as
 select * from (values
-    ('ticket_v1', 'raw_ticket_event', 'ticket_fact', 'ticket_id', 'customer_id')
-) as declared (record_kind, bronze_table, table_name, key_column, person_column);
+    ('ticket_v1', 'raw_ticket_event', 'ticket_fact', 'ticket_id', 'customer_id', array['customer_dim']::text[])
+) as declared (record_kind, bronze_table, table_name, key_column, person_column, dimensions);

@@ -39,7 +39,7 @@ _FATES = (
 )
 _EVENTS = (
     ("superseded_count", "older version kept", "older versions kept"),
-    ("collided_count", "with a ticket_id of another source", "with a ticket_id of another source"),
+    ("collided_count", "with a key of another source's record", "with keys of another source's records"),
     ("retired_count", "of people who were erased", "of people who were erased"),
     ("pending_count", "waiting for Silver", "waiting for Silver"),
 )

@@ -133,18 +133,26 @@ def _released(kinds: Mapping[str, Kind]) -> str:
     return f"""\
 -- {_ORIGIN}
 {tables}
--- Which kinds have released rows: their tables and models, and the columns of their records' key and person.
+-- Which kinds have released rows: their tables and models, the columns of their records' key and person, and further
+-- models of Silver that follow.
 create or replace view release.released_kind as
 select * from (values
 {listed}
-) as declared (record_kind, bronze_table, table_name, key_column, person_column);
+) as declared (record_kind, bronze_table, table_name, key_column, person_column, dimensions);
 """
 
 
 def _names(name: str, landing: Landing) -> str:
     person = landing.column_of(landing.roles.person)
     told = (name, landing.bronze, landing.silver, landing.column_of(landing.roles.key))
-    return ", ".join([*(f"'{each}'" for each in told), "null::text" if person is None else f"'{person}'"])
+    dimensions = ", ".join(f"'{each}'" for each in landing.dimensions)
+    return ", ".join(
+        [
+            *(f"'{each}'" for each in told),
+            "null::text" if person is None else f"'{person}'",
+            f"array[{dimensions}]::text[]",
+        ]
+    )
 
 
 def _released_rows(landing: Landing) -> str:

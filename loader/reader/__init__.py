@@ -1,4 +1,4 @@
-"""Bytes to lines: streaming, tiling, constant memory. Knows nothing of tickets."""
+"""Bytes to lines: streaming, tiling, constant memory. Knows no kind of record."""
 
 from loader.bounds import KEPT_LINE_BYTES, MAX_LINE_BYTES
 from loader.reader.content import ContentChangedError, ContentEncoding, open_content

@@ -26,7 +26,7 @@ class Lack:
 
 
 COLLIDED = Lack(
-    "collided_count", "event has a ticket_id of another source", "events have a ticket_id of another source"
+    "collided_count", "event has the key of another source's record", "events have keys of another source's records"
 )
 # A file is counted once on each day that it may reach.
 LACKS = (

@@ -23,7 +23,7 @@ STAGING_PREFIX = "bronze_staging_"
 
 # What a run's attempts landed, as if it had never been completed: rows of its loads leave Bronze, and what it had
 # indexed and taken is to be read again. Of its own files also rows of loads that nobody completed, and marks of runs
-# that the ledger does not know: those of other files may have no archive. Silver hears of the tickets, since no load
+# that the ledger does not know: those of other files may have no archive. Silver hears of the records, since no load
 # tells of what is gone.
 _GONE = """
 set local omni.maintenance = 'repair';
@@ -38,7 +38,7 @@ select asset_id from ops.asset_index where run_id = %(run_id)s
 union
 select asset_id from ops.asset_partition where taken_by_run_id = %(run_id)s;
 """
-_GONE_TICKETS = """
+_GONE_RECORDS = """
 insert into ops.unbuilt_erasure (record_kind, record_key)
 select distinct record_kind, record_key from bronze.record_event
 where _dlt_load_id in (select load_id from pg_temp.gone_load)
@@ -130,7 +130,7 @@ def take_back(cursor: Any, run_id: str) -> int:
     left Bronze. For rows that are not what it landed any more: the archive must hold every byte (require_objects)."""
     names = {"run_id": run_id}
     cursor.execute(_GONE, names)
-    cursor.execute(_GONE_TICKETS)
+    cursor.execute(_GONE_RECORDS)
     removed = 0
     for table in BRONZE_TABLES:
         cursor.execute(sql.SQL(_GONE_ROWS).format(table=sql.Identifier(table), name=sql.Literal(table)))

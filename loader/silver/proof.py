@@ -23,6 +23,7 @@ from loader.runs.lock import IngestLock
 from loader.silver.checks import CHECKS_FILE
 from loader.silver.results import BuildResult
 from loader.warehouse.built import built
+from loader.warehouse.kinds import released_kinds
 
 # The kinds of node that prove. Unit tests belong to CI.
 PROVING_BUILD = (
@@ -31,10 +32,8 @@ PROVING_BUILD = (
     *("--exclude-resource-type", "unit_test"),
 )
 
-# Tables that a proof of changes adds to.
+# Tables of reconcile that a proof of changes adds to, as it does to Silver's.
 _KEPT = (
-    "silver.ticket_fact",
-    "silver.customer_dim",
     "reconcile.load_measure",
     "reconcile.asset_measure",
     "reconcile.asset_reject",
@@ -52,7 +51,6 @@ _SIGNED = ("proof_scope", "scope_load", "scope_asset", "scope_record", "reconcil
 # Triggers that note changes: of every table of Bronze, a partition of any kind included, and of Silver's.
 _NOTES_OF_BRONZE = ("note_delete", "note_truncate", "note_update")
 _NOTES_OF_SILVER = ("note_delete", "note_insert", "note_truncate", "note_update")
-_SILVER = ("silver.ticket_fact", "silver.customer_dim")
 
 
 # A check, and the kind and day of which it found something. None: of any kind; no day can be named.
@@ -198,8 +196,9 @@ def _unsigned(there: Any, names: tuple[str, ...], invocation_id: str) -> int:
 
 
 def _missing_table(cursor: Any) -> str | None:
+    kept = [*_silver(cursor), *_KEPT]
     with built(cursor) as there:
-        there.execute("select name from unnest(%s) as name where to_regclass(name) is null limit 1", (list(_KEPT),))
+        there.execute("select name from unnest(%s) as name where to_regclass(name) is null limit 1", (kept,))
         missing = there.fetchone()
         return f"{missing[0]} is not there" if missing else None
 
@@ -215,6 +214,11 @@ def _unseen_change(cursor: Any) -> str | None:
         return f"{in_one_line(changed[0])} was changed or made anew"
     unwatched = unwatched_table(cursor)
     return f"changes of {unwatched} are not noted (its triggers are off or gone)" if unwatched else None
+
+
+def _silver(cursor: Any) -> list[str]:
+    """Every table of Silver, of all kinds."""
+    return [table for kind in released_kinds(cursor) for table in kind.built]
 
 
 # Triggers for each statement of their kind, after it and without a condition (tgtype: 4 insert, 8 delete, 16 update, 32
@@ -236,7 +240,8 @@ group by 1
 def unwatched_table(cursor: Any) -> str | None:
     """A table of which a trigger that notes changes is missing or disabled, or is another than its name says."""
     cursor.execute("select 'bronze.' || table_name from bronze.guarded_table order by table_name")
-    wanted = {str(table): _NOTES_OF_BRONZE for (table,) in cursor.fetchall()} | dict.fromkeys(_SILVER, _NOTES_OF_SILVER)
+    wanted: dict[str, tuple[str, ...]] = {str(table): _NOTES_OF_BRONZE for (table,) in cursor.fetchall()}
+    wanted |= dict.fromkeys(_silver(cursor), _NOTES_OF_SILVER)
     cursor.execute(_WATCHING, (list(wanted),))
     present = {str(table): set(names) for table, names in cursor.fetchall()}
     return next((table for table, names in wanted.items() if not present.get(table, set()).issuperset(names)), None)

@@ -18,13 +18,20 @@ _TEXT_OF = {"timestamp with time zone": "ops.instant_text({})", "date": "({} - d
 
 @dataclass(frozen=True, slots=True)
 class ReleasedKind:
-    """`key_column`, `person_column`: of its rows; None: they are of no person."""
+    """`key_column`, `person_column`: of its rows; None: they are of no person. `dimensions`: models of Silver that
+    follow from its own."""
 
     record_kind: str
     bronze_table: str
     table_name: str
     key_column: str
     person_column: str | None
+    dimensions: tuple[str, ...] = ()
+
+    @property
+    def built(self) -> tuple[str, ...]:
+        """Every table of Silver that is built from its records."""
+        return (self.silver, *(f"silver.{name}" for name in self.dimensions))
 
     @property
     def rows(self) -> str:
@@ -54,7 +61,7 @@ class ReleasedKind:
 def released_kinds(cursor: Any) -> tuple[ReleasedKind, ...]:
     """Every kind with a model in Silver, by its name."""
     cursor.execute(
-        "select record_kind, bronze_table, table_name, key_column, person_column from release.released_kind"
-        " order by record_kind"
+        "select record_kind, bronze_table, table_name, key_column, person_column, dimensions"
+        " from release.released_kind order by record_kind"
     )
-    return tuple(ReleasedKind(*row) for row in cursor.fetchall())
+    return tuple(ReleasedKind(*row, dimensions=tuple(dimensions)) for *row, dimensions in cursor.fetchall())

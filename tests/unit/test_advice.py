@@ -128,7 +128,7 @@ UNPROVED = "the proof did not close"
             f"loader release --partition {ONE} --accept-rejects --reason '<why>'",
         ),
         (
-            {ONE: [DRIFT], OTHER: ["2 events have a ticket_id of another source"]},
+            {ONE: [DRIFT], OTHER: ["2 events have keys of another source's records"]},
             AdviceKind.SETTLE,
             f"make status PARTITION={OTHER}",
         ),
