@@ -64,4 +64,4 @@ def released_kinds(cursor: Any) -> tuple[ReleasedKind, ...]:
         "select record_kind, bronze_table, table_name, key_column, person_column, dimensions"
         " from release.released_kind order by record_kind"
     )
-    return tuple(ReleasedKind(*row, dimensions=tuple(dimensions)) for *row, dimensions in cursor.fetchall())
+    return tuple(ReleasedKind(*(*row, tuple(dimensions))) for *row, dimensions in cursor.fetchall())
