@@ -11,16 +11,16 @@ override PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loa
 # What each target takes. All take FREE, which may also stand in the shell; of the others only make's own command line
 # counts: what a shell or MAKEFLAGS still holds carries out, widens and names nothing.
 FREE := PYTHON JSON K ARGS WORKERS MINUTES SEED
-takes_ingest := PARTITION MANIFEST INPUT BATCH LIMIT LOCK_TIMEOUT
+takes_ingest := PARTITION MANIFEST INPUT BATCH LIMIT KIND LOCK_TIMEOUT
 takes_dry-run := $(takes_ingest)
-takes_manifest := FROM OUT ORDER BATCH
+takes_manifest := FROM OUT ORDER BATCH KIND
 takes_status := PARTITION ALL
 takes_diagnose := PARTITION
 takes_completeness := PARTITION
 takes_retry := RUN MODE LOCK_TIMEOUT
 takes_rerun := $(takes_retry)
 takes_replay := RUN BATCH REJECTED_ONLY MODE LOCK_TIMEOUT
-takes_backfill := PARTITION FROM TO MANIFEST KEEP_GOING MODE LOCK_TIMEOUT
+takes_backfill := PARTITION FROM TO MANIFEST KIND KEEP_GOING MODE LOCK_TIMEOUT
 takes_restore := PARTITION FROM TO ALL KIND RELEASE AS_OF REASON MODE LOCK_TIMEOUT
 takes_expire := OLDER_THAN KEEP REASON MODE LOCK_TIMEOUT
 takes_plan := MODE $(filter-out LOCK_TIMEOUT,$(takes_$(filter retry rerun replay backfill restore expire,$(value MODE))))
@@ -71,9 +71,9 @@ quoted = '$(subst ','\'',$($(1)))'
 # An option is passed only when its variable is set.
 option = $(if $(strip $($(2))),$(1) $(call quoted,$(2)))
 inputs = $(call option,--partition,PARTITION) $(call option,--manifest,MANIFEST) $(call option,--input,INPUT) \
-	$(call option,--batch,BATCH) $(call option,--limit,LIMIT) $(lock) $(json)
+	$(call option,--batch,BATCH) $(call option,--limit,LIMIT) $(kind) $(lock) $(json)
 lock = $(call option,--lock-timeout,LOCK_TIMEOUT)
-delivered = $(call option,--order,ORDER) $(call option,--batch,BATCH)
+delivered = $(call option,--order,ORDER) $(call option,--batch,BATCH) $(kind)
 # A recovery verb's own arguments, and whether it only plans. MODE is the verb for `make plan`, else dry-run or execute.
 kind = $(call option,--kind,KIND)
 window = $(call option,--partition,PARTITION) $(call option,--from,FROM) $(call option,--to,TO)
@@ -81,7 +81,7 @@ latest = $(if $(strip $(RUN)),,--latest)
 arguments_retry = $(if $(strip $(RUN)),$(call quoted,RUN)) $(latest)
 arguments_rerun = $(call option,--run,RUN) $(latest)
 arguments_replay = $(call option,--run,RUN) $(call option,--batch,BATCH) $(if $(REJECTED_ONLY),--rejected-only)
-arguments_backfill = $(window) $(call option,--manifest,MANIFEST) $(if $(KEEP_GOING),--keep-going)
+arguments_backfill = $(window) $(call option,--manifest,MANIFEST) $(kind) $(if $(KEEP_GOING),--keep-going)
 arguments_erase = $(call option,--customer,CUSTOMER) $(call option,--reason,REASON) $(call option,--plan,PLAN) \
 	$(call option,--mode,MODE)
 arguments_restore = $(window) $(if $(ALL),--all) $(kind) $(call option,--release,RELEASE) $(call option,--as-of,AS_OF) \
@@ -140,13 +140,13 @@ $(STAMP): requirements.lock pyproject.toml
 	@echo 'making .venv from requirements.lock: about a minute' >&2 && umask go-w && $(PYTHON) -m venv .venv >&2 && $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock >&2
 	@umask go-w && $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . >&2 && touch $(STAMP)
 
-ingest: $(STAMP) ## A day, from file to proof: PARTITION=2026-04-17 [MANIFEST=a.json,b.json] or INPUT=f.jsonl BATCH=batch-20260417-001 [LIMIT=20]
+ingest: $(STAMP) ## A day, from file to proof: PARTITION=2026-04-17 [MANIFEST=a.json,b.json] or INPUT=f.jsonl BATCH=batch-20260417-001 [LIMIT=20 KIND=]
 	@$(LOADER) ingest $(inputs)
 
-dry-run: $(STAMP) ## Judge files and lines, write a report, need no database [PARTITION= MANIFEST= INPUT= BATCH= LIMIT=]
+dry-run: $(STAMP) ## Judge files and lines, write a report, need no database [PARTITION= MANIFEST= INPUT= BATCH= LIMIT= KIND=]
 	@$(LOADER) dry-run $(inputs)
 
-manifest: $(STAMP) ## Write the manifest of a folder of exports: FROM=exports OUT=data/seed_manifests/exports.json [ORDER=mtime|name|FILE] [BATCH=]
+manifest: $(STAMP) ## Write the manifest of a folder of exports: FROM=exports OUT=data/seed_manifests/exports.json [ORDER=mtime|name|FILE] [BATCH= KIND=]
 	@$(LOADER) manifest $(call option,--from,FROM) $(call option,--out,OUT) $(delivered) $(json)
 
 status: $(STAMP) ## What readers may rely on, what needs a person, the next command [PARTITION=2026-04-17] [ALL=1]
@@ -164,7 +164,7 @@ apply: $(STAMP) ## Carry out a reviewed plan: PLAN=reports/backfill/backfill_pla
 retry: ## The same run as its next attempt, from what it recorded [RUN=] [MODE=execute, else it only plans]
 rerun: ## The same job as a new run, its sources read again [RUN=] [MODE=execute]
 replay: ## A past run or batch from the raw zone, under today's rules [RUN= BATCH= REJECTED_ONLY=1] [MODE=execute]
-backfill: ## A window of days; the cursor does not move [PARTITION= FROM= TO= MANIFEST=] [MODE=execute]
+backfill: ## A window of days; the cursor does not move [PARTITION= FROM= TO= MANIFEST= KIND=] [MODE=execute]
 restore: ## An earlier released state of a day: REASON='why' [PARTITION= FROM= TO= ALL=1 KIND= RELEASE= AS_OF=] [MODE=execute]
 $(VERBS): $(STAMP)
 	@$(LOADER) $@ $(arguments_$@) $(call option,--mode,MODE) $(lock) $(json)

@@ -15,7 +15,6 @@ from loader.printable import counted
 from loader.recovery.plan import PartitionState
 from loader.recovery.unasked import never_asked
 from loader.recovery.world import World
-from loader.runs.registry import ruleset_in_effect
 
 _MANIFESTS = """
 select manifest.manifest_id, manifest.manifest_path, manifest.declared_asset_count,
@@ -83,7 +82,7 @@ select declared.batch_id, count(*) as reject_count
 from bronze.visible_reject as reject
 inner join ops.asset_reading as reading using (asset_id, ruleset_id)
 inner join declared using (asset_id)
-where reading.ruleset_id is distinct from %(in_effect)s
+where reading.ruleset_id <> all(%(in_effect)s::int[])
 group by declared.batch_id order by reject_count desc, declared.batch_id
 """
 
@@ -141,8 +140,7 @@ def look_at_coverage(asked: Asked) -> tuple[str, Advice | None]:
 
 def look_at_rules(asked: Asked) -> tuple[str, Advice | None]:
     world = asked.world
-    in_effect = ruleset_in_effect(world.cursor, world.ruleset)
-    batches = fetch_rows(world.cursor, _OLD_REJECTS, {"in_effect": in_effect})
+    batches = fetch_rows(world.cursor, _OLD_REJECTS, {"in_effect": world.rulesets_in_effect()})
     if not batches:
         return "every reject was judged by today's ruleset", None
     count = sum(batch["reject_count"] for batch in batches)

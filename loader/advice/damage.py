@@ -114,7 +114,7 @@ def _can_be_landed_again(world: World, run_id: str) -> bool:
         return False
     run, last = world.run(run_id), world.last_run()
     is_just_done = last is not None and last["run_id"] == run_id and run["attempt"] > 1
-    return run["ruleset_sha256"] == world.ruleset.sha256 and not is_just_done
+    return world.is_todays(run) and not is_just_done
 
 
 def _in_kinds(rows: Sequence[dict[str, Any]]) -> dict[str, list[str]]:

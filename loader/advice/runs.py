@@ -83,7 +83,7 @@ def look_at_last_run(asked: Asked) -> tuple[str, Advice | None]:
             f"{name} failed its checks: {_short(run['failure'])}",
             after_failed_checks(world, run, codes[0]["codes"] if codes else _ITS_OWN) or NOTED,
         )
-    changed = "" if run["ruleset_sha256"] == world.ruleset.sha256 else "; the contract has changed since"
+    changed = "" if world.is_todays(run) else "; the contract has changed since"
     return f"{name} {end_of(run)}; last stage done: {run['stage']}{changed}", for_run(world, run)
 
 
@@ -108,7 +108,7 @@ def for_run(world: World, run: Mapping[str, Any]) -> Advice:
     """What ends a run that is dead or has failed: its retry; where that would be refused, what takes its place."""
     run_id = run["run_id"]
     is_archived = any(entry.asset_id is not None for entry in world.entries_of_run(run_id))
-    is_same_contract = run["ruleset_sha256"] == world.ruleset.sha256
+    is_same_contract = world.is_todays(run)
     if not is_same_contract and run["line_limit"] is None:
         if is_archived:
             return _ends_it(f"loader replay --run {run_id} --mode execute")

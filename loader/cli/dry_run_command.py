@@ -42,6 +42,7 @@ def dry_run(
     input_file: str | None,
     batch: str | None,
     limit: int | None,
+    kind: str | None,
     as_json: bool,
 ) -> int:
     """Gate, contract and fates of what an ingest would read; writes its report only, needs no database."""
@@ -51,11 +52,11 @@ def dry_run(
     from loader.screen import next_lines
 
     settings = load_settings()
-    request = request_of(partition, manifest, input_file, batch, limit)
+    request = request_of(partition, manifest, input_file, batch, limit, kind)
     with progress() as report:
         forecast = run_dry(settings, request, report)
     exit_code = 1 if forecast.problems else 0
-    given = {"PARTITION": partition, "MANIFEST": manifest, "INPUT": input_file, "BATCH": batch}
+    given = {"PARTITION": partition, "MANIFEST": manifest, "INPUT": input_file, "BATCH": batch, "KIND": kind}
     next_command = next_of(forecast, settings, {name: value for name, value in given.items() if value})
     if as_json:
         report_path = str(forecast.report_path)

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from loader.cli.options import input_options, json_option, lock_option, partition_option, request_of, settings_of
-from loader.cli.output import print_json, progress, show, surface
+from loader.cli.output import print_error, print_json, progress, show, surface
 
 if TYPE_CHECKING:
     from loader.config import Settings
-    from loader.ingest import Verdict
+    from loader.ingest import KindRun, Verdict
 
 _TOTALS = ("total", "valid", "invalid", "inserted", "skipped", "errors")
 
@@ -27,21 +27,58 @@ def ingest(
     input_file: str | None,
     batch: str | None,
     limit: int | None,
+    kind: str | None,
     lock_timeout: float | None,
     as_json: bool,
 ) -> int:
     """Gate, archive, land, build, reconcile, and write evidence.
 
-    Without a partition: every declared asset that is not fully taken under today's ruleset.
+    Without a partition: every declared asset that is not fully taken under today's ruleset. Each kind of records is a
+    run of its own; one that fails stops no other.
     """
-    from loader.ingest import ingest as run_ingest
+    from loader.errors import LoaderError
+    from loader.ingest import ingest_kinds, worst_exit_code
 
     settings = settings_of(lock_timeout)
-    request = request_of(partition, manifest, input_file, batch, limit)
+    request = request_of(partition, manifest, input_file, batch, limit, kind)
     with progress() as report:
-        verdict = run_ingest(settings, request, report)
-    print_verdict(verdict, settings, as_json=as_json)
-    return verdict.exit_code
+        runs = ingest_kinds(settings, request, report)
+    if len(runs) == 1:
+        (run,) = runs
+        if isinstance(run.outcome, LoaderError):
+            raise run.outcome
+        print_verdict(run.outcome, settings, as_json=as_json)
+        return run.exit_code
+    exit_code = worst_exit_code(runs)
+    if as_json:
+        print_json({"runs": [_of_kind(run, settings) for run in runs], "exit_code": exit_code})
+    else:
+        for run in runs:
+            _print_of_kind(run, settings)
+    return exit_code
+
+
+def _of_kind(run: KindRun, settings: Settings) -> dict[str, Any]:
+    from loader.advice import after_run
+    from loader.errors import LoaderError
+
+    if isinstance(run.outcome, LoaderError):
+        said = {"error": run.outcome.message, "exit_code": run.exit_code, "next_command": run.outcome.next_command}
+        return {"record_kind": run.record_kind, **said}
+    return {**_record(run.outcome, settings), "next_command": after_run(settings, run.outcome).line}
+
+
+def _print_of_kind(run: KindRun, settings: Settings) -> None:
+    """The kind as a heading, and below it what the run says when it is the only one."""
+    from loader.advice import after_run
+    from loader.errors import LoaderError
+
+    show([f"{run.record_kind}:"])
+    if isinstance(run.outcome, LoaderError):
+        print_error(run.outcome.message, run.outcome.next_command, run.exit_code, as_json=False)
+    else:
+        _print(run.outcome, settings, after_run(settings, run.outcome).line)
+    show([""])
 
 
 def print_verdict(verdict: Verdict, settings: Settings, *, as_json: bool) -> None:
@@ -73,6 +110,7 @@ def _record(verdict: Verdict, settings: Settings) -> dict[str, Any]:
     facts = verdict.facts
     return {
         "run_id": str(facts.run["run_id"]),
+        "record_kind": facts.run["record_kind"],
         "attempt": facts.run["attempt"],
         "trace_id": facts.run["trace_id"],
         "status": verdict.status,

@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 @click.option(
     "--batch", "batch_id", metavar="batch-YYYYMMDD-NNN", help="When it was delivered (default: what names say)."
 )
-@click.option("--contract", "contract_ref", default="ticket_v1", show_default=True, help="Of the exports.")
+@click.option(
+    "--kind", "--contract", "contract_ref", metavar="KIND", help="What they hold (default: the default kind)."
+)
 @click.option("--window-start", metavar="INSTANT", help="The exporter selected records from here on …")
 @click.option("--window-end", metavar="INSTANT", help="… until before this one. Without both: everything.")
 @click.option("--window-field", type=click.Choice(["created_at", "updated_at"]), default="created_at")
@@ -45,7 +47,7 @@ def command(
     name: str | None,
     order: str | None,
     batch_id: str | None,
-    contract_ref: str,
+    contract_ref: str | None,
     window_start: str | None,
     window_end: str | None,
     window_field: str,

@@ -38,8 +38,9 @@ partition_option = click.option("--partition", metavar="YYYY-MM-DD", help="One U
 
 
 def input_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """--manifest, or --input with --batch and --limit."""
+    """--kind, and --manifest, or --input with --batch and --limit."""
     for option in (
+        kind_option,
         click.option("--limit", type=click.IntRange(min=1), help="Land the first lines of INPUT; nothing is taken."),
         click.option("--batch", metavar="batch-YYYYMMDD-NNN", help="The batch that INPUT belongs to."),
         click.option("--input", "input_file", metavar="FILE", help="One ad-hoc file, through an implicit manifest."),
@@ -57,7 +58,12 @@ def settings_of(lock_timeout: float | None) -> Settings:
 
 
 def request_of(
-    partition: str | None, manifest: str | None, input_file: str | None, batch: str | None, limit: int | None
+    partition: str | None,
+    manifest: str | None,
+    input_file: str | None,
+    batch: str | None,
+    limit: int | None,
+    kind: str | None = None,
 ) -> IngestRequest:
     """The options as a request.
 
@@ -67,7 +73,7 @@ def request_of(
     from loader.config import parse_partition
     from loader.ingest import IngestRequest
 
-    for name, value in (("--manifest", manifest), ("--input", input_file), ("--batch", batch)):
+    for name, value in (("--manifest", manifest), ("--input", input_file), ("--batch", batch), ("--kind", kind)):
         if value is not None and not value.strip(", "):
             raise CommandUsageError(
                 f"{name}: got {value!r}, expected a value; nothing was started",
@@ -79,4 +85,5 @@ def request_of(
         input_path=None if input_file is None else Path(input_file),
         batch_id=batch,
         line_limit=limit,
+        record_kind=kind,
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from loader.cli.options import json_option, lock_option, settings_of
-from loader.cli.output import print_json, progress
+from loader.cli.output import print_error, print_json, progress, show
 from loader.cli.recovery_options import (
     backfill_options,
     expire_options,
@@ -72,14 +72,15 @@ def backfill(
     first: str | None,
     last: str | None,
     manifest: str | None,
+    kind: str | None,
     keep_going: bool,
     mode: str,
     lock_timeout: float | None,
     as_json: bool,
 ) -> int:
     """A window of partitions from the declared sources; the cursor does not move."""
-    request = request_of_backfill(partition, first, last, manifest, keep_going)
-    return _in_one_step("backfill", request, mode, lock_timeout, as_json)
+    request = request_of_backfill(kind, partition, first, last, manifest, keep_going)
+    return _of_each_kind(request, mode, lock_timeout, as_json)
 
 
 @click.command()
@@ -157,11 +158,17 @@ def plan_replay(run_id: str | None, batch: str | None, rejected_only: bool, as_j
 @backfill_options
 @json_option
 def plan_backfill(
-    partition: str | None, first: str | None, last: str | None, manifest: str | None, keep_going: bool, as_json: bool
+    partition: str | None,
+    first: str | None,
+    last: str | None,
+    manifest: str | None,
+    kind: str | None,
+    keep_going: bool,
+    as_json: bool,
 ) -> int:
     """A window of partitions."""
-    return _in_one_step(
-        "backfill", request_of_backfill(partition, first, last, manifest, keep_going), "dry-run", None, as_json
+    return _of_each_kind(
+        request_of_backfill(kind, partition, first, last, manifest, keep_going), "dry-run", None, as_json
     )
 
 
@@ -202,6 +209,33 @@ def apply(plan_file: Path, lock_timeout: float | None, as_json: bool) -> int:
 
     settings = settings_of(lock_timeout)
     return _apply(settings, read_plan(settings, plan_file), as_json)
+
+
+def _of_each_kind(request: Mapping[str, Any], mode: str, lock_timeout: float | None, as_json: bool) -> int:
+    """A backfill of each kind with manifests, by a plan of its own. One that fails stops no other; a kind without a
+    line in the window fails where it is the only one."""
+    from loader.errors import CheckFailedError, CommandUsageError, LoaderError
+    from loader.recovery.apply import backfill_kinds
+
+    settings = settings_of(lock_timeout)
+    kinds = backfill_kinds(settings, request)
+    if len(kinds) == 1:
+        return _in_one_step("backfill", request, mode, lock_timeout, as_json)
+    if as_json:
+        raise CommandUsageError(
+            f"backfill: got manifests of {', '.join(kinds)}: one JSON object is of one of them; nothing was started",
+            next_command=f"loader backfill --kind {kinds[0]} … --json",
+        )
+    exit_codes: list[int] = []
+    without_lines: list[int] = []
+    for kind in kinds:
+        show([f"{kind}:"])
+        try:
+            exit_codes.append(_in_one_step("backfill", {**request, "record_kind": kind}, mode, lock_timeout, False))
+        except LoaderError as error:
+            print_error(error.message, error.next_command, error.exit_code, as_json=False)
+            (without_lines if isinstance(error, CheckFailedError) else exit_codes).append(error.exit_code)
+    return max(exit_codes or without_lines)
 
 
 def _in_one_step(verb: str, request: Mapping[str, Any], mode: str, lock_timeout: float | None, as_json: bool) -> int:

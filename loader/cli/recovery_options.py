@@ -49,6 +49,7 @@ def _window_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def backfill_options(command: Callable[..., Any]) -> Callable[..., Any]:
     command = click.option("--keep-going", is_flag=True, help="Do not stop at the first partition that fails.")(command)
     command = click.option("--manifest", metavar="PATH[,PATH…]", help="Only these manifests.")(command)
+    command = kind_option(command)
     return _window_options(command)
 
 
@@ -186,7 +187,14 @@ def _window_of(verb: str, partition: str | None, first: str | None, last: str | 
 
 
 def request_of_backfill(
-    partition: str | None, first: str | None, last: str | None, manifest: str | None, keep_going: bool
+    kind: str | None,
+    partition: str | None,
+    first: str | None,
+    last: str | None,
+    manifest: str | None,
+    keep_going: bool,
 ) -> dict[str, Any]:
     paths = [str(Path(path).resolve()) for path in (manifest or "").split(",") if path.strip()]
-    return {**_window_of("backfill", partition, first, last), "manifest_paths": paths, "keep_going": keep_going}
+    window = _window_of("backfill", partition, first, last)
+    of_kind = {} if kind is None else {"record_kind": kind}
+    return {**of_kind, **window, "manifest_paths": paths, "keep_going": keep_going}

@@ -12,14 +12,16 @@ from loader.cli.options import json_option, lock_option, settings_of
 from loader.cli.output import print_json, show, surface
 
 if TYPE_CHECKING:
+    from loader.config import Settings
     from loader.screen import Screen
 
 
 @click.group(invoke_without_command=True)
 @click.option("--changes", type=click.IntRange(min=0), default=20, show_default=True, help="How many changes to show.")
+@click.option("--of", "record_kind", metavar="KIND", help="Of these records (default: of the default kind).")
 @json_option
 @click.pass_context
-def state(context: click.Context, changes: int, as_json: bool) -> int:
+def state(context: click.Context, changes: int, record_kind: str | None, as_json: bool) -> int:
     """Checkpoint, cursor and watermark of each record source, and their last changes."""
     from loader.config import load_settings
     from loader.runs.state import read_state
@@ -28,7 +30,8 @@ def state(context: click.Context, changes: int, as_json: bool) -> int:
 
     if context.invoked_subcommand is not None:
         return 0
-    current, history = read_state(open_warehouse(load_settings()), changes)
+    settings = load_settings()
+    current, history = read_state(open_warehouse(settings), _dataset(settings, record_kind), changes)
     if as_json:
         print_json({"state": current, "changes": history, "next_command": "make status"})
         return 0
@@ -41,10 +44,19 @@ def state(context: click.Context, changes: int, as_json: bool) -> int:
 @click.option("--kind", type=click.Choice(["checkpoint", "cursor", "watermark"]), required=True)
 @click.option("--source", "record_source", metavar="RECORD_SOURCE", required=True, help="As in `loader state`.")
 @click.option("--to", "value", metavar="INSTANT", required=True, help="ISO 8601 with an offset: 2026-04-17T00:00:00Z.")
+@click.option("--of", "record_kind", metavar="KIND", help="Of these records (default: of the default kind).")
 @click.option("--reason", required=True, help="Why; kept in the history.")
 @lock_option
 @json_option
-def reset(kind: str, record_source: str, value: str, reason: str, lock_timeout: float | None, as_json: bool) -> int:
+def reset(
+    kind: str,
+    record_source: str,
+    value: str,
+    record_kind: str | None,
+    reason: str,
+    lock_timeout: float | None,
+    as_json: bool,
+) -> int:
     """Set one state object, backwards too, with a reason. No line is read or dropped by it: state only classifies."""
     from loader.errors import CommandUsageError
     from loader.runs.state import reset_state
@@ -58,7 +70,13 @@ def reset(kind: str, record_source: str, value: str, reason: str, lock_timeout: 
             next_command="loader state reset --help",
         )
     change = reset_state(
-        open_warehouse(settings), kind, record_source, _instant(value), reason, wait_seconds=settings.lock_timeout
+        open_warehouse(settings),
+        _dataset(settings, record_kind),
+        kind,
+        record_source,
+        _instant(value),
+        reason,
+        wait_seconds=settings.lock_timeout,
     )
     if as_json:
         print_json({**change, "next_command": "loader state"})
@@ -66,6 +84,14 @@ def reset(kind: str, record_source: str, value: str, reason: str, lock_timeout: 
         screen = surface()
         show(["The state is reset.", *changes_lines(screen, [change]), *next_lines(screen, "loader state")])
     return 0
+
+
+def _dataset(settings: Settings, record_kind: str | None) -> str:
+    from loader.kinds import landed_kind, load_kinds
+
+    landing = landed_kind(load_kinds(settings.project_root / "contracts"), record_kind).landing
+    assert landing is not None
+    return landing.dataset
 
 
 def _instant(text: str) -> datetime:

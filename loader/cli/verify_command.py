@@ -106,12 +106,13 @@ def _verify_run(run_id: str, as_json: bool) -> int:
     with looking_at(settings, warehouse) as world:
         run_id = whole_run_id(world.cursor, run_id)
         size = world.archived_bytes(run_id)
+        kind = world.run(run_id)["record_kind"]
     with progress() as report:
         meter = Meter(report, "verify", "bytes", size)
         found = verify_run(
             warehouse,
             RawZone(settings.raw_zone),
-            load_ruleset(settings.project_root / "contracts"),
+            load_ruleset(settings.project_root / "contracts", kind),
             run_id,
             lambda lines, content_bytes: meter.add(content_bytes, lines),
         )

@@ -60,6 +60,11 @@ class Ruleset:
         return self.kind.name
 
     @property
+    def dataset(self) -> str:
+        """What checkpoint, cursor and watermark of the kind are of."""
+        return self._landing.dataset
+
+    @property
     def envelope(self) -> tuple[str, ...]:
         """Fields of the delivery: outside a record's fingerprint."""
         return self._landing.envelope

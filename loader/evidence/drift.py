@@ -50,8 +50,11 @@ class Drift:
             "detail": self.detail,
         }
 
-    def is_about(self, days: Collection[date], asset_ids: Collection[int]) -> bool:
-        """Whether it is of these partitions or assets, or of a day that is missing in the week before one of them."""
+    def is_about(self, kind: str, days: Collection[date], asset_ids: Collection[int]) -> bool:
+        """Whether it is of these assets or days of a kind, or of a day that is missing in the week before one of
+        them."""
+        if self.record_kind != kind:
+            return False
         if self.asset_id in asset_ids or self.partition_key in days:
             return True
         missing = self.partition_key

@@ -13,7 +13,6 @@ from loader.evidence.ties import CODE as TIE_UNORDERED
 from loader.evidence.ties import Tie, read_ties
 from loader.partition import Partition
 from loader.runs.anchors import Attempt
-from loader.runs.ledger import DATASET
 from loader.warehouse.built import built
 
 FATES = ("erased", "landed", "duplicate", "rejected", "blank", "out_of_partition", "gap")
@@ -69,6 +68,14 @@ class Finding:
     # None: of any kind.
     record_kind: str | None = None
 
+    def is_about(self, record_kind: str, day: date) -> bool:
+        """Whether it is of this day of a kind, or may be."""
+        return self.record_kind in (None, record_kind) and self.partition_key in (None, day)
+
+    def line_for(self, record_kind: str) -> str:
+        """For who looks at records of one kind: those of another are said to be."""
+        return self.line if self.record_kind in (None, record_kind) else f"{self.record_kind}: {self.line}"
+
     @property
     def line(self) -> str:
         partition = f" partition {self.partition_key}" if self.partition_key else ""
@@ -123,8 +130,8 @@ def read_run(cursor: Any, attempt: tuple[str, int]) -> dict[str, Any]:
     return fetch_rows(cursor, "select * from ops.ingest_run where run_id = %s and attempt = %s", attempt)[0]
 
 
-def read_facts(cursor: Any, attempt: Attempt, window: tuple[date, date] | None) -> RunFacts:
-    """Everything evidence needs about an attempt whose reconcile models are built."""
+def read_facts(cursor: Any, attempt: Attempt, window: tuple[date, date] | None, dataset: str) -> RunFacts:
+    """Everything evidence needs about an attempt whose reconcile models are built; `dataset`: of its kind's state."""
     key = (str(attempt.run_id), attempt.number)
     run = read_run(cursor, key)
     start, end = window or (None, None)
@@ -133,7 +140,8 @@ def read_facts(cursor: Any, attempt: Attempt, window: tuple[date, date] | None) 
     inside = {day: fates for day, fates in by_day.items() if day and _is_inside(day, window)}
     outside = _sum(fates for day, fates in by_day.items() if day and day not in inside)
     assets = _assets(cursor, key, start, end)
-    ties = read_ties(cursor, list(inside))
+    kind = str(run["record_kind"])
+    ties = read_ties(cursor, kind, list(inside))
     warnings = _warnings(cursor, key)
     counted = {code: count for code, (count, _) in warnings.items()}
     asset_ids = {asset.asset_id for asset in assets if asset.asset_id is not None and asset.is_in_window}
@@ -145,20 +153,16 @@ def read_facts(cursor: Any, attempt: Attempt, window: tuple[date, date] | None) 
             for name in ("inserted", "skipped", "errors", "late", "not_read")
         },
         assets=assets,
-        partitions=_partitions(cursor, key, run["record_kind"], inside),
+        partitions=_partitions(cursor, key, kind, inside),
         unassigned=by_day.get(None, {}),
         outside_window=outside,
         findings=read_findings(cursor),
-        drifts=tuple(
-            drift
-            for drift in read_open_drift(cursor)
-            if drift.record_kind == run["record_kind"] and drift.is_about(inside, asset_ids)
-        ),
+        drifts=tuple(drift for drift in read_open_drift(cursor) if drift.is_about(kind, inside, asset_ids)),
         ties=ties,
         warnings=counted | ({TIE_UNORDERED: sum(tie.version_count for tie in ties)} if ties else {}),
         warning_examples={code: example for code, (_, example) in warnings.items() if example},
-        nearest_partitions=_nearest(cursor, start) if start and not inside else (),
-        state=tuple(fetch_rows(cursor, _STATE, (DATASET,))),
+        nearest_partitions=_nearest(cursor, kind, start) if start and not inside else (),
+        state=tuple(fetch_rows(cursor, _STATE, (dataset,))),
         last_proof_of_all_at=_last_proof_of_all(cursor),
     )
 
@@ -275,14 +279,14 @@ group by part.partition_key
 
 
 def _partitions(
-    cursor: Any, key: tuple[str, int], record_kind: str, inside: Mapping[date, Mapping[str, int]]
+    cursor: Any, key: tuple[str, int], kind: str, inside: Mapping[date, Mapping[str, int]]
 ) -> tuple[PartitionFacts, ...]:
     cursor.execute(_FINGERPRINTS, key)
     fingerprints = {day: tuple(found) for day, found in cursor.fetchall()}
     rows = fetch_rows(
         built(cursor),
         "select * from reconcile.reconcile_partition where record_kind = %s and partition_key = any(%s)",
-        (record_kind, list(inside)),
+        (kind, list(inside)),
     )
     reconcile = {row["partition_key"]: row for row in rows}
     return tuple(
@@ -323,12 +327,13 @@ def _warnings(cursor: Any, key: tuple[str, int]) -> dict[str, tuple[int, str | N
     return {**warnings, "updated_in_future": future} if future[0] else warnings
 
 
-def _nearest(cursor: Any, wanted: date) -> tuple[date, ...]:
-    """The closest partition with lines before and after the wanted one."""
+def _nearest(cursor: Any, kind: str, wanted: date) -> tuple[date, ...]:
+    """The closest partition of the kind with lines before and after the wanted one."""
     cursor.execute(
         "select max(partition_key) filter (where partition_key < %(day)s),"
-        " min(partition_key) filter (where partition_key > %(day)s) from ops.asset_partition",
-        {"day": wanted},
+        " min(partition_key) filter (where partition_key > %(day)s)"
+        " from ops.asset_partition inner join ops.source_asset using (asset_id) where record_kind = %(kind)s",
+        {"day": wanted, "kind": kind},
     )
     return tuple(day for day in cursor.fetchone() if day is not None)
 

@@ -1,7 +1,8 @@
 """Evidence files: one per touched partition, one for lines without a day, one for the run whose counts are their sum.
 
-Layout: `<reports>/run_evidence/<partition | unassigned | _run>/<run_id>.<attempt>.json`; of a partition that is
-finished while the attempt goes on, `_interim/<run_id>.<attempt>.<partition>.json`. Schema
+Layout: `<reports>/run_evidence/<partition | unassigned | _run>/<run_id>.<attempt>.json`, of a kind that is not the
+default one below `run_evidence/<kind>/`; of a partition that is finished while the attempt goes on,
+`_interim/<run_id>.<attempt>.<partition>.json`. Schema
 contracts/run_evidence/run_evidence_v1.schema.json.
 """
 
@@ -10,11 +11,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from loader.config import Settings
 from loader.evidence.chain import append
 from loader.evidence.facts import FATES, PartitionFacts, RunFacts, json_value, read_run
+from loader.kinds import load_kinds
 from loader.runs.anchors import Attempt
 from loader.silver import BuildResult
 
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
     from loader.release import Published
 
 SCHEMA_VERSION = "run_evidence_v1"
-ASSET_KEY = "bronze/raw_ticket_event"
 _STATUS_OF_RUN = {"running": "failed", "crashed": "failed", "interrupted": "failed"}
 
 
@@ -38,6 +39,7 @@ class Evidence:
         self._facts = facts
         self._verdict = verdict
         self._build = build
+        self._place = _place_of(settings, facts.run["record_kind"])
         self._published: Published | None = None
 
     def write(self, cursor: Any, published: Published) -> tuple[Path, ...]:
@@ -60,7 +62,7 @@ class Evidence:
         for partition in self._facts.partitions:
             if partition.partition_key in days:
                 record = self._partition(run, partition)
-                interim = _path(self._settings, run, "_interim", f".{partition.partition_key}")
+                interim = _path(self._settings, self._place, run, "_interim", f".{partition.partition_key}")
                 append(cursor, self._settings, {**record, "report_path": self._settings.named(interim)})
 
     def _partition(self, run: Mapping[str, Any], partition: PartitionFacts) -> dict[str, Any]:
@@ -88,7 +90,7 @@ class Evidence:
         reconcile: Mapping[str, Any],
     ) -> dict[str, Any]:
         counts = {"input": sum(fates.values()), "output": int(reconcile.get("silver_row_count") or 0)}
-        record = _base(self._settings, run, folder, partition_key, counts)
+        record = _base(self._settings, self._place, run, folder, partition_key, counts)
         record.update(
             manifest_ids=list(self._facts.manifest_ids),
             source_fingerprints=list(fingerprints),
@@ -184,7 +186,8 @@ def record_crashes(cursor: Any, settings: Settings, attempts: Iterable[tuple[str
     """
     for key in attempts:
         run = read_run(cursor, key)
-        record = _base(settings, run, "_run", None, {"input": 0, "output": 0})
+        place = _place_of(settings, run["record_kind"])
+        record = _base(settings, place, run, "_run", None, {"input": 0, "output": 0})
         record.update(
             manifest_ids=list(run["manifest_ids"]),
             source_fingerprints=[],
@@ -201,8 +204,24 @@ def record_crashes(cursor: Any, settings: Settings, attempts: Iterable[tuple[str
         append(cursor, settings, record)
 
 
+class _Place(NamedTuple):
+    """What evidence of a kind is of, and where it lies below run_evidence."""
+
+    asset_key: str
+    folder: str
+
+
+def _place_of(settings: Settings, record_kind: str) -> _Place:
+    """A kind that is declared no more, or not landed any more, has its own name."""
+    kind = load_kinds(settings.project_root / "contracts").get(record_kind)
+    if kind is None or kind.landing is None:
+        return _Place(f"bronze/{record_kind}", record_kind)
+    return _Place(kind.landing.asset_key, kind.folder)
+
+
 def _base(
     settings: Settings,
+    place: _Place,
     run: Mapping[str, Any],
     folder: str,
     partition_key: str | None,
@@ -216,7 +235,8 @@ def _base(
         "attempt": run["attempt"],
         "trace_id": run["trace_id"],
         "mode": run["mode"],
-        "asset_key": ASSET_KEY,
+        "asset_key": place.asset_key,
+        "record_kind": run["record_kind"],
         "partition_key": partition_key,
         "batch_id": run["batch_id"],
         "started_at": run["started_at"].astimezone(UTC).isoformat(),
@@ -225,12 +245,14 @@ def _base(
         "output_row_count": counts["output"],
         "dlt_load_ids": list(run["dlt_load_ids"]),
         "git_sha": run["git_sha"],
-        "report_path": settings.named(_path(settings, run, folder)),
+        "report_path": settings.named(_path(settings, place, run, folder)),
     }
 
 
-def _path(settings: Settings, run: Mapping[str, Any], folder: str, which: str = "") -> Path:
-    return settings.report_dir / "run_evidence" / folder / f"{run['run_id']}.{run['attempt']}{which}.json"
+def _path(settings: Settings, place: _Place, run: Mapping[str, Any], folder: str, which: str = "") -> Path:
+    return (
+        settings.report_dir / "run_evidence" / place.folder / folder / f"{run['run_id']}.{run['attempt']}{which}.json"
+    )
 
 
 def _state(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:

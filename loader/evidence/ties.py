@@ -14,7 +14,8 @@ _FILES_TOLD = 4
 
 _TIES = """
 select partition_key, manifest_id, source_id, asset_sequence, version_count from reconcile.reconcile_tie
-where %(days)s::date[] is null or partition_key = any(%(days)s)
+where (%(kind)s::text is null or record_kind = %(kind)s)
+    and (%(days)s::date[] is null or partition_key = any(%(days)s))
 order by partition_key, asset_sequence, source_id, manifest_id
 """
 
@@ -40,12 +41,13 @@ class Tie:
         }
 
 
-def read_ties(cursor: Any, days: Collection[date] | None = None) -> tuple[Tie, ...]:
-    """Every tie, or those of these partitions, in upstream's order; none before reconcile_tie was ever built."""
+def read_ties(cursor: Any, kind: str | None, days: Collection[date] | None = None) -> tuple[Tie, ...]:
+    """Every tie, or those of a kind, and of these days, in upstream's order; none before reconcile_tie was ever
+    built."""
     if not are_built(cursor, "reconcile.reconcile_tie"):
         return ()
     with built(cursor) as there:
-        there.execute(_TIES, {"days": None if days is None else list(days)})
+        there.execute(_TIES, {"kind": kind, "days": None if days is None else list(days)})
         return tuple(Tie(*row) for row in there.fetchall())
 
 

@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from loader.ingest.request import DeclaredInput, IngestRequest, declared_input
-from loader.ingest.run import ingest
+from loader.ingest.run import KindRun, ingest, ingest_kinds, worst_exit_code
 from loader.ingest.verdict import Verdict
 
-__all__ = ["DeclaredInput", "IngestRequest", "Verdict", "declared_input", "ingest"]
+__all__ = [
+    "DeclaredInput",
+    "IngestRequest",
+    "KindRun",
+    "Verdict",
+    "declared_input",
+    "ingest",
+    "ingest_kinds",
+    "worst_exit_code",
+]

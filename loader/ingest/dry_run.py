@@ -105,7 +105,7 @@ def dry_run(settings: Settings, request: IngestRequest, report: Callable[[str], 
     require_writable(settings.report_dir)
     close_to_others(settings, report)
     declared = declared_input(settings, request)
-    ruleset = load_ruleset(settings.project_root / "contracts")
+    rulesets: dict[str, Ruleset] = {}
     events = _KnownEvents(answering_warehouse(settings))
     outcomes: dict[str, str] = {str(error.path): "fail" for error in declared.refused}
     assets: list[AssetForecast] = []
@@ -117,8 +117,11 @@ def dry_run(settings: Settings, request: IngestRequest, report: Callable[[str], 
         for judged in gate_report.assets:
             forecast = _forecast(gate_report, judged)
             if judged.judgement.disposition == "admitted":
+                kind = manifest.contract_ref
+                if kind not in rulesets:
+                    rulesets[kind] = load_ruleset(settings.project_root / "contracts", kind)
                 try:
-                    _read(judged, forecast, ruleset, request, events, remaining)
+                    _read(judged, forecast, rulesets[kind], request, events, remaining)
                 except ContentChangedError as error:
                     forecast = _forecast(gate_report, _withheld(gate_report, judged, error))
                 if remaining is not None:
@@ -181,9 +184,9 @@ def _read(
         else:
             pending.append(record.event_id)
             if len(pending) >= _LOOKUP:
-                events.count(pending, forecast.fates)
+                events.count(ruleset.contract_ref, pending, forecast.fates)
                 pending = []
-    events.count(pending, forecast.fates)
+    events.count(ruleset.contract_ref, pending, forecast.fates)
 
 
 class _KnownEvents:
@@ -197,7 +200,7 @@ class _KnownEvents:
     def can_answer(self) -> bool:
         return self._connection is not None
 
-    def count(self, event_ids: Sequence[bytes], fates: Counter[str]) -> None:
+    def count(self, kind: str, event_ids: Sequence[bytes], fates: Counter[str]) -> None:
         if not event_ids:
             return
         if self._connection is None:
@@ -205,8 +208,8 @@ class _KnownEvents:
             return
         with self._connection, self._connection.cursor() as cursor:
             cursor.execute(
-                "select event_id::text from bronze.visible_event where event_id = any(%s::uuid[])",
-                ([event_id.hex() for event_id in event_ids],),
+                "select event_id::text from bronze.visible_event where record_kind = %s and event_id = any(%s::uuid[])",
+                (kind, [event_id.hex() for event_id in event_ids]),
             )
             known = {bytes.fromhex(text.replace("-", "")) for (text,) in cursor.fetchall()}
         for event_id in event_ids:

@@ -91,7 +91,7 @@ class Execution(Proving):
         ruleset: Ruleset,
         report: Report,
     ) -> None:
-        super().__init__(settings, warehouse, lock, attempt, task, report)
+        super().__init__(settings, warehouse, lock, attempt, task, ruleset.dataset, report)
         self._ruleset = ruleset
         self._working_root = settings.state_folder / "dlt"
         self._raw_zone = RawZone(settings.raw_zone)

@@ -59,6 +59,7 @@ class Proving:
         lock: IngestLock,
         attempt: Attempt,
         task: Task,
+        dataset: str,
         report: Report,
     ) -> None:
         self._settings = settings
@@ -67,7 +68,8 @@ class Proving:
         self._task = task
         self._report = report
         self.attempt = attempt
-        self._ledger = Ledger(lock, attempt)
+        self._dataset = dataset
+        self._ledger = Ledger(lock, attempt, dataset)
         # What the gate found, by manifest and source.
         self._said: dict[tuple[str, str], Sequence[Finding]] = {}
         self._has_ended = False
@@ -163,7 +165,8 @@ class Proving:
             cursor.execute("select partition_key from ops.asset_partition where asset_id = any(%s)", (over_limit,))
             rejected = {day for (day,) in cursor.fetchall()}
         self._write_files("the evidence of finished partitions")
-        damaged = rejected | (proved.open_days if proved else set())
+        kind = verdict.facts.run["record_kind"]
+        damaged = rejected | {day for of, day in (proved.open_partitions if proved else ()) if of in (None, kind)}
         failed = [part.partition_key for part in finished if part.partition_key in damaged or _has_failed(part)]
         self._report(f"evidence: {counted(len(finished), 'day')} finished, {len(failed)} failed")
         return failed
@@ -228,7 +231,7 @@ class Proving:
             proved = judge_build(cursor, scope, build)
             if proved is not None:
                 record_proof(cursor, scope, proved, build, self.attempt)
-            facts = read_facts(cursor, self.attempt, self._task.window)
+            facts = read_facts(cursor, self.attempt, self._task.window, self._dataset)
         verdict = judge_run(
             facts,
             build,

@@ -12,6 +12,7 @@ from typing import Any
 from loader.config import Settings
 from loader.errors import CommandUsageError
 from loader.gate import AssetRefusedError, allowed_roots, read_manifest
+from loader.kinds import Kind, landed_kind, load_kinds
 from loader.manifest import Manifest, ManifestRefusedError, Violation, parse_manifest
 from loader.manifest.implicit import implicit_manifest
 from loader.manifest.parse import MANIFEST_TOO_LARGE
@@ -22,13 +23,15 @@ from loader.reader import DocumentTooLargeError
 
 @dataclass(frozen=True, slots=True)
 class IngestRequest:
-    """`partition` None means every partition. `line_limit` counts lines and needs `input_path`."""
+    """`partition` None means every partition, `record_kind` None every kind, of an ad-hoc file the default one.
+    `line_limit` counts lines and needs `input_path`."""
 
     partition: date | None = None
     manifest_paths: tuple[Path, ...] = ()
     input_path: Path | None = None
     batch_id: str | None = None
     line_limit: int | None = None
+    record_kind: str | None = None
 
     @property
     def window(self) -> tuple[date, date] | None:
@@ -55,6 +58,24 @@ class DeclaredInput:
     def batch_id(self) -> str:
         batches = sorted({manifest.batch_id for manifest in self.manifests})
         return ",".join(batches)
+
+
+def by_kind(declared: DeclaredInput, kinds: Mapping[str, Kind]) -> list[tuple[Kind, DeclaredInput]]:
+    """What each run is given: one for each kind that lands and has a manifest, in the order of the kinds.
+
+    What belongs to no such kind goes with the first: manifests that cannot be read, and those of kinds that do not land
+    yet; alone, with the default kind.
+    """
+    landed = [kind for kind in kinds.values() if kind.is_landed]
+    parts = {kind.name: [each for each in declared.manifests if each.contract_ref == kind.name] for kind in landed}
+    found = [kind for kind in landed if parts[kind.name]] or [landed_kind(kinds, None)]
+    others = [each for each in declared.manifests if each.contract_ref not in parts]
+    return [
+        (kind, DeclaredInput((*parts[kind.name], *others), declared.refused))
+        if kind is found[0]
+        else (kind, DeclaredInput(tuple(parts[kind.name]), ()))
+        for kind in found
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +130,24 @@ def declared_input(settings: Settings, request: IngestRequest) -> DeclaredInput:
                 next_command=f"make ingest INPUT={pasted(request.input_path)} BATCH=batch-20260417-001",
             )
         _require_storable(request.input_path)
-        return DeclaredInput((implicit_manifest(request.input_path, request.batch_id, contracts),), ())
+        manifest = implicit_manifest(request.input_path, request.batch_id, contracts, request.record_kind)
+        return DeclaredInput((manifest,), ())
+    if request.record_kind is not None:
+        landed_kind(load_kinds(contracts), request.record_kind)
     paths = request.manifest_paths or _seed_manifests(settings)
-    return _read(settings, paths, contracts)
+    return _of_kind(_read(settings, paths, contracts), request.record_kind)
+
+
+def _of_kind(declared: DeclaredInput, record_kind: str | None) -> DeclaredInput:
+    """Of one that cannot be read nobody knows the kind: it stays."""
+    manifests = tuple(each for each in declared.manifests if record_kind in (None, each.contract_ref))
+    if not manifests and not declared.refused:
+        found = ", ".join(sorted({each.contract_ref for each in declared.manifests}))
+        raise CommandUsageError(
+            f"KIND={record_kind}: got no manifest of it, only of {found}; nothing was started",
+            next_command="make ingest   # all kinds",
+        )
+    return DeclaredInput(manifests, declared.refused)
 
 
 def _seed_manifests(settings: Settings) -> Sequence[Path]:

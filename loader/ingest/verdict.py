@@ -53,7 +53,8 @@ class Verdict:
         """Status and reason codes of one partition: what it shares with the whole run, and what is its own."""
         row = partition.reconcile
         codes = _OF_ALL_PARTITIONS.intersection(self.reason_codes)
-        if any(finding.partition_key in (None, partition.partition_key) for finding in self.facts.findings):
+        kind = self.facts.run["record_kind"]
+        if any(finding.is_about(kind, partition.partition_key) for finding in self.facts.findings):
             codes.add("reconcile_finding")
         if row.get("unexplained_count") or partition.fates["gap"]:
             codes.add("unexplained_gap")
@@ -142,7 +143,7 @@ def _build_problems(facts: RunFacts, build: BuildResult) -> list[Problem]:
     problems = [
         Problem(
             "reconcile_finding",
-            f"reconcile: {finding.line}",
+            f"reconcile: {finding.line_for(facts.run['record_kind'])}",
             finding.check_name,
             f"{finding.table_name}: {finding.detail} ({finding.finding_count})",
             " ".join(filter(None, (str(finding.partition_key or ""), finding.source_id))),

@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from loader.errors import CommandUsageError, InfrastructureError
-from loader.kinds import Kind, load_kinds
+from loader.kinds import Kind, landed_kind, load_kinds
 from loader.manifest.delivery import DeliveryTerms, FilePlace, arrange
 from loader.manifest.draft import (
     GATE_POLICY,
@@ -35,14 +35,15 @@ _COUNTED_TYPES = ("jsonl", "jsonl_gz")
 
 @dataclass(frozen=True, slots=True)
 class BatchTerms:
-    """What the bytes of the exports do not say. `window` is half-open; None: the exporter left nothing out.
+    """What the bytes of the exports do not say. `contract_ref` None: of the default kind. `window` is half-open; None:
+    the exporter left nothing out.
 
     `name` begins the manifest_id (by default the folder's name); `include` is a shell pattern for the paths
     below the folder. `owner` None leaves the metadata partial. `order`: where names leave it open, `mtime`, `name`, or
     the path of a file that lists the names, oldest first. `batch_id` None: of the day that the names say.
     """
 
-    contract_ref: str = "ticket_v1"
+    contract_ref: str | None = None
     name: str | None = None
     include: str | None = None
     window: tuple[datetime, datetime] | None = None
@@ -90,7 +91,7 @@ def build_manifest(
     if not files:
         told = "".join(f"\n  ignored {one.name!r}: {one.reason}" for one in ignored[:10])
         expected = ", ".join(kind.asset_types)
-        raise _no_exports(f"{os.fspath(folder)!r} holds no export of {terms.contract_ref} ({expected}){told}")
+        raise _no_exports(f"{os.fspath(folder)!r} holds no export of {kind.name} ({expected}){told}")
     for file in files:
         require_source_id(file.source_id, file.path)
     facts = [_facts(file) for file in files]
@@ -104,7 +105,7 @@ def build_manifest(
     root, prefix = _place(folder, out, project_root)
     body: dict[str, Any] = {
         "batch_id": delivery.batch_id,
-        "contract_ref": terms.contract_ref,
+        "contract_ref": kind.name,
         "modality": kind.modality,
         "source_type": kind.source_types[0],
         "load_mode": "full" if terms.window is None else "incremental",
@@ -113,7 +114,7 @@ def build_manifest(
         **({} if root is None else {"root": root}),
         "gate_policy": GATE_POLICY,
         "assets": [
-            _entry(file, fact, place, prefix, terms)
+            _entry(file, fact, place, prefix, terms, kind.name)
             for file, fact, place in zip(files, facts, delivery.files, strict=True)
         ],
     }
@@ -138,11 +139,13 @@ def _parsed(content: bytes, out: Path, project_root: Path) -> Manifest:
         ) from error
 
 
-def _kind(contract_ref: str, project_root: Path) -> Kind:
+def _kind(contract_ref: str | None, project_root: Path) -> Kind:
     kinds = load_kinds(project_root / "contracts")
+    if contract_ref is None:
+        return landed_kind(kinds, None)
     if contract_ref not in kinds:
         raise CommandUsageError(
-            f"--contract: got {contract_ref!r}, expected one of {', '.join(kinds)}; nothing was written",
+            f"KIND: got {contract_ref!r}, expected one of {', '.join(kinds)}; nothing was written",
             next_command="make manifest FROM=<folder of exports> OUT=<manifest.json>",
         )
     return kinds[contract_ref]
@@ -180,7 +183,9 @@ def _place(folder: Path, out: Path, project_root: Path) -> tuple[str | None, str
     return require_storable(str(real_folder), real_folder), ""
 
 
-def _entry(file: FoundFile, fact: FileFacts, place: FilePlace, prefix: str, terms: BatchTerms) -> dict[str, Any]:
+def _entry(
+    file: FoundFile, fact: FileFacts, place: FilePlace, prefix: str, terms: BatchTerms, record_kind: str
+) -> dict[str, Any]:
     path = prefix + file.source_id
     counted = {} if fact.record_count is None else {"record_count": fact.record_count}
     return {
@@ -198,7 +203,7 @@ def _entry(file: FoundFile, fact: FileFacts, place: FilePlace, prefix: str, term
         "metadata": {
             "exported_at": instant_text(place.exported_at),
             "owner": terms.owner,
-            "schema_version": terms.contract_ref,
+            "schema_version": record_kind,
         },
     }
 

@@ -8,7 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from loader.config import find_project_root
 from loader.errors import CommandUsageError
+from loader.kinds import landed_kind, load_kinds
 from loader.manifest.draft import GATE_POLICY, manifest_bytes, require_source_id
 from loader.manifest.facts import read_facts
 from loader.manifest.model import Manifest
@@ -19,15 +21,20 @@ from loader.printable import pasted
 from loader.reader import NotARegularFileError
 
 
-def implicit_manifest(input_path: Path, batch_id: str, contracts_folder: Path | None = None) -> Manifest:
-    """The manifest of one ad-hoc ticket file; it exists in memory and, once a run uses it, in the warehouse.
+def implicit_manifest(
+    input_path: Path, batch_id: str, contracts_folder: Path | None = None, record_kind: str | None = None
+) -> Manifest:
+    """The manifest of one ad-hoc file of a kind, by default of the default one; it exists in memory and, once a run
+    uses it, in the warehouse.
 
-    The manifest_id follows from batch, file name and bytes: the same file in the same batch is the same
-    manifest, wherever it lies. Its `path` is the real path of the file. Whatever is unknown about such a file
-    is a warning, never a refusal. It stands where its name says, and among files of one name, or without a date,
-    where its batch does. Raises CommandUsageError for a batch_id of another form or a path that is no file,
-    InfrastructureError for a file that cannot be read.
+    The manifest_id follows from batch, file name and bytes, and from a kind that is not the default one: the same file
+    in the same batch is the same manifest, wherever it lies. Its `path` is the real path of the file. Whatever is
+    unknown about such a file is a warning, never a refusal. It stands where its name says, and among files of one name,
+    or without a date, where its batch does. Raises CommandUsageError for no kind, a batch_id of another form or a path
+    that is no file, InfrastructureError for a file that cannot be read.
     """
+    contracts = contracts_folder or find_project_root() / "contracts"
+    kind = landed_kind(load_kinds(contracts), record_kind)
     batch = Batch.read(batch_id)
     if batch is None:
         raise CommandUsageError(
@@ -51,9 +58,9 @@ def implicit_manifest(input_path: Path, batch_id: str, contracts_folder: Path | 
         (sequence,) = sequences_in([0], [place], [0], batch)
     body: dict[str, Any] = {
         "batch_id": batch_id,
-        "contract_ref": "ticket_v1",
-        "modality": "structured",
-        "source_type": "ticket_export",
+        "contract_ref": kind.name,
+        "modality": kind.modality,
+        "source_type": kind.source_types[0],
         "load_mode": "full",
         "selection_window": None,
         "license": "unknown",
@@ -74,6 +81,7 @@ def implicit_manifest(input_path: Path, batch_id: str, contracts_folder: Path | 
             }
         ],
     }
-    identity = hashlib.sha256(f"{name}\0{facts.fingerprint}".encode()).hexdigest()
+    of_kind = "" if kind.is_default else f"\0{kind.name}"
+    identity = hashlib.sha256(f"{name}\0{facts.fingerprint}{of_kind}".encode()).hexdigest()
     content = manifest_bytes(f"implicit-{batch_id}-{identity[:16]}", body)
-    return parse_manifest(content, path, contracts_folder, is_implicit=True)
+    return parse_manifest(content, path, contracts, is_implicit=True)

@@ -23,7 +23,8 @@ from loader.errors import CheckFailedError, RefusedError
 from loader.evidence.chain import append, write_files
 from loader.evidence.facts import fetch_rows
 from loader.evidence.files import require_writable
-from loader.evidence.records import ASSET_KEY, record_crashes
+from loader.evidence.records import record_crashes
+from loader.kinds import load_kinds
 from loader.printable import counted, pasted
 from loader.privacy.plan import ErasurePlan, make_erasure_plan
 from loader.privacy.redaction import blanked
@@ -352,6 +353,7 @@ def _record(
         " where erasure_id = %s order by record_kind, partition_key, data_release_id",
         (erasure_id,),
     )
+    kinds = load_kinds(settings.project_root / "contracts")
     written = append(
         cursor,
         settings,
@@ -361,7 +363,8 @@ def _record(
             "attempt": 1,
             "trace_id": erasure["trace_id"],
             "mode": "erase",
-            "asset_key": ASSET_KEY,
+            # One chain for all kinds: that of the first.
+            "asset_key": next(kind.landing.asset_key for kind in kinds.values() if kind.landing is not None),
             "status": "success",
             "customer_hash": bytes(erasure["customer_hash"]).hex(),
             "operator": erasure["operator"],

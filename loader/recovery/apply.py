@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from contextlib import closing
 from datetime import date, timedelta
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from loader.config import Settings
 from loader.contract.ruleset import load_ruleset
-from loader.errors import RefusedError
+from loader.errors import CommandUsageError, RefusedError
 from loader.evidence.files import require_writable
+from loader.kinds import load_kinds
 from loader.progress import Report, Silent
 from loader.recovery.plan import DUE, VERBS, Plan, refuse_moved
 from loader.recovery.sources import found_now, roots_of
@@ -38,7 +40,11 @@ def make_plan(settings: Settings, verb: str, request: Mapping[str, Any], *, is_a
 
     `is_applied`: it is carried out without another look, and ids of the request must be long enough for that.
     """
-    with looking_at(settings, open_warehouse(settings)) as world:
+
+    def kind_of(cursor: Any) -> str | None:
+        return _kind_of(settings, cursor, verb, request)
+
+    with looking_at(settings, open_warehouse(settings), kind_of) as world:
         whole = {"run_id": whole_run_id, "batch_id": whole_batch_id}
         ids = {
             name: resolve(world.cursor, request[name], writes=is_applied)
@@ -46,6 +52,46 @@ def make_plan(settings: Settings, verb: str, request: Mapping[str, Any], *, is_a
             if request.get(name) is not None
         }
         return _verb(verb).plan(world, {**request, **ids})
+
+
+def _kind_of(settings: Settings, cursor: Any, verb: str, request: Mapping[str, Any]) -> str | None:
+    """Whose records a request is about: those of its run, of its batch, or of its manifests; None: nobody says."""
+    if request.get("record_kind") is not None:
+        return str(request["record_kind"])
+    if verb == "backfill":
+        kinds = backfill_kinds(settings, request)
+    elif verb == "replay" and request["run_id"] is None:
+        cursor.execute(
+            "select distinct record_kind from ops.source_asset inner join ops.manifest_asset using (asset_id)"
+            " inner join ops.manifest using (manifest_id) where batch_id = %s order by record_kind",
+            (whole_batch_id(cursor, request["batch_id"], writes=False),),
+        )
+        kinds = [kind for (kind,) in cursor.fetchall()]
+    elif verb in ("retry", "rerun", "replay"):
+        run_id = None if request["run_id"] is None else whole_run_id(cursor, request["run_id"], writes=False)
+        cursor.execute(
+            "select record_kind from ops.ingest_run where %s is null or run_id::text = %s"
+            " order by event_number desc limit 1",
+            (run_id, run_id),
+        )
+        kinds = [kind for (kind,) in cursor.fetchall()]
+    else:
+        kinds = []
+    if len(kinds) > 1:
+        raise CommandUsageError(
+            f"{verb}: got records of {', '.join(kinds)}, expected one kind; nothing was started",
+            next_command="make status   # names the runs: each is of one kind",
+        )
+    return kinds[0] if kinds else None
+
+
+def backfill_kinds(settings: Settings, request: Mapping[str, Any]) -> list[str]:
+    """Kinds of which a backfill would land something, in their order: each by a plan of its own."""
+    from loader.ingest.request import IngestRequest, by_kind, declared_input
+
+    paths = tuple(Path(path) for path in request["manifest_paths"])
+    declared = declared_input(settings, IngestRequest(manifest_paths=paths, record_kind=request.get("record_kind")))
+    return [kind.name for kind, _ in by_kind(declared, load_kinds(settings.project_root / "contracts"))]
 
 
 def apply_plan(
@@ -60,7 +106,7 @@ def apply_plan(
     verb = _verb(plan["mode"])
     if plan["mode"] not in ("restore", "expire"):
         start_dbt()
-    ruleset = load_ruleset(settings.project_root / "contracts")
+    ruleset = load_ruleset(settings.project_root / "contracts", plan.get("record_kind"))
     warehouse = open_warehouse(settings)
     with closing(IngestLock.acquire(warehouse, wait_seconds=settings.lock_timeout)) as lock:
         with lock.transaction() as cursor:
@@ -148,6 +194,7 @@ def _plan_again(plan: Mapping[str, Any]) -> str:
         words += ["--all"]
     else:
         words += ["--from", request["window_start"], "--to", _last_day(request)]
+    words += ["--kind", request["record_kind"]] if request.get("record_kind") else []
     for name in ("release", "as_of", "reason"):
         words += [f"--{name.replace('_', '-')}", str(request[name])] if request.get(name) else []
     words += ["--manifest", ",".join(request["manifest_paths"])] if request.get("manifest_paths") else []

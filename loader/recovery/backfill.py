@@ -15,6 +15,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from loader.kinds import load_kinds
 from loader.printable import counted
 from loader.recovery.plan import DUE, Plan
 from loader.recovery.sources import changed_assets, declared_places, planned_sources, with_days
@@ -54,6 +55,7 @@ def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | 
         batch_id=declaration.batch_id,
         manifests=as_manifests(declaration.manifests),
         window=window,
+        kind=world.ruleset.kind,
         ruleset_sha256=world.ruleset.sha256,
         partitions=tuple(partitions),
         assets=assets,
@@ -173,8 +175,11 @@ def _steps(to_read: Sequence[AssetToRead]) -> Iterator[list[AssetToRead]]:
 
 
 def declared(world: World, request: Mapping[str, Any]) -> DeclaredInput:
-    """The manifests of a request, read from their files."""
-    from loader.ingest.request import IngestRequest, declared_input
+    """The manifests of a request that are of the kind, read from their files."""
+    from loader.ingest.request import IngestRequest, by_kind, declared_input
 
     paths = tuple(Path(path) for path in request["manifest_paths"])
-    return declared_input(world.settings, IngestRequest(manifest_paths=paths))
+    kind = world.ruleset.contract_ref
+    whole = declared_input(world.settings, IngestRequest(manifest_paths=paths, record_kind=request.get("record_kind")))
+    parts = by_kind(whole, load_kinds(world.settings.project_root / "contracts"))
+    return next(part for of, part in parts if of.name == kind)

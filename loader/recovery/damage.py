@@ -108,7 +108,7 @@ def is_damaged(world: World, run: Mapping[str, Any]) -> bool:
     archive, which is read again."""
     if run["run_id"] in damaged_runs(world.cursor):
         return True
-    if run["status"] not in ENDED_WELL or run["ruleset_sha256"] != world.ruleset.sha256:
+    if run["status"] not in ENDED_WELL or not world.is_todays(run):
         return False
     # Takes Arrow with it, which who only asks for damaged runs does not need.
     from loader.verify import verify_run

@@ -1,6 +1,7 @@
 """A recovery plan: what a verb would do, on which facts that rests, as JSON that a person reads before it is applied.
 
-Layout: `<reports>/<mode>/<mode>_plan_<what>.json`; schema contracts/recovery/recovery_plan_v1.schema.json.
+Layout: `<reports>/<mode>/<mode>_plan_<what>.json`, of a kind that is not the default one below `<mode>/<kind>/`; schema
+contracts/recovery/recovery_plan_v1.schema.json.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from loader.config import Settings
 from loader.contract.schema import load_schema, schema_faults
 from loader.errors import CommandUsageError, RefusedError
 from loader.evidence.files import write_json
+from loader.kinds import Kind
 from loader.reader import open_regular, read_document
 from loader.runs.operator import acting_operator
 from loader.runs.prefix import plan_path
@@ -30,12 +32,6 @@ GapReason = Literal[
 ]
 # Reasons for which a backfill has something to do.
 DUE = ("source_changed", "missing_partition", "partial_partition", "output_lag")
-TARGET_ASSETS = (
-    "bronze/raw_ticket_event",
-    "silver/ticket_fact",
-    "silver/customer_dim",
-    "reconcile/reconcile_partition",
-)
 # What differs from plan to plan of the same world.
 _OF_THIS_PLAN = ("plan_id", "timestamp", "operator", "report_path")
 _MOVES_TOLD = 10
@@ -48,8 +44,8 @@ class PartitionState:
     """A partition as the asset index and the warehouse know it; nothing is scanned.
 
     `expected_input_count`: lines of kind record in the index, under each asset's latest ruleset;
-    `current_input_count`: those of them whose events are taken; `current_output_count`: rows of ticket_fact, as the
-    last reconcile counted them.
+    `current_input_count`: those of them whose events are taken; `current_output_count`: rows of the kind's model
+    of Silver, as the last reconcile counted them.
     """
 
     partition_key: str
@@ -132,7 +128,9 @@ class Plan:
     last_run: Mapping[str, Any] | None
     pointers: tuple[PlannedPointer, ...] = ()
     versions: tuple[PlannedVersion, ...] = ()
-    target_assets: tuple[str, ...] = TARGET_ASSETS
+    # Of a plan that lands: what its records are, and what its run brings up to date.
+    kind: Kind | None = None
+    target_assets: tuple[str, ...] = ()
     plan_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     timestamp: str = field(default_factory=lambda: datetime.now(UTC).isoformat())
     operator: str = field(default_factory=acting_operator)
@@ -162,7 +160,8 @@ class Plan:
         return f"{of_whom}_{days}" if days else of_whom or "all"
 
     def report_path(self, settings: Settings) -> Path:
-        return settings.report_dir / self.mode / f"{self.mode}_plan_{self.slug}.json"
+        folder = "" if self.kind is None else self.kind.folder
+        return settings.report_dir / self.mode / folder / f"{self.mode}_plan_{self.slug}.json"
 
     def as_record(self, settings: Settings) -> dict[str, Any]:
         """The plan as JSON-ready values."""
@@ -174,6 +173,7 @@ class Plan:
             "plan_id": self.plan_id,
             "mode": self.mode,
             "request": dict(self.request),
+            **({} if self.kind is None else {"record_kind": self.kind.name}),
             "operator": self.operator,
             "timestamp": self.timestamp,
             "partition_key": start.isoformat() if start and is_one_day else None,
@@ -194,10 +194,14 @@ class Plan:
             "downstream_impact": self.downstream_impact,
             "pointers": [_as_dict(pointer) for pointer in self.pointers],
             "versions": [_as_dict(version) for version in self.versions],
-            "target_assets": list(self.target_assets),
+            "target_assets": list(self._writes()),
             "last_run": None if self.last_run is None else dict(self.last_run),
             "report_path": settings.named(path),
         }
+
+    def _writes(self) -> tuple[str, ...]:
+        landing = None if self.kind is None else self.kind.landing
+        return self.target_assets if landing is None else landing.target_assets
 
     def write(self, settings: Settings) -> Path:
         """Write the plan where report_path says; returns that path. Raises InfrastructureError."""

@@ -151,6 +151,7 @@ def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | 
         batch_id=",".join(sorted({manifest.batch_id for manifest in manifests})),
         manifests=as_manifests(manifests),
         window=window,
+        kind=world.ruleset.kind,
         ruleset_sha256=world.ruleset.sha256,
         partitions=tuple(world.partitions(window, unread=unread, only=known)),
         assets=assets,

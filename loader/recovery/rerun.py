@@ -52,6 +52,7 @@ def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | 
         batch_id=run["batch_id"],
         manifests=as_manifests(manifests),
         window=window,
+        kind=world.ruleset.kind,
         ruleset_sha256=world.ruleset.sha256,
         partitions=tuple(world.partitions(window, changed, unread, known)),
         assets=assets,

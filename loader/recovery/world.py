@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
@@ -15,6 +15,7 @@ from loader.errors import CheckFailedError, CommandUsageError, RefusedError
 from loader.evidence.facts import fetch_rows
 from loader.gate import AssetRefusedError
 from loader.ingest.request import DeclaredInput, content_of_manifest
+from loader.kinds import load_kinds
 from loader.manifest import Manifest, ManifestRefusedError, Violation, parse_manifest
 from loader.manifest.implicit import implicit_manifest
 from loader.printable import counted
@@ -34,7 +35,7 @@ IS_ALIVE = """(
 _RUN = f"""
 select
     run.run_id::text, run.attempt, run.trace_id, coalesce(first.mode, run.mode) as mode,
-    coalesce(first.plan, run.plan) as plan, run.status, run.batch_id,
+    coalesce(first.plan, run.plan) as plan, run.status, run.batch_id, run.record_kind,
     -- The last that was done before the end.
     run.last_stage as stage,
     run.manifest_ids, run.declared_manifests, run.refused_manifests, run.window_start, run.window_end, run.line_limit,
@@ -59,6 +60,7 @@ with reading as (
     from ops.asset_partition as part
     inner join ops.asset_reading as whole
         on whole.asset_id = part.asset_id and whole.ruleset_id = part.ruleset_id and whole.is_complete
+            and whole.record_kind = %(kind)s
     left join {fates} as fate on fate.asset_id = part.asset_id and fate.partition_key = part.partition_key
     where (%(assets)s::int[] is null or part.asset_id = any(%(assets)s))
         and part.partition_key >= coalesce(%(start)s, '-infinity'::date)
@@ -97,7 +99,7 @@ Unread = Mapping[date, tuple[int, int, int]]
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """The warehouse at one moment, and today's contract."""
+    """The warehouse at one moment, and today's contract of one kind: partitions are of it."""
 
     settings: Settings
     cursor: Any
@@ -118,6 +120,26 @@ class World:
             what = f"no run {run_id!r} in this warehouse" if run_id else "no run in this warehouse yet"
             raise CommandUsageError(f"{what}; nothing was started", next_command="make status")
         return rows[0]
+
+    def is_todays(self, run: Mapping[str, Any]) -> bool:
+        """Whether today's ruleset of its kind is the one under which a run judged."""
+        kind = run["record_kind"]
+        if kind == self.ruleset.contract_ref:
+            return bool(run["ruleset_sha256"] == self.ruleset.sha256)
+        try:
+            return bool(run["ruleset_sha256"] == load_ruleset(self._contracts, kind).sha256)
+        except CommandUsageError:
+            return False  # a kind that lands no more
+
+    def rulesets_in_effect(self) -> list[int]:
+        """Of every kind that lands, the number of today's ruleset; left out where no run has used it yet."""
+        kinds = [kind.name for kind in load_kinds(self._contracts).values() if kind.is_landed]
+        found = [ruleset_in_effect(self.cursor, load_ruleset(self._contracts, kind)) for kind in kinds]
+        return [number for number in found if number is not None]
+
+    @property
+    def _contracts(self) -> Path:
+        return self.settings.project_root / "contracts"
 
     def last_run(self) -> dict[str, Any] | None:
         """Which attempt was started last: anything newer makes a plan stale."""
@@ -151,7 +173,7 @@ class World:
             return parse_manifest(bytes(known[0]), path, contracts, is_implicit=declared["is_implicit"])
         manifest = None
         if path.is_file() and declared["is_implicit"]:
-            manifest = implicit_manifest(path, batch_id, contracts)
+            manifest = implicit_manifest(path, batch_id, contracts, self.ruleset.contract_ref)
         elif path.is_file():
             with suppress(OSError, AssetRefusedError):
                 manifest = parse_manifest(content_of_manifest(self.settings, path), path, contracts)
@@ -203,7 +225,7 @@ class World:
             fetch_rows(
                 built(self.cursor),
                 _PARTITIONS.format(fates=_FATES if self._has("reconcile.reconcile_fate") else _NO_FATES),
-                {"start": start, "end": end, "assets": parameter},
+                {"start": start, "end": end, "assets": parameter, "kind": self.ruleset.contract_ref},
             ),
             unread or {},
             window,
@@ -229,20 +251,25 @@ class World:
         return are_built(self.cursor, table)
 
     def _reconciled(self) -> dict[date, int]:
-        """Rows of ticket_fact by partition, as the last reconcile counted them."""
+        """Rows of the kind's model of Silver by partition, as the last reconcile counted them."""
         if not self._has("reconcile.reconcile_partition"):
             return {}
         there = built(self.cursor)
-        there.execute("select partition_key, silver_row_count from reconcile.reconcile_partition")
+        there.execute(
+            "select partition_key, silver_row_count from reconcile.reconcile_partition where record_kind = %s",
+            (self.ruleset.contract_ref,),
+        )
         return {day: int(count) for day, count in there.fetchall()}
 
     def _silver_rows(self, window: tuple[date, date] | None) -> dict[date, int]:
-        """Rows of ticket_fact by partition, counted now."""
-        if not self._has("silver.ticket_fact"):
+        """Rows of the kind's model of Silver by partition, counted now."""
+        assert self.ruleset.kind.landing is not None
+        model = f"silver.{self.ruleset.kind.landing.silver}"
+        if not self._has(model):
             return {}
         there = built(self.cursor)
         there.execute(
-            "select partition_key, count(*) from silver.ticket_fact"
+            f"select partition_key, count(*) from {model}"
             " where partition_key >= coalesce(%s, '-infinity'::date) and partition_key < coalesce(%s, 'infinity'::date)"
             " group by partition_key",
             window or (None, None),
@@ -324,9 +351,10 @@ class World:
         """The closest partitions with lines before and after a window; `unread`: days that no run has indexed."""
         self.cursor.execute(
             "select max(day) filter (where day < %(start)s), min(day) filter (where day >= %(end)s)"
-            " from (select partition_key from ops.asset_partition"
+            " from (select partition_key from ops.asset_partition inner join ops.source_asset using (asset_id)"
+            "   where record_kind = %(kind)s"
             "  union select unnest(%(unread)s::date[])) as known (day)",
-            {"start": window[0], "end": window[1], "unread": list(unread)},
+            {"start": window[0], "end": window[1], "unread": list(unread), "kind": self.ruleset.contract_ref},
         )
         return [day for day in self.cursor.fetchone() if day is not None]
 
@@ -349,13 +377,16 @@ def _in_words(window: tuple[date, date]) -> str:
 
 
 @contextmanager
-def looking_at(settings: Settings, warehouse: Warehouse) -> Iterator[World]:
-    """The world in one snapshot (repeatable read); writes nothing, takes no lock."""
-    ruleset = load_ruleset(settings.project_root / "contracts")
+def looking_at(
+    settings: Settings, warehouse: Warehouse, kind_of: Callable[[Any], str | None] = lambda cursor: None
+) -> Iterator[World]:
+    """The world in one snapshot (repeatable read); writes nothing, takes no lock. `kind_of`: from whose records' side,
+    asked of that snapshot; None: of the default kind."""
+    contracts = settings.project_root / "contracts"
     with closing(warehouse.connect(application_name="omnisupport-plan")) as connection:
         connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
         with connection, connection.cursor() as cursor:
-            yield World(settings, cursor, ruleset)
+            yield World(settings, cursor, load_ruleset(contracts, kind_of(cursor)))
 
 
 def planned_archived(entries: Sequence[RegisteredAsset]) -> tuple[PlannedAsset, ...]:

@@ -16,7 +16,6 @@ from loader.runs.anchors import Attempt
 from loader.runs.lock import IngestLock
 
 T = TypeVar("T")
-DATASET = "bronze.raw_ticket_event"
 FUTURE_TOLERANCE = timedelta(minutes=5)
 FIRST_INSTANT = datetime(1, 1, 1, tzinfo=UTC)
 
@@ -49,11 +48,13 @@ class AssetAction:
 
 
 class Ledger:
-    """Writes one attempt's progress, each boundary in a transaction of the lock's writer."""
+    """Writes one attempt's progress, each boundary in a transaction of the lock's writer. `dataset`: what its
+    checkpoint, cursor and watermark are of."""
 
-    def __init__(self, lock: IngestLock, attempt: Attempt) -> None:
+    def __init__(self, lock: IngestLock, attempt: Attempt, dataset: str) -> None:
         self._lock = lock
         self.attempt = attempt
+        self._dataset = dataset
 
     def start(self, job: Job, before: Callable[[Any], None] = lambda cursor: None) -> datetime:
         """Write the attempt's row before any work; returns the database's start time (UTC). `before`: what is done in
@@ -85,7 +86,7 @@ class Ledger:
                     job.line_limit,
                     json.dumps(list(job.refused_manifests)),
                     None if job.plan is None else json.dumps(job.plan),
-                    DATASET,
+                    self._dataset,
                     self._lock.token,
                     self._lock.backend_pid,
                     self._lock.process_id,
@@ -226,7 +227,7 @@ class Ledger:
                 "tolerance": FUTURE_TOLERANCE,
                 "lateness": lateness,
                 "first": FIRST_INSTANT,
-                "dataset": DATASET,
+                "dataset": self._dataset,
                 "run_id": str(self.attempt.run_id),
                 "attempt": self.attempt.number,
             },

@@ -110,7 +110,7 @@ def plan_path(report_dir: Path, typed: Path, verbs: Iterable[str]) -> Path:
 
 def _plans(report_dir: Path, verbs: Iterable[str]) -> Iterator[tuple[Candidate, Path]]:
     for verb in verbs:
-        for path in sorted((report_dir / verb).glob(f"{verb}_plan_*.json")):
+        for path in sorted((report_dir / verb).rglob(f"{verb}_plan_*.json")):
             try:
                 record = orjson.loads(path.read_bytes())
                 at = datetime.fromisoformat(record["timestamp"])

@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from loader.errors import CommandUsageError
-from loader.runs.ledger import DATASET
 from loader.runs.lock import IngestLock
 from loader.runs.operator import acting_operator
 
@@ -32,15 +31,24 @@ from ops.ingest_state_change where dataset = %s order by change_id desc limit %s
 """
 
 
-def read_state(warehouse: Warehouse, change_limit: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """The state as it is, and its last changes, newest first; instants as ISO 8601 in UTC."""
+def read_state(
+    warehouse: Warehouse, dataset: str, change_limit: int
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The state of a dataset as it is, and its last changes, newest first; instants as ISO 8601 in UTC."""
     connection = warehouse.connect(application_name="omnisupport-state")
     with closing(connection), connection, connection.cursor() as cursor:
-        return _rows(cursor, _STATE, (DATASET,)), _rows(cursor, _CHANGES, (DATASET, change_limit))
+        return _rows(cursor, _STATE, (dataset,)), _rows(cursor, _CHANGES, (dataset, change_limit))
 
 
 def reset_state(
-    warehouse: Warehouse, kind: str, record_source: str, value_at: datetime, reason: str, *, wait_seconds: float
+    warehouse: Warehouse,
+    dataset: str,
+    kind: str,
+    record_source: str,
+    value_at: datetime,
+    reason: str,
+    *,
+    wait_seconds: float,
 ) -> dict[str, Any]:
     """Set one state object, under the ingest lock; returns the change as the history keeps it.
 
@@ -54,13 +62,13 @@ def reset_state(
         cursor.execute(
             "update ops.ingest_state set value_at = %s, updated_at = now()"
             " where dataset = %s and state_kind = %s and record_source = %s",
-            (value_at, DATASET, kind, record_source),
+            (value_at, dataset, kind, record_source),
         )
         if cursor.rowcount == 0:
             raise CommandUsageError(
                 f"no {kind} of record source {record_source!r}; nothing was changed", next_command="loader state"
             )
-        return _rows(cursor, _CHANGES, (DATASET, 1))[0]
+        return _rows(cursor, _CHANGES, (dataset, 1))[0]
 
 
 def _rows(cursor: Any, query: str, parameters: tuple[Any, ...]) -> list[dict[str, Any]]:

@@ -149,7 +149,7 @@ def read_status(
         proofs = _rows(cursor, _PROOFS, {})
         absent = explained(_rows(cursor, ABSENT, {}), words_of(today.project_root))
         drift = [each.as_record() for each in read_open_drift(cursor) if partition in (None, each.partition_key)]
-        ties = [each.as_record() for each in read_ties(cursor, None if partition is None else [partition])]
+        ties = [each.as_record() for each in read_ties(cursor, None, None if partition is None else [partition])]
         shown = [
             {name: json_value(value) for name, value in row.items()}
             for row in ([] if faults else read_shown(cursor, partition))

@@ -39,6 +39,10 @@ UNTYPED: dict[str, str] = {
     "loader.recovery.world:World.input_of_run": "no error of its own: what was refused to a run is remembered",
     "loader.release.changes:*": "Silver's columns of other types: tests/integration/test_foreign_code.py",
     "loader.release.store:*": "a release store that contradicts itself: a defect",
+    # What is asked of one kind where there are several.
+    "loader.ingest.request:_of_kind": "no manifest of the kind: tests/unit/test_kinds_of_a_request.py",
+    "loader.recovery.apply:_kind_of": "a batch of several kinds, of which each run is of one",
+    "loader.cli.recovery_commands:_of_each_kind": "one JSON object for several kinds",
     # Files of the checkout that somebody edited: `git status` shows them.
     "loader.contract.*": "broken contracts: tests/unit/test_contract_schema.py",
     "loader.kinds.read:*": "a broken declaration: tests/contract/test_kinds.py",

@@ -103,7 +103,7 @@ def running_attempt(warehouse: Warehouse) -> Iterator[Attempt]:
 
 def start_attempt(lock: IngestLock) -> tuple[Attempt, Ledger, int]:
     attempt = Attempt(new_run_id(), 1, "0" * 31 + "1")
-    ledger = Ledger(lock, attempt)
+    ledger = Ledger(lock, attempt, "bronze.raw_ticket_event")
     with lock.transaction() as cursor:
         ruleset_id = register_ruleset(cursor, ruleset())
     ledger.start(Job("ingest", "batch-20260417-001", (), None, None, ruleset_id))

@@ -27,7 +27,7 @@ A, B, C, D = (date(2026, 4, day) for day in (14, 15, 16, 30))
     ],
 )
 def test_a_run_answers_for_its_days_its_files_and_the_days_missing_before_them(drift: Drift, is_about: bool) -> None:
-    assert drift.is_about({B}, {7}) is is_about
+    assert drift.is_about("ticket_v1", {B}, {7}) is is_about
 
 
 @pytest.mark.parametrize(

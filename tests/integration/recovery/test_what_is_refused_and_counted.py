@@ -30,7 +30,9 @@ def _at_work(lock: IngestLock) -> Attempt:
     attempt = Attempt(new_run_id(), 1, trace_id_of_caller())
     with lock.transaction() as cursor:
         ruleset_id = register_ruleset(cursor, load_ruleset(settings().project_root / "contracts"))
-    Ledger(lock, attempt).start(Job("ingest", "batch-20260417-001", (), None, None, ruleset_id))
+    Ledger(lock, attempt, "bronze.raw_ticket_event").start(
+        Job("ingest", "batch-20260417-001", (), None, None, ruleset_id)
+    )
     return attempt
 
 
