@@ -1,0 +1,82 @@
+"""docs/your_own_kind.md, as a reader follows it: files saved, commands typed, each line of output looked for."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from loader.warehouse import Warehouse
+from tests.checkouts import ROOT, make_reachable_folder
+from tests.e2e.commands import Checkout, make_small_checkout
+from tests.shared_warehouse import fresh_database
+
+PAGE = ROOT / "docs" / "your_own_kind.md"
+# What `loader kind new` writes into: no links to the repository's own.
+WRITTEN = ("contracts", "dbt_project", "infra")
+
+_PARTS = re.compile(r"as `(?P<name>[a-z]+\.jsonl?)`|```(?P<of>json|console)\n(?P<body>.*?)```", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Typed:
+    command: str
+    expected: list[str]
+    exit_code: int
+
+
+def _page() -> Iterator[tuple[str, str] | Typed]:
+    """Files to save, by name and content, and commands, in the page's order. A command may fail where the text behind
+    it says so."""
+    text = PAGE.read_text()
+    name = ""
+    for match in re.finditer(
+        r"as `(?P<name>[a-z]+\.jsonl?)`|```(?P<of>json|console)\n(?P<body>.*?)```", text, re.DOTALL
+    ):
+        if match["name"]:
+            name = match["name"]
+        elif match["of"] == "json":
+            yield name, match["body"]
+        else:
+            first, *lines = match["body"].rstrip("\n").split("\n")
+            said = re.match(r"\s*[^`]*?\(exit code (\d)\)", text[match.end() :].split("\n```")[0].replace("\n", " "))
+            yield Typed(first.removeprefix("$ loader "), lines, int(said[1]) if said else 0)
+
+
+@pytest.fixture
+def checkout(server: Warehouse, _template: str) -> Iterator[Checkout]:
+    folder = make_reachable_folder()
+    make_small_checkout(folder / "project")
+    for name in WRITTEN:
+        if (folder / "project" / name).is_symlink():
+            (folder / "project" / name).unlink()
+            shutil.copytree(ROOT / name, folder / "project" / name)
+    with fresh_database(server, _template) as database:
+        yield Checkout(folder / "project", database)
+    shutil.rmtree(folder)
+
+
+def test_the_page_does_what_it_says(checkout: Checkout) -> None:
+    """Prevents a page that was true once. The warehouse has tickets: days are told with their kind."""
+    terms = ("--owner", "tests", "--license", "CC0-1.0", "--pii-scan", "clean")
+    declared = ("--from", "data/exports", "--out", "data/seed_manifests/exports.json", *terms)
+    assert checkout.loader("manifest", *declared).code == 0
+    assert checkout.loader("ingest").code == 0
+    commands = 0
+    for step in _page():
+        if isinstance(step, Typed):
+            done = checkout.loader(*shlex.split(step.command))
+            assert done.code == step.exit_code, (step.command, done)
+            rest = done.out
+            for line in map(str.rstrip, step.expected):
+                assert line in rest, (step.command, line, done.out)
+                rest = rest.split(line, 1)[1]
+            commands += 1
+        else:
+            name, content = step
+            (checkout.root / name).write_text(content)
+    assert commands == 6
