@@ -1,7 +1,8 @@
 -- Owner: the loader. What has been proved, and what has changed since: an ingest proves the difference.
 -- (docs/decisions/0007)
 
--- One row per proof that closed, over everything or over what had changed: for every day but those that it left open.
+-- One row per proof that closed, over everything or over what had changed: for every partition but those that it left
+-- open.
 create table if not exists ops.proof (
     proof_id bigint generated always as identity primary key,
     scope text not null check (scope in ('all', 'changes')),
@@ -14,8 +15,9 @@ create table if not exists ops.proof (
     load_count bigint not null,
     proved_at timestamptz not null default now(),
     event_number bigint not null default nextval('ops.event_number'),
-    -- Days of which reconcile had findings: they stay as readers see them (docs/decisions/0017).
-    open_partitions date [] not null default '{}',
+    -- Of what reconcile had findings: objects of record_kind (null: of any) and partition_key (null: every day of the
+    -- kind). They stay as readers see them (docs/decisions/0017).
+    open_partitions jsonb not null default '[]',
     check ((run_id is null) = (attempt is null))
 );
 

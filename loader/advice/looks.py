@@ -112,16 +112,15 @@ def _look_at_erasures(asked: Asked) -> tuple[str, Advice | None]:
         return f"{counted(len(found), 'erasure')}, searched to the end" if found else "nobody was erased", None
     answer = f"erasure {cut_off[0]['erasure_id']} was cut off before its search had ended"
     again = erase_again(pasted(cut_off[0]["reason"]))
-    # Its proof closes over damage of days, and not over any that names none: that is mended before it.
+    # Its proof closes over damage of days and of kinds, and not over any that names neither: that is mended before it.
     return answer, replace(again, kind=AdviceKind.PROVE) if _is_every_day_held(asked.world.cursor) else again
 
 
 def _is_every_day_held(cursor: Any) -> bool:
     if not are_built(cursor, "reconcile.reconcile_finding"):
         return False
-    return bool(
-        fetch_rows(built(cursor), "select 1 from reconcile.reconcile_finding where partition_key is null limit 1", None)
-    )
+    everything = "select 1 from reconcile.reconcile_finding where record_kind is null and partition_key is null limit 1"
+    return bool(fetch_rows(built(cursor), everything, None))
 
 
 # A question, who answers it, and what is said where there is nothing to say: what is said otherwise is a notice.

@@ -16,6 +16,7 @@ from loader.gate import Finding
 from loader.ingest.problems import Problem, Words, in_short, too_many_rejects
 from loader.ingest.request import Task
 from loader.ingest.verdict import OF_ITS_DAYS, Verdict, judge_run
+from loader.partition import Partition
 from loader.printable import counted
 from loader.progress import Report, Step
 from loader.release import Act, publish, record_published
@@ -166,8 +167,13 @@ class Proving:
             rejected = {day for (day,) in cursor.fetchall()}
         self._write_files("the evidence of finished partitions")
         kind = verdict.facts.run["record_kind"]
-        damaged = rejected | {day for of, day in (proved.open_partitions if proved else ()) if of in (None, kind)}
-        failed = [part.partition_key for part in finished if part.partition_key in damaged or _has_failed(part)]
+        failed = [
+            day
+            for part in finished
+            if (day := part.partition_key) in rejected
+            or (proved and proved.leaves_open(Partition(kind, day)))
+            or _has_failed(part)
+        ]
         self._report(f"evidence: {counted(len(finished), 'day')} finished, {len(failed)} failed")
         return failed
 
@@ -187,7 +193,11 @@ class Proving:
         with the attempt ended, where its evidence files cannot be written.
         """
         verdict, evidence, proved = self._judge(build, scope, problems)
-        is_held_by_day = proved is not None and verdict.problem_codes <= OF_ITS_DAYS
+        is_held_by_day = (
+            proved is not None
+            and not proved.leaves_all_open(verdict.facts.run["record_kind"])
+            and verdict.problem_codes <= OF_ITS_DAYS
+        )
         is_clean = (verdict.exit_code == 0 or is_held_by_day) and self._task.line_limit is None
         with self._ledger.finish(
             "failed" if verdict.exit_code else verdict.status,

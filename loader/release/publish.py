@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any
 from loader.config import Settings
 from loader.evidence.acts import record_act
 from loader.evidence.drift import MISSING_DAY, read_open_drift
-from loader.evidence.facts import fetch_rows, read_findings
+from loader.evidence.facts import Finding, fetch_rows, read_findings
 from loader.partition import Partition
 from loader.printable import counted
 from loader.release import changes, holds, store
@@ -154,10 +154,13 @@ def publish(
     rows = fetch_rows(built(cursor), _PARTITIONS, None)
     checked = {Partition(row["record_kind"], row["partition_key"]): row for row in rows}
     pointers = store.pointers(cursor)
-    damages = _damages(cursor, proved, {*checked, *changing, *pointers})
+    findings = read_findings(cursor)
+    damages = _damages(findings, proved, {*checked, *changing, *pointers})
+    of_every_day = _of_every_day(findings, proved)
     obstacles = {
         partition: [
             *damages.get(partition, ()),
+            *of_every_day.get(partition.record_kind, ()),
             *(_obstacles(checked[partition]) if partition in checked else ()),
             *([] if proved else [_UNPROVED]),
             *(blocked_by if partition in changing else ()),
@@ -271,26 +274,43 @@ def record_published(cursor: Any, settings: Settings, kind: str, published: Publ
     return record_act(cursor, settings, kind, numbers)
 
 
-def _damages(cursor: Any, proved: Proved | None, partitions: Collection[Partition]) -> dict[Partition, list[str]]:
+def _damages(
+    findings: Collection[Finding], proved: Proved | None, partitions: Collection[Partition]
+) -> dict[Partition, list[str]]:
     """What reconcile found of each of `partitions`: the check's name, and how many rows of which table. A day that the
     build left open is damaged also where another build has taken its findings away meanwhile. A finding that may be of
     any kind is of each that has the day."""
     by_day: dict[date | None, list[Partition]] = {}
     for partition in partitions:
         by_day.setdefault(partition.day, []).append(partition)
-    found: dict[Partition, Counter[tuple[str, str]]] = {}
+    found: dict[Partition, list[Finding]] = {}
     for kind, day in proved.open_partitions if proved else ():
-        found |= {each: Counter() for each in by_day.get(day, ()) if kind in (None, each.record_kind)}
-    for finding in read_findings(cursor):
+        found |= {each: [] for each in by_day.get(day, ()) if kind in (None, each.record_kind)}
+    for finding in findings:
         for partition in by_day.get(finding.partition_key, ()):
             if finding.record_kind in (None, partition.record_kind):
-                counts = found.setdefault(partition, Counter())
-                counts[finding.check_name, finding.table_name] += finding.finding_count
-    return {
-        partition: [f"{check_name}: {counted(rows, 'row')} of {table}" for (check_name, table), rows in counts.items()]
-        or [FOUND]
-        for partition, counts in found.items()
+                found.setdefault(partition, []).append(finding)
+    return {partition: _in_words(of_day) for partition, of_day in found.items()}
+
+
+def _of_every_day(findings: Collection[Finding], proved: Proved | None) -> dict[str, list[str]]:
+    """Likewise, of each kind of which something was found that names no day."""
+    found: dict[str, list[Finding]] = {
+        kind: [] for kind, day in (proved.open_partitions if proved else ()) if kind and day is None
     }
+    for finding in findings:
+        if finding.record_kind and finding.partition_key is None:
+            found.setdefault(finding.record_kind, []).append(finding)
+    return {kind: _in_words(of_kind) for kind, of_kind in found.items()}
+
+
+def _in_words(findings: Iterable[Finding]) -> list[str]:
+    counts: Counter[tuple[str, str]] = Counter()
+    for finding in findings:
+        counts[finding.check_name, finding.table_name] += finding.finding_count
+    return [f"{check_name}: {counted(rows, 'row')} of {table}" for (check_name, table), rows in counts.items()] or [
+        FOUND
+    ]
 
 
 def _drifts(cursor: Any, partitions: Collection[Partition]) -> dict[Partition, list[str]]:

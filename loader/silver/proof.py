@@ -1,10 +1,10 @@
 """How much an ingest proves: everything, or what has changed since the last proof that closed.
 
-A proof closes for every day but those of which reconcile has findings: these it leaves open. Changes are proved alone
-only while nothing else can differ: the last proof closed under the same SQL, its tables and findings stand as it left
-them, and the triggers that note every change of Bronze and Silver are at their posts. A proof of changes only confirms:
-where it has a finding more or less than the proof before it, everything is proved at once, and that answer counts
-(docs/decisions/0007, 0017).
+A proof closes for every partition but those of which reconcile has findings: these it leaves open. Changes are proved
+alone only while nothing else can differ: the last proof closed under the same SQL, its tables and findings stand as it
+left them, and the triggers that note every change of Bronze and Silver are at their posts. A proof of changes only
+confirms: where it has a finding more or less than the proof before it, everything is proved at once, and that answer
+counts (docs/decisions/0007, 0017).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from loader.line_ends import read_committed
+from loader.partition import Partition
 from loader.printable import in_one_line
 from loader.progress import Report
 from loader.runs.lock import IngestLock
@@ -53,7 +54,9 @@ _NOTES_OF_BRONZE = ("note_delete", "note_truncate", "note_update")
 _NOTES_OF_SILVER = ("note_delete", "note_insert", "note_truncate", "note_update")
 
 
-# A check, and the kind and day of which it found something. None: of any kind; no day can be named.
+# Of what something was found: a kind, None for any; a day, None for every day.
+Open = tuple[str | None, date | None]
+# A check, and of what it found something.
 _Finding = tuple[str, str | None, date | None]
 
 
@@ -77,13 +80,18 @@ class ProofScope:
 
 @dataclass(frozen=True, slots=True)
 class Proved:
-    """A build closed, for every partition but `open_partitions`: of these reconcile has findings. Kind None: of any."""
+    """A build closed, for every partition but `open_partitions`: of these reconcile has findings."""
 
-    open_partitions: frozenset[tuple[str | None, date]] = frozenset()
+    open_partitions: frozenset[Open] = frozenset()
 
-    @property
-    def open_days(self) -> frozenset[date]:
-        return frozenset(day for _, day in self.open_partitions)
+    def leaves_open(self, partition: Partition) -> bool:
+        return any(
+            kind in (None, partition.record_kind) and day in (None, partition.day) for kind, day in self.open_partitions
+        )
+
+    def leaves_all_open(self, record_kind: str) -> bool:
+        """Whether a finding of the kind names no day."""
+        return (record_kind, None) in self.open_partitions
 
 
 def choose_scope(cursor: Any, sha256: str, *, is_asked_for_all: bool) -> ProofScope:
@@ -98,7 +106,7 @@ def choose_scope(cursor: Any, sha256: str, *, is_asked_for_all: bool) -> ProofSc
     last = cursor.fetchone()
     if last is None:
         return ProofScope("all", "nothing has been proved yet", sha256)
-    proved_by, invocation_id, open_days, proved_at = last
+    proved_by, invocation_id, left_open, proved_at = last
     if proved_by != sha256:
         return ProofScope("all", "dbt_project or infra/postgres changed since the last proof", sha256)
     reason = _missing_table(cursor)
@@ -108,7 +116,7 @@ def choose_scope(cursor: Any, sha256: str, *, is_asked_for_all: bool) -> ProofSc
         findings = _findings(there)
         # Findings of another build may be some of all only; where there are none, nothing hangs on who says so.
         is_left_open = not findings or _unsigned(there, ("reconcile_finding",), invocation_id) == 0
-    if {day for *_, day in findings} != set(open_days) or not is_left_open:
+    if {(kind, day) for _, kind, day in findings} != _read_open(left_open) or not is_left_open:
         return ProofScope("all", "reconcile has findings that the last proof did not leave", sha256)
     reason = _unseen_change(cursor)
     if reason:
@@ -120,9 +128,9 @@ def choose_scope(cursor: Any, sha256: str, *, is_asked_for_all: bool) -> ProofSc
 def judge_build(cursor: Any, scope: ProofScope, build: BuildResult) -> Proved | None:
     """What a build that is whole (require_whole) proves of what `scope` says; writes nothing.
 
-    None, which holds every day: something else failed than tests that read findings, a finding names no day, or another
-    build made scope or findings anew meanwhile. Of changes alone also: the findings are not those that the last proof
-    left open, or a whole table, or a row of Bronze that counts, changed before the build looked.
+    None, which holds every day: something else failed than tests that read findings, a finding names neither kind nor
+    day, or another build made scope or findings anew meanwhile. Of changes alone also: the findings are not those that
+    the last proof left open, or a whole table, or a row of Bronze that counts, changed before the build looked.
     """
     if build.skipped or build.holding:
         return None
@@ -132,8 +140,8 @@ def judge_build(cursor: Any, scope: ProofScope, build: BuildResult) -> Proved | 
         findings = _findings(there)
         there.execute("select is_everything_changed::boolean from reconcile.proof_scope")
         (is_everything_changed,) = there.fetchone()
-    open_partitions = frozenset((kind, day) for _, kind, day in findings if day is not None)
-    if any(day is None for *_, day in findings) or (build.failed and not findings):
+    open_partitions = frozenset((kind, day) for _, kind, day in findings)
+    if (None, None) in open_partitions or (build.failed and not findings):
         return None
     if scope.name == "changes" and (is_everything_changed or findings != scope.findings):
         return None
@@ -182,6 +190,13 @@ def _findings(there: Any) -> frozenset[_Finding]:
         "select distinct check_name::text, record_kind::text, partition_key::date from reconcile.reconcile_finding"
     )
     return frozenset(there.fetchall())
+
+
+def _read_open(recorded: list[dict[str, str | None]]) -> set[Open]:
+    return {
+        (each["record_kind"], None if each["partition_key"] is None else date.fromisoformat(each["partition_key"]))
+        for each in recorded
+    }
 
 
 def _unsigned(there: Any, names: tuple[str, ...], invocation_id: str) -> int:

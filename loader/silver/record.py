@@ -1,8 +1,10 @@
-"""The record of a proof: what it covers, and the days that wait for the gate because of it."""
+"""The record of a proof: what it covers, and the partitions that wait for the gate because of it."""
 
 from __future__ import annotations
 
 from typing import Any
+
+from psycopg2.extras import Json
 
 from loader.runs.anchors import Attempt
 from loader.silver.proof import ProofScope, Proved
@@ -51,15 +53,23 @@ def record_proof(cursor: Any, scope: ProofScope, proved: Proved, build: BuildRes
     cursor.execute(
         "insert into ops.proof"
         " (scope, run_id, attempt, dbt_invocation_id, project_sha256, load_count, open_partitions)"
-        " values (%s, %s, %s, %s, %s, (select count(*) from ops.proved_load), %s::date[])",
+        " values (%s, %s, %s, %s, %s, (select count(*) from ops.proved_load), %s)",
         (
             scope.name,
             *((str(attempt.run_id), attempt.number) if attempt else (None, None)),
             build.invocation_id,
             scope.project_sha256,
-            sorted(proved.open_days),
+            Json(_recorded(proved)),
         ),
     )
+
+
+def _recorded(proved: Proved) -> list[dict[str, str | None]]:
+    found = [(kind, None if day is None else day.isoformat()) for kind, day in proved.open_partitions]
+    return [
+        {"record_kind": kind, "partition_key": day}
+        for kind, day in sorted(found, key=lambda each: (each[0] or "", each[1] or ""))
+    ]
 
 
 # Days with a change that the proof covers: noted by a trigger, where a note without a day is of every day and one of a
@@ -98,6 +108,6 @@ def _await_gate(cursor: Any, seen: str, proved: Proved) -> None:
         "update release.partition_gate as gate set obstacles = %s::text[]"
         " from unnest(%s::text[], %s::date[]) as open (record_kind, partition_key)"
         " where gate.record_kind = coalesce(open.record_kind, gate.record_kind)"
-        " and gate.partition_key = open.partition_key and gate.obstacles = '{}'",
+        " and gate.partition_key = coalesce(open.partition_key, gate.partition_key) and gate.obstacles = '{}'",
         ([FOUND], [kind for kind, _ in proved.open_partitions], [day for _, day in proved.open_partitions]),
     )

@@ -279,7 +279,7 @@ def test_a_damaged_day_stays_as_it_is_and_every_other_day_goes_on(manifests: lis
     assert (named.exit_code, named.proof.name) == (1, "all"), named.problems
     found = [("record_missing", first)]
     assert [(finding.check_name, finding.partition_key) for finding in named.facts.findings] == found
-    assert rows(database, OPEN) == [("all", [first])]
+    assert rows(database, OPEN) == [("all", [{"record_kind": "ticket_v1", "partition_key": first.isoformat()}])]
     # What landed is durable: the state goes on as it does beside a held day.
     assert [row for row in rows(database, STATE) if row in state] == []
     # Updates of the day before came with it, and none of the damaged one.
@@ -287,7 +287,7 @@ def test_a_damaged_day_stays_as_it_is_and_every_other_day_goes_on(manifests: lis
     confirmed = run(manifests[3])
     assert (confirmed.exit_code, confirmed.proof.name) == (1, "changes"), confirmed.problems
     assert [(finding.check_name, finding.partition_key) for finding in confirmed.facts.findings] == found
-    assert rows(database, OPEN) == [("changes", [first])]
+    assert rows(database, OPEN) == [("changes", [{"record_kind": "ticket_v1", "partition_key": first.isoformat()}])]
     assert _decisions(confirmed) == {
         first: ("failed", "hold_downstream"),
         **dict.fromkeys((second, third, fourth), ("success", "proceed")),

@@ -1,5 +1,5 @@
--- What commit 346ba9e (version 5) had of releases and erasures, in its own words; the rest of its tables is as it is now.
--- Then a few rows as its loader wrote them.
+-- What commit 346ba9e (version 5) had of releases, erasures and proofs, in its own words; the rest of its tables is as it
+-- is now. Then a few rows as its loader wrote them.
 
 create schema if not exists ops;
 create sequence if not exists ops.event_number as bigint;
@@ -12,6 +12,24 @@ create table if not exists ops.schema_version (
     definition_sha256 text not null check (definition_sha256 ~ '^[0-9a-f]{64}$'),
     loader_version text not null,
     applied_at timestamptz not null default now()
+);
+
+-- One row per proof that closed, over everything or over what had changed: for every day but those that it left open.
+create table if not exists ops.proof (
+    proof_id bigint generated always as identity primary key,
+    scope text not null check (scope in ('all', 'changes')),
+    -- Null: by `loader build`, which belongs to no run.
+    run_id uuid,
+    attempt integer,
+    dbt_invocation_id text not null,
+    -- Of dbt_project and infra/postgres: what other SQL has proved is proved again.
+    project_sha256 text not null,
+    load_count bigint not null,
+    proved_at timestamptz not null default now(),
+    event_number bigint not null default nextval('ops.event_number'),
+    -- Days of which reconcile had findings: they stay as readers see them (docs/decisions/0017).
+    open_partitions date [] not null default '{}',
+    check ((run_id is null) = (attempt is null))
 );
 
 create table if not exists ops.erasure (
@@ -224,6 +242,9 @@ create table if not exists release.acceptance (
 );
 
 -- Rows.
+insert into ops.proof (scope, dbt_invocation_id, project_sha256, load_count, open_partitions) values
+    ('all', 'i', 'p', 1, '{}'),
+    ('all', 'j', 'p', 1, '{2026-04-14,2026-04-16}');
 insert into ops.schema_version (version, definition_sha256, loader_version) values (5, '07d639986af1cd2ab2d12a2799b522a9eae3c2a6f132ef2f08bd7ceb0f64f5b7', '1.0.0');
 insert into release.data_release (kind, run_id, attempt, trace_id, operator, reason) values
     ('publish', '00000000-0000-7000-8000-000000000001', 1, repeat('c', 32), 'ana', null),

@@ -39,6 +39,8 @@ A, B, C = (day.isoformat() for day in (MONDAY, TUESDAY, WEDNESDAY))
 SERVED = "select ticket_id, partition_key::text, status from serving.ticket_fact order by 1"
 WHOLE = "select md5(string_agg(row::text, chr(10) order by ticket_id)) from serving.ticket_fact as row"
 STORED = "select count(*) from release.ticket_fact"
+LEFT_OPEN = "select open_partitions from ops.proof order by proof_id desc limit 1"
+STATE = "select state_kind, value_at from ops.ingest_state order by 1"
 EDIT = "update silver.ticket_fact set status = 'closed' where ticket_id = 'TKT-20260413-000002'"
 
 
@@ -167,21 +169,27 @@ def test_damage_of_a_day_leaves_readers_with_what_they_had_of_it(
 
 
 @pytest.mark.long
-def test_damage_that_names_no_day_holds_every_day_and_says_so(
+def test_damage_that_names_no_day_holds_every_day_of_its_kind_and_says_so(
     first: Verdict, database: Warehouse, tmp_path: Path
 ) -> None:
-    """A blank line is of no day, and nothing but its file misses it."""
+    """A blank line is of no day, and nothing but its file misses it. Prevents a proof that does not close, and so holds
+    every kind, for damage of one."""
     assert deliver(tmp_path, "second", of_day(B, 2), b"", of_day(B, 3)).exit_code == 0
-    shown, proofs = rows(database, WHOLE), rows(database, "select count(*) from ops.proof")
+    shown, state = rows(database, WHOLE), rows(database, STATE)
     rows(database, "set local omni.maintenance = 'repair'; delete from bronze.asset_line where kind = 'blank'")
     verdict = deliver(tmp_path, "third", of_day(C, 1))
     assert verdict.exit_code == 1
     assert None in {finding.partition_key for finding in verdict.facts.findings}
     assert rows(database, WHOLE) == shown
-    assert rows(database, "select count(*) from ops.proof") == proofs
+    assert rows(database, STATE) == state
+    assert rows(database, LEFT_OPEN) == [([{"record_kind": "ticket_v1", "partition_key": None}],)]
     assert decision(verdict, C) == "hold_downstream"
+    damage = "line_count_differs: 1 row of bronze.asset_line"
     for is_ready, reason in ready(MONDAY, TUESDAY, WEDNESDAY):
-        assert not is_ready and "the proof did not close" in str(reason)
+        assert not is_ready and damage in str(reason)
+    assert {day.state for day in read_status(database, None).days} == {"kept back"}
+    again = run(tmp_path / "third.json")
+    assert (again.exit_code, again.proof.name) == (1, "changes")
 
 
 @pytest.mark.long
@@ -454,7 +462,7 @@ def test_a_proof_that_no_gate_has_looked_at_makes_no_day_ready(
         with pytest.raises(OSError, match="No space left"):
             deliver(tmp_path, "second", of_day(C, 1), *rejects)
     waits = "proved rows wait for their release"
-    assert rows(database, "select open_partitions from ops.proof order by proof_id desc limit 1") == [([MONDAY],)]
+    assert rows(database, LEFT_OPEN) == [([{"record_kind": "ticket_v1", "partition_key": A}],)]
     assert ready(MONDAY, TUESDAY) == [(False, f"{waits}; reconcile has found something"), (False, waits)]
     assert run(tmp_path / "second.json").exit_code == 1
     assert ready(MONDAY, TUESDAY) == [

@@ -20,7 +20,10 @@ from loader.privacy.removal import remove_rows
 from loader.release import Act, changes, store
 from loader.release.acts import hold
 from loader.release.asked import asked_partitions
+from loader.release.lacks import LACKS
+from loader.release.publish import publish
 from loader.release.views import unlike_released
+from loader.silver import Proved
 from loader.warehouse import Role, Warehouse
 from tests.ingests import evidence_faults, rows, settings
 from tests.integration.release.test_histories import NAMES, PUT, SILVER, TICKET
@@ -93,6 +96,34 @@ def test_what_readers_see_of_each_kind_is_compared_with_its_release(released: An
         (f"release.visit_note {DAY}", words.format("1 row")),
         (f"release.visit_note {NEXT}", words.format("2 rows")),
     }
+
+
+def test_damage_of_every_day_of_one_kind_keeps_no_other_back(released: Any) -> None:
+    """Prevents tickets that wait since a file of notes has lost a blank line."""
+    counts = ", ".join(f"{name} bigint default 0" for name in (*(lack.column for lack in LACKS), "landed_count"))
+    released.execute(
+        "set role omni_transform;"
+        f" create table reconcile.reconcile_partition (record_kind text, partition_key date, {counts},"
+        " bronze_digest numeric default 1, silver_digest numeric default 1, is_complete boolean default true);"
+        " create table reconcile.reconcile_asset (asset_id integer, ruleset_id integer, source_id text,"
+        "  record_line_count bigint, rejected_count bigint);"
+        " create table reconcile.reconcile_finding (table_name text, check_name text, record_kind text,"
+        "  partition_key date, source_id text, finding_count integer, detail text);"
+        " insert into reconcile.reconcile_partition (record_kind, partition_key) values (%s, %s), (%s, %s), (%s, %s);"
+        " insert into reconcile.reconcile_finding values ('bronze.asset_line', 'gone', %s, null, null, 1, '');"
+        " reset role",
+        (NOTE, DAY, NOTE, NEXT, TICKET, DAY, NOTE),
+    )
+    for kind, key in ((NOTE, "2"), (TICKET, "1")):
+        released.execute(f"update silver.{NAMES[kind]['table']} set status = 'new'")
+        released.execute("insert into release.pending_record values (%s, %s)", (kind, key))
+    released.connection.commit()
+    published = publish(released, ACT, reject_limit=0.05, proved=Proved(frozenset({(NOTE, None)})))
+    assert published.partitions == (Partition(TICKET, DAY),)
+    assert [decision.partitions for decision in published.kept_back] == [(Partition(NOTE, NEXT),)]
+    released.execute("select record_kind, partition_key, obstacles from release.partition_gate order by 1, 2")
+    damage = ["gone: 1 row of bronze.asset_line"]
+    assert released.fetchall() == [(NOTE, DAY, damage), (NOTE, NEXT, damage), (TICKET, DAY, [])]
 
 
 def test_a_command_without_a_kind_is_about_every_kind_that_knows_the_day(released: Any) -> None:
