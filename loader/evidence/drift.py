@@ -10,7 +10,7 @@ from typing import Any
 from loader.warehouse.built import are_built, built
 
 MISSING_DAY = "drift_missing_day"
-# As far as a following day makes a day without tickets a missing one.
+# As far as a following day makes a day without records a missing one.
 _DAYS_AFTER = timedelta(days=7)
 
 _FOUND = """

@@ -105,7 +105,7 @@ class RunFacts:
     drifts: tuple[Drift, ...] = ()
     ties: tuple[Tie, ...] = ()
     warnings: Mapping[str, int] = field(default_factory=dict)
-    # A ticket of each, where warnings are of tickets.
+    # A record of each, where warnings are of records.
     warning_examples: Mapping[str, str] = field(default_factory=dict)
     nearest_partitions: tuple[date, ...] = ()
     state: tuple[Mapping[str, Any], ...] = ()
@@ -306,7 +306,7 @@ def read_findings(cursor: Any) -> tuple[Finding, ...]:
 
 
 def _warnings(cursor: Any, key: tuple[str, int]) -> dict[str, tuple[int, str | None]]:
-    """Warnings on the events of the run's assets, by code, and events dated after the run; with each, the first ticket
+    """Warnings on the events of the run's assets, by code, and events dated after the run; with each, the first record
     that it is about."""
     there = built(cursor)
     there.execute(

@@ -63,7 +63,7 @@ def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | 
         + ("; the others have no gap and are skipped" if len(due) < len(partitions) else "")
         + ("; goes on after a partition that fails" if request["keep_going"] else "; stops at the first that fails"),
         idempotency_guard="insert-only by event_id; partitions that are taken are not read again; the cursor stays",
-        downstream_impact="tickets of these partitions get their newest version; one that moves leaves its old day",
+        downstream_impact="records of these partitions get their newest version; one that moves leaves its old day",
         last_run=world.last_run(),
     )
 

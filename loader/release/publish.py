@@ -71,7 +71,7 @@ class Published:
     hold_changes: tuple[int, ...] = ()
     # Drift and rejects that were let pass (release.acceptance).
     acceptances: tuple[int, ...] = ()
-    # Partitions that nothing but drift keeps back: of their own, or of one with which they share a moved ticket.
+    # Partitions that nothing but drift keeps back: of their own, or of one with which they share a moved record.
     to_review: frozenset[Partition] = frozenset()
     # Partitions of whose own checks none fails but the share of a file's lines that may be rejected.
     rejecting: frozenset[Partition] = frozenset()

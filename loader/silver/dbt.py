@@ -162,7 +162,7 @@ class _DbtProcess:
         return InfrastructureError(
             f"dbt's process ended by itself (exit code {self._companion.exit_code()}). Silver and reconcile keep what"
             " earlier builds made.",
-            next_command="make build SELECT=ticket_fact+",
+            next_command="make build",
         )
 
     def _forget(self) -> None:
@@ -200,7 +200,7 @@ def _did_not_run(command: str, reason: str, project_root: Path) -> Infrastructur
     log = _local(project_root) / "logs" / "dbt.log"
     return InfrastructureError(
         f"dbt {command} did not run: {reason}. Silver and reconcile keep what earlier builds made.",
-        next_command=f"make build SELECT=ticket_fact+   # log: {log}",
+        next_command=f"make build   # log: {log}",
     )
 
 

@@ -36,7 +36,7 @@ class NodeResult:
 
     @property
     def name(self) -> str:
-        """The node's name as an operator would select it, e.g. `ticket_fact`."""
+        """The node's name as an operator would select it, without its kind and package."""
         return self.unique_id.split(".")[2]
 
 

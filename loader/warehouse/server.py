@@ -56,7 +56,7 @@ SERVER_SETTINGS = {
     "checkpoint_timeout": "15min",
     "TimeZone": "UTC",
     "log_timezone": "UTC",
-    # Rows of tickets do not belong in the server's log.
+    # Rows of records do not belong in the server's log.
     "log_min_error_statement": "panic",
     "log_error_verbosity": "terse",
 }

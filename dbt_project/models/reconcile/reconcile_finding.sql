@@ -27,9 +27,13 @@ checked as (
     union all
     select * from {{ ref('check_silver') }}
     union all
-    select * from {{ ref('check_customer') }}
-    union all
     select * from {{ ref('check_equation') }}
+    {%- for declared in declared_kinds().values() %}
+    {%- for dimension in declared.dimensions %}
+    union all
+    select * from {{ ref('check_' ~ dimension) }}
+    {%- endfor %}
+    {%- endfor %}
 
 ),
 
