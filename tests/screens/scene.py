@@ -25,7 +25,7 @@ from tests.shared_warehouse import fresh_database, loader_variables
 WIDTHS = (80, 100, 140)
 # What a command does, and what it reads that another minute would give otherwise; the rest is drawing.
 WORK = (
-    "loader.ingest.ingest",
+    "loader.ingest.ingest_kinds",
     "loader.ingest.dry_run.dry_run",
     "loader.manifest.write.write_manifest",
     "loader.recovery.make_plan",

@@ -160,7 +160,7 @@ def _of_recovery(story: Stage) -> Iterator[tuple[str, str, Drawn]]:
     yield "plan", "usual", draw("plan", "backfill", "--partition", "2026-04-18")
     yield "plan", "failing", draw("plan", "backfill", "--partition", "2026-05-18")
     plan = "reports/backfill/backfill_plan_2026-04-18.json"
-    yield "apply", "usual", draw("apply", plan, apply_plan=story.gave["ingest"])
+    yield "apply", "usual", draw("apply", plan, apply_plan=story.gave["ingest_kinds"][0].outcome)
     yield "apply", "failing", draw("apply", "reports/backfill/nowhere.json")
 
 
