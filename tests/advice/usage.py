@@ -98,6 +98,14 @@ _WORDS: tuple[tuple[str, str, str], ...] = (
         "person",
     ),
     ("loader kind check tickets", "loader.kinds.check:check_kinds", "understood"),
+    (
+        (
+            "loader kind new delivery_v1 --schema contracts/manifest/manifest_v1.schema.json --silver delivery"
+            " --key manifest_id --partition-by made_at"
+        ),
+        "loader.kinds.new:_refused",
+        "understood",
+    ),
     ("loader verify --run 0", "loader.runs.prefix:whole_id", "understood"),
     ("loader manifest --from nowhere --out m.json", "loader.manifest.build:_no_exports", "person"),
     (
