@@ -213,8 +213,8 @@ class Readiness:
 def readiness(settings: Settings, days: Sequence[date], *, record_kind: str | None = None) -> Readiness:
     """Of these days of a kind, or of every kind that knows them.
 
-    Asks serving.kind_partition_status, if the views are those of the project, and counts what is seen through them.
-    Raises CommandUsageError for a kind that is none.
+    Asks serving.kind_partition_status, where the views of the kind and those of every kind are the project's, and
+    counts what is seen through them. Raises CommandUsageError for a kind that is none.
     """
     warehouse = open_warehouse(settings)
     faults = view_faults(warehouse, settings.project_root)
@@ -222,11 +222,12 @@ def readiness(settings: Settings, days: Sequence[date], *, record_kind: str | No
     with closing(session), session, session.cursor() as cursor:
         partitions = asked_partitions(cursor, days, record_kind)
         kinds = store.known_kinds(cursor)
-        if faults:
-            sentence = "; ".join(fault.sentence for fault in faults)
-            return Readiness([_unready(each, sentence, faults[0].next_command) for each in partitions], kinds)
         known: dict[Partition, dict[str, Any]] = {}
-        if are_built(cursor, "serving.kind_partition_status"):
+        # Of a view that is another, nothing is taken for an answer.
+        bent = {
+            each: of_kind for each in partitions if (of_kind := [it for it in faults if it.is_about(each.record_kind)])
+        }
+        if len(bent) < len(partitions) and are_built(cursor, "serving.kind_partition_status"):
             rows = fetch_rows(
                 built(cursor),
                 "select * from serving.kind_partition_status where partition_key = any(%s)",
@@ -239,6 +240,9 @@ def readiness(settings: Settings, days: Sequence[date], *, record_kind: str | No
         else _unready(partition, "no line of it is known")
         for partition in partitions
     }
+    for partition, of_kind in bent.items():
+        sentence = "; ".join(fault.sentence for fault in of_kind)
+        found[partition] = _unready(partition, sentence, of_kind[0].next_command)
     # Where it is not ready anyhow, nothing more is asked.
     ready = [partition for partition in partitions if found[partition]["is_ready"]]
     for partition, (seen, released) in (unlike_released(warehouse, ready) if ready else {}).items():

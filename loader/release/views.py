@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from loader.kinds import load_kinds
 from loader.partition import Partition, days_of
 from loader.warehouse.connection import Role
 from loader.warehouse.kinds import released_kinds
@@ -131,11 +132,19 @@ order by partition_key
 
 @dataclass(frozen=True, slots=True)
 class ViewFault:
-    """A relation of `serving` that is not as the project has it: how, and the command that mends it."""
+    """A relation of `serving` that is not as the project has it: how, and the command that mends it.
+
+    `record_kind`: whose records it shows; None: readers of every kind are led by it.
+    """
 
     relation: str
     fault: str
     next_command: str
+    record_kind: str | None = None
+
+    def is_about(self, record_kind: str | None) -> bool:
+        """Whether readers of this kind, None: of any, see by it what they should not."""
+        return None in (record_kind, self.record_kind) or self.record_kind == record_kind
 
     @property
     def sentence(self) -> str:
@@ -162,6 +171,7 @@ def view_faults(warehouse: Warehouse, project_root: Path) -> list[ViewFault]:
         cursor.execute("select exists (select from release.data_release)")
         (is_released,) = cursor.fetchone()
         views = _views(project_root)
+        kinds = _kinds_of_views(project_root)
         found: list[ViewFault] = []
         cursor.execute(_ENTRY, {"schema": SCHEMA, "readers": [role.value for role in READERS]})
         if is_released and cursor.fetchone() == (True,):
@@ -174,12 +184,13 @@ def view_faults(warehouse: Warehouse, project_root: Path) -> list[ViewFault]:
             )
             is_there, can_be_read = cursor.fetchone()
             if not is_there:
-                found += [ViewFault(f"{SCHEMA}.{view.name}", "it is not there", MEND)] if is_released else []
+                missing = ViewFault(f"{SCHEMA}.{view.name}", "it is not there", MEND, kinds.get(view.name))
+                found += [missing] if is_released else []
             # What reads a view that is wrong is made anew with it.
             elif can_be_read and not any(
                 fault.relation == f"{SCHEMA}.{name}" for fault in found for name in view.reads
             ):
-                found += _faults_of(cursor, view)
+                found += _faults_of(cursor, view, kinds.get(view.name))
         cursor.execute(_STRANGERS, {"schema": SCHEMA, "known": [view.name for view in views]})
         for name, kind in cursor.fetchall():
             # A name that somebody chose is no part of a command to paste, unless it is a plain one.
@@ -189,7 +200,7 @@ def view_faults(warehouse: Warehouse, project_root: Path) -> list[ViewFault]:
     return found
 
 
-def _faults_of(cursor: Any, view: _View) -> list[ViewFault]:
+def _faults_of(cursor: Any, view: _View, record_kind: str | None) -> list[ViewFault]:
     name = f"{SCHEMA}.{view.name}"
     cursor.execute(f'create temporary view "{view.name}" with (security_barrier) as {view.query}')
     cursor.execute(
@@ -202,7 +213,7 @@ def _faults_of(cursor: Any, view: _View) -> list[ViewFault]:
         },
     )
     words = [fault for (fault,) in cursor.fetchall()]
-    return [ViewFault(name, ", ".join(words), MEND)] if words else []
+    return [ViewFault(name, ", ".join(words), MEND, record_kind)] if words else []
 
 
 def unlike_released(
@@ -230,6 +241,17 @@ def unlike_released(
             cursor.execute(query, {"kind": kind.record_kind, "days": days})
             found |= {Partition(kind.record_kind, day): (seen, released) for day, seen, released in cursor.fetchall()}
     return found
+
+
+def _kinds_of_views(project_root: Path) -> dict[str, str]:
+    """Of the views of one kind's records: whose."""
+    landings = {kind.name: kind.landing for kind in load_kinds(project_root / "contracts").values()}
+    return {
+        view: name
+        for name, landing in landings.items()
+        if landing is not None
+        for view in (landing.silver, *landing.dimensions)
+    }
 
 
 def _views(project_root: Path) -> list[_View]:

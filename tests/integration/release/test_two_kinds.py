@@ -17,12 +17,12 @@ from loader.evidence.audit import faults_of_sight
 from loader.partition import Partition
 from loader.privacy.plan import make_erasure_plan
 from loader.privacy.removal import remove_rows
-from loader.release import Act, changes, store
-from loader.release.acts import hold
+from loader.release import Act, acts, changes, store
+from loader.release.acts import hold, readiness
 from loader.release.asked import asked_partitions
 from loader.release.lacks import LACKS
 from loader.release.publish import publish
-from loader.release.views import unlike_released
+from loader.release.views import ViewFault, unlike_released
 from loader.silver import Proved
 from loader.warehouse import Role, Warehouse
 from tests.ingests import evidence_faults, rows, settings
@@ -96,6 +96,23 @@ def test_what_readers_see_of_each_kind_is_compared_with_its_release(released: An
         (f"release.visit_note {DAY}", words.format("1 row")),
         (f"release.visit_note {NEXT}", words.format("2 rows")),
     }
+
+
+def test_a_view_of_one_kind_that_was_bent_makes_no_other_unready(
+    released: Any, database: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Prevents tickets that no scheduler reads since the view of notes is not the project's."""
+    of_notes = ViewFault("serving.visit_note", "its query", "loader build --select serving", NOTE)
+    of_all = ViewFault("serving.kind_partition_status", "its query", "loader build --select serving")
+
+    def reasons(*faults: ViewFault, kind: str | None = None) -> dict[str, str]:
+        monkeypatch.setattr(acts, "view_faults", lambda warehouse, root: list(faults))
+        return {row["record_kind"]: row["reason"] for row in readiness(settings(), [DAY], record_kind=kind).partitions}
+
+    bent, unknown = "{} is not as the project has it: its query", "no line of it is known"
+    assert reasons(of_notes) == {NOTE: bent.format("serving.visit_note"), TICKET: unknown}
+    assert reasons(of_notes, kind=TICKET) == {TICKET: unknown}
+    assert reasons(of_all) == dict.fromkeys((NOTE, TICKET), bent.format("serving.kind_partition_status"))
 
 
 def test_damage_of_every_day_of_one_kind_keeps_no_other_back(released: Any) -> None:
