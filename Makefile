@@ -16,7 +16,7 @@ takes_dry-run := $(takes_ingest)
 takes_manifest := FROM OUT ORDER BATCH KIND
 takes_status := PARTITION ALL
 takes_diagnose := PARTITION
-takes_completeness := PARTITION
+takes_completeness := PARTITION KIND
 takes_retry := RUN MODE LOCK_TIMEOUT
 takes_rerun := $(takes_retry)
 takes_replay := RUN BATCH REJECTED_ONLY MODE LOCK_TIMEOUT
@@ -194,8 +194,8 @@ state: $(STAMP) ## Checkpoint, cursor and watermark, and their history
 drill: $(STAMP) ## Five incidents in a scratch database, each recovered with the right verb
 	@$(LOADER) drill $(json)
 
-completeness: $(STAMP) ## Is the day complete? reports/completeness/<partition | all>.md [PARTITION=2026-04-17]
-	@$(LOADER) completeness $(call option,--partition,PARTITION) $(json)
+completeness: $(STAMP) ## Is the day complete? reports/completeness/<partition | all>.md [PARTITION=2026-04-17] [KIND=]
+	@$(LOADER) completeness $(call option,--partition,PARTITION) $(kind) $(json)
 
 smoke: $(STAMP) ## Is the set-up sound? Packages, folders, contract, manifests, warehouse, guards, dbt: reports/smoke
 	@$(LOADER) smoke $(json)

@@ -11,6 +11,7 @@ from loader.advice.manifests import Declared, ad_hoc, named, paths_of, sorted_ou
 from loader.errors import RefusedError
 from loader.evidence.facts import fetch_rows
 from loader.ingest.problems import ABSENT, explained, words_of
+from loader.partition import days_of
 from loader.printable import counted
 from loader.recovery.plan import PartitionState
 from loader.recovery.unasked import never_asked
@@ -119,7 +120,7 @@ def look_at_coverage(asked: Asked) -> tuple[str, Advice | None]:
     if not partitions:
         days = " and ".join(map(str, world.nearest(window) if window else [])) or "none"
         return f"no indexed line belongs to {day or 'any partition'}; nearest data: {days}", _ingest(asked)
-    unasked = never_asked(world.cursor) if day is None else frozenset()
+    unasked = frozenset(days_of(never_asked(world.cursor), world.ruleset.contract_ref) if day is None else ())
     due = [each for each in partitions if each.is_due and date.fromisoformat(each.partition_key) not in unasked]
     asked_for = [each for each in partitions if date.fromisoformat(each.partition_key) not in unasked]
     expected = sum(each.expected_input_count for each in asked_for)

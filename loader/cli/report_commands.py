@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from loader.cli.options import json_option, partition_option
+from loader.cli.options import json_option, kind_option, partition_option
 from loader.cli.output import print_json, show, surface
 
 if TYPE_CHECKING:
@@ -23,11 +23,12 @@ _DAYS_SHOWN = 20
 
 @click.command()
 @partition_option
+@kind_option
 @json_option
-def completeness(partition: str | None, as_json: bool) -> int:
+def completeness(partition: str | None, kind: str | None, as_json: bool) -> int:
     """Is this day, or everything known, complete? Files, fates, rejects and findings as the last reconcile left them.
 
-    Writes reports/completeness/<partition | all>.md and .json. Exit code 1 when it is not complete.
+    Writes reports/completeness/<partition | all>[_<kind>].md and .json. Exit code 1 when it is not complete.
     """
     from loader.advice import after_question
     from loader.config import load_settings, parse_partition
@@ -39,13 +40,14 @@ def completeness(partition: str | None, as_json: bool) -> int:
 
     settings = load_settings()
     warehouse, day = open_warehouse(settings), None if partition is None else parse_partition(partition)
-    answer = read_completeness(warehouse, day)
+    answer = read_completeness(warehouse, day, record_kind=kind)
     suffix = f" PARTITION={partition}" if partition else ""
-    next_command = f"make ready{suffix}   # may readers go on?" if partition else "make status"
+    suffix += f" KIND={kind}" if kind else ""
+    next_command = f"make ready{suffix}   # may readers go on?" if partition else f"make status{suffix}"
     if not answer.is_complete:
         next_command = after_question(settings, warehouse, day).line
     text, data = write_report(
-        settings.report_dir / "completeness" / (partition or "all"),
+        settings.report_dir / "completeness" / "_".join(filter(None, (partition or "all", kind))),
         answer.markdown(),
         {**answer.record(), "next_command": next_command},
     )
@@ -112,10 +114,10 @@ def completeness_lines(screen: Screen, answer: Completeness, words: Words, repor
     from loader.screen import Failure, amount, failures, listing, paragraph, table
 
     lines = paragraph(screen, f"{answer.answer[:1].upper()}{answer.answer[1:]}.")
-    known = [row for row in answer.partitions if row["partition_key"] not in answer.unasked]
+    known = answer.asked
     shown = [row for row in known if answer.partition or not row["is_complete"]]
     for row in shown[:_DAYS_SHOWN]:
-        lines += _day(screen, row)
+        lines += _day(screen, row, answer.kinds)
     if len(shown) > _DAYS_SHOWN:
         lines.append(f"  and {amount(screen, len(shown) - _DAYS_SHOWN, 'more day')}: the report has all")
     if answer.partition is None and (whole := len(known) - len(shown)):
@@ -123,9 +125,7 @@ def completeness_lines(screen: Screen, answer: Completeness, words: Words, repor
     lines += failures(
         screen,
         [
-            Failure(
-                row["check_name"], f"{row['table_name']}: {row['detail']}", _where(row["partition_key"], row["file"])
-            )
+            Failure(row["check_name"], f"{row['table_name']}: {row['detail']}", _where(row, answer.kinds))
             for row in answer.findings
         ],
         noun="finding",
@@ -136,14 +136,18 @@ def completeness_lines(screen: Screen, answer: Completeness, words: Words, repor
         of_gate = of_asset(words, (row["manifest_id"], row["file"]), row["disposition"], row["reasons"].split(", "))
         absences.append(Failure(of_gate.code, of_gate.sentence, of_gate.name, of_gate.mend))
     lines += failures(screen, absences)
-    rejects = [(row["lines"], row["reason"], row["partition"]) for row in answer.rejects]
+    rejects = [
+        (row["lines"], row["reason"], row["partition"], *([row["record_kind"]] if len(answer.kinds) > 1 else []))
+        for row in answer.rejects
+    ]
     if rejects and answer.partition:
         lines += ["  rejected lines, by reason:", *table(screen, rejects, indent="    ")]
     return [*lines, *listing(screen, [("report", report)], indent="")]
 
 
-def _where(day: str | None, file: str | None) -> str:
-    return " ".join(filter(None, (day, file)))
+def _where(row: Mapping[str, Any], kinds: Collection[str]) -> str:
+    of_kind = f"of {row['record_kind']}" if row["record_kind"] and len(kinds) > 1 else None
+    return " ".join(filter(None, (row["partition_key"], of_kind, row["file"])))
 
 
 # Columns of the report, as reconcile calls them.
@@ -151,16 +155,17 @@ _RENAMED = {"lines": "line_count", "events": "event_count", "silver": "silver_ro
 _FILES = {"withheld": "withheld_asset_count", "missing": "missing_asset_count", "unread": "not_read_asset_count"}
 
 
-def _day(screen: Screen, row: Mapping[str, Any]) -> list[str]:
+def _day(screen: Screen, row: Mapping[str, Any], kinds: Collection[str]) -> list[str]:
     """A day's equation, and its files that are not whole."""
     from loader.cli.day_words import equation_lines
     from loader.release.lacks import lacks_of
+    from loader.reports.completeness import partition_of
     from loader.screen import spread
 
     counts = {_RENAMED.get(name, f"{name}_count"): value for name, value in row.items()}
     files = lacks_of({column: row[f"{kind}_files"] for kind, column in _FILES.items()})
     return [
-        f"  {row['partition_key']}",
+        f"  {partition_of(row).named(kinds)}",
         *("  " + line for line in equation_lines(screen, counts)),
         *spread(screen, files, indent="    "),
     ]

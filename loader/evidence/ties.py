@@ -13,10 +13,11 @@ CODE = "tie_unordered"
 _FILES_TOLD = 4
 
 _TIES = """
-select partition_key, manifest_id, source_id, asset_sequence, version_count from reconcile.reconcile_tie
+select record_kind::text, partition_key, manifest_id, source_id, asset_sequence, version_count
+from reconcile.reconcile_tie
 where (%(kind)s::text is null or record_kind = %(kind)s)
     and (%(days)s::date[] is null or partition_key = any(%(days)s))
-order by partition_key, asset_sequence, source_id, manifest_id
+order by record_kind, partition_key, asset_sequence, source_id, manifest_id
 """
 
 
@@ -24,6 +25,7 @@ order by partition_key, asset_sequence, source_id, manifest_id
 class Tie:
     """One row of reconcile.reconcile_tie. Names are null where no manifest declares the file any more."""
 
+    record_kind: str
     partition_key: date | None
     manifest_id: str | None
     source_id: str | None

@@ -1,23 +1,24 @@
-"""Which days were asked for: a run that covered them read, or was to read, files with lines of theirs."""
+"""Which partitions were asked for: a run that covered them read, or was to read, files with lines of theirs."""
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Any
+
+from loader.partition import Partition
 
 _NEVER_ASKED = """
 with
 reading as (
-    select part.partition_key, part.asset_id, part.taken_by_run_id
+    select whole.record_kind, part.partition_key, part.asset_id, part.taken_by_run_id
     from ops.asset_partition as part
     inner join ops.asset_reading as whole using (asset_id, ruleset_id)
     where whole.is_complete and part.record_line_count > 0
 ),
 unasked as (
-    select partition_key, array_agg(asset_id) as asset_ids
-    from reading group by partition_key having count(taken_by_run_id) = 0
+    select record_kind, partition_key, array_agg(asset_id) as asset_ids
+    from reading group by record_kind, partition_key having count(taken_by_run_id) = 0
 )
-select unasked.partition_key
+select unasked.record_kind, unasked.partition_key
 from unasked
 where not exists (
     select from ops.run_asset as entry
@@ -28,7 +29,7 @@ where not exists (
 """
 
 
-def never_asked(cursor: Any) -> frozenset[date]:
-    """Days with indexed lines, none of them taken, over which no run was started: nothing is wrong with them."""
+def never_asked(cursor: Any) -> frozenset[Partition]:
+    """Partitions with indexed lines, none of them taken, over which no run was started: nothing is wrong with them."""
     cursor.execute(_NEVER_ASKED)
-    return frozenset(day for (day,) in cursor.fetchall())
+    return frozenset(Partition(*row) for row in cursor.fetchall())

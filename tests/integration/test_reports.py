@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from loader.errors import CommandUsageError
 from loader.reports import read_completeness, run_smoke_checks
 from loader.reports.markdown import table, write_report
 from loader.warehouse import Warehouse
 from tests.checkouts import ROOT
 from tests.e2e.commands import forked
 from tests.ingests import DAY, declare, rows, run, settings, ticket, write_export
+from tests.second_kind import NOTE, add_note
 
 pytestmark = pytest.mark.usefixtures("replayed", "loader_environment")
 
@@ -49,6 +51,48 @@ def test_completeness_answers_for_a_day_and_for_everything(manifest: Path, datab
     assert read_completeness(database, date(2026, 5, 1)).answer == "2026-05-01: nothing is known of it"
     run(manifest)
     assert read_completeness(database, None).is_complete
+
+
+def test_completeness_of_one_kind_hangs_on_no_other(manifest: Path, database: Warehouse, tmp_path: Path) -> None:
+    """Prevents tickets that are called incomplete, or complete, for what was found of notes of the same day."""
+    run(manifest, partition=DAY)
+    assert "record_kind" not in read_completeness(database, DAY).markdown()
+    add_note(database, tmp_path)
+    rows(
+        database,
+        "insert into release.partition_gate select (jsonb_populate_record(row, %s)).*"
+        " from release.partition_gate as row",
+        json.dumps({"record_kind": NOTE}),
+    )
+    rows(
+        database,
+        "insert into reconcile.reconcile_partition select (jsonb_populate_record(row, %s)).* from"
+        " reconcile.reconcile_partition as row where partition_key = %s",
+        json.dumps({"record_kind": NOTE, "is_complete": False}),
+        DAY,
+    )
+    rows(
+        database,
+        "insert into reconcile.reconcile_finding (table_name, check_name, kind, record_kind, finding_count, detail)"
+        " values ('bronze.asset_line', 'line_count_differs', 'gap', %s, 1, 'one')",
+        NOTE,
+    )
+    answers = {kind: read_completeness(database, DAY, record_kind=kind) for kind in (None, NOTE, "ticket_v1")}
+    assert {kind: answer.answer for kind, answer in answers.items()} == {
+        None: "2026-04-17: not complete (1 finding)",
+        NOTE: "2026-04-17 of note_v1: not complete (1 finding)",
+        "ticket_v1": "2026-04-17 of ticket_v1: complete",
+    }
+    assert [len(answer.files) for answer in answers.values()] == [1, 0, 1]
+    assert [len(answer.rejects) for answer in answers.values()] == [2, 0, 2]
+    everything = read_completeness(database, None)
+    assert everything.answer == (
+        "every known partition: not complete (1 finding; 1 of 2 days asked for: 2026-04-17 of note_v1)"
+    )
+    assert "| record_kind | partition_key |" in everything.markdown()
+    assert everything.record()["unasked"] == [{"record_kind": "ticket_v1", "partition_key": "2026-04-18"}]
+    with pytest.raises(CommandUsageError, match="expected one of note_v1, ticket_v1"):
+        read_completeness(database, DAY, record_kind="visit")
 
 
 def test_a_day_with_a_missing_file_or_a_finding_is_not_complete(manifest: Path, database: Warehouse) -> None:

@@ -6,15 +6,23 @@ rejects as (
 
 ),
 
+asset_readings as (
+
+    select * from {{ source('ops', 'asset_reading') }}
+
+),
+
 counted as (
 
     select
-        partition_key,
-        reason_code,
-        sum(line_count)::bigint as line_count,
-        count(distinct asset_id) as asset_count
+        asset_readings.record_kind,
+        rejects.partition_key,
+        rejects.reason_code,
+        sum(rejects.line_count)::bigint as line_count,
+        count(distinct rejects.asset_id) as asset_count
     from rejects
-    group by partition_key, reason_code
+    left join asset_readings on rejects.asset_id = asset_readings.asset_id
+    group by asset_readings.record_kind, rejects.partition_key, rejects.reason_code
 
 )
 
