@@ -31,7 +31,13 @@ _COUNTS = {
 
 
 @click.command()
-@click.option("--customer", required=True, help="The customer_id; a plan does not hold it, so it is given each time.")
+@click.option(
+    "--person",
+    "--customer",
+    "customer",
+    required=True,
+    help="The id that stands for the person (a ticket's customer_id); a plan does not hold it, so it is given each time.",
+)
 @click.option("--reason", help="Why, without naming the customer; kept for good.")
 @click.option("--plan", "plan_file", type=click.Path(path_type=Path), help="Apply this reviewed plan.")
 @click.option(
@@ -45,7 +51,8 @@ _COUNTS = {
 def erase(
     customer: str, reason: str | None, plan_file: Path | None, mode: str, lock_timeout: float | None, as_json: bool
 ) -> int:
-    """Remove a customer's records from the archive, Bronze, Silver and every stored release; tombstones stay."""
+    """Remove a person's records, of every kind, from the archive, Bronze, Silver and every stored release; tombstones
+    stay."""
     from loader.privacy.erase import plan_erasure
     from loader.privacy.plan import read_erasure_plan
 

@@ -45,7 +45,8 @@ order by relation.oid
 
 
 class PartitionAwayError(RefusedError):
-    """A kind's table is no partition of Bronze: nothing of that kind can be read, landed or proved."""
+    """A kind's table is no partition of Bronze, or no kind is declared of one: nothing of that kind can be read, landed
+    or proved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +65,16 @@ def declared_partitions(files: Path) -> Mapping[str, str]:
 
 def require_partitions(connection: Connection, files: Path) -> None:
     """Raise PartitionAwayError, with nothing changed, where a kind's table is not the partition that it is declared as,
-    or is empty while another table holds what it held."""
+    or is empty while another table holds what it held; and where Bronze holds records of a kind that is not declared (any
+    more): no proof would see them."""
     declared = declared_partitions(files)
     with connection, connection.cursor() as cursor:
         cursor.execute(_TABLES, (list(declared),))
         tables = [_Table(*row) for row in cursor.fetchall()]
         beside = [table for table in tables if table.kind is None and table.name not in declared]
+        for table in tables:
+            if table.kind is not None and table.kind not in declared.values() and _first_kind(cursor, table):
+                raise _undeclared(table)
         for name, kind in declared.items():
             own = next((table for table in tables if table.name == name), None)
             held = [table for table in beside if _first_kind(cursor, table) == kind]
@@ -81,6 +86,15 @@ def require_partitions(connection: Connection, files: Path) -> None:
                     f"bronze.{name}: it is empty, and bronze.{held[0].identifier} holds events of {kind}",
                     [f"drop table bronze.{name} cascade", *_put_back(held[0], name, kind)],
                 )
+
+
+def _undeclared(table: _Table) -> PartitionAwayError:
+    folder = f"contracts/kinds/{table.kind}"
+    return PartitionAwayError(
+        f"bronze.{table.identifier}: it holds records of {table.kind}, which {folder} does not declare here. Records stay"
+        " as long as they are proved and can be erased, so their kind does. Nothing was read or changed",
+        next_command=f"git log --oneline -- {folder}   # says which commit to take it, and its models, back from",
+    )
 
 
 def _first_kind(cursor: Any, table: _Table) -> str | None:

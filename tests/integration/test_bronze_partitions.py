@@ -164,6 +164,27 @@ def test_a_table_that_was_taken_away_is_put_back_by_what_is_told(
         rows(landed, "delete from bronze.raw_ticket_event")
 
 
+@pytest.mark.usefixtures("loader_environment")
+def test_a_kind_that_is_not_declared_is_named_as_long_as_it_has_records(landed: Warehouse) -> None:
+    """Prevents a declaration that goes while its records stay: no check, no erasure and no reader would see them."""
+    rows(
+        landed,
+        "set role omni_loader;"
+        " create table bronze.raw_permit partition of bronze.record_event for values in ('permit_v1')",
+    )
+    open_warehouse(load_settings())
+    rows(
+        landed,
+        "set session_replication_role = replica; insert into bronze.record_event"
+        " select 'permit_v1', event_id, record_fingerprint, record_source, record_key, person_id, created_at, updated_at,"
+        " partition_key, raw_payload, envelope, warning_codes, asset_id, line_number, run_id, _dlt_load_id"
+        " from bronze.raw_ticket_event limit 1",
+    )
+    with pytest.raises(PartitionAwayError, match="bronze.raw_permit: it holds records of permit_v1") as undeclared:
+        open_warehouse(load_settings())
+    assert undeclared.value.next_command.startswith("git log --oneline -- contracts/kinds/permit_v1")
+
+
 @pytest.mark.parametrize(
     "words",
     [
