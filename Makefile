@@ -28,7 +28,7 @@ takes_apply := PLAN LOCK_TIMEOUT
 takes_ready := PARTITION KIND
 takes_hold := PARTITION KIND REASON
 takes_release := PARTITION KIND OVERRIDE ACCEPT_DRIFT ACCEPT_REJECTS REASON LOCK_TIMEOUT
-takes_erase := CUSTOMER REASON PLAN MODE LOCK_TIMEOUT
+takes_erase := PERSON CUSTOMER REASON PLAN MODE LOCK_TIMEOUT
 takes_verify := RUN
 takes_build := SELECT
 takes_env := ROLE
@@ -82,7 +82,7 @@ arguments_retry = $(if $(strip $(RUN)),$(call quoted,RUN)) $(latest)
 arguments_rerun = $(call option,--run,RUN) $(latest)
 arguments_replay = $(call option,--run,RUN) $(call option,--batch,BATCH) $(if $(REJECTED_ONLY),--rejected-only)
 arguments_backfill = $(window) $(call option,--manifest,MANIFEST) $(kind) $(if $(KEEP_GOING),--keep-going)
-arguments_erase = $(call option,--customer,CUSTOMER) $(call option,--reason,REASON) $(call option,--plan,PLAN) \
+arguments_erase = $(call option,--person,PERSON) $(call option,--customer,CUSTOMER) $(call option,--reason,REASON) $(call option,--plan,PLAN) \
 	$(call option,--mode,MODE)
 arguments_restore = $(window) $(if $(ALL),--all) $(kind) $(call option,--release,RELEASE) $(call option,--as-of,AS_OF) \
 	$(call option,--reason,REASON)
@@ -111,7 +111,7 @@ ifneq ($(filter apply,$(MAKECMDGOALS)),)
 $(call need,PLAN,make apply PLAN=reports/backfill/backfill_plan_2026-04-17.json)
 endif
 ifneq ($(filter erase,$(MAKECMDGOALS)),)
-$(call need,CUSTOMER,make erase CUSTOMER=<customer_id> REASON='request 4711')
+$(if $(strip $(CUSTOMER)),,$(call need,PERSON,make erase PERSON=<customer_id> REASON='request 4711'))
 endif
 ifneq ($(filter ready hold release,$(MAKECMDGOALS)),)
 $(call need,PARTITION,make $(firstword $(MAKECMDGOALS)) PARTITION=2026-04-17$(if $(filter hold,$(MAKECMDGOALS)), REASON='under review'))
@@ -182,7 +182,7 @@ release: $(STAMP) ## Prove Silver and let readers see a partition of it; ends it
 	@$(LOADER) release $(call option,--partition,PARTITION) $(kind) $(if $(OVERRIDE),--override) \
 		$(if $(ACCEPT_DRIFT),--accept-drift) $(if $(ACCEPT_REJECTS),--accept-rejects) $(call option,--reason,REASON) $(lock) $(json)
 
-erase: $(STAMP) ## Take a customer out of everything that is kept: CUSTOMER=… REASON=… plans, CUSTOMER=… PLAN=… applies (docs/privacy.md)
+erase: $(STAMP) ## Take a person out of everything that is kept: PERSON=… REASON=… plans, PERSON=… PLAN=… applies (docs/privacy.md)
 	@$(LOADER) erase $(arguments_erase) $(lock) $(json)
 
 verify: $(STAMP) ## Read the raw zone again and compare Bronze line by line: RUN=<run_id>

@@ -36,7 +36,7 @@ _COUNTS = {
     "--customer",
     "customer",
     required=True,
-    help="The id that stands for the person (a ticket's customer_id); a plan does not hold it, so it is given each time.",
+    help="The id that stands for the person, as records have it; a plan does not hold it, so it is given each time.",
 )
 @click.option("--reason", help="Why, without naming the customer; kept for good.")
 @click.option("--plan", "plan_file", type=click.Path(path_type=Path), help="Apply this reviewed plan.")

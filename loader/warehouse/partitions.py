@@ -65,8 +65,8 @@ def declared_partitions(files: Path) -> Mapping[str, str]:
 
 def require_partitions(connection: Connection, files: Path) -> None:
     """Raise PartitionAwayError, with nothing changed, where a kind's table is not the partition that it is declared as,
-    or is empty while another table holds what it held; and where Bronze holds records of a kind that is not declared (any
-    more): no proof would see them."""
+    or is empty while another table holds what it held; and where Bronze holds records of a kind that is not declared:
+    no proof would see them."""
     declared = declared_partitions(files)
     with connection, connection.cursor() as cursor:
         cursor.execute(_TABLES, (list(declared),))
@@ -91,8 +91,8 @@ def require_partitions(connection: Connection, files: Path) -> None:
 def _undeclared(table: _Table) -> PartitionAwayError:
     folder = f"contracts/kinds/{table.kind}"
     return PartitionAwayError(
-        f"bronze.{table.identifier}: it holds records of {table.kind}, which {folder} does not declare here. Records stay"
-        " as long as they are proved and can be erased, so their kind does. Nothing was read or changed",
+        f"bronze.{table.identifier}: it holds records of {table.kind}, which {folder} does not declare here. As long as"
+        " there are records, their kind is needed to prove and to erase them. Nothing was read or changed",
         next_command=f"git log --oneline -- {folder}   # says which commit to take it, and its models, back from",
     )
 

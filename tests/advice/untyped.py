@@ -24,7 +24,7 @@ UNTYPED: dict[str, str] = {
     "loader.manifest.folder:*": "a folder that cannot be read: tests/unit/test_manifest_build.py",
     "loader.manifest.build:_facts": "an export that goes away meanwhile: tests/unit/test_manifest_build.py",
     # The server: it is started, stopped and moved by tests that have one of their own.
-    "loader.warehouse.partitions:_undeclared": "a kind that is not declared: tests/integration/test_bronze_partitions.py",
+    "loader.warehouse.partitions:_undeclared": "a kind that is not declared: test_bronze_partitions.py",
     "loader.warehouse.partitions:_away": "a kind's table that is gone: tests/integration/test_bronze_partitions.py",
     "loader.warehouse.*": "servers that do not start, stop, answer or let in: tests/integration/test_embedded_*.py",
     "loader.warehouse:*": "a server that is too old: tests/integration/test_warehouse_connection.py",

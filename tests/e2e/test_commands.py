@@ -95,6 +95,7 @@ def test_ingest_says_what_became_of_the_day(day: Day) -> None:
     assert day.ingested.code == 0, day.ingested
     assert set(record) == {
         "run_id",
+        "record_kind",
         "attempt",
         "trace_id",
         "status",
@@ -115,7 +116,11 @@ def test_ingest_says_what_became_of_the_day(day: Day) -> None:
     (reconcile,) = record["reconcile"]
     assert (reconcile["partition_key"], reconcile["unexplained_count"]) == ("2026-04-17", 0)
     assert (reconcile["silver_row_count"], reconcile["superseded_count"], reconcile["is_complete"]) == (40, 10, True)
-    assert (record["downstream_decision"], record["release"]["partitions"]) == ("proceed", ["2026-04-17"])
+    (released,) = record["release"]["partitions"]
+    assert (record["downstream_decision"], released) == (
+        "proceed",
+        {"record_kind": "ticket_v1", "partition_key": "2026-04-17"},
+    )
     for path in record["report_paths"]:
         evidence = json.loads((day.checkout.root / path).read_text())
         assert (evidence["run_id"], evidence["report_path"]) == (record["run_id"], path)

@@ -23,6 +23,7 @@ SOURCE = "structured:tickets:test"
 RESET = ["state", "reset", "--kind", "cursor", "--source", SOURCE, "--to", "2026-04-16T00:00:00Z"]
 VERDICT = {
     "run_id",
+    "record_kind",
     "attempt",
     "trace_id",
     "status",
@@ -113,7 +114,7 @@ def test_a_plan_is_a_file_that_can_be_reviewed(story: Story) -> None:
     written = json.loads((story.checkout.root / PLAN).read_bytes())
     assert record == {**written, "next_command": f"make apply PLAN={PLAN}"}
     assert schema_faults(load_schema(PLAN_SCHEMA), written) == []
-    assert set(written) == set(json.loads(PLAN_SCHEMA.read_bytes())["required"])
+    assert set(written) == {*json.loads(PLAN_SCHEMA.read_bytes())["required"], "record_kind"}
     assert (record["mode"], record["partition_key"], record["report_path"]) == ("backfill", "2026-04-18", PLAN)
     assert (record["gap_reason"], record["expected_input_count"], record["current_output_count"]) == (
         "missing_partition",

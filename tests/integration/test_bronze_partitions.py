@@ -176,11 +176,11 @@ def test_a_kind_that_is_not_declared_is_named_as_long_as_it_has_records(landed: 
     rows(
         landed,
         "set session_replication_role = replica; insert into bronze.record_event"
-        " select 'permit_v1', event_id, record_fingerprint, record_source, record_key, person_id, created_at, updated_at,"
-        " partition_key, raw_payload, envelope, warning_codes, asset_id, line_number, run_id, _dlt_load_id"
+        " select 'permit_v1', event_id, record_fingerprint, record_source, record_key, person_id, created_at,"
+        " updated_at, partition_key, raw_payload, envelope, warning_codes, asset_id, line_number, run_id, _dlt_load_id"
         " from bronze.raw_ticket_event limit 1",
     )
-    with pytest.raises(PartitionAwayError, match="bronze.raw_permit: it holds records of permit_v1") as undeclared:
+    with pytest.raises(PartitionAwayError, match=r"bronze\.raw_permit: it holds records of permit_v1") as undeclared:
         open_warehouse(load_settings())
     assert undeclared.value.next_command.startswith("git log --oneline -- contracts/kinds/permit_v1")
 

@@ -38,7 +38,7 @@ def test_each_target_says_something_else_and_names_only_what_it_takes() -> None:
     [
         (["manifest"], "FROM"),
         (["manifest", "FROM=exports"], "OUT"),
-        (["erase", "REASON=why"], "CUSTOMER"),
+        (["erase", "REASON=why"], "PERSON"),
         (["ready"], "PARTITION"),
         (["release", "REASON=why"], "PARTITION"),
         (["hold", "REASON=why"], "PARTITION"),
@@ -155,7 +155,7 @@ def test_what_removes_is_told_by_makes_own_command_line_alone(outside: dict[str,
         ("hold", "REASON"),
         ("expire", "OLDER_THAN"),
         ("retry", "MODE"),
-        ("erase", "CUSTOMER"),
+        ("erase", "PERSON"),
         ("ingest", "PARTITION"),
     ],
 )

@@ -209,7 +209,7 @@ class TestVerify:
 
 class TestState:
     def test_a_run_s_changes_are_kept(self, database: Warehouse) -> None:
-        current, changes = read_state(database, 10)
+        current, changes = read_state(database, "bronze.raw_ticket_event", 10)
         assert [row["state_kind"] for row in current] == ["checkpoint", "cursor", "watermark"]
         assert {change["run_id"] for change in changes} == {latest_run(database)}
         assert [change["old_value_at"] for change in changes] == [None] * 3
@@ -224,11 +224,13 @@ class TestState:
         self, database: Warehouse, exports: Path
     ) -> None:
         then = datetime(2026, 4, 1, tzinfo=UTC)
-        change = reset_state(database, "cursor", SOURCE, then, "a clock was wrong", wait_seconds=0)
+        change = reset_state(
+            database, "bronze.raw_ticket_event", "cursor", SOURCE, then, "a clock was wrong", wait_seconds=0
+        )
         assert (change["new_value_at"], change["reason"]) == ("2026-04-01T00:00:00.000000Z", "a clock was wrong")
         assert "@" in change["operator"]
         run(exports)
-        current, changes = read_state(database, 10)
+        current, changes = read_state(database, "bronze.raw_ticket_event", 10)
         (cursor,) = [row for row in current if row["state_kind"] == "cursor"]
         assert cursor["value_at"] == "2026-04-01T00:00:00.000000Z"
         assert [change["reason"] for change in changes if change["state_kind"] == "cursor"] == [
@@ -240,7 +242,9 @@ class TestState:
 
     def test_an_unknown_source(self, database: Warehouse) -> None:
         with pytest.raises(CommandUsageError, match="no cursor of record source 'nobody'"):
-            reset_state(database, "cursor", "nobody", datetime.now(UTC), "why", wait_seconds=0)
+            reset_state(
+                database, "bronze.raw_ticket_event", "cursor", "nobody", datetime.now(UTC), "why", wait_seconds=0
+            )
 
 
 @pytest.fixture
