@@ -14,7 +14,7 @@ FREE := PYTHON JSON K ARGS WORKERS MINUTES SEED
 takes_ingest := PARTITION MANIFEST INPUT BATCH LIMIT KIND LOCK_TIMEOUT
 takes_dry-run := $(takes_ingest)
 takes_manifest := FROM OUT ORDER BATCH KIND
-takes_status := PARTITION ALL
+takes_status := PARTITION KIND ALL
 takes_diagnose := PARTITION
 takes_completeness := PARTITION KIND
 takes_retry := RUN MODE LOCK_TIMEOUT
@@ -149,8 +149,8 @@ dry-run: $(STAMP) ## Judge files and lines, write a report, need no database [PA
 manifest: $(STAMP) ## Write the manifest of a folder of exports: FROM=exports OUT=data/seed_manifests/exports.json [ORDER=mtime|name|FILE] [BATCH= KIND=]
 	@$(LOADER) manifest $(call option,--from,FROM) $(call option,--out,OUT) $(delivered) $(json)
 
-status: $(STAMP) ## What readers may rely on, what needs a person, the next command [PARTITION=2026-04-17] [ALL=1]
-	@$(LOADER) status $(call option,--partition,PARTITION) $(if $(ALL),--all) $(json)
+status: $(STAMP) ## What readers may rely on, what needs a person, the next command [PARTITION=2026-04-17] [KIND=] [ALL=1]
+	@$(LOADER) status $(call option,--partition,PARTITION) $(kind) $(if $(ALL),--all) $(json)
 
 diagnose: $(STAMP) ## The triage, step by step, to one recommended command [PARTITION=2026-04-17]
 	@$(LOADER) diagnose $(call option,--partition,PARTITION) $(json)

@@ -13,18 +13,20 @@ from loader.release.views import ViewFault
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """`partition` narrows the questions that are about days; `is_folder_searched`: whether a manifest of the default
-    folder that no run was asked to read is out of order; `view_faults`: how the views of `serving` differ from the
-    project's."""
+    """`partition` and `record_kind` narrow the questions that are about days; `is_folder_searched`: whether a manifest
+    of the default folder that no run was asked to read is out of order; `view_faults`: how the views of `serving`
+    differ from the project's."""
 
     world: World
     partition: date | None = None
     view_faults: Sequence[ViewFault] = ()
     is_folder_searched: bool = True
+    record_kind: str | None = None
 
     @property
     def suffix(self) -> str:
-        return f" PARTITION={self.partition}" if self.partition else ""
+        given = {"PARTITION": self.partition, "KIND": self.record_kind}
+        return "".join(f" {name}={value}" for name, value in given.items() if value)
 
 
 # The answer in a sentence or two, and what mends it where it is not in order, or NOTED. Writes nothing.

@@ -25,7 +25,8 @@ _FINDINGS = """
 select table_name, check_name, replace(min(kind), '_', ' ') as kind, sum(finding_count)::bigint as finding_count,
     min(detail) as detail, array_agg(distinct partition_key) as days
 from reconcile.reconcile_finding
-where %(day)s::date is null or partition_key is null or partition_key = %(day)s
+where (%(day)s::date is null or partition_key is null or partition_key = %(day)s)
+    and (%(kind)s::text is null or coalesce(record_kind, %(kind)s) = %(kind)s)
 group by table_name, check_name order by table_name, check_name
 """
 
@@ -82,7 +83,11 @@ def look_at_damage(asked: Asked) -> tuple[str, Advice | None]:
     """Each kind that was met, with what it was met in; then what left no trace, and what no proof covers."""
     world = asked.world
     is_built = are_built(world.cursor, "reconcile.reconcile_partition", "reconcile.reconcile_finding")
-    rows = fetch_rows(built(world.cursor), _FINDINGS, {"day": asked.partition}) if is_built else []
+    rows = (
+        fetch_rows(built(world.cursor), _FINDINGS, {"day": asked.partition, "kind": asked.record_kind})
+        if is_built
+        else []
+    )
     told = _in_kinds(rows)
     advice = _mend(world, rows)
     runs, declared = traceless_runs(world)

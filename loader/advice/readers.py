@@ -26,6 +26,7 @@ from serving.kind_partition_status as status
 left join reconcile.reconcile_partition as part
     on part.record_kind = status.record_kind and part.partition_key = status.partition_key
 where (%(day)s::date is null or status.partition_key = %(day)s)
+    and (%(kind)s::text is null or status.record_kind = %(kind)s)
     and (status.data_release_id is not null or status.is_held
         or not coalesce(part.landed_count = 0 and part.out_of_partition_count > 0, false))
 order by status.record_kind, status.partition_key
@@ -34,11 +35,11 @@ order by status.record_kind, status.partition_key
 _OBSTACLES = "select record_kind, partition_key, obstacles from release.partition_gate"
 
 
-def read_shown(cursor: Any, partition: date | None) -> Sequence[Mapping[str, Any]]:
-    """Each partition that was released or waits for it, or the one asked for; none before the first release."""
+def read_shown(cursor: Any, partition: date | None, record_kind: str | None) -> Sequence[Mapping[str, Any]]:
+    """Each partition that was released or waits for it, or those asked for; none before the first release."""
     if not are_built(cursor, "serving.kind_partition_status", "reconcile.reconcile_partition"):
         return []
-    return fetch_rows(built(cursor), _SHOWN, {"day": partition})
+    return fetch_rows(built(cursor), _SHOWN, {"day": partition, "kind": record_kind})
 
 
 def look_at_readers(asked: Asked) -> tuple[str, Advice | None]:
@@ -47,7 +48,7 @@ def look_at_readers(asked: Asked) -> tuple[str, Advice | None]:
     if faults:
         show = Advice(AdviceKind.SHOW, faults[0].next_command, "puts what readers look through right")
         return some([fault.sentence for fault in faults]), show
-    found = read_shown(asked.world.cursor, asked.partition)
+    found = read_shown(asked.world.cursor, asked.partition, asked.record_kind)
     kinds = known_kinds(asked.world.cursor)
     ready = [row for row in found if row["is_ready"]]
     held = [row for row in found if row["is_held"]]

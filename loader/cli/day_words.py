@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from loader.screen import Screen, Sign, paragraph
@@ -16,6 +17,8 @@ _SENTENCES: Mapping[State, str] = {
     "released": "is complete and released",
     "not asked for": "was not asked for yet: its lines are known from files that were read for other days",
 }
+
+_VERSION = re.compile(r"_v[0-9]+$")
 
 # On a strip of days.
 SIGNS: Mapping[State, Sign] = {
@@ -45,9 +48,15 @@ _EVENTS = (
 )
 
 
-def sentence_of(day: DayState, *, with_reason: bool = True) -> str:
+def noun_of(record_kind: str) -> str:
+    """What a record of the kind is called: its name without the version."""
+    return _VERSION.sub("", record_kind).replace("_", " ")
+
+
+def sentence_of(day: DayState, kinds: Collection[str] = (), *, with_reason: bool = True) -> str:
+    """`kinds`: those that the warehouse knows."""
     why = f" ({day.reason})" if day.reason and with_reason else ""
-    return f"{day.partition_key} {_SENTENCES[day.state]}{why}."
+    return f"{day.partition.named(kinds)} {_SENTENCES[day.state]}{why}."
 
 
 def equation_lines(screen: Screen, row: Mapping[str, Any]) -> list[str]:
@@ -56,7 +65,8 @@ def equation_lines(screen: Screen, row: Mapping[str, Any]) -> list[str]:
     count = int(row.get("line_count") or 0)
     # Of a day, what is left are the lines of people who were erased.
     fates["erased"] = count - sum(fates.values())
-    made = [_term(screen, int(row.get("silver_row_count") or 0), "ticket", "tickets")]
+    noun = noun_of(row["record_kind"])
+    made = [_term(screen, int(row.get("silver_row_count") or 0), noun, f"{noun}s")]
     made += [_term(screen, int(row.get(name) or 0), one, several) for name, one, several in _EVENTS if row.get(name)]
     unexplained = int(row.get("unexplained_count") or 0)
     end = f"{screen.words(unexplained)} unexplained" if unexplained else "nothing unexplained"

@@ -163,6 +163,7 @@ def _day(screen: Screen, row: Mapping[str, Any], kinds: Collection[str]) -> list
     from loader.screen import spread
 
     counts = {_RENAMED.get(name, f"{name}_count"): value for name, value in row.items()}
+    counts["record_kind"] = row["record_kind"]
     files = lacks_of({column: row[f"{kind}_files"] for kind, column in _FILES.items()})
     return [
         f"  {partition_of(row).named(kinds)}",

@@ -8,7 +8,7 @@ from typing import Any
 
 from loader.cli.day_words import equation_lines, sentence_of
 from loader.cli.problem_output import absent_rows
-from loader.cli.status_screen import everything, loud, run_words, state_words, status_lines
+from loader.cli.status_screen import everything, loud, of_kind, run_words, state_words, status_lines
 from loader.screen import Column, Mark, Screen, amount, next_lines, paragraph, shortened, spread, table
 from loader.status import Status
 from loader.status.days import DayState
@@ -20,8 +20,8 @@ _FINDINGS_OF_A_DAY = 5
 
 def day_lines(screen: Screen, answer: Status, day: date, *, is_whole: bool = False) -> list[str]:
     """One day: may readers rely on it, its equation, its files, its runs, and what was found."""
-    state = next((each for each in answer.days if each.partition_key == day.isoformat()), None)
-    sentence, is_good = _sentence(day, state, answer)
+    states = [each for each in answer.days if each.partition_key == day.isoformat()]
+    sentences = [_sentence(state, answer) for state in states] or [_unknown(day, answer)]
     blocks = (
         table(screen, [*_of_readers(answer), *_of_findings(screen, answer, day, is_whole), *_of_runs(answer)]),
         _lets_pass(screen, answer),
@@ -29,23 +29,36 @@ def day_lines(screen: Screen, answer: Status, day: date, *, is_whole: bool = Fal
         spread(screen, state_words(screen, answer)[:2]),
     )
     return [
-        *paragraph(screen, sentence, tone="strong" if is_good else "bad"),
+        *(
+            line
+            for sentence, is_good in sentences
+            for line in paragraph(screen, sentence, tone="strong" if is_good else "bad")
+        ),
         *loud(screen, answer, day, is_whole=is_whole),
-        *(line for row in answer.partitions for line in equation_lines(screen, row)),
+        *(line for row in answer.partitions for line in (*_heading(answer, row), *equation_lines(screen, row))),
         *(line for block in blocks if block for line in ("", *block)),
         *next_lines(screen, answer.next_command),
     ]
 
 
-def _sentence(day: date, state: DayState | None, answer: Status) -> tuple[str, bool]:
-    if state is None:
-        nearest = " and ".join(answer.nearest) or "none"
-        return f"No line of {day} is known; nearest data: {nearest}.", False
-    if answer.view_faults:
-        return f"Readers may not rely on {day}: a view that they look through is not the project's.", False
+def _heading(answer: Status, row: Mapping[str, Any]) -> list[str]:
+    """Whose equation it is, where the screen has several."""
+    return [f"{row['record_kind']}:"] if len(answer.partitions) > 1 else []
+
+
+def _unknown(day: date, answer: Status) -> tuple[str, bool]:
+    nearest = " and ".join(answer.nearest) or "none"
+    of_one = f" of {answer.record_kind}" if answer.record_kind and len(answer.kinds) > 1 else ""
+    return f"No line of {day}{of_one} is known; nearest data: {nearest}.", False
+
+
+def _sentence(state: DayState, answer: Status) -> tuple[str, bool]:
+    name = state.partition.named(answer.kinds)
+    if state.record_kind in answer.blind_kinds:
+        return f"Readers may not rely on {name}: a view that they look through is not the project's.", False
     # Findings have a line each.
     with_reason = state.state != "damaged" or not answer.findings
-    return sentence_of(state, with_reason=with_reason), state.is_relied_on
+    return sentence_of(state, answer.kinds, with_reason=with_reason), state.is_relied_on
 
 
 def _of_readers(answer: Status) -> list[list[object]]:
@@ -53,8 +66,11 @@ def _of_readers(answer: Status) -> list[list[object]]:
     for row in answer.readers:
         number = row["data_release_id"]
         seen = f"release {number} of {row['released_at'][:16].replace('T', ' ')}" if number else "nothing of it"
-        rows.append(["readers see", seen + (f"; {row['reason']}" if row["reason"] else "")])
-    rows += [[Mark("held", "look"), f"by {row['operator']}: {row['reason']}"] for row in answer.holds]
+        reason = f"; {row['reason']}" if row["reason"] else ""
+        rows.append([f"readers see{of_kind(answer, row)}", seen + reason])
+    rows += [
+        [Mark(f"held{of_kind(answer, row)}", "look"), f"by {row['operator']}: {row['reason']}"] for row in answer.holds
+    ]
     return rows
 
 
@@ -63,7 +79,7 @@ def _files(screen: Screen, answer: Status, day: date, shown: int | None) -> list
     rows: list[list[object]] = [
         [
             "file",
-            row["source_id"],
+            row["source_id"] + of_kind(answer, row),
             row["record_line_count"] + row["rejected_line_count"],
             "lines" if row["taken_by_run_id"] or not row["record_line_count"] else "lines, not taken",
         ]
@@ -71,7 +87,7 @@ def _files(screen: Screen, answer: Status, day: date, shown: int | None) -> list
     ]
     if len(answer.files) > len(rows):
         left = len(answer.files) - len(rows)
-        rows.append(["", f"and {amount(screen, left, 'more file')}: {everything(day)}"])
+        rows.append(["", f"and {amount(screen, left, 'more file')}: {everything(answer, day)}"])
     return table(screen, rows)
 
 
@@ -82,10 +98,13 @@ def _of_findings(screen: Screen, answer: Status, day: date, is_whole: bool) -> l
     rows: list[list[object]] = []
     for row in shown:
         count = amount(screen, row["finding_count"], "row")
-        rows.append([Mark("finding", "bad"), f"{row['check_name']} in {row['table_name']} ({count}; {row['detail']})"])
+        mark = Mark(f"finding{of_kind(answer, row)}", "bad")
+        rows.append([mark, f"{row['check_name']} in {row['table_name']} ({count}; {row['detail']})"])
     if len(found) > len(shown):
-        rows.append(["", f"and {amount(screen, len(found) - len(shown), 'more finding')}: {everything(day)}"])
-    rows += [[Mark("drift", "look"), f"{row['check_name']}: {row['detail']}"] for row in answer.drift]
+        rows.append(["", f"and {amount(screen, len(found) - len(shown), 'more finding')}: {everything(answer, day)}"])
+    rows += [
+        [Mark(f"drift{of_kind(answer, row)}", "look"), f"{row['check_name']}: {row['detail']}"] for row in answer.drift
+    ]
     rows += [
         [Mark(disposition, "bad"), f"{files}, {reasons}: {told}"]
         for disposition, files, reasons, told in absent_rows(screen, answer.absent_assets)
@@ -102,7 +121,8 @@ def _lets_pass(screen: Screen, answer: Status) -> list[str]:
     if not answer.drift:
         return []
     day = answer.drift[0]["partition_key"] or "<day>"
-    command = f"`loader release --partition {day} --accept-drift --reason '<why>'`"
+    one = f" --kind {answer.drift[0]['record_kind']}" if len(answer.kinds) > 1 else ""
+    command = f"`loader release --partition {day}{one} --accept-drift --reason '<why>'`"
     return paragraph(screen, f"To let the drift pass: {command} (docs/drift.md).")
 
 
@@ -117,7 +137,7 @@ def whole_lines(screen: Screen, answer: Status, day: date | None) -> list[str]:
     )
     last = next_lines(screen, answer.next_command)
     # Of a warehouse that knows one kind, the day says it all.
-    hidden = {"record_kind"} if len({each.record_kind for each in answer.days}) < 2 else set()
+    hidden = {"record_kind"} if len(answer.kinds) < 2 else set()
     sections = (
         ("partitions, as of the last reconcile", answer.partitions),
         ("latest runs", answer.runs),

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
 from loader.advice.runs import end_of
-from loader.cli.day_words import SIGNS
+from loader.cli.day_words import SIGNS, noun_of
 from loader.cli.problem_output import absent_rows, some_names
 from loader.cli.status_strips import strips
 from loader.printable import counted
@@ -36,9 +36,10 @@ def status_lines(screen: Screen, answer: Status, *, is_whole: bool = False) -> l
     return [*above, *(["", *body] if body else []), *below]
 
 
-def everything(day: date | None) -> str:
+def everything(answer: Status, day: date | None) -> str:
     """The command that cuts nothing."""
-    return f"`make status{f' PARTITION={day}' if day else ''} ALL=1`"
+    of_kind = f" KIND={answer.record_kind}" if answer.record_kind else ""
+    return f"`make status{f' PARTITION={day}' if day else ''}{of_kind} ALL=1`"
 
 
 def loud(screen: Screen, answer: Status, day: date | None = None, *, is_whole: bool = False) -> list[str]:
@@ -53,7 +54,7 @@ def loud(screen: Screen, answer: Status, day: date | None = None, *, is_whole: b
     if not any(day.state in IN_NEED for day in answer.days) and not said:
         said = [f"needs you: {words}" for words in answer.open_answers]
     if not is_whole:
-        more = [f"and {len(said) - _LOUD} more: {everything(day)}"] if len(said) > _LOUD else []
+        more = [f"and {len(said) - _LOUD} more: {everything(answer, day)}"] if len(said) > _LOUD else []
         said = [*(_cut(words, _LONGEST_LOUD) for words in said[:_LOUD]), *more]
     return [line for text in said for line in paragraph(screen, text, hanging="  ", tone="bad")]
 
@@ -69,23 +70,33 @@ def _sentence(screen: Screen, answer: Status) -> str:
     needed = len([day for day in asked if day.state in IN_NEED])
     held = len([day for day in asked if day.state == "held"])
     if answer.view_faults:
-        may = "Readers may rely on nothing: a view that they look through is not the project's."
+        what = "" if answer.blind_kinds == answer.kinds else f" of {', '.join(answer.blind_kinds)}"
+        may = f"Readers may rely on nothing{what}: a view that they look through is not the project's."
     elif not answer.runs and not answer.days:
         may = "Nothing has been ingested yet."
     elif not asked:
         may = "No day was asked for yet."
     elif len(asked) == 1:
-        may = f"Readers may {'' if relied else 'not '}rely on {asked[0].partition_key}, the one day asked for."
+        name = asked[0].partition.named(answer.kinds)
+        may = f"Readers may {'' if relied else 'not '}rely on {name}, the one day asked for."
     elif len(relied) == len(asked):
         may = f"Readers may rely on all {screen.words(len(asked))} days asked for."
     else:
-        may = f"Readers may rely on {screen.words(len(relied))} of {screen.words(len(asked))} days asked for."
+        may = f"Readers may rely on {screen.words(len(relied))} of {screen.words(len(asked))} days asked for"
+        may += f"{_by_kind(screen, relied, asked)}."
     also = [f"{screen.words(needed)} {'needs' if needed == 1 else 'need'} you"] if needed else []
     also += [f"{screen.words(held)} {'is' if held == 1 else 'are'} held"] if held else []
     is_in_order = not answer.open_answers and not answer.view_faults and not _without_a_day(screen, answer)
     if not also and answer.days and is_in_order:
         return f"{may} Nothing needs you."
     return f"{may} {', '.join(also)}." if also else may
+
+
+def _by_kind(screen: Screen, relied: Sequence[DayState], asked: Sequence[DayState]) -> str:
+    """Nothing where all are of one kind."""
+    good, known = (Counter(day.record_kind for day in days) for days in (relied, asked))
+    told = [f"{kind} {screen.words(good[kind])} of {screen.words(count)}" for kind, count in sorted(known.items())]
+    return f" ({', '.join(told)})" if len(told) > 1 else ""
 
 
 def _body(screen: Screen, answer: Status, room: int) -> list[str]:
@@ -102,9 +113,9 @@ def _body(screen: Screen, answer: Status, room: int) -> list[str]:
 
     def drawn(listed: int, shown: int, longest: int) -> list[str]:
         left = len(fixed) - shown
-        rows = [_listed(screen, day) for day in needed[:listed]] + fixed[:shown]
-        rows += [["also", amount(screen, left, "more row"), "", everything(None)]] if left else []
-        rows += _summed(screen, answer.days, needed[:listed])
+        rows = [_listed(screen, day, answer.kinds) for day in needed[:listed]] + fixed[:shown]
+        rows += [["also", amount(screen, left, "more row"), "", everything(answer, None)]] if left else []
+        rows += _summed(screen, answer, needed[:listed])
         return table(screen, [[*begin, _cut(str(last), longest)] for *begin, last in rows])
 
     lengths = (_EVERYTHING,) if room > _HEIGHT else _LONGEST
@@ -123,13 +134,13 @@ def _body(screen: Screen, answer: Status, room: int) -> list[str]:
     return [*lines, *(["", *below] if below and lines else below)]
 
 
-def _listed(screen: Screen, day: DayState) -> list[object]:
+def _listed(screen: Screen, day: DayState, kinds: Collection[str]) -> list[object]:
     state = Mark("kept back", "look") if day.state == "kept back" else Mark("needs you", "bad")
-    return [state, day.partition_key, amount(screen, day.ticket_count, "ticket"), day.reason]
+    return [state, day.partition.named(kinds), _records(screen, day), day.reason]
 
 
-def _summed(screen: Screen, days: Sequence[DayState], listed: Sequence[DayState]) -> list[list[object]]:
-    """A row for each state that days are in which are not listed one by one."""
+def _summed(screen: Screen, answer: Status, listed: Sequence[DayState]) -> list[list[object]]:
+    """A row for each kind and each state that days are in which are not listed one by one."""
     rows: list[list[object]] = []
     for states, words in (
         (("damaged", "incomplete"), "needs you"),
@@ -138,19 +149,28 @@ def _summed(screen: Screen, days: Sequence[DayState], listed: Sequence[DayState]
         (("released",), "released"),
         (("not asked for",), "not asked for"),
     ):
-        found = [day for day in days if day.state in states and day not in listed]
-        if not found:
-            continue
-        sign = SIGNS[found[0].state]
-        also = "more " if any(day.state in states for day in listed) else ""
-        count = found[0].partition_key if len(found) == 1 else amount(screen, len(found), f"{also}day")
-        rows.append([Mark(words, sign.tone or "quiet"), count, _measure(screen, found), _told(screen, found)])
+        for kind in answer.kinds:
+            found = [
+                day for day in answer.days if day.state in states and day.record_kind == kind and day not in listed
+            ]
+            if not found:
+                continue
+            sign = SIGNS[found[0].state]
+            also = "more " if any(day.state in states and day.record_kind == kind for day in listed) else ""
+            of_kind = f" of {kind}" if len(answer.kinds) > 1 else ""
+            count = amount(screen, len(found), f"{also}day") + of_kind
+            count = found[0].partition.named(answer.kinds) if len(found) == 1 else count
+            rows.append([Mark(words, sign.tone or "quiet"), count, _measure(screen, found), _told(screen, found)])
     return rows
+
+
+def _records(screen: Screen, day: DayState) -> str:
+    return amount(screen, day.ticket_count, noun_of(day.record_kind))
 
 
 def _measure(screen: Screen, found: Sequence[DayState]) -> str:
     if len(found) == 1 and found[0].is_asked_for:
-        return amount(screen, found[0].ticket_count, "ticket")
+        return _records(screen, found[0])
     return amount(screen, sum(day.line_count for day in found), "line")
 
 
@@ -167,10 +187,13 @@ def _without_a_day(screen: Screen, answer: Status) -> list[list[object]]:
     """What needs a look and is of no day: damage, files, drift, ties."""
     rows: list[list[object]] = []
     for row in [row for row in answer.findings if row["partition_key"] is None]:
-        rows.append([Mark("needs you", "bad"), "all days", row["table_name"], f"{row['check_name']} ({row['detail']})"])
+        days = f"all days{of_kind(answer, row)}"
+        rows.append([Mark("needs you", "bad"), days, row["table_name"], f"{row['check_name']} ({row['detail']})"])
     for disposition, files, reasons, told in absent_rows(screen, answer.absent_assets):
         rows.append([Mark(disposition, "bad"), files, reasons, told])
-    for check, names in _grouped((row["check_name"], row["partition_key"] or "no day") for row in answer.drift):
+    for check, names in _grouped(
+        (row["check_name"], (row["partition_key"] or "no day") + of_kind(answer, row)) for row in answer.drift
+    ):
         rows.append(
             [Mark("drift", "look"), amount(screen, len(set(names)), "day"), check, some_names(sorted(set(names)))]
         )
@@ -180,6 +203,11 @@ def _without_a_day(screen: Screen, answer: Status) -> list[list[object]]:
             [Mark("tie_unordered", "look"), amount(screen, len(names), "file"), "which is newer?", some_names(names)]
         )
     return rows
+
+
+def of_kind(answer: Status, row: Mapping[str, Any]) -> str:
+    """Whose a row is, where the warehouse knows more than one kind."""
+    return f" of {row['record_kind']}" if len(answer.kinds) > 1 and row["record_kind"] else ""
 
 
 def _cut(text: str, longest: int) -> str:
@@ -214,7 +242,8 @@ def state_words(screen: Screen, answer: Status) -> list[str]:
 def run_words(run: Mapping[str, Any], among: Sequence[Mapping[str, Any]]) -> str:
     """A run in a line: its id as short as it may be among these, its verb, when it began, how it ended."""
     run_id = shortened(run["run_id"], [each["run_id"] for each in among])
-    return f"{run_id} {run['mode']} {_instant(run['started_at']):%Y-%m-%d %H:%M} {end_of(run)}"
+    of_kind = f" of {run['record_kind']}" if len({each["record_kind"] for each in among}) > 1 else ""
+    return f"{run_id} {run['mode']}{of_kind} {_instant(run['started_at']):%Y-%m-%d %H:%M} {end_of(run)}"
 
 
 def _span(span: timedelta) -> str:

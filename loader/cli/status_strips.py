@@ -16,10 +16,14 @@ _YEARS = 4
 
 def strips(screen: Screen, days: Sequence[DayState]) -> Iterator[list[str]]:
     """The last two months and those that need a look as strips, above them what else there is, a line a year; then, for
-    where that is too much, the last two months alone, and nothing."""
-    if days:
-        yield _drawn(screen, days, _MONTHS_IN_NEED)
-        yield _drawn(screen, days, 0)
+    where that is too much, the last two months alone, and nothing. Each kind has its own, below its name."""
+    kinds = sorted({day.record_kind for day in days})
+    for months_in_need in (_MONTHS_IN_NEED, 0) if days else ():
+        lines: list[str] = []
+        for kind in kinds:
+            lines += [kind] if len(kinds) > 1 else []
+            lines += _drawn(screen, [day for day in days if day.record_kind == kind], months_in_need)
+        yield lines
     yield []
 
 

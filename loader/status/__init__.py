@@ -16,10 +16,13 @@ from loader.evidence import read_open_drift, read_ties
 from loader.evidence.facts import fetch_rows, json_value
 from loader.ingest.problems import ABSENT, explained, words_of
 from loader.recovery.world import IS_ALIVE, World
+from loader.release.asked import refuse_unknown_kind
+from loader.release.store import known_kinds
 from loader.release.views import view_faults
 from loader.status.days import DayState, states_of_days
 from loader.warehouse import Warehouse
 from loader.warehouse.built import are_built, built
+from loader.warehouse.kinds import released_kinds
 
 _PARTITIONS = """
 select part.record_kind, part.partition_key, indexed.expected_count, part.line_count, part.landed_count,
@@ -47,12 +50,13 @@ left join (
         or (reading.partition_key >= run.window_start and reading.partition_key < run.window_end)
     order by run.record_kind, reading.partition_key, run.event_number desc
 ) as reader on reader.record_kind = part.record_kind and reader.partition_key = part.partition_key
-where %(day)s::date is null or part.partition_key = %(day)s
+where (%(day)s::date is null or part.partition_key = %(day)s)
+    and (%(kind)s::text is null or part.record_kind = %(kind)s)
 order by part.record_kind, part.partition_key
 """
 
 _RUNS = f"""
-select run_id::text, attempt, mode, status, {IS_ALIVE} as is_alive,
+select run_id::text, attempt, record_kind, mode, status, {IS_ALIVE} as is_alive,
     -- The last that was done: of a run that failed, `finished` would say nothing.
     case when status in ('success', 'warning') then stage else last_stage end as stage,
     window_start, window_end, started_at,
@@ -60,11 +64,21 @@ select run_id::text, attempt, mode, status, {IS_ALIVE} as is_alive,
     case when coalesce(finished_at, now()) >= started_at
         then round(extract(epoch from coalesce(finished_at, now()) - started_at), 1) end as seconds, failure
 from ops.ingest_run as run
-where %(day)s::date is null or window_start is null or (window_start <= %(day)s and %(day)s < window_end)
+where (%(day)s::date is null or window_start is null or (window_start <= %(day)s and %(day)s < window_end))
+    and (%(kind)s::text is null or record_kind = %(kind)s)
 order by event_number desc limit %(limit)s
 """
 
-_STATE = "select record_source, state_kind, value_at from ops.ingest_state order by record_source, state_kind"
+_STATE = """
+select kind.record_kind, record_source, state_kind, value_at
+from ops.ingest_state
+left join release.released_kind as kind on dataset = 'bronze.' || kind.bronze_table
+where %(kind)s::text is null or kind.record_kind = %(kind)s
+order by kind.record_kind, record_source, state_kind
+"""
+
+# Manifests of another kind.
+_OTHERS = "select manifest_id from ops.manifest where contract_ref <> %(kind)s"
 
 _PROOFS = """
 select distinct on (scope) scope, proved_at, run_id::text, load_count from ops.proof order by scope, proof_id desc
@@ -72,25 +86,28 @@ select distinct on (scope) scope, proved_at, run_id::text, load_count from ops.p
 
 _FINDINGS = """
 select table_name, check_name, record_kind, partition_key, source_id, finding_count, detail
-from reconcile.reconcile_finding order by table_name, check_name, record_kind, partition_key, source_id
+from reconcile.reconcile_finding
+where %(kind)s::text is null or coalesce(record_kind, %(kind)s) = %(kind)s
+order by table_name, check_name, record_kind, partition_key, source_id
 """
 # As many are told of a warehouse; each counts for its day.
 _FINDINGS_TOLD = 50
 
 _HOLDS = """
 select record_kind, partition_key, reason, operator from release.partition_hold
-where %(day)s::date is null or partition_key = %(day)s order by record_kind, partition_key
+where (%(day)s::date is null or partition_key = %(day)s) and (%(kind)s::text is null or record_kind = %(kind)s)
+order by record_kind, partition_key
 """
 
 # The files that lines of a day are in, as the latest reading that was whole found them.
 _FILES = """
-select entry.source_id, entry.manifest_id, part.record_line_count, part.rejected_line_count,
+select record_kind, entry.source_id, entry.manifest_id, part.record_line_count, part.rejected_line_count,
     part.taken_by_run_id::text
 from ops.asset_partition as part
 inner join ops.asset_reading using (asset_id, ruleset_id)
 inner join ops.manifest_asset as entry using (asset_id)
-where part.partition_key = %(day)s
-order by entry.manifest_id, entry.sequence, entry.source_id
+where part.partition_key = %(day)s and (%(kind)s::text is null or record_kind = %(kind)s)
+order by record_kind, entry.manifest_id, entry.sequence, entry.source_id
 """
 
 
@@ -101,7 +118,8 @@ class Status:
     `days`: the state of each. `holds`: who holds days, and why; `files`: of the one partition only, which files its
     lines are in. `proofs`: the last that closed over everything, and over what had changed. `readers`: what readers see
     of the one partition, or of those that they do not see as they are proved. `view_faults`: why what they see is not
-    what was released. `open_answers`: of the triage, what is not in order.
+    what was released, `blind_kinds`: of which kinds. `open_answers`: of the triage, what is not in order. `kinds`:
+    those that the warehouse knows; `record_kind`: the one asked for, if it was.
     """
 
     days: Sequence[DayState]
@@ -123,44 +141,72 @@ class Status:
     next_command: str
     # Lost records, other warehouses in the report folder, clocks that went back.
     notices: Sequence[str]
+    kinds: Sequence[str] = ()
+    record_kind: str | None = None
+    blind_kinds: Sequence[str] = ()
 
 
 def read_status(
-    warehouse: Warehouse, partition: date | None, run_limit: int = 10, *, settings: Settings | None = None
+    warehouse: Warehouse,
+    partition: date | None,
+    run_limit: int = 10,
+    *,
+    settings: Settings | None = None,
+    record_kind: str | None = None,
 ) -> Status:
     """Read everything in one snapshot (repeatable read); writes nothing. The next command is that of diagnose.
 
     Without `settings`, today's are taken and the folder of manifests is not searched for some that no run has read.
+    Raises CommandUsageError for a kind that is none.
     """
     today = settings or load_settings()
-    ruleset = load_ruleset(today.project_root / "contracts")
-    faults = view_faults(warehouse, today.project_root)
+    faults = [fault for fault in view_faults(warehouse, today.project_root) if fault.is_about(record_kind)]
     # Of a view that is another, nothing is taken for an answer.
     connection = warehouse.connect(application_name="omnisupport-status")
     connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
     with closing(connection), connection, connection.cursor() as cursor:
+        if record_kind is not None:
+            refuse_unknown_kind([kind.record_kind for kind in released_kinds(cursor)], record_kind)
+        ruleset = load_ruleset(today.project_root / "contracts", record_kind)
         # Both: a build of one model alone leaves the other out.
         is_reconciled = are_built(cursor, "reconcile.reconcile_partition", "reconcile.reconcile_finding")
-        day = {"day": partition, "limit": run_limit}
+        day = {"day": partition, "limit": run_limit, "kind": record_kind}
         partitions = _rows(built(cursor), _PARTITIONS, day) if is_reconciled else []
-        findings = _rows(built(cursor), _FINDINGS, {}) if is_reconciled else []
+        findings = _rows(built(cursor), _FINDINGS, day) if is_reconciled else []
         runs = _rows(cursor, _RUNS, day)
-        state = _rows(cursor, _STATE, {})
+        state = _rows(cursor, _STATE, day)
         proofs = _rows(cursor, _PROOFS, {})
-        absent = explained(_rows(cursor, ABSENT, {}), words_of(today.project_root))
-        drift = [each.as_record() for each in read_open_drift(cursor) if partition in (None, each.partition_key)]
-        ties = [each.as_record() for each in read_ties(cursor, None, None if partition is None else [partition])]
+        others = {row["manifest_id"] for row in (_rows(cursor, _OTHERS, day) if record_kind else ())}
+        absent = [row for row in _rows(cursor, ABSENT, {}) if row["manifest_id"] not in others]
+        absent = explained(absent, words_of(today.project_root))
+        drift = [
+            {"record_kind": each.record_kind, **each.as_record()}
+            for each in read_open_drift(cursor)
+            if partition in (None, each.partition_key) and record_kind in (None, each.record_kind)
+        ]
+        ties = [
+            {"record_kind": each.record_kind, **each.as_record()}
+            for each in read_ties(cursor, record_kind, None if partition is None else [partition])
+        ]
+        is_everything_bent = any(fault.record_kind is None for fault in faults)
+        bent = {fault.record_kind for fault in faults}
         shown = [
             {name: json_value(value) for name, value in row.items()}
-            for row in ([] if faults else read_shown(cursor, partition))
+            for row in ([] if is_everything_bent else read_shown(cursor, partition, record_kind))
+            if row["record_kind"] not in bent
         ]
         holds = _rows(cursor, _HOLDS, day)
         files = _rows(cursor, _FILES, day) if partition else []
-        nearest = _nearest(cursor, partition) if partition and not partitions else []
-        found = diagnose(Asked(World(today, cursor, ruleset), partition, faults, settings is not None))
+        nearest = _nearest(cursor, partition, record_kind) if partition and not partitions else []
+        found = diagnose(Asked(World(today, cursor, ruleset), partition, faults, settings is not None, record_kind))
+        known = known_kinds(cursor)
     of_day = [row for row in findings if partition is None or row["partition_key"] == str(partition)]
+    days = states_of_days(
+        partitions, None if is_everything_bent else shown, of_day, holds, blind=[kind for kind in bent if kind]
+    )
+    kinds = known.union(each.record_kind for each in days)
     return Status(
-        days=states_of_days(partitions, None if faults else shown, of_day, holds),
+        days=days,
         partitions=partitions,
         runs=runs,
         state=state,
@@ -178,14 +224,19 @@ def read_status(
         open_answers=[step.answer for step in found.steps if not step.is_in_order],
         next_command=found.next_command,
         notices=found.notices,
+        kinds=sorted(kinds),
+        record_kind=record_kind,
+        blind_kinds=sorted(kinds if is_everything_bent else {kind for kind in bent if kind}),
     )
 
 
-def _nearest(cursor: Any, partition: date) -> list[str]:
+def _nearest(cursor: Any, partition: date, record_kind: str | None) -> list[str]:
     cursor.execute(
         "select max(partition_key) filter (where partition_key < %(day)s)::text,"
-        " min(partition_key) filter (where partition_key > %(day)s)::text from ops.asset_partition",
-        {"day": partition},
+        " min(partition_key) filter (where partition_key > %(day)s)::text"
+        " from ops.asset_partition inner join ops.source_asset using (asset_id)"
+        " where %(kind)s::text is null or record_kind = %(kind)s",
+        {"day": partition, "kind": record_kind},
     )
     return [day for day in cursor.fetchone() if day]
 

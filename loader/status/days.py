@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Literal, get_args
 
+from loader.partition import Partition
 from loader.release.lacks import lacks_of
 
 # Kind and day.
@@ -34,6 +36,10 @@ class DayState:
     is_relied_on: bool
 
     @property
+    def partition(self) -> Partition:
+        return Partition(self.record_kind, date.fromisoformat(self.partition_key))
+
+    @property
     def is_asked_for(self) -> bool:
         return self.state != "not asked for"
 
@@ -43,14 +49,16 @@ def states_of_days(
     readers: Iterable[Mapping[str, Any]] | None,
     findings: Iterable[Mapping[str, Any]],
     holds: Iterable[Mapping[str, Any]],
+    *,
+    blind: Collection[str] = (),
 ) -> list[DayState]:
     """Every day of a kind that any of them knows, in order. Days are ISO strings; `readers`: None where what they see
     is not known; `findings`: rows of reconcile_finding, those without a day are of no day here, those without a kind of
-    each that knows the day; `holds`: rows with the reason of each."""
+    each that knows the day; `holds`: rows with the reason of each;
+    `blind`: kinds of which it is not known what readers see."""
     of_reconcile = {_key(row): row for row in partitions}
     of_readers = {_key(row): row for row in readers or ()}
     held = {_key(row): row["reason"] for row in holds}
-    unseen = "proved, and not released yet" if readers is not None else "whether readers see it is not known"
     known = {*of_reconcile, *of_readers, *held}
     damage: dict[_Key, list[Mapping[str, Any]]] = {}
     for row in findings:
@@ -59,9 +67,21 @@ def states_of_days(
             for key in [each for each in known if each[1] == day] if kind is None else [(kind, day)]:
                 damage.setdefault(key, []).append(row)
     return [
-        _state(key, of_reconcile.get(key, {}), of_readers.get(key), damage.get(key, ()), held.get(key), unseen)
+        _state(
+            key,
+            of_reconcile.get(key, {}),
+            of_readers.get(key),
+            damage.get(key, ()),
+            held.get(key),
+            _unseen(key, readers, blind),
+        )
         for key in sorted({*known, *damage})
     ]
+
+
+def _unseen(key: _Key, readers: object, blind: Collection[str]) -> str:
+    is_known = readers is not None and key[0] not in blind
+    return "proved, and not released yet" if is_known else "whether readers see it is not known"
 
 
 def _key(row: Mapping[str, Any]) -> _Key:

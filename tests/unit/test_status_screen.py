@@ -78,15 +78,19 @@ def status(
     **others: Any,
 ) -> Status:
     run = {
-        "run_id": RUN, "attempt": 1, "mode": "ingest", "status": "success", "stage": "finished", "window_start": DAY,
+        "run_id": RUN, "attempt": 1, "record_kind": "ticket_v1", "mode": "ingest",
+        "status": "success", "stage": "finished", "window_start": DAY,
         "window_end": "2026-04-18", "started_at": "2026-04-20T20:34:00+00:00", "seconds": 6.0, "failure": None,
     }  # fmt: skip
     held = [
         {"record_kind": "ticket_v1", "partition_key": day, "reason": why, "operator": "ann"}
         for day, why in (holds or {}).items()
     ]
+    days = states_of_days(partitions, readers, findings, held)
     known: dict[str, Any] = {
-        "days": states_of_days(partitions, readers, findings, held),
+        "days": days,
+        "kinds": sorted({day.record_kind for day in days}),
+        "blind_kinds": sorted({day.record_kind for day in days}) if others.get("view_faults") else (),
         "partitions": partitions,
         "runs": [run],
         "state": [
@@ -323,6 +327,53 @@ def test_what_is_of_no_day_is_told_too() -> None:
         "released    2 days     204 lines            2026-04-17 … 2026-04-18, 4 rejected",
         "",
     ]
+
+
+def two_kinds(**others: Any) -> Status:
+    """A released day of tickets and of notes, and a damaged one of notes alone."""
+    note = {"record_kind": "note_v1"}
+    partitions, readers = released(date(2026, 4, 17), 1)
+    notes, shown_notes = released(date(2026, 4, 17), 2)
+    return status(
+        [*partitions, *(row | note for row in notes)],
+        [*readers, *(row | note for row in shown_notes)],
+        [finding("2026-04-18") | note],
+        **others,
+    )
+
+
+def test_two_kinds_are_counted_apart_and_named() -> None:
+    """Prevents a day of one kind whose state is told for the other."""
+    assert status_lines(Screen(90), two_kinds())[:12] == [
+        "Readers may rely on 2 of 3 days asked for (note_v1 1 of 2, ticket_v1 1 of 1). 1 needs you.",
+        "",
+        "needs you   2026-04-18 of note_v1     40 notes     record_missing in silver.ticket_fact",
+        "released    2026-04-17 of note_v1     40 notes     2 rejected",
+        "released    2026-04-17 of ticket_v1   40 tickets   2 rejected",
+        "",
+        "note_v1",
+        f"2026-04{' ' * 21}■✗{' ' * 18}■ released  ✗ needs you",
+        "ticket_v1",
+        f"2026-04{' ' * 21}■{' ' * 19}■ released",
+        "",
+        "cursor 2026-04-29 10:22:30   watermark 3 days before",
+    ]
+    found = two_kinds()
+    of_day = replace(found, partitions=[row for row in found.partitions if row["partition_key"] == DAY], findings=())
+    assert day_lines(Screen(90), of_day, date(2026, 4, 17))[:8] == [
+        "2026-04-17 of note_v1 is complete and released.",
+        "2026-04-17 of ticket_v1 is complete and released.",
+        "ticket_v1:",
+        "  102 lines = 99 landed + 1 duplicate + 2 rejected",
+        "  0 events → 40 tickets; nothing unexplained",
+        "note_v1:",
+        "  102 lines = 99 landed + 1 duplicate + 2 rejected",
+        "  0 events → 40 notes; nothing unexplained",
+    ]
+    bent = two_kinds(view_faults=["serving.visit_note is not the project's"])
+    assert status_lines(Screen(90), replace(bent, blind_kinds=["note_v1"], record_kind="note_v1"))[0].startswith(
+        "Readers may rely on nothing of note_v1: a view"
+    )
 
 
 def test_what_bends_every_answer_is_loud() -> None:

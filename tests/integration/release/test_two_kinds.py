@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from loader import status
 from loader.errors import CommandUsageError
 from loader.evidence.audit import faults_of_sight
 from loader.partition import Partition
@@ -24,6 +25,7 @@ from loader.release.lacks import LACKS
 from loader.release.publish import publish
 from loader.release.views import ViewFault, unlike_released
 from loader.silver import Proved
+from loader.status import read_status
 from loader.warehouse import Role, Warehouse
 from tests.ingests import evidence_faults, rows, settings
 from tests.integration.release.test_histories import NAMES, PUT, SILVER, TICKET
@@ -113,6 +115,24 @@ def test_a_view_of_one_kind_that_was_bent_makes_no_other_unready(
     assert reasons(of_notes) == {NOTE: bent.format("serving.visit_note"), TICKET: unknown}
     assert reasons(of_notes, kind=TICKET) == {TICKET: unknown}
     assert reasons(of_all) == dict.fromkeys((NOTE, TICKET), bent.format("serving.kind_partition_status"))
+
+
+def test_status_tells_each_kind_apart(released: Any, database: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prevents a held day of notes that is told of tickets, and tickets that are not told for a view of notes."""
+    hold(settings(), [DAY], "under review", record_kind=NOTE)
+    loader = database.acting_as(Role.LOADER)
+    found = read_status(loader, None)
+    assert [(day.record_kind, day.partition_key, day.state) for day in found.days] == [(NOTE, DAY.isoformat(), "held")]
+    assert found.kinds == [NOTE, TICKET]
+    of_tickets = read_status(loader, None, record_kind=TICKET)
+    assert (of_tickets.days, of_tickets.holds, of_tickets.kinds) == ([], [], [NOTE, TICKET])
+    of_notes = ViewFault("serving.visit_note", "its query", "loader build --select serving", NOTE)
+    monkeypatch.setattr(status, "view_faults", lambda warehouse, root: [of_notes])
+    assert read_status(loader, None).blind_kinds == [NOTE]
+    bent = read_status(loader, None, record_kind=TICKET)
+    assert (bent.view_faults, bent.blind_kinds) == ([], [])
+    with pytest.raises(CommandUsageError, match="KIND: got visit, expected one of note_v1, ticket_v1"):
+        read_status(loader, None, record_kind="visit")
 
 
 def test_damage_of_every_day_of_one_kind_keeps_no_other_back(released: Any) -> None:
