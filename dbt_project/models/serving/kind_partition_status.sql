@@ -96,8 +96,8 @@ partitions as (
 
 ),
 
--- What Silver's and Bronze's triggers have noted since the last proof. A note without a day may be of any day,
--- one of a table of several kinds of any of them.
+-- What Silver's and Bronze's triggers have noted since the last proof. A note without a day may be of any;
+-- one of a table of several kinds, of any of them.
 changes as (
 
     select distinct
