@@ -30,7 +30,7 @@ takes_hold := PARTITION KIND REASON
 takes_release := PARTITION KIND OVERRIDE ACCEPT_DRIFT ACCEPT_REJECTS REASON LOCK_TIMEOUT
 takes_erase := PERSON CUSTOMER REASON PLAN MODE LOCK_TIMEOUT
 takes_verify := RUN
-takes_build := SELECT
+takes_build := SELECT KIND
 takes_env := ROLE
 # Here they are statements.
 takes_psql := ROLE ARGS
@@ -200,8 +200,8 @@ completeness: $(STAMP) ## Is the day complete? reports/completeness/<partition |
 smoke: $(STAMP) ## Is the set-up sound? Packages, folders, contract, manifests, warehouse, guards, dbt: reports/smoke
 	@$(LOADER) smoke $(json)
 
-build: $(STAMP) ## dbt build in the same warehouse [SELECT=ticket_fact+]
-	@$(LOADER) build $(call option,--select,SELECT) $(json)
+build: $(STAMP) ## dbt build in the same warehouse [SELECT=ticket_fact+ or KIND=]
+	@$(LOADER) build $(call option,--select,SELECT) $(kind) $(json)
 
 env: $(STAMP) ## A role's connection for any client: eval "$(make -s env)" [ROLE=transform, loader, reader or auditor]
 	@$(LOADER) env $(call option,--role,ROLE) $(json)

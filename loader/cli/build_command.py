@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from contextlib import closing
+from pathlib import Path
 
 import click
 
-from loader.cli.options import json_option, lock_option, settings_of
+from loader.cli.options import json_option, kind_option, lock_option, settings_of
 from loader.cli.output import print_json, progress, show, surface
 
 
@@ -14,13 +15,19 @@ from loader.cli.output import print_json, progress, show, surface
 @click.option("--select", default=None, help="dbt node selection, e.g. ticket_fact+.")
 @click.option("--full-refresh", is_flag=True, help="Rebuild incremental models from nothing.")
 @click.option("--partition", metavar="YYYY-MM-DD", help="Rebuild this day of Silver.")
+@kind_option
 @lock_option
 @json_option
 def build(
-    select: str | None, full_refresh: bool, partition: str | None, lock_timeout: float | None, as_json: bool
+    select: str | None,
+    full_refresh: bool,
+    partition: str | None,
+    kind: str | None,
+    lock_timeout: float | None,
+    as_json: bool,
 ) -> int:
-    """dbt build under the ingest lock: what a run proves is not replaced meanwhile. Without --select it proves all, and
-    what waited for that is released."""
+    """dbt build under the ingest lock: what a run proves is not replaced meanwhile. Without --select and --kind it
+    proves all, and what waited for that is released. --kind: its model of Silver and what follows from it."""
     from loader.advice import after_build
     from loader.cli.release_screen import gate_words
     from loader.config import parse_partition
@@ -33,6 +40,7 @@ def build(
     from loader.warehouse.shared_memory import explained
 
     settings = settings_of(lock_timeout)
+    select = selected(settings.project_root / "contracts", kind, select)
     arguments = ["build", *(["--select", *select.split()] if select else [])]
     arguments += ["--full-refresh"] if full_refresh else []
     if partition is not None:
@@ -66,6 +74,24 @@ def build(
     else:
         show(next_lines(surface(err=not result.is_ok), next_command), err=not result.is_ok)
     return 0 if result.is_ok else 1
+
+
+def selected(contracts: Path, kind: str | None, select: str | None) -> str | None:
+    """dbt's selection. Raises CommandUsageError for a kind that has no model in Silver, or where both are given."""
+    from loader.errors import CommandUsageError
+    from loader.kinds import load_kinds
+    from loader.release.asked import refuse_unknown_kind
+
+    if kind is None:
+        return select
+    if select is not None:
+        raise CommandUsageError(
+            f"build: got --kind {kind} and --select {select}, expected one of them; nothing was built",
+            next_command="loader build --help",
+        )
+    models = {each.name: each.landing.silver for each in load_kinds(contracts).values() if each.landing is not None}
+    refuse_unknown_kind(sorted(models), kind)
+    return f"{models[kind]}+"
 
 
 @click.command()

@@ -97,6 +97,7 @@ _WORDS: tuple[tuple[str, str, str], ...] = (
         "loader.manifest.build:_kind",
         "person",
     ),
+    ("loader build --kind ticket_v1 --select ticket_fact", "loader.cli.build_command:selected", "understood"),
     ("loader kind check tickets", "loader.kinds.check:check_kinds", "understood"),
     (
         (

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from loader.cli.build_command import selected
 from loader.errors import CommandUsageError
 from loader.kinds import Landing, load_kinds, schema_file
 from tests.checkouts import ROOT
+from tests.second_kind import NOTE, contracts_with_note
 
 CONTRACTS = ROOT / "contracts"
 CONTRACT_REF = "ticket_v1"
@@ -144,3 +146,15 @@ def test_a_folder_without_a_declaration_is_named(tmp_path: Path) -> None:
     (contracts / "kinds" / "call_v1" / "kind.yml").rename(contracts / "kinds" / "call_v1" / "kind.yaml")
     with pytest.raises(CommandUsageError, match=r"call_v1/kind\.yml"):
         load_kinds(contracts)
+
+
+def test_a_build_of_one_kind_is_of_its_model_and_what_follows(tmp_path: Path) -> None:
+    """Prevents a build of notes that makes tickets anew, and a kind without a model that builds everything."""
+    contracts = contracts_with_note(tmp_path)
+    assert [selected(contracts, kind, None) for kind in (NOTE, "ticket_v1", None)] == [
+        "visit_note+",
+        "ticket_fact+",
+        None,
+    ]
+    with pytest.raises(CommandUsageError, match=r"KIND: got call_v1, expected one of .*note_v1.*; nothing was done"):
+        selected(contracts, "call_v1", None)

@@ -482,6 +482,17 @@ def test_a_build_that_does_not_close_tells_every_day_so(first: State[Verdict], d
     assert not is_ready and "the proof did not close" in str(reason)
 
 
+def test_a_build_of_a_kind_reaches_its_model_and_what_follows(
+    first: State[Verdict], database: Warehouse, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(["build", "--kind", "ticket_v1", "--json"])
+    assert end.value.code == 0
+    nodes = {node["name"] for node in orjson.loads(capsys.readouterr().out)["nodes"]}
+    assert nodes >= {"ticket_fact", "customer_dim", "reconcile_partition"}
+    assert "stg_bronze__raw_ticket_event" not in nodes
+
+
 def test_a_sound_day_is_released_by_name_beside_a_damaged_one(first: State[Verdict], database: Warehouse) -> None:
     """Also where the proof of changes does not close, for what it has not seen before: then everything is proved."""
     hold(settings(), [TUESDAY], "tests")
