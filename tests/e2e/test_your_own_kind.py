@@ -12,7 +12,7 @@ import pytest
 
 from loader.warehouse import Warehouse
 from tests.checkouts import ROOT, make_reachable_folder
-from tests.e2e.commands import Checkout, make_small_checkout
+from tests.e2e.commands import LOADER, Checkout, make_small_checkout
 from tests.shared_warehouse import fresh_database
 
 PAGE = ROOT / "docs" / "your_own_kind.md"
@@ -69,7 +69,10 @@ def test_the_page_does_what_it_says(checkout: Checkout) -> None:
     commands = 0
     for step in _page():
         if isinstance(step, Typed):
-            done = checkout.loader(*shlex.split(step.command))
+            words = shlex.split(step.command)
+            # A process of its own, since it parses: dbt's parser waits for ever in a fork of one that has parsed.
+            is_parsing = words[:2] == ["kind", "new"]
+            done = checkout.run([*LOADER, *words]) if is_parsing else checkout.loader(*words)
             assert done.code == step.exit_code, (step.command, done)
             rest = done.out
             for line in map(str.rstrip, step.expected):
