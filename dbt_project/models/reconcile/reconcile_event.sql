@@ -424,17 +424,16 @@ named as (
     select
         confronted.*,
         {{ 'difference.column_names' if kinds else 'null::text[]' }} as differing_silver_columns
+    -- noqa: disable=LT02
     from confronted
     {%- if kinds %}
     left join lateral (
         {%- for kind in kinds %}
-        (
-            {{ differing_silver_columns(kind) }}
-        )
+        {{ differing_silver_columns(kind) }}
         {{ "union all" if not loop.last }}
         {%- endfor %}
         limit all
-    ) as difference on true
+    ) as difference on true -- noqa: enable=all
     {%- endif %}
 
 ),
