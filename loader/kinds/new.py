@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from loader.contract.schema import read_contract_file
-from loader.errors import CommandUsageError, LoaderError
+from loader.errors import CommandUsageError
 from loader.kinds.check import SILVER_FOLDER, check_kinds
 from loader.kinds.columns import OF_EVERY_KIND
 from loader.kinds.generate import generated_files
-from loader.kinds.model import serving_files, silver_files
+from loader.kinds.model import SERVING_FOLDER, serving_files, silver_files
 from loader.kinds.read import KINDS_FOLDER, load_kinds
 from loader.kinds.sample import NoSampleError, sample, type_of
 
@@ -79,7 +79,7 @@ def write_kind(root: Path, wish: Wish) -> list[Path]:
         _, faults = check_kinds(root, wish.name)
         if faults:
             raise _refused(wish, f"{faults[0].place}: {faults[0].words}")
-    except LoaderError:
+    except BaseException:
         for path in written:
             (root / path).unlink()
         for made in sorted({parent for path in written for parent in path.parents}, reverse=True):
@@ -108,7 +108,8 @@ def _faults_of_names(root: Path, wish: Wish) -> Iterator[str]:
     for kind in load_kinds(root / "contracts").values():
         if kind.landing is not None and wish.silver in (kind.landing.silver, *kind.landing.dimensions):
             yield f"--silver: {wish.silver} is {kind.name}'s"
-    if (root / SILVER_FOLDER / f"{wish.silver}.sql").exists():
+    models = (SILVER_FOLDER / f"{wish.silver}.sql", SERVING_FOLDER / f"serving_{wish.silver}.sql")
+    if any((root / model).exists() for model in models):
         yield f"--silver: there is a model {wish.silver} already"
 
 

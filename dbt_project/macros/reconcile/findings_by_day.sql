@@ -6,9 +6,10 @@ with
 
 asset_kinds as (
 
+    -- Of which nothing says the kind any more, it may be any.
     select
         asset_id,
-        record_kind
+        nullif(record_kind, 'unknown') as record_kind
     from {{ ref('reconcile_asset') }}
 
 ),

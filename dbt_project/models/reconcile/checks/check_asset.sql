@@ -237,12 +237,16 @@ found as (
         {{ finding(
             'asset_of_another_kind', 'drift', "'ops.source_asset'",
             "'got ' || source_assets.record_kind || ', its manifest declares ' || manifests.contract_ref",
+            record_kind='either.record_kind',
             manifest_id='manifest_assets.manifest_id', source_id='manifest_assets.source_id',
             asset_id='manifest_assets.asset_id'
         ) }}
     from manifest_assets
     inner join source_assets on manifest_assets.asset_id = source_assets.asset_id
     inner join manifests on manifest_assets.manifest_id = manifests.manifest_id
+    -- Nobody knows which of the two was edited.
+    cross join
+        lateral unnest(array[source_assets.record_kind, manifests.contract_ref]) as either (record_kind)
     where source_assets.record_kind <> manifests.contract_ref
     union all
     select
