@@ -6,16 +6,16 @@ import json
 from pathlib import Path
 
 from data.generator.damage import Damager
-from data.generator.export_file import ExportFile, Form
+from data.generator.export_file import BLANKS, ExportFile, Form
+from data.generator.export_folder import prepare, write_expected
 from data.generator.instants import DAY_SECONDS, day_number
-from data.generator.options import OptionError, Options
+from data.generator.options import Options
 from data.generator.randomness import pick, stream
 from data.generator.schedule import Due, Schedule
-from data.generator.tickets import Version, World
-from data.generator.truth import FileTruth, Truth
+from data.generator.ticket_damage import DAMAGES
+from data.generator.tickets import World
+from data.generator.truth import FileTruth, Truth, Version
 
-EXPECTED_NAME = "expected.json"
-_BLANKS = (b"", b"", b" ", b"\t", b"  \t ")
 _RECENT_COUNT = 128
 _OLDER_COUNT = 256
 
@@ -27,13 +27,7 @@ def generate(options: Options, out: Path, *, replace: bool = False) -> dict[str,
     lines written. With `replace`, earlier exports in `out` are removed first; without it they are an
     OptionError and nothing is written. A folder without expected.json is unfinished.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    earlier = sorted(path for path in out.iterdir() if _is_export(path.name))
-    if earlier and not replace:
-        raise OptionError(f"{out} already holds {earlier[0].name}; nothing was written; --replace removes it")
-    (out / EXPECTED_NAME).unlink(missing_ok=True)
-    for path in earlier:
-        path.unlink()
+    prepare(out, "tickets", replace=replace)
     world = World(options)
     schedule = Schedule(options, world)
     lines = _Lines(options, world)
@@ -43,24 +37,18 @@ def generate(options: Options, out: Path, *, replace: bool = False) -> dict[str,
         if versions:
             file_number += 1
             lines.write_day(day, versions, out, _form(options, file_number))
-    expected = lines.truth.as_json(options)
-    (out / EXPECTED_NAME).write_bytes((json.dumps(expected, indent=1) + "\n").encode())
+    expected = lines.truth.as_json(options.as_json())
+    write_expected(out, expected)
     return expected
 
 
-def _is_export(name: str) -> bool:
-    return name.startswith("tickets-") and name.endswith((".jsonl", ".jsonl.gz"))
-
-
 def _form(options: Options, file_number: int) -> Form:
-    def is_nth(every: int) -> bool:
-        return every > 0 and file_number % every == 0
-
-    return Form(
-        is_gzip=is_nth(options.gzip_every),
-        gzip_member_lines=options.gzip_member_lines,
-        line_end=b"\r\n" if is_nth(options.crlf_every) else b"\n",
-        is_terminated=not is_nth(options.unterminated_every),
+    return Form.of(
+        file_number,
+        options.gzip_every,
+        options.gzip_member_lines,
+        options.crlf_every,
+        options.unterminated_every,
     )
 
 
@@ -73,7 +61,7 @@ class _Lines:
         self._options = options
         self._world = world
         self._draw = stream(options.seed, 4)
-        self._damager = Damager(stream(options.seed, 5))
+        self._damager = Damager(DAMAGES, stream(options.seed, 5))
         # First deliveries that may come again: of late, and some of each earlier day.
         self._recent: list[tuple[str, Version]] = []
         self._older: list[tuple[str, Version]] = []
@@ -82,7 +70,7 @@ class _Lines:
         """One export. It ends early where the wanted number of lines is reached."""
         day_text = self._world.calendar.day_text(day)
         batch = f"batch-{day_text.replace('-', '')}-001"
-        name = f"tickets-{day_text}.jsonl{'.gz' if form.is_gzip else ''}"
+        name = f"tickets-{day_text}{form.ending}"
         file = self.truth.files[name] = FileTruth()
         invalid_rate, draw = self._options.invalid_rate, self._draw
         noise_rate = self._options.duplicate_rate + self._options.blank_rate
@@ -122,7 +110,7 @@ class _Lines:
         total = self._options.duplicate_rate + self._options.blank_rate
         if not self._recent or draw() * total >= self._options.duplicate_rate:
             file.blank += 1
-            export.add(pick(draw, _BLANKS))
+            export.add(pick(draw, BLANKS))
             return
         pool = self._older if self._older and draw() < 0.3 else self._recent
         old_batch, version = pick(draw, pool)

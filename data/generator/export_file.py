@@ -9,6 +9,8 @@ from types import TracebackType
 from typing import BinaryIO
 
 BLOCK_LINES = 2_000
+# Bodies of blank lines.
+BLANKS = (b"", b"", b" ", b"\t", b"  \t ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +21,25 @@ class Form:
     gzip_member_lines: int
     line_end: bytes
     is_terminated: bool
+
+    @classmethod
+    def of(cls, number: int, gzip_every: int, member_lines: int, crlf_every: int, unterminated_every: int) -> Form:
+        """Of the `number`-th file, from 1; `*_every`: every n-th file, 0 is never."""
+
+        def is_nth(every: int) -> bool:
+            return every > 0 and number % every == 0
+
+        return cls(
+            is_gzip=is_nth(gzip_every),
+            gzip_member_lines=member_lines,
+            line_end=b"\r\n" if is_nth(crlf_every) else b"\n",
+            is_terminated=not is_nth(unterminated_every),
+        )
+
+    @property
+    def ending(self) -> str:
+        """Of the file's name."""
+        return ".jsonl.gz" if self.is_gzip else ".jsonl"
 
 
 class ExportFile:

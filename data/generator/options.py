@@ -13,6 +13,13 @@ class OptionError(ValueError):
     """An option is out of range; nothing was written."""
 
 
+def check_range(options: object, name: str, low: float, high: float) -> None:
+    """Raises OptionError when the option's value is not one of `low` to `high`."""
+    value = getattr(options, name)
+    if not low <= value <= high:
+        raise OptionError(f"--{name.replace('_', '-')}: got {value}, expected {low} to {high}")
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """Same options, same bytes, on any machine (gzip files: same content; the bytes follow the zlib).
@@ -55,18 +62,13 @@ class Options:
             raise OptionError("--from and --to must lie in the years 1971 to 9990")
         rates = ("invalid_rate", "duplicate_rate", "late_rate", "blank_rate")
         for name in (*rates, "out_of_order", "moved_rate", "warning_rate"):
-            self._check(name, 0.0, 0.5)
-        self._check("update_rate", 0.0, 20.0)
-        self._check("payload_bytes", 0, PAYLOAD_BYTES_MAX)
+            check_range(self, name, 0.0, 0.5)
+        check_range(self, "update_rate", 0.0, 20.0)
+        check_range(self, "payload_bytes", 0, PAYLOAD_BYTES_MAX)
         for name in ("gzip_every", "gzip_member_lines", "crlf_every", "unterminated_every"):
-            self._check(name, 0, 1_000_000_000)
+            check_range(self, name, 0, 1_000_000_000)
         if not self.source or any(mark in self.source for mark in '"\\') or not self.source.isprintable():
             raise OptionError(f"--source: got {self.source!r}, expected printable text without quotes")
-
-    def _check(self, name: str, low: float, high: float) -> None:
-        value = getattr(self, name)
-        if not low <= value <= high:
-            raise OptionError(f"--{name.replace('_', '-')}: got {value}, expected {low} to {high}")
 
     def as_json(self) -> dict[str, object]:
         """The options as they stand in `expected.json`; no folder, no time."""

@@ -8,6 +8,7 @@ from data.generator.instants import DAY_SECONDS, Calendar, Spelling, day_number
 from data.generator.lifecycle import Life, lives
 from data.generator.options import Options
 from data.generator.randomness import Draw, pick, shuffled, spread, stream
+from data.generator.truth import Entity, Version
 from data.generator.words import prose, subjects
 
 CUSTOMER_COUNT = 2_000
@@ -60,8 +61,8 @@ class Customer(NamedTuple):
     sla_tier: str
 
 
-class Ticket:
-    """A ticket and, as its versions are written, which of them wins. Seconds since 1970, UTC."""
+class Ticket(Entity):
+    """A ticket. Seconds since 1970, UTC."""
 
     __slots__ = (
         "created",
@@ -74,14 +75,12 @@ class Ticket:
         "line_bytes",
         "moved_at_version",
         "moved_created",
-        "partitions",
         "priority",
         "profile",
         "spelling",
         "text_start",
         "ticket_id",
         "versions_left",
-        "winner",
     )
 
     profile: Profile
@@ -95,6 +94,7 @@ class Ticket:
     due_text: str
 
     def __init__(self, ticket_id: str, created: int, spelling: Spelling, life: Life) -> None:
+        super().__init__()
         self.ticket_id = ticket_id
         self.created = created
         self.spelling = spelling
@@ -104,19 +104,6 @@ class Ticket:
         self.moved_created = created
         self.is_resolved_too_early = False
         self.versions_left = 0
-        # (instant in microseconds, partition, status) of the version that wins so far.
-        self.winner: tuple[int, int, str] | None = None
-        self.partitions: tuple[int, ...] = ()
-
-
-class Version(NamedTuple):
-    """A rendered line and what the warehouse must make of it."""
-
-    line: str
-    instant_us: int
-    partition: int
-    status: str
-    warning_codes: tuple[str, ...]
 
 
 class World:
@@ -210,7 +197,8 @@ class World:
             line = f'{head},"description":"{self._text[start : start + room]}"{tail}'
         else:
             line = head + tail
-        return Version(line, instant_us, created // DAY_SECONDS, step.status, warnings)
+        content = f"{ticket.ticket_id}|{step.status}|{instant_us}"
+        return Version(line, instant_us, created // DAY_SECONDS, content, warnings)
 
 
 def _customers(draw: Draw) -> list[Customer]:

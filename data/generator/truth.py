@@ -1,16 +1,36 @@
-"""The ground truth, counted while lines are written: what each line is, which version of a ticket wins."""
+"""The ground truth, counted while lines are written: what each line is, which version of a record wins."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from data.generator.instants import day_of
-from data.generator.options import Options
-from data.generator.tickets import Ticket, Version
 
 FORMAT = "expected_v1"
+
+
+class Version(NamedTuple):
+    """A rendered line and what the warehouse must make of it; `content` is what winners_digest64 takes of the row."""
+
+    line: str
+    instant_us: int
+    partition: int
+    content: str
+    warning_codes: tuple[str, ...] = ()
+
+
+class Entity:
+    """What versions are of, and which of those written so far wins."""
+
+    __slots__ = ("partitions", "winner")
+
+    def __init__(self) -> None:
+        # (instant in microseconds, partition, content) of the version that wins so far.
+        self.winner: tuple[int, int, str] | None = None
+        self.partitions: tuple[int, ...] = ()
 
 
 @dataclass(slots=True)
@@ -45,7 +65,7 @@ class FileTruth:
 
 @dataclass(slots=True)
 class PartitionTruth:
-    """Events and rows of a UTC day of created_at; superseded = events - silver_rows (no ticket collides)."""
+    """Events and rows of a UTC day of created_at; superseded = events - silver_rows (no key collides)."""
 
     events: int = 0
     duplicates: int = 0
@@ -82,34 +102,34 @@ class Truth:
             self.partitions[day] = PartitionTruth()
         return self.partitions[day]
 
-    def event(self, ticket: Ticket, version: Version, file: FileTruth) -> None:
+    def event(self, entity: Entity, version: Version, file: FileTruth) -> None:
         """A first delivery. Called in line order, so that of two equal instants the later call wins."""
         file.events += 1
         self.partition(version.partition).events += 1
         for code in version.warning_codes:
             file.warnings[code] = file.warnings.get(code, 0) + 1
-        if version.partition not in ticket.partitions:
-            ticket.partitions += (version.partition,)
-        if ticket.winner is None or version.instant_us >= ticket.winner[0]:
-            ticket.winner = (version.instant_us, version.partition, version.status)
+        if version.partition not in entity.partitions:
+            entity.partitions += (version.partition,)
+        if entity.winner is None or version.instant_us >= entity.winner[0]:
+            entity.winner = (version.instant_us, version.partition, version.content)
 
-    def settle(self, ticket: Ticket) -> None:
-        """All versions of the ticket are written: its winner becomes a row."""
-        if ticket.winner is None:
+    def settle(self, entity: Entity) -> None:
+        """All versions of it are written: its winner becomes a row."""
+        if entity.winner is None:
             return  # every version was damaged
-        instant_us, day, status = ticket.winner
+        _, day, content = entity.winner
         partition = self.partition(day)
         partition.silver_rows += 1
-        partition.digest += digest64(f"{ticket.ticket_id}|{status}|{instant_us}")
-        for other in ticket.partitions:
+        partition.digest += digest64(content)
+        for other in entity.partitions:
             if other != day:
                 self.partition(other).moved += 1
 
-    def as_json(self, options: Options) -> dict[str, object]:
+    def as_json(self, options: dict[str, object]) -> dict[str, object]:
         partitions = [self.partitions[day] for day in sorted(self.partitions)]
         return {
             "format": FORMAT,
-            "options": options.as_json(),
+            "options": options,
             "totals": {
                 "files": len(self.files),
                 **_sums(file.as_json() for file in self.files.values()),

@@ -17,10 +17,11 @@ import pytest
 
 from data.generator import Options, generate
 from data.generator.__main__ import main
-from data.generator.damage import REASON_CODES, Damager
+from data.generator.damage import Damager
 from data.generator.options import OptionError
 from data.generator.randomness import stream
 from data.generator.schedule import Schedule
+from data.generator.ticket_damage import DAMAGES, REASON_CODES
 from data.generator.tickets import World
 from loader.contract.record import AcceptedRecord, RejectedRecord
 from loader.contract.ruleset import load_ruleset
@@ -171,7 +172,7 @@ def test_the_contract_gives_every_damaged_line_its_promised_reason_code() -> Non
     ruleset = load_ruleset(ROOT / "contracts")
     world = World(NOISY)
     versions = Schedule(NOISY, world).versions_of(20_513, 0)
-    damager = Damager(stream(1, 1))
+    damager = Damager(DAMAGES, stream(1, 1))
     for at, ticket, number in versions * 40:
         line = world.render(ticket, number, at, "batch-20260301-001").line
         body, reason_code = damager.damage(line)
