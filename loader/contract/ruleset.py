@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
 import orjson
 
-from loader.contract.exact_json import InexactError, number_json, read_exactly, values_at
+from loader.contract.exact_json import InexactError, number_json, number_text, read_exactly, values_at
 from loader.contract.explain import Explainer
 from loader.contract.foreign_format import JSON_DOCUMENT, ONE_ARRAY, begins_document, foreign_bytes
 from loader.contract.lenient_json import has_duplicate_key, has_nul
@@ -103,7 +104,7 @@ class Ruleset:
         created_at = instants[roles.partition]
         assert created_at is not None  # its field is required, and no null
         updated_at = None if roles.updated is None else instants[roles.updated]
-        source = self.kind.name if roles.source is None else record[roles.source]
+        source = self.kind.name if roles.source is None else _name(record[roles.source])
         person = None if roles.person is None else record.get(roles.person)
         warning_codes = self._rules.warnings(record, instants)
         if updated_at is not None and updated_at < created_at:
@@ -115,7 +116,7 @@ class Ruleset:
         return AcceptedRecord(
             canonical,
             hashlib.sha256(self._domain + canonical).digest(),
-            record[roles.key],
+            _name(record[roles.key]),
             source,
             person,
             orjson.dumps(envelope, default=number_json, option=orjson.OPT_SORT_KEYS),
@@ -147,6 +148,11 @@ class Ruleset:
                 if isinstance(text, str):
                     parse_instant(text)
         return record
+
+
+def _name(value: str | Decimal) -> str:
+    """What names a record or a system, as text: of an integer, as the canonical record writes it."""
+    return value if isinstance(value, str) else number_text(value)
 
 
 def is_unclear(identity: str) -> bool:

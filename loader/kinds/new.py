@@ -133,8 +133,10 @@ def _faults_of_schema(schema: Any, wish: Wish) -> Iterator[str]:
             yield f"{option}: the schema has no field {name}; it has {', '.join(list(properties)[:8])}"
             continue
         field = properties[name]
-        if type_of(field) != "string":
-            yield f'{option}: {name} is {type_of(field) or "of no one type"}: declare it as "type": "string"'
+        types = ("string", "integer") if option in ("--key", "--source") else ("string",)
+        if type_of(field) not in types:
+            wanted = " or ".join(f'"{each}"' for each in types)
+            yield f'{option}: {name} is {type_of(field) or "of no one type"}: declare it as "type": {wanted}'
         elif option in ("--partition-by", "--version-by") and field.get("format") != "date-time":
             yield f'{option}: {name} is no instant: declare it with "format": "date-time"'
         if option in ("--key", "--partition-by", "--source"):
@@ -234,9 +236,9 @@ def _cases(schema: Mapping[str, Any], wish: Wish) -> dict[str, dict[str, Any]]:
             "instance": without,
         },
         f"invalid/wrong_type.{wish.key}.json": {
-            "about": "A number as key.",
+            "about": "A key of another type.",
             "json_path": f"$.{wish.key}",
-            "instance": {**record, wish.key: 7},
+            "instance": {**record, wish.key: 7 if isinstance(record[wish.key], str) else "seven"},
         },
         f"invalid/invalid_timestamp.{wish.partition}.json": {
             "about": "No day can be read.",

@@ -131,8 +131,9 @@ def _landing(declared: Mapping[str, Any], folder: Path) -> tuple[Landing, list[_
     unknown = [name for name in declared["fields"] if name not in properties]
     faults: list[_Fault] = [(("fields",), f"{name}: a field of {_SCHEMA} without an entry") for name in unruled]
     faults += [(("fields", name), f"{name}: no field of {_SCHEMA}") for name in unknown]
+    named = {declared["roles"][role] for role in ("key", "source") if role in declared["roles"]}
     fields = tuple(
-        _field(name, entry, properties[name], is_required=name in required)
+        _field(name, entry, properties[name], is_required=name in required, is_name=name in named)
         for name, entry in declared["fields"].items()
         if name in properties
     )
@@ -157,10 +158,13 @@ def _has_rules(module: str) -> bool:
     return find_spec(module) is not None and hasattr(import_module(module), "is_refused")
 
 
-def _field(name: str, entry: Mapping[str, Any], schema: Mapping[str, Any], *, is_required: bool) -> Field:
+def _field(
+    name: str, entry: Mapping[str, Any], schema: Mapping[str, Any], *, is_required: bool, is_name: bool
+) -> Field:
+    """`is_name`: it names a record or a system, by a text or an integer; an integer's text is what it is then."""
     return Field(
         name,
-        _type(schema),
+        "text" if is_name and _json_types(schema) == ["integer"] else _type(schema),
         is_required and "null" not in schema.get("type", ()),
         "enum" in schema,
         entry["level"],
@@ -173,8 +177,7 @@ def _field(name: str, entry: Mapping[str, Any], schema: Mapping[str, Any], *, is
 
 def _type(schema: Mapping[str, Any]) -> FieldType:
     """How Silver types what the schema lets in; null is always let in."""
-    named = schema.get("type", ())
-    match sorted(({named} if isinstance(named, str) else set(named)) - {"null"}):
+    match _json_types(schema):
         case ["string"]:
             return "instant" if schema.get("format") == "date-time" else "text"
         case ["boolean"]:
@@ -183,6 +186,12 @@ def _type(schema: Mapping[str, Any]) -> FieldType:
             return "number"
         case _:
             return "json"
+
+
+def _json_types(schema: Mapping[str, Any]) -> list[str]:
+    """What a value may be beside null, sorted."""
+    named = schema.get("type", ())
+    return sorted(({named} if isinstance(named, str) else set(named)) - {"null"})
 
 
 def _contradictions(fields: tuple[Field, ...], roles: Roles, envelope: tuple[str, ...]) -> Iterator[_Fault]:

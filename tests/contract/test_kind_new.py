@@ -138,12 +138,29 @@ def test_its_cases_are_judged_as_they_say(root: Path) -> None:
     }
 
 
+def test_an_integer_names_a_record_and_its_source_by_its_digits(root: Path) -> None:
+    """Prevents two records of which one is another spelling of the other, and a key that has to be quoted upstream."""
+    write_kind(root, wished(root, _changed(permitId={"type": "integer", "minimum": 3}, office={"type": "integer"})))
+    assert check_kinds(root, "permit_v1")[1] == []
+    model = yaml.safe_load((root / SILVER_FOLDER / "permit.yml").read_text())["models"][0]
+    types = {column["name"]: column["data_type"] for column in model["columns"]}
+    assert (types["permit_id"], types["office"], types["fee"]) == ("text", "text", "numeric")
+    record = {"office": 12, "decidedAt": "2026-06-01T00:00:00Z", "decision": "granted"}
+    text = json.dumps(record)[:-1]
+    judge = load_ruleset(root / "contracts", "permit_v1").judge
+    found = [judge(f'{text}, "permitId": {spelled}}}'.encode()) for spelled in ("70", "70.0", "7e1")]
+    assert [(each.record_key, each.record_source) for each in found if isinstance(each, AcceptedRecord)] == [
+        ("70", "12")
+    ] * 3
+
+
 REFUSED: list[tuple[str, Any, str]] = [
     ("no object", {"type": "array"}, 'expected "type": "object"'),
     ("no field of that name", _changed(permitId=...), "the schema has no field permitId"),
     ("a key that may be absent", {**SCHEMA, "required": ["office", "decidedAt"]}, 'add it to "required"'),
     ("a key of no scalar type", _changed(permitId={"type": "object"}), 'permitId is object: declare it as "type"'),
-    ("a key that is a number", _changed(permitId={"type": "integer"}), "permitId is integer"),
+    ("a key that is a number", _changed(permitId={"type": "number"}), 'permitId is number: declare it as "type"'),
+    ("a person that is a number", _changed(applicant={"type": "integer"}), "applicant is integer"),
     ("a key that may be null", _changed(permitId={"type": ["string", "null"]}), "take null out of its type"),
     ("no instant", _changed(decidedAt={"type": "string"}), 'declare it with "format": "date-time"'),
     ("a name with a blank", _changed(**{"the fee": {"type": "number"}}), "the fee: expected letters"),
