@@ -95,8 +95,13 @@ def generate(as_json: bool) -> int:
     "--schema", metavar="FILE.json", required=True, type=click.Path(path_type=Path), help="JSON Schema 2020-12."
 )
 @click.option("--key", metavar="FIELD", required=True, help="What a record is about: a row of Silver for each.")
-@click.option("--partition-by", metavar="FIELD", required=True, help="The instant whose UTC day is the partition.")
-@click.option("--version-by", metavar="FIELD", help="The instant that orders versions before that one.")
+@click.option(
+    "--partition-by",
+    metavar="FIELD",
+    required=True,
+    help="The date that is the partition, or the instant whose day is.",
+)
+@click.option("--version-by", metavar="FIELD", help="The instant or date that orders versions before that one.")
 @click.option("--person", metavar="FIELD", help="Whom an erasure is of.")
 @click.option("--source", metavar="FIELD", help="The system that wrote the record.")
 @click.option("--silver", metavar="TABLE", required=True, help="Its model in Silver, and what readers see of it.")

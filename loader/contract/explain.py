@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from itertools import islice
 from pathlib import Path
@@ -28,10 +28,12 @@ from loader.contract.record import Finding, RejectedRecord
 from loader.contract.rules import Rules
 from loader.contract.schema import compile_schema, is_plain_name, json_path
 from loader.contract.timestamps import (
+    CODE_OF_FORMAT,
+    INVALID_DATE,
     INVALID_TIMESTAMP,
+    PARSER_OF_FORMAT,
     TIMESTAMP_OUT_OF_RANGE,
     TimestampError,
-    parse_instant,
 )
 from loader.errors import CommandUsageError
 
@@ -41,7 +43,7 @@ _CODE_OF_KEYWORD = {
     "const": "schema_version_mismatch",
     "pattern": "pattern_mismatch",
     "maxLength": "value_too_long",
-    "format": INVALID_TIMESTAMP,
+    "format": "pattern_mismatch",
 }
 _NUMBER_TOO_LONG = "number_too_long"
 _OUT_OF_BOUNDS = "value_out_of_bounds"
@@ -49,8 +51,8 @@ _BOUNDS = frozenset(
     {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"}
     | {"minLength", "minItems", "maxItems", "uniqueItems"}
 )
-# Of lines of kinds that have numbers, objects within records, or bounds.
-FURTHER_CODES = frozenset({_NUMBER_TOO_LONG, _OUT_OF_BOUNDS})
+# Of lines of kinds that have numbers, objects within records, bounds, or dates.
+FURTHER_CODES = frozenset({_NUMBER_TOO_LONG, _OUT_OF_BOUNDS, INVALID_DATE})
 # Of every kind's lines.
 REJECT_CODES = (
     frozenset(_CODE_OF_KEYWORD.values())
@@ -66,6 +68,7 @@ REJECT_CODES = (
         "missing_required_field",
         "unknown_field",
         "line_too_long",
+        INVALID_TIMESTAMP,
         TIMESTAMP_OUT_OF_RANGE,
     }
 )
@@ -100,12 +103,13 @@ _MESSAGE_CHARACTERS = 500
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A subschema: `whole` validates a value with all that is in it, `own` the value alone. `may_hold_numbers`: it, or
-    what is in it; `has_members`: a valid value may be, or hold, an object."""
+    """A subschema: `whole` validates a value with all that is in it, `own` the value alone. `parse`: of the text of an
+    instant or a date. `may_hold_numbers`: it, or what is in it; `has_members`: a valid value may be or hold an object,
+    or hold an instant or a date."""
 
     whole: jsonschema_rs.Draft202012Validator
     own: jsonschema_rs.Draft202012Validator
-    is_instant: bool
+    parse: Callable[[str], datetime] | None
     required: tuple[str, ...]
     properties: Mapping[str, _Part]
     is_closed: bool
@@ -125,13 +129,13 @@ def _part(schema: Mapping[str, Any], path: Path) -> _Part:
     return _Part(
         compile_schema(dict(schema), path),
         compile_schema({name: value for name, value in schema.items() if name not in _OF_MEMBERS}, path),
-        schema.get("format") == "date-time",
+        PARSER_OF_FORMAT.get(schema.get("format", "")),
         tuple(schema.get("required", ())),
         properties,
         is_closed,
         items,
         bool(types & {"number", "integer"}) or is_open or any(member.may_hold_numbers for member in members),
-        "object" in types or is_open or any(member.has_members for member in members),
+        "object" in types or is_open or any(member.has_members or member.parse is not None for member in members),
     )
 
 
@@ -148,7 +152,7 @@ def _keywords(schema: Mapping[str, Any]) -> set[str]:
 class Explainer:
     """Explains rejected lines of one kind. `partition_field` names the day of a rejected line; `rules` are the kind's
     own. `codes`: every code that it may give; `is_exact`: its records may hold numbers or objects, and are read by
-    exact_json; `instants`: the places of instants inside of fields, for values_at.
+    exact_json; `times`: the places of instants and dates inside of fields, for values_at, and what parses them.
 
     Slow (about 50 µs a line), but bounded: time and memory grow with the line's bytes, not with its faults.
     """
@@ -171,12 +175,15 @@ class Explainer:
         self.is_exact = not self._is_closed or any(
             part.may_hold_numbers or part.has_members for part in self._parts.values()
         )
-        self.instants = [place for name, part in self._parts.items() for place in _instants_in(part, (name,))]
+        times = [time for name, part in self._parts.items() for time in _times_in(part, (name,))]
+        self.times = [time for time in times if len(time[0]) > 1]
         self.codes = REJECT_CODES | rules.REJECT_CODES
         if self.is_exact:
             self.codes |= {_NUMBER_TOO_LONG}
         if used & _BOUNDS:
             self.codes |= {_OUT_OF_BOUNDS}
+        if any(parse is PARSER_OF_FORMAT["date"] for _, parse in times):
+            self.codes |= {INVALID_DATE}
 
     def explain(self, line: bytes, syntax_fault: str | None = None) -> RejectedRecord:
         """The rejection of a line that the judge did not accept.
@@ -245,9 +252,9 @@ class Explainer:
         if part.has_members:
             yield from islice(_faults_within((name,), value, part), _FINDINGS_KEPT)
             return
-        if part.is_instant and isinstance(value, str):
+        if part.parse is not None and isinstance(value, str):
             try:
-                parse_instant(value)
+                part.parse(value)
             except TimestampError as error:
                 yield Finding(error.reason_code, _path(name), f"{error.message} ({_kind(value)})")
                 return
@@ -265,20 +272,21 @@ class Explainer:
         if not isinstance(reading.value, dict) or self._partition_field in reading.duplicate_names:
             return None
         text = reading.value.get(self._partition_field)
+        parse = self._parts[self._partition_field].parse
         try:
-            return parse_instant(text).date() if isinstance(text, str) else None
+            return parse(text).date() if isinstance(text, str) and parse is not None else None
         except TimestampError:
             return None
 
 
-def _instants_in(part: _Part, place: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    """Places of instants below a place, which is a field's at first."""
-    if part.is_instant and len(place) > 1:
-        yield place
+def _times_in(part: _Part, place: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Callable[[str], datetime]]]:
+    """Places of instants and dates, at a place or below it, and what parses them."""
+    if part.parse is not None:
+        yield place, part.parse
     for name, inner in part.properties.items():
-        yield from _instants_in(inner, (*place, name))
+        yield from _times_in(inner, (*place, name))
     if part.items is not None:
-        yield from _instants_in(part.items, (*place, "*"))
+        yield from _times_in(part.items, (*place, "*"))
 
 
 def _number(token: str) -> Decimal:
@@ -304,9 +312,9 @@ def _faults_within(place: tuple[str | int, ...], value: Any, part: _Part) -> Ite
     """Faults of a value and of what is in it, each at its own place."""
     if value is _TOO_LONG:
         return
-    if part.is_instant and isinstance(value, str):
+    if part.parse is not None and isinstance(value, str):
         try:
-            parse_instant(value)
+            part.parse(value)
         except TimestampError as error:
             yield Finding(error.reason_code, _path(*place), f"{error.message} ({_kind(value)})")
             return
@@ -324,9 +332,10 @@ def _faults_within(place: tuple[str | int, ...], value: Any, part: _Part) -> Ite
             elif part.is_closed:
                 yield Finding("unknown_field", _path(*place, name), "the contract has no such field")
     elif isinstance(value, list) and part.items is not None:
+        # Of what the validator lets pass, only an instant or a date may still be wrong.
+        has_times = any(_times_in(part.items, ()))
         for index, item in enumerate(value):
-            # Of what the validator lets pass, only an instant may still be wrong.
-            if not part.items.whole.is_valid(item) or any(_instants_in(part.items, (*map(str, place), "*"))):
+            if has_times or not part.items.whole.is_valid(item):
                 yield from _faults_within((*place, index), item, part.items)
 
 
@@ -361,6 +370,8 @@ def _faults_of(
             case _:
                 message = f"expected {kind.name} {kind.value}, got {got}"
         code = _OUT_OF_BOUNDS if kind.name in _BOUNDS else _CODE_OF_KEYWORD[kind.name]
+        if kind.name == "format":
+            code = CODE_OF_FORMAT.get(kind.value, code)
         yield Finding(code, _path(*field, *place), message)
 
 

@@ -13,8 +13,8 @@ class AcceptedRecord(NamedTuple):
     `canonical` is the record's JSON with sorted keys, no insignificant space and without its envelope, the fields of
     the delivery, which `envelope` holds in the same form; `record_fingerprint` is the SHA-256 of `canonical` (32
     bytes). The rest are the roles that the kind declares, None where it declares none or the record has none. Instants
-    are aware, UTC, truncated to the microsecond: `created_at`, whose UTC day `partition_key` is, and `updated_at`,
-    which orders versions before it.
+    are aware, UTC, truncated to the microsecond, a date the start of its UTC day: `created_at`, whose UTC day
+    `partition_key` is, and `updated_at`, which orders versions before it.
     """
 
     canonical: bytes

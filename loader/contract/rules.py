@@ -27,7 +27,7 @@ class Rules(Protocol):
 
     @staticmethod
     def warnings(record: Mapping[str, Any], instants: Mapping[str, datetime | None]) -> list[str]:
-        """Codes that an accepted record lands with. `instants`: every field of that type, parsed."""
+        """Codes that an accepted record lands with. `instants`: every field that is one or a date, parsed."""
 
 
 class NoRules:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -20,9 +21,9 @@ from loader.contract.reasons import load_reason_codes
 from loader.contract.record import AcceptedRecord, RejectedRecord
 from loader.contract.rules import Rules, load_rules
 from loader.contract.schema import compile_schema, read_contract_file
-from loader.contract.timestamps import TimestampError, parse_instant
+from loader.contract.timestamps import TimestampError, parse_date_start, parse_instant
 from loader.errors import CommandUsageError, RefusedError
-from loader.kinds import Kind, Landing, landed_kind, load_kinds, schema_file
+from loader.kinds import FieldType, Kind, Landing, landed_kind, load_kinds, schema_file
 from loader.line_ends import committed
 
 # Raise it when the reader splits bytes into lines, or calls a line blank, in another way, or when what this package
@@ -34,6 +35,7 @@ UNCLEAR_IDENTITY = "unclear_identity"
 WARNING_CODES = frozenset({UPDATED_BEFORE_CREATED, UNCLEAR_IDENTITY})
 
 _ESCAPED_NUL = b"\\u0000"
+_PARSER_OF: Mapping[FieldType, Callable[[str], datetime]] = {"instant": parse_instant, "date": parse_date_start}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,8 @@ class Ruleset:
     _rules: Rules
     _validator: jsonschema_rs.Draft202012Validator
     _explainer: Explainer
+    # Fields that are instants or dates, and what parses them.
+    _times: tuple[tuple[str, Callable[[str], datetime]], ...]
     # Its records may hold numbers or objects.
     _is_exact: bool
     # Begins what is hashed, so that no two kinds share a fingerprint.
@@ -74,7 +78,7 @@ class Ruleset:
         """The fate of one line: without its terminator, not blank, at most the reader's MAX_LINE_BYTES long.
 
         Pure, never raises for what the line holds. Accepted only where jsonschema-rs, the reference validator
-        (its stricter rules are in parse_instant) and the loader's parser all accept.
+        (its stricter rules are in timestamps.py) and the loader's parser all accept.
         """
         try:
             record = orjson.loads(line)
@@ -96,9 +100,9 @@ class Ruleset:
         landing, roles = self._landing, self._landing.roles
         instants: dict[str, datetime | None] = {}
         try:
-            for name in landing.instants:
+            for name, parse in self._times:
                 text = record.get(name)
-                instants[name] = None if text is None else parse_instant(text)
+                instants[name] = None if text is None else parse(text)
         except TimestampError:
             return self._explainer.explain(line)
         created_at = instants[roles.partition]
@@ -141,12 +145,12 @@ class Ruleset:
 
     def _exact(self, line: bytes) -> Any:
         """The record again, its numbers as they were delivered. Raises InexactError, and TimestampError for an instant
-        inside of a field."""
+        or a date inside of a field."""
         record = read_exactly(line.decode())
-        for place in self._explainer.instants:
+        for place, parse in self._explainer.times:
             for text in values_at(record, place):
                 if isinstance(text, str):
-                    parse_instant(text)
+                    parse(text)
         return record
 
 
@@ -225,6 +229,7 @@ def load_ruleset(contracts_folder: Path, kind_name: str | None = None) -> Rulese
         rules,
         compile_schema(contract, path),
         explainer,
+        tuple((each.name, _PARSER_OF[each.type]) for each in kind.landing.fields if each.type in _PARSER_OF),
         explainer.is_exact,
         kind.landing.hash_domain.encode(),
     )

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-FieldType = Literal["text", "boolean", "instant", "number", "json"]
+FieldType = Literal["text", "boolean", "instant", "date", "number", "json"]
 # How Silver, serving and released rows type a field.
 COLUMN_TYPES: Mapping[FieldType, str] = {
     "text": "text",
     "boolean": "boolean",
     "instant": "timestamptz",
+    "date": "date",
     "number": "numeric",
     "json": "jsonb",
 }
@@ -48,7 +49,7 @@ class Roles:
 
     @property
     def updated(self) -> str | None:
-        """The field that orders versions before the partition's instant does; None: nothing does."""
+        """The field that orders versions before the partition's does; None: nothing does."""
         return self.version[0] if self.version[0] != self.partition else None
 
 
@@ -90,11 +91,6 @@ class Landing:
         """What a run brings up to date."""
         models = (f"silver/{model}" for model in (self.silver, *self.dimensions))
         return (self.asset_key, *models, "reconcile/reconcile_partition")
-
-    @property
-    def instants(self) -> tuple[str, ...]:
-        """Names of the fields of that type."""
-        return tuple(each.name for each in self.fields if each.type == "instant")
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,9 +138,12 @@ models:
 
 
 def _expressions(landing: Landing) -> Iterator[str]:
-    """Of each column: from the record, where no role has it typed already."""
-    typed = {landing.roles.partition: "created_at", landing.roles.updated: "updated_at"}
-    typed |= {landing.roles.key: "record_key", landing.roles.source: "record_source"}
+    """Of each column: from the record, where no role has it typed already. (A date's role has an instant.)"""
+    typed = {landing.roles.key: "record_key", landing.roles.source: "record_source"}
+    instants = {landing.roles.partition: "created_at", landing.roles.updated: "updated_at"}
+    typed |= {
+        each.name: instants[each.name] for each in landing.fields if each.type == "instant" and each.name in instants
+    }
     for column in silver_columns(landing):
         if (field := column.field) is None:
             yield column.name

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from loader.contract.schema import read_contract_file
+from loader.contract.timestamps import CODE_OF_FORMAT, PARSER_OF_FORMAT, TimestampError
 from loader.errors import CommandUsageError
 from loader.kinds.check import SILVER_FOLDER, check_kinds
 from loader.kinds.columns import OF_EVERY_KIND
@@ -137,8 +138,8 @@ def _faults_of_schema(schema: Any, wish: Wish) -> Iterator[str]:
         if type_of(field) not in types:
             wanted = " or ".join(f'"{each}"' for each in types)
             yield f'{option}: {name} is {type_of(field) or "of no one type"}: declare it as "type": {wanted}'
-        elif option in ("--partition-by", "--version-by") and field.get("format") != "date-time":
-            yield f'{option}: {name} is no instant: declare it with "format": "date-time"'
+        elif option in ("--partition-by", "--version-by") and field.get("format") not in PARSER_OF_FORMAT:
+            yield f'{option}: {name} is no instant and no date: declare it with "format": "date-time" or "date"'
         if option in ("--key", "--partition-by", "--source"):
             if name not in required:
                 yield f'{option}: {name} may be absent: add it to "required"'
@@ -225,7 +226,8 @@ def _reason(field: Mapping[str, Any]) -> str:
 def _cases(schema: Mapping[str, Any], wish: Wish) -> dict[str, dict[str, Any]]:
     """A valid record, and what is wrong of it in a few ways; each by the code that it gets."""
     record = sample(schema)
-    day = record[wish.partition][:10]
+    properties = schema["properties"]
+    day = _day(record[wish.partition], properties[wish.partition], f"$.{wish.partition}")
     without = {name: value for name, value in record.items() if name != wish.key}
     cases = {
         "valid/whole.json": {"about": "Every field.", "partition_key": day, "instance": record},
@@ -240,7 +242,7 @@ def _cases(schema: Mapping[str, Any], wish: Wish) -> dict[str, dict[str, Any]]:
             "json_path": f"$.{wish.key}",
             "instance": {**record, wish.key: 7 if isinstance(record[wish.key], str) else "seven"},
         },
-        f"invalid/invalid_timestamp.{wish.partition}.json": {
+        f"invalid/{CODE_OF_FORMAT[properties[wish.partition]['format']]}.{wish.partition}.json": {
             "about": "No day can be read.",
             "json_path": f"$.{wish.partition}",
             "partition_key": None,
@@ -253,7 +255,14 @@ def _cases(schema: Mapping[str, Any], wish: Wish) -> dict[str, dict[str, Any]]:
             "about": "A field more than the schema has.",
             "instance": {**record, "field_that_is_none": 1},
         }
-    closed = next((name for name, field in schema["properties"].items() if "enum" in field), None)
+    dated = next((name for name, field in properties.items() if field.get("format") == "date"), None)
+    if dated is not None:
+        cases[f"invalid/invalid_date.{dated}.no_such_day.json"] = {
+            "about": "February has no such day.",
+            "json_path": f"$.{dated}",
+            "instance": {**record, dated: "2026-02-30"},
+        }
+    closed = next((name for name, field in properties.items() if "enum" in field), None)
     if closed is not None:
         cases[f"invalid/invalid_enum_value.{closed}.json"] = {
             "about": "Not in the list.",
@@ -261,6 +270,14 @@ def _cases(schema: Mapping[str, Any], wish: Wish) -> dict[str, dict[str, Any]]:
             "instance": {**record, closed: "a value that is not in the list"},
         }
     return cases
+
+
+def _day(text: str, field: Mapping[str, Any], place: str) -> str:
+    """The partition of a record by that text."""
+    try:
+        return PARSER_OF_FORMAT[field["format"]](text).date().isoformat()
+    except TimestampError as error:
+        raise NoSampleError(f"{place}: its example is no value of it: {error.message}") from error
 
 
 def _json(value: Any) -> str:

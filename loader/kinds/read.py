@@ -20,6 +20,7 @@ _SCHEMA_OF_KINDS = "kind_v1.schema.json"
 
 # What says something of a person, or may.
 _OF_PERSONS = ("personal", "free_text")
+_TYPE_OF_FORMAT: Mapping[str, FieldType] = {"date-time": "instant", "date": "date"}
 # A fault: where in the declaration, as keys from the top, and what is wrong there.
 _Fault = tuple[tuple[str, ...], str]
 
@@ -179,7 +180,7 @@ def _type(schema: Mapping[str, Any]) -> FieldType:
     """How Silver types what the schema lets in; null is always let in."""
     match _json_types(schema):
         case ["string"]:
-            return "instant" if schema.get("format") == "date-time" else "text"
+            return _TYPE_OF_FORMAT.get(schema.get("format", ""), "text")
         case ["boolean"]:
             return "boolean"
         case ["integer"] | ["number"] | ["integer", "number"]:
@@ -197,18 +198,18 @@ def _json_types(schema: Mapping[str, Any]) -> list[str]:
 def _contradictions(fields: tuple[Field, ...], roles: Roles, envelope: tuple[str, ...]) -> Iterator[_Fault]:
     by_name = {field.name: field for field in fields}
 
-    def expected(role: str, name: str | None, wanted: FieldType, *, is_required: bool) -> Iterator[_Fault]:
+    def expected(role: str, name: str | None, *wanted: FieldType, is_required: bool) -> Iterator[_Fault]:
         field = by_name.get(name or "")
-        if name is not None and (field is None or field.type != wanted or (is_required and not field.is_required)):
-            what = f"{'a required' if is_required else 'a'} field of type {wanted}"
+        if name is not None and (field is None or field.type not in wanted or (is_required and not field.is_required)):
+            what = f"{'a required' if is_required else 'a'} field of type {' or '.join(wanted)}"
             yield ("roles", role), f"got {name}, expected {what} of {_SCHEMA}"
 
     yield from expected("key", roles.key, "text", is_required=True)
     yield from expected("source", roles.source, "text", is_required=True)
     yield from expected("person", roles.person, "text", is_required=False)
-    yield from expected("partition", roles.partition, "instant", is_required=True)
+    yield from expected("partition", roles.partition, "instant", "date", is_required=True)
     for name in roles.version:
-        yield from expected("version", name, "instant", is_required=name == roles.version[-1])
+        yield from expected("version", name, "instant", "date", is_required=name == roles.version[-1])
     if len(roles.version) > 1 and roles.version[1:] != (roles.partition,):
         yield ("roles", "version"), f"expected one field, and after it {roles.partition} where a record may lack it"
     person = by_name.get(roles.person or "")
@@ -219,6 +220,8 @@ def _contradictions(fields: tuple[Field, ...], roles: Roles, envelope: tuple[str
             yield ("envelope",), f"{name}: no field of {_SCHEMA}"
         elif name in (roles.key, roles.source, roles.person, roles.partition, *roles.version):
             yield ("envelope",), f"{name} has a role: it is of the record"
+        elif by_name[name].column is not None and by_name[name].type != "text":
+            yield ("envelope",), f"{name} is of type {by_name[name].type}: of a delivery, Silver holds texts alone"
     for role in ("key", "source", "person", "partition"):
         field = by_name.get(getattr(roles, role) or "")
         if field is not None and field.column is None:

@@ -56,8 +56,9 @@ def _text(schema: Mapping[str, Any], place: str) -> str:
             return _INSTANT
         case "date":
             return _DAY
-    if "pattern" in schema:
-        raise NoSampleError(f'{place}: has a pattern, and no example: add "examples": ["…"]')
+    for form in ("pattern", "format"):
+        if form in schema:
+            raise NoSampleError(f'{place}: has a {form}, and no example: add "examples": ["…"]')
     word = place.rpartition(".")[2] or "text"
     text = word.ljust(schema.get("minLength", 0), "x")
     return text[: schema.get("maxLength", len(text))]

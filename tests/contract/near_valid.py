@@ -88,6 +88,16 @@ def instants(draw: st.DrawFn) -> str:
     return text
 
 
+@st.composite
+def dates(draw: st.DrawFn) -> str:
+    """Texts in or near the form of an RFC 3339 full-date."""
+    text = f"{draw(_years)}-{draw(_months)}-{draw(_days)}"
+    for _ in range(draw(st.sampled_from([0, 0, 1, 2]))):
+        place = draw(st.integers(0, len(text)))
+        text = text[:place] + draw(_odd_characters) + text[place + draw(st.integers(0, 1)) :]
+    return text
+
+
 def _values(name: str) -> st.SearchStrategy[Any]:
     """Values in or near what the contract says of a field."""
     schema = contract()["properties"].get(name, {})

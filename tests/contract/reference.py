@@ -1,4 +1,7 @@
-"""The reference validator: jsonschema with format checking. Slow, so the loader itself never asks it."""
+"""The reference validator: jsonschema with format checking. Slow, so the loader itself never asks it.
+
+Of tickets, which have no date; of a text of one format alone, too.
+"""
 
 from __future__ import annotations
 
@@ -27,6 +30,19 @@ def _reference() -> Any:
 @cache
 def _fast() -> jsonschema_rs.Draft202012Validator:
     return jsonschema_rs.Draft202012Validator(contract(), validate_formats=True)
+
+
+@cache
+def _of_format(name: str) -> tuple[Any, jsonschema_rs.Draft202012Validator]:
+    schema = {"type": "string", "format": name}
+    reference = Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
+    return reference, jsonschema_rs.Draft202012Validator(schema, validate_formats=True)
+
+
+def verdicts_of_format(name: str, text: str) -> tuple[bool, bool]:
+    """What both say of a text of that format: jsonschema, and jsonschema-rs."""
+    reference, fast = _of_format(name)
+    return bool(reference.is_valid(text)), fast.is_valid(text)
 
 
 def reference_accepts(record: Any) -> bool:

@@ -138,6 +138,31 @@ def test_its_cases_are_judged_as_they_say(root: Path) -> None:
     }
 
 
+def test_a_kind_of_dates_with_an_integer_as_key_is_as_it_declares(root: Path) -> None:
+    """Prevents a date that Silver takes for an instant, and fixtures without one that is wrong."""
+    day = {"type": "string", "format": "date"}
+    schema = _changed(permitId={"type": "integer", "minimum": 3}, decidedAt=day, changedAt=day)
+    write_kind(root, wished(root, schema))
+    assert check_kinds(root, "permit_v1")[1] == []
+    model = yaml.safe_load((root / SILVER_FOLDER / "permit.yml").read_text())["models"][0]
+    types = {column["name"]: column["data_type"] for column in model["columns"]}
+    assert (types["permit_id"], types["decided_at"], types["changed_at"]) == ("text", "date", "date")
+    sql = (root / SILVER_FOLDER / "permit.sql").read_text()
+    assert "(record_fields ->> 'decidedAt')::date as decided_at" in sql
+    assert "(record_fields ->> 'changedAt')::date as changed_at" in sql
+    judge = load_ruleset(root / "contracts", "permit_v1").judge
+    invalid = root / "contracts/kinds/permit_v1/fixtures/invalid"
+    places = {}
+    for path in invalid.glob("invalid_date.*"):
+        judged = judge(json.dumps(json.loads(path.read_text())["instance"]).encode())
+        assert isinstance(judged, RejectedRecord)
+        places[path.name] = judged.json_path
+    assert places == {
+        "invalid_date.decidedAt.json": "$.decidedAt",
+        "invalid_date.decidedAt.no_such_day.json": "$.decidedAt",
+    }
+
+
 def test_an_integer_names_a_record_and_its_source_by_its_digits(root: Path) -> None:
     """Prevents two records of which one is another spelling of the other, and a key that has to be quoted upstream."""
     write_kind(root, wished(root, _changed(permitId={"type": "integer", "minimum": 3}, office={"type": "integer"})))
@@ -162,8 +187,14 @@ REFUSED: list[tuple[str, Any, str]] = [
     ("a key that is a number", _changed(permitId={"type": "number"}), 'permitId is number: declare it as "type"'),
     ("a person that is a number", _changed(applicant={"type": "integer"}), "applicant is integer"),
     ("a key that may be null", _changed(permitId={"type": ["string", "null"]}), "take null out of its type"),
-    ("no instant", _changed(decidedAt={"type": "string"}), 'declare it with "format": "date-time"'),
+    ("no instant", _changed(decidedAt={"type": "string"}), 'declare it with "format": "date-time" or "date"'),
+    (
+        "an example that is no date",
+        _changed(decidedAt={"type": "string", "format": "date", "examples": ["2026-02-29"]}),
+        "the month has no such day",
+    ),
     ("a name with a blank", _changed(**{"the fee": {"type": "number"}}), "the fee: expected letters"),
+    ("a format without an example", _changed(office={"type": "string", "format": "uuid"}), 'add "examples"'),
     ("a pattern without an example", _changed(office={"type": "string", "pattern": "^x$"}), 'add "examples"'),
     (
         "a keyword that nobody explains",

@@ -111,6 +111,7 @@ def _same_table(contracts: Path) -> None:
         (_replaced("rules: ticket #", "rules: generate #"), "rules", "or holds no rules"),
         (_replaced("person: customer_id", "person: owner"), "fields.owner", "owner stands for a person"),
         (_replaced("envelope: [ingest_batch_id]", "envelope: [ticket_id]"), "envelope", "ticket_id has a role"),
+        (_replaced("[ingest_batch_id]", "[ingest_batch_id, resolved_at]"), "envelope", "Silver holds texts alone"),
         (_replaced("silver: ticket_id, serve: true, ", ""), "roles.key", "Silver shows what has a role"),
         (_replaced("is_open: boolean", "status: text"), "derived.status", "status is the column of a field"),
         (_replaced("is_open: boolean", "is_open: integer"), "derived.is_open", "'integer'"),

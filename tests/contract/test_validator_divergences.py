@@ -14,13 +14,15 @@ from hypothesis import HealthCheck, given, settings
 from loader.contract.reasons import load_reason_codes
 from loader.contract.record import AcceptedRecord
 from loader.contract.ruleset import Ruleset, load_ruleset
-from loader.contract.timestamps import parse_instant
+from loader.contract.timestamps import PARSER_OF_FORMAT, TimestampError, parse_date_start, parse_instant
 from tests.contract.contract_fixtures import CONTRACTS
-from tests.contract.near_valid import lines, records
-from tests.contract.reference import contract, fast_accepts, reference_accepts
+from tests.contract.near_valid import dates, lines, records
+from tests.contract.reference import contract, fast_accepts, reference_accepts, verdicts_of_format
 
 TABLE: list[dict[str, Any]] = json.loads((CONTRACTS / "validator_divergences.json").read_bytes())
-VALUES = [entry for entry in TABLE if entry["level"] == "value"]
+VALUES = [entry for entry in TABLE if entry["level"] == "value" and "field" in entry]
+# Of formats that no field of a ticket has.
+FORMATS = [entry for entry in TABLE if entry["level"] == "value" and "format" in entry]
 LINES = [entry for entry in TABLE if entry["level"] == "line"]
 BASE = {
     "ticket_id": "TKT-20260417-000001",
@@ -59,6 +61,36 @@ def test_a_listed_value_divides_the_validators_as_the_table_says(ruleset: Rulese
     assert not isinstance(judged, AcceptedRecord)
     assert list(judged.reason_codes) == entry["reason_codes"]
     assert re.fullmatch(entry["matches"], entry["example"])
+
+
+@pytest.mark.parametrize("entry", FORMATS, ids=lambda entry: entry["name"])
+def test_a_listed_text_of_a_format_divides_the_validators_as_the_table_says(entry: dict[str, Any]) -> None:
+    """The same of a format that tickets do not have."""
+    assert verdicts_of_format(entry["format"], entry["example"]) == (entry["reference"], entry["jsonschema_rs"])
+    with pytest.raises(TimestampError) as refusal:
+        PARSER_OF_FORMAT[entry["format"]](entry["example"])
+    assert [refusal.value.reason_code] == entry["reason_codes"]
+    assert re.fullmatch(entry["matches"], entry["example"])
+
+
+@given(text=dates())
+@ANY_SPEED
+def test_dates_divide_the_validators_only_where_the_table_says_and_the_loader_takes_none_that_one_refuses(
+    text: str,
+) -> None:
+    """Prevents a date in Bronze that some tool, asked later, calls invalid; and a date that both take, refused."""
+    verdicts = verdicts_of_format("date", text)
+    try:
+        parse_date_start(text)
+    except TimestampError:
+        assert verdicts != (True, True), text
+    else:
+        assert verdicts == (True, True), text
+    if verdicts[0] != verdicts[1]:
+        assert any(
+            re.fullmatch(entry["matches"], text) and verdicts == (entry["reference"], entry["jsonschema_rs"])
+            for entry in FORMATS
+        ), (text, verdicts)
 
 
 @pytest.mark.parametrize("entry", LINES, ids=lambda entry: entry["name"])

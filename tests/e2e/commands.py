@@ -146,6 +146,15 @@ def _become(words: list[str], environment: dict[str, str], folder: Path, out: in
         os._exit(code if isinstance(code, int) else 1)
 
 
+def make_own_checkout(root: Path) -> None:
+    """A small checkout in which `loader kind new` writes into no file of the repository's own."""
+    make_small_checkout(root)
+    for name in ("contracts", "dbt_project", "infra"):
+        if (root / name).is_symlink():
+            (root / name).unlink()
+            shutil.copytree(ROOT / name, root / name)
+
+
 def make_small_checkout(root: Path) -> None:
     """A checkout whose data are its own, and whose dbt project is a copy: dbt writes beside it."""
     make_checkout(root)

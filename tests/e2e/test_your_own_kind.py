@@ -12,12 +12,10 @@ import pytest
 
 from loader.warehouse import Warehouse
 from tests.checkouts import ROOT, make_reachable_folder
-from tests.e2e.commands import LOADER, Checkout, make_small_checkout
+from tests.e2e.commands import LOADER, Checkout, make_own_checkout
 from tests.shared_warehouse import fresh_database
 
 PAGE = ROOT / "docs" / "your_own_kind.md"
-# What `loader kind new` writes into: no links to the repository's own.
-WRITTEN = ("contracts", "dbt_project", "infra")
 
 _PARTS = re.compile(r"as `(?P<name>[a-z]+\.jsonl?)`|```(?P<of>json|console)\n(?P<body>.*?)```", re.DOTALL)
 
@@ -50,11 +48,7 @@ def _page() -> Iterator[tuple[str, str] | Typed]:
 @pytest.fixture
 def checkout(server: Warehouse, _template: str) -> Iterator[Checkout]:
     folder = make_reachable_folder()
-    make_small_checkout(folder / "project")
-    for name in WRITTEN:
-        if (folder / "project" / name).is_symlink():
-            (folder / "project" / name).unlink()
-            shutil.copytree(ROOT / name, folder / "project" / name)
+    make_own_checkout(folder / "project")
     with fresh_database(server, _template) as database:
         yield Checkout(folder / "project", database)
     shutil.rmtree(folder)

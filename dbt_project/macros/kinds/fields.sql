@@ -45,3 +45,8 @@
 {% macro field_of(kind, column) -%}
     {{ return(declared_kinds()[kind]['fields'] | selectattr('column', 'defined') | selectattr('column', 'eq', column) | map(attribute='field') | first) }}
 {%- endmacro %}
+
+{#- How Silver types that column. -#}
+{% macro type_of(kind, column) -%}
+    {{ return(declared_kinds()[kind]['fields'] | selectattr('column', 'defined') | selectattr('column', 'eq', column) | map(attribute='type') | first) }}
+{%- endmacro %}

@@ -11,7 +11,7 @@ declare
 begin
     lock table ops.function_lock in exclusive mode;
     for conversion in
-        select * from (values ('jsonb_or_null', 'jsonb'), ('instant_or_null', 'timestamptz'), ('number_or_null', 'numeric')) as x (function_name, type_name)
+        select * from (values ('jsonb_or_null', 'jsonb'), ('instant_or_null', 'timestamptz'), ('date_or_null', 'date'), ('number_or_null', 'numeric')) as x (function_name, type_name)
     loop
         if current_setting('server_version_num')::integer >= 160000 then
             execute format(

@@ -10,6 +10,12 @@
     'created_at': declared.created,
     'updated_at': declared.updated,
 } -%}
+{#- What the payload says of each: of a column that is an instant, as that. -#}
+{%- set stated = {} -%}
+{%- for column, silver_column in repeated_columns.items() if silver_column -%}
+    {%- set value = 'payload_' ~ silver_column -%}
+    {%- do stated.update({column: instant_of(value, type_of(kind, silver_column)) if column.endswith('_at') else value}) -%}
+{%- endfor -%}
 {#- What such a column holds of a kind that declares no field for it. -#}
 {%- set undeclared = {'record_source': "'" ~ kind ~ "'", 'person_id': 'null', 'updated_at': 'null'} -%}
 with
@@ -106,15 +112,15 @@ select
     '{{ kind }}' as record_kind,
     event_id,
     {%- for column in ['record_source', 'record_key', 'created_at', 'updated_at'] %}
-    {%- if repeated_columns[column] %}
-    case when is_payload_authentic then payload_{{ repeated_columns[column] }} else {{ column }} end as {{ column }},
+    {%- if column in stated %}
+    case when is_payload_authentic then {{ stated[column] }} else {{ column }} end as {{ column }},
     {%- else %}
     {{ column }},
     {%- endif %}
     {%- endfor %}
     partition_key,
     {%- if declared.person %}
-    case when is_payload_authentic then payload_{{ declared.person }} else person_id end as person_id,
+    case when is_payload_authentic then {{ stated.person_id }} else person_id end as person_id,
     {%- else %}
     person_id,
     {%- endif %}
@@ -131,16 +137,16 @@ select
     {{ record_digest(
         kind,
         'payload_',
-        "(case when is_payload_authentic then payload_" ~ declared.created ~ " else created_at end at time zone 'UTC')::date",
+        "(case when is_payload_authentic then " ~ stated.created_at ~ " else created_at end at time zone 'UTC')::date",
         derived_columns(kind, 'payload_') | map(attribute='value') | list,
         'warning_codes',
         "encode(record_fingerprint, 'hex')"
     ) }} as content_digest,
     nullif(concat_ws(
         ', ',
-        {%- for column, field in repeated_columns.items() %}
-        {%- if field %}
-        case when {{ column }} is distinct from payload_{{ field }} then '{{ column }}' end{{ "," if not loop.last }}
+        {%- for column in repeated_columns %}
+        {%- if column in stated %}
+        case when {{ column }} is distinct from {{ stated[column] }} then '{{ column }}' end{{ "," if not loop.last }}
         {%- else %}
         case when {{ column }} is distinct from {{ undeclared[column] }} then '{{ column }}' end{{ "," if not loop.last }}
         {%- endif %}

@@ -1,7 +1,7 @@
 {#-
     A field of a record as Silver types it, taken from the payload itself.
-    `payload`: SQL expression of type jsonb; `field`: name in the record; `type`: text, boolean, number, json or instant;
-    `is_trusted`: SQL boolean, true where the payload is known to be what the loader stored. Elsewhere the slow
+    `payload`: SQL expression of type jsonb; `field`: name in the record; `type`: text, boolean, number, json, instant or
+    date; `is_trusted`: SQL boolean, true where the payload is known to be what the loader stored. Elsewhere the slow
     conversion is used, which gives null instead of an error: damage must become a finding, not a crash.
 -#}
 {% macro payload_value(payload, field, type, is_trusted='true') -%}
@@ -24,8 +24,10 @@
     {{ payload }} -> '{{ field }}'
     {%- elif type == 'instant' -%}
     case when {{ is_trusted }} then ({{ truncated_instant(as_text) }})::timestamptz else reconcile.instant_or_null({{ truncated_instant(as_text) }}) end
+    {%- elif type == 'date' -%}
+    case when {{ is_trusted }} then {{ as_text }}::date else reconcile.date_or_null(substring({{ as_text }} from '^\d{4}-\d\d-\d\d$')) end
     {%- else -%}
-    {{ exceptions.raise_compiler_error("payload_value: " ~ field ~ " has type " ~ type ~ ", expected text, boolean, number, json or instant") }}
+    {{ exceptions.raise_compiler_error("payload_value: " ~ field ~ " has type " ~ type ~ ", expected text, boolean, number, json, instant or date") }}
     {%- endif -%}
 {%- endmacro %}
 
@@ -47,6 +49,24 @@
 
 {% macro postgres__truncated_instant(as_text) -%}
     case when octet_length({{ as_text }}) > 27 then regexp_replace({{ as_text }}, '(\.\d{6})\d+', '\1') else {{ as_text }} end
+{%- endmacro %}
+
+{#- The instant as which a value is ordered. A date is ordered as the start of its UTC day, whatever the session's time
+    zone. -#}
+{% macro instant_of(expression, type) -%}
+    {{ return(adapter.dispatch('instant_of')(expression, type)) }}
+{%- endmacro %}
+
+{% macro default__instant_of(expression, type) -%}
+    {{ exceptions.raise_compiler_error("instant_of exists for PostgreSQL only, not for " ~ target.type) }}
+{%- endmacro %}
+
+{% macro postgres__instant_of(expression, type) -%}
+    {%- if type == 'date' -%}
+    ({{ expression }}::timestamp at time zone 'UTC')
+    {%- else -%}
+    {{ expression }}
+    {%- endif -%}
 {%- endmacro %}
 
 {#- A typed value as text that depends on no session setting; SQL null stays null. -#}
