@@ -51,6 +51,17 @@ def compile_schema(schema: Any, path: Path) -> jsonschema_rs.Draft202012Validato
         raise _broken(path, str(error)) from error
 
 
+def fault_of_schema(schema: Any) -> SchemaFault | None:
+    """Why a value is no JSON Schema 2020-12, whatever version it says it is of; None where it is one. Reads nothing
+    else: a reference is not followed."""
+    said = {name: value for name, value in schema.items() if name != "$schema"} if isinstance(schema, dict) else schema
+    try:
+        jsonschema_rs.meta.validate(said)
+    except jsonschema_rs.ValidationError as error:
+        return SchemaFault(error.kind.name, json_path(error.instance_path), _cut(error.message))
+    return None
+
+
 def load_schema(path: Path) -> jsonschema_rs.Draft202012Validator:
     """The compiled schema of a file; errors as in read_contract_file and compile_schema."""
     _, schema = read_contract_file(path)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from loader.contract.schema import read_contract_file
+from loader.contract.schema import fault_of_schema, read_contract_file
 from loader.contract.timestamps import CODE_OF_FORMAT, PARSER_OF_FORMAT, TimestampError
 from loader.errors import CommandUsageError
 from loader.kinds.check import SILVER_FOLDER, check_kinds
@@ -51,9 +51,12 @@ def write_kind(root: Path, wish: Wish) -> list[Path]:
     what to change in it.
     """
     _, schema = read_contract_file(wish.schema)
+    if (broken := fault_of_schema(schema)) is not None:
+        raise _refused(wish, f"{broken.json_path}: {broken.message}, by JSON Schema 2020-12")
     if wrong := [*_faults_of_names(root, wish), *_faults_of_schema(schema, wish)]:
         raise _refused(wish, "; ".join(wrong[:5]))
-    contract = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": wish.name, **schema}
+    version = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+    contract = {**version, "title": wish.name, **schema, **version}
     folder = Path("contracts") / KINDS_FOLDER / wish.name
     try:
         cases = _cases(contract, wish)
@@ -272,10 +275,10 @@ def _cases(schema: Mapping[str, Any], wish: Wish) -> dict[str, dict[str, Any]]:
     return cases
 
 
-def _day(text: str, field: Mapping[str, Any], place: str) -> str:
-    """The partition of a record by that text."""
+def _day(value: Any, field: Mapping[str, Any], place: str) -> str:
+    """The partition of a record by that value, which a schema's example may be."""
     try:
-        return PARSER_OF_FORMAT[field["format"]](text).date().isoformat()
+        return PARSER_OF_FORMAT[field["format"]](str(value)).date().isoformat()
     except TimestampError as error:
         raise NoSampleError(f"{place}: its example is no value of it: {error.message}") from error
 

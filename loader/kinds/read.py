@@ -180,7 +180,7 @@ def _type(schema: Mapping[str, Any]) -> FieldType:
     """How Silver types what the schema lets in; null is always let in."""
     match _json_types(schema):
         case ["string"]:
-            return _TYPE_OF_FORMAT.get(schema.get("format", ""), "text")
+            return _TYPE_OF_FORMAT.get(str(schema.get("format")), "text")
         case ["boolean"]:
             return "boolean"
         case ["integer"] | ["number"] | ["integer", "number"]:

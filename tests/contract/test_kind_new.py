@@ -181,6 +181,10 @@ def test_an_integer_names_a_record_and_its_source_by_its_digits(root: Path) -> N
 
 REFUSED: list[tuple[str, Any, str]] = [
     ("no object", {"type": "array"}, 'expected "type": "object"'),
+    ("a bound that is no number", _changed(office={"type": "string", "maxLength": "x"}), "$.properties.office.maxL"),
+    ("examples that are no list", _changed(office={"type": "string", "examples": 3}), "$.properties.office.examples"),
+    ("a step of nothing", _changed(fee={"type": "integer", "multipleOf": 0}), "$.properties.fee.multipleOf"),
+    ("another draft's bound", _changed(fee={"type": "number", "exclusiveMinimum": True}), "$.properties.fee.excl"),
     ("no field of that name", _changed(permitId=...), "the schema has no field permitId"),
     ("a key that may be absent", {**SCHEMA, "required": ["office", "decidedAt"]}, 'add it to "required"'),
     ("a key of no scalar type", _changed(permitId={"type": "object"}), 'permitId is object: declare it as "type"'),
@@ -188,6 +192,11 @@ REFUSED: list[tuple[str, Any, str]] = [
     ("a person that is a number", _changed(applicant={"type": "integer"}), "applicant is integer"),
     ("a key that may be null", _changed(permitId={"type": ["string", "null"]}), "take null out of its type"),
     ("no instant", _changed(decidedAt={"type": "string"}), 'declare it with "format": "date-time" or "date"'),
+    (
+        "an example that is no text",
+        _changed(decidedAt={"type": "string", "format": "date", "examples": [20260601]}),
+        "no RFC 3339 full-date",
+    ),
     (
         "an example that is no date",
         _changed(decidedAt={"type": "string", "format": "date", "examples": ["2026-02-29"]}),
