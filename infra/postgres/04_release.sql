@@ -105,13 +105,14 @@ create table if not exists release.hold_change (
     trace_id text check (trace_id ~ '^[0-9a-f]{32}$')
 );
 
--- What the gate last said of each partition: obstacles, none where it was open; pending: proved rows of it are other
--- than those that were released last, or may be since a proof that the gate has not followed yet.
+-- What the gate last said of each partition: obstacles, each with its code, facts and message (loader/obstacles.py), none
+-- where it was open; pending: proved rows of it are other than those that were released last, or may be since a proof
+-- that the gate has not followed yet.
 create table if not exists release.partition_gate (
     record_kind text not null,
     partition_key date not null,
     is_pending boolean not null,
-    obstacles text [] not null,
+    obstacles jsonb not null,
     judged_at timestamptz not null default clock_timestamp(),
     primary key (record_kind, partition_key)
 );

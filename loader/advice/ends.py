@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from loader.advice.damage import land_again
 from loader.advice.kinds import NOTHING_TO_DO, Advice, AdviceKind
-from loader.advice.readers import accept, released
+from loader.advice.readers import decide
 from loader.advice.triage import advise
 from loader.config import Settings
 from loader.errors import LoaderError
+from loader.obstacles import Code
 from loader.partition import options_of
 from loader.recovery.damage import runs_of_assets
 from loader.warehouse import Warehouse, open_warehouse
@@ -45,12 +46,12 @@ def _options(day: date, record_kind: str | None) -> str:
 def after_kept_back(error: KeptBackError) -> Advice:
     """After a release that was refused: drift and rejects a person lets pass, anything else is mended or overridden."""
     partitions, published = error.decision.partitions, error.published
-    words = options_of(partitions, published.kinds)
     if published.to_review.issuperset(partitions):
-        return accept(AdviceKind.ACCEPT_DRIFT, words)
+        return decide(Code.DRIFT, partitions, published.kinds)
     if published.rejecting.issuperset(partitions):
-        return accept(AdviceKind.ACCEPT_REJECTS, words)
-    return Advice(AdviceKind.LOOK, "make diagnose", f"or, against the checks: {released(words, '--override')}")
+        return decide(Code.TOO_MANY_REJECTS, partitions, published.kinds)
+    override = f"loader release {options_of(partitions, published.kinds)} --override --reason '<why>'"
+    return Advice(AdviceKind.LOOK, "make diagnose", f"or, against the checks: {override}")
 
 
 def _or_its_own(settings: Settings, its_own: Advice) -> Advice:

@@ -9,19 +9,23 @@ from typing import Any
 from loader.advice.asked import Asked, some
 from loader.advice.kinds import NOTED, Advice, AdviceKind, first_of
 from loader.evidence.facts import fetch_rows
+from loader.obstacles import OF_DAY, Code, Obstacle
 from loader.partition import Partition, options_of
 from loader.printable import counted
-from loader.release.lacks import COLLIDED, LACKS
-from loader.release.publish import DRIFT, REJECTS
 from loader.release.store import known_kinds
 from loader.warehouse.built import are_built, built
 
-_ACCEPTED_BY = {AdviceKind.ACCEPT_DRIFT: "--accept-drift", AdviceKind.ACCEPT_REJECTS: "--accept-rejects"}
+# What a person decides, first what comes first.
+_DECIDED = {
+    Code.COLLIDED: AdviceKind.SETTLE,
+    Code.TOO_MANY_REJECTS: AdviceKind.ACCEPT_REJECTS,
+    Code.DRIFT: AdviceKind.ACCEPT_DRIFT,
+}
 
 # A day that nobody has asked for yet, its lines indexed and none of them taken, is nothing that readers wait for.
 _SHOWN = """
 select status.record_kind, status.partition_key, status.data_release_id, status.released_at, status.is_held,
-    status.is_ready, status.reason
+    status.is_ready, status.reason, status.obstacles
 from serving.kind_partition_status as status
 left join reconcile.reconcile_partition as part
     on part.record_kind = status.record_kind and part.partition_key = status.partition_key
@@ -59,7 +63,7 @@ def look_at_readers(asked: Asked) -> tuple[str, Advice | None]:
             words.append(f"{name}: {some([_why(row, kinds) for row in rows])}")
     cursor = asked.world.cursor
     cursor.execute(_OBSTACLES)
-    obstacles = {Partition(kind, day): reasons for kind, day, reasons in cursor.fetchall()}
+    obstacles = {Partition(kind, day): [each["code"] for each in found] for kind, day, found in cursor.fetchall()}
     advice = let_pass(obstacles, [_partition(row) for row in waiting], kinds)
     if advice is None and asked.partition is not None and held and not held[0]["is_ready"]:
         advice = Advice(AdviceKind.FREE, f"loader release {options_of([_partition(held[0])], kinds)}")
@@ -72,8 +76,8 @@ def let_pass(
     obstacles: Mapping[Partition, Sequence[str]], waiting: Sequence[Partition], kinds: Collection[str]
 ) -> Advice | None:
     """What lets these days move: those that nothing keeps back any more in one command, the first day of which a person
-    decides; None where none waits. `obstacles`: what the gate said of each when it looked last; `kinds`: those that the
-    warehouse knows."""
+    decides; None where none waits. `obstacles`: codes of what the gate said of each when it looked last; `kinds`: those
+    that the warehouse knows."""
     found: dict[AdviceKind, list[Partition]] = {}
     for partition in waiting:
         kind = _kind_of(obstacles.get(partition, ()))
@@ -84,33 +88,22 @@ def let_pass(
 
 def _kind_of(obstacles: Sequence[str]) -> AdviceKind | None:
     """None: the day itself is not whole, which other questions ask about."""
-    if any(COLLIDED.is_said_in(each) for each in obstacles):
-        return AdviceKind.SETTLE
-    if any(lack.is_said_in(each) for each in obstacles for lack in LACKS):
+    if Code.COLLIDED not in obstacles and OF_DAY.intersection(obstacles):
         return None
-    if any(each.startswith(REJECTS) for each in obstacles):
-        return AdviceKind.ACCEPT_REJECTS
-    return AdviceKind.ACCEPT_DRIFT if any(each.startswith(DRIFT) for each in obstacles) else AdviceKind.RELEASE
+    return next((kind for code, kind in _DECIDED.items() if code in obstacles), AdviceKind.RELEASE)
 
 
 def _advice(kind: AdviceKind, partitions: Sequence[Partition], kinds: Collection[str]) -> Advice:
-    first = options_of(partitions[:1], kinds)
-    if kind is AdviceKind.SETTLE:
-        return Advice(kind, f"make status PARTITION={partitions[0].day}")
-    if kind in _ACCEPTED_BY:
-        return accept(kind, first)
-    command = f"loader release {first}" if len(partitions) == 1 else "make build"
+    for code, decided in _DECIDED.items():
+        if kind is decided:
+            return decide(code, partitions[:1], kinds)
+    command = f"loader release {options_of(partitions, kinds)}" if len(partitions) == 1 else "make build"
     return Advice(kind, command, "shows what is proved and waits")
 
 
-def accept(kind: AdviceKind, partitions: str) -> Advice:
-    """`kind`: ACCEPT_DRIFT or ACCEPT_REJECTS; of days that move together, as options of a command."""
-    return Advice(kind, released(partitions, _ACCEPTED_BY[kind]))
-
-
-def released(partitions: str, option: str) -> str:
-    """The command that lets readers see these days by an option that wants a reason."""
-    return f"loader release {partitions} {option} --reason '<why>'"
+def decide(code: Code, partitions: Sequence[Partition], kinds: Collection[str]) -> Advice:
+    """What a person decides about an obstacle of days that move together."""
+    return Advice(_DECIDED[code], Obstacle(code).next_command(partitions, kinds))
 
 
 def _partition(row: Mapping[str, Any]) -> Partition:

@@ -95,17 +95,18 @@ def days_of(verdict: Verdict) -> list[DayState]:
 
 
 def _shown(release: Published, partition: Partition) -> Mapping[str, Any]:
-    obstacles = [
-        f"{of.named(release.kinds)}: {words}" if of != partition else words
+    found = [
+        (obstacle, f"{of.named(release.kinds)}: {obstacle.message}" if of != partition else obstacle.message)
         for decision in release.decisions
         if partition in decision.partitions
-        for of, words in decision.obstacles
+        for of, obstacle in decision.obstacles
     ]
     return {
         **partition.as_record(),
         "is_ready": partition in release.current,
         "is_held": partition in release.held,
-        "reason": "; ".join(obstacles),
+        "reason": "; ".join(words for _, words in found),
+        "obstacles": [obstacle.as_record() for obstacle, _ in found],
     }
 
 

@@ -152,19 +152,18 @@ def _where(row: Mapping[str, Any], kinds: Collection[str]) -> str:
 
 # Columns of the report, as reconcile calls them.
 _RENAMED = {"lines": "line_count", "events": "event_count", "silver": "silver_row_count"}
-_FILES = {"withheld": "withheld_asset_count", "missing": "missing_asset_count", "unread": "not_read_asset_count"}
 
 
 def _day(screen: Screen, row: Mapping[str, Any], kinds: Collection[str]) -> list[str]:
     """A day's equation, and its files that are not whole."""
     from loader.cli.day_words import equation_lines
-    from loader.release.lacks import lacks_of
+    from loader.obstacles import OF_FILES
     from loader.reports.completeness import partition_of
     from loader.screen import spread
 
     counts = {_RENAMED.get(name, f"{name}_count"): value for name, value in row.items()}
     counts["record_kind"] = row["record_kind"]
-    files = lacks_of({column: row[f"{kind}_files"] for kind, column in _FILES.items()})
+    files = [obstacle["message"] for obstacle in row["obstacles"] if obstacle["code"] in OF_FILES]
     return [
         f"  {partition_of(row).named(kinds)}",
         *("  " + line for line in equation_lines(screen, counts)),

@@ -136,8 +136,8 @@ def whole_lines(screen: Screen, answer: Status, day: date | None) -> list[str]:
         status_lines(screen, answer, is_whole=True) if day is None else day_lines(screen, answer, day, is_whole=True)
     )
     last = next_lines(screen, answer.next_command)
-    # Of a warehouse that knows one kind, the day says it all.
-    hidden = {"record_kind"} if len(answer.kinds) < 2 else set()
+    # Counts and reasons say the same; of a warehouse that knows one kind, the day says it all.
+    hidden = {"obstacles", *(["record_kind"] if len(answer.kinds) < 2 else [])}
     sections = (
         ("partitions, as of the last reconcile", answer.partitions),
         ("latest runs", answer.runs),

@@ -11,6 +11,7 @@ from typing import Any
 from loader.contract.reasons import ReasonCodes, load_reason_codes
 from loader.gate import Finding
 from loader.manifest import ManifestRefusedError
+from loader.obstacles import exceeds
 from loader.printable import pasted
 
 # As many different sentences of one code are told; where there are more, what the code means, and the first of them.
@@ -134,10 +135,9 @@ def of_manifest(error: ManifestRefusedError) -> Problem:
 
 def too_many_rejects(record_count: int, rejected_count: int, reject_limit: float) -> str | None:
     """A sentence when more non-blank lines are rejected than policy allows; all of them is always too many."""
-    lines = record_count + rejected_count
-    if rejected_count == 0 or (record_count > 0 and rejected_count <= reject_limit * lines):
+    if not exceeds(reject_limit, record_count, rejected_count):
         return None
-    return f"{rejected_count:,} of {lines:,} lines rejected, allowed {reject_limit:.0%}"
+    return f"{rejected_count:,} of {record_count + rejected_count:,} lines rejected, allowed {reject_limit:.0%}"
 
 
 def of_rejects(source_id: str, too_many: str, first_reject: str | None) -> Problem:

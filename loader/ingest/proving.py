@@ -13,13 +13,15 @@ from loader.errors import CheckFailedError, InfrastructureError
 from loader.evidence import Evidence, PartitionFacts, read_facts
 from loader.evidence.chain import write_files
 from loader.gate import Finding
-from loader.ingest.problems import Problem, Words, in_short, too_many_rejects
+from loader.ingest.problems import Problem, Words, in_short
 from loader.ingest.request import Task
 from loader.ingest.verdict import OF_ITS_DAYS, Verdict, judge_run
+from loader.obstacles import Code, Obstacle, obstacles_of
 from loader.partition import Partition
 from loader.printable import counted
 from loader.progress import Report, Step
 from loader.release import Act, publish, record_published
+from loader.release.store import files_over_limit
 from loader.release.views import MEND, view_faults
 from loader.runs import Attempt, IngestLock, Ledger
 from loader.runs.operator import acting_operator
@@ -150,12 +152,6 @@ class Proving:
         """Write the evidence of the partitions that no pending asset reaches (first and last day of each); returns
         those that failed, in their order. The attempt goes on."""
         verdict, evidence, proved = self._judge(build, scope)
-        over_limit = [
-            asset.asset_id
-            for asset in verdict.facts.assets
-            if asset.asset_id not in pending
-            and too_many_rejects(asset.record_count, asset.rejected_count, self._settings.reject_limit)
-        ]
         finished = [
             part
             for part in verdict.facts.partitions
@@ -163,14 +159,12 @@ class Proving:
         ]
         with self._ledger.boundary("reconciled") as cursor:
             evidence.write_partitions(cursor, [part.partition_key for part in finished])
-            cursor.execute("select partition_key from ops.asset_partition where asset_id = any(%s)", (over_limit,))
-            rejected = {day for (day,) in cursor.fetchall()}
         self._write_files("the evidence of finished partitions")
         kind = verdict.facts.run["record_kind"]
         failed = [
             day
             for part in finished
-            if (day := part.partition_key) in rejected
+            if (day := part.partition_key) in verdict.over_limit
             or (proved and proved.leaves_open(Partition(kind, day)))
             or _has_failed(part)
         ]
@@ -242,6 +236,7 @@ class Proving:
             if proved is not None:
                 record_proof(cursor, scope, proved, build, self.attempt)
             facts = read_facts(cursor, self.attempt, self._task.window, self._dataset)
+            over_limit = files_over_limit(cursor, self._settings.reject_limit)
         verdict = judge_run(
             facts,
             build,
@@ -252,6 +247,9 @@ class Proving:
             problems,
             words=Words(load_reason_codes(self._settings.project_root / "contracts"), self._said),
         )
+        its_own = {asset.asset_id for asset in facts.assets}
+        over_its_limit = frozenset(file.partition.day for file in over_limit if file.asset_id in its_own)
+        verdict = replace(verdict, over_limit=over_its_limit)
         return verdict, Evidence(self._settings, self.attempt, facts, verdict, build), proved
 
 
@@ -260,18 +258,20 @@ class Proving:
 _BLOCKING = {"manifest_refused", "replay_differs"}
 
 
-def _blocked_by(verdict: Verdict) -> list[str]:
+def _blocked_by(verdict: Verdict) -> list[Obstacle]:
     found = sorted(_BLOCKING.intersection(verdict.reason_codes))
-    return [f"the run failed: {', '.join(found)}"] if found else []
+    return [Obstacle(Code.RUN_FAILED, names=tuple(found))] if found else []
+
+
+# What others owe a day: their files, and lines of theirs that nobody has asked for.
+_OF_OTHERS = {Code.WITHHELD, Code.MISSING, Code.NOT_READ, Code.NOT_TAKEN}
 
 
 def _has_failed(partition: PartitionFacts) -> bool:
     """Whether its proof does not close, or lines of this run's own assets are not where they belong. What other
     manifests owe the day makes it incomplete, and is no failure of this run."""
-    reconcile = partition.reconcile
     return (
-        not reconcile
-        or any(partition.fates[fate] for fate in ("gap", "out_of_partition"))
-        or any(reconcile[name] for name in ("unexplained_count", "collided_count", "pending_count"))
-        or reconcile["bronze_digest"] != reconcile["silver_digest"]
+        not partition.reconcile
+        or bool(partition.fates["out_of_partition"])
+        or any(obstacle.code not in _OF_OTHERS for obstacle in obstacles_of(partition.reconcile))
     )

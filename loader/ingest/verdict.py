@@ -21,12 +21,15 @@ from loader.ingest.problems import (
     with_shared_sentences,
 )
 from loader.manifest import ManifestRefusedError
+from loader.obstacles import Code, obstacles_of
 from loader.printable import counted
 from loader.release import Published
 from loader.silver import BuildResult, ProofScope
 
 # Damage of days: where the proof closed, it keeps these back, and nothing else.
 OF_ITS_DAYS = frozenset({"reconcile_finding", "unexplained_gap"})
+# What keeps a partition back, and its evidence names. What waits, or others owe it, makes it incomplete.
+_NAMED = {Code.UNEXPLAINED, Code.WITHHELD, Code.MISSING}
 # What went wrong with a run and is not about one partition more than about another.
 _OF_ALL_PARTITIONS = {"dbt_check_failed", "manifest_refused", "replay_differs"}
 
@@ -35,8 +38,8 @@ _OF_ALL_PARTITIONS = {"dbt_check_failed", "manifest_refused", "replay_differs"}
 class Verdict:
     """`status` is success, warning, not_available or failed; the exit code is 0 only for the first two.
 
-    `reason_codes`: of problems (`problem_codes`) and warnings; `proof`: how much reconcile proved in this run; `notes`:
-    what else its verb has to say.
+    `reason_codes`: of problems (`problem_codes`) and warnings; `proof`: how much reconcile proved in this run;
+    `over_limit`: days with lines of its files of which too many are rejected; `notes`: what else its verb has to say.
     """
 
     status: str
@@ -45,23 +48,22 @@ class Verdict:
     reason_codes: tuple[str, ...]
     facts: RunFacts
     proof: ProofScope
+    over_limit: frozenset[date] = frozenset()
     report_paths: tuple[Path, ...] = ()
     notes: tuple[str, ...] = ()
     release: Published | None = None
 
     def of_partition(self, partition: PartitionFacts) -> tuple[str, tuple[str, ...]]:
         """Status and reason codes of one partition: what it shares with the whole run, and what is its own."""
-        row = partition.reconcile
+        obstacles = {obstacle.code for obstacle in obstacles_of(partition.reconcile)}
         codes = _OF_ALL_PARTITIONS.intersection(self.reason_codes)
         kind = self.facts.run["record_kind"]
         if any(finding.is_about(kind, partition.partition_key) for finding in self.facts.findings):
             codes.add("reconcile_finding")
-        if row.get("unexplained_count") or partition.fates["gap"]:
-            codes.add("unexplained_gap")
-        codes |= {f"asset_{kind}" for kind in ("withheld", "missing") if row.get(f"{kind}_asset_count")}
-        if "reject_limit_exceeded" in self.reason_codes and partition.fates["rejected"]:
-            codes.add("reject_limit_exceeded")
-        if codes or not row.get("is_complete"):
+        codes |= _NAMED & obstacles
+        if partition.partition_key in self.over_limit:
+            codes.add(Code.TOO_MANY_REJECTS)
+        if codes or obstacles or not partition.reconcile:
             return "failed", tuple(sorted(codes))
         warnings = {drift.check_name for drift in self.drift_of(partition)}
         if self.ties_of(partition):

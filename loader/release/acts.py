@@ -16,6 +16,7 @@ from loader.evidence.acts import record_act
 from loader.evidence.chain import write_files
 from loader.evidence.facts import fetch_rows, json_value
 from loader.evidence.files import require_writable
+from loader.obstacles import Code, Obstacle, told
 from loader.partition import Partition
 from loader.printable import counted
 from loader.progress import Report, Step
@@ -203,8 +204,8 @@ def publish_build(settings: Settings, lock: IngestLock, build: BuildResult, sha2
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """Per partition, JSON-ready: what readers see, `is_ready`, and the reason where it is not. `kinds`: those that the
-    warehouse knows."""
+    """Per partition, JSON-ready: what readers see, `is_ready`, and the reason and its obstacles where it is not.
+    `kinds`: those that the warehouse knows."""
 
     partitions: list[Mapping[str, Any]]
     kinds: frozenset[str]
@@ -237,20 +238,27 @@ def readiness(settings: Settings, days: Sequence[date], *, record_kind: str | No
     found = {
         partition: {name: json_value(value) for name, value in known[partition].items()}
         if partition in known
-        else _unready(partition, "no line of it is known")
+        else _unready(partition, Obstacle(Code.UNKNOWN))
         for partition in partitions
     }
     for partition, of_kind in bent.items():
         sentence = "; ".join(fault.sentence for fault in of_kind)
-        found[partition] = _unready(partition, sentence, of_kind[0].next_command)
+        found[partition] = _unready(partition, Obstacle(Code.VIEW_DIFFERS, names=(sentence,)))
+        found[partition]["next_command"] = of_kind[0].next_command
     # Where it is not ready anyhow, nothing more is asked.
     ready = [partition for partition in partitions if found[partition]["is_ready"]]
     for partition, (seen, released) in (unlike_released(warehouse, ready) if ready else {}).items():
         words = f"readers see {counted(seen, 'record')}, of its release's {released:,}, or others than it released"
-        found[partition] |= {"is_ready": False, "reason": words, "next_command": "loader verify --evidence"}
+        unlike = Obstacle(Code.RELEASE_DIFFERS, names=(words,))
+        found[partition] |= _kept_back_by(unlike) | {"next_command": unlike.next_command([partition], kinds)}
+    for partition, row in found.items():
+        row["obstacles"] = told(row["obstacles"], partition, kinds)
     return Readiness([*found.values()], kinds)
 
 
-def _unready(partition: Partition, reason: str, next_command: str | None = None) -> dict[str, Any]:
-    found = {**partition.as_record(), "data_release_id": None, "is_ready": False, "is_held": False}
-    return {**found, "reason": reason} | ({"next_command": next_command} if next_command else {})
+def _unready(partition: Partition, obstacle: Obstacle) -> dict[str, Any]:
+    return {**partition.as_record(), "data_release_id": None, "is_held": False, **_kept_back_by(obstacle)}
+
+
+def _kept_back_by(obstacle: Obstacle) -> dict[str, Any]:
+    return {"is_ready": False, "reason": obstacle.message, "obstacles": [obstacle.as_record()]}

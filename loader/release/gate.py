@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from loader.obstacles import Code, Obstacle
 from loader.partition import Partition
 
 Link = tuple[Partition, Partition]
 
-_NO_CANDIDATE = "shares a moved record and has nothing to release"
+_NO_CANDIDATE = Obstacle(Code.NOTHING_TO_RELEASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,15 +20,15 @@ class Candidate:
     where they passed. `is_to_review`: a person may let all of them pass."""
 
     partition: Partition
-    obstacles: tuple[str, ...]
+    obstacles: tuple[Obstacle, ...]
     is_to_review: bool = False
 
 
-class Obstacle(NamedTuple):
-    """What keeps a partition back, in words."""
+class KeptBack(NamedTuple):
+    """What keeps which partition back."""
 
     partition: Partition
-    words: str
+    obstacle: Obstacle
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class Decision:
     """Partitions that move together or not at all, in their order, and why they do not; no obstacle: they move."""
 
     partitions: tuple[Partition, ...]
-    obstacles: tuple[Obstacle, ...]
+    obstacles: tuple[KeptBack, ...]
     # Nothing but what a person may let pass keeps them back.
     is_to_review: bool = False
 
@@ -60,7 +61,7 @@ def _decide(group: Sequence[Candidate]) -> Decision:
     kept_back = [candidate for candidate in group if candidate.obstacles]
     return Decision(
         tuple(candidate.partition for candidate in group),
-        tuple(Obstacle(candidate.partition, words) for candidate in kept_back for words in candidate.obstacles),
+        tuple(KeptBack(candidate.partition, each) for candidate in kept_back for each in candidate.obstacles),
         bool(kept_back) and all(candidate.is_to_review for candidate in kept_back),
     )
 

@@ -13,45 +13,19 @@ from loader.config import Settings
 from loader.evidence.acts import record_act
 from loader.evidence.drift import MISSING_DAY, read_open_drift
 from loader.evidence.facts import Finding, fetch_rows, read_findings
+from loader.obstacles import Code, Obstacle, obstacles_of, told
 from loader.partition import Partition
 from loader.printable import counted
 from loader.release import changes, holds, store
 from loader.release.gate import Candidate, Decision, decide
-from loader.release.lacks import LACKS, lacks_of
 from loader.release.store import Act
-from loader.silver import FOUND, Proved
+from loader.silver import Proved
 from loader.warehouse.built import built
 
-HELD = "held"
-DRIFT = "drift to review"
-REJECTS = "too many rejects in"
-_UNPROVED = "the proof did not close"
-_CHANGED = "Silver changed after it was proved"
-_UNKNOWN = ("no line of it is known",)
-
-_COUNTS = ", ".join(f"{name}::bigint" for name in (*(lack.column for lack in LACKS), "landed_count"))
 # A reconcile row as far as it decides, in types that whoever made the table does not choose.
-_PARTITIONS = f"""
-select record_kind::text, partition_key::date, {_COUNTS},
-    bronze_digest::numeric, silver_digest::numeric, is_complete::boolean
+_PARTITIONS = """
+select record_kind::text, partition_key::date, out_of_partition_count::bigint, landed_count::bigint, obstacles::jsonb
 from reconcile.reconcile_partition
-"""
-
-# Days with lines of an asset of which more is rejected than policy allows (all of it is always too much), but for those
-# for which somebody has let it pass.
-_OVER_LIMIT = f"""
-select source.record_kind, part.partition_key,
-    string_agg(distinct asset.source_id, ', ' order by asset.source_id) as source_ids
-from {store.REJECTING}
-inner join ops.asset_partition as part on part.asset_id = asset.asset_id and part.ruleset_id = asset.ruleset_id
-inner join ops.source_asset as source on source.asset_id = asset.asset_id
-where not exists (
-        select from release.acceptance as accepted
-        where accepted.record_kind = source.record_kind and accepted.partition_key = part.partition_key
-            and accepted.check_name = %(check)s and accepted.measure = 'asset ' || asset.asset_id)
-    and (asset.record_line_count = 0
-        or asset.rejected_count > %(limit)s * (asset.record_line_count + asset.rejected_count))
-group by source.record_kind, part.partition_key
 """
 
 
@@ -95,7 +69,7 @@ class Published:
 
     def obstacles_of(self, decision: Decision) -> list[str]:
         """Sentences."""
-        return [f"{partition.named(self.kinds)}: {words}" for partition, words in decision.obstacles]
+        return [f"{partition.named(self.kinds)}: {obstacle.message}" for partition, obstacle in decision.obstacles]
 
     def as_record(self) -> dict[str, Any]:
         """JSON-ready values."""
@@ -106,6 +80,11 @@ class Published:
                 {
                     "partitions": [partition.as_record() for partition in decision.partitions],
                     "obstacles": self.obstacles_of(decision),
+                    "reasons": [
+                        {**partition.as_record(), **reason}
+                        for partition, obstacle in decision.obstacles
+                        for reason in told([obstacle.as_record()], partition, self.kinds)
+                    ],
                 }
                 for decision in self.kept_back
             ],
@@ -135,7 +114,7 @@ def publish(
     frees: bool = False,
     accepts_drift: bool = False,
     accepts_rejects: bool = False,
-    blocked_by: Sequence[str] = (),
+    blocked_by: Sequence[Obstacle] = (),
 ) -> Published:
     """Judge every partition that waits, and let readers see those whose checks passed; all in the caller's transaction.
 
@@ -161,32 +140,28 @@ def publish(
         partition: [
             *damages.get(partition, ()),
             *of_every_day.get(partition.record_kind, ()),
-            *(_obstacles(checked[partition]) if partition in checked else ()),
-            *([] if proved else [_UNPROVED]),
+            *obstacles_of(checked.get(partition, {})),
+            *([] if proved else [Obstacle(Code.NOT_PROVED)]),
             *(blocked_by if partition in changing else ()),
         ]
         for partition in {*checked, *damages}
     }
     if proved:
         for partition in changes.changed_since_proof(cursor, {*obstacles, *changing}):
-            obstacles.setdefault(partition, []).append(_CHANGED)
+            obstacles.setdefault(partition, []).append(Obstacle(Code.CHANGED_SINCE_PROOF))
     passing = asked or set()
     drift_passes = passing if accepts_drift or act.kind == "override" else set()
     rejects_pass = passing if accepts_rejects or act.kind == "override" else set()
-    let_pass: dict[Partition, list[str]] = {}
+    let_pass: dict[Partition, list[Obstacle]] = {}
     rejecting = set()
-    limits = {"limit": reject_limit, "check": store.TOO_MANY_REJECTS, **store.rejecting_assets(cursor)}
-    for row in fetch_rows(cursor, _OVER_LIMIT, limits):
-        partition = Partition(row["record_kind"], row["partition_key"])
+    for partition, obstacle in _rejects(cursor, reject_limit).items():
         if not obstacles.setdefault(partition, []):
             rejecting.add(partition)
-        passed = let_pass if partition in rejects_pass else obstacles
-        passed.setdefault(partition, []).append(f"{REJECTS} {row['source_ids']}")
+        (let_pass if partition in rejects_pass else obstacles).setdefault(partition, []).append(obstacle)
     drifting = _drifts(cursor, obstacles)
     only_drifting = {partition for partition in drifting if not obstacles[partition]} - drift_passes
-    for partition, drifts in drifting.items():
-        words = f"{DRIFT}: {', '.join(drifts)}"
-        (let_pass if partition in drift_passes else obstacles).setdefault(partition, []).append(words)
+    for partition, obstacle in drifting.items():
+        (let_pass if partition in drift_passes else obstacles).setdefault(partition, []).append(obstacle)
     newest = store.newest_versions(cursor)
     # Changed, never shown, or behind what was released of them.
     unasked = {partition for partition, row in checked.items() if _is_unasked(row)}
@@ -200,7 +175,7 @@ def publish(
     candidates = []
     for partition in waiting:
         is_overridden = act.kind == "override" and partition not in nowhere
-        found = [] if is_overridden else obstacles.get(partition, list(_UNKNOWN))
+        found = [] if is_overridden else obstacles.get(partition, [Obstacle(Code.UNKNOWN)])
         of_act = _of_the_act(partition, held, asked, frees)
         is_to_review = partition in only_drifting and not of_act
         candidates.append(Candidate(partition, (*found, *of_act), is_to_review=is_to_review))
@@ -235,7 +210,7 @@ def publish(
     damaged = {
         partition
         for partition in obstacles
-        if damages.get(partition) or (partition in checked and checked[partition]["unexplained_count"])
+        if damages.get(partition) or any(each.code == Code.UNEXPLAINED for each in obstacles[partition])
     }
     asked_for = {
         partition
@@ -276,7 +251,7 @@ def record_published(cursor: Any, settings: Settings, kind: str, published: Publ
 
 def _damages(
     findings: Collection[Finding], proved: Proved | None, partitions: Collection[Partition]
-) -> dict[Partition, list[str]]:
+) -> dict[Partition, list[Obstacle]]:
     """What reconcile found of each of `partitions`: the check's name, and how many rows of which table. A day that the
     build left open is damaged also where another build has taken its findings away meanwhile. A finding that may be of
     any kind is of each that has the day."""
@@ -290,10 +265,10 @@ def _damages(
         for partition in by_day.get(finding.partition_key, ()):
             if finding.record_kind in (None, partition.record_kind):
                 found.setdefault(partition, []).append(finding)
-    return {partition: _in_words(of_day) for partition, of_day in found.items()}
+    return {partition: _as_obstacles(of_day) for partition, of_day in found.items()}
 
 
-def _of_every_day(findings: Collection[Finding], proved: Proved | None) -> dict[str, list[str]]:
+def _of_every_day(findings: Collection[Finding], proved: Proved | None) -> dict[str, list[Obstacle]]:
     """Likewise, of each kind of which something was found that names no day."""
     found: dict[str, list[Finding]] = {
         kind: [] for kind, day in (proved.open_partitions if proved else ()) if kind and day is None
@@ -301,19 +276,27 @@ def _of_every_day(findings: Collection[Finding], proved: Proved | None) -> dict[
     for finding in findings:
         if finding.record_kind and finding.partition_key is None:
             found.setdefault(finding.record_kind, []).append(finding)
-    return {kind: _in_words(of_kind) for kind, of_kind in found.items()}
+    return {kind: _as_obstacles(of_kind) for kind, of_kind in found.items()}
 
 
-def _in_words(findings: Iterable[Finding]) -> list[str]:
+def _as_obstacles(findings: Iterable[Finding]) -> list[Obstacle]:
     counts: Counter[tuple[str, str]] = Counter()
     for finding in findings:
         counts[finding.check_name, finding.table_name] += finding.finding_count
-    return [f"{check_name}: {counted(rows, 'row')} of {table}" for (check_name, table), rows in counts.items()] or [
-        FOUND
+    return [Obstacle(Code.FINDING, rows, (check_name,), table) for (check_name, table), rows in counts.items()] or [
+        Obstacle(Code.LEFT_OPEN)
     ]
 
 
-def _drifts(cursor: Any, partitions: Collection[Partition]) -> dict[Partition, list[str]]:
+def _rejects(cursor: Any, reject_limit: float) -> dict[Partition, Obstacle]:
+    """Of each partition the files with too many rejects that nobody has let pass."""
+    found: dict[Partition, dict[str, None]] = {}
+    for file in store.files_over_limit(cursor, reject_limit):
+        found.setdefault(file.partition, {})[file.source_id] = None
+    return {partition: Obstacle(Code.TOO_MANY_REJECTS, names=tuple(files)) for partition, files in found.items()}
+
+
+def _drifts(cursor: Any, partitions: Collection[Partition]) -> dict[Partition, Obstacle]:
     """What drifted in each of `partitions`. A day without records is none: the run that finds it missing says so."""
     found: dict[Partition, list[str]] = {}
     for drift in read_open_drift(cursor):
@@ -322,7 +305,7 @@ def _drifts(cursor: Any, partitions: Collection[Partition]) -> dict[Partition, l
         partition = Partition(drift.record_kind, drift.partition_key)
         if partition in partitions:
             found.setdefault(partition, []).append(drift.short)
-    return found
+    return {partition: Obstacle(Code.DRIFT, names=tuple(drifts)) for partition, drifts in found.items()}
 
 
 def _is_unasked(row: Mapping[str, Any]) -> bool:
@@ -349,16 +332,8 @@ def _is_moving(
 
 def _of_the_act(
     partition: Partition, held: set[Partition], asked: set[Partition] | None, frees: bool
-) -> tuple[str, ...]:
+) -> tuple[Obstacle, ...]:
     """What keeps a partition back whatever its checks say."""
     if asked is not None and partition not in asked:
-        return ("was not asked for",)
-    return (HELD,) if partition in held and not frees else ()
-
-
-def _obstacles(row: Mapping[str, Any]) -> list[str]:
-    """Why a reconcile row keeps its partition back."""
-    found = lacks_of(row)
-    if row["bronze_digest"] != row["silver_digest"]:
-        found.append("Silver's content is not Bronze's")
-    return found or ([] if row["is_complete"] else ["not complete"])
+        return (Obstacle(Code.NOT_ASKED_FOR),)
+    return (Obstacle(Code.HELD),) if partition in held and not frees else ()

@@ -10,9 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
+
+from psycopg2.extras import Json
 
 from loader.errors import CheckFailedError, RefusedError
+from loader.obstacles import Obstacle, exceeds
 from loader.partition import Partition, days_of, side_by_side
 from loader.release.gate import Link, broken_links
 from loader.release.retention import Version
@@ -22,9 +25,22 @@ from loader.warehouse.kinds import ReleasedKind, released_kinds
 # Of an acceptance that is about rejects; its measure is the asset.
 TOO_MANY_REJECTS = "too_many_rejects"
 REJECTING = (
-    "unnest(%(asset_ids)s::integer[], %(ruleset_ids)s::integer[], %(source_ids)s::text[], %(record_counts)s::bigint[],"
-    " %(rejected_counts)s::bigint[]) as asset (asset_id, ruleset_id, source_id, record_line_count, rejected_count)"
+    "unnest(%(asset_ids)s::integer[], %(ruleset_ids)s::integer[], %(source_ids)s::text[])"
+    " as asset (asset_id, ruleset_id, source_id)"
 )
+
+# Partitions with lines of these assets, but for those for which somebody has let their rejects pass.
+_REJECTING_DAYS = f"""
+select source.record_kind, part.partition_key, asset.asset_id, asset.source_id
+from {REJECTING}
+inner join ops.asset_partition as part on part.asset_id = asset.asset_id and part.ruleset_id = asset.ruleset_id
+inner join ops.source_asset as source on source.asset_id = asset.asset_id
+where not exists (
+    select from release.acceptance as accepted
+    where accepted.record_kind = source.record_kind and accepted.partition_key = part.partition_key
+        and accepted.check_name = %(check)s and accepted.measure = 'asset ' || asset.asset_id)
+order by source.record_kind, part.partition_key, asset.source_id
+"""
 
 # Partitions, side by side as kinds and days.
 PARTITIONS = "unnest(%(kinds)s::text[], %(days)s::date[])"
@@ -197,15 +213,37 @@ def accept_rejects(cursor: Any, partitions: Sequence[Partition], act: Act) -> li
     return [number for (number,) in cursor.fetchall()]
 
 
-def rejecting_assets(cursor: Any) -> dict[str, list[Any]]:
-    """Assets of which lines are rejected, as the last reconcile counted them: the parameters of REJECTING."""
-    names = ("asset_ids", "ruleset_ids", "source_ids", "record_counts", "rejected_counts")
+class RejectingFile(NamedTuple):
+    """A file of which more lines are rejected than policy allows, and a partition that has lines of it."""
+
+    partition: Partition
+    asset_id: int
+    source_id: str
+
+
+def files_over_limit(cursor: Any, reject_limit: float) -> list[RejectingFile]:
+    """Those that nobody has let pass, by partition. `reject_limit`: the greatest share of a file's lines that may be
+    rejected; beyond it the days of the file are not sound."""
+    rejecting = rejecting_assets(cursor, reject_limit)
+    cursor.execute(_REJECTING_DAYS, {"check": TOO_MANY_REJECTS, **rejecting})
+    return [RejectingFile(Partition(kind, day), *of_file) for kind, day, *of_file in cursor.fetchall()]
+
+
+def rejecting_assets(cursor: Any, reject_limit: float | None = None) -> dict[str, list[Any]]:
+    """Assets of which lines are rejected, or more than a limit allows, as the last reconcile counted them: the
+    parameters of REJECTING."""
+    names = ("asset_ids", "ruleset_ids", "source_ids")
     with built(cursor) as there:
         there.execute(
             "select asset_id::integer, ruleset_id::integer, source_id::text, record_line_count::bigint,"
             " rejected_count::bigint from reconcile.reconcile_asset where rejected_count > 0"
         )
-        return dict(zip(names, _columns_of(there.fetchall(), len(names)), strict=True))
+        found = [
+            of_asset
+            for *of_asset, record_count, rejected_count in there.fetchall()
+            if reject_limit is None or exceeds(reject_limit, record_count, rejected_count)
+        ]
+    return dict(zip(names, _columns_of(found, len(names)), strict=True))
 
 
 def _columns_of(rows: Sequence[Sequence[Any]], width: int) -> list[list[Any]]:
@@ -213,7 +251,7 @@ def _columns_of(rows: Sequence[Sequence[Any]], width: int) -> list[list[Any]]:
     return [[row[place] for row in rows] for place in range(width)]
 
 
-def note_gate(cursor: Any, obstacles: Mapping[Partition, Sequence[str]], pending: set[Partition]) -> None:
+def note_gate(cursor: Any, obstacles: Mapping[Partition, Sequence[Obstacle]], pending: set[Partition]) -> None:
     """What the gate says of each partition now. Of one that is not named nothing is left to say: it has gone, but for
     what readers see of it."""
     named = side_by_side(obstacles)
@@ -224,9 +262,9 @@ def note_gate(cursor: Any, obstacles: Mapping[Partition, Sequence[str]], pending
         named,
     )
     cursor.execute(
-        "update release.partition_gate set is_pending = false, obstacles = '{}', judged_at = clock_timestamp()"
+        "update release.partition_gate set is_pending = false, obstacles = '[]', judged_at = clock_timestamp()"
         f" where (record_kind, partition_key) not in (select * from {PARTITIONS})"
-        " and (is_pending or obstacles <> '{}')",
+        " and (is_pending or obstacles <> '[]')",
         named,
     )
     cursor.executemany(
@@ -235,7 +273,10 @@ def note_gate(cursor: Any, obstacles: Mapping[Partition, Sequence[str]], pending
         " on conflict (record_kind, partition_key) do update set is_pending = excluded.is_pending,"
         " obstacles = excluded.obstacles, judged_at = excluded.judged_at"
         " where (gate.is_pending, gate.obstacles) is distinct from (excluded.is_pending, excluded.obstacles)",
-        [(*partition, partition in pending, list(reasons)) for partition, reasons in obstacles.items()],
+        [
+            (*partition, partition in pending, Json([each.as_record() for each in found]))
+            for partition, found in obstacles.items()
+        ],
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from loader.evidence import read_open_drift
 from loader.evidence.facts import fetch_rows, json_value
+from loader.obstacles import told
 from loader.partition import Partition
 from loader.printable import counted
 from loader.recovery.unasked import never_asked
@@ -27,7 +28,7 @@ select record_kind, partition_key, is_complete, declared_line_count as declared,
     superseded_count as superseded, silver_row_count as silver,
     withheld_asset_count as withheld_files, missing_asset_count as missing_files,
     not_read_asset_count as unread_files, late_count as late, unexplained_count as unexplained,
-    bronze_digest = silver_digest as is_content_equal
+    bronze_digest = silver_digest as is_content_equal, obstacles
 from reconcile.reconcile_partition
 where (%(day)s::date is null or partition_key = %(day)s) and (%(kind)s::text is null or record_kind = %(kind)s)
 order by record_kind, partition_key
@@ -157,8 +158,8 @@ class Completeness:
         return {"answer": self.answer, **asdict(self), "unasked": unasked}
 
     def markdown(self) -> str:
-        # Of a warehouse that knows one kind, the day says it all.
-        hidden = {"record_kind"} if len(self.kinds) < 2 else set()
+        # Counts say the same; of a warehouse that knows one kind, the day says it all.
+        hidden = {"obstacles", *(["record_kind"] if len(self.kinds) < 2 else [])}
         parts = {
             "Partitions": self.partitions,
             "Files (each whole, with all its days)": self.files,
@@ -212,6 +213,8 @@ def read_completeness(warehouse: Warehouse, partition: date | None, *, record_ki
         never = never_asked(cursor) if partition is None else frozenset()
         unasked = sorted(each for each in never if record_kind in (None, each.record_kind))
         kinds = known_kinds(cursor).union(row["record_kind"] for row in found["partitions"])
+    for row in found["partitions"]:
+        row["obstacles"] = told(row["obstacles"], partition_of(row), kinds)
     asked = [row for row in found["partitions"] if partition_of(row) not in unasked]
     return Completeness(
         partition=None if partition is None else partition.isoformat(),

@@ -14,11 +14,10 @@ from loader.silver.proof import (
     prove,
     unwatched_table,
 )
-from loader.silver.record import FOUND, record_proof
+from loader.silver.record import record_proof
 from loader.silver.results import BuildResult, NodeResult, proved_in_words
 
 __all__ = [
-    "FOUND",
     "LOOK_AT_WHAT_IS_OFF",
     "PROVING_BUILD",
     "BuildResult",

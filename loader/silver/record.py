@@ -6,13 +6,11 @@ from typing import Any
 
 from psycopg2.extras import Json
 
+from loader.obstacles import Code, Obstacle
 from loader.runs.anchors import Attempt
 from loader.silver.proof import ProofScope, Proved
 from loader.silver.results import BuildResult
 from loader.warehouse.built import built
-
-# What is said of an open day before the gate has said more.
-FOUND = "reconcile has found something"
 
 
 def record_proof(cursor: Any, scope: ProofScope, proved: Proved, build: BuildResult, attempt: Attempt | None) -> None:
@@ -105,9 +103,13 @@ def _await_gate(cursor: Any, seen: str, proved: Proved) -> None:
     looked, and a day that only a later gate keeps back must not be called ready meanwhile."""
     cursor.execute(_CHANGED_DAYS, (seen,))
     cursor.execute(
-        "update release.partition_gate as gate set obstacles = %s::text[]"
+        "update release.partition_gate as gate set obstacles = %s"
         " from unnest(%s::text[], %s::date[]) as open (record_kind, partition_key)"
         " where gate.record_kind = coalesce(open.record_kind, gate.record_kind)"
-        " and gate.partition_key = coalesce(open.partition_key, gate.partition_key) and gate.obstacles = '{}'",
-        ([FOUND], [kind for kind, _ in proved.open_partitions], [day for _, day in proved.open_partitions]),
+        " and gate.partition_key = coalesce(open.partition_key, gate.partition_key) and gate.obstacles = '[]'",
+        (
+            Json([Obstacle(Code.LEFT_OPEN).as_record()]),
+            [kind for kind, _ in proved.open_partitions],
+            [day for _, day in proved.open_partitions],
+        ),
     )

@@ -15,6 +15,8 @@ from loader.contract.ruleset import load_ruleset
 from loader.evidence import read_open_drift, read_ties
 from loader.evidence.facts import fetch_rows, json_value
 from loader.ingest.problems import ABSENT, explained, words_of
+from loader.obstacles import told
+from loader.partition import Partition
 from loader.recovery.world import IS_ALIVE, World
 from loader.release.asked import refuse_unknown_kind
 from loader.release.store import known_kinds
@@ -30,8 +32,8 @@ select part.record_kind, part.partition_key, indexed.expected_count, part.line_c
     part.rejected_count, part.out_of_partition_count, part.gap_count,
     part.withheld_asset_count, part.missing_asset_count, part.not_read_asset_count,
     part.event_count, part.superseded_count, part.collided_count, part.retired_count, part.pending_count,
-    part.moved_count, part.silver_row_count, part.unexplained_count, part.is_complete, reader.run_id as last_run_id,
-    reader.mode as last_verb
+    part.moved_count, part.silver_row_count, part.unexplained_count, part.obstacles, part.is_complete,
+    reader.run_id as last_run_id, reader.mode as last_verb
 from reconcile.reconcile_partition as part
 left join (
     select record_kind, partition_key, sum(record_line_count)::bigint as expected_count
@@ -205,6 +207,8 @@ def read_status(
         partitions, None if is_everything_bent else shown, of_day, holds, blind=[kind for kind in bent if kind]
     )
     kinds = known.union(each.record_kind for each in days)
+    for row in (*partitions, *shown):
+        row["obstacles"] = told(row["obstacles"], _partition(row), kinds)
     return Status(
         days=days,
         partitions=partitions,
@@ -228,6 +232,10 @@ def read_status(
         record_kind=record_kind,
         blind_kinds=sorted(kinds if is_everything_bent else {kind for kind in bent if kind}),
     )
+
+
+def _partition(row: Mapping[str, Any]) -> Partition:
+    return Partition(row["record_kind"], date.fromisoformat(row["partition_key"]))
 
 
 def _nearest(cursor: Any, partition: date, record_kind: str | None) -> list[str]:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal, get_args
 
+from loader.obstacles import Code, obstacles_of
 from loader.partition import Partition
-from loader.release.lacks import lacks_of
 
 # Kind and day.
 _Key = tuple[str, str]
@@ -20,7 +20,8 @@ IN_NEED: frozenset[State] = frozenset({"damaged", "incomplete", "kept back"})
 
 @dataclass(frozen=True, slots=True)
 class DayState:
-    """One partition; `reason` in words, empty where there is nothing to say. Counts are of lines, but for tickets.
+    """One partition; `reason` in words, empty where there is nothing to say, and the `codes` of the obstacles that it
+    tells of. Counts are of lines, but for tickets.
 
     `is_relied_on`: readers see it as it was proved, and nothing is known to be wrong with it. A held day may be. A day
     that is not asked for has lines in files that were read for other days, and none of them has landed.
@@ -34,6 +35,7 @@ class DayState:
     line_count: int
     rejected_count: int
     is_relied_on: bool
+    codes: tuple[str, ...] = ()
 
     @property
     def partition(self) -> Partition:
@@ -96,7 +98,7 @@ def _state(
     hold: str | None,
     unseen: str,
 ) -> DayState:
-    state, reason = _judged(proved, shown, damage, hold)
+    state, reason, codes = _judged(proved, shown, damage, hold)
     if state == "kept back" and not reason:
         reason = unseen
     is_ready = shown is not None and bool(shown["is_ready"])
@@ -109,6 +111,7 @@ def _state(
         line_count=_count(proved, "line_count"),
         rejected_count=_count(proved, "rejected_count"),
         is_relied_on=is_ready and state != "damaged",
+        codes=tuple(dict.fromkeys(codes)),
     )
 
 
@@ -117,23 +120,26 @@ def _judged(
     shown: Mapping[str, Any] | None,
     damage: Sequence[Mapping[str, Any]],
     hold: str | None,
-) -> tuple[State, str]:
+) -> tuple[State, str, list[str]]:
     if damage:
-        return "damaged", _of_findings(damage)
-    unexplained = max(_count(proved, "gap_count"), _count(proved, "unexplained_count"))
-    if unexplained:
-        return "damaged", f"nothing explains {unexplained:,} of its lines and rows"
-    waits = "" if shown is None else shown["reason"] or ""
+        return "damaged", _of_findings(damage), [Code.FINDING]
+    obstacles = obstacles_of(proved)
+    for obstacle in obstacles:
+        if obstacle.code == Code.UNEXPLAINED:
+            return "damaged", f"nothing explains {obstacle.count:,} of its lines and rows", [obstacle.code]
+    waits, waits_for = "", []
+    if shown is not None:
+        waits, waits_for = shown["reason"] or "", [each["code"] for each in shown["obstacles"]]
     if hold is not None or (shown is not None and shown["is_held"]):
-        return "held", hold or waits
+        return "held", hold or waits, [Code.HELD, *waits_for]
     if shown is None and _count(proved, "out_of_partition_count") and not _count(proved, "landed_count"):
-        return "not asked for", ""
-    lacks = _lacks(proved)
-    if lacks:
-        return "incomplete", lacks
+        return "not asked for", "", []
+    if obstacles:
+        reason = ", ".join(obstacle.message for obstacle in obstacles)
+        return "incomplete", reason, [obstacle.code for obstacle in obstacles]
     if shown is not None and shown["is_ready"]:
-        return "released", ""
-    return "kept back", waits
+        return "released", "", []
+    return "kept back", waits, waits_for or [Code.NOT_RELEASED]
 
 
 def _of_findings(damage: Sequence[Mapping[str, Any]]) -> str:
@@ -141,13 +147,6 @@ def _of_findings(damage: Sequence[Mapping[str, Any]]) -> str:
     checks = list(dict.fromkeys((row["check_name"], row["table_name"]) for row in damage))
     more = f", and {len(checks) - 1} more" if len(checks) > 1 else ""
     return f"{checks[0][0]} in {checks[0][1]}{more}"
-
-
-def _lacks(proved: Mapping[str, Any]) -> str:
-    words = lacks_of(proved)
-    if not words and proved and not proved["is_complete"]:
-        return "Bronze and Silver differ"
-    return ", ".join(words)
 
 
 def _count(row: Mapping[str, Any], name: str) -> int:

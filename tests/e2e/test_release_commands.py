@@ -121,12 +121,21 @@ def test_a_held_day_is_kept_back_and_says_so(story: Story) -> None:
     assert story.held.record == {"held": [PARTITION], "next_command": told}
     assert story.kept_back.code == 0, story.kept_back
     assert story.kept_back.record["release"]["kept_back"] == [
-        {"partitions": [PARTITION], "obstacles": [f"{DAY}: held"]}
+        {
+            "partitions": [PARTITION],
+            "obstacles": [f"{DAY}: held"],
+            "reasons": [
+                {**PARTITION, "code": "held", "message": "held", "next_command": f"loader release --partition {DAY}"}
+            ],
+        }
     ]
     assert story.kept_back.record["downstream_decision"] == "hold_downstream"
     assert story.not_ready.code == 1
     (row,) = story.not_ready.record["partitions"]
-    assert (row["is_held"], row["reason"]) == (True, "held (under review) while newer rows wait")
+    why = "held (under review) while newer rows wait"
+    assert (row["is_held"], row["reason"]) == (True, why)
+    (obstacle,) = row["obstacles"]
+    assert obstacle == {"code": "held", "message": why, "next_command": f"loader release --partition {DAY}"}
     assert story.not_ready.record["next_command"] == FREE
 
 

@@ -195,8 +195,12 @@ def test_the_day_is_not_complete_and_every_absent_file_is_named(story: Story) ->
         assert f" is {disposition} ({', '.join(codes)}): " in told.message
         # The gate's own sentence, and what mends it: a code alone sends people into the source.
         assert told.sentence.strip(".") and told.mend.endswith(".")
-    statement = "select withheld_asset_count + missing_asset_count, is_complete from reconcile.reconcile_partition"
-    assert rows(story.database, statement + " where partition_key = %s", DAY) == [(len(absent), False)]
+    statement = (
+        "select withheld_asset_count, missing_asset_count, obstacles, is_complete from reconcile.reconcile_partition"
+    )
+    ((withheld, missing, obstacles, is_complete),) = rows(story.database, statement + " where partition_key = %s", DAY)
+    assert (withheld + missing, is_complete) == (len(absent), False)
+    assert obstacles == [{"code": "asset_withheld", "count": withheld}, {"code": "asset_missing", "count": missing}]
 
 
 def test_a_line_of_20_mb_is_rejected_whole_and_kept_by_its_head_and_hash(story: Story) -> None:

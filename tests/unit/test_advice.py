@@ -14,9 +14,10 @@ from loader.advice.damage import Damaged, mend
 from loader.advice.kinds import first_of
 from loader.advice.readers import let_pass
 from loader.errors import InfrastructureError
+from loader.obstacles import Code, Obstacle
 from loader.partition import Partition
 from loader.release.acts import KeptBackError
-from loader.release.gate import Decision, Obstacle
+from loader.release.gate import Decision, KeptBack
 from loader.release.publish import Published
 
 ONE, OTHER = date(2026, 4, 17), date(2026, 4, 18)
@@ -106,9 +107,7 @@ def test_damage_is_mended_where_it_is(found: Sequence[Damaged], run_id: str | No
     assert mend(found, run_id) == expected
 
 
-DRIFT = "drift to review: null_rate org_id"
-REJECTS = "too many rejects in tickets-2026-04-17.jsonl"
-UNPROVED = "the proof did not close"
+DRIFT, REJECTS, UNPROVED = Code.DRIFT, Code.TOO_MANY_REJECTS, Code.NOT_PROVED
 
 
 @pytest.mark.parametrize(
@@ -123,20 +122,20 @@ UNPROVED = "the proof did not close"
             f"loader release --partition {ONE} --accept-drift --reason '<why>'",
         ),
         (
-            {ONE: [REJECTS, DRIFT], OTHER: ["3 files are withheld"]},
+            {ONE: [REJECTS, DRIFT], OTHER: [Code.WITHHELD]},
             AdviceKind.ACCEPT_REJECTS,
             f"loader release --partition {ONE} --accept-rejects --reason '<why>'",
         ),
         (
-            {ONE: [DRIFT], OTHER: ["2 events have keys of another source's records"]},
+            {ONE: [DRIFT], OTHER: [Code.COLLIDED, Code.FINDING]},
             AdviceKind.SETTLE,
             f"make status PARTITION={OTHER}",
         ),
     ],
 )
-def test_what_lets_days_move(obstacles: dict[date, list[str]], kind: AdviceKind, command: str) -> None:
+def test_what_lets_days_move(obstacles: dict[date, list[Code]], kind: AdviceKind, command: str) -> None:
     """Those that nothing keeps back any more move by one command, however many they are."""
-    told = let_pass({_of(day): reasons for day, reasons in obstacles.items()}, [_of(ONE), _of(OTHER)], {"ticket_v1"})
+    told = let_pass({_of(day): codes for day, codes in obstacles.items()}, [_of(ONE), _of(OTHER)], {"ticket_v1"})
     assert told is not None
     assert (told.kind, told.command) == (kind, command)
 
@@ -162,7 +161,7 @@ def test_days_that_move_together_are_let_pass_together(
 ) -> None:
     """Prevents a release that is refused once more, since the other day was not asked for."""
     partitions = tuple(Partition("ticket_v1", day) for day in (ONE, OTHER))
-    decision = Decision(partitions, (Obstacle(partitions[0], DRIFT),))
+    decision = Decision(partitions, (KeptBack(partitions[0], Obstacle(DRIFT, names=("null_rate org_id",))),))
     groups = {name: frozenset(Partition("ticket_v1", day) for day in days) for name, days in published.items()}
     for kinds, of_kind in ({"ticket_v1"}, ""), ({"note_v1", "ticket_v1"}, " --kind ticket_v1"):
         known = Published(None, (decision,), **groups, kinds=frozenset(kinds))
@@ -173,7 +172,7 @@ def test_days_that_move_together_are_let_pass_together(
 
 def test_a_day_that_is_not_whole_is_asked_about_elsewhere() -> None:
     """A release of it would be refused, and say the same again."""
-    obstacles = {_of(ONE): ["12 lines are not taken yet"], _of(OTHER): ["1 file is missing", UNPROVED]}
+    obstacles = {_of(ONE): [Code.NOT_TAKEN], _of(OTHER): [Code.MISSING, UNPROVED]}
     assert let_pass(obstacles, [*obstacles], {"ticket_v1"}) is None
     assert let_pass({}, [], set()) is None
 

@@ -112,6 +112,9 @@ def test_rejects_and_absent_days_in_words() -> None:
     assert too_many_rejects(95, 5, 0.05) is None
     assert too_many_rejects(0, 1, 1.0) == "1 of 1 lines rejected, allowed 100%"
     assert too_many_rejects(0, 0, 0.0) is None
+    # A float takes 0.29 of 100 for less than 29.
+    assert too_many_rejects(71, 29, 0.29) is None
+    assert too_many_rejects(70, 30, 0.29) == "30 of 100 lines rejected, allowed 29%"
     told = of_rejects("a.jsonl", "1,200 of 3,000 lines rejected, allowed 5%", "line 2: not_an_object: it is a list")
     assert told.message == (
         "asset a.jsonl: 1,200 of 3,000 lines rejected, allowed 5%; the first: line 2: not_an_object: it is a list"

@@ -6,12 +6,14 @@ from datetime import date
 
 import pytest
 
+from loader.obstacles import Code, Obstacle
 from loader.partition import Partition
 from loader.release.gate import Candidate, broken_links, connected, decide
 from loader.release.targets import LinkedError, restore_targets, version_at
 
 A, B, C, D = (Partition("ticket_v1", date(2026, 4, day)) for day in (14, 15, 16, 17))
 # The same days of another kind.
+HELD, FOUND, DRIFT = (Obstacle(code) for code in (Code.HELD, Code.LEFT_OPEN, Code.DRIFT))
 OTHER_A, OTHER_B = (Partition("comment_v1", partition.day) for partition in (A, B))
 
 
@@ -20,9 +22,9 @@ def test_partitions_that_share_a_moved_record_form_one_group() -> None:
 
 
 def test_one_that_fails_keeps_its_group_back_and_no_other() -> None:
-    found = decide([Candidate(A, ()), Candidate(B, ("held",)), Candidate(C, ()), Candidate(D, ())], [(A, B)])
+    found = decide([Candidate(A, ()), Candidate(B, (HELD,)), Candidate(C, ()), Candidate(D, ())], [(A, B)])
     assert [(decision.partitions, decision.obstacles) for decision in found] == [
-        ((A, B), ((B, "held"),)),
+        ((A, B), ((B, HELD),)),
         ((C,), ()),
         ((D,), ()),
     ]
@@ -30,7 +32,7 @@ def test_one_that_fails_keeps_its_group_back_and_no_other() -> None:
 
 def test_a_day_of_one_kind_waits_for_no_day_of_another() -> None:
     """Prevents tickets that stay back because comments of the same day are damaged."""
-    found = decide([Candidate(A, ()), Candidate(OTHER_A, ("damaged",)), Candidate(OTHER_B, ())], [(OTHER_A, OTHER_B)])
+    found = decide([Candidate(A, ()), Candidate(OTHER_A, (FOUND,)), Candidate(OTHER_B, ())], [(OTHER_A, OTHER_B)])
     assert [(decision.partitions, decision.is_open) for decision in found] == [
         ((OTHER_A, OTHER_B), False),
         ((A,), True),
@@ -54,10 +56,10 @@ def test_a_link_to_a_partition_that_does_not_move_keeps_its_group_back() -> None
 
 
 def test_a_group_waits_for_a_person_only_where_nothing_else_keeps_it_back() -> None:
-    drifts = Candidate(A, ("drift",), is_to_review=True)
+    drifts = Candidate(A, (DRIFT,), is_to_review=True)
     links = [(A, B)]
     assert [decision.is_to_review for decision in decide([drifts, Candidate(B, ())], links)] == [True]
-    assert [decision.is_to_review for decision in decide([drifts, Candidate(B, ("held",))], links)] == [False]
+    assert [decision.is_to_review for decision in decide([drifts, Candidate(B, (HELD,))], links)] == [False]
     # B has nothing to release.
     assert [decision.is_to_review for decision in decide([drifts], links)] == [False]
     assert [decision.is_to_review for decision in decide([Candidate(A, ())], [])] == [False]

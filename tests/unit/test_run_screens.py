@@ -14,10 +14,11 @@ from loader.cli.release_screen import held_lines, ready_lines, released_lines
 from loader.evidence.facts import FATES, AssetFacts, Finding, PartitionFacts, RunFacts
 from loader.ingest import Verdict
 from loader.ingest.problems import Problem
+from loader.obstacles import Code, Obstacle
 from loader.partition import Partition
 from loader.release import Published
 from loader.release.acts import Held
-from loader.release.gate import Decision, Obstacle
+from loader.release.gate import Decision, KeptBack
 from loader.screen import Screen
 from loader.screen.text import cells
 from loader.silver import ProofScope
@@ -26,6 +27,7 @@ from tests.unit.test_status_screen import proved
 DAY, NEXT = date(2026, 4, 17), date(2026, 4, 18)
 PART, AFTER = (Partition("ticket_v1", day) for day in (DAY, NEXT))
 KINDS = frozenset({"ticket_v1"})
+DRIFTS = KeptBack(PART, Obstacle(Code.DRIFT, names=("drift_volume of tickets",)))
 RUN = "01a20487-27bf-7d6f-88b2-ba02718ad2c7"
 EVIDENCE = f"reports/run_evidence/_run/{RUN}.1.json"
 ASSET = AssetFacts("m", "t.jsonl", 1, "f", "parsed", "accept", (), 161, 2, True, True)
@@ -96,16 +98,16 @@ def test_the_day_that_was_asked_for_comes_first() -> None:
             "2026-04-17 is kept back: readers do not see its newest rows (proved, and not released yet).",
         ),
         (
-            {"release": published(None, (Decision((PART,), (Obstacle(PART, "3 drifts: drift_volume of tickets"),)),))},
-            "2026-04-17 is kept back: readers do not see its newest rows (3 drifts: drift_volume of tickets).",
+            {"release": published(None, (Decision((PART,), (DRIFTS,)),))},
+            "2026-04-17 is kept back: readers do not see its newest rows (drift to review: drift_volume of tickets).",
         ),
         (
             {
                 "release": published(
-                    None, (Decision((PART,), (Obstacle(PART, "held by ann: month end"),)),), held=frozenset({PART})
+                    None, (Decision((PART,), (KeptBack(PART, Obstacle(Code.HELD)),)),), held=frozenset({PART})
                 )
             },
-            "2026-04-17 is held: readers see it as it was (held by ann: month end).",
+            "2026-04-17 is held: readers see it as it was (held).",
         ),
     ],
 )  # fmt: skip

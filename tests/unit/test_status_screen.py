@@ -11,6 +11,7 @@ import pytest
 
 from loader.cli.status_day_screen import day_lines, whole_lines
 from loader.cli.status_screen import status_lines
+from loader.obstacles import Code
 from loader.screen import Screen
 from loader.screen.text import cells
 from loader.status import Status
@@ -28,21 +29,26 @@ COUNTS = (
 def proved(day: str, **counts: int) -> dict[str, Any]:
     """A row of status's partitions, complete unless a count says otherwise."""
     found = {f"{name}_count": counts.get(name, 0) for name in COUNTS}
-    lacks = (
-        "gap",
-        "withheld_asset",
-        "missing_asset",
-        "not_read_asset",
-        "out_of_partition",
-        "collided",
-        "pending",
-        "unexplained",
-    )
+    obstacles = [
+        {"code": code, "count": counts[name]}
+        for code, name in (
+            (Code.UNEXPLAINED, "unexplained"),
+            (Code.WITHHELD, "withheld_asset"),
+            (Code.MISSING, "missing_asset"),
+            (Code.NOT_READ, "not_read_asset"),
+            (Code.NOT_TAKEN, "out_of_partition"),
+            (Code.COLLIDED, "collided"),
+            (Code.PENDING, "pending"),
+            (Code.CONTENT_DIFFERS, "content_differs"),
+        )
+        if counts.get(name)
+    ]
     return {
         "record_kind": "ticket_v1",
         "partition_key": day,
         **found,
-        "is_complete": not any(counts.get(name) for name in lacks),
+        "obstacles": obstacles,
+        "is_complete": not obstacles,
     }
 
 
@@ -55,6 +61,7 @@ def shown(day: str, reason: str | None = None, is_held: bool = False) -> dict[st
         "is_held": is_held,
         "is_ready": reason is None,
         "reason": reason,
+        "obstacles": [] if reason is None else [{"code": Code.WAITING, "message": reason}],
     }
 
 
@@ -155,8 +162,8 @@ def test_damage_of_one_kind_is_no_damage_of_another_of_the_same_day() -> None:
         (proved(DAY, out_of_partition=9, missing_asset=1), None, [], None, ("not asked for", "", False)),
         (proved(DAY, landed=5, out_of_partition=1, withheld_asset=2), shown(DAY), [], None,
          ("incomplete", "2 files are withheld, 1 line is not taken yet", True)),
-        ({**proved(DAY, landed=5), "is_complete": False}, shown(DAY), [], None,
-         ("incomplete", "Bronze and Silver differ", True)),
+        (proved(DAY, landed=5, content_differs=1), shown(DAY), [], None,
+         ("incomplete", "Silver's content is not Bronze's", True)),
         (None, shown(DAY, "not released", is_held=True), [], "early", ("held", "early", False)),
     ],
 )  # fmt: skip

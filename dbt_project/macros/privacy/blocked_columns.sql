@@ -18,6 +18,7 @@ select
         when
             data_type in ('json', 'jsonb', 'bytea', 'xml')
             and column_name !~ '_(fingerprint|sha256)$'
+            and column_name not in ('{{ told_columns() | join("', '") }}')
             and column_name not in (
                 {%- for rule in ruled_fields() if rule.column is defined %}
                 '{{ rule.column }}'{{ "," if not loop.last }}
@@ -48,4 +49,9 @@ from {{ columns }}
 {#- Columns that hold a whole record or line, whatever its fields: nowhere but in Bronze and its staging views. -#}
 {% macro record_containers() -%}
     {{ return(['raw_payload', 'raw_line', 'payload', 'record_fields', 'message']) }}
+{%- endmacro %}
+
+{#- Columns of type jsonb that hold no value of any record: what the project says of a day, in codes and counts. -#}
+{% macro told_columns() -%}
+    {{ return(['obstacles']) }}
 {%- endmacro %}

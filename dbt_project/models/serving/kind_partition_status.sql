@@ -168,22 +168,13 @@ judged as (
         newest_versions.data_release_id as newest_data_release_id,
         holds.partition_key is not null as is_held,
         holds.reason as hold_reason,
-        case
-            when coalesce(pointers.data_release_id, 0) = 0 then 'not released'
-        end as unreleased,
-        case
-            when pointers.data_release_id < newest_versions.data_release_id
-                then 'restored to an earlier version'
-        end as restored,
-        case
-            when holds.partition_key is not null and gates.is_pending
-                then 'held (' || holds.reason || ') while newer rows wait'
-            when gates.is_pending then 'proved rows wait for their release'
-            when changed.is_silver_changed then 'Silver changed since'
-            when changed.is_bronze_changed then 'Bronze changed since'
-            when landed_since.partition_key is not null then 'lines landed since'
-        end as waiting,
-        nullif(array_to_string(gates.obstacles, ', '), '') as obstacles
+        coalesce(pointers.data_release_id, 0) = 0 as is_unreleased,
+        pointers.data_release_id < newest_versions.data_release_id as is_restored,
+        coalesce(gates.is_pending, false) as is_pending,
+        coalesce(changed.is_silver_changed, false) as is_silver_changed,
+        coalesce(changed.is_bronze_changed, false) as is_bronze_changed,
+        landed_since.partition_key is not null as has_landed_since,
+        coalesce(gates.obstacles, '[]') as obstacles
     from partitions
     left join pointers
         on
@@ -218,6 +209,71 @@ judged as (
 
 ),
 
+-- What is so now, beside what the gate has said: the codes are those of loader/obstacles.py.
+said as (
+
+    select
+        judged.*,
+        now_so.obstacles as obstacles_now,
+        now_so.reasons as reasons_now,
+        of_gate.reasons as gate_reasons
+    from judged
+    cross join
+        lateral (
+            select
+                coalesce(
+                    jsonb_agg(
+                        jsonb_build_object('code', found.code, 'message', found.message) order by found.place
+                    ),
+                    '[]'
+                ) as obstacles,
+                string_agg(found.message, '; ' order by found.place) as reasons
+            from (
+                values
+                (1, judged.is_unreleased, 'not_released', 'not released'),
+                (2, judged.is_restored, 'restored', 'restored to an earlier version'),
+                (
+                    3,
+                    judged.is_pending and judged.is_held,
+                    'held',
+                    'held (' || judged.hold_reason || ') while newer rows wait'
+                ),
+                (
+                    4,
+                    judged.is_pending and not judged.is_held,
+                    'waiting',
+                    'proved rows wait for their release'
+                ),
+                (
+                    5,
+                    not judged.is_pending and judged.is_silver_changed,
+                    'silver_changed',
+                    'Silver changed since'
+                ),
+                (
+                    6,
+                    not (judged.is_pending or judged.is_silver_changed) and judged.is_bronze_changed,
+                    'bronze_changed',
+                    'Bronze changed since'
+                ),
+                (
+                    7,
+                    not (judged.is_pending or judged.is_silver_changed or judged.is_bronze_changed)
+                    and judged.has_landed_since,
+                    'landed_since',
+                    'lines landed since'
+                )
+            ) as found (place, is_so, code, message)
+            where found.is_so
+        ) as now_so
+    cross join
+        lateral (
+            select string_agg(found.obstacle ->> 'message', ', ' order by found.place) as reasons
+            from jsonb_array_elements(judged.obstacles) with ordinality as found (obstacle, place)
+        ) as of_gate
+
+),
+
 final as (
 
     select
@@ -230,9 +286,10 @@ final as (
         record_count,
         newest_data_release_id,
         is_held,
-        num_nonnulls(unreleased, restored, waiting, obstacles) = 0 as is_ready,
-        nullif(concat_ws('; ', unreleased, restored, waiting, obstacles), '') as reason
-    from judged
+        obstacles_now || obstacles = '[]' as is_ready,
+        nullif(concat_ws('; ', reasons_now, gate_reasons), '') as reason,
+        obstacles_now || obstacles as obstacles
+    from said
 
 )
 

@@ -21,7 +21,6 @@ from loader.privacy.removal import remove_rows
 from loader.release import Act, acts, changes, store
 from loader.release.acts import hold, readiness
 from loader.release.asked import asked_partitions
-from loader.release.lacks import LACKS
 from loader.release.publish import publish
 from loader.release.views import ViewFault, unlike_released
 from loader.silver import Proved
@@ -137,11 +136,10 @@ def test_status_tells_each_kind_apart(released: Any, database: Warehouse, monkey
 
 def test_damage_of_every_day_of_one_kind_keeps_no_other_back(released: Any) -> None:
     """Prevents tickets that wait since a file of notes has lost a blank line."""
-    counts = ", ".join(f"{name} bigint default 0" for name in (*(lack.column for lack in LACKS), "landed_count"))
     released.execute(
         "set role omni_transform;"
-        f" create table reconcile.reconcile_partition (record_kind text, partition_key date, {counts},"
-        " bronze_digest numeric default 1, silver_digest numeric default 1, is_complete boolean default true);"
+        " create table reconcile.reconcile_partition (record_kind text, partition_key date,"
+        "  out_of_partition_count bigint default 0, landed_count bigint default 0, obstacles jsonb default '[]');"
         " create table reconcile.reconcile_asset (asset_id integer, ruleset_id integer, source_id text,"
         "  record_line_count bigint, rejected_count bigint);"
         " create table reconcile.reconcile_finding (table_name text, check_name text, record_kind text,"
@@ -159,7 +157,15 @@ def test_damage_of_every_day_of_one_kind_keeps_no_other_back(released: Any) -> N
     assert published.partitions == (Partition(TICKET, DAY),)
     assert [decision.partitions for decision in published.kept_back] == [(Partition(NOTE, NEXT),)]
     released.execute("select record_kind, partition_key, obstacles from release.partition_gate order by 1, 2")
-    damage = ["gone: 1 row of bronze.asset_line"]
+    damage = [
+        {
+            "code": "reconcile_finding",
+            "count": 1,
+            "names": ["gone"],
+            "table_name": "bronze.asset_line",
+            "message": "gone: 1 row of bronze.asset_line",
+        }
+    ]
     assert released.fetchall() == [(NOTE, DAY, damage), (NOTE, NEXT, damage), (TICKET, DAY, [])]
 
 

@@ -1,0 +1,7 @@
+-- definition 37ad519421d53a3d6b0c99c61cc3cd5622883e2bb2e8238fe4724f914359052c
+-- An obstacle is a code and its facts. What the gate said so far is words: a day that it kept back waits until it looks
+-- again, as it does after every build. That also makes the view anew which reads them.
+update release.partition_gate set is_pending = true where obstacles <> '{}';
+alter table release.partition_gate drop column obstacles cascade;
+alter table release.partition_gate add column obstacles jsonb not null default '[]';
+alter table release.partition_gate alter column obstacles drop default;
