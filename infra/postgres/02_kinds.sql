@@ -1,5 +1,6 @@
 -- Written by `loader kind generate` from contracts/kinds; `loader kind check` compares them.
 create table if not exists bronze.raw_ticket_event partition of bronze.record_event for values in ('ticket_v1');
+create table if not exists bronze.raw_ticket_comment_event partition of bronze.record_event for values in ('ticket_comment_v1');
 
 -- What stands before a record in what its fingerprint is of: its kind's name, nothing where records say it themselves.
 create or replace function bronze.hash_domain(record_kind text) returns text

@@ -8,6 +8,7 @@ from typing import Any
 
 from loader.errors import CommandUsageError
 from loader.partition import Partition
+from loader.release.store import known_kinds
 from loader.warehouse.kinds import released_kinds
 
 # Kinds with lines of these days, or of which such a day was released or is held.
@@ -24,7 +25,8 @@ select record_kind, partition_key from release.partition_hold where partition_ke
 
 
 def asked_partitions(cursor: Any, days: Iterable[date], record_kind: str | None) -> list[Partition]:
-    """The days of one kind, or else of every kind that knows them; a day that none knows, of every kind. Sorted.
+    """The days of one kind, or else of every kind that knows them; a day that none knows, of every kind that has been
+    judged, or where none was, of every kind there is. Sorted.
 
     Raises CommandUsageError for a kind that has nothing to release.
     """
@@ -36,7 +38,8 @@ def asked_partitions(cursor: Any, days: Iterable[date], record_kind: str | None)
     cursor.execute(_KNOWN, {"days": wanted})
     known = {Partition(*row) for row in cursor.fetchall() if row[0] in kinds}
     nowhere = set(wanted) - {partition.day for partition in known}
-    return sorted(known | {Partition(kind, day) for day in nowhere for kind in kinds})
+    judged = known_kinds(cursor).intersection(kinds)
+    return sorted(known | {Partition(kind, day) for day in nowhere for kind in judged or kinds})
 
 
 def refuse_unknown_kind(kinds: Iterable[str], record_kind: str) -> None:
