@@ -32,7 +32,7 @@ def test_the_repository_is_as_it_declares() -> None:
     """Prevents a field that Silver forgets or types otherwise, a declaration that dbt or PostgreSQL never hears of, and
     a case that is judged otherwise than it says. Next: loader kind check"""
     kinds, faults = check_kinds(ROOT)
-    assert [kind.name for kind in kinds] == ["ticket_v1", "call_v1", "document_v1", "video_v1"]
+    assert [kind.name for kind in kinds] == ["ticket_v1", "ticket_comment_v1", "call_v1", "document_v1", "video_v1"]
     assert faults == []
 
 
