@@ -5,12 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 from datetime import date
-from pathlib import Path
 
+from data.generator.command_line import add_flags, add_folder, told
 from data.generator.daily_exports import generate
-from data.generator.options import OptionError, Options
-
-_DEFAULTS = {name: field.default for name, field in Options.__dataclass_fields__.items()}
+from data.generator.options import Options
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -18,8 +16,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m data.generator",
         description="Write synthetic ticket exports, a file per day, and expected.json, their ground truth.",
     )
-    parser.add_argument("--out", type=Path, required=True, help="folder for the exports; made if absent")
-    parser.add_argument("--replace", action="store_true", help="remove the exports already in --out first")
+    add_folder(parser)
     for flag, name, text in (
         ("--from", "first_day", "first day"),
         ("--to", "last_day", "last day, included"),
@@ -28,7 +25,9 @@ def _parser() -> argparse.ArgumentParser:
     amount = parser.add_mutually_exclusive_group(required=True)
     amount.add_argument("--tickets", type=int, metavar="N", help="open exactly N tickets")
     amount.add_argument("--lines", type=int, metavar="N", help="write exactly N lines")
-    for flag, kind, text in (
+    add_flags(
+        parser,
+        Options,
         ("--seed", int, "another seed, other tickets"),
         ("--payload-bytes", int, "mean bytes of a valid line; the description fills it up"),
         ("--update-rate", float, "mean updates of a ticket after its creation"),
@@ -44,10 +43,7 @@ def _parser() -> argparse.ArgumentParser:
         ("--crlf-every", int, "every n-th file has CRLF line ends; 0: none"),
         ("--unterminated-every", int, "every n-th file has no line end after its last line; 0: none"),
         ("--source", str, "source_id of the records"),
-    ):
-        name = flag[2:].replace("-", "_")
-        default = _DEFAULTS[name]
-        parser.add_argument(flag, type=kind, default=default, help=f"{text} (default: {default})")
+    )
     return parser
 
 
@@ -55,15 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Exit code 0, or 2 with one line on standard error that says what to change."""
     given = vars(_parser().parse_args(arguments))
     out, replace = given.pop("out"), given.pop("replace")
-    try:
-        totals = generate(Options(**given), out, replace=replace)["totals"]
-    except OptionError as error:
-        print(f"python -m data.generator: {error}", file=sys.stderr)
-        return 2
-    assert isinstance(totals, dict)
-    counts = ", ".join(f"{name} {value}" for name, value in totals.items() if not isinstance(value, dict))
-    print(f"{out}: {counts}")
-    return 0
+    return told("python -m data.generator", out, lambda: generate(Options(**given), out, replace=replace))
 
 
 if __name__ == "__main__":

@@ -20,6 +20,12 @@ def check_range(options: object, name: str, low: float, high: float) -> None:
         raise OptionError(f"--{name.replace('_', '-')}: got {value}, expected {low} to {high}")
 
 
+def check_source(source: str) -> None:
+    """Raises OptionError when it cannot be pasted into a line."""
+    if not source or any(mark in source for mark in '"\\') or not source.isprintable():
+        raise OptionError(f"--source: got {source!r}, expected printable text without quotes")
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """Same options, same bytes, on any machine (gzip files: same content; the bytes follow the zlib).
@@ -67,8 +73,7 @@ class Options:
         check_range(self, "payload_bytes", 0, PAYLOAD_BYTES_MAX)
         for name in ("gzip_every", "gzip_member_lines", "crlf_every", "unterminated_every"):
             check_range(self, name, 0, 1_000_000_000)
-        if not self.source or any(mark in self.source for mark in '"\\') or not self.source.isprintable():
-            raise OptionError(f"--source: got {self.source!r}, expected printable text without quotes")
+        check_source(self.source)
 
     def as_json(self) -> dict[str, object]:
         """The options as they stand in `expected.json`; no folder, no time."""

@@ -80,7 +80,7 @@ def subjects(draw: Draw, category: str, product_line: str, count: int) -> list[s
     return made
 
 
-def _sentence(draw: Draw) -> str:
+def sentence(draw: Draw) -> str:
     text = f"{pick(draw, _WHO)} {pick(draw, _DID)} {pick(draw, _WHAT)} {pick(draw, _WHEN)} {pick(draw, _THEN)}. "
     return text[0].upper() + text[1:]
 
@@ -90,12 +90,12 @@ def prose(draw: Draw, sentence_count: int, slice_bytes: int) -> tuple[str, list[
 
     Any `slice_bytes` characters from a start are inside the text.
     """
-    sentences = [_sentence(draw) for _ in range(sentence_count)]
+    sentences = [sentence(draw) for _ in range(sentence_count)]
     starts = []
     position = 0
-    for sentence in sentences:
+    for text in sentences:
         starts.append(position)
-        position += len(sentence)
+        position += len(text)
     text = "".join(sentences)
     while len(text) < position + slice_bytes:
         text += text

@@ -47,7 +47,7 @@ def test_a_committed_manifest_is_what_its_documented_command_makes(
 
 
 def test_the_committed_manifests_declare_every_committed_file_once() -> None:
-    """Prevents an export that no manifest names: its tickets would silently be missing."""
+    """Prevents an export that no manifest names: its records would silently be missing."""
     declared: dict[str, str] = {}
     for path in seed_manifests(ROOT):
         manifest = parse_manifest(path.read_bytes(), path)
@@ -61,20 +61,25 @@ def test_the_committed_manifests_declare_every_committed_file_once() -> None:
     assert declared == {
         path.relative_to(ROOT).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files
     }
-    assert len(declared) == 61 + 2
+    assert len(declared) == 61 + 61 + 2
 
 
 def test_the_committed_manifests_count_the_records_that_the_generator_wrote() -> None:
     """Prevents a record count that agrees with the reader's mistakes: the truth comes from elsewhere."""
-    expected = json.loads((ROOT / "data/canonization/tickets/expected.json").read_bytes())["files"]
     counted = {}
     for path in seed_manifests(ROOT):
-        if not path.name.startswith("tickets-"):
+        kind = path.name.split("-")[0]
+        if kind == "documents":
             continue
         for asset in parse_manifest(path.read_bytes(), path).assets:
-            counted[asset.source_id] = asset.record_count
-            assert asset.sequence == int(asset.source_id[8:18].replace("-", "")) * 1000
-    assert counted == {name: row["lines"] - row["blank"] for name, row in expected.items()}
+            counted[kind, asset.source_id] = asset.record_count
+            day = asset.source_id.removeprefix(f"{kind}-")[:10]
+            assert asset.sequence == int(day.replace("-", "")) * 1000
+    assert counted == {
+        (kind, name): row["lines"] - row["blank"]
+        for kind in ("tickets", "comments")
+        for name, row in json.loads((ROOT / f"data/canonization/{kind}/expected.json").read_bytes())["files"].items()
+    }
 
 
 def test_the_gate_admits_all_committed_files_of_a_landed_kind() -> None:
@@ -87,6 +92,7 @@ def test_the_gate_admits_all_committed_files_of_a_landed_kind() -> None:
             found.add((path.stem.split("-")[0], disposition, reason_codes))
     assert {(kind, disposition) for kind, disposition, _ in found} == {
         ("tickets", "admitted"),
+        ("comments", "admitted"),
         ("documents", "not_available"),
     }
-    assert {reason_codes for kind, _, reason_codes in found if kind == "tickets"} == {()}
+    assert {reason_codes for kind, _, reason_codes in found if kind != "documents"} == {()}
