@@ -49,6 +49,7 @@ LONGEST = (
     "integration/silver/test_silver_incremental.py",
     "integration/test_replay.py",
     "advice/test_follow_next.py",
+    "integration/test_seeds.py",
     "sabotage/test_sabotage.py",
     "integration/privacy/test_erasure.py",
     "integration/test_secrets.py",
