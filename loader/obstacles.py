@@ -94,13 +94,14 @@ _MEANINGS: Mapping[str, _Meaning] = {
         "too many rejects in {names}", asks="loader release {days} --accept-rejects --reason '<why>'"
     ),
     Code.DRIFT: _Meaning("drift to review: {names}", asks="loader release {days} --accept-drift --reason '<why>'"),
-    Code.NOT_ASKED_FOR: _Meaning("was not asked for", asks=_RELEASE),
+    Code.NOT_ASKED_FOR: _Meaning("was not asked for"),
     Code.HELD: _Meaning("held", asks=_RELEASE),
     Code.UNKNOWN: _Meaning("no line of it is known", asks="make status"),
     Code.NOTHING_TO_RELEASE: _Meaning("shares a moved record and has nothing to release"),
-    Code.NOT_RELEASED: _Meaning(asks=_RELEASE),
+    # Something else is the reason, or nothing is any more.
+    Code.NOT_RELEASED: _Meaning(),
     Code.RESTORED: _Meaning(asks=_RELEASE),
-    Code.WAITING: _Meaning(asks=_RELEASE),
+    Code.WAITING: _Meaning(),
     Code.SILVER_CHANGED: _Meaning(asks=_BUILD),
     Code.BRONZE_CHANGED: _Meaning(asks=_BUILD),
     Code.LANDED_SINCE: _Meaning(asks=_BUILD),

@@ -266,7 +266,8 @@ insert into release.pointer_move (moved_by, partition_key, old_data_release_id, 
 insert into release.partition_link (data_release_id, old_partition_key, new_partition_key, ticket_count)
 values (2, '2026-04-17', '2026-04-16', 1);
 insert into release.pending_ticket (ticket_id) values ('TKT-20260417-000001'), ('*');
-insert into release.partition_gate (partition_key, is_pending, obstacles) values ('2026-04-17', true, '{held}');
+insert into release.partition_gate (partition_key, is_pending, obstacles) values
+    ('2026-04-16', false, '{3 files are missing}'), ('2026-04-17', true, '{held}');
 insert into release.ticket_row (
     first_release_id, end_release_id, row_digest, ticket_id, record_source, schema_version, customer_id, status, priority,
     product_line, sla_due_at, created_at, pii_level, quality_gate, owner, partition_key, is_open, version_count,
