@@ -25,6 +25,7 @@ class Code(StrEnum):
     WITHHELD = "asset_withheld"
     MISSING = "asset_missing"
     NOT_READ = "asset_not_read"
+    UNASKED = "lines_unasked"
     NOT_TAKEN = "lines_not_taken"
     COLLIDED = "key_collision"
     PENDING = "events_pending"
@@ -77,6 +78,7 @@ _MEANINGS: Mapping[str, _Meaning] = {
     Code.WITHHELD: _Meaning("file is withheld", "files are withheld"),
     Code.MISSING: _Meaning("file is missing", "files are missing"),
     Code.NOT_READ: _Meaning("file is not read whole", "files are not read whole"),
+    Code.UNASKED: _Meaning("line is not taken yet", "lines are not taken yet"),
     Code.NOT_TAKEN: _Meaning("line is not taken yet", "lines are not taken yet"),
     Code.COLLIDED: _Meaning(
         "event has the key of another source's record",

@@ -22,8 +22,8 @@ _DECIDED = {
     Code.DRIFT: AdviceKind.ACCEPT_DRIFT,
 }
 
-# A day that nobody has asked for yet, its lines indexed and none of them taken, is nothing that readers wait for.
-_SHOWN = """
+# A day that nobody has asked for yet is nothing that readers wait for.
+_SHOWN = f"""
 select status.record_kind, status.partition_key, status.data_release_id, status.released_at, status.is_held,
     status.is_ready, status.reason, status.obstacles
 from serving.kind_partition_status as status
@@ -32,7 +32,7 @@ left join reconcile.reconcile_partition as part
 where (%(day)s::date is null or status.partition_key = %(day)s)
     and (%(kind)s::text is null or status.record_kind = %(kind)s)
     and (status.data_release_id is not null or status.is_held
-        or not coalesce(part.landed_count = 0 and part.out_of_partition_count > 0, false))
+        or not coalesce(part.obstacles @> '[{{"code": "{Code.UNASKED}"}}]', false))
 order by status.record_kind, status.partition_key
 """
 

@@ -264,7 +264,7 @@ def _blocked_by(verdict: Verdict) -> list[Obstacle]:
 
 
 # What others owe a day: their files, and lines of theirs that nobody has asked for.
-_OF_OTHERS = {Code.WITHHELD, Code.MISSING, Code.NOT_READ, Code.NOT_TAKEN}
+_OF_OTHERS = {Code.WITHHELD, Code.MISSING, Code.NOT_READ, Code.UNASKED, Code.NOT_TAKEN}
 
 
 def _has_failed(partition: PartitionFacts) -> bool:

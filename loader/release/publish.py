@@ -24,8 +24,7 @@ from loader.warehouse.built import built
 
 # A reconcile row as far as it decides, in types that whoever made the table does not choose.
 _PARTITIONS = """
-select record_kind::text, partition_key::date, out_of_partition_count::bigint, landed_count::bigint, obstacles::jsonb
-from reconcile.reconcile_partition
+select record_kind::text, partition_key::date, obstacles::jsonb from reconcile.reconcile_partition
 """
 
 
@@ -131,7 +130,7 @@ def publish(
     changing, links = changes.find_changes(cursor)
     asked = None if only is None else set(only)
     rows = fetch_rows(built(cursor), _PARTITIONS, None)
-    checked = {Partition(row["record_kind"], row["partition_key"]): row for row in rows}
+    checked = {Partition(row["record_kind"], row["partition_key"]): obstacles_of(row) for row in rows}
     pointers = store.pointers(cursor)
     findings = read_findings(cursor)
     damages = _damages(findings, proved, {*checked, *changing, *pointers})
@@ -140,7 +139,7 @@ def publish(
         partition: [
             *damages.get(partition, ()),
             *of_every_day.get(partition.record_kind, ()),
-            *obstacles_of(checked.get(partition, {})),
+            *checked.get(partition, ()),
             *([] if proved else [Obstacle(Code.NOT_PROVED)]),
             *(blocked_by if partition in changing else ()),
         ]
@@ -164,7 +163,7 @@ def publish(
         (let_pass if partition in drift_passes else obstacles).setdefault(partition, []).append(obstacle)
     newest = store.newest_versions(cursor)
     # Changed, never shown, or behind what was released of them.
-    unasked = {partition for partition, row in checked.items() if _is_unasked(row)}
+    unasked = {partition for partition, found in checked.items() if any(each.code == Code.UNASKED for each in found)}
     never_shown = {partition for partition in obstacles if pointers.get(partition, 0) == 0}
     waiting = changing | (never_shown - unasked) | _behind(pointers, newest)
     # Of which there is nothing to show: a release of it would say that it is there, and a hold of it only ends.
@@ -306,11 +305,6 @@ def _drifts(cursor: Any, partitions: Collection[Partition]) -> dict[Partition, O
         if partition in partitions:
             found.setdefault(partition, []).append(drift.short)
     return {partition: Obstacle(Code.DRIFT, names=tuple(drifts)) for partition, drifts in found.items()}
-
-
-def _is_unasked(row: Mapping[str, Any]) -> bool:
-    """Whether nobody has asked for the partition yet: its lines are indexed, and none of them is taken."""
-    return bool(row["out_of_partition_count"] > 0 and row["landed_count"] == 0)
 
 
 def _behind(pointers: Mapping[Partition, int], newest: Mapping[Partition, int]) -> set[Partition]:

@@ -132,7 +132,7 @@ def _judged(
         waits, waits_for = shown["reason"] or "", [each["code"] for each in shown["obstacles"]]
     if hold is not None or (shown is not None and shown["is_held"]):
         return "held", hold or waits, [Code.HELD, *waits_for]
-    if shown is None and _count(proved, "out_of_partition_count") and not _count(proved, "landed_count"):
+    if shown is None and any(obstacle.code == Code.UNASKED for obstacle in obstacles):
         return "not asked for", "", []
     if obstacles:
         reason = ", ".join(obstacle.message for obstacle in obstacles)

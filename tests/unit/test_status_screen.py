@@ -36,7 +36,7 @@ def proved(day: str, **counts: int) -> dict[str, Any]:
             (Code.WITHHELD, "withheld_asset"),
             (Code.MISSING, "missing_asset"),
             (Code.NOT_READ, "not_read_asset"),
-            (Code.NOT_TAKEN, "out_of_partition"),
+            (Code.NOT_TAKEN if counts.get("landed") else Code.UNASKED, "out_of_partition"),
             (Code.COLLIDED, "collided"),
             (Code.PENDING, "pending"),
             (Code.CONTENT_DIFFERS, "content_differs"),

@@ -37,6 +37,7 @@ def test_a_day_fails_for_a_file_with_too_many_rejects_that_has_lines_of_it() -> 
         ({"landed": 9, "pending": 1}, (), True),
         ({"landed": 9, "content_differs": 1}, (), True),
         ({"landed": 9, "out_of_partition": 1}, (), True),
+        ({"out_of_partition": 1}, (), True),
     ],
 )
 def test_a_day_is_sound_where_reconcile_names_no_obstacle(

@@ -367,10 +367,12 @@ cross join
             (2, 'asset_withheld', final.withheld_asset_count),
             (3, 'asset_missing', final.missing_asset_count),
             (4, 'asset_not_read', final.not_read_asset_count),
-            (5, 'lines_not_taken', final.out_of_partition_count),
-            (6, 'key_collision', final.collided_count),
-            (7, 'events_pending', final.pending_count),
-            (8, 'content_differs', (final.bronze_digest <> final.silver_digest)::integer)
+            -- None of its lines has landed: they are in files that were read for other days.
+            (5, 'lines_unasked', case when final.landed_count = 0 then final.out_of_partition_count end),
+            (6, 'lines_not_taken', case when final.landed_count > 0 then final.out_of_partition_count end),
+            (7, 'key_collision', final.collided_count),
+            (8, 'events_pending', final.pending_count),
+            (9, 'content_differs', (final.bronze_digest <> final.silver_digest)::integer)
         ) as found (place, code, found_count)
         where found.found_count <> 0
     ) as obstacles

@@ -139,7 +139,7 @@ def test_damage_of_every_day_of_one_kind_keeps_no_other_back(released: Any) -> N
     released.execute(
         "set role omni_transform;"
         " create table reconcile.reconcile_partition (record_kind text, partition_key date,"
-        "  out_of_partition_count bigint default 0, landed_count bigint default 0, obstacles jsonb default '[]');"
+        "  obstacles jsonb default '[]');"
         " create table reconcile.reconcile_asset (asset_id integer, ruleset_id integer, source_id text,"
         "  record_line_count bigint, rejected_count bigint);"
         " create table reconcile.reconcile_finding (table_name text, check_name text, record_kind text,"
