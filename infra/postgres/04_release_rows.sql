@@ -4,52 +4,16 @@
 create table if not exists release.ticket_fact (
     first_release_id bigint not null references release.data_release,
     end_release_id bigint,
-    -- ops.digest64 of what follows.
+    -- Of its other columns, which are below.
     row_digest numeric not null,
     ticket_id text not null,
-    record_source text not null,
-    schema_version text not null,
-    customer_id text not null,
-    org_id text,
-    status text not null,
-    priority text not null,
-    category text,
-    product_line text not null,
-    product_version text,
-    error_codes jsonb,
-    asset_ids jsonb,
-    assignee_id text,
-    sla_tier text,
-    sla_due_at timestamptz,
-    created_at timestamptz not null,
-    updated_at timestamptz,
-    resolved_at timestamptz,
-    pii_level text not null,
-    pii_redacted boolean,
-    quality_gate text not null,
-    owner text not null,
-    tags jsonb,
     partition_key date not null,
-    is_open boolean,
-    version_count bigint not null,
-    warning_codes text[] not null,
-    record_fingerprint text not null,
-    event_id uuid not null,
-    asset_id integer not null,
-    source_fingerprint text,
-    line_number integer not null,
-    manifest_id text,
-    batch_id text,
-    ingest_batch_id text not null,
-    run_id uuid not null,
-    dlt_load_id text not null,
     primary key (partition_key, ticket_id, first_release_id),
     check (end_release_id > first_release_id)
 );
 -- A record has one newest row.
 create unique index if not exists ticket_fact_newest on release.ticket_fact (ticket_id) where end_release_id is null;
 create index if not exists ticket_fact_by_key on release.ticket_fact (ticket_id);
-create index if not exists ticket_fact_by_person on release.ticket_fact (customer_id);
 -- Cutting off empty pages at its end would lock readers out.
 alter table release.ticket_fact set (vacuum_truncate = false);
 
@@ -58,42 +22,83 @@ alter table release.ticket_fact set (vacuum_truncate = false);
 create table if not exists release.ticket_comment_fact (
     first_release_id bigint not null references release.data_release,
     end_release_id bigint,
-    -- ops.digest64 of what follows.
+    -- Of its other columns, which are below.
     row_digest numeric not null,
     comment_id text not null,
-    schema_version text not null,
-    record_source text not null,
-    ticket_id text not null,
-    author_id text not null,
-    author_role text not null,
-    visibility text not null,
-    word_count numeric,
-    seconds_to_reply numeric,
-    attachments jsonb,
-    created_at timestamptz not null,
-    updated_at timestamptz,
     partition_key date not null,
-    version_count bigint not null,
-    warning_codes text[] not null,
-    record_fingerprint text not null,
-    event_id uuid not null,
-    asset_id integer not null,
-    source_fingerprint text,
-    line_number integer not null,
-    manifest_id text,
-    batch_id text,
-    ingest_batch_id text not null,
-    run_id uuid not null,
-    dlt_load_id text not null,
     primary key (partition_key, comment_id, first_release_id),
     check (end_release_id > first_release_id)
 );
 -- A record has one newest row.
 create unique index if not exists ticket_comment_fact_newest on release.ticket_comment_fact (comment_id) where end_release_id is null;
 create index if not exists ticket_comment_fact_by_key on release.ticket_comment_fact (comment_id);
-create index if not exists ticket_comment_fact_by_person on release.ticket_comment_fact (author_id);
 -- Cutting off empty pages at its end would lock readers out.
 alter table release.ticket_comment_fact set (vacuum_truncate = false);
+
+-- The columns of released rows. One that was declared since is null in rows from before; what every record has to have
+-- is Silver's contract. Rows keep the columns and the types that they were released with.
+do $columns$
+declare
+    declared record;
+begin
+    for declared in
+        with listed as (
+            select rows, split_part(told, ' ', 1) as name, split_part(told, ' ', 2)::regtype as type, place
+            from (values
+                ('release.ticket_fact'::regclass, array[
+                    'ticket_id text', 'record_source text', 'schema_version text', 'customer_id text',
+                    'org_id text', 'status text', 'priority text', 'category text', 'product_line text',
+                    'product_version text', 'error_codes jsonb', 'asset_ids jsonb', 'assignee_id text',
+                    'sla_tier text', 'sla_due_at timestamptz', 'created_at timestamptz', 'updated_at timestamptz',
+                    'resolved_at timestamptz', 'pii_level text', 'pii_redacted boolean', 'quality_gate text',
+                    'owner text', 'tags jsonb', 'partition_key date', 'is_open boolean', 'version_count bigint',
+                    'warning_codes text[]', 'record_fingerprint text', 'event_id uuid', 'asset_id integer',
+                    'source_fingerprint text', 'line_number integer', 'manifest_id text', 'batch_id text',
+                    'ingest_batch_id text', 'run_id uuid', 'dlt_load_id text'
+                ]),
+                ('release.ticket_comment_fact'::regclass, array[
+                    'comment_id text', 'schema_version text', 'record_source text', 'ticket_id text',
+                    'author_id text', 'author_role text', 'visibility text', 'word_count numeric',
+                    'seconds_to_reply numeric', 'attachments jsonb', 'created_at timestamptz',
+                    'updated_at timestamptz', 'partition_key date', 'version_count bigint', 'warning_codes text[]',
+                    'record_fingerprint text', 'event_id uuid', 'asset_id integer', 'source_fingerprint text',
+                    'line_number integer', 'manifest_id text', 'batch_id text', 'ingest_batch_id text',
+                    'run_id uuid', 'dlt_load_id text'
+                ])
+            ) as of_kinds (rows, columns)
+            cross join unnest(columns) with ordinality as each (told, place)
+        ),
+
+        held as (
+            select attrelid as rows, attname as name, atttypid::regtype as type, attnotnull as is_required,
+                exists (
+                    select from pg_index where indrelid = attrelid and indisprimary and attnum = any(indkey)
+                ) as is_key
+            from pg_attribute
+            where attrelid in (select rows from listed) and attnum > 0 and not attisdropped
+                and attname not in ('first_release_id', 'end_release_id', 'row_digest')
+        )
+
+        select rows::regclass as rows, name, listed.type as wanted, held.type as got,
+            held.is_required, held.is_key
+        from listed
+        full join held using (rows, name)
+        order by rows, place
+    loop
+        if declared.got is null then
+            execute format('alter table %s add column %I %s', declared.rows, declared.name, declared.wanted);
+        elsif declared.got is distinct from declared.wanted then
+            raise exception using errcode = 'OM002', message = format(
+                '%s.%s: got %s, which rows were released with, and contracts/kinds declares %s',
+                declared.rows, declared.name, declared.got, coalesce(declared.wanted::text, 'no such column'));
+        elsif declared.is_required and not declared.is_key then
+            execute format('alter table %s alter column %I drop not null', declared.rows, declared.name);
+        end if;
+    end loop;
+end $columns$;
+
+create index if not exists ticket_fact_by_person on release.ticket_fact (customer_id);
+create index if not exists ticket_comment_fact_by_person on release.ticket_comment_fact (author_id);
 
 -- Which kinds have released rows: their tables and models, the columns of their records' key and person, and further
 -- models of Silver that follow.

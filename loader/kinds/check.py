@@ -9,16 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-import yaml
 
 from loader.contract.record import AcceptedRecord, RejectedRecord
 from loader.contract.ruleset import Ruleset, load_ruleset
 from loader.errors import CommandUsageError
-from loader.kinds.declaration import COLUMN_TYPES, Kind, Landing
+from loader.kinds.declaration import Kind
 from loader.kinds.generate import generated_files
+from loader.kinds.model import SILVER_FOLDER
 from loader.kinds.read import KINDS_FOLDER, load_kinds
-
-SILVER_FOLDER = Path("dbt_project/models/silver")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +45,9 @@ def check_kinds(root: Path, name: str | None = None) -> tuple[list[Kind], list[F
     for kind in chosen:
         if kind.landing is not None:
             faults += _faults_of_fixtures(root, load_ruleset(contracts, kind.name))
-            faults += _faults_of_silver(root, kind.landing)
+            model = SILVER_FOLDER / f"{kind.landing.silver}.sql"
+            if not (root / model).is_file():
+                faults.append(_fault(root, root / model, "is not there"))
     return chosen, faults
 
 
@@ -112,38 +112,6 @@ def _in_words(verdict: Mapping[str, Any]) -> str:
     return f"{what}{codes}, {', '.join(more)}" if more else f"{what}{codes}"
 
 
-def _faults_of_silver(root: Path, landing: Landing) -> Iterator[Fault]:
-    """The model's contract has every column that the declaration lets in, of its type. What it has besides follows from
-    the event, and is the model's own."""
-    path = root / SILVER_FOLDER / f"{landing.silver}.yml"
-    if not path.is_file() or not path.with_suffix(".sql").is_file():
-        yield _fault(root, path, "is not there, or its model is not")
-        return
-    text = path.read_text()
-    try:
-        models = [model for model in yaml.safe_load(text)["models"] if model["name"] == landing.silver]
-        columns = {column["name"]: column.get("data_type") for model in models for column in model["columns"]}
-    except (yaml.YAMLError, KeyError, TypeError) as error:
-        yield _fault(root, path, f"describes no model: {' '.join(str(error).split())}")
-        return
-    for field in landing.fields:
-        if field.column is None and field.name in columns:
-            yield _fault(root, path, f"{field.name} stays in Bronze", _line_of(text, field.name))
-    declared = {field.column: field.type for field in landing.fields if field.column} | dict(landing.derived)
-    for name, kind in declared.items():
-        if name not in columns:
-            yield _fault(root, path, f"{name}: no such column, expected {COLUMN_TYPES[kind]}")
-        elif columns[name] != COLUMN_TYPES[kind]:
-            words = f"{name}: got {columns[name]}, expected {COLUMN_TYPES[kind]}"
-            yield _fault(root, path, words, _line_of(text, name))
-
-
-def _line_of(text: str, column: str) -> int:
-    lines = text.splitlines()
-    return next((number for number, line in enumerate(lines, start=1) if line.strip() == f"- name: {column}"), 1)
-
-
-def _fault(root: Path, path: Path, words: str, line: int | None = None) -> Fault:
+def _fault(root: Path, path: Path, words: str) -> Fault:
     place = path.relative_to(root).as_posix()
-    where = f"{place}:{line}" if line else place
-    return Fault(where, words, f"git diff {place}")
+    return Fault(place, words, f"git diff {place}")

@@ -10,14 +10,15 @@ from loader.kinds.declaration import COLUMN_TYPES, Field, Landing
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """`type`: PostgreSQL's; `words`: what it holds, for dbt's documentation (a field's are its schema's, here empty);
-    `field`: that it holds, None: it follows from the event."""
+    """`type`: PostgreSQL's; `words`: what it holds, as dbt's documentation takes them; `field`: that it holds, None: it
+    follows from the event. `is_ours`: the loader's own tables give it, and always do."""
 
     name: str
     type: str
     is_required: bool
-    words: str = ""
+    words: str
     field: Field | None = None
+    is_ours: bool = False
 
 
 _PARTITION = Column("partition_key", "date", True, "{{ doc('partition_key') }}")
@@ -27,9 +28,9 @@ _OF_THE_VERSION = (
     Column("record_fingerprint", "text", True, "{{ doc('record_fingerprint') }}"),
     Column("event_id", "uuid", True, "{{ doc('event_id') }}"),
     Column("asset_id", "integer", True, "{{ doc('first_asset_id') }}"),
-    Column("source_fingerprint", "text", False, "{{ doc('source_fingerprint') }}"),
+    Column("source_fingerprint", "text", False, "{{ doc('source_fingerprint') }}", is_ours=True),
     Column("line_number", "integer", True, "{{ doc('first_line_number') }}"),
-    Column("manifest_id", "text", False, "{{ doc('lineage_manifest_id') }}"),
+    Column("manifest_id", "text", False, "{{ doc('lineage_manifest_id') }}", is_ours=True),
     Column("batch_id", "text", False, "{{ doc('batch_id') }}"),
 )
 _OF_THE_RUN = (
@@ -43,8 +44,8 @@ def silver_columns(landing: Landing) -> Iterator[Column]:
     """In the order in which the digest of a row takes them: the record's, what follows from it, the delivery's."""
     yield from _of_fields(landing, is_envelope=False)
     yield _PARTITION
-    for name, kind in landing.derived.items():
-        yield Column(name, COLUMN_TYPES[kind], False)
+    for name, derived in landing.derived.items():
+        yield Column(name, COLUMN_TYPES[derived.type], False, derived.words)
     yield from _OF_THE_VERSION
     yield from _of_fields(landing, is_envelope=True)
     yield from _OF_THE_RUN
@@ -53,4 +54,5 @@ def silver_columns(landing: Landing) -> Iterator[Column]:
 def _of_fields(landing: Landing, *, is_envelope: bool) -> Iterator[Column]:
     for each in landing.fields:
         if each.column is not None and (each.name in landing.envelope) == is_envelope:
-            yield Column(each.column, COLUMN_TYPES[each.type], each.is_required, field=each)
+            words = each.words or f"The record's {each.name}."
+            yield Column(each.column, COLUMN_TYPES[each.type], each.is_required, words, each)

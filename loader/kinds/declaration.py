@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 FieldType = Literal["text", "boolean", "instant", "date", "number", "json"]
 # How Silver, serving and released rows type a field.
@@ -23,18 +23,28 @@ class Field:
     """A field of a kind's records.
 
     `is_required`: every record has a value of it. `column`: its name in Silver, None where it stays in Bronze.
-    `has_closed_list`: the schema names its values; `is_mix_watched`: their shares are watched from day to day.
+    `values`: those that the schema lists, None: it lists none; `is_mix_watched`: their shares are watched from day to
+    day. `words`: what the schema says of it.
     """
 
     name: str
     type: FieldType
     is_required: bool
-    has_closed_list: bool
+    values: tuple[Any, ...] | None
     level: str
     column: str | None
     may_be_served: bool
     may_be_shown: bool
     is_mix_watched: bool
+    words: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """A column of Silver that follows from fields, and no field gives. `words`: what it says."""
+
+    type: FieldType
+    words: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +80,7 @@ class Landing:
     envelope: tuple[str, ...]
     fields: tuple[Field, ...]
     hash_domain: str
-    derived: Mapping[str, FieldType] = field(default_factory=dict)
+    derived: Mapping[str, Derived] = field(default_factory=dict)
 
     def column_of(self, name: str | None) -> str | None:
         """The Silver column of a field."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import orjson
 
 from loader.kinds.columns import silver_columns
 from loader.kinds.declaration import Field, Kind, Landing
+from loader.kinds.model import ORIGIN, described_models
 
 # Columns, and what each holds; none: the text of that name for dbt's documentation.
 _OF_EVENTS: Mapping[str, str | None] = {
@@ -46,7 +48,6 @@ _OF_RELEASED_ROWS: Mapping[str, str | None] = {
     "end_release_id": '"The release that replaced or removed it. Null: it is the newest."',
     "row_digest": "ops.digest64 of its other columns.",
 }
-_ORIGIN = "Written by `loader kind generate` from contracts/kinds; `loader kind check` compares them."
 
 
 def generated_files(kinds: Mapping[str, Kind]) -> dict[Path, str]:
@@ -57,6 +58,7 @@ def generated_files(kinds: Mapping[str, Kind]) -> dict[Path, str]:
         Path("dbt_project/models/staging/_kinds__sources.yml"): _sources(kinds),
         Path("infra/postgres/02_kinds.sql"): _tables(kinds),
         Path("infra/postgres/04_release_rows.sql"): _released(kinds),
+        **described_models(kinds),
     }
 
 
@@ -90,7 +92,7 @@ def _sources(kinds: Mapping[str, Kind]) -> str:
             for each in landed
         ],
     }
-    text = f"# {_ORIGIN}\nsources:\n"
+    text = f"# {ORIGIN}\nsources:\n"
     for source, listed in tables.items():
         text += f"  - name: {source}\n    schema: {source.split('_')[0]}\n    tables:\n"
         for name, description, columns in listed:
@@ -111,7 +113,7 @@ def _tables(kinds: Mapping[str, Kind]) -> str:
     )
     named = ",".join(name for name, kind in kinds.items() if kind.landing is not None and kind.landing.hash_domain)
     return f"""\
--- {_ORIGIN}
+-- {ORIGIN}
 {made}
 -- What stands before a record in what its fingerprint is of: its kind's name, nothing where records say it themselves.
 create or replace function bronze.hash_domain(record_kind text) returns text
@@ -130,9 +132,59 @@ def _released(kinds: Mapping[str, Kind]) -> str:
     landed = {name: kind.landing for name, kind in kinds.items() if kind.landing is not None}
     tables = "\n".join(_released_rows(landing) for landing in landed.values())
     listed = ",\n".join(f"    ({_names(name, landing)})" for name, landing in landed.items())
+    persons = "".join(
+        f"create index if not exists {landing.silver}_by_person on release.{landing.silver} ({person});\n"
+        for landing in landed.values()
+        if (person := landing.column_of(landing.roles.person)) is not None
+    )
+    columns = ",\n".join(_columns_of_rows(landing) for landing in landed.values())
     return f"""\
--- {_ORIGIN}
+-- {ORIGIN}
 {tables}
+-- The columns of released rows. One that was declared since is null in rows from before; what every record has to have
+-- is Silver's contract. Rows keep the columns and the types that they were released with.
+do $columns$
+declare
+    declared record;
+begin
+    for declared in
+        with listed as (
+            select rows, split_part(told, ' ', 1) as name, split_part(told, ' ', 2)::regtype as type, place
+            from (values
+{columns}
+            ) as of_kinds (rows, columns)
+            cross join unnest(columns) with ordinality as each (told, place)
+        ),
+
+        held as (
+            select attrelid as rows, attname as name, atttypid::regtype as type, attnotnull as is_required,
+                exists (
+                    select from pg_index where indrelid = attrelid and indisprimary and attnum = any(indkey)
+                ) as is_key
+            from pg_attribute
+            where attrelid in (select rows from listed) and attnum > 0 and not attisdropped
+                and attname not in ('first_release_id', 'end_release_id', 'row_digest')
+        )
+
+        select rows::regclass as rows, name, listed.type as wanted, held.type as got,
+            held.is_required, held.is_key
+        from listed
+        full join held using (rows, name)
+        order by rows, place
+    loop
+        if declared.got is null then
+            execute format('alter table %s add column %I %s', declared.rows, declared.name, declared.wanted);
+        elsif declared.got is distinct from declared.wanted then
+            raise exception using errcode = 'OM002', message = format(
+                '%s.%s: got %s, which rows were released with, and contracts/kinds declares %s',
+                declared.rows, declared.name, declared.got, coalesce(declared.wanted::text, 'no such column'));
+        elsif declared.is_required and not declared.is_key then
+            execute format('alter table %s alter column %I drop not null', declared.rows, declared.name);
+        end if;
+    end loop;
+end $columns$;
+
+{persons}
 -- Which kinds have released rows: their tables and models, the columns of their records' key and person, and further
 -- models of Silver that follow.
 create or replace view release.released_kind as
@@ -155,27 +207,32 @@ def _names(name: str, landing: Landing) -> str:
     )
 
 
+def _columns_of_rows(landing: Landing) -> str:
+    columns = " ".join(f"'{column.name}\xa0{column.type}'," for column in silver_columns(landing)).removesuffix(",")
+    wrapped = textwrap.fill(columns, 116, initial_indent=" " * 20, subsequent_indent=" " * 20, break_on_hyphens=False)
+    listed = wrapped.replace("\xa0", " ")
+    return f"                ('release.{landing.silver}'::regclass, array[\n{listed}\n                ])"
+
+
 def _released_rows(landing: Landing) -> str:
-    table, key, person = landing.silver, landing.column_of(landing.roles.key), landing.column_of(landing.roles.person)
-    columns = "".join(
-        f"    {column.name} {column.type}{' not null' * column.is_required},\n" for column in silver_columns(landing)
-    )
-    by_person = person and f"create index if not exists {table}_by_person on release.{table} ({person});\n"
+    table, key = landing.silver, landing.column_of(landing.roles.key)
     return f"""\
 
 -- Rows of silver.{table} as they were released: shown from first_release_id up to, not including, end_release_id.
 create table if not exists release.{table} (
     first_release_id bigint not null references release.data_release,
     end_release_id bigint,
-    -- ops.digest64 of what follows.
+    -- Of its other columns, which are below.
     row_digest numeric not null,
-{columns}    primary key (partition_key, {key}, first_release_id),
+    {key} text not null,
+    partition_key date not null,
+    primary key (partition_key, {key}, first_release_id),
     check (end_release_id > first_release_id)
 );
 -- A record has one newest row.
 create unique index if not exists {table}_newest on release.{table} ({key}) where end_release_id is null;
 create index if not exists {table}_by_key on release.{table} ({key});
-{by_person or ""}-- Cutting off empty pages at its end would lock readers out.
+-- Cutting off empty pages at its end would lock readers out.
 alter table release.{table} set (vacuum_truncate = false);
 """
 
@@ -191,7 +248,7 @@ def _macro(kinds: Mapping[str, Kind]) -> str:
         for name, kind in kinds.items()
         if kind.landing is not None
     )
-    header = f"{{#- {_ORIGIN} -#}}\n{{% macro declared_kinds() -%}}\n"
+    header = f"{{#- {ORIGIN} -#}}\n{{% macro declared_kinds() -%}}\n"
     return f"{header}    {{{{ return({{\n{declared}    }}) }}}}\n{{%- endmacro %}}\n"
 
 

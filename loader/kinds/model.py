@@ -1,25 +1,24 @@
-"""The models of a kind as a person would begin to write them: a table in Silver, a view of what is released."""
+"""The models of a kind: its table in Silver, which is a person's after it was first written, and what is generated: the
+description of that table, and the view of what is released."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
-from loader.kinds.check import SILVER_FOLDER
 from loader.kinds.columns import Column, silver_columns
-from loader.kinds.declaration import COLUMN_TYPES, Field, Landing
+from loader.kinds.declaration import COLUMN_TYPES, Field, Kind, Landing
 
+SILVER_FOLDER = Path("dbt_project/models/silver")
 SERVING_FOLDER = Path("dbt_project/models/serving")
-# Of every model: columns that the loader's own tables give, and always do.
-_NEVER_NULL = ("source_fingerprint", "manifest_id")
+ORIGIN = "Written by `loader kind generate` from contracts/kinds; `loader kind check` compares them."
 
 
-def silver_files(kind: str, landing: Landing, properties: Mapping[str, Any]) -> dict[Path, str]:
-    """The model and its description. `properties`: of the schema, for descriptions and closed lists."""
-    key = _column_of(landing, landing.roles.key)
+def silver_model(kind: str, landing: Landing) -> str:
+    """SQL of the model as a person would begin to write it."""
+    key = landing.column_of(landing.roles.key)
     selected = ",\n        ".join(_expressions(landing))
-    sql = f"""\
+    return f"""\
 {{{{
     config(
         materialized='incremental',
@@ -52,39 +51,54 @@ final as (
 
 select * from final
 """
+
+
+def described_models(kinds: Mapping[str, Kind]) -> dict[Path, str]:
+    """Of each landed kind the yml of its model of Silver, and the view that its readers see with its yml."""
+    files: dict[Path, str] = {}
+    for name, kind in kinds.items():
+        if (landing := kind.landing) is None:
+            continue
+        served = SERVING_FOLDER / f"serving_{landing.silver}"
+        files[SILVER_FOLDER / f"{landing.silver}.yml"] = _silver_yml(kind, landing)
+        files[served.with_suffix(".sql")] = _serving_sql(name, landing)
+        files[served.with_suffix(".yml")] = _serving_yml(kind, landing)
+    return files
+
+
+def _silver_yml(kind: Kind, landing: Landing) -> str:
+    key = landing.column_of(landing.roles.key)
     text = f"""\
+# {ORIGIN}
 models:
   - name: {landing.silver}
     description: >-
-      One row per {key}: its newest version, by {", else ".join(landing.roles.version)}; where these are equal, by the
-      order of deliveries. Nothing depends on the order of arrival.
+      One row per {key}: the newest version of a record of {kind.name}, by {", else ".join(landing.roles.version)};
+      where these are equal, by the order of deliveries. Nothing depends on the order of arrival. Where a key comes from
+      two record sources, the source of its earliest event is kept.{_not_served(landing, "Silver", served=False)}
     config:
       contract:
         enforced: true
     columns:
 """
     for column in silver_columns(landing):
-        text += _described(column, properties)
+        text += _described(column)
         if column.name == key:
             text += "        constraints: [{type: not_null}, {type: primary_key}]\n"
         elif column.is_required:
             text += "        constraints: [{type: not_null}]\n"
-        if column.name in _NEVER_NULL:
+        if column.is_ours:
             text += "        config: {meta: {is_never_null: true}}\n"
-        values = None if column.field is None else properties[column.field.name].get("enum")
+        values = column.field and column.field.values
         if values and all(isinstance(value, str) and "'" not in value for value in values):
             text += f"        config: {{meta: {{accepted_values: [{', '.join(map(_quoted, values))}]}}}}\n"
-    return {
-        SILVER_FOLDER / f"{landing.silver}.sql": sql,
-        SILVER_FOLDER / f"{landing.silver}.yml": text,
-    }
+    return text
 
 
-def serving_files(kind: str, landing: Landing, properties: Mapping[str, Any]) -> dict[Path, str]:
-    """What readers see of it, by the pointers of its partitions."""
-    served = [column for column in silver_columns(landing) if column.field is None or column.field.may_be_served]
-    names = "".join(f"        versions.{column.name},\n" for column in served)
-    sql = f"""\
+def _serving_sql(kind: str, landing: Landing) -> str:
+    names = "".join(f"        versions.{column.name},\n" for column in _served(landing))
+    return f"""\
+-- {ORIGIN}
 {{{{ config(alias='{landing.silver}') }}}}
 
 with
@@ -118,23 +132,39 @@ final as (
 
 select * from final
 """
-    key = _column_of(landing, landing.roles.key)
+
+
+def _serving_yml(kind: Kind, landing: Landing) -> str:
+    key = landing.column_of(landing.roles.key)
     text = f"""\
+# {ORIGIN}
 models:
   - name: serving_{landing.silver}
     description: >-
-      One row per {key} that is released: `serving.{landing.silver}`, what readers see. A partition shows the version
-      that its pointer names, whatever Silver holds; it changes with a release or a restore only.
+      One row per {key} that is released: `serving.{landing.silver}`, what readers see of {kind.name}. A partition shows
+      the version that its pointer names, whatever Silver holds; it changes with a release or a restore only, all of a
+      release at once.{_not_served(landing, "it", served=True)}
     config:
       contract:
         enforced: true
     columns:
 """
-    for column in [*served, Column("data_release_id", "bigint", True, "The release that readers see.")]:
-        text += _described(column, properties)
+    for column in [*_served(landing), Column("data_release_id", "bigint", True, "The release that readers see.")]:
+        text += _described(column)
         text += "        data_tests: [shown_once]\n" if column.name == key else ""
-    stem = f"serving_{landing.silver}"
-    return {SERVING_FOLDER / f"{stem}.sql": sql, SERVING_FOLDER / f"{stem}.yml": text}
+    return text
+
+
+def _served(landing: Landing) -> list[Column]:
+    return [column for column in silver_columns(landing) if column.field is None or column.field.may_be_served]
+
+
+def _not_served(landing: Landing, where: str, *, served: bool) -> str:
+    """A sentence on the fields that are not there."""
+    names = [
+        f"`{each.name}`" for each in landing.fields if not (each.may_be_served if served else each.column is not None)
+    ]
+    return f"\n      Not in {where}: {', '.join(names)}." if names else ""
 
 
 def _expressions(landing: Landing) -> Iterator[str]:
@@ -153,15 +183,9 @@ def _expressions(landing: Landing) -> Iterator[str]:
             yield expression if expression == column.name else f"{expression} as {column.name}"
 
 
-def _described(column: Column, properties: Mapping[str, Any]) -> str:
-    words = column.words
-    if column.field is not None:
-        words = str(properties[column.field.name].get("description") or f"The record's {column.field.name}.")
-    return f"      - name: {column.name}\n        data_type: {column.type}\n        description: {_quoted(words)}\n"
-
-
-def _column_of(landing: Landing, name: str) -> str:
-    return next(field.column or field.name for field in landing.fields if field.name == name)
+def _described(column: Column) -> str:
+    words = _quoted(column.words)
+    return f"      - name: {column.name}\n        data_type: {column.type}\n        description: {words}\n"
 
 
 def _from(fields: str, field: Field) -> str:

@@ -12,10 +12,10 @@ from typing import Any
 from loader.contract.schema import fault_of_schema, read_contract_file
 from loader.contract.timestamps import CODE_OF_FORMAT, PARSER_OF_FORMAT, TimestampError
 from loader.errors import CommandUsageError
-from loader.kinds.check import SILVER_FOLDER, check_kinds
+from loader.kinds.check import check_kinds
 from loader.kinds.columns import OF_EVERY_KIND
 from loader.kinds.generate import generated_files
-from loader.kinds.model import SERVING_FOLDER, serving_files, silver_files
+from loader.kinds.model import SERVING_FOLDER, SILVER_FOLDER, silver_model
 from loader.kinds.read import KINDS_FOLDER, load_kinds
 from loader.kinds.sample import NoSampleError, sample, type_of
 
@@ -74,12 +74,12 @@ def write_kind(root: Path, wish: Wish) -> list[Path]:
         kinds = load_kinds(root / "contracts")
         landing = kinds[wish.name].landing
         assert landing is not None
-        properties = contract["properties"]
-        _write(root, silver_files(wish.name, landing, properties), written)
-        _write(root, serving_files(wish.name, landing, properties), written)
+        _write(root, {SILVER_FOLDER / f"{landing.silver}.sql": silver_model(wish.name, landing)}, written)
         generated = {path: text for path, text in generated_files(kinds).items() if before.get(path) != text}
-        for path, text in generated.items():
-            (root / path).write_text(text)
+        _write(root, {path: text for path, text in generated.items() if path not in before}, written)
+        changed = [path for path in generated if path in before]
+        for path in changed:
+            (root / path).write_text(generated[path])
         _, faults = check_kinds(root, wish.name)
         if faults:
             raise _refused(wish, f"{faults[0].place}: {faults[0].words}")
@@ -92,7 +92,7 @@ def write_kind(root: Path, wish: Wish) -> list[Path]:
         for path, text in before.items():
             (root / path).write_text(text)
         raise
-    return [*written, *generated]
+    return [*written, *changed]
 
 
 def _write(root: Path, files: Mapping[Path, str], written: list[Path]) -> None:

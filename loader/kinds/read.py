@@ -12,7 +12,7 @@ import yaml
 
 from loader.contract.schema import load_schema, read_contract_file, schema_faults
 from loader.errors import CommandUsageError
-from loader.kinds.declaration import Field, FieldType, Kind, Landing, Roles
+from loader.kinds.declaration import Derived, Field, FieldType, Kind, Landing, Roles
 
 KINDS_FOLDER = "kinds"
 _DECLARATION, _SCHEMA = "kind.yml", "schema.json"
@@ -146,7 +146,7 @@ def _landing(declared: Mapping[str, Any], folder: Path) -> tuple[Landing, list[_
             (("rules",), f"loader/kinds/{rules}.py is not there, or holds no rules (loader/contract/rules.py)")
         )
     dimensions = tuple(declared.get("dimensions", ()))
-    derived = declared.get("derived", {})
+    derived = {name: Derived(**entry) for name, entry in declared.get("derived", {}).items()}
     taken = {field.column for field in fields}
     faults += [(("derived", name), f"{name} is the column of a field") for name in derived if name in taken]
     says_itself = any(properties.get(name, {}).get("const") == declared["kind"] for name in required - {*envelope})
@@ -167,12 +167,13 @@ def _field(
         name,
         "text" if is_name and _json_types(schema) == ["integer"] else _type(schema),
         is_required and "null" not in schema.get("type", ()),
-        "enum" in schema,
+        tuple(schema["enum"]) if "enum" in schema else None,
         entry["level"],
         entry.get("silver"),
         entry.get("serve", False),
         entry.get("show", False),
         entry.get("drift") == "mix",
+        str(schema.get("description", "")),
     )
 
 
@@ -236,7 +237,7 @@ def _contradictions(fields: tuple[Field, ...], roles: Roles, envelope: tuple[str
             yield ("fields", field.name), f"{field.name} is {field.level}: no report shows it"
         if field.may_be_served and field.column is None:
             yield ("fields", field.name), f"{field.name} stays in Bronze: readers cannot be served it"
-        if field.is_mix_watched and not field.has_closed_list:
+        if field.is_mix_watched and field.values is None:
             yield ("fields", field.name), f"{field.name} has no closed list in {_SCHEMA}: it has no mix"
 
 

@@ -263,7 +263,7 @@ def _views(project_root: Path) -> list[_View]:
     for model, text in texts.items():
         query = _CONFIG.sub("", _SOURCE.sub(r"\1.\2", text))
         query = _REF.sub(lambda ref: f"{SCHEMA}.{names[ref[1]]}", query)
-        if "{{" in query or "{%" in query:
+        if any(mark in query for mark in ("{{", "{%", "{#")):
             raise ValueError(f"models/{SCHEMA}/{model}.sql: expected no templates but source, ref and config")
         found.append(_View(names[model], query, tuple(names[other] for other in _REF.findall(text))))
     return sorted(found, key=lambda view: (len(view.reads), view.name))

@@ -40,6 +40,8 @@ _LOST_A_RACE = (
 )
 # Raised by roles.sql: what it found needs a person.
 _STRANGE = "OM001"
+# Raised by 04_release_rows.sql: a declaration that rows which were released contradict.
+_CONTRADICTED = "OM002"
 # What roles.sql sees to in a database, in words of what is wrong; no row when nothing is.
 _LACKING = """
 select 'omni_loader may not create schemas'
@@ -142,6 +144,11 @@ def ensure_schema(connection: Connection, folder: Path, *, is_again: bool = Fals
             if left and isinstance(error, _LOST_A_RACE):
                 time.sleep(random.uniform(0.02, 0.2))
                 continue
+            if error.pgcode == _CONTRADICTED:
+                raise RefusedError(
+                    f"database {connection.info.dbname}: {error.diag.message_primary}; nothing was changed",
+                    next_command="git diff contracts/kinds   # a field that was released keeps its column and its type",
+                ) from error
             raise _not_applied(connection, error) from error
     return False
 

@@ -53,9 +53,10 @@ class ReleasedKind:
         return [(name, kind) for name, kind in cursor.fetchall()]
 
     def row_digest(self, cursor: Any, alias: str) -> str:
-        """SQL of a row's digest: of its text."""
+        """SQL of a row's digest: of its text, without what is null at its end. A column that was declared since is the
+        last one, and null in rows from before: their digests stay."""
         row = ", ".join(_TEXT_OF.get(kind, "{}").format(f"{alias}.{name}") for name, kind in self.columns(cursor))
-        return f"ops.digest64(row({row})::text)"
+        return f"ops.digest64(rtrim(row({row})::text, ',)') || ')')"
 
 
 def released_kinds(cursor: Any) -> tuple[ReleasedKind, ...]:

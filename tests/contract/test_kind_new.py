@@ -15,8 +15,8 @@ import yaml
 from loader.contract.record import AcceptedRecord, RejectedRecord
 from loader.contract.ruleset import load_ruleset
 from loader.errors import CommandUsageError
-from loader.kinds.check import SILVER_FOLDER, check_kinds
-from loader.kinds.model import SERVING_FOLDER
+from loader.kinds.check import check_kinds
+from loader.kinds.model import SERVING_FOLDER, SILVER_FOLDER
 from loader.kinds.new import Wish, write_kind
 from loader.kinds.sample import NoSampleError, sample
 from tests.checkouts import ROOT

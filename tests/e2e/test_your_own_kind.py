@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -17,7 +18,14 @@ from tests.shared_warehouse import fresh_database
 
 PAGE = ROOT / "docs" / "your_own_kind.md"
 
-_PARTS = re.compile(r"as `(?P<name>[a-z]+\.jsonl?)`|```(?P<of>json|console)\n(?P<body>.*?)```", re.DOTALL)
+_PARTS = re.compile(r"as `(?P<name>[a-z]+\.jsonl?)`|```(?P<of>json|console|diff)\n(?P<body>.*?)```", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Edited:
+    """What is changed by hand, as git applies it."""
+
+    patch: str
 
 
 @dataclass(frozen=True)
@@ -27,18 +35,18 @@ class Typed:
     exit_code: int
 
 
-def _page() -> Iterator[tuple[str, str] | Typed]:
-    """Files to save, by name and content, and commands, in the page's order. A command may fail where the text behind
+def _page() -> Iterator[tuple[str, str] | Typed | Edited]:
+    """Files to save, by name and content, edits, and commands, in the page's order. A command may fail where the text behind
     it says so."""
     text = PAGE.read_text()
     name = ""
-    for match in re.finditer(
-        r"as `(?P<name>[a-z]+\.jsonl?)`|```(?P<of>json|console)\n(?P<body>.*?)```", text, re.DOTALL
-    ):
+    for match in _PARTS.finditer(text):
         if match["name"]:
             name = match["name"]
         elif match["of"] == "json":
             yield name, match["body"]
+        elif match["of"] == "diff":
+            yield Edited(match["body"])
         else:
             first, *lines = match["body"].rstrip("\n").split("\n")
             said = re.match(r"\s*[^`]*?\(exit code (\d)\)", text[match.end() :].split("\n```")[0].replace("\n", " "))
@@ -73,7 +81,11 @@ def test_the_page_does_what_it_says(checkout: Checkout) -> None:
                 assert line in rest, (step.command, line, done.out)
                 rest = rest.split(line, 1)[1]
             commands += 1
+        elif isinstance(step, Edited):
+            subprocess.run(
+                ["git", "apply", "--unidiff-zero", "-"], cwd=checkout.root, input=step.patch, text=True, check=True
+            )
         else:
             name, content = step
             (checkout.root / name).write_text(content)
-    assert commands == 6
+    assert commands == 9

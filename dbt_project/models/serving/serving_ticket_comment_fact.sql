@@ -1,3 +1,4 @@
+-- Written by `loader kind generate` from contracts/kinds; `loader kind check` compares them.
 {{ config(alias='ticket_comment_fact') }}
 
 with

@@ -130,7 +130,9 @@ def test_status_tells_each_kind_apart(released: Any, database: Warehouse, monkey
     assert read_status(loader, None).blind_kinds == [NOTE]
     bent = read_status(loader, None, record_kind=TICKET)
     assert (bent.view_faults, bent.blind_kinds) == ([], [])
-    with pytest.raises(CommandUsageError, match="KIND: got visit, expected one of note_v1, ticket_comment_v1, ticket_v1"):
+    with pytest.raises(
+        CommandUsageError, match="KIND: got visit, expected one of note_v1, ticket_comment_v1, ticket_v1"
+    ):
         read_status(loader, None, record_kind="visit")
 
 
@@ -179,7 +181,9 @@ def test_a_command_without_a_kind_is_about_every_kind_that_knows_the_day(release
     ]
     assert asked_partitions(released, [other], None) == [Partition(NOTE, other), Partition(TICKET, other)]
     assert asked_partitions(released, [NEXT, NEXT], TICKET) == [Partition(TICKET, NEXT)]
-    with pytest.raises(CommandUsageError, match=r"KIND: got visit, expected one of note_v1, ticket_comment_v1, ticket_v1; nothing"):
+    with pytest.raises(
+        CommandUsageError, match=r"KIND: got visit, expected one of note_v1, ticket_comment_v1, ticket_v1; nothing"
+    ):
         asked_partitions(released, [DAY], "visit")
 
 
