@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from psycopg2 import errors
+
 from loader.errors import CheckFailedError
 from loader.partition import Partition, days_of, side_by_side
 from loader.release.gate import Link
@@ -58,7 +60,15 @@ create temporary table release_change (
 """
 
 _MAKE_SILVER_SIDE = """
-create temporary table silver_side (record_key text primary key, partition_key date, row_digest numeric) on commit drop
+create temporary table silver_side (record_key text, partition_key date, row_digest numeric) on commit drop
+"""
+
+_KEY_SILVER_SIDE = "alter table pg_temp.silver_side add primary key (record_key)"
+# One row of each record: reconcile finds the others, and holds their days.
+_LEAVE_OUT_DOUBLES = """
+delete from pg_temp.silver_side as one
+using pg_temp.silver_side as other
+where one.record_key = other.record_key and one.ctid > other.ctid
 """
 
 # Beside the newest row that was released of each. A record is in one partition on either side.
@@ -244,6 +254,13 @@ def _compare(cursor: Any, kind: ReleasedKind, *, is_first: bool) -> None:
         "pg_temp.silver_side",
         ("record_key", "partition_key", "row_digest"),
     )
+    cursor.execute("savepoint before_key")
+    try:
+        cursor.execute(_KEY_SILVER_SIDE)
+    except errors.UniqueViolation:
+        cursor.execute("rollback to savepoint before_key")
+        cursor.execute(f"{_LEAVE_OUT_DOUBLES}; {_KEY_SILVER_SIDE}")
+    cursor.execute("release savepoint before_key")
     cursor.execute(_FIND_CHANGES.format(**names), {"kind": kind.record_kind})
 
 

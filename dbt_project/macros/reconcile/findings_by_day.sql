@@ -4,13 +4,13 @@
 {% macro findings_by_day(findings) -%}
 with
 
-asset_kinds as (
+described_assets as (
 
-    -- Of which nothing says the kind any more, it may be any.
     select
         asset_id,
-        nullif(record_kind, 'unknown') as record_kind
+        record_kind
     from {{ ref('reconcile_asset') }}
+    where record_kind <> 'unknown'
 
 ),
 
@@ -44,6 +44,65 @@ runs as (
 
 ),
 
+run_assets as (
+
+    select * from {{ source('ops', 'run_asset') }}
+
+),
+
+stray_assets as (
+
+    select findings.asset_id
+    from {{ findings }} as findings
+    left join described_assets on findings.asset_id = described_assets.asset_id
+    where findings.asset_id is not null and described_assets.asset_id is null
+
+),
+
+-- What no table describes is of the kind of the loads that hold rows of it, and of the manifests for which a run worked
+-- on it. Where they differ, or there are none, it may be of any.
+stray_kinds as (
+
+    select
+        stray_rows.asset_id,
+        loads.record_kind
+    from (
+        {%- for table in ['asset_line', 'rejected_record'] %}
+        select
+            asset_id,
+            _dlt_load_id as load_id
+        from {{ source('bronze', table) }}
+        where asset_id = any(array(select stray_assets.asset_id from stray_assets))
+        {{ "union" if not loop.last }}
+        {%- endfor %}
+    ) as stray_rows
+    inner join loads on stray_rows.load_id = loads.load_id
+    union
+    select
+        run_assets.asset_id,
+        manifests.record_kind
+    from run_assets
+    inner join manifests on run_assets.manifest_id = manifests.manifest_id
+    where run_assets.asset_id in (select stray_assets.asset_id from stray_assets)
+
+),
+
+asset_kinds as (
+
+    select
+        asset_id,
+        record_kind
+    from described_assets
+    union all
+    select
+        asset_id,
+        min(record_kind) as record_kind
+    from stray_kinds
+    group by asset_id
+    having min(record_kind) = max(record_kind)
+
+),
+
 found as (
 
     select
@@ -60,12 +119,6 @@ found as (
     left join loads on findings.load_id = loads.load_id
     left join manifests on findings.manifest_id = manifests.manifest_id
     left join runs on findings.run_id = runs.run_id
-
-),
-
-run_assets as (
-
-    select * from {{ source('ops', 'run_asset') }}
 
 ),
 
@@ -205,7 +258,7 @@ reachable as (
 
     select
         found.finding_number,
-        coalesce(asset_kinds.record_kind, found.own_kind) as record_kind,
+        coalesce(found.record_kind, asset_kinds.record_kind, found.own_kind) as record_kind,
         load_rows.partition_key
     from found
     inner join load_rows on found.load_id = load_rows.load_id
@@ -214,7 +267,7 @@ reachable as (
     union
     select
         members.finding_number,
-        coalesce(asset_kinds.record_kind, found.own_kind) as record_kind,
+        coalesce(found.record_kind, asset_kinds.record_kind, found.own_kind) as record_kind,
         asset_days.partition_key
     from members
     inner join found on members.finding_number = found.finding_number
@@ -260,7 +313,7 @@ located as (
     from (
         select
             sums.finding_number,
-            days.record_kind,
+            coalesce(days.record_kind, sums.own_kind) as record_kind,
             days.partition_key,
             rank() over (
                 partition by sums.finding_number

@@ -3,6 +3,8 @@
 {#- Events: each row of bronze.record_event against its own payload, its line and its load. -#}
 {%- set day = 'coalesce(deliveries.partition_key, flagged.partition_key)' -%}
 {%- set asset = 'coalesce(deliveries.asset_id, flagged.asset_id)' -%}
+{#- A record under another kind than its own has none of its fields. -#}
+{%- set event = "'event ' || flagged.event_id || ' of ' || coalesce(flagged.record_key, 'no key')" -%}
 {%- set scope_record = ref('scope_record') %}
 
 with
@@ -116,8 +118,7 @@ found as (
     select
         {{ finding(
             'payload_differs_from_fingerprint', 'drift', "'bronze.record_event'",
-            "'event ' || flagged.event_id || ' of ' || flagged.record_key
-            || ': sha256(raw_payload) is not its record_fingerprint'",
+            event ~ " || ': sha256(raw_payload) is not its record_fingerprint'",
             record_kind='flagged.record_kind', partition_key=day, asset_id=asset, run_id='flagged.run_id'
         ) }}
     from flagged
@@ -127,8 +128,7 @@ found as (
     select
         {{ finding(
             'event_id_differs_from_fingerprint', 'drift', "'bronze.record_event'",
-            "'event ' || flagged.event_id || ' of ' || flagged.record_key
-            || ': expected the first 16 of 32 bytes of record_fingerprint'",
+            event ~ " || ': expected the first 16 of 32 bytes of record_fingerprint'",
             record_kind='flagged.record_kind', partition_key=day, asset_id=asset, run_id='flagged.run_id'
         ) }}
     from flagged
@@ -138,7 +138,7 @@ found as (
     select
         {{ finding(
             'columns_differ_from_payload', 'drift', "'bronze.record_event'",
-            "'event ' || flagged.event_id || ' of ' || flagged.record_key || ': '
+            event ~ " || ': '
             || flagged.differing_columns",
             record_kind='flagged.record_kind', partition_key=day, asset_id=asset, run_id='flagged.run_id'
         ) }}
@@ -149,7 +149,7 @@ found as (
     select
         {{ finding(
             'partition_differs_from_created_at', 'drift', "'bronze.record_event'",
-            "'event ' || flagged.event_id || ' of ' || flagged.record_key || ': got ' || flagged.partition_key
+            event ~ " || ': got ' || flagged.partition_key
             || ', expected the UTC day of created_at'",
             record_kind='flagged.record_kind', partition_key=day, asset_id=asset, run_id='flagged.run_id'
         ) }}
@@ -160,7 +160,7 @@ found as (
     select
         {{ finding(
             'event_doubled', 'duplicate', "'bronze.record_event'",
-            "'event ' || flagged.event_id || ' of ' || flagged.record_key || ': got ' || flagged.copy_count
+            event ~ " || ': got ' || flagged.copy_count
             || ' rows, expected 1'",
             record_kind='flagged.record_kind', partition_key=day, asset_id=asset, run_id='flagged.run_id'
         ) }}
@@ -171,7 +171,7 @@ found as (
     select
         {{ finding(
             'run_differs_from_load', 'drift', "'bronze.record_event'",
-            "'event ' || flagged.event_id || ' of ' || flagged.record_key || ': got run ' || flagged.run_id
+            event ~ " || ': got run ' || flagged.run_id
             || ', its load was completed by ' || flagged.load_run_id",
             record_kind='flagged.record_kind', partition_key=day, asset_id=asset, run_id='flagged.load_run_id'
         ) }}
@@ -183,7 +183,7 @@ found as (
         {{ finding(
             'first_delivery_missing', 'gap',
             "case when flagged.is_load_intact then 'bronze.asset_line' else 'bronze.record_event' end",
-            "'event ' || flagged.event_id || ' of ' || flagged.record_key || ' names asset ' || flagged.asset_id
+            event ~ " || ' names asset ' || flagged.asset_id
             || ' line ' || flagged.line_number || '; that line is absent or holds another event'",
             record_kind='flagged.record_kind', partition_key=day, asset_id=asset, run_id='flagged.run_id'
         ) }}

@@ -62,6 +62,20 @@ missing as (
 
 ),
 
+-- Of which kind the rows of a load are, where there are any that say it; else its run.
+told_kinds as (
+
+    select
+        loads.load_id,
+        coalesce(min(loads.first_record_kind), min(ingest_runs.record_kind)) as first_record_kind,
+        coalesce(max(loads.last_record_kind), min(ingest_runs.record_kind)) as last_record_kind,
+        bool_and(loads.is_intact) filter (where loads.table_name = 'record_event') as are_events_intact
+    from loads
+    left join ingest_runs on loads.run_id = ingest_runs.run_id
+    group by loads.load_id
+
+),
+
 found as (
 
     select
@@ -149,15 +163,22 @@ found as (
     union all
     select
         {{ finding(
-            'load_of_another_kind', 'drift', "'ops.completed_load'",
-            "'load ' || loads.load_id || ': got ' || loads.record_kind || ', its rows are '
-            || loads.first_record_kind || ' to ' || loads.last_record_kind",
+            'load_of_another_kind', 'drift',
+            "case when told_kinds.are_events_intact then 'ops.completed_load' else 'bronze.record_event' end",
+            "'load ' || loads.load_id || ', table ' || loads.table_name || ': got ' || loads.record_kind
+            || ', its rows are ' || told_kinds.first_record_kind || ' to ' || told_kinds.last_record_kind",
             load_id='loads.load_id', run_id='loads.run_id', finding_count='loads.row_count'
         ) }}
     from loads
+    inner join told_kinds on loads.load_id = told_kinds.load_id
     where
         loads.completed_copy_count > 0
-        and (loads.first_record_kind <> loads.record_kind or loads.last_record_kind <> loads.record_kind)
+        and (
+            told_kinds.first_record_kind <> loads.record_kind
+            or told_kinds.last_record_kind <> loads.record_kind
+        )
+        -- Rows under another kind say nothing of the load's other tables.
+        and (loads.table_name = 'record_event' or told_kinds.are_events_intact)
     union all
     select
         {{ finding(

@@ -360,15 +360,44 @@ found as (
     union all
     select
         {{ finding(
-            'ruleset_missing', 'no_trace', "'ops.ruleset'", "'got no row for ruleset ' || named.ruleset_id"
+            'ruleset_missing', 'no_trace', "'ops.ruleset'", "'got no row for ruleset ' || named.ruleset_id",
+            record_kind='named.record_kind'
         ) }}
     from (
-        select ruleset_id from ingest_runs
+        select
+            ruleset_id,
+            record_kind
+        from ingest_runs
         union
-        select ruleset_id from asset_indexes
+        select
+            asset_indexes.ruleset_id,
+            source_assets.record_kind
+        from asset_indexes
+        left join source_assets on asset_indexes.asset_id = source_assets.asset_id
     ) as named
     left join rulesets on named.ruleset_id = rulesets.ruleset_id
     where rulesets.ruleset_id is null
+    union all
+    -- Where files that were read under the ruleset are of another kind than it, the ruleset was edited.
+    select
+        {{ finding(
+            'run_of_another_kind', 'drift', "'ops.ingest_run'",
+            "'attempt ' || ingest_runs.attempt || ': got ' || ingest_runs.record_kind || ', its ruleset is of '
+            || rulesets.contract_ref",
+            run_id='ingest_runs.run_id'
+        ) }}
+    from ingest_runs
+    inner join rulesets on ingest_runs.ruleset_id = rulesets.ruleset_id
+    where
+        ingest_runs.record_kind <> rulesets.contract_ref
+        and not exists (
+            select 1
+            from asset_indexes
+            inner join source_assets on asset_indexes.asset_id = source_assets.asset_id
+            where
+                asset_indexes.ruleset_id = rulesets.ruleset_id
+                and source_assets.record_kind <> rulesets.contract_ref
+        )
 
 )
 

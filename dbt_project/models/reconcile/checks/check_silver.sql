@@ -340,7 +340,8 @@ found as (
     select
         {{ finding(
             'built_load_never_completed', 'no_trace', "'silver.built_load'",
-            "'load ' || built_loads.load_id || ' was built, but no run completed it'", load_id='built_loads.load_id'
+            "'load ' || built_loads.load_id || ' was built, but no run completed it'",
+            record_kind='built_loads.record_kind', load_id='built_loads.load_id'
         ) }}
     from built_loads
     left join completed_loads on built_loads.load_id = completed_loads.load_id
