@@ -12,8 +12,9 @@ from typing import Any
 import orjson
 
 from loader.config import Settings, load_settings
+from loader.errors import LoaderError
 from loader.evidence.audit import Fault, verify_evidence
-from loader.ingest import IngestRequest, Verdict, ingest
+from loader.ingest import IngestRequest, Verdict, ingest, ingest_kinds
 from loader.manifest.build import BatchTerms, build_manifest
 from loader.manifest.write import write_manifest
 from loader.partition import Partition
@@ -43,6 +44,25 @@ def ticket(number: int = 1, **changes: Any) -> dict[str, Any]:
     return {name: value for name, value in record.items() if value is not ...}
 
 
+def comment(number: int = 1, **changes: Any) -> dict[str, Any]:
+    """A valid comment of 2026-04-17; `changes` as for a ticket."""
+    record = {
+        "comment_id": f"CMT-20260417-{number:06d}",
+        "schema_version": "ticket_comment_v1",
+        "source_id": "structured:comments:test",
+        "ingest_batch_id": "batch-20260417-001",
+        "ticket_id": f"TKT-20260417-{number:06d}",
+        "author_id": f"customer_{number}",
+        "author_role": "customer",
+        "visibility": "public",
+        "comment_body": "It came back after lunch.",
+        "word_count": 5,
+        "created_at": "2026-04-17T08:00:00Z",
+        **changes,
+    }
+    return {name: value for name, value in record.items() if value is not ...}
+
+
 def as_line(item: Mapping[str, Any] | bytes) -> bytes:
     return item if isinstance(item, bytes) else orjson.dumps(item)
 
@@ -54,10 +74,10 @@ def write_export(path: Path, items: Iterable[Mapping[str, Any] | bytes], *, end:
     return path
 
 
-def declare(folder: Path, name: str = "m", **changes: Any) -> Path:
+def declare(folder: Path, name: str = "m", *, kind: str | None = None, **changes: Any) -> Path:
     """A manifest of all exports in `folder`, beside the folder; `changes` replace fields of the JSON."""
     out = folder.parent / f"{name}.json"
-    terms = BatchTerms(owner="tests", license="CC0-1.0", pii_scan_status="clean", order="name")
+    terms = BatchTerms(contract_ref=kind, owner="tests", license="CC0-1.0", pii_scan_status="clean", order="name")
     built = build_manifest(folder, out, project_root=load_settings().project_root, terms=terms)
     if not changes:
         write_manifest(built.manifest)
@@ -71,6 +91,21 @@ def run(*manifests: Path, partition: date | None = None, **request: Any) -> Verd
     """An ingest of these manifests in this process, on the warehouse of `loader_environment`."""
     asked = IngestRequest(partition=partition, manifest_paths=tuple(path.resolve() for path in manifests), **request)
     return ingest(settings(), asked)
+
+
+def run_kinds(*manifests: Path, partition: date | None = None) -> dict[str, Verdict]:
+    """The same of manifests of several kinds: a run of each, by its kind. An error of one is raised after all."""
+    asked = IngestRequest(partition=partition, manifest_paths=tuple(path.resolve() for path in manifests))
+    verdicts = {}
+    errors = []
+    for each in ingest_kinds(settings(), asked):
+        if isinstance(each.outcome, LoaderError):
+            errors.append(each.outcome)
+        else:
+            verdicts[each.record_kind] = each.outcome
+    if errors:
+        raise errors[0]
+    return verdicts
 
 
 def settings() -> Settings:
@@ -99,16 +134,18 @@ def evidence_faults(warehouse: Warehouse) -> list[Fault]:
         return verify_evidence(cursor, settings())[1]
 
 
-SILVER = """
-select to_jsonb(ticket) - array['event_id', 'asset_id', 'source_fingerprint', 'line_number', 'manifest_id', 'batch_id',
+_SILVER = """
+select to_jsonb(fact) - array['event_id', 'asset_id', 'source_fingerprint', 'line_number', 'manifest_id', 'batch_id',
     'ingest_batch_id', 'run_id', 'dlt_load_id']
-from silver.ticket_fact as ticket order by ticket_id
+from silver.{fact} as fact order by {key}
 """
+SILVER = _SILVER.format(fact="ticket_fact", key="ticket_id")
+SILVER_OF_COMMENTS = _SILVER.format(fact="ticket_comment_fact", key="comment_id")
 
 
-def silver(warehouse: Warehouse) -> list[dict[str, Any]]:
-    """ticket_fact without the columns of the delivery: what must not depend on order, repetition or replay."""
-    return [row for (row,) in rows(warehouse, SILVER)]
+def silver(warehouse: Warehouse, question: str = SILVER) -> list[dict[str, Any]]:
+    """A table of Silver without the columns of the delivery: what must not depend on order, repetition or replay."""
+    return [row for (row,) in rows(warehouse, question)]
 
 
 def ticket_days(*days: date) -> tuple[Partition, ...]:

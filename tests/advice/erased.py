@@ -13,10 +13,10 @@ from loader.silver.results import NodeResult
 from loader.warehouse import Warehouse
 from tests.advice.place import Place
 from tests.advice.scene import Scene
-from tests.sabotage.victims import SHOWN, TICKET
+from tests.sabotage.victims import SHOWN_TICKET, TICKET
 
 _TICKET_GONE = f"delete from silver.ticket_fact where ticket_id = {TICKET}"
-_EVENT_GONE = f"delete from bronze.raw_ticket_event where event_id = {SHOWN}"
+_EVENT_GONE = f"delete from bronze.raw_ticket_event where event_id = {SHOWN_TICKET}"
 # Neither is of a day of its own: the erasure closes all the same, and what mends them comes after it.
 _BUILT_GONE = "delete from silver.built_load where load_id = (select min(load_id) from silver.built_load)"
 _MANIFEST_EDITED = "update ops.manifest set batch_id = 'batch-20260101-009'"

@@ -13,7 +13,7 @@ from tests.advice.delivered import deliver
 from tests.advice.place import Place
 from tests.advice.scene import Scene
 from tests.recoveries import failing
-from tests.sabotage.victims import SHOWN
+from tests.sabotage.victims import SHOWN_TICKET
 
 
 def all_at_once(place: Place, patch: pytest.MonkeyPatch) -> str:
@@ -24,7 +24,7 @@ def all_at_once(place: Place, patch: pytest.MonkeyPatch) -> str:
     with failing("gate"):
         place.loader("ingest")
     place.damage(
-        f"delete from bronze.raw_ticket_event where event_id = {SHOWN}",
+        f"delete from bronze.raw_ticket_event where event_id = {SHOWN_TICKET}",
         "delete from silver.ticket_fact where ticket_id = (select max(ticket_id) from silver.ticket_fact)",
     )
     return "make diagnose"

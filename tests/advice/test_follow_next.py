@@ -18,7 +18,8 @@ from tests.advice.states import ALL_AT_ONCE, STATES
 from tests.advice.usage import USAGE
 from tests.ingests import SILVER
 from tests.sabotage.case import Case
-from tests.sabotage.cases import CASES
+from tests.sabotage.cases import cases_of
+from tests.sabotage.victims import TICKETS
 
 pytestmark = pytest.mark.usefixtures("replayed")
 
@@ -128,7 +129,7 @@ def test_what_is_absent_comes_before_what_waits_for_a_person(place: Place, monke
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("case", [pytest.param(case, id=case.name.replace(" ", "-")) for case in CASES])
+@pytest.mark.parametrize("case", [pytest.param(case, id=case.name.replace(" ", "-")) for case in cases_of(TICKETS)])
 def test_damage_is_mended_by_what_is_advised(case: Case, place: Place) -> None:
     """Prevents advice that leaves the damage where it was, or takes more away than it brings back."""
     operator = place.fresh()

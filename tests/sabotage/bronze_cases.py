@@ -25,8 +25,8 @@ from tests.sabotage.victims import (
 
 def _event_edit(column: str, value: str, check_name: str, event: str = SHOWN, other_days: str | None = None) -> Case:
     return Case(
-        f"edit raw_ticket_event.{column}",
-        (f"update bronze.raw_ticket_event set {column} = {value} where event_id = {event}",),
+        f"edit record_event.{column}",
+        (f"update bronze.:events set {column} = {value} where event_id = {event}",),
         "bronze.record_event",
         check_name,
         EVENT_DAY + event,
@@ -67,7 +67,7 @@ def _reject_edit(column: str, value: str, check_name: str, is_named: bool = True
 EVENTS = (
     Case(
         "delete a shown event",
-        (f"delete from bronze.raw_ticket_event where event_id = {SHOWN}",),
+        (f"delete from bronze.:events where event_id = {SHOWN}",),
         "bronze.record_event",
         "event_missing",
         EVENT_DAY + SHOWN,
@@ -75,7 +75,7 @@ EVENTS = (
     ),
     Case(
         "delete a superseded event",
-        (f"delete from bronze.raw_ticket_event where event_id = {OLDER}",),
+        (f"delete from bronze.:events where event_id = {OLDER}",),
         "bronze.record_event",
         "event_missing",
         EVENT_DAY + OLDER,
@@ -90,7 +90,7 @@ EVENTS = (
         EVENT_ASSET + SHOWN,
     ),
     _event_edit(
-        "raw_payload", 'replace(raw_payload, \'"owner":"\', \'"owner":"x\')', "payload_differs_from_fingerprint"
+        "raw_payload", 'replace(raw_payload, \'":field":"\', \'":field":"x\')', "payload_differs_from_fingerprint"
     ),
     _event_edit("raw_payload", "'no JSON at all'", "payload_differs_from_fingerprint", OLDER),
     _event_edit(
@@ -100,7 +100,7 @@ EVENTS = (
     ),
     _event_edit("event_id", OTHER_UUID, "event_missing"),
     _event_edit("record_source", "record_source || '_x'", "columns_differ_from_payload"),
-    _event_edit("record_key", "'TKT-19990101-000001'", "columns_differ_from_payload"),
+    _event_edit("record_key", "'GONE-19990101-000001'", "columns_differ_from_payload"),
     _event_edit("person_id", "person_id || 'x'", "columns_differ_from_payload"),
     _event_edit("person_id", "null", "columns_differ_from_payload"),
     _event_edit("created_at", "created_at + interval '1 microsecond'", "columns_differ_from_payload"),
@@ -120,7 +120,7 @@ EVENTS = (
     _event_edit("run_id", OTHER_UUID, "run_differs_from_load"),
     Case(
         "move an event to a load that never was",
-        (f"update bronze.raw_ticket_event set _dlt_load_id = '1.1' where event_id = {SHOWN}",),
+        (f"update bronze.:events set _dlt_load_id = '1.1' where event_id = {SHOWN}",),
         "bronze.record_event",
         "rows_never_completed",
         EVENT_DAY + SHOWN,
@@ -128,7 +128,7 @@ EVENTS = (
     ),
     Case(
         "edit the batch of an event that Silver does not show",
-        (f"update bronze.raw_ticket_event set envelope = '{{}}' where event_id = {OLDER}",),
+        (f"update bronze.:events set envelope = '{{}}' where event_id = {OLDER}",),
         "bronze.record_event",
         "content_differs_from_completed_load",
     ),
@@ -136,11 +136,11 @@ EVENTS = (
         "forge an event: payload, fingerprint and id agree",
         (
             (
-                'update bronze.raw_ticket_event set raw_payload = replace(raw_payload, \'"owner":"\', \'"owner":"x\')'
+                'update bronze.:events set raw_payload = replace(raw_payload, \'":field":"\', \'":field":"x\')'
                 f" where event_id = {SHOWN}"
             ),
             (
-                "update bronze.raw_ticket_event set record_fingerprint = sha256(convert_to(raw_payload, 'UTF8')),"
+                "update bronze.:events set record_fingerprint = sha256(convert_to(raw_payload, 'UTF8')),"
                 " event_id = encode(substr(sha256(convert_to(raw_payload, 'UTF8')), 1, 16), 'hex')::uuid"
                 f" where event_id = {SHOWN}"
             ),
@@ -153,12 +153,12 @@ EVENTS = (
     Case(
         "forge an event that no line delivers",
         (
-            "insert into bronze.raw_ticket_event select record_kind, "
+            "insert into bronze.:events select record_kind, "
             + OTHER_UUID
             + "::uuid, decode(repeat('00', 32), 'hex'), record_source,"
-            " 'TKT-20200101-000001', person_id, created_at, updated_at, partition_key, '{broken',"
+            " 'GONE-20200101-000001', person_id, created_at, updated_at, partition_key, '{broken',"
             " envelope, warning_codes, asset_id, line_number, run_id, _dlt_load_id"
-            f" from bronze.raw_ticket_event where event_id = {SHOWN}",
+            f" from bronze.:events where event_id = {SHOWN}",
         ),
         "bronze.record_event",
         "first_delivery_missing",
@@ -353,23 +353,23 @@ REJECTS = (
 WHOLES = (
     Case(
         "detach the partition of a kind",
-        ("alter table bronze.record_event detach partition bronze.raw_ticket_event",),
+        ("alter table bronze.record_event detach partition bronze.:events",),
         "bronze.record_event",
         "content_differs_from_completed_load",
     ),
     Case(
         "drop the partition of a kind",
-        ("drop table bronze.raw_ticket_event cascade",),
+        ("drop table bronze.:events cascade",),
         "bronze.record_event",
         "content_differs_from_completed_load",
     ),
     Case(
         "put an empty partition in the place of one",
         (
-            "alter table bronze.record_event detach partition bronze.raw_ticket_event",
-            "alter table bronze.raw_ticket_event rename to was_ticket_event",
-            "create table bronze.raw_ticket_event partition of bronze.record_event for values in ('ticket_v1')",
-            "drop table bronze.was_ticket_event cascade",
+            "alter table bronze.record_event detach partition bronze.:events",
+            "alter table bronze.:events rename to was_detached",
+            "create table bronze.:events partition of bronze.record_event for values in (':kind')",
+            "drop table bronze.was_detached cascade",
         ),
         "bronze.record_event",
         "content_differs_from_completed_load",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from tests.sabotage.victims import Victim
 
 
 @dataclass(frozen=True, slots=True)
@@ -10,7 +12,9 @@ class Case:
     """One damage. `partition` and `asset` are queries, run before it, whose value the finding must name;
     None where the damage has no single partition or asset, or where the database cannot know it.
 
-    A damage of one partition is found on no other one. `other_days`: why it is all the same."""
+    A damage of one partition is found on no other one, and of one kind in no other one. `other_days`, `other_kind`: why
+    it is all the same. What it is found on is held, and no more: `holds_more`: why other days of the kind are.
+    `only`: the kind that has what is damaged; None: any."""
 
     name: str
     statements: tuple[str, ...]
@@ -19,6 +23,23 @@ class Case:
     partition: str | None = None
     asset: str | None = None
     other_days: str | None = None
+    other_kind: str | None = None
+    holds_more: str | None = None
+    only: Victim | None = None
+
+    def of(self, victim: Victim) -> Case:
+        """As it is done to a kind."""
+
+        def bound(question: str | None) -> str | None:
+            return None if question is None else victim.bind(question)
+
+        return replace(
+            self,
+            statements=tuple(victim.bind(statement) for statement in self.statements),
+            table_name=victim.bind(self.table_name),
+            partition=bound(self.partition),
+            asset=bound(self.asset),
+        )
 
 
 def unlock(table: str) -> str:

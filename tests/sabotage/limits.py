@@ -30,7 +30,7 @@ LIMITS: tuple[Limit, ...] = (
     Limit(
         "warnings of a superseded event, digest recomputed",
         (
-            f"update bronze.raw_ticket_event set warning_codes = '{{x}}', envelope = '{{}}' where event_id = {OLDER}",
+            f"update bronze.:events set warning_codes = '{{x}}', envelope = '{{}}' where event_id = {OLDER}",
             _REDIGEST,
         ),
     ),
@@ -48,7 +48,7 @@ LIMITS: tuple[Limit, ...] = (
         "a duplicate line delivers another event of its day, digest recomputed",
         (
             (
-                "update bronze.asset_line as line set event_id = other.event_id from bronze.raw_ticket_event as other"
+                "update bronze.asset_line as line set event_id = other.event_id from bronze.:events as other"
                 f" where line.ctid = {DUPLICATE_LINE} and other.partition_key = line.partition_key"
                 " and other.asset_id = line.asset_id and other.line_number < line.line_number"
             ),
@@ -85,7 +85,7 @@ LIMITS: tuple[Limit, ...] = (
     Limit(
         "guards dropped",
         (
-            "drop trigger refuse_change on bronze.raw_ticket_event",
+            "drop trigger refuse_change on bronze.:events",
             "alter table bronze.asset_line drop constraint asset_line_pkey",
         ),
     ),

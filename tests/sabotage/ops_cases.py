@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from tests.sabotage.case import Case, double
-from tests.sabotage.victims import ASSET, ENTRY, LOAD, OTHER_UUID, PARTITION
+from tests.sabotage.victims import ASSET, ENTRY, LOAD, OTHER_UUID, PARTITION, PLAIN_ASSET, RULESET
 
 _ASSET_ITSELF = f"select {ASSET}"
 _ENTRY_ASSET = f"select asset_id from ops.manifest_asset where ctid = {ENTRY}"
 _PARTITION_DAY = f"select partition_key from ops.asset_partition where ctid = {PARTITION}"
 _INDEX = f"asset_id = {ASSET} and ruleset_id = (select max(ruleset_id) from ops.asset_index where asset_id = {ASSET})"
-_MANIFEST = "manifest_id = (select min(manifest_id) from ops.manifest where not is_implicit)"
+_MANIFEST = "manifest_id = (select min(manifest_id) from ops.manifest where not is_implicit and contract_ref = ':kind')"
 # A run that landed events, and one that indexed lines.
 _RUN = f"(select run_id from ops.completed_load where load_id = {LOAD} and table_name = 'record_event')"
 
 
-def _asset_edit(column: str, value: str, check_name: str, table_name: str = "ops.source_asset") -> Case:
+def _asset_edit(column: str, value: str, check_name: str, other_kind: str | None = None) -> Case:
     return Case(
         f"edit source_asset.{column}",
         (f"update ops.source_asset set {column} = {value} where asset_id = {ASSET}",),
-        table_name,
+        "ops.source_asset",
         check_name,
         None,
         _ASSET_ITSELF,
+        other_kind=other_kind,
     )
 
 
@@ -87,12 +88,10 @@ ASSETS = (
     ),
     _asset_edit("source_fingerprint", "repeat('0', 64)", "source_asset_differs_from_raw_zone_key"),
     _asset_edit("size_bytes", "size_bytes + 1", "size_differs_from_declared"),
-    _asset_edit("record_kind", "'another_v1'", "asset_of_another_kind"),
+    _asset_edit("record_kind", "':other'", "asset_of_another_kind", other_kind="either may be the right one"),
     Case(
         "say that a ruleset is another kind's",
-        (
-            "update ops.ruleset set contract_ref = 'another_v1' where ruleset_id = (select max(ruleset_id) from ops.asset_index)",
-        ),
+        (f"update ops.ruleset set contract_ref = 'another_v1' where ruleset_id = {RULESET}",),
         "ops.ruleset",
         "read_under_another_kind",
     ),
@@ -104,16 +103,11 @@ ASSETS = (
     ),
     Case(
         "edit source_asset.content_bytes of a plain file",
-        (
-            (
-                "update ops.source_asset set content_bytes = content_bytes + 7 where asset_id ="
-                " (select min(asset_id) from ops.source_asset where content_encoding = 'identity')"
-            ),
-        ),
+        ((f"update ops.source_asset set content_bytes = content_bytes + 7 where asset_id = {PLAIN_ASSET}"),),
         "ops.source_asset",
         "source_asset_sizes_differ",
         None,
-        "select min(asset_id) from ops.source_asset where content_encoding = 'identity'",
+        f"select {PLAIN_ASSET}",
     ),
     Case(
         "delete an asset index",
@@ -164,9 +158,9 @@ ASSETS = (
     Case(
         "drop an asset with all its rows",
         tuple(
-            f"delete from {table} where asset_id = (select min(asset_id) from ops.manifest_asset)"
+            f"delete from {table} where asset_id = {ASSET}"
             for table in (
-                "bronze.raw_ticket_event",
+                "bronze.:events",
                 "bronze.asset_line",
                 "bronze.rejected_record",
                 "ops.asset_partition",
@@ -174,7 +168,7 @@ ASSETS = (
                 "ops.run_asset",
                 "ops.source_asset",
                 "silver.built_asset",
-                "silver.ticket_fact",
+                "silver.:fact",
                 "ops.manifest_asset",
             )
         ),
@@ -262,6 +256,7 @@ MANIFESTS = (
         ),
         "ops.manifest_asset",
         "judgement_differs_from_run",
+        holds_more="lines of a file that was not admitted may be of any day",
     ),
 )
 
@@ -386,7 +381,7 @@ LOADS_AND_RUNS = (
     ),
     Case(
         "delete a ruleset",
-        ("delete from ops.ruleset where ruleset_id = (select max(ruleset_id) from ops.asset_index)",),
+        (f"delete from ops.ruleset where ruleset_id = {RULESET}",),
         "ops.ruleset",
         "ruleset_missing",
     ),

@@ -3,23 +3,41 @@
 from __future__ import annotations
 
 from tests.sabotage.case import Case, double
-from tests.sabotage.victims import CUSTOMER, DAY, LOAD, OLDER, TICKET, TICKET_ASSET, TICKET_DAY
+from tests.sabotage.victims import (
+    ASSET,
+    ASSETS,
+    COMMENTS,
+    CUSTOMER,
+    DAY,
+    LOAD,
+    OLDER,
+    RECORD,
+    RECORD_ASSET,
+    RECORD_DAY,
+    TICKETS,
+    Victim,
+)
 
 _CUSTOMER_ASSET = f"select asset_id from silver.customer_dim where customer_id = {CUSTOMER}"
-_ASSET_OF_DAY = f"select min(asset_id) from bronze.asset_line where partition_key = {DAY}"
+_ASSET_OF_DAY = f"select min(asset_id) from bronze.asset_line where partition_key = {DAY} and asset_id in {ASSETS}"
 
 
-def _ticket_edit(
-    column: str, value: str, check_name: str = "record_differs_from_bronze", other_days: str | None = None
+def _edit(
+    column: str,
+    value: str,
+    check_name: str = "record_differs_from_bronze",
+    other_days: str | None = None,
+    only: Victim | None = None,
 ) -> Case:
     return Case(
-        f"edit ticket_fact.{column}",
-        (f"update silver.ticket_fact set {column} = {value} where ticket_id = {TICKET}",),
-        "silver.ticket_fact",
+        f"edit a record's {column}",
+        (f"update silver.:fact set {column} = {value} where :key = {RECORD}",),
+        "silver.:fact",
         check_name,
-        TICKET_DAY,
-        TICKET_ASSET,
+        RECORD_DAY,
+        RECORD_ASSET,
         other_days,
+        only=only,
     )
 
 
@@ -31,13 +49,26 @@ def _customer_edit(column: str, value: str, check_name: str = "customer_differs_
         check_name,
         None,
         _CUSTOMER_ASSET,
+        only=TICKETS,
     )
 
 
-# Every column of ticket_fact: nulled where it may be null, else changed.
-_TICKET_EDITS = {
+# Every column of Silver: nulled where it may be null, else changed.
+_EDITS = {
     "record_source": "record_source || 'x'",
     "schema_version": "schema_version || 'x'",
+    "created_at": "created_at + interval '1 microsecond'",
+    "updated_at": "case when updated_at is null then created_at end",
+    "version_count": "version_count + 1",
+    "warning_codes": "warning_codes || 'x'::text",
+    "record_fingerprint": "repeat('0', 64)",
+    "asset_id": "asset_id + 1000",
+    "line_number": "line_number + 100000",
+    "ingest_batch_id": "ingest_batch_id || 'x'",
+    "run_id": "'00000000-0000-7000-8000-00000000dead'",
+    "dlt_load_id": "'1.1'",
+}
+_EDITS_OF_TICKETS = {
     "customer_id": "customer_id || 'x'",
     "org_id": "coalesce(org_id, '') || 'x'",
     "status": "case status when 'open' then 'closed' else 'open' end",
@@ -50,8 +81,6 @@ _TICKET_EDITS = {
     "assignee_id": "case when assignee_id is null then '' end",
     "sla_tier": "case sla_tier when 'free' then 'standard' else 'free' end",
     "sla_due_at": "case when sla_due_at is null then created_at end",
-    "created_at": "created_at + interval '1 microsecond'",
-    "updated_at": "case when updated_at is null then created_at end",
     "resolved_at": "case when resolved_at is null then created_at end",
     "pii_level": "case pii_level when 'none' then 'low' else 'none' end",
     "pii_redacted": "case when pii_redacted is null then false end",
@@ -59,98 +88,106 @@ _TICKET_EDITS = {
     "owner": "owner || 'x'",
     "tags": "case when tags is null then '[]'::jsonb end",
     "is_open": "not is_open",
-    "version_count": "version_count + 1",
-    "warning_codes": "warning_codes || 'x'::text",
-    "record_fingerprint": "repeat('0', 64)",
-    "asset_id": "asset_id + 1000",
-    "line_number": "line_number + 100000",
-    "ingest_batch_id": "ingest_batch_id || 'x'",
-    "run_id": "'00000000-0000-7000-8000-00000000dead'",
-    "dlt_load_id": "'1.1'",
+}
+_EDITS_OF_COMMENTS = {
+    "ticket_id": "'TKT-19990101-000001'",
+    "author_id": "author_id || 'x'",
+    "author_role": "case author_role when 'agent' then 'system' else 'agent' end",
+    "visibility": "case visibility when 'public' then 'internal' else 'public' end",
+    "word_count": "case when word_count is null then 0 end",
+    "seconds_to_reply": "seconds_to_reply + 0.000000001",
+    "attachments": "case when attachments is null then '[]'::jsonb end",
 }
 
-TICKETS = (
+RECORDS = (
     Case(
-        "delete a row of ticket_fact",
-        (f"delete from silver.ticket_fact where ticket_id = {TICKET}",),
-        "silver.ticket_fact",
+        "delete a record of Silver",
+        (f"delete from silver.:fact where :key = {RECORD}",),
+        "silver.:fact",
         "record_missing",
-        TICKET_DAY,
-        TICKET_ASSET,
+        RECORD_DAY,
+        RECORD_ASSET,
     ),
     Case(
-        "double a row of ticket_fact",
-        double("silver.ticket_fact", f"ticket_id = {TICKET}"),
-        "silver.ticket_fact",
+        "double a record of Silver",
+        double("silver.:fact", f":key = {RECORD}"),
+        "silver.:fact",
         "record_doubled",
-        TICKET_DAY,
-        TICKET_ASSET,
+        RECORD_DAY,
+        RECORD_ASSET,
     ),
-    *(_ticket_edit(column, value) for column, value in _TICKET_EDITS.items()),
-    _ticket_edit("partition_key", "partition_key + 1", other_days="the day after shows a row that is not its own"),
-    _ticket_edit("ticket_id", "'TKT-19990101-000001'", "record_missing"),
-    _ticket_edit("source_fingerprint", "repeat('0', 64)", "lineage_differs"),
-    _ticket_edit("manifest_id", "manifest_id || 'x'", "lineage_differs"),
-    _ticket_edit("batch_id", "batch_id || 'x'", "lineage_differs"),
+    *(_edit(column, value) for column, value in _EDITS.items()),
+    *(_edit(column, value, only=TICKETS) for column, value in _EDITS_OF_TICKETS.items()),
+    *(_edit(column, value, only=COMMENTS) for column, value in _EDITS_OF_COMMENTS.items()),
+    _edit("partition_key", "partition_key + 1", other_days="the day after shows a row that is not its own"),
+    _edit(":key", "'GONE-19990101-000001'", "record_missing"),
+    _edit("source_fingerprint", "repeat('0', 64)", "lineage_differs"),
+    _edit("manifest_id", "manifest_id || 'x'", "lineage_differs"),
+    _edit("batch_id", "batch_id || 'x'", "lineage_differs"),
     *(
         Case(
             name,
-            (f"update silver.ticket_fact set {change} where ticket_id = {TICKET}",),
-            "silver.ticket_fact",
+            (f"update silver.:fact set {change} where :key = {RECORD}",),
+            "silver.:fact",
             check_name,
-            TICKET_DAY,
-            TICKET_ASSET,
+            RECORD_DAY,
+            RECORD_ASSET,
         )
         for name, change, check_name in (
-            ("write a status that no record may have", "status = 'lost'", "value_not_accepted"),
-            ("edit away whose manifest a ticket is of", "manifest_id = null", "value_not_accepted"),
-            ("edit the customer to one that is not there", "customer_id = 'nobody'", "ticket_without_customer"),
+            ("write a value that no record may have", ":listed = 'lost'", "value_not_accepted"),
+            ("edit away whose manifest a record is of", "manifest_id = null", "value_not_accepted"),
         )
     ),
-    _ticket_edit("event_id", "'00000000-0000-7000-8000-00000000dead'", "record_shows_another_version"),
+    Case(
+        "edit the customer to one that is not there",
+        (f"update silver.:fact set customer_id = 'nobody' where :key = {RECORD}",),
+        "silver.:fact",
+        "ticket_without_customer",
+        RECORD_DAY,
+        RECORD_ASSET,
+        only=TICKETS,
+    ),
+    _edit("event_id", "'00000000-0000-7000-8000-00000000dead'", "record_shows_another_version"),
     Case(
         "let an older version win",
         (
             """
-            update silver.ticket_fact as shown
+            update silver.:fact as shown
             set event_id = older.event_id,
                 record_fingerprint = encode(older.record_fingerprint, 'hex'),
-                status = older.raw_payload::jsonb ->> 'status',
-                is_open = older.raw_payload::jsonb ->> 'status' not in ('resolved', 'closed'),
                 updated_at = older.updated_at,
-                resolved_at = (older.raw_payload::jsonb ->> 'resolved_at')::timestamptz,
-                sla_due_at = (older.raw_payload::jsonb ->> 'sla_due_at')::timestamptz,
+                :restated,
                 asset_id = older.asset_id,
                 line_number = older.line_number,
                 run_id = older.run_id,
                 dlt_load_id = older._dlt_load_id
-            from bronze.raw_ticket_event as older
+            from bronze.:events as older
             where older.event_id = """
             + OLDER
-            + " and shown.ticket_id = older.record_key",
+            + " and shown.:key = older.record_key",
         ),
-        "silver.ticket_fact",
+        "silver.:fact",
         "record_shows_another_version",
-        "select partition_key from silver.ticket_fact where ticket_id ="
-        f" (select record_key from bronze.raw_ticket_event where event_id = {OLDER})",
-        "select asset_id from silver.ticket_fact where ticket_id ="
-        f" (select record_key from bronze.raw_ticket_event where event_id = {OLDER})",
+        "select partition_key from silver.:fact where :key ="
+        f" (select record_key from bronze.:events where event_id = {OLDER})",
+        "select asset_id from silver.:fact where :key ="
+        f" (select record_key from bronze.:events where event_id = {OLDER})",
     ),
 )
 
 DAYS = (
     Case(
         "drop a day from Silver",
-        (f"delete from silver.ticket_fact where partition_key = {DAY}",),
-        "silver.ticket_fact",
+        (f"delete from silver.:fact where partition_key = {DAY}",),
+        "silver.:fact",
         "record_missing",
         f"select {DAY}",
     ),
     Case(
         "drop a day from Bronze's events and Silver",
         (
-            f"delete from bronze.raw_ticket_event where partition_key = {DAY}",
-            f"delete from silver.ticket_fact where partition_key = {DAY}",
+            f"delete from bronze.:events where partition_key = {DAY}",
+            f"delete from silver.:fact where partition_key = {DAY}",
         ),
         "bronze.record_event",
         "event_missing",
@@ -160,10 +197,10 @@ DAYS = (
     Case(
         "drop a day from events, lines and Silver",
         (
-            f"delete from bronze.raw_ticket_event where partition_key = {DAY}",
-            f"delete from bronze.asset_line where partition_key = {DAY}",
-            f"delete from bronze.rejected_record where partition_key = {DAY}",
-            f"delete from silver.ticket_fact where partition_key = {DAY}",
+            f"delete from bronze.:events where partition_key = {DAY}",
+            f"delete from bronze.asset_line where partition_key = {DAY} and asset_id in {ASSETS}",
+            f"delete from bronze.rejected_record where partition_key = {DAY} and asset_id in {ASSETS}",
+            f"delete from silver.:fact where partition_key = {DAY}",
         ),
         "bronze.asset_line",
         "partition_counts_differ",
@@ -173,11 +210,11 @@ DAYS = (
     Case(
         "drop a day from events, lines, Silver and asset_partition",
         (
-            f"delete from bronze.raw_ticket_event where partition_key = {DAY}",
-            f"delete from bronze.asset_line where partition_key = {DAY}",
-            f"delete from bronze.rejected_record where partition_key = {DAY}",
-            f"delete from ops.asset_partition where partition_key = {DAY}",
-            f"delete from silver.ticket_fact where partition_key = {DAY}",
+            f"delete from bronze.:events where partition_key = {DAY}",
+            f"delete from bronze.asset_line where partition_key = {DAY} and asset_id in {ASSETS}",
+            f"delete from bronze.rejected_record where partition_key = {DAY} and asset_id in {ASSETS}",
+            f"delete from ops.asset_partition where partition_key = {DAY} and asset_id in {ASSETS}",
+            f"delete from silver.:fact where partition_key = {DAY}",
         ),
         "bronze.asset_line",
         "line_count_differs",
@@ -186,15 +223,15 @@ DAYS = (
     ),
     Case(
         "empty Silver",
-        ("delete from silver.ticket_fact",),
-        "silver.ticket_fact",
+        ("delete from silver.:fact",),
+        "silver.:fact",
         "record_missing",
         f"select {DAY}",
         other_days="every day is emptied",
     ),
     Case(
         "empty Bronze's events",
-        ("delete from bronze.raw_ticket_event",),
+        ("delete from bronze.:events",),
         "bronze.record_event",
         "event_missing",
         f"select {DAY}",
@@ -202,7 +239,7 @@ DAYS = (
     ),
     Case(
         "empty Bronze's lines",
-        ("delete from bronze.asset_line",),
+        (f"delete from bronze.asset_line where asset_id in {ASSETS}",),
         "bronze.asset_line",
         "partition_counts_differ",
         f"select {DAY}",
@@ -211,11 +248,11 @@ DAYS = (
     Case(
         "empty Bronze and Silver",
         (
-            "delete from bronze.raw_ticket_event",
-            "delete from bronze.asset_line",
-            "delete from bronze.rejected_record",
-            "delete from silver.ticket_fact",
-            "delete from silver.customer_dim",
+            "delete from bronze.:events",
+            f"delete from bronze.asset_line where asset_id in {ASSETS}",
+            f"delete from bronze.rejected_record where asset_id in {ASSETS}",
+            "delete from silver.:fact",
+            "delete from silver.customer_dim where ':kind' = 'ticket_v1'",
         ),
         "bronze.record_event",
         "content_differs_from_completed_load",
@@ -230,6 +267,7 @@ CUSTOMERS_AND_LEDGERS = (
         "customer_differs_from_bronze",
         None,
         _CUSTOMER_ASSET,
+        only=TICKETS,
     ),
     Case(
         "double a customer",
@@ -238,6 +276,7 @@ CUSTOMERS_AND_LEDGERS = (
         "customer_differs_from_bronze",
         None,
         _CUSTOMER_ASSET,
+        only=TICKETS,
     ),
     _customer_edit("org_id", "coalesce(org_id, '') || 'x'"),
     _customer_edit("sla_tier", "case sla_tier when 'free' then 'standard' else 'free' end"),
@@ -248,6 +287,7 @@ CUSTOMERS_AND_LEDGERS = (
         "value_not_accepted",
         None,
         _CUSTOMER_ASSET,
+        only=TICKETS,
     ),
     _customer_edit("last_seen_at", "last_seen_at + interval '1 second'"),
     _customer_edit("batch_id", "batch_id || 'x'", "lineage_differs"),
@@ -259,29 +299,24 @@ CUSTOMERS_AND_LEDGERS = (
     ),
     Case(
         "add a built load that was never completed",
-        ("insert into silver.built_load (load_id, record_kind) values ('1.1', 'ticket_v1')",),
+        ("insert into silver.built_load (load_id, record_kind) values ('1.1', ':kind')",),
         "silver.built_load",
         "built_load_never_completed",
     ),
     Case(
         "edit built_asset.sequence",
-        (
-            (
-                "update silver.built_asset set sequence = sequence + 1"
-                " where asset_id = (select min(asset_id) from silver.built_asset)"
-            ),
-        ),
+        ((f"update silver.built_asset set sequence = sequence + 1 where asset_id = {ASSET}"),),
         "silver.built_asset",
         "built_asset_differs",
         None,
-        "select min(asset_id) from silver.built_asset",
+        f"select {ASSET}",
     ),
     Case(
         "delete a built asset",
-        ("delete from silver.built_asset where asset_id = (select min(asset_id) from silver.built_asset)",),
+        (f"delete from silver.built_asset where asset_id = {ASSET}",),
         "silver.built_asset",
         "built_asset_differs",
         None,
-        "select min(asset_id) from silver.built_asset",
+        f"select {ASSET}",
     ),
 )

@@ -1,0 +1,85 @@
+"""The warehouse that is damaged: a few days of two kinds, proved, held, and not released yet."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from data.generator import Options, generate
+from loader.partition import Partition
+from loader.release import Act
+from loader.release.acts import hold
+from loader.release.publish import publish
+from loader.silver import BuildResult, ProofScope, judge_build
+from loader.warehouse import Warehouse
+from tests.ingests import comment, declare, rows, run, settings, write_export
+from tests.sabotage.victims import COMMENTS, TICKETS, VICTIMS
+
+DAYS = {
+    TICKETS: tuple(date(2026, 4, day) for day in (16, 17, 18, 19)),
+    COMMENTS: tuple(date(2026, 4, day) for day in (17, 18, 19, 20)),
+}
+REJECT_LIMIT = 0.5
+# What readers see of each day.
+_SHOWN = """
+select ':kind', partition_key, md5(string_agg((to_jsonb(fact) - 'data_release_id')::text, ' ' order by :key))
+from serving.:fact as fact group by partition_key
+"""
+_ACT = Act("publish", "tests", "a" * 32)
+
+
+def ingest_two_kinds(folder: Path) -> None:
+    """Tickets and comments of some days, of which nothing is released: every day is held."""
+    options = Options(
+        first_day=DAYS[TICKETS][0],
+        last_day=DAYS[TICKETS][-1],
+        tickets=60,
+        seed=7,
+        invalid_rate=0.04,
+        blank_rate=0.03,
+        duplicate_rate=0.05,
+        gzip_every=2,
+    )
+    generate(options, folder / TICKETS.kind)
+    for place, day in enumerate(DAYS[COMMENTS]):
+        lines: list[Any] = [_of_day(day, number) for number in range(1, 7)]
+        lines += [b"", lines[0], _of_day(day, 9, author_role="nobody"), b"{broken"]
+        if place:
+            before = DAYS[COMMENTS][place - 1]
+            lines += [
+                _of_day(before, number, visibility="internal", word_count=9, updated_at=f"{day}T09:00:00Z")
+                for number in (1, 2)
+            ]
+        write_export(folder / COMMENTS.kind / f"comments-{day}.jsonl", [*lines, _of_day(day, 7)])
+    hold(settings(), sorted({*DAYS[TICKETS], *DAYS[COMMENTS]}), "nothing is released yet")
+    for victim in VICTIMS:
+        verdict = run(declare(folder / victim.kind, victim.kind, kind=victim.kind))
+        assert verdict.exit_code == 0, verdict.problems
+
+
+def _of_day(day: date, number: int, **changes: Any) -> dict[str, Any]:
+    numbers = {"seconds_to_reply": number + 0.25, "attachments": []} if number % 2 else {}
+    return comment(
+        number,
+        comment_id=f"CMT-{day:%Y%m%d}-{number:06d}",
+        created_at=f"{day}T08:00:00Z",
+        **{"word_count": number, **numbers, **changes},
+    )
+
+
+def published(warehouse: Warehouse, build: BuildResult) -> dict[Partition, str]:
+    """What readers see of each day of each kind that the gate lets pass after this proof of everything, once nobody
+    holds it."""
+    with closing(warehouse.connect(application_name="tests")) as session, session, session.cursor() as cursor:
+        proved = judge_build(cursor, ProofScope("all", "tests", ""), build)
+        cursor.execute("delete from release.partition_hold")
+        publish(cursor, _ACT, reject_limit=REJECT_LIMIT, proved=proved)
+    return shown(warehouse)
+
+
+def shown(warehouse: Warehouse) -> dict[Partition, str]:
+    """What readers see of each day of each kind."""
+    found = (row for victim in VICTIMS for row in rows(warehouse, victim.bind(_SHOWN)))
+    return {Partition(kind, day): digest for kind, day, digest in found}
