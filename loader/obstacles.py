@@ -29,6 +29,7 @@ class Code(StrEnum):
     NOT_TAKEN = "lines_not_taken"
     COLLIDED = "key_collision"
     PENDING = "events_pending"
+    LINK_MISSING = "link_missing"
     CONTENT_DIFFERS = "content_differs"
     # Of what was proved, and of what a person may let pass.
     FINDING = "reconcile_finding"
@@ -86,6 +87,11 @@ _MEANINGS: Mapping[str, _Meaning] = {
         "make status PARTITION={day}",
     ),
     Code.PENDING: _Meaning("event waits for Silver", "events wait for Silver", _BUILD),
+    Code.LINK_MISSING: _Meaning(
+        "record waits for one that it names",
+        "records wait for others that they name",
+        "make status PARTITION={day}",
+    ),
     Code.CONTENT_DIFFERS: _Meaning("Silver's content is not Bronze's"),
     Code.FINDING: _Meaning("{names}: {rows} of {table}"),
     Code.LEFT_OPEN: _Meaning("reconcile has found something"),

@@ -62,12 +62,12 @@ def record_lines(screen: Screen, verdict: Verdict, evidence: str) -> list[str]:
 
 
 def notes(verdict: Verdict) -> list[str]:
-    """What the verb has to say, and which files nothing puts in order."""
-    from loader.evidence import files_of
+    """What the verb has to say, which files nothing puts in order, and what the records of a day name in vain."""
+    from loader.evidence import files_of, in_short
 
     ties = verdict.facts.ties
     tied = [f"tie_unordered: nothing says which is newer of {files_of(ties)}"] if ties else []
-    return [*verdict.notes, *tied]
+    return [*verdict.notes, *tied, *in_short(verdict.facts.links)]
 
 
 def days_of(verdict: Verdict) -> list[DayState]:

@@ -113,6 +113,10 @@ def _of_findings(screen: Screen, answer: Status, day: date, is_whole: bool) -> l
         [Mark("tie_unordered", "look"), f"{row['source_id']} of {row['manifest_id']} ({row['version_count']} versions)"]
         for row in answer.ties
     ]
+    rows += [
+        [Mark(f"link_missing{of_kind(answer, row)}", "bad" if row["is_awaited"] else "look"), row["detail"]]
+        for row in answer.links
+    ]
     return rows
 
 
@@ -146,6 +150,7 @@ def whole_lines(screen: Screen, answer: Status, day: date | None) -> list[str]:
         ("withheld or missing files", answer.absent_assets),
         ("findings", answer.findings),
         ("tie_unordered: files whose versions nothing puts in order", answer.ties),
+        ("link_missing: records that name what is not there", [_told_of(row) for row in answer.links]),
         ("held, or not shown to readers as proved", answer.readers),
         ("holds", answer.holds),
         ("drift that nobody has accepted", answer.drift),
@@ -156,6 +161,11 @@ def whole_lines(screen: Screen, answer: Status, day: date | None) -> list[str]:
         "",
         *last,
     ]
+
+
+def _told_of(link: Mapping[str, Any]) -> dict[str, Any]:
+    """As much of a missing link as a table has room for: its line says the rest."""
+    return {name: link[name] for name in ("record_kind", "partition_key", "field_name", "detail")}
 
 
 # Of some columns, a title that is shorter than the name; `expected` says less than `lines`.

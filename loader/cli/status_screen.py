@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from loader.advice.runs import end_of
 from loader.cli.day_words import SIGNS, noun_of
@@ -15,6 +15,8 @@ from loader.printable import counted
 from loader.screen import Mark, Screen, amount, next_lines, paragraph, shortened, spread, table
 from loader.status import Status
 from loader.status.days import IN_NEED, DayState
+
+Grouped = TypeVar("Grouped")
 
 # As many lines as a terminal has; everything is asked for by name.
 _HEIGHT = 24
@@ -184,7 +186,7 @@ def _told(screen: Screen, found: Sequence[DayState]) -> str:
 
 
 def _without_a_day(screen: Screen, answer: Status) -> list[list[object]]:
-    """What needs a look and is of no day: damage, files, drift, ties."""
+    """What needs a look and is of no day, or of many: damage, files, drift, ties, links."""
     rows: list[list[object]] = []
     for row in [row for row in answer.findings if row["partition_key"] is None]:
         days = f"all days{of_kind(answer, row)}"
@@ -202,6 +204,11 @@ def _without_a_day(screen: Screen, answer: Status) -> list[list[object]]:
         rows.append(
             [Mark("tie_unordered", "look"), amount(screen, len(names), "file"), "which is newer?", some_names(names)]
         )
+    for linked_kind, links in _grouped((row["linked_kind"], row) for row in answer.links):
+        days = sorted({row["partition_key"] for row in links})
+        count = sum(row["record_count"] for row in links)
+        what = f"{screen.words(count)} {'names' if count == 1 else 'name'} {linked_kind}"
+        rows.append([Mark("link_missing", "look"), amount(screen, len(days), "day"), what, some_names(days)])
     return rows
 
 
@@ -215,8 +222,8 @@ def _cut(text: str, longest: int) -> str:
     return text if len(text) <= longest else (text[:longest].rpartition(" ")[0] or text[:longest]) + " …"
 
 
-def _grouped(pairs: Iterable[tuple[Any, str]]) -> list[tuple[Any, list[str]]]:
-    groups: dict[Any, list[str]] = {}
+def _grouped(pairs: Iterable[tuple[Any, Grouped]]) -> list[tuple[Any, list[Grouped]]]:
+    groups: dict[Any, list[Grouped]] = {}
     for key, name in pairs:
         groups.setdefault(key, []).append(name)
     return list(groups.items())

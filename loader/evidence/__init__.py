@@ -5,6 +5,7 @@ from __future__ import annotations
 from loader.evidence.drift import Drift, read_open_drift
 from loader.evidence.facts import AssetFacts, Finding, PartitionFacts, RunFacts, read_facts
 from loader.evidence.files import require_writable
+from loader.evidence.links import MissingLink, in_short, read_missing_links
 from loader.evidence.records import Evidence, record_crashes
 from loader.evidence.ties import Tie, files_of, read_ties
 
@@ -13,11 +14,14 @@ __all__ = [
     "Drift",
     "Evidence",
     "Finding",
+    "MissingLink",
     "PartitionFacts",
     "RunFacts",
     "Tie",
     "files_of",
+    "in_short",
     "read_facts",
+    "read_missing_links",
     "read_open_drift",
     "read_ties",
     "record_crashes",

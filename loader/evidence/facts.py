@@ -9,6 +9,8 @@ from decimal import Decimal
 from typing import Any
 
 from loader.evidence.drift import Drift, read_open_drift
+from loader.evidence.links import CODE as LINK_MISSING
+from loader.evidence.links import MissingLink, read_missing_links
 from loader.evidence.ties import CODE as TIE_UNORDERED
 from loader.evidence.ties import Tie, read_ties
 from loader.partition import Partition
@@ -104,6 +106,7 @@ class RunFacts:
     findings: tuple[Finding, ...] = ()
     drifts: tuple[Drift, ...] = ()
     ties: tuple[Tie, ...] = ()
+    links: tuple[MissingLink, ...] = ()
     warnings: Mapping[str, int] = field(default_factory=dict)
     # A record of each, where warnings are of records.
     warning_examples: Mapping[str, str] = field(default_factory=dict)
@@ -142,8 +145,11 @@ def read_facts(cursor: Any, attempt: Attempt, window: tuple[date, date] | None, 
     assets = _assets(cursor, key, start, end)
     kind = str(run["record_kind"])
     ties = read_ties(cursor, kind, list(inside))
+    links = read_missing_links(cursor, kind, list(inside))
     warnings = _warnings(cursor, key)
     counted = {code: count for code, (count, _) in warnings.items()}
+    counted |= {TIE_UNORDERED: sum(tie.version_count for tie in ties)} if ties else {}
+    counted |= {LINK_MISSING: sum(link.record_count for link in links)} if links else {}
     asset_ids = {asset.asset_id for asset in assets if asset.asset_id is not None and asset.is_in_window}
     return RunFacts(
         run=run,
@@ -159,7 +165,8 @@ def read_facts(cursor: Any, attempt: Attempt, window: tuple[date, date] | None, 
         findings=read_findings(cursor),
         drifts=tuple(drift for drift in read_open_drift(cursor) if drift.is_about(kind, inside, asset_ids)),
         ties=ties,
-        warnings=counted | ({TIE_UNORDERED: sum(tie.version_count for tie in ties)} if ties else {}),
+        links=links,
+        warnings=counted,
         warning_examples={code: example for code, (_, example) in warnings.items() if example},
         nearest_partitions=_nearest(cursor, kind, start) if start and not inside else (),
         state=tuple(fetch_rows(cursor, _STATE, (dataset,))),

@@ -76,6 +76,7 @@ class Evidence:
             reason_codes=list(codes),
             drift=[drift.as_record() for drift in self._verdict.drift_of(partition)],
             ties=[tie.as_record() for tie in self._verdict.ties_of(partition)],
+            links=[link.as_record() for link in self._verdict.links_of(partition)],
             downstream_decision=self._decision([partition.partition_key]),
         )
         return record
@@ -112,6 +113,7 @@ class Evidence:
             },
             drift=[drift.as_record() for drift in self._facts.drifts],
             ties=[tie.as_record() for tie in self._facts.ties],
+            links=[link.as_record() for link in self._facts.links],
             downstream_decision=self._decision(
                 [part.partition_key for part in self._facts.partitions], has_drift=bool(self._facts.drifts)
             ),

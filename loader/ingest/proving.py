@@ -263,8 +263,8 @@ def _blocked_by(verdict: Verdict) -> list[Obstacle]:
     return [Obstacle(Code.RUN_FAILED, names=tuple(found))] if found else []
 
 
-# What others owe a day: their files, and lines of theirs that nobody has asked for.
-_OF_OTHERS = {Code.WITHHELD, Code.MISSING, Code.NOT_READ, Code.UNASKED, Code.NOT_TAKEN}
+# What others owe a day: their files, lines of theirs that nobody has asked for, and what its records name.
+_OF_OTHERS = {Code.WITHHELD, Code.MISSING, Code.NOT_READ, Code.UNASKED, Code.NOT_TAKEN, Code.LINK_MISSING}
 
 
 def _has_failed(partition: PartitionFacts) -> bool:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from loader.evidence.drift import Drift
 from loader.evidence.facts import PartitionFacts, RunFacts
+from loader.evidence.links import CODE as LINK_MISSING
+from loader.evidence.links import MissingLink
 from loader.evidence.ties import Tie
 from loader.ingest.problems import (
     Problem,
@@ -29,7 +31,7 @@ from loader.silver import BuildResult, ProofScope
 # Damage of days: where the proof closed, it keeps these back, and nothing else.
 OF_ITS_DAYS = frozenset({"reconcile_finding", "unexplained_gap"})
 # What keeps a partition back, and its evidence names. What waits, or others owe it, makes it incomplete.
-_NAMED = {Code.UNEXPLAINED, Code.WITHHELD, Code.MISSING}
+_NAMED = {Code.UNEXPLAINED, Code.WITHHELD, Code.MISSING, Code.LINK_MISSING}
 # What went wrong with a run and is not about one partition more than about another.
 _OF_ALL_PARTITIONS = {"dbt_check_failed", "manifest_refused", "replay_differs"}
 
@@ -68,6 +70,8 @@ class Verdict:
         warnings = {drift.check_name for drift in self.drift_of(partition)}
         if self.ties_of(partition):
             warnings.add("tie_unordered")
+        if self.links_of(partition):
+            warnings.add(LINK_MISSING)
         if partition.fates["rejected"]:
             warnings.add("lines_rejected")
         return "warning" if warnings else "success", tuple(sorted(warnings))
@@ -77,6 +81,9 @@ class Verdict:
 
     def ties_of(self, partition: PartitionFacts) -> list[Tie]:
         return [tie for tie in self.facts.ties if tie.partition_key == partition.partition_key]
+
+    def links_of(self, partition: PartitionFacts) -> list[MissingLink]:
+        return [link for link in self.facts.links if link.partition_key == partition.partition_key]
 
     @property
     def problem_codes(self) -> frozenset[str]:

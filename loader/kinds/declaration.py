@@ -48,6 +48,16 @@ class Derived:
 
 
 @dataclass(frozen=True, slots=True)
+class Link:
+    """`field` of a kind's records holds the key of a record of `kind`; null: it names none. `is_awaited`: a partition
+    with a record whose target Silver does not hold is kept back; else it is told, and keeps nothing back."""
+
+    field: str
+    kind: str
+    is_awaited: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Roles:
     """Names of the fields that mean something to every room; `version`: the first of these that a record has."""
 
@@ -70,7 +80,8 @@ class Landing:
     `bronze`, `silver`: names of its table and its model; `dimensions`: models that follow from that one. `fields` stand
     in the order in which Silver's digest of a row takes them; `envelope`: those of the delivery, outside a record's
     fingerprint. `hash_domain` stands before a record in what its fingerprint is of: the kind's name, nothing where each
-    record says that name itself; `derived`: columns of Silver that no field gives.
+    record says that name itself; `derived`: columns of Silver that no field gives; `links`: the records of other kinds,
+    or of its own, that one of these names.
     """
 
     bronze: str
@@ -81,6 +92,7 @@ class Landing:
     fields: tuple[Field, ...]
     hash_domain: str
     derived: Mapping[str, Derived] = field(default_factory=dict)
+    links: tuple[Link, ...] = ()
 
     def column_of(self, name: str | None) -> str | None:
         """The Silver column of a field."""

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from loader.kinds.columns import silver_columns
-from loader.kinds.declaration import Field, Kind, Landing
+from loader.kinds.declaration import Field, Kind, Landing, Link
 from loader.kinds.model import ORIGIN, described_models
 
 # Columns, and what each holds; none: the text of that name for dbt's documentation.
@@ -252,8 +252,8 @@ def _macro(kinds: Mapping[str, Kind]) -> str:
     return f"{header}    {{{{ return({{\n{declared}    }}) }}}}\n{{%- endmacro %}}\n"
 
 
-def _told(landing: Landing) -> dict[str, str | list[str] | None]:
-    """What a kind's tables are called, and which column of Silver holds which role."""
+def _told(landing: Landing) -> dict[str, Any]:
+    """What a kind's tables are called, which column of Silver holds which role, and which records it names."""
     columns = {field.name: field.column or field.name for field in landing.fields}
     roles = landing.roles
     return {
@@ -266,7 +266,14 @@ def _told(landing: Landing) -> dict[str, str | list[str] | None]:
         "created": columns[roles.partition],
         "updated": columns.get(roles.updated or ""),
         "hash_domain": landing.hash_domain,
+        "links": [_link(link, landing) for link in landing.links],
     }
+
+
+def _link(link: Link, landing: Landing) -> dict[str, Any]:
+    field = next(field for field in landing.fields if field.name == link.field)
+    told = {"awaited": link.is_awaited, "show": field.may_be_shown}
+    return {"field": link.field, "column": field.column, "kind": link.kind, **told}
 
 
 def _entry(field: Field, envelope: tuple[str, ...]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from importlib.util import find_spec
@@ -12,7 +13,7 @@ import yaml
 
 from loader.contract.schema import load_schema, read_contract_file, schema_faults
 from loader.errors import CommandUsageError
-from loader.kinds.declaration import Derived, Field, FieldType, Kind, Landing, Roles
+from loader.kinds.declaration import Derived, Field, FieldType, Kind, Landing, Link, Roles
 
 KINDS_FOLDER = "kinds"
 _DECLARATION, _SCHEMA = "kind.yml", "schema.json"
@@ -31,15 +32,17 @@ def schema_file(contracts: Path, kind: str) -> Path:
 
 
 def load_kinds(contracts: Path) -> Mapping[str, Kind]:
-    """Every kind of a contracts folder, by name: landed ones first, of these the default one, then by name.
+    """Every kind of a contracts folder, by name: landed ones first, of these the default one, then by name; but a kind
+    that another one is linked to comes before it, unless they are linked to each other.
 
     Raises CommandUsageError, with the file and line, where a declaration breaks its schema, contradicts the schema of
-    its records, or says what another one says.
+    its records or another declaration, or says what another one says.
     """
     folder = contracts / KINDS_FOLDER
     validator = load_schema(folder / _SCHEMA_OF_KINDS)
     kinds: dict[str, Kind] = {}
     tables: dict[str, str] = {}
+    places: dict[str, tuple[Path, Mapping[tuple[str, ...], int]]] = {}
     for path in sorted(kind / _DECLARATION for kind in folder.iterdir() if kind.is_dir()):
         declared, lines = _read(path)
         faults = [(_keys(fault.json_path), fault.message) for fault in schema_faults(validator, declared)]
@@ -57,11 +60,15 @@ def load_kinds(contracts: Path) -> Mapping[str, Kind]:
         if faults:
             raise _broken(path, lines, *faults[0])
         kinds[kind.name] = kind
+        places[kind.name] = (path, lines)
+    for name, (path, keys) in places.items():
+        for place, fault in _faults_of_links(kinds[name], kinds, folder):
+            raise _broken(path, keys, place, fault)
     if not kinds:
         raise CommandUsageError(
             f"{folder}: holds no declaration; nothing was read", next_command="git status contracts"
         )
-    return dict(sorted(kinds.items(), key=lambda item: (not item[1].is_landed, not item[1].is_default)))
+    return _linked_first(dict(sorted(kinds.items(), key=lambda each: (not each[1].is_landed, not each[1].is_default))))
 
 
 def landed_kind(kinds: Mapping[str, Kind], name: str | None) -> Kind:
@@ -107,6 +114,9 @@ def _lines_of(node: Any, place: tuple[str, ...] = ()) -> Iterator[tuple[tuple[st
             here = (*place, str(key.value))
             yield here, key.start_mark.line + 1
             yield from _lines_of(value, here)
+    elif isinstance(node, yaml.SequenceNode):
+        for number, value in enumerate(node.value):
+            yield from _lines_of(value, (*place, str(number)))
 
 
 def _kind(declared: Mapping[str, Any], folder: Path) -> tuple[Kind, list[_Fault]]:
@@ -132,7 +142,11 @@ def _landing(declared: Mapping[str, Any], folder: Path) -> tuple[Landing, list[_
     unknown = [name for name in declared["fields"] if name not in properties]
     faults: list[_Fault] = [(("fields",), f"{name}: a field of {_SCHEMA} without an entry") for name in unruled]
     faults += [(("fields", name), f"{name}: no field of {_SCHEMA}") for name in unknown]
+    links = tuple(
+        Link(each["field"], each["kind"], each["missing"] == "wait") for each in declared.get("linked_to", ())
+    )
     named = {declared["roles"][role] for role in ("key", "source") if role in declared["roles"]}
+    named |= {link.field for link in links}
     fields = tuple(
         _field(name, entry, properties[name], is_required=name in required, is_name=name in named)
         for name, entry in declared["fields"].items()
@@ -140,7 +154,7 @@ def _landing(declared: Mapping[str, Any], folder: Path) -> tuple[Landing, list[_
     )
     roles = Roles(**{**declared["roles"], "version": tuple(declared["roles"]["version"])})
     envelope = tuple(declared.get("envelope", ()))
-    faults += [*_contradictions(fields, roles, envelope)]
+    faults += [*_contradictions(fields, roles, envelope), *_faults_of_linking_fields(links, fields, envelope)]
     if (rules := declared.get("rules")) is not None and not _has_rules(f"{__package__}.{rules}"):
         faults.append(
             (("rules",), f"loader/kinds/{rules}.py is not there, or holds no rules (loader/contract/rules.py)")
@@ -151,7 +165,9 @@ def _landing(declared: Mapping[str, Any], folder: Path) -> tuple[Landing, list[_
     faults += [(("derived", name), f"{name} is the column of a field") for name in derived if name in taken]
     says_itself = any(properties.get(name, {}).get("const") == declared["kind"] for name in required - {*envelope})
     domain = "" if says_itself else declared["kind"]
-    landing = Landing(declared["bronze"], declared["silver"], dimensions, roles, envelope, fields, domain, derived)
+    landing = Landing(
+        declared["bronze"], declared["silver"], dimensions, roles, envelope, fields, domain, derived, links
+    )
     return landing, faults
 
 
@@ -162,7 +178,8 @@ def _has_rules(module: str) -> bool:
 def _field(
     name: str, entry: Mapping[str, Any], schema: Mapping[str, Any], *, is_required: bool, is_name: bool
 ) -> Field:
-    """`is_name`: it names a record or a system, by a text or an integer; an integer's text is what it is then."""
+    """`is_name`: it names a record, its own or a linked one, or a system, by a text or an integer; an integer's text is
+    what it is then."""
     return Field(
         name,
         "text" if is_name and _json_types(schema) == ["integer"] else _type(schema),
@@ -241,9 +258,86 @@ def _contradictions(fields: tuple[Field, ...], roles: Roles, envelope: tuple[str
             yield ("fields", field.name), f"{field.name} has no closed list in {_SCHEMA}: it has no mix"
 
 
+def _faults_of_linking_fields(
+    links: tuple[Link, ...], fields: tuple[Field, ...], envelope: tuple[str, ...]
+) -> Iterator[_Fault]:
+    by_name = {field.name: field for field in fields}
+    seen: set[str] = set()
+    for number, link in enumerate(links):
+        place, field = ("linked_to", str(number), "field"), by_name.get(link.field)
+        if field is None:
+            yield place, f"{link.field}: no field of {_SCHEMA}"
+        elif field.name in envelope:
+            yield place, f"{field.name} is of the delivery, not of the record"
+        elif field.column is None:
+            yield place, f"{field.name} stays in Bronze: what a record names is looked up in Silver"
+        elif field.name in seen:
+            yield place, f"{field.name} names a record of one kind, and stands here for the second time"
+        seen.add(link.field)
+
+
+def _faults_of_links(kind: Kind, kinds: Mapping[str, Kind], folder: Path) -> Iterator[_Fault]:
+    """What a kind's links say of others: each lands, is named as its key is typed, and waits for this one nowhere."""
+    for number, link in enumerate(_links(kind)):
+        place, linked = ("linked_to", str(number)), kinds.get(link.kind)
+        if linked is None or linked.landing is None:
+            landed = ", ".join(each.name for each in kinds.values() if each.is_landed)
+            yield (*place, "kind"), f"got {link.kind}, expected a kind that lands: {landed}"
+            continue
+        key = linked.landing.roles.key
+        wanted, got = _type_of(folder, linked.name, key), _type_of(folder, kind.name, link.field)
+        if got != wanted:
+            yield (*place, "field"), f"{link.field} is {got}; {key} of {link.kind}, which it holds, is {wanted}"
+        # Of one kind all records come in one ingest: it may wait for itself.
+        if link.is_awaited and link.kind != kind.name and kind.name in _awaited(link.kind, kinds):
+            what = f"{kind.name} waits for {link.kind}, which waits for {kind.name}"
+            yield (*place, "missing"), f"{what}: no order of ingests would release both at once"
+
+
+def _type_of(folder: Path, kind: str, field: str) -> str:
+    """What a field's values are, as people read it: `string`, or `string (date)`."""
+    _, schema = read_contract_file(folder / kind / _SCHEMA)
+    declared = schema["properties"][field]
+    types = " or ".join(_json_types(declared)) or "of any type"
+    return f"{types} ({declared['format']})" if declared.get("format") in _TYPE_OF_FORMAT else types
+
+
+def _links(kind: Kind | None) -> tuple[Link, ...]:
+    return () if kind is None or kind.landing is None else kind.landing.links
+
+
+def _awaited(name: str, kinds: Mapping[str, Kind]) -> set[str]:
+    """The kinds that records of a kind wait for, and that these wait for, and so on."""
+    found: set[str] = set()
+    waiting = [name]
+    while waiting:
+        here = {link.kind for link in _links(kinds.get(waiting.pop())) if link.is_awaited} - found
+        found |= here
+        waiting.extend(here)
+    return found
+
+
+def _linked_first(kinds: Mapping[str, Kind]) -> dict[str, Kind]:
+    """In their order, each after those that it is linked to, so that these are there when it is proved."""
+    begun: set[str] = set()
+    ordered: dict[str, Kind] = {}
+
+    def add(name: str) -> None:
+        if name not in begun:
+            begun.add(name)
+            for link in _links(kinds[name]):
+                add(link.kind)
+            ordered[name] = kinds[name]
+
+    for name in kinds:
+        add(name)
+    return ordered
+
+
 def _keys(json_path: str) -> tuple[str, ...]:
-    """`$.fields.owner.level` as keys."""
-    return tuple(json_path.split("[")[0].split(".")[1:])
+    """`$.linked_to[0].field` as keys, up to the first one that needs quotes."""
+    plain = re.match(r"\$((?:\.[^.\[]+|\[\d+\])*)", json_path)
+    return tuple(re.findall(r"[^.\[\]]+", plain[1])) if plain else ()
 
 
 def _broken(path: Path, lines: Mapping[tuple[str, ...], int], place: tuple[str, ...], fault: str) -> CommandUsageError:

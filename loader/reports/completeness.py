@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
 
-from loader.evidence import read_open_drift
+from loader.evidence import read_missing_links, read_open_drift
 from loader.evidence.facts import fetch_rows, json_value
 from loader.obstacles import told
 from loader.partition import Partition
@@ -116,6 +116,7 @@ class Completeness:
     rejects: Sequence[Mapping[str, Any]]
     findings: Sequence[Mapping[str, Any]]
     drift: Sequence[Mapping[str, Any]]
+    links: Sequence[Mapping[str, Any]]
     proofs: Sequence[Mapping[str, Any]]
     unproved_load_count: int
     running_count: int
@@ -127,6 +128,9 @@ class Completeness:
         what = (self.partition or "every known partition") + of_kind
         if self.is_complete:
             told = [f"{counted(len(self.drift), 'drift')} to review"] if self.drift else []
+            lacking = sum(row["record_count"] for row in self.links)
+            names = counted(lacking, "record names", "records name")
+            told += [f"{names} what is not there"] if lacking else []
             never = counted(len(self.unasked), "declared day was", "declared days were")
             told += [f"{never} never asked for"] if self.unasked else []
             return f"{what}: complete" + (f" ({'; '.join(told)})" if told else "")
@@ -166,6 +170,7 @@ class Completeness:
             "Rejected lines (those without a readable day: of every file)": self.rejects,
             "Findings": self.findings,
             "Drift that nobody has accepted": self.drift,
+            "Links to what is not there": self.links,
             "Proofs": self.proofs,
         }
         shown = {
@@ -208,6 +213,10 @@ def read_completeness(warehouse: Warehouse, partition: date | None, *, record_ki
             for each in read_open_drift(cursor)
             if partition in (None, each.partition_key) and record_kind in (None, each.record_kind)
         ]
+        links = [
+            {"record_kind": each.record_kind, **each.as_record()}
+            for each in read_missing_links(cursor, record_kind, None if partition is None else [partition])
+        ]
         proofs = _rows(cursor, _PROOFS, {})
         (unproved,) = _rows(cursor, _UNPROVED, asked_for)
         never = never_asked(cursor) if partition is None else frozenset()
@@ -227,6 +236,7 @@ def read_completeness(warehouse: Warehouse, partition: date | None, *, record_ki
         and not unproved["runs"],
         **found,
         drift=drift,
+        links=links,
         proofs=proofs,
         unproved_load_count=unproved["loads"],
         running_count=unproved["runs"],

@@ -44,6 +44,7 @@ _KEPT = (
     "reconcile.reconcile_event",
     "reconcile.reconcile_fate",
     "reconcile.reconcile_finding",
+    "reconcile.reconcile_link",
     "reconcile.drift_profile",
     "reconcile.drift_reject",
 )

@@ -12,7 +12,7 @@ from loader.advice import Asked, diagnose
 from loader.advice.readers import read_shown
 from loader.config import Settings, load_settings
 from loader.contract.ruleset import load_ruleset
-from loader.evidence import read_open_drift, read_ties
+from loader.evidence import read_missing_links, read_open_drift, read_ties
 from loader.evidence.facts import fetch_rows, json_value
 from loader.ingest.problems import ABSENT, explained, words_of
 from loader.obstacles import told
@@ -133,6 +133,7 @@ class Status:
     findings: Sequence[Mapping[str, Any]]
     drift: Sequence[Mapping[str, Any]]
     ties: Sequence[Mapping[str, Any]]
+    links: Sequence[Mapping[str, Any]]
     readers: Sequence[Mapping[str, Any]]
     holds: Sequence[Mapping[str, Any]]
     files: Sequence[Mapping[str, Any]]
@@ -190,6 +191,10 @@ def read_status(
             {"record_kind": each.record_kind, **each.as_record()}
             for each in read_ties(cursor, record_kind, None if partition is None else [partition])
         ]
+        links = [
+            {"record_kind": each.record_kind, **each.as_record(), "detail": each.line}
+            for each in read_missing_links(cursor, record_kind, None if partition is None else [partition])
+        ]
         is_everything_bent = any(fault.record_kind is None for fault in faults)
         bent = {fault.record_kind for fault in faults}
         shown = [
@@ -219,6 +224,7 @@ def read_status(
         findings=findings[:_FINDINGS_TOLD],
         drift=drift,
         ties=ties,
+        links=links,
         readers=[row for row in shown if partition or row["is_held"] or not row["is_ready"]],
         holds=holds,
         files=files,

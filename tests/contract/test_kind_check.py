@@ -71,7 +71,7 @@ STATUS_CASE = CASES / "invalid" / "invalid_enum_value.status_case.json"
 @pytest.mark.parametrize(
     ("change", "place", "words"),
     [
-        (_replaced(MACRO, '"level":"public"', '"level":"internal"'), f"{MACRO}:17", "not what the declarations say"),
+        (_replaced(MACRO, '"level":"public"', '"level":"internal"'), f"{MACRO}:18", "not what the declarations say"),
         (_removed(MACRO), f"{MACRO}:1", "not what the declarations say"),
         (_replaced(TABLES, "raw_ticket_event", "tickets"), f"{TABLES}:2", "not what the declarations say"),
         (_replaced(RELEASED, "is_open boolean", "is_open text"), f"{RELEASED}:54", "not what the declarations say"),

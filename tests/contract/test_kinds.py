@@ -12,7 +12,7 @@ import pytest
 
 from loader.cli.build_command import selected
 from loader.errors import CommandUsageError
-from loader.kinds import Landing, load_kinds, schema_file
+from loader.kinds import Landing, Link, load_kinds, schema_file
 from tests.checkouts import ROOT
 from tests.second_kind import NOTE, contracts_with_note
 
@@ -84,6 +84,28 @@ def _same_table(contracts: Path) -> None:
     (other / "kind.yml").write_text((contracts / TICKET).read_text().replace("kind: ticket_v1", "kind: ticket_v2"))
 
 
+COMMENT = Path("kinds") / "ticket_comment_v1" / "kind.yml"
+LINK = "{field: ticket_id, kind: ticket_v1, missing: warn}"
+
+
+def _linked(*links: str) -> Callable[[Path], None]:
+    """The comment's links are these."""
+
+    def apply(contracts: Path) -> None:
+        text = (contracts / COMMENT).read_text()
+        assert LINK in text
+        (contracts / COMMENT).write_text(text.replace(LINK, "\n  - ".join(links)))
+
+    return apply
+
+
+def _circle(contracts: Path) -> None:
+    """A comment waits for its ticket, the ticket for its customer's comment."""
+    _linked("{field: ticket_id, kind: ticket_v1, missing: wait}")(contracts)
+    link = "\nlinked_to: [{field: org_id, kind: ticket_comment_v1, missing: wait}]\nfields:\n"
+    _replaced("\nfields:\n", link)(contracts)
+
+
 @pytest.mark.parametrize(
     ("change", "place", "fault"),
     [
@@ -121,6 +143,16 @@ def _same_table(contracts: Path) -> None:
         (_replaced("title: Support ticket", "title: Support ticket\ntitle: Case"), "title", "for the second time"),
         (_replaced("bronze: raw_ticket_event\n", ""), "", "bronze"),
         (_same_table, "bronze", "bronze.raw_ticket_event is ticket_v1's"),
+        (_linked("{field: ticket_id, kind: tickets, missing: warn}"), "linked_to.0.kind", "expected a kind that lands"),
+        (_linked("{field: ticket_id, kind: call_v1, missing: warn}"), "linked_to.0.kind", "got call_v1, expected a"),
+        (_linked(LINK, "{field: no_field, kind: ticket_v1, missing: warn}"), "linked_to.1.field", "no_field: no field"),
+        (_linked(LINK, LINK), "linked_to.1.field", "for the second time"),
+        (_linked(LINK.replace("ticket_id", "comment_body")), "linked_to.0.field", "comment_body stays in Bronze"),
+        (_linked(LINK.replace("ticket_id", "ingest_batch_id")), "linked_to.0.field", "is of the delivery"),
+        (_linked(LINK.replace("ticket_id", "word_count")), "linked_to.0.field", "word_count is integer; ticket_id of"),
+        (_linked(LINK.replace("ticket_id", "updated_at")), "linked_to.0.field", "updated_at is string (date-time); "),
+        (_linked(LINK.replace("warn", "hold")), "linked_to.0.missing", "'hold'"),
+        (_circle, "linked_to.0.missing", "no order of ingests would release both at once"),
     ],
 )
 def test_a_declaration_that_says_too_little_or_contradicts_itself_is_refused(
@@ -132,12 +164,35 @@ def test_a_declaration_that_says_too_little_or_contradicts_itself_is_refused(
     change(contracts)
     with pytest.raises(CommandUsageError, match=re.escape(fault)) as refusal:
         load_kinds(contracts)
-    found = re.match(r"(.*/kind\.yml):(\d+): (?:([a-z_.]+): )?", str(refusal.value))
+    found = re.match(r"(.*/kind\.yml):(\d+): (?:([a-z_.0-9]+): )?", str(refusal.value))
     assert found is not None and (found[3] or "").startswith(place), refusal.value
     key = (found[3] or "").split(".")[-1]
     line = Path(found[1]).read_text().splitlines()[int(found[2]) - 1]
     # Of a key that is absent, where the declaration begins.
     assert not key or f"{key}:" in line or found[2] == "1", refusal.value
+
+
+def test_a_kind_comes_after_those_that_it_is_linked_to(tmp_path: Path) -> None:
+    """Prevents an ingest of both kinds that proves comments before their tickets are there; a link to records of the
+    own kind, and two kinds that tell of each other, are no circle."""
+    contracts = contracts_with_note(tmp_path)
+    note = contracts / "kinds" / NOTE / "kind.yml"
+    first = [name for name, kind in load_kinds(contracts).items() if kind.is_landed]
+    assert first == [CONTRACT_REF, NOTE, "ticket_comment_v1"]
+    link = "fields:\n", "linked_to:\n  - {{field: status, kind: {}, missing: {}}}\nfields:\n"
+    whole = note.read_text()
+    for kind, missing in (("ticket_comment_v1", "warn"), ("ticket_comment_v1", "wait"), (NOTE, "wait")):
+        note.write_text(whole.replace(link[0], link[1].format(kind, missing)))
+        kinds = load_kinds(contracts)
+        landing = kinds[NOTE].landing
+        assert landing is not None
+        assert landing.links == (Link("status", kind, missing == "wait"),)
+        ordered = [name for name, kind in kinds.items() if kind.is_landed]
+        assert ordered == ([CONTRACT_REF, "ticket_comment_v1", NOTE] if kind != NOTE else first)
+    # Told, not waited for.
+    note.write_text(whole.replace(link[0], link[1].format("ticket_comment_v1", "warn")))
+    _linked(LINK, "{field: visibility, kind: note_v1, missing: warn}")(contracts)
+    assert {*load_kinds(contracts)} >= {CONTRACT_REF, "ticket_comment_v1", NOTE}
 
 
 def test_a_folder_without_a_declaration_is_named(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ OF_READERS = {
 def test_what_reconcile_says_of_a_day_is_what_everybody_reads() -> None:
     """Prevents a code of SQL that nobody has words for, and one of Python that no day ever gets."""
     sql = (MODELS / "reconcile" / "reconcile_partition.sql").read_text(encoding="utf-8")
-    assert re.findall(r"^ +\(\d, '(\w+)', ", sql, re.MULTILINE) == list(Code)[: len(OF_DAY)]
+    assert re.findall(r"^ +\(\d+, '(\w+)', ", sql, re.MULTILINE) == list(Code)[: len(OF_DAY)]
 
 
 def test_what_the_view_of_readers_adds_has_a_code_too() -> None:
@@ -106,6 +106,7 @@ def test_the_same_fact_has_the_same_word_in_evidence() -> None:
         Code.WITHHELD,
         Code.MISSING,
         Code.COLLIDED,
+        Code.LINK_MISSING,
         Code.FINDING,
         Code.RUN_FAILED,
         Code.TOO_MANY_REJECTS,

@@ -109,6 +109,7 @@ def status(
         "findings": findings,
         "drift": [],
         "ties": [],
+        "links": [],
         "readers": [row for row in readers if row["is_held"] or not row["is_ready"]],
         "holds": held,
         "files": [],
@@ -334,6 +335,27 @@ def test_what_is_of_no_day_is_told_too() -> None:
         "released    2 days     204 lines            2026-04-17 … 2026-04-18, 4 rejected",
         "",
     ]
+
+
+def test_what_names_nothing_is_told_of_its_day_and_summed_over_all() -> None:
+    """Prevents comments on no ticket that only a table in the warehouse tells of."""
+    partitions, readers = released(date(2026, 4, 17), 2)
+    link = {"record_kind": "ticket_v1", "linked_kind": "note_v1", "field_name": "note", "is_awaited": False}
+    link |= {"key_count": 1, "keys": ["N-1"]}
+    links = [
+        {**link, "partition_key": day, "record_count": count, "detail": f"{count} lack"}
+        for day, count in (("2026-04-17", 2), ("2026-04-18", 1_000))
+    ]
+    found = status(partitions, readers, links=links)
+    assert status_lines(Screen(80), found)[2:4] == [
+        "link_missing   2 days   1,002 name note_v1   2026-04-17, 2026-04-18",
+        "released       2 days   204 lines            2026-04-17 … 2026-04-18, 4 rejected",
+    ]
+    of_day = replace(found, partitions=partitions[:1], days=found.days[:1], links=links[:1])
+    assert [line for line in day_lines(Screen(80), of_day, date(2026, 4, 17)) if line.startswith("link_missing")] == [
+        "link_missing   2 lack"
+    ]
+    assert "2026-04-18 note 1000 lack" in " ".join(" ".join(whole_lines(Screen(80), found, None)).split())
 
 
 def two_kinds(**others: Any) -> Status:

@@ -11,6 +11,7 @@
             "created": "created_at",
             "updated": "updated_at",
             "hash_domain": "",
+            "links": [],
             "fields": [
                 {"field":"ticket_id","column":"ticket_id","type":"text","level":"internal","serve":true,"envelope":false,"required":true,"mix":false},
                 {"field":"source_id","column":"record_source","type":"text","level":"internal","serve":true,"envelope":false,"required":true,"mix":false},
@@ -50,6 +51,7 @@
             "created": "created_at",
             "updated": "updated_at",
             "hash_domain": "",
+            "links": [{"field":"ticket_id","column":"ticket_id","kind":"ticket_v1","awaited":false,"show":true}],
             "fields": [
                 {"field":"comment_id","column":"comment_id","type":"text","level":"internal","serve":true,"envelope":false,"required":true,"mix":false},
                 {"field":"schema_version","column":"schema_version","type":"text","level":"public","serve":true,"envelope":false,"required":true,"mix":false},

@@ -54,6 +54,18 @@ tie_counts as (
 
 ),
 
+link_counts as (
+
+    select
+        record_kind,
+        partition_key,
+        count(distinct record_key) as link_missing_count,
+        count(distinct record_key) filter (where is_awaited) as link_awaited_count
+    from {{ ref('reconcile_link') }}
+    group by record_kind, partition_key
+
+),
+
 line_counts as (
 
     select
@@ -285,6 +297,8 @@ joined as (
         coalesce(event_counts.moved_count, 0) as moved_count,
         coalesce(event_counts.late_count, 0) as late_count,
         coalesce(tie_counts.tie_unordered_count, 0) as tie_unordered_count,
+        coalesce(link_counts.link_missing_count, 0) as link_missing_count,
+        coalesce(link_counts.link_awaited_count, 0) as link_awaited_count,
         coalesce(silver_counts.silver_row_count, 0) as silver_row_count,
         coalesce(event_counts.bronze_digest, 0) as bronze_digest,
         coalesce(silver_counts.silver_digest, 0) as silver_digest
@@ -317,6 +331,10 @@ joined as (
         on
             partitions.record_kind = tie_counts.record_kind
             and partitions.partition_key = tie_counts.partition_key
+    left join link_counts
+        on
+            partitions.record_kind = link_counts.record_kind
+            and partitions.partition_key = link_counts.partition_key
 
 ),
 
@@ -372,7 +390,8 @@ cross join
             (6, 'lines_not_taken', case when final.landed_count > 0 then final.out_of_partition_count end),
             (7, 'key_collision', final.collided_count),
             (8, 'events_pending', final.pending_count),
-            (9, 'content_differs', (final.bronze_digest <> final.silver_digest)::integer)
+            (9, 'link_missing', final.link_awaited_count),
+            (10, 'content_differs', (final.bronze_digest <> final.silver_digest)::integer)
         ) as found (place, code, found_count)
         where found.found_count <> 0
     ) as obstacles

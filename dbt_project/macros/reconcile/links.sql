@@ -1,0 +1,44 @@
+{#- The links between kinds that can be judged: both models of Silver are there. Of each the kind of records that name
+    others and the kind that they name, with the model and the columns; `awaited`: a day waits for what is not there. -#}
+{% macro judged_links() -%}
+    {%- set kinds = built_kinds() -%}
+    {%- set found = [] -%}
+    {%- for kind in kinds -%}
+        {%- set declared = declared_kinds()[kind] -%}
+        {%- for link in declared.links if link.kind in kinds -%}
+            {%- set linked = declared_kinds()[link.kind] -%}
+            {%- do found.append({
+                'kind': kind,
+                'silver': ref(declared.silver),
+                'key': declared.key,
+                'field': link.field,
+                'column': link.column,
+                'linked_kind': link.kind,
+                'linked_silver': ref(linked.silver),
+                'linked_key': linked.key,
+                'awaited': link.awaited,
+                'show': link.show,
+            }) -%}
+        {%- endfor -%}
+    {%- endfor -%}
+    {{ return(found) }}
+{%- endmacro %}
+
+{#- Pre-hook of reconcile_link: who names a record that comes or goes is found by index. Where Silver's table lacks it,
+    since the link was declared after it was made, or it was made anew. -#}
+{% macro index_links() -%}
+    {%- for link in judged_links() -%}
+        {%- set table_name = link.silver.schema ~ '.' ~ link.silver.identifier %}
+do $index$
+begin
+    if not exists (
+        select 1
+        from pg_catalog.pg_index
+        inner join pg_catalog.pg_attribute on attrelid = indrelid and attnum = indkey[0]
+        where indrelid = '{{ table_name }}'::regclass and attname = '{{ link.column }}' and indpred is null
+    ) then
+        create index on {{ table_name }} ({{ link.column }});
+    end if;
+end $index$;
+    {%- endfor -%}
+{%- endmacro %}

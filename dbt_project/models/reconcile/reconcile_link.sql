@@ -1,0 +1,77 @@
+{{
+    config(
+        materialized='incremental',
+        indexes=[{'columns': ['record_key']}, {'columns': ['linked_key']}],
+        pre_hook=[
+            "{{ set_reconcile_session() }}",
+            "{{ index_links() }}",
+            "{{ delete_unproved('record_key', ref('scope_record')) }}",
+            "{{ delete_unproved('linked_key', ref('scope_record'), 'record_key') }}",
+        ],
+    )
+}}
+{#- Whoever names a record that came or went is judged anew beside whoever changed. By key alone: what shares a key in
+    another kind is judged along. -#}
+{%- set scope_keys = '(select scope_record.record_key from ' ~ ref('scope_record') ~ ' as scope_record)' -%}
+{%- set links = judged_links() %}
+
+with
+
+{% for link in links -%}
+named_{{ loop.index }} as (
+
+    select
+        {{ link.key }} as record_key,
+        partition_key,
+        {{ link.column }} as linked_key
+    from {{ link.silver }}
+    where
+        {{ link.column }} is not null
+        {%- if is_incremental() %}
+        and ({{ link.key }} = any(array{{ scope_keys }}) or {{ link.column }} = any(array{{ scope_keys }}))
+        {%- endif %}
+
+),
+
+held_{{ loop.index }} as (
+
+    select {{ link.linked_key }} as linked_key
+    from {{ link.linked_silver }}
+    {%- if is_incremental() %}
+    where {{ link.linked_key }} = any(array(select named.linked_key from named_{{ loop.index }} as named))
+    {%- endif %}
+
+),
+
+{% endfor -%}
+final as (
+    {% for link in links %}
+    select
+        '{{ link.kind }}' as record_kind,
+        named.record_key,
+        named.partition_key,
+        '{{ link.field }}' as field_name,
+        '{{ link.linked_kind }}' as linked_kind,
+        named.linked_key,
+        {{ link.awaited | lower }} as is_awaited,
+        {{ link.show | lower }} as is_shown
+    from named_{{ loop.index }} as named
+    left join held_{{ loop.index }} as held on named.linked_key = held.linked_key
+    where held.linked_key is null
+    {{ "union all" if not loop.last }}
+    {%- else %}
+    select
+        null::text as record_kind,
+        null::text as record_key,
+        null::date as partition_key,
+        null::text as field_name,
+        null::text as linked_kind,
+        null::text as linked_key,
+        null::boolean as is_awaited,
+        null::boolean as is_shown
+    where false
+    {%- endfor %}
+
+)
+
+select * from final
