@@ -204,11 +204,11 @@ def _without_a_day(screen: Screen, answer: Status) -> list[list[object]]:
         rows.append(
             [Mark("tie_unordered", "look"), amount(screen, len(names), "file"), "which is newer?", some_names(names)]
         )
-    for linked_kind, links in _grouped((row["linked_kind"], row) for row in answer.links):
-        days = sorted({row["partition_key"] for row in links})
-        count = sum(row["record_count"] for row in links)
+    for linked_kind, lacking in _grouped((row["linked_kind"], row) for row in answer.links):
+        found_on = sorted({row["partition_key"] for row in lacking})
+        count = sum(row["record_count"] for row in lacking)
         what = f"{screen.words(count)} {'names' if count == 1 else 'name'} {linked_kind}"
-        rows.append([Mark("link_missing", "look"), amount(screen, len(days), "day"), what, some_names(days)])
+        rows.append([Mark("link_missing", "look"), amount(screen, len(found_on), "day"), what, some_names(found_on)])
     return rows
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -39,7 +39,7 @@ class MissingLink:
     is_awaited: bool
     record_count: int
     key_count: int
-    keys: tuple[str, ...]
+    keys: Sequence[str]
 
     @property
     def line(self) -> str:
@@ -84,4 +84,4 @@ def read_missing_links(cursor: Any, kind: str | None, days: Collection[date] | N
         return ()
     with built(cursor) as there:
         there.execute(_LINKS, {"kind": kind, "days": None if days is None else list(days), "told": _KEYS_TOLD})
-        return tuple(MissingLink(*row[:7], tuple(row[7])) for row in there.fetchall())
+        return tuple(MissingLink(*row) for row in there.fetchall())

@@ -10,8 +10,8 @@
         ],
     )
 }}
-{#- Whoever names a record that came or went is judged anew beside whoever changed. By key alone: what shares a key in
-    another kind is judged along. -#}
+{#- Whoever names a record that came or went is judged anew beside whoever changed. By key alone: what shares
+    a key in another kind is judged along. -#}
 {%- set scope_keys = '(select scope_record.record_key from ' ~ ref('scope_record') ~ ' as scope_record)' -%}
 {%- set links = judged_links() %}
 
