@@ -15,7 +15,7 @@ takes_ingest := PARTITION MANIFEST INPUT BATCH LIMIT KIND LOCK_TIMEOUT
 takes_dry-run := $(takes_ingest)
 takes_manifest := FROM OUT ORDER BATCH KIND
 takes_status := PARTITION KIND ALL
-takes_diagnose := PARTITION
+takes_diagnose := PARTITION KIND
 takes_completeness := PARTITION KIND
 takes_retry := RUN MODE LOCK_TIMEOUT
 takes_rerun := $(takes_retry)
@@ -152,8 +152,8 @@ manifest: $(STAMP) ## Write the manifest of a folder of exports: FROM=exports OU
 status: $(STAMP) ## What readers may rely on, what needs a person, the next command [PARTITION=2026-04-17] [KIND=] [ALL=1]
 	@$(LOADER) status $(call option,--partition,PARTITION) $(kind) $(if $(ALL),--all) $(json)
 
-diagnose: $(STAMP) ## The triage, step by step, to one recommended command [PARTITION=2026-04-17]
-	@$(LOADER) diagnose $(call option,--partition,PARTITION) $(json)
+diagnose: $(STAMP) ## The triage, step by step, to one recommended command [PARTITION=2026-04-17] [KIND=]
+	@$(LOADER) diagnose $(call option,--partition,PARTITION) $(call option,--kind,KIND) $(json)
 
 plan: $(STAMP) ## Plan a recovery verb: MODE=backfill PARTITION=2026-04-17, MODE=retry RUN=…, MODE=replay BATCH=… (docs/recovery_strategy.md)
 	@$(LOADER) plan $(call quoted,MODE) $(arguments_$(MODE)) $(json)

@@ -11,7 +11,7 @@ from loader.advice.manifests import Declared, ad_hoc, named, paths_of, sorted_ou
 from loader.errors import RefusedError
 from loader.evidence.facts import fetch_rows
 from loader.ingest.problems import ABSENT, explained, words_of
-from loader.partition import days_of
+from loader.partition import Partition
 from loader.printable import counted
 from loader.recovery.plan import PartitionState
 from loader.recovery.unasked import never_asked
@@ -42,7 +42,7 @@ _DECLARING = """
     manifest.manifest_id, manifest.manifest_path, manifest.manifest_sha256, manifest.batch_id, manifest.is_implicit
 """
 
-# Of the assets with lines of these days that are not taken: which manifests declare each.
+# Of the assets with lines of these days, of a kind or of any, that are not taken: which manifests declare each.
 _OF_DAYS = f"""
 with due as (
     select distinct part.asset_id
@@ -50,6 +50,7 @@ with due as (
     inner join ops.asset_reading as reading using (asset_id, ruleset_id)
     where reading.is_complete and part.taken_by_run_id is null and part.record_line_count > 0
         and part.partition_key = any(%(days)s::date[])
+        and reading.record_kind = coalesce(%(kind)s, reading.record_kind)
 )
 select entry.asset_id, {_DECLARING}
 from due
@@ -116,18 +117,25 @@ def look_at_coverage(asked: Asked) -> tuple[str, Advice | None]:
     """Days that nobody has asked for are told, and asked about where one of them is what was asked for now."""
     world, day = asked.world, asked.partition
     window = None if day is None else (day, day + timedelta(days=1))
-    partitions = world.partitions(window)
+    kinds = world.read_kinds()
+    worlds = [world.of_kind(kind) for kind in kinds if asked.record_kind in (None, kind)]
+    partitions = [(each, state) for each in worlds for state in each.partitions(window)]
     if not partitions:
-        days = " and ".join(map(str, world.nearest(window) if window else [])) or "none"
+        near = sorted({near for each in worlds for near in each.nearest(window)}) if window else []
+        days = " and ".join(map(str, near)) or "none"
         return f"no indexed line belongs to {day or 'any partition'}; nearest data: {days}", _ingest(asked)
-    unasked = frozenset(days_of(never_asked(world.cursor), world.ruleset.contract_ref) if day is None else ())
-    due = [each for each in partitions if each.is_due and date.fromisoformat(each.partition_key) not in unasked]
-    asked_for = [each for each in partitions if date.fromisoformat(each.partition_key) not in unasked]
-    expected = sum(each.expected_input_count for each in asked_for)
-    taken = sum(each.current_input_count for each in asked_for)
-    answer = f"{taken:,} of {expected:,} lines are taken, in {counted(len(asked_for), 'day')}"
+    unasked = never_asked(world.cursor) if day is None else frozenset()
+    asked_for = [(each, state) for each, state in partitions if _partition(each, state) not in unasked]
+    due = [(each, state) for each, state in asked_for if state.is_due]
+    expected = sum(state.expected_input_count for _, state in asked_for)
+    taken = sum(state.current_input_count for _, state in asked_for)
+    days = counted(len({state.partition_key for _, state in asked_for}), "day")
+    answer = f"{taken:,} of {expected:,} lines are taken, in {days}"
+    if asked.record_kind is None and len({each.ruleset.contract_ref for each, _ in asked_for}) > 1:
+        answer += f" of {counted(len(worlds), 'kind')}"
+    unasked &= {_partition(each, state) for each, state in partitions}
     if unasked:
-        takes = take_unasked(world, unasked)
+        takes = take_unasked(world, frozenset(partition.day for partition in unasked))
         were = counted(len(unasked), "declared day was", "declared days were")
         answer += f"; {were} never asked for ({takes} takes {'it' if len(unasked) == 1 else 'them all'})"
     unread = for_unread(world)
@@ -135,8 +143,13 @@ def look_at_coverage(asked: Asked) -> tuple[str, Advice | None]:
         answer += f"; {counted(unread[0], 'admitted file')} no run has read whole"
     if not due:
         return answer, unread[1] if unread else None
-    reasons = some([f"{each.partition_key} {each.gap_reason}" for each in due], separator=", ")
-    return f"{answer}; with a gap: {reasons}", for_gaps(world, due)
+    gaps = [f"{_partition(each, state).named(kinds)} {state.gap_reason}" for each, state in due]
+    of_first = [state for each, state in due if each is due[0][0]]
+    return f"{answer}; with a gap: {some(gaps, separator=', ')}", for_gaps(due[0][0], of_first, kinds)
+
+
+def _partition(world: World, state: PartitionState) -> Partition:
+    return Partition(world.ruleset.contract_ref, date.fromisoformat(state.partition_key))
 
 
 def look_at_rules(asked: Asked) -> tuple[str, Advice | None]:
@@ -160,27 +173,30 @@ def _ingest(asked: Asked) -> Advice:
 
 def take_unasked(world: World, days: frozenset[date]) -> str:
     """The command that takes every day that nobody has asked for."""
-    found = sorted_out(world, fetch_rows(world.cursor, _OF_DAYS, {"days": sorted(days)}))
+    found = sorted_out(world, fetch_rows(world.cursor, _OF_DAYS, {"days": sorted(days), "kind": None}))
     if found.written or not found.implicit:
         return f"make ingest{named(world, paths_of(found.written))}"
     return ad_hoc(found.implicit[0])
 
 
-def for_gaps(world: World, due: Sequence[PartitionState]) -> Advice:
-    """What takes the lines of these partitions (at least one), from the manifests that declare them.
+def for_gaps(world: World, due: Sequence[PartitionState], kinds: Sequence[str]) -> Advice:
+    """What takes the lines of these partitions (at least one) of the world's kind, from manifests that declare them.
+    `kinds`: those that the warehouse has lines of.
 
     A backfill, with the manifests named unless all lie in the default folder; an ad-hoc file is ingested again; where
     a file is gone or the rules have changed, the raw zone is replayed.
     """
     if {each.gap_reason for each in due} == {"output_lag"}:
         return Advice(AdviceKind.PROVE, "make build", "Silver and reconcile do not show yet what has landed")
-    rows = fetch_rows(world.cursor, _OF_DAYS, {"days": [each.partition_key for each in due]})
+    of_days = {"days": [each.partition_key for each in due], "kind": world.ruleset.contract_ref}
+    rows = fetch_rows(world.cursor, _OF_DAYS, of_days)
     found = sorted_out(world, rows)
     if found.written and (older := _older_rules(world, found)) is not None:
         return older
     if found.written or not rows:
         first, last = due[0].partition_key, due[-1].partition_key
         days = f"--partition {first}" if first == last else f"--from {first} --to {last}"
+        days += f" --kind {world.ruleset.contract_ref}" if len(kinds) > 1 else ""
         manifests = named(world, paths_of(found.written), " --manifest ")
         return _take(f"loader backfill {days}{manifests} --mode execute", "takes their lines")
     return _without_manifest(found)

@@ -6,14 +6,15 @@ from dataclasses import asdict
 
 import click
 
-from loader.cli.options import json_option, partition_option
+from loader.cli.options import json_option, kind_option, partition_option
 from loader.cli.output import print_json, show, surface
 
 
 @click.command()
 @partition_option
+@kind_option
 @json_option
-def diagnose(partition: str | None, as_json: bool) -> int:
+def diagnose(partition: str | None, kind: str | None, as_json: bool) -> int:
     """Walk the triage order over one snapshot, and end with one command; exit code 1 where a step is not in order."""
     from loader.advice import diagnose_now
     from loader.cli.diagnose_screen import diagnose_lines
@@ -22,7 +23,7 @@ def diagnose(partition: str | None, as_json: bool) -> int:
 
     settings = load_settings()
     day = None if partition is None else parse_partition(partition)
-    found = diagnose_now(settings, open_warehouse(settings), day)
+    found = diagnose_now(settings, open_warehouse(settings), day, kind)
     if as_json:
         print_json({**asdict(found), "is_in_order": found.is_in_order})
     else:

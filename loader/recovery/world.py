@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -104,6 +104,18 @@ class World:
     settings: Settings
     cursor: Any
     ruleset: Ruleset
+
+    def of_kind(self, record_kind: str) -> World:
+        """The same moment, and today's contract of that kind."""
+        if record_kind == self.ruleset.contract_ref:
+            return self
+        return replace(self, ruleset=load_ruleset(self._contracts, record_kind))
+
+    def read_kinds(self) -> list[str]:
+        """The landed kinds of which a run has indexed a line, in the order of their declarations."""
+        self.cursor.execute("select distinct record_kind from ops.asset_reading where is_complete")
+        read = {kind for (kind,) in self.cursor.fetchall()}
+        return [kind.name for kind in load_kinds(self._contracts).values() if kind.is_landed and kind.name in read]
 
     def run(self, run_id: str | None) -> dict[str, Any]:
         """The last attempt of a run (its `mode` and `plan` are the first attempt's), or the attempt started last.

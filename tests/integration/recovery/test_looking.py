@@ -16,7 +16,7 @@ from typing import Any
 import psycopg2
 import pytest
 
-from loader.advice import NOTHING_TO_DO, Advice, AdviceKind, Asked, Diagnosis, diagnose
+from loader.advice import NOTHING_TO_DO, Advice, AdviceKind, Asked, Diagnosis, diagnose, diagnose_now
 from loader.advice.damage import land_again
 from loader.cli import main
 from loader.config import load_settings
@@ -31,7 +31,7 @@ from loader.runs.state import read_state, reset_state
 from loader.status import read_status
 from loader.verify import Verification, verify_run
 from loader.warehouse import Warehouse
-from tests.checkouts import make_checkout
+from tests.checkouts import ROOT, make_checkout
 from tests.ingests import declare, rows, run, settings, ticket, write_export
 from tests.recoveries import failing, latest_run, left_by_runs, recover, three_days
 from tests.sabotage.case import double
@@ -650,3 +650,29 @@ class TestDiagnose:
         found = _diagnosed(database, checkout)
         days = "--from 2026-04-15 --to 2026-04-17"
         assert found.advice.command == f"loader backfill {days} --manifest {exports} --mode execute"
+
+
+def test_coverage_is_asked_of_every_kind_and_mended_for_the_one_with_a_gap(
+    database: Warehouse, exports: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Prevents a kind whose days are incomplete behind another that is whole, and advice that reads the other's."""
+    case = json.loads((ROOT / "contracts/kinds/ticket_comment_v1/fixtures/valid/whole.json").read_bytes())
+    file = exports.parent / "comments.jsonl"
+    file.write_text(json.dumps(case["instance"]) + "\n")
+    named = ("--kind", "ticket_comment_v1")
+    assert _said(capfd, "ingest", "--input", str(file), *named, "--batch", "batch-20260417-009")[0] == 0
+    said = _said(capfd, "diagnose", whole=True)[1]
+    assert re.search(r"coverage\? +ok +17 of 17 lines are taken, in 3 days of 2 kinds\n", said)
+    with closing(database.connect(application_name="tests")) as session, session, session.cursor() as cursor:
+        cursor.execute(
+            f"{BEHIND} update ops.asset_partition set taken_by_run_id = null, taken_at = null where asset_id in"
+            " (select asset_id from ops.source_asset where record_kind = 'ticket_comment_v1')"
+        )
+    code, said = _said(capfd, "diagnose", whole=True)
+    assert code == 1
+    assert "with a gap: 2026-04-17 of ticket_comment_v1" in said
+    assert "with a gap" not in _said(capfd, "diagnose", "--kind", "ticket_v1", whole=True)[1]
+    with pytest.raises(CommandUsageError, match="KIND: got visit"):
+        diagnose_now(load_settings(), database, record_kind="visit")
+    # An ad-hoc file is read again as it was.
+    assert _said(capfd, "diagnose")[1].startswith(f"loader ingest --input {file}")
