@@ -39,7 +39,8 @@ order by seen.manifest_id, seen.source_id, run.event_number desc
 """
 
 _DECLARING = """
-    manifest.manifest_id, manifest.manifest_path, manifest.manifest_sha256, manifest.batch_id, manifest.is_implicit
+    manifest.manifest_id, manifest.manifest_path, manifest.manifest_sha256, manifest.batch_id, manifest.is_implicit,
+    manifest.contract_ref
 """
 
 # Of the assets with lines of these days, of a kind or of any, that are not taken: which manifests declare each.
@@ -176,7 +177,7 @@ def take_unasked(world: World, days: frozenset[date]) -> str:
     found = sorted_out(world, fetch_rows(world.cursor, _OF_DAYS, {"days": sorted(days), "kind": None}))
     if found.written or not found.implicit:
         return f"make ingest{named(world, paths_of(found.written))}"
-    return ad_hoc(found.implicit[0])
+    return ad_hoc(world, found.implicit[0])
 
 
 def for_gaps(world: World, due: Sequence[PartitionState], kinds: Sequence[str]) -> Advice:
@@ -199,7 +200,7 @@ def for_gaps(world: World, due: Sequence[PartitionState], kinds: Sequence[str]) 
         days += f" --kind {world.ruleset.contract_ref}" if len(kinds) > 1 else ""
         manifests = named(world, paths_of(found.written), " --manifest ")
         return _take(f"loader backfill {days}{manifests} --mode execute", "takes their lines")
-    return _without_manifest(found)
+    return _without_manifest(world, found)
 
 
 def for_unread(world: World) -> tuple[int, Advice] | None:
@@ -211,12 +212,12 @@ def for_unread(world: World) -> tuple[int, Advice] | None:
     count = len({row["asset_id"] for row in rows})
     if found.written:
         return count, _take(f"make ingest{named(world, paths_of(found.written))}", "reads them whole")
-    return count, _without_manifest(found)
+    return count, _without_manifest(world, found)
 
 
-def _without_manifest(found: Declared) -> Advice:
+def _without_manifest(world: World, found: Declared) -> Advice:
     if found.implicit:
-        return _take(ad_hoc(found.implicit[0]), "reads the file whole")
+        return _take(ad_hoc(world, found.implicit[0]), "reads the file whole")
     replay = f"loader replay --batch {found.gone[0]['batch_id']} --mode execute"
     return _take(replay, "its file is gone; the raw zone has it")
 

@@ -16,6 +16,7 @@ from loader.evidence.facts import fetch_rows
 from loader.evidence.journal import Entry
 from loader.gate import AssetRefusedError, allowed_roots, base_folder, locate
 from loader.ingest.request import content_of_manifest
+from loader.kinds import kind_option
 from loader.manifest import Asset, Manifest, parse_manifest
 from loader.manifest.implicit import implicit_manifest
 from loader.printable import pasted
@@ -113,7 +114,7 @@ def _again(world: World, group: Sequence[Lost], missing: Collection[str]) -> Adv
     """What reads these files again: their manifests; where a file is gone, the archive has it."""
     runs = [each.entry.run for each in group if each.entry.run is not None]
     declared = {each["manifest_path"]: each for run in runs for each in run["declared_manifests"]}
-    known = {path: _manifest(world.settings, each, str(runs[0]["batch_id"])) for path, each in declared.items()}
+    known = {path: _manifest(world.settings, each, runs[0]) for path, each in declared.items()}
     manifests = {path: manifest for path, manifest in known.items() if manifest is not None}
     there = [path for path, manifest in manifests.items() if _has_any(world.settings, manifest, missing)]
     written = sorted(path for path in there if not declared[path]["is_implicit"])
@@ -121,21 +122,22 @@ def _again(world: World, group: Sequence[Lost], missing: Collection[str]) -> Adv
         days = _day_of(runs[0]) if len(runs) == 1 else ""
         return _read_again(f"make ingest{days} MANIFEST={pasted(','.join(written))}")
     if there:
+        of_kind = kind_option(world.contracts, manifests[there[0]].contract_ref)
         limit = "" if runs[0]["line_limit"] is None else f" LIMIT={runs[0]['line_limit']}"
-        return _read_again(f"make ingest INPUT={pasted(there[0])} BATCH={runs[0]['batch_id']}{limit}")
-    return _from_raw_zone(world.settings, manifests.values(), missing, str(runs[0]["batch_id"]))
+        return _read_again(f"make ingest INPUT={pasted(there[0])} BATCH={runs[0]['batch_id']}{of_kind}{limit}")
+    return _from_raw_zone(world.settings, manifests.values(), missing, runs[0])
 
 
 def _read_again(command: str, why: str = "reads again what is lost") -> Advice:
     return Advice(AdviceKind.RECALL, command, why)
 
 
-def _manifest(settings: Settings, declared: Mapping[str, Any], batch_id: str) -> Manifest | None:
+def _manifest(settings: Settings, declared: Mapping[str, Any], run: Mapping[str, Any]) -> Manifest | None:
     """A manifest, or that of an ad-hoc file, as a lost run read it; None where it is gone or has other bytes now."""
     path, contracts = Path(declared["manifest_path"]), settings.project_root / "contracts"
     try:
         if declared["is_implicit"]:
-            manifest = implicit_manifest(path, batch_id, contracts)
+            manifest = implicit_manifest(path, str(run["batch_id"]), contracts, run.get("record_kind"))
         else:
             manifest = parse_manifest(content_of_manifest(settings, path), path, contracts)
     except (OSError, AssetRefusedError, LoaderError):
@@ -170,12 +172,14 @@ def _day_of(run: Mapping[str, Any]) -> str:
 
 
 def _from_raw_zone(
-    settings: Settings, manifests: Collection[Manifest], missing: Collection[str], batch_id: str
+    settings: Settings, manifests: Collection[Manifest], missing: Collection[str], run: Mapping[str, Any]
 ) -> Advice:
     """The archive names objects by what they hold, and has forgotten nothing: a file goes back to where its manifest
     looks for it; without a manifest it is read as it lies there."""
     raw_zone = RawZone(settings.raw_zone)
-    batch = batch_id if _BATCH.fullmatch(batch_id) else "batch-<day as YYYYMMDD>-001"
+    batch = run["batch_id"] if _BATCH.fullmatch(str(run["batch_id"])) else "batch-<day as YYYYMMDD>-001"
+    # A record from before there were kinds says none.
+    of_kind = kind_option(settings.project_root / "contracts", run.get("record_kind"))
     places = {
         asset.checksum_sha256: path
         for manifest in manifests
@@ -192,7 +196,9 @@ def _from_raw_zone(
                 place = places[fingerprint]
                 folder = "" if place.parent.is_dir() else f"mkdir -p {pasted(place.parent)} && "
                 return _read_again(f"{folder}cp {archived} {pasted(place)}", "the file is gone; then make diagnose")
-            return _read_again(f"make ingest INPUT={archived} BATCH={batch}", "from the raw zone: its manifest is gone")
+            return _read_again(
+                f"make ingest INPUT={archived} BATCH={batch}{of_kind}", "from the raw zone: its manifest is gone"
+            )
     return NEW_MANIFEST
 
 

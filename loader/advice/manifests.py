@@ -11,6 +11,7 @@ from typing import Any
 from loader.errors import InfrastructureError
 from loader.gate import AssetRefusedError
 from loader.ingest.request import content_of_manifest
+from loader.kinds import kind_option
 from loader.manifest.seeds import is_hidden, manifests_folder
 from loader.printable import pasted
 from loader.recovery.world import World
@@ -75,6 +76,7 @@ def paths_of(manifests: Iterable[Row]) -> list[str]:
     return [row["manifest_path"] for row in manifests]
 
 
-def ad_hoc(row: Row) -> str:
+def ad_hoc(world: World, row: Row) -> str:
     """An ad-hoc file, ingested again and whole."""
-    return f"make ingest INPUT={pasted(row['manifest_path'])} BATCH={row['batch_id']}"
+    of_kind = kind_option(world.contracts, row["contract_ref"])
+    return f"make ingest INPUT={pasted(row['manifest_path'])} BATCH={row['batch_id']}{of_kind}"

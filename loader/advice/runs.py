@@ -12,6 +12,7 @@ from loader.advice.kinds import NOTED, Advice, AdviceKind
 from loader.advice.manifests import named
 from loader.errors import LoaderError
 from loader.evidence.facts import fetch_rows
+from loader.kinds import kind_option
 from loader.printable import pasted
 from loader.recovery.world import World
 from loader.screen.ids import shortened
@@ -117,12 +118,14 @@ def for_run(world: World, run: Mapping[str, Any]) -> Advice:
     try:
         world.manifests_of_run(run)
     except LoaderError:
-        return _ends_it(_ingest_of(run), "what it declares now: it has changed since, or is gone and must be put back")
+        return _ends_it(
+            _ingest_of(world, run), "what it declares now: it has changed since, or is gone and must be put back"
+        )
     if is_same_contract:
         return _ends_it(f"loader retry {run_id} --mode execute")
     if run["line_limit"] is None:
         return _ends_it(f"loader rerun --run {run_id} --mode execute")
-    return _ends_it(_ingest_of(run))
+    return _ends_it(_ingest_of(world, run))
 
 
 def _ends_it(command: str, why: str = "ends what that run began") -> Advice:
@@ -143,11 +146,12 @@ def _replay_again(request: Mapping[str, Any]) -> str:
     return f"loader replay {of}{' --rejected-only' if request['rejected_only'] else ''} --mode execute"
 
 
-def _ingest_of(run: Mapping[str, Any]) -> str:
+def _ingest_of(world: World, run: Mapping[str, Any]) -> str:
     paths = [pasted(declared["manifest_path"]) for declared in run["declared_manifests"]]
     if any(declared["is_implicit"] for declared in run["declared_manifests"]):
         limit = "" if run["line_limit"] is None else f" LIMIT={run['line_limit']}"
-        return f"make ingest INPUT={paths[0]} BATCH={run['batch_id']}{limit}"
+        of_kind = kind_option(world.contracts, run["record_kind"])
+        return f"make ingest INPUT={paths[0]} BATCH={run['batch_id']}{of_kind}{limit}"
     return f"make ingest MANIFEST={','.join(paths)}"
 
 
@@ -155,7 +159,8 @@ def dry_run_of(world: World, run: Mapping[str, Any]) -> str:
     """What judges the files of a run again, and nothing else: those that it was given, of the day that it was for."""
     declared = run["declared_manifests"]
     if any(each["is_implicit"] for each in declared):
-        return f"make dry-run INPUT={pasted(declared[0]['manifest_path'])} BATCH={run['batch_id']}"
+        of_kind = kind_option(world.contracts, run["record_kind"])
+        return f"make dry-run INPUT={pasted(declared[0]['manifest_path'])} BATCH={run['batch_id']}{of_kind}"
     paths = [each["manifest_path"] for each in declared] + [each["path"] for each in run["refused_manifests"]]
     start, end = run["window_start"], run["window_end"]
     day = f" PARTITION={start}" if start is not None and (end - start).days == 1 else ""

@@ -90,6 +90,15 @@ def landed_kind(kinds: Mapping[str, Kind], name: str | None) -> Kind:
     return found[0]
 
 
+def kind_option(contracts: Path, record_kind: str | None) -> str:
+    """What a make command about a file of a kind's records has to say; nothing for the default kind, which is meant
+    without it, and where no kind is known."""
+    if not record_kind:
+        return ""
+    kind = load_kinds(contracts).get(record_kind)
+    return "" if kind is not None and kind.is_default else f" KIND={record_kind}"
+
+
 def _read(path: Path) -> tuple[Any, dict[tuple[str, ...], int]]:
     """What a declaration says, and on which line (from 1) each of its keys stands."""
     try:

@@ -12,6 +12,7 @@ from typing import Any
 from loader.config import Settings
 from loader.errors import InfrastructureError
 from loader.gate import AssetRefusedError, allowed_roots, base_folder, locate, open_within
+from loader.kinds import kind_option
 from loader.manifest import parse_manifest
 from loader.printable import pasted
 from loader.raw_zone.archive import ArchiveDamagedError, ObjectState, RawZone
@@ -21,7 +22,7 @@ from loader.reader import read_chunks
 _DECLARED = """
 select distinct on (asset.asset_id)
     asset.raw_zone_key, asset.source_fingerprint, entry.source_id, entry.source_url_or_path, manifest.manifest_id,
-    manifest.batch_id, manifest.manifest_bytes, manifest.manifest_path, manifest.is_implicit
+    manifest.batch_id, manifest.contract_ref, manifest.manifest_bytes, manifest.manifest_path, manifest.is_implicit
 from ops.source_asset as asset
 inner join ops.manifest_asset as entry on entry.asset_id = asset.asset_id
 inner join ops.manifest as manifest on manifest.manifest_id = entry.manifest_id
@@ -112,7 +113,8 @@ def _described(settings: Settings, states: Mapping[str, ObjectState], row: Mappi
         row["source_fingerprint"],
         has_source,
         None if row["is_implicit"] else settings.named(path),
-        f"INPUT={pasted(settings.named(source))} BATCH={row['batch_id']}",
+        f"INPUT={pasted(settings.named(source))} BATCH={row['batch_id']}"
+        + kind_option(settings.project_root / "contracts", row["contract_ref"]),
     )
 
 

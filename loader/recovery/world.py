@@ -109,13 +109,13 @@ class World:
         """The same moment, and today's contract of that kind."""
         if record_kind == self.ruleset.contract_ref:
             return self
-        return replace(self, ruleset=load_ruleset(self._contracts, record_kind))
+        return replace(self, ruleset=load_ruleset(self.contracts, record_kind))
 
     def read_kinds(self) -> list[str]:
         """The landed kinds of which a run has indexed a line, in the order of their declarations."""
         self.cursor.execute("select distinct record_kind from ops.asset_reading where is_complete")
         read = {kind for (kind,) in self.cursor.fetchall()}
-        return [kind.name for kind in load_kinds(self._contracts).values() if kind.is_landed and kind.name in read]
+        return [kind.name for kind in load_kinds(self.contracts).values() if kind.is_landed and kind.name in read]
 
     def run(self, run_id: str | None) -> dict[str, Any]:
         """The last attempt of a run (its `mode` and `plan` are the first attempt's), or the attempt started last.
@@ -139,18 +139,18 @@ class World:
         if kind == self.ruleset.contract_ref:
             return bool(run["ruleset_sha256"] == self.ruleset.sha256)
         try:
-            return bool(run["ruleset_sha256"] == load_ruleset(self._contracts, kind).sha256)
+            return bool(run["ruleset_sha256"] == load_ruleset(self.contracts, kind).sha256)
         except CommandUsageError:
             return False  # a kind that lands no more
 
     def rulesets_in_effect(self) -> list[int]:
         """Of every kind that lands, the number of today's ruleset; left out where no run has used it yet."""
-        kinds = [kind.name for kind in load_kinds(self._contracts).values() if kind.is_landed]
-        found = [ruleset_in_effect(self.cursor, load_ruleset(self._contracts, kind)) for kind in kinds]
+        kinds = [kind.name for kind in load_kinds(self.contracts).values() if kind.is_landed]
+        found = [ruleset_in_effect(self.cursor, load_ruleset(self.contracts, kind)) for kind in kinds]
         return [number for number in found if number is not None]
 
     @property
-    def _contracts(self) -> Path:
+    def contracts(self) -> Path:
         return self.settings.project_root / "contracts"
 
     def last_run(self) -> dict[str, Any] | None:

@@ -36,8 +36,8 @@ class Typed:
 
 
 def _page() -> Iterator[tuple[str, str] | Typed | Edited]:
-    """Files to save, by name and content, edits, and commands, in the page's order. A command may fail where the text behind
-    it says so."""
+    """Files to save, by name and content, edits, and commands, in the page's order. A command may fail where the text
+    behind it says so."""
     text = PAGE.read_text()
     name = ""
     for match in _PARTS.finditer(text):

@@ -23,7 +23,7 @@ from loader.silver import run_dbt
 from loader.status import read_status
 from loader.warehouse import Warehouse
 from tests.checkouts import ROOT
-from tests.ingests import declare, evidence_faults, rows, run, settings, ticket_days, write_export
+from tests.ingests import declare, evidence_faults, rows, run, run_kinds, settings, ticket_days, write_export
 from tests.integration.drift_scene import (
     BEFORE,
     CUSTOMER,
@@ -63,7 +63,7 @@ def drifted(server: Warehouse, _template: str, tmp_path_factory: pytest.TempPath
     with fresh_database(server, _template) as database, pytest.MonkeyPatch.context() as patch:
         for name, value in {**loader_variables(database, root), "LOADER_REJECT_LIMIT": "0.9"}.items():
             patch.setenv(name, value)
-        usual = run()
+        usual = run_kinds()["ticket_v1"]
         changed = run(declare(root / "changed", "changed"))
         with kept(server, database) as copy:
             yield Drifted(usual, changed, root, copy)
@@ -119,7 +119,7 @@ def test_what_drifted_waits_for_a_person_and_what_did_not_goes_on(drifted: Drift
     """The run is manual_review_required, and so is each drifted day; its neighbours are released."""
     verdict = drifted.changed
     assert (verdict.status, verdict.downstream_decision) == ("warning", "manual_review_required")
-    accepts = f"loader release --partition {PRIORITY} --accept-drift --reason '<why>'"
+    accepts = f"loader release --partition {PRIORITY} --kind ticket_v1 --accept-drift --reason '<why>'"
     assert after_run(settings(), verdict) == Advice(AdviceKind.ACCEPT_DRIFT, accepts)
     records = {path.parent.name: orjson.loads(path.read_bytes()) for path in verdict.report_paths}
     decisions = {day: record["downstream_decision"] for day, record in records.items() if day[0] == "2"}

@@ -665,7 +665,8 @@ def test_coverage_is_asked_of_every_kind_and_mended_for_the_one_with_a_gap(
     assert re.search(r"coverage\? +ok +17 of 17 lines are taken, in 3 days of 2 kinds\n", said)
     with closing(database.connect(application_name="tests")) as session, session, session.cursor() as cursor:
         cursor.execute(
-            f"{BEHIND} update ops.asset_partition set taken_by_run_id = null, taken_at = null where asset_id in"
+            f"{BEHIND} update ops.asset_partition set taken_by_run_id = null, taken_at = null,"
+            " record_line_count = record_line_count + 1 where asset_id in"
             " (select asset_id from ops.source_asset where record_kind = 'ticket_comment_v1')"
         )
     code, said = _said(capfd, "diagnose", whole=True)
@@ -675,4 +676,6 @@ def test_coverage_is_asked_of_every_kind_and_mended_for_the_one_with_a_gap(
     with pytest.raises(CommandUsageError, match="KIND: got visit"):
         diagnose_now(load_settings(), database, record_kind="visit")
     # An ad-hoc file is read again as it was.
-    assert _said(capfd, "diagnose")[1].startswith(f"loader ingest --input {file}")
+    assert _said(capfd, "diagnose")[1] == (
+        f"make ingest INPUT={file} BATCH=batch-20260417-009 KIND=ticket_comment_v1   # reads the file whole"
+    )
