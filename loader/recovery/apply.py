@@ -106,7 +106,9 @@ def apply_plan(
     verb = _verb(plan["mode"])
     if plan["mode"] not in ("restore", "expire"):
         start_dbt()
-    ruleset = load_ruleset(settings.project_root / "contracts", plan.get("record_kind"))
+    # A restore reads nothing: its plan is of no kind, but may have been asked for one.
+    record_kind = plan.get("record_kind") or plan["request"].get("record_kind")
+    ruleset = load_ruleset(settings.project_root / "contracts", record_kind)
     warehouse = open_warehouse(settings)
     with closing(IngestLock.acquire(warehouse, wait_seconds=settings.lock_timeout)) as lock:
         with lock.transaction() as cursor:
