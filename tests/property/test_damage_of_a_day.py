@@ -1,4 +1,5 @@
-"""Damage stays where it is: for any damage of one day, every other day's release is what it would have been."""
+"""Damage stays where it is: for any damage of one day of a kind, the release of every other day, and of every day of
+another kind, is what it would have been."""
 
 from __future__ import annotations
 
@@ -14,44 +15,57 @@ from hypothesis import HealthCheck, Phase, example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from loader.partition import Partition
 from loader.release.gate import connected
 from loader.silver import run_dbt
 from loader.warehouse import Warehouse
 from tests.checkouts import ROOT
-from tests.ingests import declare, rows, run, ticket, write_export
-from tests.recoveries import of_day
+from tests.ingests import comment, declare, rows, run_kinds, ticket, write_export
+from tests.sabotage.victims import ASSETS, COMMENTS, TICKETS, VICTIMS, Victim
 from tests.shared_warehouse import Kept, fresh_database, kept, loader_variables
 
 pytestmark = pytest.mark.usefixtures("replayed")
 
-DAYS = tuple(date(2026, 4, day) for day in (13, 14, 15, 16, 17))
-# The last delivery moves a ticket from the one to the other.
-LINK = (DAYS[0], DAYS[1])
+# Of each kind; some days are of both.
+DAYS = {
+    TICKETS: tuple(date(2026, 4, day) for day in (13, 14, 15, 16, 17)),
+    COMMENTS: tuple(date(2026, 4, day) for day in (15, 16, 17, 18, 19)),
+}
+# A record of either kind.
+RECORD = {
+    TICKETS: lambda day, number, **changes: ticket(
+        number, ticket_id=f"TKT-{day:%Y%m%d}-{number:06d}", created_at=f"{day}T08:00:00Z", **changes
+    ),
+    COMMENTS: lambda day, number, **changes: comment(
+        number, comment_id=f"CMT-{day:%Y%m%d}-{number:06d}", created_at=f"{day}T08:00:00Z", **changes
+    ),
+}
 
-_BRONZE = ("raw_ticket_event", "asset_line", "rejected_record")
-_PICKED = "ticket_id = 'TKT-{day:%Y%m%d}-000003'"
-_EVENT = f"event_id in (select event_id from silver.ticket_fact where {_PICKED})"
-_REJECT = "partition_key = '{day}'"
+_BRONZE = ("raw_ticket_event", "raw_ticket_comment_event", "asset_line", "rejected_record")
+_PICKED = ":key like '%-{day:%Y%m%d}-000003'"
+_EVENT = f"event_id in (select event_id from silver.:fact where {_PICKED})"
+_REJECT = f"partition_key = '{{day}}' and asset_id in {ASSETS}"
 
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """`statement`: with a place for the day. `reach`: days beside it of which it may be as well, counted from it: those
-    of a file whose lines do not fit, and where a row was put that is not of there."""
+    """`statement`: with a place for the day, and names as the sabotage has them. `reach`: days beside it of which it
+    may be as well, counted from it: those of a file whose lines do not fit, and where a row was put that is not of
+    there."""
 
     statement: str
     reach: tuple[int, ...] = ()
 
 
 DAMAGES = (
-    Damage(f"delete from silver.ticket_fact where {_PICKED}"),
-    Damage(f"update silver.ticket_fact set status = 'pending' where {_PICKED}"),
-    Damage(f"update silver.ticket_fact set version_count = 9 where {_PICKED}"),
-    Damage(f"update silver.ticket_fact set partition_key = partition_key + 1 where {_PICKED}", (1,)),
-    Damage("delete from silver.ticket_fact where partition_key = '{day}'"),
-    Damage(f"delete from bronze.raw_ticket_event where {_EVENT}"),
-    Damage(f"update bronze.raw_ticket_event set raw_payload = raw_payload || ' ' where {_EVENT}"),
-    Damage(f"update bronze.raw_ticket_event set person_id = 'somebody' where {_EVENT}"),
+    Damage(f"delete from silver.:fact where {_PICKED}"),
+    Damage(f"update silver.:fact set updated_at = created_at where {_PICKED}"),
+    Damage(f"update silver.:fact set version_count = 9 where {_PICKED}"),
+    Damage(f"update silver.:fact set partition_key = partition_key + 1 where {_PICKED}", (1,)),
+    Damage("delete from silver.:fact where partition_key = '{day}'"),
+    Damage(f"delete from bronze.:events where {_EVENT}"),
+    Damage(f"update bronze.:events set raw_payload = raw_payload || ' ' where {_EVENT}"),
+    Damage(f"update bronze.:events set person_id = 'somebody' where {_EVENT}"),
     Damage(f"delete from bronze.asset_line where {_EVENT}", (-1,)),
     Damage(f"update bronze.asset_line set byte_length = byte_length + 1 where {_EVENT}", (-1,)),
     Damage(f"delete from bronze.rejected_record where {_REJECT}", (-1,)),
@@ -59,50 +73,80 @@ DAMAGES = (
 )
 
 # What readers see of each day, without what tells one run from another.
-SHOWN = """
-select partition_key, jsonb_agg(to_jsonb(fact) - '{data_release_id,run_id,dlt_load_id}'::text[] order by ticket_id)
-from serving.ticket_fact as fact group by partition_key
+_SHOWN = """
+select ':kind', partition_key, jsonb_agg(to_jsonb(fact) - '{data_release_id,run_id,dlt_load_id}'::text[] order by :key)
+from serving.:fact as fact group by partition_key
 """
-READY = "select partition_key from serving.partition_status where is_ready order by 1"
+_READY = "select record_kind, partition_key from serving.kind_partition_status where is_ready"
 
 
 @dataclass(frozen=True, slots=True)
 class Week:
-    """Four days, released; the delivery that follows; and what readers see before it, and after it without damage."""
+    """Four days of each kind, released; the deliveries that follow; and what readers see before them, and after them
+    without damage."""
 
     kept: Kept
-    last: Path
-    before: dict[date, Any]
-    undamaged: dict[date, Any]
+    last: list[Path]
+    before: dict[Partition, Any]
+    undamaged: dict[Partition, Any]
+
+
+def _week_of(victim: Victim, root: Path) -> None:
+    """A file a day: records of that day, an update of the day before, a line without a value that it needs. The last
+    one moves a record from the first day to the second."""
+    record, days = RECORD[victim], DAYS[victim]
+    for number, day in enumerate(days):
+        lines = [record(day, 1), record(day, 2), record(day, 3), {**record(day, 9), victim.field: 1}]
+        if number:
+            lines.append(record(days[number - 1], 1, updated_at=f"{day}T09:00:00Z"))
+        if day == days[-1]:
+            moved = record(days[0], 2, updated_at=f"{day}T09:00:00Z")
+            lines.append({**moved, "created_at": f"{days[1]}T08:00:00Z"})
+        folder = root / victim.kind / ("last" if day == days[-1] else "first")
+        write_export(folder / f"exports-{day}.jsonl", lines)
 
 
 @pytest.fixture(scope="module")
 def week(server: Warehouse, _template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Week]:
-    """A file a day: tickets of that day, an update of the day before, a line without a value that it needs."""
     root = tmp_path_factory.mktemp("week")
-    moved = {**of_day("2026-04-13", 2, updated_at="2026-04-17T09:00:00Z"), "created_at": "2026-04-14T08:00:00Z"}
-    for number, day in enumerate(DAYS):
-        lines = [of_day(day.isoformat(), 1), of_day(day.isoformat(), 2), of_day(day.isoformat(), 3)]
-        lines += [ticket(9, created_at=f"{day}T08:00:00Z", owner=...)]
-        if number:
-            lines += [of_day(DAYS[number - 1].isoformat(), 1, status="closed", updated_at=f"{day}T09:00:00Z")]
-        folder = root / ("last" if day == DAYS[-1] else "first")
-        write_export(folder / f"tickets-{day}.jsonl", [*lines, moved] if day == DAYS[-1] else lines)
+    for victim in VICTIMS:
+        _week_of(victim, root)
     with fresh_database(server, _template) as database, pytest.MonkeyPatch.context() as patch:
         for name, value in {**loader_variables(database, root), "LOADER_REJECT_LIMIT": "0.5"}.items():
             patch.setenv(name, value)
-        assert run(declare(root / "first", "first")).exit_code == 0
-        last = declare(root / "last", "last")
-        before = dict(rows(database, SHOWN))
+        first, last = (
+            [declare(root / victim.kind / name, name, kind=victim.kind) for victim in VICTIMS]
+            for name in ("first", "last")
+        )
+        assert _exit_codes(first) == dict.fromkeys((victim.kind for victim in VICTIMS), 0)
+        before = _shown(database)
         with kept(server, database) as first_days:
-            assert run(last).exit_code == 0
-            undamaged = dict(rows(database, SHOWN))
-            assert [day for day in DAYS if before.get(day) != undamaged[day]] == [*LINK, *DAYS[3:]]
+            assert _exit_codes(last) == dict.fromkeys((victim.kind for victim in VICTIMS), 0)
+            undamaged = _shown(database)
+            for victim in VICTIMS:
+                days = [Partition(victim.kind, day) for day in DAYS[victim]]
+                assert [day for day in days if before.get(day) != undamaged[day]] == [*days[:2], *days[3:]]
             yield Week(first_days, last, before, undamaged)
 
 
-def _linked(days: set[date]) -> set[date]:
-    return {day for group in connected(days, [LINK]) if days.intersection(group) for day in group}
+def _exit_codes(manifests: list[Path]) -> dict[str, int]:
+    return {kind: verdict.exit_code for kind, verdict in run_kinds(*manifests).items()}
+
+
+def _shown(database: Warehouse) -> dict[Partition, Any]:
+    found = (row for victim in VICTIMS for row in rows(database, victim.bind(_SHOWN)))
+    return {Partition(kind, day): content for kind, day, content in found}
+
+
+def _ready(database: Warehouse) -> set[Partition]:
+    return {Partition(*found) for found in rows(database, _READY)}
+
+
+def _linked(victim: Victim, days: set[date]) -> set[Partition]:
+    """Of the kind, with those that share the moved record with them."""
+    first, second = (Partition(victim.kind, day) for day in DAYS[victim][:2])
+    asked = {Partition(victim.kind, day) for day in days}
+    return {each for group in connected(asked, [(first, second)]) if asked.intersection(group) for each in group}
 
 
 @hypothesis_settings(
@@ -112,36 +156,42 @@ def _linked(days: set[date]) -> set[date]:
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     derandomize=True,
 )
-@given(damage=st.sampled_from(DAMAGES), day=st.sampled_from(DAYS[:4]))
-@example(damage=DAMAGES[9], day=DAYS[2])  # sums alone say where it is
-@example(damage=DAMAGES[0], day=DAYS[1])
-def test_other_days_are_released_as_if_nothing_were_damaged(damage: Damage, day: date, week: Week) -> None:
-    """The damaged day and those linked to it stay as they were; after the mend all are as if nothing had been."""
+@given(damage=st.sampled_from(DAMAGES), victim=st.sampled_from(VICTIMS), place=st.integers(0, 3))
+@example(damage=DAMAGES[9], victim=TICKETS, place=2)  # sums alone say where it is
+@example(damage=DAMAGES[0], victim=COMMENTS, place=1)
+def test_other_days_are_released_as_if_nothing_were_damaged(
+    damage: Damage, victim: Victim, place: int, week: Week
+) -> None:
+    """The damaged day and those linked to it stay as they were, and no day of the other kind does; after the mend all
+    are as if nothing had been."""
+    day = DAYS[victim][place]
     database = week.kept.fresh()
     for table in _BRONZE:
         rows(database, f"create table public.{table} as table bronze.{table}")
-    rows(database, "set local omni.maintenance = 'repair'; " + damage.statement.format(day=day))
+    statement = victim.bind(damage.statement.format(day=day))
+    rows(database, "set local omni.maintenance = 'repair'; " + statement)
     for table in _BRONZE:
         rows(database, f"create table public.strange_{table} as table bronze.{table} except table public.{table}")
 
-    assert run(week.last).exit_code == 1
-    shown = dict(rows(database, SHOWN))
-    must_stay = _linked({day})
-    may_stay = _linked({day, *(day + timedelta(days=number) for number in damage.reach)})
-    for other in DAYS:
+    # Each run says what reconcile found, whatever its kind.
+    assert _exit_codes(week.last) == {victim.kind: 1, victim.other: 1}
+    shown = _shown(database)
+    must_stay = _linked(victim, {day})
+    may_stay = _linked(victim, {day, *(day + timedelta(days=number) for number in damage.reach)})
+    for other, content in week.undamaged.items():
         expected = [week.before.get(other)] if other in may_stay else []
-        expected += [] if other in must_stay else [week.undamaged[other]]
+        expected += [] if other in must_stay else [content]
         assert shown.get(other) in expected, other
-    ready = {found for (found,) in rows(database, READY)}
-    assert ready.isdisjoint(must_stay) and ready >= set(DAYS) - may_stay
+    ready = _ready(database)
+    assert ready.isdisjoint(must_stay) and ready >= week.undamaged.keys() - may_stay
 
     for table in _BRONZE:
         _put_back(database, table)
-    assert run_dbt(database, ROOT, ["build", "--select", "ticket_fact", "--vars", f"{{partition: {day}}}"]).is_ok
-    mended = run(week.last)
-    assert mended.exit_code == 0, mended.problems
-    assert dict(rows(database, SHOWN)) == week.undamaged
-    assert rows(database, READY) == [(other,) for other in DAYS]
+    assert run_dbt(database, ROOT, ["build", "--select", victim.fact, "--vars", f"{{partition: {day}}}"]).is_ok
+    for kind, mended in run_kinds(*week.last).items():
+        assert mended.exit_code == 0, (kind, mended.problems)
+    assert _shown(database) == week.undamaged
+    assert _ready(database) == week.undamaged.keys()
 
 
 def _put_back(database: Warehouse, table: str) -> None:
