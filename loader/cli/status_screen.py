@@ -82,7 +82,7 @@ def _sentence(screen: Screen, answer: Status) -> str:
         name = asked[0].partition.named(answer.kinds)
         may = f"Readers may {'' if relied else 'not '}rely on {name}, the one day asked for."
     elif len(relied) == len(asked):
-        may = f"Readers may rely on all {screen.words(len(asked))} days asked for."
+        may = f"Readers may rely on all {screen.words(len(asked))} days asked for{_by_kind(screen, relied, asked)}."
     else:
         may = f"Readers may rely on {screen.words(len(relied))} of {screen.words(len(asked))} days asked for"
         may += f"{_by_kind(screen, relied, asked)}."
@@ -97,7 +97,10 @@ def _sentence(screen: Screen, answer: Status) -> str:
 def _by_kind(screen: Screen, relied: Sequence[DayState], asked: Sequence[DayState]) -> str:
     """Nothing where all are of one kind."""
     good, known = (Counter(day.record_kind for day in days) for days in (relied, asked))
-    told = [f"{kind} {screen.words(good[kind])} of {screen.words(count)}" for kind, count in sorted(known.items())]
+    told = [
+        f"{kind} {screen.words(good[kind])}" + ("" if good == known else f" of {screen.words(count)}")
+        for kind, count in sorted(known.items())
+    ]
     return f" ({', '.join(told)})" if len(told) > 1 else ""
 
 

@@ -358,15 +358,15 @@ def test_what_names_nothing_is_told_of_its_day_and_summed_over_all() -> None:
     assert "2026-04-18 note 1000 lack" in " ".join(" ".join(whole_lines(Screen(80), found, None)).split())
 
 
-def two_kinds(**others: Any) -> Status:
-    """A released day of tickets and of notes, and a damaged one of notes alone."""
+def two_kinds(*, is_damaged: bool = True, **others: Any) -> Status:
+    """A released day of tickets and of notes, and another of notes alone, which `is_damaged`."""
     note = {"record_kind": "note_v1"}
     partitions, readers = released(date(2026, 4, 17), 1)
     notes, shown_notes = released(date(2026, 4, 17), 2)
     return status(
         [*partitions, *(row | note for row in notes)],
         [*readers, *(row | note for row in shown_notes)],
-        [finding("2026-04-18") | note],
+        [finding("2026-04-18") | note] * is_damaged,
         **others,
     )
 
@@ -387,6 +387,10 @@ def test_two_kinds_are_counted_apart_and_named() -> None:
         "",
         "cursor 2026-04-29 10:22:30   watermark 3 days before",
     ]
+    sound = two_kinds(is_damaged=False)
+    assert status_lines(Screen(90), sound)[0] == (
+        "Readers may rely on all 3 days asked for (note_v1 2, ticket_v1 1). Nothing needs you."
+    )
     found = two_kinds()
     of_day = replace(found, partitions=[row for row in found.partitions if row["partition_key"] == DAY], findings=())
     assert day_lines(Screen(90), of_day, date(2026, 4, 17))[:8] == [
