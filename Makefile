@@ -111,7 +111,7 @@ ifneq ($(filter apply,$(MAKECMDGOALS)),)
 $(call need,PLAN,make apply PLAN=reports/backfill/backfill_plan_2026-04-17.json)
 endif
 ifneq ($(filter erase,$(MAKECMDGOALS)),)
-$(if $(strip $(CUSTOMER)),,$(call need,PERSON,make erase PERSON=<customer_id> REASON='request 4711'))
+$(if $(strip $(CUSTOMER)),,$(call need,PERSON,make erase PERSON=<id> REASON='request 4711'))
 endif
 ifneq ($(filter ready hold release,$(MAKECMDGOALS)),)
 $(call need,PARTITION,make $(firstword $(MAKECMDGOALS)) PARTITION=2026-04-17$(if $(filter hold,$(MAKECMDGOALS)), REASON='under review'))

@@ -37,7 +37,7 @@ class AdviceKind(StrEnum):
 
 # Where no command ends it: what a person decides or delivers, word for word.
 SENTENCES: dict[AdviceKind, str] = {
-    AdviceKind.ERASE: "the customer's id stands nowhere: ask who asked for the erasure",
+    AdviceKind.ERASE: "the person's id stands nowhere: ask who asked for the erasure",
     AdviceKind.RESTORE: "nothing else holds these rows: put the database back from a backup, or ingest what was"
     " delivered into a new one",
     AdviceKind.CHECK: "what dbt says above names no day: mend what it is about",

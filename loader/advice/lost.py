@@ -203,8 +203,8 @@ def _from_raw_zone(
 
 
 def erase_again(reason: str) -> Advice:
-    """The erasure of a customer, whom a person names; `reason`: as a shell takes it."""
-    return Advice(AdviceKind.ERASE, f"loader erase --customer '<the same customer>' --reason {reason} --mode execute")
+    """The erasure of a person, whom somebody names; `reason`: as a shell takes it."""
+    return Advice(AdviceKind.ERASE, f"loader erase --person '<the same person>' --reason {reason} --mode execute")
 
 
 def _erasures(world: World, lost: Sequence[Lost]) -> Iterator[Advice]:

@@ -43,7 +43,7 @@ _COMMANDS = {
     "release": ("loader.cli.release_commands:release", "Prove Silver, and let readers see partitions of it."),
     "hold": ("loader.cli.release_commands:hold", "Keep partitions as readers see them, whatever runs."),
     "ready": ("loader.cli.release_commands:ready", "Exit 0 when partitions are released and unchanged since."),
-    "erase": ("loader.cli.erase_command:erase", "Take one customer out of everything that is kept; plan, then apply."),
+    "erase": ("loader.cli.erase_command:erase", "Take one person out of everything that is kept; plan, then apply."),
     "verify": ("loader.cli.verify_command:verify", "Read the raw zone again and compare Bronze line by line."),
     "state": ("loader.cli.state_command:state", "Checkpoint, cursor and watermark, and their history."),
     "kind": ("loader.cli.kind_command:kind", "Record kinds: what each declares, and is what follows from it there?"),

@@ -1,4 +1,4 @@
-"""`loader erase`: take one customer out of everything that the project keeps."""
+"""`loader erase`: take one person out of everything that the project keeps."""
 
 from __future__ import annotations
 
@@ -19,14 +19,16 @@ if TYPE_CHECKING:
     from loader.privacy.plan import ErasurePlan
     from loader.screen import Screen
 
-# In the order in which they are told.
+# In the order in which they are told: of all kinds, and of each.
 _COUNTS = {
     "line_count": "lines of the archive",
-    "event_count": "events",
-    "ticket_count": "tickets",
-    "reject_count": "rejected lines",
-    "released_row_count": "rows of stored releases",
     "mention_count": "lines of others that mention the id: they stay",
+}
+_OF_A_KIND = {
+    "record_count": "records",
+    "event_count": "events",
+    "reject_count": "rejected lines",
+    "released_row_count": "released rows",
 }
 
 
@@ -34,11 +36,11 @@ _COUNTS = {
 @click.option(
     "--person",
     "--customer",
-    "customer",
+    "person",
     required=True,
     help="The id that stands for the person, as records have it; a plan does not hold it, so it is given each time.",
 )
-@click.option("--reason", help="Why, without naming the customer; kept for good.")
+@click.option("--reason", help="Why, without naming the person; kept for good.")
 @click.option("--plan", "plan_file", type=click.Path(path_type=Path), help="Apply this reviewed plan.")
 @click.option(
     "--mode",
@@ -49,7 +51,7 @@ _COUNTS = {
 @lock_option
 @json_option
 def erase(
-    customer: str, reason: str | None, plan_file: Path | None, mode: str, lock_timeout: float | None, as_json: bool
+    person: str, reason: str | None, plan_file: Path | None, mode: str, lock_timeout: float | None, as_json: bool
 ) -> int:
     """Remove a person's records, of every kind, from the archive, Bronze, Silver and every stored release; tombstones
     stay."""
@@ -62,27 +64,27 @@ def erase(
             raise CommandUsageError(
                 "erase: got --plan with --reason or --mode, expected --plan alone: the plan has its reason; nothing was"
                 " started",
-                next_command=f"loader erase --customer '<id>' --plan {plan_file}",
+                next_command=f"loader erase --person '<id>' --plan {plan_file}",
             )
-        return _apply(settings, customer, read_erasure_plan(settings, plan_file), as_json)
+        return _apply(settings, person, read_erasure_plan(settings, plan_file), as_json)
     if reason is None:
         raise CommandUsageError(
             "erase: expected --reason, or --plan; nothing was started",
-            next_command="loader erase --customer <id> --reason 'request 4711 of 2026-11-20'",
+            next_command="loader erase --person <id> --reason 'request 4711 of 2026-11-20'",
         )
-    plan = plan_erasure(settings, customer, reason)
+    plan = plan_erasure(settings, person, reason)
     path = plan.write(settings)
     if mode == "execute":
-        return _apply(settings, customer, plan.as_record(settings), as_json)
+        return _apply(settings, person, plan.as_record(settings), as_json)
     _print_plan(settings, plan, path, as_json)
     return 0
 
 
-def _apply(settings: Settings, customer: str, record: dict[str, object], as_json: bool) -> int:
-    from loader.privacy.erase import erase as erase_customer
+def _apply(settings: Settings, person: str, record: dict[str, object], as_json: bool) -> int:
+    from loader.privacy.erase import erase as erase_person
 
     with progress() as report:
-        erased = erase_customer(settings, customer, record, report)
+        erased = erase_person(settings, person, record, report)
     _print_erased(erased, settings, as_json)
     return 0
 
@@ -90,7 +92,7 @@ def _apply(settings: Settings, customer: str, record: dict[str, object], as_json
 def _print_plan(settings: Settings, plan: ErasurePlan, path: Path, as_json: bool) -> None:
     from loader.screen import next_lines
 
-    next_command = f"loader erase --customer '<id>' --plan {pasted(settings.named(path))}"
+    next_command = f"loader erase --person '<id>' --plan {pasted(settings.named(path))}"
     record = plan.as_record(settings)
     if as_json:
         print_json({**record, "next_command": next_command})
@@ -105,12 +107,14 @@ def erasure_lines(screen: Screen, plan: ErasurePlan, record: Mapping[str, Any]) 
 
     lines = paragraph(
         screen,
-        f"Plan: erase customer {record['customer_hash'][:12]}… (a keyed hash), by {plan.operator}. Nothing has been"
+        f"Plan: erase person {record['customer_hash'][:12]}… (a keyed hash), by {plan.operator}. Nothing has been"
         " removed yet.",
     )
     lines += table(screen, [(words, record[name]) for name, words in _COUNTS.items() if record[name]], indent="  ")
-    if not any(record[name] for name in _COUNTS):
-        lines += paragraph(screen, "Nothing of this customer is kept.", indent="  ")
+    of_kinds = [(counts["record_kind"], *(counts[name] for name in _OF_A_KIND)) for counts in record["kinds"]]
+    lines += table(screen, of_kinds, ["", *_OF_A_KIND.values()], indent="  ")
+    if not of_kinds and not any(record[name] for name in _COUNTS):
+        lines += paragraph(screen, "Nothing of this person is kept.", indent="  ")
     days, paths = record["partitions"], [path for asset in record["assets"] for path in asset["source_paths"]]
     facts = [("days", f"{days[0]} … {days[-1]} ({len(days)})" if len(days) > 3 else ", ".join(days))] if days else []
     if paths:
@@ -122,7 +126,7 @@ def erasure_lines(screen: Screen, plan: ErasurePlan, record: Mapping[str, Any]) 
     if gone:
         lines += paragraph(screen, f"{amount(screen, len(gone), 'object')} of the archive is lost.", indent="  ")
     if plan.look_alikes:
-        lines += paragraph(screen, "These ids look the same and are other customers; they stay:")
+        lines += paragraph(screen, "These ids look the same and are others'; they stay:")
         lines += table(
             screen, [(ascii(name), amount(screen, count, "event")) for name, _, count in plan.look_alikes], indent="  "
         )
@@ -154,7 +158,7 @@ def erased_lines(screen: Screen, erased: Erased, report: str) -> list[str]:
     from loader.screen import Failure, amount, failures, listing, table
 
     lines = [
-        "The customer is erased.",
+        "The person is erased.",
         *table(screen, list(erased.removed.items()), indent="  "),
     ]
     lines += failures(

@@ -95,6 +95,7 @@ class Execution(Proving):
         self._ruleset = ruleset
         self._working_root = settings.state_folder / "dlt"
         self._raw_zone = RawZone(settings.raw_zone)
+        self._person = None if ruleset.kind.landing is None else ruleset.kind.landing.person
         # Files that need no reading, and lines of those that do.
         self._unchanged = self._lines_read = 0
         self._has_landed = False
@@ -163,7 +164,7 @@ class Execution(Proving):
         meter = Meter(self._report, "archive", "bytes", sum(gate_report.admitted_bytes for gate_report in reports))
         with self._lock.transaction() as cursor:
             self._suppression = read_suppression(cursor)
-            self._known_keys = known_keys(cursor)
+            self._known_keys = known_keys(cursor, self._ruleset.kind.name)
         keys: dict[str, str] = {}
         self._arrived: dict[str, tuple[str, Sequence[FoundLine]]] = {}
         archived = [self._archive_manifest(gate_report, keys, meter) for gate_report in reports]
@@ -174,7 +175,7 @@ class Execution(Proving):
         }
         with self._ledger.boundary("archived") as cursor:
             registered = register(cursor, self.attempt.run_id, archived, keys)
-            record_arrival(cursor, self._arrived)
+            record_arrival(cursor, self._arrived, self._ruleset.kind.name)
             return self._choose(cursor, registered, is_read_again)
 
     def recall(
@@ -251,7 +252,7 @@ class Execution(Proving):
         elif state == "sound":
             key = self._raw_zone.put(source, inspected)
         else:
-            key, erased = put_without(self._raw_zone, source, inspected, self._suppression)
+            key, erased = put_without(self._raw_zone, source, inspected, self._suppression, self._person)
         if known is not None and state != "sound":
             self._report(f"archive: the object of {source.name} was {state}; put right from the delivered file")
         keys[fingerprint] = key

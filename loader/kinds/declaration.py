@@ -38,6 +38,11 @@ class Field:
     is_mix_watched: bool
     words: str = ""
 
+    @property
+    def says_of_persons(self) -> bool:
+        """It says something of a person, or may."""
+        return self.level in ("personal", "free_text")
+
 
 @dataclass(frozen=True, slots=True)
 class Derived:
@@ -93,6 +98,11 @@ class Landing:
     hash_domain: str
     derived: Mapping[str, Derived] = field(default_factory=dict)
     links: tuple[Link, ...] = ()
+
+    @property
+    def person(self) -> Field | None:
+        """The field that says whose a record is; None: its records are nobody's."""
+        return next((each for each in self.fields if each.name == self.roles.person), None)
 
     def column_of(self, name: str | None) -> str | None:
         """The Silver column of a field."""

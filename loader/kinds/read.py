@@ -19,8 +19,6 @@ KINDS_FOLDER = "kinds"
 _DECLARATION, _SCHEMA = "kind.yml", "schema.json"
 _SCHEMA_OF_KINDS = "kind_v1.schema.json"
 
-# What says something of a person, or may.
-_OF_PERSONS = ("personal", "free_text")
 _TYPE_OF_FORMAT: Mapping[str, FieldType] = {"date-time": "instant", "date": "date"}
 # A fault: where in the declaration, as keys from the top, and what is wrong there.
 _Fault = tuple[tuple[str, ...], str]
@@ -257,7 +255,7 @@ def _contradictions(fields: tuple[Field, ...], roles: Roles, envelope: tuple[str
     for field in fields:
         if field.column is not None and columns.setdefault(field.column, field.name) != field.name:
             yield ("fields", field.name), f"{field.column} is the column of {columns[field.column]}"
-        if field.level in _OF_PERSONS and (field.column is not None or field.may_be_shown):
+        if field.says_of_persons and (field.column is not None or field.may_be_shown):
             yield ("fields", field.name), f"{field.name} is {field.level}: it stays in Bronze, and no report shows it"
         if field.level == "pseudonymous" and field.may_be_shown:
             yield ("fields", field.name), f"{field.name} is {field.level}: no report shows it"

@@ -1,4 +1,4 @@
-"""Erasure of one customer: planned, applied in one transaction, and searched for afterwards.
+"""Erasure of one person: planned, applied in one transaction, and searched for afterwards.
 
 Objects are redacted first, beside the old ones, which changes nothing yet. One transaction then sets the tombstones,
 points to the redacted objects and takes the rows out: before it nothing is erased, after it no reader meets the person.
@@ -24,8 +24,8 @@ from loader.evidence.chain import append, write_files
 from loader.evidence.facts import fetch_rows
 from loader.evidence.files import require_writable
 from loader.evidence.records import record_crashes
-from loader.kinds import load_kinds
 from loader.printable import counted, pasted
+from loader.privacy.kinds import kinds_of_objects, landed_kinds
 from loader.privacy.plan import ErasurePlan, make_erasure_plan
 from loader.privacy.redaction import blanked
 from loader.privacy.removal import remove_rows
@@ -80,23 +80,24 @@ class Erased:
     report_path: Path
 
 
-def plan_erasure(settings: Settings, customer_id: str, reason: str) -> ErasurePlan:
-    """What erasing this customer would do now; writes nothing. Raises RefusedError where there is nothing to erase."""
+def plan_erasure(settings: Settings, person_id: str, reason: str) -> ErasurePlan:
+    """What erasing this person would do now, in every kind; writes nothing. Raises RefusedError where there is nothing
+    to erase."""
     session = open_warehouse(settings).connect(application_name="omnisupport-erase-plan")
     with closing(session), session, session.cursor() as cursor:
-        plan = make_erasure_plan(cursor, settings, customer_id, reason)
+        plan = make_erasure_plan(cursor, settings, person_id, reason)
         if plan.is_empty and _unfinished(cursor, plan) is None:
             raise RefusedError(
-                "no archived line and no row is of this customer (ids are compared to the letter); nothing was planned",
+                "no archived line and no row is of this person (ids are compared to the letter); nothing was planned",
                 next_command="loader erase --help",
             )
     return plan
 
 
-def erase(settings: Settings, customer_id: str, plan: Mapping[str, Any], report: Report) -> Erased:
-    """Carry out a plan (its record) for the customer that it was made for; finish one that was cut off.
+def erase(settings: Settings, person_id: str, plan: Mapping[str, Any], report: Report) -> Erased:
+    """Carry out a plan (its record) for the person that it was made for; finish one that was cut off.
 
-    Raises RefusedError, with nothing changed, where the plan is stale, was applied, or is of another customer;
+    Raises RefusedError, with nothing changed, where the plan is stale, was applied, or is of another person;
     CheckFailedError where the build does not close or something of the person is left: the rows are gone then, and the
     same command goes on from there.
     """
@@ -110,24 +111,24 @@ def erase(settings: Settings, customer_id: str, plan: Mapping[str, Any], report:
             write_files(cursor, settings, "what an earlier command did")
         raw_zone.sweep()
         with lock.transaction() as cursor:
-            today = make_erasure_plan(cursor, settings, customer_id, plan["reason"])
+            today = make_erasure_plan(cursor, settings, person_id, plan["reason"])
             erasure_id = _unfinished(cursor, today)
             if erasure_id is None:
                 _refuse_applied(cursor, plan)
-                again = f"loader erase --customer {pasted(customer_id)} --reason {pasted(plan['reason'])}"
+                again = f"loader erase --person {pasted(person_id)} --reason {pasted(plan['reason'])}"
                 refuse_moved(plan, today.as_record(settings), again)
         if erasure_id is None:
             erasure_id = plan["plan_id"]
-            _remove(lock, raw_zone, customer_id, _as_planned(today, plan), report)
+            _remove(lock, raw_zone, person_id, _as_planned(today, plan), report)
         else:
             report(f"erase: goes on with {erasure_id}, which was cut off")
-        return _finish(settings, warehouse, lock, raw_zone, customer_id, today, erasure_id, report)
+        return _finish(settings, warehouse, lock, raw_zone, person_id, today, erasure_id, report)
 
 
 def _unfinished(cursor: Any, plan: ErasurePlan) -> str | None:
     cursor.execute(
         "select erasure_id::text from ops.erasure where customer_hash = %s and finished_at is null",
-        (plan.customer_hash,),
+        (plan.person_hash,),
     )
     found = cursor.fetchone()
     return None if found is None else str(found[0])
@@ -146,7 +147,7 @@ def _as_planned(today: ErasurePlan, plan: Mapping[str, Any]) -> ErasurePlan:
     return replace(today, plan_id=plan["plan_id"], operator=plan["operator"], timestamp=plan["timestamp"])
 
 
-def _remove(lock: IngestLock, raw_zone: RawZone, customer_id: str, plan: ErasurePlan, report: Report) -> None:
+def _remove(lock: IngestLock, raw_zone: RawZone, person_id: str, plan: ErasurePlan, report: Report) -> None:
     new_keys = {}
     for asset in plan.assets:
         if asset.lines:
@@ -155,7 +156,7 @@ def _remove(lock: IngestLock, raw_zone: RawZone, customer_id: str, plan: Erasure
             new_keys[asset.asset_id] = raw_zone.put_content(blanked(content, asset.lines), asset.content_encoding)
     report(f"erase: {counted(len(new_keys), 'archived object')} redacted")
     with lock.transaction() as cursor:
-        removed = remove_rows(cursor, plan, customer_id, trace_id_of_caller(), new_keys)
+        removed = remove_rows(cursor, plan, person_id, trace_id_of_caller(), new_keys)
     report("erase: " + ", ".join(f"{count} {place}" for place, count in removed.items()) + " removed")
 
 
@@ -164,31 +165,35 @@ def _finish(
     warehouse: Warehouse,
     lock: IngestLock,
     raw_zone: RawZone,
-    customer_id: str,
+    person_id: str,
     plan: ErasurePlan,
     erasure_id: str,
     report: Report,
 ) -> Erased:
+    kinds = landed_kinds(settings)
     with lock.transaction() as cursor:
         count = finish_redactions(cursor, raw_zone)
-        count += sum(raw_zone.remove(key) for key in plan.unregistered_keys)
+        # One that an erasure made before it died may have got its asset since.
+        unregistered = {*plan.unregistered_keys} - {*kinds_of_objects(cursor, kinds)}
+        count += sum(raw_zone.remove(key) for key in sorted(unregistered))
         (erasure,) = fetch_rows(cursor, "select * from ops.erasure where erasure_id = %s", (erasure_id,))
-    again = f"loader erase --customer {pasted(customer_id)} --reason {pasted(erasure['reason'])} --mode execute"
+    again = f"loader erase --person {pasted(person_id)} --reason {pasted(erasure['reason'])} --mode execute"
     report(f"erase: {counted(count, 'archived object')} removed")
     _build(settings, warehouse, lock, erasure, report)
     _forget_statistics(lock)
     _vacuum(settings, warehouse, again)
-    cleaned, left = _clean_files(settings, customer_id, plan)
-    report(f"erase: {counted(len(cleaned), 'file')} that quoted the customer removed or blanked")
+    cleaned, left = _clean_files(settings, person_id, plan)
+    report(f"erase: {counted(len(cleaned), 'file')} that quoted the person removed or blanked")
     with lock.transaction() as cursor:
-        remains = search_rows(cursor, customer_id, plan.texts)
-    in_objects = search_objects(raw_zone, customer_id)
+        remains = search_rows(cursor, kinds, person_id, plan.texts)
+        read_under = kinds_of_objects(cursor, kinds)
+    in_objects = search_objects(raw_zone, read_under, [*kinds.values()], person_id)
     found = {**remains.found, **in_objects.found, **dict.fromkeys(left, 1)}
     if found:
         raise CheckFailedError(
             "erasure "
             + erasure_id
-            + ": something of the customer is left in "
+            + ": something of the person is left in "
             + "; ".join(f"{place} ({count})" for place, count in list(found.items())[:5])
             + ". The rows and objects that were planned are gone",
             next_command=again,
@@ -245,7 +250,7 @@ def _unproved(erasure_id: str, build: BuildResult, missing: str | None) -> Check
         next_command = f"loader build --select {build.holding[0].name}   # then the same erase command again"
     return CheckFailedError(
         f"erasure {erasure_id}: the proof did not close ({why or 'another build was at work'}). The rows and objects of"
-        " the customer are gone; Silver and the search for what is left are not proved",
+        " the person are gone; Silver and the search for what is left are not proved",
         next_command=next_command,
     )
 
@@ -271,19 +276,19 @@ def _vacuum(settings: Settings, warehouse: Warehouse, again: str) -> None:
     done = run_dbt(warehouse, settings.project_root, ["run-operation", "vacuum_silver"])
     if not done.is_ok:
         raise CheckFailedError(
-            "erasure: Silver could not be vacuumed, dbt says why above. The rows and objects of the customer are gone;"
+            "erasure: Silver could not be vacuumed, dbt says why above. The rows and objects of the person are gone;"
             " what their places still hold is not",
             next_command=f"{again}   # when what dbt says is mended",
         )
 
 
-def _clean_files(settings: Settings, customer_id: str, plan: ErasurePlan) -> tuple[list[str], list[str]]:
+def _clean_files(settings: Settings, person_id: str, plan: ErasurePlan) -> tuple[list[str], list[str]]:
     """Files that quote the person: logs are blanked where they do, what can be made again is removed, and evidence,
     which may not change, is only named. Returns the names of both kinds."""
     cleaned, left = [], []
     evidence = tuple(settings.report_dir / name for name in ("run_evidence", "release", "erase", "chain"))
     for path in files_of(settings):
-        if not holds(path, customer_id, plan.texts):
+        if not holds(path, person_id, plan.texts):
             continue
         name = settings.named(path)
         if any(path.is_relative_to(folder) for folder in evidence):
@@ -291,16 +296,16 @@ def _clean_files(settings: Settings, customer_id: str, plan: ErasurePlan) -> tup
             continue
         cleaned.append(name)
         if path.suffix == ".log":
-            _blank_lines(path, customer_id, plan)
+            _blank_lines(path, person_id, plan)
         else:
             with suppress(FileNotFoundError):
                 path.unlink()
     return cleaned, left
 
 
-def _blank_lines(path: Path, customer_id: str, plan: ErasurePlan) -> None:
+def _blank_lines(path: Path, person_id: str, plan: ErasurePlan) -> None:
     """In place and to the byte: whoever writes the log goes on at its end."""
-    needles = [text.encode() for text in (customer_id, *searched(plan.texts))]
+    needles = [text.encode() for text in (person_id, *searched(plan.texts))]
     with path.open("r+b") as file:
         offset = 0
         for line in file.read().splitlines(keepends=True):
@@ -353,7 +358,6 @@ def _record(
         " where erasure_id = %s order by record_kind, partition_key, data_release_id",
         (erasure_id,),
     )
-    kinds = load_kinds(settings.project_root / "contracts")
     written = append(
         cursor,
         settings,
@@ -364,7 +368,7 @@ def _record(
             "trace_id": erasure["trace_id"],
             "mode": "erase",
             # One chain for all kinds: that of the first.
-            "asset_key": next(kind.landing.asset_key for kind in kinds.values() if kind.landing is not None),
+            "asset_key": next(landing.asset_key for landing in landed_kinds(settings).values()),
             "status": "success",
             "customer_hash": bytes(erasure["customer_hash"]).hex(),
             "operator": erasure["operator"],

@@ -1,4 +1,7 @@
-"""Whose a line is: the customer ids that it may belong to, read as widely as a line can be broken."""
+"""Whose a line is: the ids of the persons that it may belong to, read as widely as a line can be broken.
+
+Its kind says which field stands for a person. The same line under another kind may be somebody else's, or nobody's.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,8 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -14,42 +18,55 @@ from typing import Any
 import orjson
 
 from loader.contract.lenient_json import strings_of
+from loader.kinds import Field
 
-_FIELD = "customer_id"
-_FIELD_BYTES = _FIELD.encode()
 # What may be an id in a line that is no JSON: a quoted text, or letters, digits and the like between anything else.
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _WORDS = (re.compile(r"[\w@.:+/-]+"), re.compile(r"[\w@.+-]+"), re.compile(r"[\w-]+"))
 
 
-def owners(body: bytes) -> frozenset[str]:
-    """The customers whom a line, without its terminator, belongs to.
+def owners(body: bytes, person: Field | None) -> frozenset[str]:
+    """The persons whom a line, without its terminator, belongs to; `person`: the field of its kind that says so.
 
-    Of a JSON object the text of its `customer_id`, every one where the field stands twice. Of one without that field,
-    or with a number there, all texts and numbers in it, and of a line that is no JSON all texts and words: who is named
-    there cannot be told from a customer, and what is kept too long is worse than a broken line that is lost.
+    None: nobody. Of a JSON object the text of that field, every one where it stands twice; of one that lacks it, or has
+    null there, nobody, where the kind lets it. Of one that lacks it otherwise, or has a number there, all texts and
+    numbers in it, and of a line that is no JSON all texts and words: who is named there cannot be told from whose it
+    is, and what is kept too long is worse than a broken line that is lost.
     """
+    if person is None:
+        return frozenset()
+    field = person.name
     written, body = body, _letters(body)
     # One mention of the field, unescaped: the parser's value is the only one.
-    if body.count(_FIELD_BYTES) == 1 and b"\\u" not in body:
-        try:
+    if body.count(b'"%s"' % field.encode()) == 1 and b"\\u" not in body:
+        # What one parser does not read, a number beyond any float for one, the other may.
+        with suppress(orjson.JSONDecodeError):
             record = orjson.loads(body)
-        except orjson.JSONDecodeError:
-            return _words(written)
-        if isinstance(record, dict) and isinstance(record.get(_FIELD), str):
-            return frozenset((record[_FIELD],))
-    named: set[str] = set()
+            if isinstance(record, dict) and isinstance(record.get(field), str):
+                return frozenset((record[field],))
+    outermost: list[tuple[str, Any]] = []
 
     def note(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        named.update(value for name, value in pairs if name == _FIELD and isinstance(value, str))
+        outermost[:] = pairs  # the outermost object is collected last
         return dict(pairs)
 
     try:
         value = json.loads(body, object_pairs_hook=note, parse_int=_Digits, parse_float=_Digits)
-        is_named = any(not isinstance(name, _Digits) for name in named)
-        return frozenset(str(text) for text in (named if is_named else {text for _, text in strings_of(value)}))
+        said = [each for name, each in outermost if name == field] if isinstance(value, dict) else []
+        named = frozenset(str(each) for each in said if isinstance(each, str))
+        if any(isinstance(each, str) and not isinstance(each, _Digits) for each in said):
+            return named
+        if isinstance(value, dict) and not person.is_required and all(each is None for each in said):
+            return frozenset()
+        return frozenset(str(text) for _, text in strings_of(value))
     except (ValueError, RecursionError):
         return _words(written)
+
+
+def owners_of_whatever_kind(body: bytes, persons: Sequence[Field | None]) -> frozenset[str]:
+    """Of a line whose kind nobody knows: as those kinds say whose field it has, where it has none as any says."""
+    named = [person for person in persons if person is not None and b'"%s"' % person.name.encode() in body]
+    return frozenset().union(*(owners(body, person) for person in named or persons))
 
 
 def _words(body: bytes) -> frozenset[str]:
@@ -93,13 +110,13 @@ class _Digits(str):
     __slots__ = ()
 
 
-def may_name(body: bytes, customer_id: str) -> bool:
-    """Whether a line is worth asking for its owners; cheap, and never false for a line that belongs to the customer."""
+def may_name(body: bytes, person_id: str) -> bool:
+    """Whether a line is worth asking for its owners; cheap, and never false for a line that belongs to the person."""
     return (
-        customer_id.encode() in _letters(body)
+        person_id.encode() in _letters(body)
         or b"\\" in body
         # Letters beyond ASCII are other bytes in other encodings.
-        or not (customer_id.isascii() or _is_clean(body))
+        or not (person_id.isascii() or _is_clean(body))
     )
 
 
@@ -109,27 +126,29 @@ def _letters(body: bytes) -> bytes:
     return body.replace(b"\0", b"") if b"\0" in body else body
 
 
-def is_named_in(text: str, customer_id: str) -> bool:
+def is_named_in(text: str, person_id: str) -> bool:
     """Whether the id stands in a text by itself, not as a part of a longer word."""
-    return re.search(rf"(?<![\w@.:+/-]){re.escape(customer_id)}(?![\w@:+/-])", text) is not None
+    return re.search(rf"(?<![\w@.:+/-]){re.escape(person_id)}(?![\w@:+/-])", text) is not None
 
 
-def customer_hash(key: bytes, customer_id: str) -> bytes:
-    """What stands for a customer where the id may not: HMAC-SHA256 under the warehouse's key."""
-    return hmac.digest(key, customer_id.encode(), hashlib.sha256)
+def person_hash(key: bytes, person_id: str) -> bytes:
+    """What stands for a person where the id may not: HMAC-SHA256 under the warehouse's key. The same whatever the kind:
+    one id is one person."""
+    return hmac.digest(key, person_id.encode(), hashlib.sha256)
 
 
 @dataclass(frozen=True, slots=True)
 class Suppression:
-    """Whom this warehouse has erased: the erasure by the customer's keyed hash. Empty: nobody."""
+    """Whom this warehouse has erased: the erasure by the person's keyed hash. Empty: nobody."""
 
     key: bytes
     erasures: Mapping[bytes, str]
 
-    def erasure_of(self, body: bytes) -> str | None:
-        """The erasure that a line falls under, the same for every reading of it; None for most lines."""
-        for owner in sorted(owners(body)):
-            found = self.erasures.get(customer_hash(self.key, owner))
+    def erasure_of(self, body: bytes, person: Field | None) -> str | None:
+        """The erasure that a line falls under, of a kind with this field; the same for every reading of it, None for
+        most lines."""
+        for owner in sorted(owners(body, person)):
+            found = self.erasures.get(person_hash(self.key, owner))
             if found is not None:
                 return found
         return None

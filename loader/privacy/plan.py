@@ -1,6 +1,6 @@
 """What an erasure would remove: a person's lines, found in the archive itself, and all rows that came of them.
 
-The plan is a file that people pass on, so it names nobody: the customer is a keyed hash, tickets are counts. Layout:
+The plan is a file that people pass on, so it names nobody: the person is a keyed hash, records are counts. Layout:
 `<reports>/erase/erase_plan_<plan_id>.json`; schema contracts/privacy/erasure_plan_v1.schema.json.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -16,12 +17,15 @@ from typing import Any
 import orjson
 
 from loader.config import Settings
+from loader.contract.exact_json import number_json, read_exactly
 from loader.contract.schema import load_schema, schema_faults
 from loader.errors import CommandUsageError
 from loader.evidence.facts import fetch_rows
 from loader.evidence.files import write_json
+from loader.kinds import Landing
+from loader.privacy.kinds import landed_kinds, landing_of
 from loader.privacy.look_alikes import look_alikes
-from loader.privacy.person import customer_hash, is_named_in, may_name, owners
+from loader.privacy.person import is_named_in, may_name, owners_of_whatever_kind, person_hash
 from loader.privacy.redaction import FoundLine, find_lines
 from loader.raw_zone import RawZone, require_objects
 from loader.reader import MAX_LINE_BYTES, ContentChangedError, ContentEncoding, Line, open_content, open_regular
@@ -31,29 +35,44 @@ from loader.warehouse.kinds import released_kinds
 
 SCHEMA_VERSION = "erasure_plan_v1"
 SCHEMA_FILE = Path("privacy/erasure_plan_v1.schema.json")
+# Of each kind, and of all.
+_COUNTED = ("event_count", "record_count", "reject_count", "released_row_count")
 
 _ASSETS = """
-select asset.asset_id, asset.raw_zone_key, asset.content_encoding,
+select asset.asset_id, asset.record_kind, asset.raw_zone_key, asset.content_encoding,
     array(select distinct entry.source_url_or_path from ops.manifest_asset as entry
         where entry.asset_id = asset.asset_id order by 1) as source_paths,
     -- Lines of the person that Bronze knows, for an object that is gone.
     array(select distinct line.line_number from bronze.record_event as event
         inner join bronze.asset_line as line on line.event_id = event.event_id
-        where event.person_id = %(customer)s and line.asset_id = asset.asset_id order by 1) as known_lines
+        where event.person_id = %(person)s and event.record_kind = asset.record_kind
+            and line.asset_id = asset.asset_id order by 1) as known_lines
 from ops.source_asset as asset order by asset.asset_id
 """
 
-_COUNTS = """
-select
-    (select count(*) from bronze.record_event where person_id = %(customer)s) as event_count,
-    (select count(distinct record_key) from bronze.record_event where person_id = %(customer)s) as ticket_count,
-    (select count(*) from bronze.rejected_record as reject
-        inner join unnest(%(assets)s::int[], %(lines)s::int[]) as line (asset_id, line_number)
-        using (asset_id, line_number)) as reject_count,
-    (select count(*) from ({released}) as held) as released_row_count,
-    array(select distinct partition_key from bronze.record_event where person_id = %(customer)s
-        union select distinct partition_key from ({released}) as held
-        order by 1) as partitions
+# Of each kind: one row, where there is anything.
+_OF_KINDS = """
+select record_kind, coalesce(event_count, 0) as event_count, coalesce(record_count, 0) as record_count,
+    coalesce(reject_count, 0) as reject_count, coalesce(released_row_count, 0) as released_row_count,
+    coalesce(landed.days, '{{}}') || coalesce(held.days, '{{}}') as days
+from (
+    select record_kind, count(*) as event_count, count(distinct record_key) as record_count,
+        array_agg(distinct partition_key) as days
+    from bronze.record_event where person_id = %(person)s group by record_kind
+) as landed
+full join (
+    select asset.record_kind, count(*) as reject_count
+    from bronze.rejected_record as reject
+    inner join unnest(%(assets)s::int[], %(lines)s::int[]) as line (asset_id, line_number)
+        using (asset_id, line_number)
+    inner join ops.source_asset as asset using (asset_id)
+    group by asset.record_kind
+) as rejected using (record_kind)
+full join (
+    select record_kind, count(*) as released_row_count, array_agg(distinct partition_key) as days
+    from ({released}) as released_row group by record_kind
+) as held using (record_kind)
+order by record_kind
 """
 
 
@@ -80,14 +99,15 @@ class AssetLines:
 @dataclass(frozen=True, slots=True)
 class ErasurePlan:
     """See the schema for every field. Never written: `texts`, what the person's lines say, to search for at the end,
-    and the ids in `look_alikes`, each with its keyed hash and its events: other customers who may be the same person.
+    and the ids in `look_alikes`, each with its keyed hash and its events: others who may be the same person. `kinds`:
+    the counts of each kind that has something of the person.
     """
 
-    customer_hash: bytes
+    person_hash: bytes
     reason: str
     assets: tuple[AssetLines, ...]
     unregistered_keys: tuple[str, ...]
-    counts: Mapping[str, int]
+    kinds: Mapping[str, Mapping[str, int]]
     partitions: tuple[date, ...]
     mention_count: int
     texts: frozenset[str]
@@ -102,22 +122,29 @@ class ErasurePlan:
 
     @property
     def is_empty(self) -> bool:
-        return not self.assets and not self.unregistered_keys and not any(self.counts.values())
+        return not self.assets and not self.unregistered_keys and not self.kinds
+
+    def count(self, name: str) -> int:
+        """Of every kind, as the schema has it: event_count, record_count, reject_count, released_row_count."""
+        return sum(counts[name] for counts in self.kinds.values())
 
     def report_path(self, settings: Settings) -> Path:
         return settings.report_dir / "erase" / f"erase_plan_{self.plan_id}.json"
 
     def as_record(self, settings: Settings) -> dict[str, Any]:
-        """The plan as JSON-ready values, without the customer id and without anything that the person's lines say."""
+        """The plan as JSON-ready values, without the person's id and without anything that the person's lines say."""
         return {
             "plan_schema_version": SCHEMA_VERSION,
             "plan_id": self.plan_id,
-            "customer_hash": self.customer_hash.hex(),
+            "customer_hash": self.person_hash.hex(),
             "reason": self.reason,
             "operator": self.operator,
             "timestamp": self.timestamp,
             "line_count": self.line_count,
-            **self.counts,
+            **{name: self.count(name) for name in _COUNTED},
+            # Of the first kind, as it was called while there was no other.
+            "ticket_count": self.kinds.get(next(iter(landed_kinds(settings))), {}).get("record_count", 0),
+            "kinds": [{"record_kind": kind, **counts} for kind, counts in self.kinds.items()],
             "mention_count": self.mention_count,
             "look_alikes": [
                 {"customer_hash": keyed.hex(), "event_count": count} for _, keyed, count in self.look_alikes
@@ -144,24 +171,25 @@ class ErasurePlan:
         return path
 
 
-def make_erasure_plan(cursor: Any, settings: Settings, customer_id: str, reason: str) -> ErasurePlan:
-    """What an erasure of this customer would remove now: reads every archived object and asks the warehouse; writes
-    nothing.
+def make_erasure_plan(cursor: Any, settings: Settings, person_id: str, reason: str) -> ErasurePlan:
+    """What an erasure of this person would remove now, of every kind: reads every archived object and asks the
+    warehouse; writes nothing.
 
     Raises CommandUsageError for an id or a reason that cannot be used, RefusedError where an archived object is
-    damaged: what cannot be read cannot be searched.
+    damaged, or of a kind that is not declared: what cannot be read cannot be searched.
     """
-    _refuse_unusable(customer_id, reason)
+    _refuse_unusable(person_id, reason)
+    kinds = landed_kinds(settings)
     raw_zone = RawZone(settings.raw_zone)
     cursor.execute("select hash_key from ops.erasure_key")
     key = bytes(cursor.fetchone()[0])
-    search = _Search(customer_id)
+    search = _Search(person_id)
     assets = []
     registered = set()
-    for row in fetch_rows(cursor, _ASSETS, {"customer": customer_id}):
+    for row in fetch_rows(cursor, _ASSETS, {"person": person_id}):
         registered.add(row["raw_zone_key"])
         try:
-            found = _asset_lines(raw_zone, row, search)
+            found = _asset_lines(raw_zone, row, search, landing_of(kinds, row["record_kind"]))
         except ContentChangedError:
             # What cannot be read cannot be searched.
             require_objects(cursor, settings, [row["raw_zone_key"]], are_read=True)
@@ -171,37 +199,42 @@ def make_erasure_plan(cursor: Any, settings: Settings, customer_id: str, reason:
     unregistered = tuple(
         archived
         for archived in raw_zone.objects()
-        if archived not in registered and search.lines(raw_zone, archived, _encoding(archived))
+        if archived not in registered and search.lines(raw_zone, archived, _encoding(archived), *kinds.values())
     )
     pairs = [(asset.asset_id, number) for asset in assets for number in asset.numbers]
     parameters = {
-        "customer": customer_id,
+        "person": person_id,
         "assets": [asset_id for asset_id, _ in pairs],
         "lines": [number for _, number in pairs],
     }
-    (counts,) = fetch_rows(cursor, _COUNTS.format(released=_released_rows(cursor)), parameters)
-    partitions = tuple(counts.pop("partitions"))
-    cursor.execute(_KNOWN, (customer_id,))
+    of_kinds = fetch_rows(cursor, _OF_KINDS.format(released=_released_rows(cursor)), parameters)
+    cursor.execute(_KNOWN, (person_id,))
     known = dict(cursor.fetchall())
     return ErasurePlan(
-        customer_hash(key, customer_id),
+        person_hash(key, person_id),
         reason.strip(),
         tuple(assets),
         unregistered,
-        counts,
-        partitions,
+        {row["record_kind"]: {name: row[name] for name in _COUNTED} for row in of_kinds},
+        tuple(sorted({day for row in of_kinds for day in row["days"]})),
         search.mention_count,
         frozenset(search.texts),
-        tuple((each, customer_hash(key, each), known[each]) for each in look_alikes(customer_id, known)),
+        tuple((each, person_hash(key, each), known[each]) for each in look_alikes(person_id, known)),
     )
 
 
 def _released_rows(cursor: Any) -> str:
-    """SQL of the days of the person's released rows, of every kind whose records have one."""
+    """SQL of kind and day of the person's released rows, of every kind; where Silver does not show whose they are, by
+    their events."""
     return " union all ".join(
-        f"select partition_key from {kind.rows} where {kind.person_column} = %(customer)s"
+        f"select '{kind.record_kind}' as record_kind, partition_key from {kind.rows} where "
+        + (
+            f"{kind.person_column} = %(person)s"
+            if kind.person_column is not None
+            else "event_id in (select event_id from bronze.record_event"
+            f" where record_kind = '{kind.record_kind}' and person_id = %(person)s)"
+        )
         for kind in released_kinds(cursor)
-        if kind.person_column is not None
     )
 
 
@@ -229,43 +262,57 @@ def read_erasure_plan(settings: Settings, path: Path) -> dict[str, Any]:
 class _Search:
     """A search for one person's lines; keeps what these lines say, and counts other lines that mention the id."""
 
-    def __init__(self, customer_id: str) -> None:
-        self._customer_id = customer_id
+    def __init__(self, person_id: str) -> None:
+        self._person_id = person_id
         self.mention_count = 0
         self.texts: set[str] = set()
 
-    def lines(self, raw_zone: RawZone, key: str, encoding: ContentEncoding) -> list[FoundLine]:
-        content = open_content(raw_zone.path_of(key), encoding, fingerprint=raw_zone.fingerprint_of(key))
-        return find_lines(content, self._erasure_of, self._note)
+    def lines(self, raw_zone: RawZone, key: str, encoding: ContentEncoding, *kinds: Landing) -> list[FoundLine]:
+        """The person's lines of an object, of this kind; of one that no asset needs, of whichever of these kinds."""
+        persons = [landing.person for landing in kinds]
 
-    def _erasure_of(self, body: bytes) -> str | None:
-        if not may_name(body, self._customer_id):
+        def note(line: Line) -> None:
+            self.texts.update(text for landing in kinds for text in texts_of(line.body, landing))
+
+        def whose(body: bytes) -> str | None:
+            if not may_name(body, self._person_id):
+                return None
+            if self._person_id in owners_of_whatever_kind(body, persons):
+                return "planned"
+            self.mention_count += is_named_in(body.decode(errors="replace"), self._person_id)
             return None
-        if self._customer_id in owners(body):
-            return "planned"
-        self.mention_count += is_named_in(body.decode(errors="replace"), self._customer_id)
-        return None
 
-    def _note(self, line: Line) -> None:
-        self.texts.update(texts_of(line.body))
+        content = open_content(raw_zone.path_of(key), encoding, fingerprint=raw_zone.fingerprint_of(key))
+        return find_lines(content, whose, note)
 
 
-def texts_of(body: bytes) -> Iterator[str]:
-    """What a line says that could be found elsewhere and is nobody else's: its free text, and itself."""
-    try:
+def texts_of(body: bytes, landing: Landing) -> Iterator[str]:
+    """What a line of a kind says that could be found elsewhere and is nobody else's: its free text, and itself."""
+    with suppress(orjson.JSONDecodeError):
         record = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        record = None
-    if isinstance(record, dict):
-        yield from (text for name in ("subject", "description") if isinstance(text := record.get(name), str))
-        record.pop("ingest_batch_id", None)
-        yield orjson.dumps(record, option=orjson.OPT_SORT_KEYS).decode()
+        if isinstance(record, dict):
+            said = (record.get(field.name) for field in landing.fields if field.says_of_persons)
+            yield from (text for value in said for text in _texts(value))
+    with suppress(ValueError):
+        # As Bronze keeps it, numbers as they were delivered.
+        record = read_exactly(body.decode())
+        if isinstance(record, dict):
+            kept = {name: value for name, value in record.items() if name not in landing.envelope}
+            yield orjson.dumps(kept, default=number_json, option=orjson.OPT_SORT_KEYS).decode()
     yield body.decode(errors="replace")
 
 
-def _asset_lines(raw_zone: RawZone, row: Mapping[str, Any], search: _Search) -> AssetLines:
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list | dict):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _texts(inner)
+
+
+def _asset_lines(raw_zone: RawZone, row: Mapping[str, Any], search: _Search, landing: Landing) -> AssetLines:
     key, encoding = row["raw_zone_key"], row["content_encoding"]
-    lines: Sequence[FoundLine] = search.lines(raw_zone, key, encoding) if raw_zone.has(key) else ()
+    lines: Sequence[FoundLine] = search.lines(raw_zone, key, encoding, landing) if raw_zone.has(key) else ()
     numbers = sorted({line.number for line in lines} | set(row["known_lines"]))
     return AssetLines(
         row["asset_id"],
@@ -282,16 +329,16 @@ def _encoding(key: str) -> ContentEncoding:
     return "gzip" if key.endswith(".gz") else "identity"
 
 
-def _refuse_unusable(customer_id: str, reason: str) -> None:
+def _refuse_unusable(person_id: str, reason: str) -> None:
     said = "nothing was planned"
-    is_text = customer_id.encode(errors="replace").decode() == customer_id
-    if not customer_id.strip() or not is_text or "\0" in customer_id or "\n" in customer_id:
+    is_text = person_id.encode(errors="replace").decode() == person_id
+    if not person_id.strip() or not is_text or "\0" in person_id or "\n" in person_id:
         raise CommandUsageError(
-            f"--customer: got {customer_id!r}, expected a customer id; {said}", next_command="loader erase --help"
+            f"--person: got {person_id!r}, expected a person's id; {said}", next_command="loader erase --help"
         )
-    if not reason.strip() or is_named_in(reason, customer_id):
+    if not reason.strip() or is_named_in(reason, person_id):
         raise CommandUsageError(
-            "--reason: expected that it says something, and that it does not name the customer: it is kept for good;"
+            "--reason: expected that it says something, and that it does not name the person: it is kept for good;"
             f" {said}",
-            next_command="loader erase --customer <id> --reason 'request 4711 of 2026-11-20'",
+            next_command="loader erase --person <id> --reason 'request 4711 of 2026-11-20'",
         )

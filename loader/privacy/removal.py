@@ -14,13 +14,13 @@ from psycopg2.extras import Json, execute_values
 from loader.bounds import KEPT_LINE_BYTES
 from loader.privacy.plan import ErasurePlan
 from loader.privacy.tombstones import add_tombstones
-from loader.warehouse.kinds import released_kinds
+from loader.warehouse.kinds import ReleasedKind, released_kinds
 
 _PREPARE = """
 set local omni.maintenance = 'erasure';
 create temporary table erased_here (asset_id integer, line_number integer, too_long_bytes bigint) on commit drop;
 create temporary table erased_event on commit drop as
-select event_id, record_kind, record_key, _dlt_load_id from bronze.record_event where person_id = %(customer)s;
+select event_id, record_kind, record_key, _dlt_load_id from bronze.record_event where person_id = %(person)s;
 """
 
 # Every place where the lines stand, under whatever ruleset, before anything of it is changed.
@@ -67,7 +67,8 @@ where line.asset_id = place.asset_id and line.line_number = place.line_number an
 delete from bronze.rejected_record as reject
 using pg_temp.erased_here as here
 where reject.asset_id = here.asset_id and reject.line_number = here.line_number and here.too_long_bytes is null;
-delete from bronze.record_event where event_id in (select event_id from pg_temp.erased_event);
+delete from bronze.record_event
+where (event_id, record_kind) in (select event_id, record_kind from pg_temp.erased_event);
 update ops.completed_load as load
 set row_count = coalesce(held.row_count, 0), row_digest = coalesce(held.row_digest, 0)
 from pg_temp.touched_load as touched
@@ -87,7 +88,7 @@ inner join release.partition_version as version
     and version.partition_key = held.partition_key
     and held.first_release_id <= version.data_release_id
     and (held.end_release_id is null or held.end_release_id > version.data_release_id)
-where held.{person} = %(customer)s
+where held.{whose}
 group by version.partition_key, version.data_release_id;
 insert into ops.erased_version (
     erasure_id, record_kind, partition_key, data_release_id, record_count, record_digest)
@@ -99,9 +100,9 @@ where version.record_kind = %(kind)s and version.partition_key = gone.partition_
     and version.data_release_id = gone.data_release_id;
 drop table pg_temp.erased_release;
 insert into release.pending_record (record_kind, record_key)
-select %(kind)s, {key} from {rows} where {person} = %(customer)s
+select %(kind)s, {key} from {rows} as held where held.{whose}
 on conflict do nothing;
-delete from {rows} where {person} = %(customer)s;
+delete from {rows} as held where held.{whose};
 """
 
 # Silver holds them still.
@@ -113,23 +114,25 @@ on conflict do nothing
 
 
 def remove_rows(
-    cursor: Any, plan: ErasurePlan, customer_id: str, trace_id: str, new_keys: Mapping[int, str]
+    cursor: Any, plan: ErasurePlan, person_id: str, trace_id: str, new_keys: Mapping[int, str]
 ) -> dict[str, int]:
     """Carry out the plan in the caller's transaction; `new_keys`: the redacted object of each asset whose object was
     there. Returns what was removed, by place, in rows, lines or objects."""
-    names = {"customer": customer_id, "erasure": plan.plan_id}
+    names = {"person": person_id, "erasure": plan.plan_id}
+    kinds = released_kinds(cursor)
+    redacted = {asset.raw_zone_key for asset in plan.assets if asset.asset_id in new_keys}
     removed = {
-        "raw_ticket_event": plan.counts["event_count"],
+        **{kind.bronze_table: plan.kinds.get(kind.record_kind, {}).get("event_count", 0) for kind in kinds},
         "asset_line": plan.line_count,
-        "rejected_record": plan.counts["reject_count"],
-        "released_row": plan.counts["released_row_count"],
-        "raw_zone_object": len(new_keys) + len(plan.unregistered_keys),
+        "rejected_record": plan.count("reject_count"),
+        "released_row": plan.count("released_row_count"),
+        "raw_zone_object": len(redacted) + len({*plan.unregistered_keys} - {*new_keys.values()}),
     }
     cursor.execute(_PREPARE, names)
     cursor.execute(
         "insert into ops.erasure (erasure_id, customer_hash, operator, reason, trace_id, removed)"
         " values (%s, %s, %s, %s, %s, %s)",
-        (plan.plan_id, plan.customer_hash, plan.operator, plan.reason, trace_id, Json(removed)),
+        (plan.plan_id, plan.person_hash, plan.operator, plan.reason, trace_id, Json(removed)),
     )
     for asset in plan.assets:
         add_tombstones(cursor, asset.asset_id, plan.plan_id, asset.numbers)
@@ -146,11 +149,18 @@ def remove_rows(
             _blank_reject(cursor, asset.asset_id, number, size)
     cursor.execute(_REMOVE_FROM_BRONZE)
     cursor.execute(_AWAIT_RELEASE)
-    for kind in released_kinds(cursor):
-        if kind.person_column is not None:
-            told = {"rows": kind.rows, "key": kind.key_column, "person": kind.person_column}
-            cursor.execute(_REMOVE_FROM_RELEASES.format(**told), {**names, "kind": kind.record_kind})
+    for kind in kinds:
+        _remove_from_releases(cursor, kind, names)
     return removed
+
+
+def _remove_from_releases(cursor: Any, kind: ReleasedKind, names: Mapping[str, str]) -> None:
+    """Where Silver does not show whose its rows are, by their events."""
+    whose = "event_id in (select event_id from pg_temp.erased_event where record_kind = %(kind)s)"
+    if kind.person_column is not None:
+        whose = f"{kind.person_column} = %(person)s"
+    told = {"rows": kind.rows, "key": kind.key_column, "whose": whose}
+    cursor.execute(_REMOVE_FROM_RELEASES.format(**told), {**names, "kind": kind.record_kind})
 
 
 def _point_to(cursor: Any, erasure_id: str, asset_id: int, old_key: str, new_key: str, lines: Any) -> None:

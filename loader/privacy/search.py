@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,17 +14,18 @@ from psycopg2 import sql
 
 from loader.bounds import KEPT_LINE_BYTES
 from loader.config import Settings
-from loader.privacy.person import is_named_in, may_name, owners
+from loader.kinds import Field, Landing
+from loader.privacy.kinds import landing_of
+from loader.privacy.person import is_named_in, may_name, owners, owners_of_whatever_kind
 from loader.privacy.redaction import find_lines
 from loader.raw_zone import RawZone
 from loader.reader import open_content
 from loader.warehouse.built import built
+from loader.warehouse.kinds import released_kinds
 
-_CUSTOMER = re.compile(rb'"customer_id"\s*:\s*("(?:[^"\\]|\\.)*")')
 # Shorter texts say nothing of one person ("Hello", "n/a") and stand everywhere.
 _SHORTEST_TEXT = 12
-# Whose a row is, in whatever table.
-_OWNERS = ("person_id", "customer_id")
+_REJECTS = ("bronze", "rejected_record")
 # The loader reads its own tables, and what a superuser has let it read; all others are read as omni_transform, whatever
 # their owner hung on them.
 _IS_OWN = """(
@@ -59,10 +60,11 @@ where class.relkind in ('r', 'm') and namespace.nspname not in ('pg_catalog', 'i
 group by namespace.oid, namespace.nspname, class.oid, class.relname order by namespace.nspname, class.relname
 """
 
-# Rows of columns that the planner remembers. A case keeps the order: values of a type that is somebody's own are not
-# even written as text where they are another's.
+# Columns of which the planner remembers the text. A case keeps the order: values of a type that is somebody's own are
+# not even written as text where they are another's.
 _STATISTICS = f"""
-select schemaname, tablename, concat_ws(chr(10), most_common_vals::text, histogram_bounds::text) from pg_stats
+select schemaname, tablename, attname, concat_ws(chr(10), most_common_vals::text, histogram_bounds::text)
+from pg_stats
 where case
     when schemaname in ('pg_catalog', 'information_schema') or exists (
         select from pg_class as class
@@ -93,29 +95,90 @@ def searched(texts: Iterable[str]) -> list[str]:
     return [text for text in texts if len(text) >= _SHORTEST_TEXT]
 
 
-def search_rows(cursor: Any, customer_id: str, texts: Iterable[str]) -> Remains:
+@dataclass(frozen=True, slots=True)
+class _Owners:
+    """Which columns say whose a row is: of tables of records, by `schema.table`, where none means that it is nobody's;
+    `elsewhere`: of the others, where they have one."""
+
+    of_records: Mapping[str, tuple[str, ...]]
+    elsewhere: tuple[str, ...]
+
+    def of(self, table: str, columns: Sequence[str]) -> tuple[str, ...] | None:
+        """Of a table; None: nothing says whose its rows are."""
+        if table in self.of_records:
+            return self.of_records[table]
+        return tuple(name for name in self.elsewhere if name in columns) or None
+
+
+def _owners_of_rows(cursor: Any) -> _Owners:
+    of_records: dict[str, tuple[str, ...]] = {}
+    columns = ["person_id"]
+    for kind in released_kinds(cursor):
+        person = () if kind.person_column is None else (kind.person_column,)
+        of_records |= dict.fromkeys((f"bronze.{kind.bronze_table}", f"{kind.silver}_ranked"), ("person_id",))
+        of_records |= dict.fromkeys((kind.silver, kind.rows), person)
+        if kind.person_column is None:
+            of_records |= dict.fromkeys(kind.built, ())
+        columns += person
+    return _Owners(of_records, tuple(dict.fromkeys(columns)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A row that may be the person's. `owners` None: nothing says whose it is; `record_kind`: of a rejected line."""
+
+    table: str
+    text: str
+    contents: Sequence[bytes]
+    owners: Sequence[str] | None
+    record_kind: str | None
+
+
+def search_rows(cursor: Any, kinds: Mapping[str, Landing], person_id: str, texts: Iterable[str]) -> Remains:
     """Every row of every table, and the planner's statistics."""
     remains = Remains()
     needles = searched(texts)
+    owners_of_rows = _owners_of_rows(cursor)
     for reader, is_own in ((cursor, True), (built(cursor), False)):
         reader.execute(_TABLES, (is_own,))
+        read = set()
         for schema, table, plain, binary, is_searched in reader.fetchall():
             if not is_searched:
                 remains.not_searched.append(f"{schema}.{table}")
                 continue
-            for row in _suspicious(reader, schema, table, plain or [], binary or [], [customer_id, *needles]):
-                _judge(remains, f"{schema}.{table}", row, customer_id, needles)
-        reader.execute(_STATISTICS, (is_own, customer_id))
-        for schema, table, text in reader.fetchall():
-            if is_named_in(text, customer_id):
+            read.add((schema, table))
+            owner = owners_of_rows.of(f"{schema}.{table}", plain or [])
+            for row in _suspicious(reader, schema, table, plain or [], binary or [], owner, [person_id, *needles]):
+                _judge(remains, kinds, row, person_id, needles)
+        reader.execute(_STATISTICS, (is_own, person_id))
+        for schema, table, column, text in reader.fetchall():
+            # What rows of others still say is remembered of them.
+            is_held = (schema, table) in read and _is_held(reader, schema, table, column, person_id)
+            if is_named_in(text, person_id) and not is_held:
                 remains.found[f"statistics of {schema}.{table}"] += 1
     return remains
 
 
+def _is_held(cursor: Any, schema: str, table: str, column: str, person_id: str) -> bool:
+    cursor.execute(
+        sql.SQL("select {column}::text from {table} where strpos({column}::text, %s) > 0").format(
+            column=sql.Identifier(column), table=sql.Identifier(schema, table)
+        ),
+        (person_id,),
+    )
+    return any(is_named_in(text, person_id) for (text,) in cursor)
+
+
 def _suspicious(
-    cursor: Any, schema: str, table: str, plain: Sequence[str], binary: Sequence[str], needles: Sequence[str]
-) -> Iterator[tuple[str, list[bytes], str | None]]:
-    """Rows that hold one of the texts somewhere: their text, the bytes of each binary column, whose they are."""
+    cursor: Any,
+    schema: str,
+    table: str,
+    plain: Sequence[str],
+    binary: Sequence[str],
+    owners: Sequence[str] | None,
+    needles: Sequence[str],
+) -> Iterator[_Row]:
+    """Rows that hold one of the texts somewhere; `owners`: the columns that say whose they are."""
     # In Bronze the texts of others may be the same; whose a row is, its person says.
     wanted = needles[:1] if schema == "bronze" else needles
     text = sql.SQL("concat_ws(chr(10), {})").format(
@@ -124,61 +187,74 @@ def _suspicious(
     content = sql.SQL("array[{}]::bytea[]").format(
         sql.SQL(", ").join(sql.SQL("coalesce({}, '')").format(sql.Identifier(name)) for name in binary)
     )
-    owner = next((sql.Identifier(name) for name in _OWNERS if name in plain), sql.SQL("null::text"))
+    owner = sql.SQL("null::text[]")
+    if owners is not None:
+        owner = sql.SQL("array[{}]::text[]").format(sql.SQL(", ").join(map(sql.Identifier, owners)))
+    kind = sql.SQL("null::text")
+    if (schema, table) == _REJECTS:
+        kind = sql.SQL("(select record_kind from ops.source_asset as asset where asset.asset_id = held.asset_id)")
     cursor.execute(
         sql.SQL(
-            "select row_text, row_bytes, owner from ("
-            " select {text} as row_text, {content} as row_bytes, {owner} as owner from {table} offset 0"
+            "select row_text, row_bytes, owners, record_kind from ("
+            " select {text} as row_text, {content} as row_bytes, {owner} as owners, {kind} as record_kind"
+            " from {table} as held offset 0"
             ") as row where exists (select from unnest(%s::text[]) as needle"
             " where strpos(row_text, needle) > 0 or exists (select from unnest(row_bytes) as bytes"
             " where position(convert_to(needle, 'UTF8') in bytes) > 0))"
-        ).format(text=text, content=content, owner=owner, table=sql.Identifier(schema, table)),
+        ).format(text=text, content=content, owner=owner, kind=kind, table=sql.Identifier(schema, table)),
         (list(wanted),),
     )
-    for row_text, row_bytes, customer in cursor:
-        yield row_text, [bytes(each) for each in row_bytes], customer
+    for row_text, row_bytes, whose, record_kind in cursor:
+        yield _Row(f"{schema}.{table}", row_text, [bytes(each) for each in row_bytes], whose, record_kind)
 
 
-def _judge(
-    remains: Remains, table: str, row: tuple[str, list[bytes], str | None], customer_id: str, needles: Sequence[str]
-) -> None:
-    text, contents, owner = row
-    everything = "\n".join([text, *(content.decode(errors="replace") for content in contents)])
-    is_named = is_named_in(everything, customer_id)
-    if owner == customer_id:
-        remains.found[table] += 1
-    elif table == "bronze.rejected_record":
+def _judge(remains: Remains, kinds: Mapping[str, Landing], row: _Row, person_id: str, needles: Sequence[str]) -> None:
+    everything = "\n".join([row.text, *(content.decode(errors="replace") for content in row.contents)])
+    is_named = is_named_in(everything, person_id)
+    if row.record_kind is not None:
         # Each by itself: with the hash of the line behind it, no line is JSON, and is everybody's whom it mentions.
-        if any(customer_id in _owners_of_kept(content) for content in contents):
-            remains.found[table] += 1
-        else:
-            remains.mention_count += is_named
-    elif owner is not None:
-        remains.mention_count += is_named
+        person = landing_of(kinds, row.record_kind).person
+        is_theirs = any(person_id in _owners_of_kept(content, person) for content in row.contents)
+    elif row.owners is not None:
+        is_theirs = person_id in row.owners
     elif is_named or any(needle in everything for needle in needles):
-        remains.found[table] += 1
+        is_theirs = True
+    else:
+        return
+    if is_theirs:
+        remains.found[row.table] += 1
+    else:
+        remains.mention_count += is_named
 
 
-def _owners_of_kept(line: bytes) -> frozenset[str]:
-    """Whose the kept bytes of a rejected line are. Of a line that was cut, its customer_id says so where it stands in
-    them; the whole line is searched in the archive."""
-    named = _CUSTOMER.findall(line) if len(line) == KEPT_LINE_BYTES else []
-    return frozenset().union(*map(owners, named)) if named else owners(line)
+def _owners_of_kept(line: bytes, person: Field | None) -> frozenset[str]:
+    """Whose the kept bytes of a rejected line are. Of a line that was cut, its person's field says so where it stands
+    in them; the whole line is searched in the archive."""
+    if person is not None and len(line) == KEPT_LINE_BYTES:
+        named = re.findall(rb'"%s"\s*:\s*("(?:[^"\\]|\\.)*")' % person.name.encode(), line)
+        if named:
+            return frozenset().union(*(owners(each, person) for each in named))
+    return owners(line, person)
 
 
-def search_objects(raw_zone: RawZone, customer_id: str) -> Remains:
-    """Every archived object, registered or not, decompressed."""
+def search_objects(
+    raw_zone: RawZone, read_under: Mapping[str, Sequence[Landing]], kinds: Sequence[Landing], person_id: str
+) -> Remains:
+    """Every archived object, decompressed: under each kind that `read_under` says of its key; one that no asset needs
+    under whichever of `kinds`."""
     remains = Remains()
-
-    def whose(body: bytes) -> str | None:
-        if not may_name(body, customer_id):
-            return None
-        if customer_id in owners(body):
-            return "found"
-        remains.mention_count += is_named_in(body.decode(errors="replace"), customer_id)
-        return None
-
     for key in raw_zone.objects():
+        # Under one kind after the other, or under all at once.
+        readings = [[landing.person] for landing in read_under.get(key, ())] or [[each.person for each in kinds]]
+
+        def whose(body: bytes, readings: Sequence[Sequence[Field | None]] = readings) -> str | None:
+            if not may_name(body, person_id):
+                return None
+            if any(person_id in owners_of_whatever_kind(body, persons) for persons in readings):
+                return "found"
+            remains.mention_count += is_named_in(body.decode(errors="replace"), person_id)
+            return None
+
         content = open_content(raw_zone.path_of(key), "gzip" if key.endswith(".gz") else "identity")
         found = find_lines(content, whose)
         if found:
@@ -207,11 +283,11 @@ def _files_below(folder: Path, apart: set[Path]) -> Iterator[Path]:
                 yield path
 
 
-def holds(path: Path, customer_id: str, texts: Iterable[str]) -> bool:
+def holds(path: Path, person_id: str, texts: Iterable[str]) -> bool:
     """Whether a file quotes the person."""
     with suppress(FileNotFoundError, PermissionError):
         content = path.read_bytes()
-        if customer_id.encode() in content and is_named_in(content.decode(errors="replace"), customer_id):
+        if person_id.encode() in content and is_named_in(content.decode(errors="replace"), person_id):
             return True
         return any(text.encode() in content for text in searched(texts))
     return False

@@ -9,6 +9,7 @@ from typing import Any
 from psycopg2.extras import execute_values
 
 from loader.gate.inspection import Inspection
+from loader.kinds import Field
 from loader.privacy.person import Suppression
 from loader.privacy.redaction import FoundLine, blanked, find_lines
 from loader.raw_zone import RawZone, SourceChangedError
@@ -16,17 +17,20 @@ from loader.reader import ContentChangedError, open_content
 
 
 def read_suppression(cursor: Any) -> Suppression:
-    """The key, and the newest erasure of each customer."""
+    """The key, and the newest erasure of each person."""
     cursor.execute("select hash_key from ops.erasure_key")
     (key,) = cursor.fetchone()
     cursor.execute("select customer_hash, erasure_id::text from ops.erasure order by event_number")
-    return Suppression(bytes(key), {bytes(customer): erasure_id for customer, erasure_id in cursor.fetchall()})
+    return Suppression(bytes(key), {bytes(person): erasure_id for person, erasure_id in cursor.fetchall()})
 
 
-def known_keys(cursor: Any) -> dict[str, str]:
-    """Source fingerprint -> key of the object that is read for it, of every registered asset. Such an object holds
-    nobody who was erased: it was searched when it came, or by the erasure."""
-    cursor.execute("select source_fingerprint, raw_zone_key from ops.source_asset")
+def known_keys(cursor: Any, record_kind: str) -> dict[str, str]:
+    """Source fingerprint -> key of the object that is read for it, of every registered asset of a kind. Such an object
+    holds nobody of that kind who was erased: it was searched when it came, or by the erasure. Under another kind the
+    same lines may be others'."""
+    cursor.execute(
+        "select source_fingerprint, raw_zone_key from ops.source_asset where record_kind = %s", (record_kind,)
+    )
     return dict(cursor.fetchall())
 
 
@@ -45,16 +49,17 @@ def finish_redactions(cursor: Any, raw_zone: RawZone) -> int:
 
 
 def put_without(
-    raw_zone: RawZone, source: Path, inspected: Inspection, suppression: Suppression
+    raw_zone: RawZone, source: Path, inspected: Inspection, suppression: Suppression, person: Field | None
 ) -> tuple[str, list[FoundLine]]:
-    """Archive a file without the lines of people who were erased: its object's key, and these lines.
+    """Archive a file without the lines of people who were erased: its object's key, and these lines. `person`: the
+    field of the file's kind that says whose a line is.
 
     A file without such lines is archived as it is. Raises what RawZone.put raises.
     """
     found: list[FoundLine] = []
-    if suppression.erasures:
+    if suppression.erasures and person is not None:
         try:
-            found = find_lines(_content(source, inspected), suppression.erasure_of)
+            found = find_lines(_content(source, inspected), lambda body: suppression.erasure_of(body, person))
             if found:
                 return raw_zone.put_content(
                     blanked(_content(source, inspected), found), inspected.content_encoding
@@ -68,16 +73,17 @@ def _content(source: Path, inspected: Inspection) -> Iterable[bytes]:
     return open_content(source, inspected.content_encoding, fingerprint=inspected.fingerprint)
 
 
-def record_arrival(cursor: Any, arrived: Mapping[str, tuple[str, Sequence[FoundLine]]]) -> None:
+def record_arrival(cursor: Any, arrived: Mapping[str, tuple[str, Sequence[FoundLine]]], record_kind: str) -> None:
     """Tombstones of lines that were blanked on arrival, by source fingerprint (with the key of the blanked object); in
-    the transaction that registers their assets."""
+    the transaction that registers their assets, of this kind."""
     for fingerprint, (key, lines) in arrived.items():
         by_erasure: dict[str, list[int]] = {}
         for line in lines:
             by_erasure.setdefault(line.erasure_id, []).append(line.number)
-        # Under every kind that the content was declared as; none, where its entry was withheld after all.
+        # None, where its entry was withheld after all.
         cursor.execute(
-            "select asset_id, raw_zone_key from ops.source_asset where source_fingerprint = %s", (fingerprint,)
+            "select asset_id, raw_zone_key from ops.source_asset where source_fingerprint = %s and record_kind = %s",
+            (fingerprint, record_kind),
         )
         for asset_id, old_key in cursor.fetchall():
             # Registered earlier and lost since: the object is made again, without what was erased meanwhile.

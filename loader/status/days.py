@@ -21,7 +21,7 @@ IN_NEED: frozenset[State] = frozenset({"damaged", "incomplete", "kept back"})
 @dataclass(frozen=True, slots=True)
 class DayState:
     """One partition; `reason` in words, empty where there is nothing to say, and the `codes` of the obstacles that it
-    tells of. Counts are of lines, but for tickets.
+    tells of. Counts are of lines, `ticket_count` of records.
 
     `is_relied_on`: readers see it as it was proved, and nothing is known to be wrong with it. A held day may be. A day
     that is not asked for has lines in files that were read for other days, and none of them has landed.

@@ -18,8 +18,8 @@ _TEXT_OF = {"timestamp with time zone": "ops.instant_text({})", "date": "({} - d
 
 @dataclass(frozen=True, slots=True)
 class ReleasedKind:
-    """`key_column`, `person_column`: of its rows; None: they are of no person. `dimensions`: models of Silver that
-    follow from its own."""
+    """`key_column`, `person_column`: of its rows; None: they do not show whose they are. `dimensions`: models of Silver
+    that follow from its own."""
 
     record_kind: str
     bronze_table: str

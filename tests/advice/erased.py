@@ -33,7 +33,7 @@ def erasure_cut_off(at: str, *damage: str) -> Callable[[Place, pytest.MonkeyPatc
 
     def bring(place: Place, patch: pytest.MonkeyPatch) -> str:
         customer = place.value("select min(customer_id) from silver.customer_dim")
-        place.knows({"<the same customer>": customer})
+        place.knows({"<the same person>": customer})
         with pytest.MonkeyPatch.context() as cut:
             cut.setattr(f"loader.privacy.erase.{at}", dies)
             place.loader("erase", "--customer", customer, "--reason", "request 4711", "--mode", "execute")
@@ -68,7 +68,7 @@ def an_erasure_whose_silver_is_not_vacuumed(place: Place, patch: pytest.MonkeyPa
 def an_erasure_and_a_model_that_cannot_be_built(place: Place, patch: pytest.MonkeyPatch) -> str:
     """It is cut off by what no erasure mends, and each one after it would be."""
     customer = place.value("select min(customer_id) from silver.customer_dim")
-    place.knows({"<the same customer>": customer})
+    place.knows({"<the same person>": customer})
     place.sql("revoke select on ops.ruleset from omni_transform")
     return f"loader erase --customer {customer} --reason 'request 4711' --mode execute"
 

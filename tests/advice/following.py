@@ -90,7 +90,7 @@ def _tail(said: str) -> str:
 
 @dataclass(slots=True)
 class Operator:
-    """Types commands in the checkout `root`. `fills`: what they know of placeholders, e.g. `<the same customer>`."""
+    """Types commands in the checkout `root`. `fills`: what they know of placeholders, e.g. `<the same person>`."""
 
     root: Path
     fills: Mapping[str, str] = field(default_factory=dict)

@@ -12,7 +12,7 @@ from tests.checkouts import ROOT
 ROOMS = (
     *(
         f"loader/{room}"
-        for room in ("bronze", "evidence", "gate", "ingest", "raw_zone", "reader", "recovery", "release")
+        for room in ("bronze", "evidence", "gate", "ingest", "privacy", "raw_zone", "reader", "recovery", "release")
     ),
     *(f"loader/{room}" for room in ("runs", "silver", "status", "verify", "warehouse")),
     "dbt_project/models/reconcile",
@@ -29,8 +29,13 @@ EXCEPTIONS = {
     "infra/postgres/04_release_rows.sql": "generated",
     "infra/postgres/migrations": "what warehouses of then were",
     "infra/postgres/05_erasure.sql": "a tombstone's columns: its hash is of the id that upstream calls the customer's",
-    "loader/status/days.py": "`ticket_count` of its JSON, which programs read",
     "loader/evidence/acts.py": "names in records of before there were kinds",
+}
+
+# Names that programs read, or that a migration would change for their sake alone.
+NAMES_THAT_STAY = {
+    "customer_hash": "of a person, of whatever kind: a column of ops.erasure, in plans and in evidence",
+    "ticket_count": "in the JSON of a plan of erasure, of a status and of records of before there were kinds",
 }
 
 
@@ -52,8 +57,12 @@ def _hits() -> Iterator[str]:
                 Path(place).is_relative_to(each) for each in EXCEPTIONS
             ):
                 for number, line in enumerate(path.read_text().splitlines(), start=1):
-                    if words.search(line):
+                    if words.search(_without_staying(line)):
                         yield f"{place}:{number}: {line.strip()}"
+
+
+def _without_staying(text: str) -> str:
+    return re.sub("|".join(NAMES_THAT_STAY), "", text)
 
 
 def test_rooms_of_every_kind_know_no_kinds_words() -> None:
@@ -65,4 +74,4 @@ def test_every_exception_is_one() -> None:
     words = _words()
     for place in EXCEPTIONS:
         files = [ROOT / place] if (ROOT / place).is_file() else [*(ROOT / place).rglob("*.*")]
-        assert any(words.search(file.read_text()) for file in files if file.is_file()), place
+        assert any(words.search(_without_staying(file.read_text())) for file in files if file.is_file()), place

@@ -23,11 +23,9 @@ from tests.integration.privacy.people import (
     PERSON,
     REASON,
     archived,
-    deliver,
+    deliver_to_both,
     dumped,
     ingest,
-    lines_of_first,
-    lines_of_second,
     reported,
     traces,
 )
@@ -40,11 +38,19 @@ _ERASE = "loader.privacy.erase"
 # name -> CRASH_AT, and whether the person's rows are gone by then.
 POINTS = {
     "an object is half redacted": ("loader.raw_zone.durable:PartFile.write:after:1", False),
-    "one of two objects is redacted": ("loader.raw_zone.archive:RawZone.put_content:after:1", False),
+    "one of three objects is redacted": ("loader.raw_zone.archive:RawZone.put_content:after:1", False),
+    "objects of one kind are redacted, not those of the other": (
+        "loader.raw_zone.archive:RawZone.put_content:after:2",
+        False,
+    ),
     "objects are redacted": (f"{_ERASE}:remove_rows:before:1", False),
+    "rows of one kind are gone from releases, not those of the other": (
+        "loader.privacy.removal:_remove_from_releases:after:1",
+        False,
+    ),
     "rows are gone, not committed": (f"{_ERASE}:remove_rows:after:1", False),
     "rows are gone": (f"{_ERASE}:_remove:after:1", True),
-    "one of two old objects is gone": ("loader.raw_zone.archive:RawZone.remove:after:1", True),
+    "one of three old objects is gone": ("loader.raw_zone.archive:RawZone.remove:after:1", True),
     "old objects are gone": (f"{_ERASE}:run_dbt:before:1", True),
     "Silver is built": (f"{_ERASE}:run_dbt:after:1", True),
     "readers see it, not committed": (f"{_ERASE}:publish:after:1", True),
@@ -55,7 +61,7 @@ POINTS = {
 
 # What must be the same however the erasure came about.
 _END = {
-    "raw_ticket_event": "select to_jsonb(t) from bronze.raw_ticket_event as t order by event_id",
+    "record_event": "select to_jsonb(t) from bronze.record_event as t order by event_id",
     "asset_line": "select to_jsonb(t) from bronze.asset_line as t order by asset_id, line_number, ruleset_id",
     "rejected_record": "select to_jsonb(t) from bronze.rejected_record as t order by asset_id, line_number",
     "asset_partition": "select to_jsonb(t) from ops.asset_partition as t order by asset_id, partition_key",
@@ -63,13 +69,16 @@ _END = {
     "source_asset": "select to_jsonb(t) from ops.source_asset as t order by asset_id",
     "erased_line": "select asset_id, line_number from ops.erased_line order by 1, 2",
     "erased_load": "select load_id, table_name, row_count, row_digest from ops.erased_load order by 1, 2",
-    "erased_version": "select partition_key, data_release_id, record_count, record_digest from ops.erased_version"
-    " order by 1, 2",
+    "erased_version": "select record_kind, partition_key, data_release_id, record_count, record_digest"
+    " from ops.erased_version order by 1, 2, 3",
     "ticket_fact": "select to_jsonb(t) from silver.ticket_fact as t order by ticket_id",
+    "ticket_comment_fact": "select to_jsonb(t) from silver.ticket_comment_fact as t order by comment_id",
     "customer_dim": "select to_jsonb(t) from silver.customer_dim as t order by customer_id",
     "partition_version": "select to_jsonb(t) from release.partition_version as t order by 1::text",
     "ticket_row": "select to_jsonb(t) from release.ticket_fact as t order by ticket_id, first_release_id",
+    "comment_row": "select to_jsonb(t) from release.ticket_comment_fact as t order by comment_id, first_release_id",
     "shown": "select to_jsonb(t) from serving.ticket_fact as t order by ticket_id",
+    "shown comments": "select to_jsonb(t) from serving.ticket_comment_fact as t order by comment_id",
     "erasure": "select removed, finished_at is not null from ops.erasure",
     "unbuilt": "select count(*) from ops.unbuilt_erasure",
     "unexplained": "select (select sum(unexplained_count) from reconcile.reconcile_asset),"
@@ -83,8 +92,8 @@ def proved(server: Warehouse, _template: str, tmp_path_factory: pytest.TempPathF
     with fresh_database(server, _template) as database, pytest.MonkeyPatch.context() as patch:
         for name, value in {**loader_variables(database, folder), "LOADER_REJECT_LIMIT": "0.5"}.items():
             patch.setenv(name, value)
-        ingest(deliver(folder, "first", lines_of_first()))
-        ingest(deliver(folder, "second", lines_of_second(), is_gzip=True))
+        for manifest in deliver_to_both(folder):
+            ingest(manifest)
         with kept(server, database) as copy:
             yield copy, folder
 
@@ -116,7 +125,7 @@ def undisturbed(proved: tuple[Kept, Path], tmp_path_factory: pytest.TempPathFact
 
 def _erase(point: str | None = None) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": f"{HOOK}{os.pathsep}{ROOT}", **({"CRASH_AT": point} if point else {})}
-    words = ("erase", "--customer", PERSON, "--reason", REASON, "--mode", "execute")
+    words = ("erase", "--person", PERSON, "--reason", REASON, "--mode", "execute")
     return subprocess.run(
         [sys.executable, "-c", "from loader.cli import main; main()", *words],
         cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=180,
@@ -156,9 +165,9 @@ def test_a_killed_erasure_is_finished_by_the_same_command(
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     with closing(IngestLock.acquire(warehouse, wait_seconds=30)):
         pass
-    count = "select count(*) from bronze.raw_ticket_event where person_id = %s"
-    assert rows(warehouse, count, PERSON) == [(0 if is_removed else 5,)]
-    asks_for_it = "loader erase --customer" in read_status(warehouse, None).next_command
+    count = "select count(*) from bronze.record_event where person_id = %s"
+    assert rows(warehouse, count, PERSON) == [(0 if is_removed else 7,)]
+    asks_for_it = "loader erase --person" in read_status(warehouse, None).next_command
     assert asks_for_it is is_removed
     again = _erase()
     assert again.returncode == 0, again.stderr
@@ -168,7 +177,15 @@ def test_a_killed_erasure_is_finished_by_the_same_command(
     assert _clean(warehouse) == ([], [], [])
 
 
-@pytest.mark.parametrize("point", ["rows are gone, not committed", "rows are gone", "Silver is built"])
+@pytest.mark.parametrize(
+    "point",
+    [
+        "objects of one kind are redacted, not those of the other",
+        "rows are gone, not committed",
+        "rows are gone",
+        "Silver is built",
+    ],
+)
 def test_an_ingest_after_a_killed_erasure_closes_and_brings_nobody_back(
     point: str, warehouse: Warehouse, proved: tuple[Kept, Path], undisturbed: dict[str, Any]
 ) -> None:
@@ -176,7 +193,7 @@ def test_an_ingest_after_a_killed_erasure_closes_and_brings_nobody_back(
     assert _erase(place).returncode == -signal.SIGKILL
     with closing(IngestLock.acquire(warehouse, wait_seconds=30)):
         pass
-    ingest(proved[1] / "first-manifest.json", proved[1] / "second-manifest.json")
+    ingest(*(proved[1] / f"{name}-manifest.json" for name in ("first", "second", "comments")))
     unexplained = "select coalesce(sum(unexplained_count), 0)::int from reconcile.reconcile_run"
     assert rows(warehouse, unexplained) == [(0,)]
     if is_removed:
@@ -186,6 +203,7 @@ def test_an_ingest_after_a_killed_erasure_closes_and_brings_nobody_back(
     assert again.returncode == 0, again.stderr
     end = _end(warehouse)
     # Releases of the ingest have numbers of their own.
-    for name in ("raw_ticket_event", "asset_line", "asset_partition", "completed_load", "ticket_fact", "objects"):
+    silver = ("ticket_fact", "ticket_comment_fact")
+    for name in ("record_event", "asset_line", "asset_partition", "completed_load", *silver, "objects"):
         assert end[name] == undisturbed[name], name
     assert _clean(warehouse) == ([], [], [])

@@ -210,11 +210,11 @@ def _of_readers(story: Stage) -> Iterator[tuple[str, str, Drawn]]:
     yield "restore", "failing", draw("restore", "--partition", DAY, "--reason", "tests")
     yield "expire", "usual", draw("expire", "--older-than", "30", "--reason", "tests")
     yield "expire", "failing", draw("expire", "--reason", "tests")
-    yield "erase", "usual", draw("erase", "--customer", "customer_7", "--reason", "request 4711")
-    yield "erase", "failing", draw("erase", "--customer", "customer_7")
-    removed = {"lines of the archive": 2, "events": 2, "tickets": 1, "rows of stored releases": 3}
+    yield "erase", "usual", draw("erase", "--person", "customer_7", "--reason", "request 4711")
+    yield "erase", "failing", draw("erase", "--person", "customer_7")
+    removed = {"asset_line": 3, "raw_ticket_comment_event": 1, "raw_ticket_event": 2, "released_row": 3}
     erased = Erased("1", removed, ("data/exports/tickets-2026-04-17.jsonl",), 3, ("public.copy_of_tickets",), report)
-    yield "erase", "done", draw("erase", "--customer", "customer_7", "--reason", "request 4711", *execute, erase=erased)
+    yield "erase", "done", draw("erase", "--person", "customer_7", "--reason", "request 4711", *execute, erase=erased)
 
 
 def _of_proof(story: Stage) -> Iterator[tuple[str, str, Drawn]]:

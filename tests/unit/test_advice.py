@@ -202,7 +202,7 @@ def _verdict(
 
 STATUS = Advice(AdviceKind.LOOK, "make status")
 HELD = Advice(AdviceKind.FREE, f"loader release --partition {ONE}")
-ERASE = Advice(AdviceKind.ERASE, "loader erase --customer '<the same customer>' --reason asked --mode execute")
+ERASE = Advice(AdviceKind.ERASE, "loader erase --person '<the same person>' --reason asked --mode execute")
 CHECK = Advice(AdviceKind.CHECK, "loader build --select a_test")
 MISTYPED = Advice(AdviceKind.LOOK, "make status", "the days that there are lines of")
 

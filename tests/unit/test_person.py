@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
@@ -11,13 +12,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loader.contract.ruleset import is_unclear
+from loader.kinds import Field, load_kinds
 from loader.privacy.look_alikes import look_alikes
-from loader.privacy.person import Suppression, customer_hash, is_named_in, may_name, owners
+from loader.privacy.person import Suppression, is_named_in, may_name, owners, owners_of_whatever_kind, person_hash
+from loader.privacy.plan import texts_of
 from loader.privacy.redaction import blanked, find_lines
 from loader.raw_zone import RawZone
 from loader.reader import is_blank, iter_lines, open_content
+from tests.checkouts import ROOT
 
 KEY = b"k" * 32
+LANDED = {name: kind.landing for name, kind in load_kinds(ROOT / "contracts").items() if kind.landing is not None}
+PERSONS = [landing.person for landing in LANDED.values() if landing.person is not None]
+
+
+def _of_kind(line: bytes, person: Field) -> bytes:
+    """The line, with that kind's field where it names the ticket's, its first letter spelled as it was."""
+    first, rest = person.name[:1].encode(), person.name[1:].encode()
+    escaped = b"\\u%04x%s" % (ord(first), rest)
+    return line.replace(b"customer_id", first + rest).replace(b"\\u0063ustomer_id", escaped)
+
+
+CUSTOMER = next(person for person in PERSONS if person.name == "customer_id")
 
 
 @pytest.mark.parametrize(
@@ -31,14 +47,72 @@ KEY = b"k" * 32
         (b'{"customer_id":7,"owner":"c-1"}', {"customer_id", "7", "owner", "c-1"}),
         (b'{"customer_id":31337}', {"customer_id", "31337"}),
         (b'{"customer_id":7,"customer_id":"c-2"}', {"7", "c-2"}),
+        # A field of that name within another is what the record says, not whose it is.
+        (b'{"customer_id":"c-1","answers":{"customer_id":"c-2"}}', {"c-1"}),
+        (b'{"customer_id":"c-1","answers":[{"customer_id":"c\\u002d2"}]}', {"c-1"}),
+        (b'{"answers":{"customer_id":"c-2"}}', {"answers", "customer_id", "c-2"}),
+        # No float is that great; the line is JSON all the same.
+        (b'{"customer_id":"c-1","count":1e999,"answers":"c-2"}', {"c-1"}),
         (b'{"kunde":"c-1"}', {"kunde", "c-1"}),
         (b'["c-1"]', {"c-1"}),
         (b'  {"customer_id" : "c-1" }', {"c-1"}),
         (b"", set()),
     ],
 )
-def test_a_json_line_belongs_to_its_customer(line: bytes, named: set[str]) -> None:
-    assert owners(line) == named
+@pytest.mark.parametrize("person", PERSONS, ids=lambda person: person.name)
+def test_a_json_line_belongs_to_the_person_whom_its_kind_names(line: bytes, named: set[str], person: Field) -> None:
+    """Prevents lines of others that go since they mention an id, and lines of the person that stay."""
+    assert owners(_of_kind(line, person), person) == {person.name if name == "customer_id" else name for name in named}
+
+
+def test_a_line_is_read_under_its_own_kind() -> None:
+    """Prevents a comment that goes with the ticket's customer, whom it mentions as a whole text."""
+    line = b'{"author_id":"c-1","answers":"c-2"}'
+    author = next(person for person in PERSONS if person.name == "author_id")
+    assert owners(line, author) == {"c-1"}
+    assert owners(line, CUSTOMER) == {"author_id", "c-1", "answers", "c-2"}
+
+
+@pytest.mark.parametrize(
+    ("line", "is_nobodys"),
+    [
+        (b'{"note":"c-1"}', True),
+        (b'{"customer_id":null,"note":"c-1"}', True),
+        (b'{"customer_id":7,"note":"c-1"}', False),
+        (b'{"customer_id":null,"customer_id":7,"note":"c-1"}', False),
+        (b'["c-1"]', False),
+        (b'{"note":"c-1"', False),
+    ],
+)
+def test_a_record_that_need_not_say_whose_it_is_is_nobodys_without_it(line: bytes, is_nobodys: bool) -> None:
+    """Prevents a landed record of nobody that goes from the archive, and stays in Bronze without its line."""
+    found = owners(line, replace(CUSTOMER, is_required=False))
+    assert found == frozenset() if is_nobodys else "c-1" in found
+    assert "c-1" in owners(line, CUSTOMER)
+
+
+def test_lines_of_a_kind_of_no_person_are_nobodys() -> None:
+    """Prevents readings of a meter that go with whoever is mentioned in them."""
+    assert [owners(line, None) for line in (b'{"customer_id":"c-1"}', b"c-1", b'["c-1"]')] == [frozenset()] * 3
+
+
+def test_a_line_of_whatever_kind_is_read_as_the_kind_whose_field_it_has() -> None:
+    """Prevents an object that an erasure made before it died, taken for one that still holds the person."""
+    of_any = [*PERSONS, None]
+    assert owners_of_whatever_kind(b'{"author_id":"c-1","comment_body":"c-2"}', of_any) == {"c-1"}
+    assert owners_of_whatever_kind(b'{"author_id":"c-1","customer_id":"c-2","note":"c-3"}', of_any) == {"c-1", "c-2"}
+    assert owners_of_whatever_kind(b'{"note":"c-1"}', of_any) == {"note", "c-1"}
+    assert "c-1" in owners_of_whatever_kind(b"broken c-1", of_any)
+    assert owners_of_whatever_kind(b'{"note":"c-1"}', [None]) == frozenset()
+
+
+def test_what_is_searched_for_is_what_the_kind_calls_free_text() -> None:
+    """Prevents a comment's words that nothing looks for at the end, and a number's digits that are not Bronze's."""
+    line = b'{"comment_id":"k","ingest_batch_id":"b","author_id":"c-1","comment_body":"my words","word_count":2.50}'
+    kept = '{"author_id":"c-1","comment_body":"my words","comment_id":"k","word_count":2.5}'
+    assert list(texts_of(line, LANDED["ticket_comment_v1"])) == ["my words", kept, line.decode()]
+    twice = b'{"subject":"my words","subject":"other words"}'
+    assert list(texts_of(twice, LANDED["ticket_v1"])) == ["other words", twice.decode()]
 
 
 @pytest.mark.parametrize(
@@ -57,8 +131,10 @@ def test_a_json_line_belongs_to_its_customer(line: bytes, named: set[str]) -> No
         b'{"customer_id":"c-1","n":' + b"9" * 5000 + b',"customer_id":1',
     ],
 )
-def test_a_broken_line_is_found_by_the_letters_of_the_id(line: bytes) -> None:
-    assert "c-1" in owners(line)
+@pytest.mark.parametrize("person", PERSONS, ids=lambda person: person.name)
+def test_a_broken_line_is_found_by_the_letters_of_the_id(line: bytes, person: Field) -> None:
+    line = _of_kind(line, person)
+    assert "c-1" in owners(line, person)
     assert may_name(line, "c-1")
 
 
@@ -75,13 +151,13 @@ def test_a_line_in_another_encoding_is_found_by_an_id_beyond_ascii(customer: str
     text = f'{{"customer_id":"{customer}","subject":"naïve"}}'
     lines = f"{text}\n{text}\n".encode(encoding).split(b"\n")[:2]
     for line in lines:
-        assert customer in owners(line)
+        assert customer in owners(line, CUSTOMER)
         assert may_name(line, customer)
     assert not may_name(text.replace(customer, "c-1").encode(), customer)
 
 
 def test_an_id_is_not_found_as_a_part_of_another() -> None:
-    assert "c-1" not in owners(b"customer c-10, c-1-2, xc-1")
+    assert "c-1" not in owners(b"customer c-10, c-1-2, xc-1", CUSTOMER)
     assert not any(is_named_in(text, "c-1") for text in ("c-10", "c-1-2", "xc-1", "a:c-1x"))
     assert all(is_named_in(text, "c-1") for text in ("c-1", "for c-1.", '"c-1"', "(c-1)", "c-1,c-2"))
 
@@ -98,7 +174,7 @@ def test_the_quick_look_never_misses_a_line_of_the_person(customer: str, other: 
         orjson.dumps({"customer_id": customer, "subject": other}),
         json.dumps({"subject": other, "customer_id": customer}, ensure_ascii=is_ascii).encode(),
     ):
-        assert customer in owners(line)
+        assert customer in owners(line, CUSTOMER)
         assert may_name(line, customer)
 
 
@@ -157,11 +233,15 @@ def test_a_broken_object_is_not_named(tmp_path: Path) -> None:
 
 
 def test_a_person_is_recognised_by_the_keyed_hash_alone() -> None:
-    known = Suppression(KEY, {customer_hash(KEY, "c-1"): "erasure-1"})
-    assert known.erasure_of(b'{"customer_id":"c-1"}') == "erasure-1"
-    assert known.erasure_of(b"broken c-1") == "erasure-1"
-    assert known.erasure_of(b'{"customer_id":"c-10","tags":["c-1"]}') is None
-    assert Suppression(b"o" * 32, known.erasures).erasure_of(b'{"customer_id":"c-1"}') is None
+    """Of whatever kind: one id is one person."""
+    known = Suppression(KEY, {person_hash(KEY, "c-1"): "erasure-1"})
+    for person in PERSONS:
+        name = person.name.encode()
+        assert known.erasure_of(b'{"%s":"c-1"}' % name, person) == "erasure-1"
+        assert known.erasure_of(b"broken c-1", person) == "erasure-1"
+        assert known.erasure_of(b'{"%s":"c-10","tags":["c-1"]}' % name, person) is None
+        assert known.erasure_of(b'{"%s":"c-1"}' % name, None) is None
+        assert Suppression(b"o" * 32, known.erasures).erasure_of(b'{"%s":"c-1"}' % name, person) is None
 
 
 @pytest.mark.parametrize(

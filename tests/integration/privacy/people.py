@@ -1,4 +1,5 @@
-"""A customer who stands in several files, plain and gzip, in duplicates, old versions, rejects and releases."""
+"""A person who stands in several files of tickets and in one of comments: plain and gzip, in duplicates, old versions,
+rejects and releases."""
 
 from __future__ import annotations
 
@@ -10,13 +11,14 @@ from typing import Any
 
 import orjson
 
-from loader.ingest import Verdict
+from loader.ingest import IngestRequest, Verdict, ingest_kinds
 from loader.privacy.erase import Erased, erase, plan_erasure
 from loader.privacy.plan import read_erasure_plan
 from loader.progress import Silent
 from loader.warehouse import Warehouse
-from tests.ingests import declare, rows, run, settings, ticket, write_export
+from tests.ingests import comment, declare, rows, settings, ticket, write_export
 
+COMMENT = "ticket_comment_v1"
 PERSON = "cust-31337"
 NEIGHBOUR = "cust-313"
 REASON = "request 4711"
@@ -27,13 +29,17 @@ SECRETS = (
     "She called twice",
     "Geräte im Schlafzimmer",
     "broken Maria",
+    "I wrote this at night",
+    "Nobody ever called me back",
 )
+# What others say of the person, in their free text: theirs.
+MENTION = f"my neighbour {PERSON} has it too"
 
 
 def lines_of_first() -> list[dict[str, Any] | bytes]:
     return [
         ticket(1, customer_id=PERSON, subject=SECRETS[0], description=SECRETS[1]),
-        ticket(2, customer_id=NEIGHBOUR, subject="Printer is on fire", description=f"my neighbour {PERSON} has it too"),
+        ticket(2, customer_id=NEIGHBOUR, subject="Printer is on fire", description=MENTION),
         b"",
         # The person's in its second version, in the second file.
         ticket(3, customer_id=NEIGHBOUR, subject="Shared ticket"),
@@ -53,33 +59,65 @@ def lines_of_second() -> list[dict[str, Any] | bytes]:
     return [
         ticket(1, customer_id=PERSON, subject=SECRETS[0], status="closed", updated_at="2026-04-17T12:00:00Z"),
         ticket(3, customer_id=PERSON, subject=SECRETS[3], updated_at="2026-04-17T13:00:00Z"),
-        ticket(2, customer_id=NEIGHBOUR, subject="Printer is on fire", description=f"my neighbour {PERSON} has it too"),
+        ticket(2, customer_id=NEIGHBOUR, subject="Printer is on fire", description=MENTION),
         ticket(4, customer_id=PERSON, subject=SECRETS[3], created_at="2026-04-18T08:00:00Z"),
         escaped,
         ticket(9, customer_id="cust-9", created_at="2026-04-18T09:00:00Z"),
     ]
 
 
-def deliver(folder: Path, name: str, items: list[dict[str, Any] | bytes], *, is_gzip: bool = False) -> Path:
+def lines_of_comments() -> list[dict[str, Any] | bytes]:
+    return [
+        comment(1, author_id=PERSON, comment_body=SECRETS[5]),
+        # An agent's, on the person's ticket: of the agent.
+        comment(2, ticket_id="TKT-20260417-000001", author_id="agent-7", author_role="agent", comment_body=MENTION),
+        comment(3, author_id=NEIGHBOUR, comment_body=PERSON),
+        # Rejected: of the person by its field, and by its bytes.
+        comment(4, author_id=PERSON, visibility="secret", comment_body=SECRETS[6]),
+        f'{{"author_id": "{PERSON}", "note": "{SECRETS[4]}'.encode(),
+        comment(5, author_id=NEIGHBOUR, visibility="secret"),
+        comment(6, author_id=PERSON, comment_body=SECRETS[6], created_at="2026-04-18T08:00:00Z"),
+        # A ticket among comments: rejected, and its customer is not who wrote it.
+        ticket(1, customer_id=NEIGHBOUR, description=MENTION),
+    ]
+
+
+def deliver_to_both(folder: Path) -> list[Path]:
+    """Tickets twice, and comments."""
+    return [
+        deliver(folder, "first", lines_of_first()),
+        deliver(folder, "second", lines_of_second(), is_gzip=True),
+        deliver(folder, "comments", lines_of_comments(), kind=COMMENT),
+    ]
+
+
+def deliver(
+    folder: Path, name: str, items: list[dict[str, Any] | bytes], *, is_gzip: bool = False, kind: str | None = None
+) -> Path:
     """The manifest of a folder with one export."""
     path = write_export(folder / name / f"{name}.jsonl", items)
     if is_gzip:
         path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
         path.unlink()
-    return declare(folder / name, name=f"{name}-manifest")
+    return declare(folder / name, name=f"{name}-manifest", kind=kind)
 
 
 def ingest(*manifests: Path) -> Verdict:
-    """Of files in which every third line is rejected: more than the usual policy allows."""
-    verdict = run(*manifests)
-    assert verdict.exit_code == 0, verdict.problems
-    return verdict
+    """Of files in which every third line is rejected: more than the usual policy allows. Of several kinds, the verdict
+    of the first."""
+    runs = ingest_kinds(settings(), IngestRequest(manifest_paths=tuple(path.resolve() for path in manifests)))
+    verdicts = [each.outcome for each in runs]
+    for verdict in verdicts:
+        assert isinstance(verdict, Verdict), verdict
+        assert verdict.exit_code == 0, verdict.problems
+    assert isinstance(verdicts[0], Verdict)
+    return verdicts[0]
 
 
-def erase_person(reason: str = REASON, customer: str = PERSON) -> Erased:
+def erase_person(reason: str = REASON, person: str = PERSON) -> Erased:
     """Planned, written, read back and applied, as an operator would."""
-    plan = plan_erasure(settings(), customer, reason)
-    return erase(settings(), customer, read_erasure_plan(settings(), plan.write(settings())), Silent())
+    plan = plan_erasure(settings(), person, reason)
+    return erase(settings(), person, read_erasure_plan(settings(), plan.write(settings())), Silent())
 
 
 def dumped(database: Warehouse) -> str:
@@ -121,7 +159,7 @@ def reported() -> str:
 
 def traces(text: str) -> list[str]:
     """What of the person stands in a text; mentions in a neighbour's line are the neighbour's words."""
-    own = text.replace(f"my neighbour {PERSON} has it too", "")
+    own = text.replace(MENTION, "").replace(f'"comment_body":"{PERSON}"', "")
     spellings = {secret: {secret, _escaped(secret)} for secret in SECRETS}
     found = [secret for secret, written in spellings.items() if any(word in own for word in written)]
     return found + re.findall(rf"(?<![\w-]){PERSON}(?!\w)|cust\\+u002d31337", own)

@@ -1,4 +1,4 @@
-"""A customer taken out of everything, and kept out."""
+"""A person taken out of everything, of every kind of record, and kept out."""
 
 from __future__ import annotations
 
@@ -22,18 +22,20 @@ from loader.recovery import apply_plan
 from loader.verify import verify_run
 from loader.warehouse import Warehouse
 from tests.checkouts import ROOT
-from tests.ingests import fates, rows, settings, ticket
+from tests.ingests import comment, fates, rows, settings, ticket
 from tests.integration.privacy.people import (
+    COMMENT,
     NEIGHBOUR,
     PERSON,
     REASON,
     SECRETS,
     archived,
     deliver,
+    deliver_to_both,
     dumped,
     erase_person,
     ingest,
-    lines_of_first,
+    lines_of_comments,
     lines_of_second,
     reported,
     traces,
@@ -48,15 +50,24 @@ OTHERS = {
     "silver.ticket_fact": "customer_id <> %s and ticket_id not like '%%-000003'",
     "silver.customer_dim": "customer_id <> %s",
     "release.ticket_fact": "customer_id <> %s",
+    "bronze.raw_ticket_comment_event": "person_id <> %s",
+    "silver.ticket_comment_fact": "author_id <> %s",
+    "release.ticket_comment_fact": "author_id <> %s",
 }
 VERSIONS = """
-select version.partition_key::text, version.data_release_id, version.record_count = count(held.ticket_id)
-    and version.record_digest = coalesce(sum(held.row_digest), 0)
+select version.record_kind, version.partition_key::text, version.data_release_id,
+    version.record_count = count(held.row_digest) and version.record_digest = coalesce(sum(held.row_digest), 0)
 from release.partition_version as version
-left join release.ticket_fact as held on held.partition_key = version.partition_key
+left join (
+    select 'ticket_v1' as record_kind, partition_key, first_release_id, end_release_id, row_digest
+    from release.ticket_fact
+    union all
+    select 'ticket_comment_v1', partition_key, first_release_id, end_release_id, row_digest
+    from release.ticket_comment_fact
+) as held on held.record_kind = version.record_kind and held.partition_key = version.partition_key
     and held.first_release_id <= version.data_release_id
     and (held.end_release_id is null or held.end_release_id > version.data_release_id)
-group by version.record_kind, version.partition_key, version.data_release_id order by 1, 2
+group by version.record_kind, version.partition_key, version.data_release_id order by 1, 2, 3
 """
 STATISTICS = "select count(*) from pg_stats where concat(most_common_vals::text, histogram_bounds::text) ~ %s"
 FATES = "select fate, count(*) from reconcile.line_fate group by fate order by fate"
@@ -64,17 +75,16 @@ FATES = "select fate, count(*) from reconcile.line_fate group by fate order by f
 
 @pytest.fixture(scope="module")
 def told(server: Warehouse, _template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
-    """The person is delivered twice, released twice, seen as of the first release, and erased; what was before."""
+    """The person is delivered twice in tickets and once in comments, seen as of the first release, and erased; what was
+    before."""
     folder = tmp_path_factory.mktemp("erasure")
     with fresh_database(server, _template) as database, pytest.MonkeyPatch.context() as patch:
         for name, value in {**loader_variables(database, folder), "LOADER_REJECT_LIMIT": "0.5"}.items():
             patch.setenv(name, value)
-        manifests = [
-            deliver(folder, "first", lines_of_first()),
-            deliver(folder, "second", lines_of_second(), is_gzip=True),
-        ]
+        manifests = deliver_to_both(folder)
         runs = [str(ingest(manifest).facts.run["run_id"]) for manifest in manifests]
         request = {"window_start": "2026-04-17", "window_end": "2026-04-18", "release": 1, "as_of": None, "reason": "t"}
+        request["record_kind"] = "ticket_v1"
         apply_plan(settings(), planned("restore", **request))
         # As an analysis between a build and its proof leaves it: the planner remembers whose rows had changed.
         changed = "insert into ops.unproved_change (table_name, row_key) values ('silver.customer_dim', %s)"
@@ -84,7 +94,10 @@ def told(server: Warehouse, _template: str, tmp_path_factory: pytest.TempPathFac
         before = {name: _others(database, name) for name in OTHERS}
         keys = list(RawZone(settings().raw_zone).objects())
         held = traces(dumped(database)), traces(archived())
-        served = rows(database, "select customer_id from serving.ticket_fact where ticket_id like '%-000001'")
+        served = [
+            *rows(database, "select customer_id from serving.ticket_fact where ticket_id like '%-000001'"),
+            *rows(database, "select author_id from serving.ticket_comment_fact where comment_id like '%-000001'"),
+        ]
         erased = erase_person()
         yield {
             "database": database, "folder": folder, "manifests": manifests, "runs": runs, "others": before,
@@ -96,34 +109,46 @@ def _others(database: Warehouse, table: str) -> list[Any]:
     return rows(database, f"select to_jsonb(t) from {table} as t where {OTHERS[table]} order by t::text", PERSON)
 
 
-def test_nothing_of_an_erased_customer_is_left(told: dict[str, Any]) -> None:
+def test_nothing_of_an_erased_person_is_left(told: dict[str, Any]) -> None:
     """Rows of every table and view, archived objects, reports: all of it held the person before."""
-    assert set(SECRETS[:4]) | {PERSON} <= set(told["held"][0]) and set(SECRETS) <= set(told["held"][1])
-    assert told["served"] == [(PERSON,)]
+    assert {*SECRETS} - {SECRETS[4]} | {PERSON} <= set(told["held"][0]) and set(SECRETS) <= set(told["held"][1])
+    assert told["served"] == [(PERSON,), (PERSON,)]
     database = told["database"]
     assert (traces(dumped(database)), traces(archived()), traces(reported())) == ([], [], [])
     assert told["erased"].removed == {
         "raw_ticket_event": 5,
-        "asset_line": 9,
-        "rejected_record": 2,
-        "released_row": 5,
-        "raw_zone_object": 2,
+        "raw_ticket_comment_event": 2,
+        "asset_line": 13,
+        "rejected_record": 4,
+        "released_row": 7,
+        "raw_zone_object": 3,
     }
     assert rows(database, STATISTICS, rf"{PERSON}([^0-9]|$)") == [(0,)]
-    # The words of a neighbour are the neighbour's.
-    mentions = "select count(*) from bronze.raw_ticket_event where raw_payload like %s"
-    assert rows(database, mentions, f"%my neighbour {PERSON} has%") == [(1,)]
+    # The words of others are theirs: in the archive of each kind, in Bronze, and in a line that was rejected.
+    mentions = "select record_kind, record_key from bronze.record_event where raw_payload ~ %s order by 1, 2"
+    assert rows(database, mentions, rf"{PERSON}[^0-9]") == [
+        ("ticket_comment_v1", "CMT-20260417-000002"),
+        ("ticket_comment_v1", "CMT-20260417-000003"),
+        ("ticket_v1", "TKT-20260417-000002"),
+    ]
+    assert told["erased"].mention_count == 9
     paths = [settings().project_root / path for path in told["erased"].source_paths]
-    assert [path.name for path in paths] == ["first.jsonl", "second.jsonl.gz"] and all(path.is_file() for path in paths)
+    assert [path.name for path in paths] == ["comments.jsonl", "first.jsonl", "second.jsonl.gz"] and all(
+        path.is_file() for path in paths
+    )
 
 
 def test_every_line_keeps_its_number_and_has_one_fate(told: dict[str, Any]) -> None:
     database = told["database"]
-    assert rows(database, FATES) == [("blank", 1), ("duplicate", 1), ("erased", 9), ("landed", 4), ("rejected", 1)]
+    assert rows(database, FATES) == [("blank", 1), ("duplicate", 1), ("erased", 13), ("landed", 6), ("rejected", 3)]
     assert rows(database, "select asset_id, line_number from ops.erased_line order by 1, 2") == [
         *((1, number) for number in (1, 5, 6, 7, 9)),
         *((2, number) for number in (1, 2, 4, 5)),
+        *((3, number) for number in (1, 4, 5, 7)),
     ]
+    # The agent's comment stays, on a ticket that went.
+    links = "select record_key, linked_key from reconcile.reconcile_link"
+    assert rows(database, links) == [("CMT-20260417-000002", "TKT-20260417-000001")]
     unexplained = "select (select sum(unexplained_count) from reconcile.{}), count(*) from reconcile.reconcile_finding"
     for model in ("reconcile_asset", "reconcile_run", "reconcile_manifest", "reconcile_partition"):
         assert rows(database, unexplained.format(model)) == [(0, 0)]
@@ -131,7 +156,7 @@ def test_every_line_keeps_its_number_and_has_one_fate(told: dict[str, Any]) -> N
 
 def test_rows_of_others_are_what_they_were(told: dict[str, Any]) -> None:
     database = told["database"]
-    for table in ("bronze.raw_ticket_event", "silver.ticket_fact", "silver.customer_dim"):
+    for table in (name for name in OTHERS if not name.startswith("release.")):
         now, before = _others(database, table), told["others"][table]
         if table == "silver.customer_dim":
             # The neighbour's newest ticket is another now that the shared one is back: only that row may differ.
@@ -141,16 +166,21 @@ def test_rows_of_others_are_what_they_were(told: dict[str, Any]) -> None:
     assert rows(database, "select customer_id, updated_at from silver.ticket_fact where ticket_id like '%-000003'") == [
         (NEIGHBOUR, None)
     ]
-    now = [row for (row,) in _others(database, "release.ticket_fact")]
-    assert [row for (row,) in told["others"]["release.ticket_fact"] if row not in now] == []
+    for table in ("release.ticket_fact", "release.ticket_comment_fact"):
+        now = [row for (row,) in _others(database, table)]
+        assert told["others"][table] and [row for (row,) in told["others"][table] if row not in now] == []
 
 
 def test_released_versions_add_up_and_can_be_shown(told: dict[str, Any]) -> None:
     """Digests of what was released are those of what is left, and a restore is proved by them."""
     database = told["database"]
     found = rows(database, VERSIONS)
-    assert len(found) >= 4 and all(adds_up for *_, adds_up in found)
+    assert {kind for kind, *_ in found} == {"ticket_v1", COMMENT} and len(found) >= 6
+    assert all(adds_up for *_, adds_up in found)
+    taken = "select record_kind, sum(record_count)::int from ops.erased_version group by 1 order by 1"
+    assert [kind for kind, count in rows(database, taken) if count] == [COMMENT, "ticket_v1"]
     request = {"window_start": "2026-04-17", "window_end": "2026-04-18", "as_of": None, "reason": "tests"}
+    request["record_kind"] = "ticket_v1"
     shown = "select ticket_id, customer_id from serving.ticket_fact where partition_key = '2026-04-17' order by 1"
     assert (f"{'TKT-20260417-000003'}", NEIGHBOUR) in rows(database, shown)
     apply_plan(settings(), planned("restore", **request, release=2))
@@ -165,7 +195,8 @@ def test_the_evidence_says_what_was_done_and_to_nobody(told: dict[str, Any]) -> 
     redactions = [(each["old_raw_zone_key"], each["line_count"]) for each in record["redacted_objects"]]
     assert [key for key, _ in redactions if key.endswith(".gz")] == [key for key in told["keys"] if ".gz" in key]
     assert sorted(key for key, _ in redactions) == sorted(told["keys"])
-    assert [count for _, count in redactions] == [5, 4]
+    assert [count for _, count in redactions] == [5, 4, 4]
+    assert {each["record_kind"] for each in record["released_versions"]} == {"ticket_v1", COMMENT}
     schema = load_schema(ROOT / "contracts" / "privacy" / "erasure_evidence_v1.schema.json")
     assert schema_faults(schema, record) == []
     with closing(database.connect()) as session, session, session.cursor() as cursor:
@@ -174,8 +205,8 @@ def test_the_evidence_says_what_was_done_and_to_nobody(told: dict[str, Any]) -> 
 
 def test_the_archive_still_proves_bronze(told: dict[str, Any]) -> None:
     """verify reads the redacted objects, line by line, for runs of before the erasure."""
-    ruleset = load_ruleset(ROOT / "contracts")
-    for run_id in told["runs"]:
+    for run_id, kind in zip(told["runs"], ("ticket_v1", "ticket_v1", COMMENT), strict=True):
+        ruleset = load_ruleset(ROOT / "contracts", kind)
         found = verify_run(told["database"], RawZone(settings().raw_zone), ruleset, run_id)
         assert (dict(found.differences), found.unreadable, found.is_proved) == ({}, {}, True)
 
@@ -188,16 +219,16 @@ def test_a_tombstone_explains_no_line_that_holds_something(told: dict[str, Any])
             " select asset_id, line_number, %s from bronze.asset_line where kind <> 'blank'",
             (told["erased"].erasure_id,),
         )
-        assert cursor.rowcount == 6
+        assert cursor.rowcount == 10
         cursor.execute(FATES)
-        assert dict(cursor.fetchall())["erased"] == 9
+        assert dict(cursor.fetchall())["erased"] == 13
         session.rollback()
 
 
-def test_an_erased_customer_does_not_come_back(told: dict[str, Any]) -> None:
+def test_an_erased_person_does_not_come_back(told: dict[str, Any]) -> None:
     """By the same files, by other files with the same events, by a new version, or by a broken line."""
     database = told["database"]
-    before = dumped(database).count("\nbronze.raw_ticket_event:")
+    before = dumped(database).count("\nbronze.record_event:")
     ingest(*told["manifests"])
     again = [
         *lines_of_second(),
@@ -209,8 +240,18 @@ def test_an_erased_customer_does_not_come_back(told: dict[str, Any]) -> None:
     assert (verdict.facts.inserted, verdict.facts.blank) == (1, 0)
     assert fates(verdict) == {"erased": 6, "landed": 1, "duplicate": 2}
     assert (traces(dumped(database)), traces(archived()), traces(reported())) == ([], [], [])
-    assert dumped(database).count("\nbronze.raw_ticket_event:") == before + 1
-    assert rows(database, "select count(*) from ops.erased_line where asset_id = 3") == [(6,)]
+    assert dumped(database).count("\nbronze.record_event:") == before + 1
+    assert rows(database, "select count(*) from ops.erased_line where asset_id = 4") == [(6,)]
+    comments = [
+        *lines_of_comments(),
+        comment(6, author_id=PERSON, comment_body=SECRETS[6], updated_at="2026-05-01T00:00:00Z"),
+        comment(20, author_id="agent-7", author_role="agent"),
+    ]
+    of_comments = ingest(deliver(told["folder"], "fourth", comments, kind=COMMENT))
+    assert (of_comments.facts.inserted, of_comments.facts.blank) == (1, 0)
+    assert fates(of_comments) == {"erased": 5, "landed": 1, "duplicate": 2, "rejected": 2}
+    assert (traces(dumped(database)), traces(archived()), traces(reported())) == ([], [], [])
+    assert rows(database, "select count(*) from ops.erased_line where asset_id = 5") == [(5,)]
     found = verify_run(
         database, RawZone(settings().raw_zone), load_ruleset(ROOT / "contracts"), str(verdict.facts.run["run_id"])
     )
@@ -222,15 +263,16 @@ def test_a_plan_is_applied_once_for_its_customer_and_while_it_holds(told: dict[s
     database = told["database"]
     customer = "cust-9"
     plan = plan_erasure(settings(), customer, REASON)
+    assert [*plan.kinds] == ["ticket_v1"]
     record = read_erasure_plan(settings(), plan.write(settings()))
     assert traces(orjson.dumps(record).decode()) == [] and customer not in orjson.dumps(record).decode()
     with pytest.raises(RefusedError, match=r"is stale, nothing was started; what moved: .*customer_hash"):
         erase(settings(), NEIGHBOUR, record, Silent())
     with pytest.raises(RefusedError, match="event_count: planned 7, now 1"):
         erase(settings(), customer, {**record, "event_count": 7}, Silent())
-    with pytest.raises(RefusedError, match="no archived line and no row is of this customer"):
+    with pytest.raises(RefusedError, match="no archived line and no row is of this person"):
         plan_erasure(settings(), PERSON, REASON)
-    with pytest.raises(CommandUsageError, match="does not name the customer"):
+    with pytest.raises(CommandUsageError, match="does not name the person"):
         plan_erasure(settings(), customer, f"{customer} asked")
     edited = told["folder"] / "edited.json"
     edited.write_bytes(orjson.dumps({**record, "line_count": -1}))
@@ -264,14 +306,15 @@ def test_every_recovery_verb_reads_what_was_redacted(told: dict[str, Any]) -> No
     database = told["database"]
     before = {name: rows(database, f"select to_jsonb(t) from {name} as t order by t::text") for name in OTHERS}
     replayed = recover("replay", run_id=told["runs"][0])
+    of_comments = recover("replay", run_id=told["runs"][2])
     rerun = recover("rerun", run_id=told["runs"][1])
     window = {
         "window_start": "2026-04-17",
         "window_end": "2026-04-19",
-        "manifest_paths": list(map(str, told["manifests"])),
+        "manifest_paths": list(map(str, told["manifests"][:2])),
     }
     filled = recover("backfill", **window)
-    assert [verdict.exit_code for verdict in (replayed, rerun, filled)] == [0, 0, 0]
+    assert [verdict.exit_code for verdict in (replayed, of_comments, rerun, filled)] == [0, 0, 0, 0]
     assert {name: rows(database, f"select to_jsonb(t) from {name} as t order by t::text") for name in OTHERS} == before
     assert (traces(dumped(database)), traces(archived()), traces(reported())) == ([], [], [])
     assert rows(database, "select count(*) from reconcile.reconcile_finding") == [(0,)]
@@ -282,7 +325,7 @@ def test_no_page_of_bronze_keeps_a_byte_of_the_person(told: dict[str, Any], serv
     """Deleted rows lie in their pages until these are written over: the files themselves are read."""
     database = told["database"]
     rows(database, "checkpoint")
-    tables = ("raw_ticket_event", "rejected_record")
+    tables = ("raw_ticket_event", "raw_ticket_comment_event", "rejected_record")
     for table in tables:
         ((place, folder),) = rows(
             database, "select pg_relation_filepath(%s::regclass), current_setting('data_directory')", f"bronze.{table}"
@@ -302,12 +345,12 @@ def test_what_is_left_fails_the_erasure_and_the_same_command_finishes_it(told: d
     notes.parent.mkdir(parents=True)
     notes.write_text(f"call {customer} back")
     stray = RawZone(settings().raw_zone).put_content([b'{"customer_id": "cust-9"'], "gzip")
-    with pytest.raises(CheckFailedError, match=r"something of the customer is left in public\.copy \(1\)"):
-        erase_person(customer=customer)
+    with pytest.raises(CheckFailedError, match=r"something of the person is left in public\.copy \(1\)"):
+        erase_person(person=customer)
     assert rows(database, "select count(*) from ops.erasure where finished_at is null") == [(1,)]
     assert not notes.exists() and not RawZone(settings().raw_zone).has(stray)
     rows(database, "drop table public.copy")
-    erased = erase_person(customer=customer)
+    erased = erase_person(person=customer)
     assert rows(database, "select count(*) from ops.erasure where finished_at is null") == [(0,)]
     assert erased.removed["raw_ticket_event"] == 1
     assert erased.not_searched == ("public.locked",)

@@ -450,7 +450,7 @@ class TestDiagnose:
             "insert into ops.erasure (erasure_id, customer_hash, operator, reason, trace_id, removed)"
             " values (gen_random_uuid(), sha256(''), 'tests', 'asked', repeat('0', 32), '{}')",
         )
-        again = "loader erase --customer '<the same customer>' --reason asked --mode execute"
+        again = "loader erase --person '<the same person>' --reason asked --mode execute"
         assert _diagnosed(database, checkout).advice == Advice(AdviceKind.ERASE, again)
         find = (
             "insert into reconcile.reconcile_finding (table_name, check_name, kind, partition_key, finding_count,"

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from loader import status
 from loader.errors import CommandUsageError
 from loader.evidence.audit import faults_of_sight
 from loader.partition import Partition
+from loader.privacy import plan as plan_room
+from loader.privacy import removal as removal_room
 from loader.privacy.plan import make_erasure_plan
 from loader.privacy.removal import remove_rows
 from loader.release import Act, acts, changes, store
@@ -26,6 +29,7 @@ from loader.release.views import ViewFault, unlike_released
 from loader.silver import Proved
 from loader.status import read_status
 from loader.warehouse import Role, Warehouse
+from loader.warehouse.kinds import released_kinds
 from tests.ingests import evidence_faults, rows, settings
 from tests.integration.release.test_histories import NAMES, PUT, SILVER, TICKET
 from tests.second_kind import NOTE, add_note
@@ -201,7 +205,7 @@ def test_an_erasure_takes_the_person_out_of_every_kind(released: Any, database: 
     cursor = released
     cursor.execute("set role omni_loader")
     plan = make_erasure_plan(cursor, settings(), "c", "asked for")
-    assert (plan.counts["released_row_count"], plan.partitions) == (4, (DAY, NEXT))
+    assert (plan.count("released_row_count"), plan.partitions) == (4, (DAY, NEXT))
     remove_rows(cursor, plan, "c", "a" * 32, {})
     for names in NAMES.values():
         cursor.execute("select count(*) from release.{table}".format(**names))
@@ -214,6 +218,33 @@ def test_an_erasure_takes_the_person_out_of_every_kind(released: Any, database: 
     )
     assert cursor.fetchall() == [(NOTE, DAY, 1, 1), (NOTE, NEXT, 1, 1), (NOTE, NEXT, 2, 2), (TICKET, DAY, 1, 1)]
     cursor.connection.rollback()
+
+
+def test_a_person_whom_silver_does_not_show_leaves_releases_with_their_events(
+    released: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Prevents rows of the person that readers may be shown again, of a kind whose person is personal data."""
+    released.execute(
+        "create table bronze.raw_visit_note partition of bronze.record_event for values in (%s);"
+        "grant all on bronze.raw_visit_note to omni_loader; set session_replication_role = replica;"
+        "insert into bronze.raw_visit_note (record_kind, event_id, record_fingerprint, record_source, record_key,"
+        " person_id, created_at, partition_key, raw_payload, envelope, warning_codes, asset_id, line_number, run_id,"
+        " _dlt_load_id) select distinct on (event_id) %s, event_id, ''::bytea, 's', note_number, 'c', now(),"
+        " date '2026-04-14', '', '', '{}'::text[], 1, 1, gen_random_uuid(), 'l' from release.visit_note"
+        " where note_number = '1'; set session_replication_role = origin",
+        (NOTE, NOTE),
+    )
+    shown = released_kinds(released)
+    of_nobody = tuple(replace(kind, person_column=None) if kind.record_kind == NOTE else kind for kind in shown)
+    for room in (plan_room, removal_room):
+        monkeypatch.setattr(room, "released_kinds", lambda cursor: of_nobody)
+    plan = make_erasure_plan(released, settings(), "c", "asked for")
+    assert {kind: counts["released_row_count"] for kind, counts in plan.kinds.items()} == {NOTE: 2, TICKET: 1}
+    remove_rows(released, plan, "c", "a" * 32, {})
+    released.execute("select note_number from release.visit_note")
+    assert released.fetchall() == [("2",)]
+    assert store.unlike(released) == []
+    released.connection.rollback()
 
 
 def test_a_change_of_one_kinds_silver_is_no_change_of_the_other(released: Any) -> None:
