@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -177,4 +178,5 @@ def _record(each: Kind) -> dict[str, object]:
         "is_landed": each.is_landed,
         "bronze": None if landing is None else landing.bronze,
         "silver": None if landing is None else landing.silver,
+        "linked_to": [] if landing is None else [asdict(link) for link in landing.links],
     }

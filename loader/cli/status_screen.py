@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 from loader.advice.runs import end_of
 from loader.cli.day_words import SIGNS, noun_of
@@ -15,8 +15,6 @@ from loader.printable import counted
 from loader.screen import Mark, Screen, amount, next_lines, paragraph, shortened, spread, table
 from loader.status import Status
 from loader.status.days import IN_NEED, DayState
-
-Grouped = TypeVar("Grouped")
 
 # As many lines as a terminal has; everything is asked for by name.
 _HEIGHT = 24
@@ -165,7 +163,9 @@ def _summed(screen: Screen, answer: Status, listed: Sequence[DayState]) -> list[
             of_kind = f" of {kind}" if len(answer.kinds) > 1 else ""
             count = amount(screen, len(found), f"{also}day") + of_kind
             count = found[0].partition.named(answer.kinds) if len(found) == 1 else count
-            rows.append([Mark(words, sign.tone or "quiet"), count, _measure(screen, found), _told(screen, found)])
+            rows.append(
+                [Mark(words, sign.tone or "quiet"), count, _measure(screen, found), _told(screen, answer, found)]
+            )
     return rows
 
 
@@ -179,17 +179,23 @@ def _measure(screen: Screen, found: Sequence[DayState]) -> str:
     return amount(screen, sum(day.line_count for day in found), "line")
 
 
-def _told(screen: Screen, found: Sequence[DayState]) -> str:
-    """From when to when, and why; of days without a reason, how many of their lines were rejected."""
+def _told(screen: Screen, answer: Status, found: Sequence[DayState]) -> str:
+    """From when to when, and why; of days without a reason, how many of their lines were rejected, and how many of
+    their records name one that is not there."""
     reasons = list(dict.fromkeys(day.reason for day in found if day.reason))
     rejected = sum(day.rejected_count for day in found)
+    known = {(day.record_kind, day.partition_key) for day in found}
+    links = [row for row in answer.links if (row["record_kind"], row["partition_key"]) in known]
+    missing = sum(row["record_count"] for row in links)
     words = [f"{found[0].partition_key} … {found[-1].partition_key}"] if len(found) > 1 else []
-    words += reasons[:1] or ([f"{screen.words(rejected)} rejected"] if rejected else [])
+    counts = [f"{screen.words(rejected)} rejected"] if rejected else []
+    counts += [f"{screen.words(missing)} link_missing"] if missing else []
+    words += reasons[:1] or counts
     return ", ".join(words) + (f", and {len(reasons) - 1} more" if len(reasons) > 1 else "")
 
 
 def _without_a_day(screen: Screen, answer: Status) -> list[list[object]]:
-    """What needs a look and is of no day, or of many: damage, files, drift, ties, links."""
+    """What needs a look and is of no day: damage, files, drift, ties."""
     rows: list[list[object]] = []
     for row in [row for row in answer.findings if row["partition_key"] is None]:
         days = f"all days{of_kind(answer, row)}"
@@ -207,11 +213,6 @@ def _without_a_day(screen: Screen, answer: Status) -> list[list[object]]:
         rows.append(
             [Mark("tie_unordered", "look"), amount(screen, len(names), "file"), "which is newer?", some_names(names)]
         )
-    for linked_kind, lacking in _grouped((row["linked_kind"], row) for row in answer.links):
-        found_on = sorted({row["partition_key"] for row in lacking})
-        count = sum(row["record_count"] for row in lacking)
-        what = f"{screen.words(count)} {'names' if count == 1 else 'name'} {linked_kind}"
-        rows.append([Mark("link_missing", "look"), amount(screen, len(found_on), "day"), what, some_names(found_on)])
     return rows
 
 
@@ -225,8 +226,8 @@ def _cut(text: str, longest: int) -> str:
     return text if len(text) <= longest else (text[:longest].rpartition(" ")[0] or text[:longest]) + " …"
 
 
-def _grouped(pairs: Iterable[tuple[Any, Grouped]]) -> list[tuple[Any, list[Grouped]]]:
-    groups: dict[Any, list[Grouped]] = {}
+def _grouped(pairs: Iterable[tuple[Any, str]]) -> list[tuple[Any, list[str]]]:
+    groups: dict[Any, list[str]] = {}
     for key, name in pairs:
         groups.setdefault(key, []).append(name)
     return list(groups.items())

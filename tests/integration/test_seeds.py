@@ -67,6 +67,15 @@ def test_a_sample_lands_is_proved_and_released_as_its_generator_counted_it(
     }
 
 
+@pytest.mark.long
+def test_a_comment_whose_ticket_no_export_has_is_named(database: Warehouse) -> None:
+    """Prevents links that are missed, and comments that are told to lack a ticket that came before or after them."""
+    expected = json.loads((DATA / "canonization" / "comments" / "expected.json").read_bytes())
+    for sample in ("comments", "tickets"):
+        assert run(*sorted((DATA / "seed_manifests").glob(f"{sample}-*.json"))).exit_code == 0
+    assert dict(rows(database, "select record_key, linked_key from reconcile.reconcile_link")) == expected["unlinked"]
+
+
 def documented_digest(sample: str) -> str:
     """The sum that the sample's page gives for winners_digest64."""
     page = (DATA / "canonization" / Path(sample) / "README.md").read_text(encoding="utf-8")

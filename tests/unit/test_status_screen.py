@@ -347,9 +347,10 @@ def test_what_names_nothing_is_told_of_its_day_and_summed_over_all() -> None:
         for day, count in (("2026-04-17", 2), ("2026-04-18", 1_000))
     ]
     found = status(partitions, readers, links=links)
-    assert status_lines(Screen(80), found)[2:4] == [
-        "link_missing   2 days   1,002 name note_v1   2026-04-17, 2026-04-18",
-        "released       2 days   204 lines            2026-04-17 … 2026-04-18, 4 rejected",
+    assert status_lines(Screen(90), found)[:3] == [
+        "Readers may rely on all 2 days asked for. Nothing needs you.",
+        "",
+        "released   2 days   204 lines   2026-04-17 … 2026-04-18, 4 rejected, 1,002 link_missing",
     ]
     of_day = replace(found, partitions=partitions[:1], days=found.days[:1], links=links[:1])
     assert [line for line in day_lines(Screen(80), of_day, date(2026, 4, 17)) if line.startswith("link_missing")] == [
