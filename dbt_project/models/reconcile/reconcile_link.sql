@@ -12,7 +12,6 @@
 }}
 {#- Whoever names a record that came or went is judged anew beside whoever changed. By key alone: what shares
     a key in another kind is judged along. -#}
-{%- set scope_keys = '(select scope_record.record_key from ' ~ ref('scope_record') ~ ' as scope_record)' -%}
 {%- set links = judged_links() %}
 
 with
@@ -25,11 +24,11 @@ named_{{ loop.index }} as (
         partition_key,
         {{ link.column }} as linked_key
     from {{ link.silver }}
+    {%- if is_incremental() %}
     where
-        {{ link.column }} is not null
-        {%- if is_incremental() %}
-        and ({{ link.key }} = any(array{{ scope_keys }}) or {{ link.column }} = any(array{{ scope_keys }}))
-        {%- endif %}
+        {{ link.key }} = any(array(select changed.record_key from {{ ref('scope_record') }} as changed))
+        or {{ link.column }} = any(array(select changed.record_key from {{ ref('scope_record') }} as changed))
+    {%- endif %}
 
 ),
 
@@ -57,7 +56,7 @@ final as (
         {{ link.show | lower }} as is_shown
     from named_{{ loop.index }} as named
     left join held_{{ loop.index }} as held on named.linked_key = held.linked_key
-    where held.linked_key is null
+    where named.linked_key is not null and held.linked_key is null
     {{ "union all" if not loop.last }}
     {%- else %}
     select
