@@ -152,7 +152,7 @@ def _linked(victim: Victim, days: set[date]) -> set[Partition]:
 @hypothesis_settings(
     max_examples=int(os.environ.get("HISTORIES", "1")),
     deadline=None,
-    phases=[Phase.explicit, Phase.generate],
+    phases=[Phase.explicit, *([Phase.generate] if "HISTORIES" in os.environ else [])],
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     derandomize=True,
 )

@@ -131,6 +131,7 @@ def test_retry_ends_what_a_dead_run_of_it_began(place: tuple[Warehouse, Path, Pa
     assert len(_comments(database)) == 11
 
 
+@pytest.mark.long
 def test_rerun_moves_nothing_but_its_checkpoint(place: tuple[Warehouse, Path, Path]) -> None:
     """Prevents the checkpoint of tickets that names a run of comments."""
     database, *_ = place
