@@ -29,6 +29,7 @@ takes_ready := PARTITION KIND
 takes_hold := PARTITION KIND REASON
 takes_release := PARTITION KIND OVERRIDE ACCEPT_DRIFT ACCEPT_REJECTS REASON LOCK_TIMEOUT
 takes_erase := PERSON CUSTOMER REASON PLAN MODE LOCK_TIMEOUT
+takes_state := KIND
 takes_verify := RUN
 takes_build := SELECT KIND
 takes_env := ROLE
@@ -188,8 +189,8 @@ erase: $(STAMP) ## Take a person out of everything that is kept: PERSON=… REAS
 verify: $(STAMP) ## Read the raw zone again and compare Bronze line by line: RUN=<run_id>
 	@$(LOADER) verify --run $(call quoted,RUN) $(json)
 
-state: $(STAMP) ## Checkpoint, cursor and watermark, and their history
-	@$(LOADER) state $(json)
+state: $(STAMP) ## Checkpoint, cursor and watermark, and their history [KIND=]
+	@$(LOADER) state $(call option,--kind,KIND) $(json)
 
 drill: $(STAMP) ## Five incidents in a scratch database, each recovered with the right verb
 	@$(LOADER) drill $(json)

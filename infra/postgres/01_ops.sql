@@ -334,7 +334,7 @@ for each statement execute function ops.refuse_change_of_evidence();
 -- The reconcile row of each partition as the last run that proved it recorded it. For who must not evaluate what dbt
 -- built: whoever reads a view runs its functions (docs/decisions/0013).
 create or replace view ops.recorded_partition as
-select distinct on (told.partition_key)
+select distinct on (told.record_kind, told.partition_key)
     told.partition_key,
     told.run_id,
     told.attempt,
@@ -349,11 +349,14 @@ select distinct on (told.partition_key)
     (told.record -> 'reconcile' ->> 'bronze_digest')::numeric as bronze_digest,
     (told.record -> 'reconcile' ->> 'silver_digest')::numeric as silver_digest,
     told.record -> 'reconcile' as reconcile,
-    told.record -> 'checks' as checks
+    told.record -> 'checks' as checks,
+    told.record_kind
 from (
-    select evidence_id, run_id, attempt, written_at, record, (record ->> 'partition_key')::date as partition_key
+    select evidence_id, run_id, attempt, written_at, record, (record ->> 'partition_key')::date as partition_key,
+        run.record_kind
     from ops.run_evidence
+    inner join ops.ingest_run as run using (run_id, attempt)
     cross join lateral (select convert_from(content, 'UTF8')::jsonb as record) as decoded
     where run_id is not null and record -> 'reconcile' ->> 'is_complete' is not null
 ) as told
-order by told.partition_key, told.evidence_id desc;
+order by told.record_kind, told.partition_key, told.evidence_id desc;

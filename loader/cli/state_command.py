@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from loader.cli.options import json_option, lock_option, settings_of
+from loader.cli.options import json_option, kind_option, lock_option, settings_of
 from loader.cli.output import print_json, show, surface
 
 if TYPE_CHECKING:
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 @click.group(invoke_without_command=True)
 @click.option("--changes", type=click.IntRange(min=0), default=20, show_default=True, help="How many changes to show.")
-@click.option("--of", "record_kind", metavar="KIND", help="Of these records (default: of the default kind).")
+@kind_option
 @json_option
 @click.pass_context
-def state(context: click.Context, changes: int, record_kind: str | None, as_json: bool) -> int:
+def state(context: click.Context, changes: int, kind: str | None, as_json: bool) -> int:
     """Checkpoint, cursor and watermark of each record source, and their last changes."""
     from loader.config import load_settings
     from loader.runs.state import read_state
@@ -31,7 +31,8 @@ def state(context: click.Context, changes: int, record_kind: str | None, as_json
     if context.invoked_subcommand is not None:
         return 0
     settings = load_settings()
-    current, history = read_state(open_warehouse(settings), _dataset(settings, record_kind), changes)
+    dataset = None if kind is None else _dataset(settings, kind)
+    current, history = read_state(open_warehouse(settings), dataset, changes)
     if as_json:
         print_json({"state": current, "changes": history, "next_command": "make status"})
         return 0
@@ -110,15 +111,18 @@ def _instant(text: str) -> datetime:
 def state_lines(
     screen: Screen, current: Sequence[Mapping[str, Any]], history: Sequence[Mapping[str, Any]]
 ) -> list[str]:
-    """The three of each record source side by side, and below them what moved them."""
+    """The three of each record source side by side, and below them what moved them; with the dataset where there are
+    several."""
     from loader.screen import table
 
     if not current:
         return ["No run has ended clean yet: nothing is recorded."]
     lines = []
-    for source in dict.fromkeys(row["record_source"] for row in current):
-        of = {row["state_kind"]: _shown(row["value_at"]) for row in current if row["record_source"] == source}
-        lines += [screen.words(source), *table(screen, list(of.items()), indent="  ")]
+    has_several = len({row["dataset"] for row in current}) > 1
+    for dataset, source in dict.fromkeys((row["dataset"], row["record_source"]) for row in current):
+        mine = [row for row in current if (row["dataset"], row["record_source"]) == (dataset, source)]
+        of = [(row["state_kind"], _shown(row["value_at"])) for row in mine]
+        lines += [screen.words(f"{source} in {dataset}" if has_several else source), *table(screen, of, indent="  ")]
     if history:
         lines += ["", "the last changes" if len(history) > 1 else "the last change", *changes_lines(screen, history)]
     return lines
@@ -129,9 +133,11 @@ def changes_lines(screen: Screen, history: Sequence[Mapping[str, Any]]) -> list[
     from loader.screen import table
 
     rows = []
+    has_several = len({row["dataset"] for row in history}) > 1
     for row in history:
         was = screen.words(_shown(row["old_value_at"])) or "nothing"
-        by = f"   {row['operator']}: {row['reason']}" if row["reason"] else ""
+        by = f"   {row['dataset']}" if has_several else ""
+        by += f"   {row['operator']}: {row['reason']}" if row["reason"] else ""
         rows.append(
             (_shown(row["changed_at"]), row["state_kind"], f"{was} → {screen.words(_shown(row['new_value_at']))}{by}")
         )

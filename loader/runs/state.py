@@ -17,24 +17,25 @@ if TYPE_CHECKING:
     from loader.warehouse import Warehouse
 
 _STATE = """
-select record_source, state_kind, to_char(value_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as value_at,
-    run_id::text as run_id
-from ops.ingest_state where dataset = %s order by record_source, state_kind
+select dataset, record_source, state_kind, run_id::text as run_id,
+    to_char(value_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as value_at
+from ops.ingest_state where dataset = coalesce(%s, dataset) order by dataset, record_source, state_kind
 """
 
 _CHANGES = """
-select to_char(changed_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as changed_at, record_source, state_kind,
+select to_char(changed_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as changed_at, dataset, record_source,
+    state_kind,
     to_char(old_value_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as old_value_at,
     to_char(new_value_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as new_value_at,
     run_id::text as run_id, operator, reason
-from ops.ingest_state_change where dataset = %s order by change_id desc limit %s
+from ops.ingest_state_change where dataset = coalesce(%s, dataset) order by change_id desc limit %s
 """
 
 
 def read_state(
-    warehouse: Warehouse, dataset: str, change_limit: int
+    warehouse: Warehouse, dataset: str | None, change_limit: int
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """The state of a dataset as it is, and its last changes, newest first; instants as ISO 8601 in UTC."""
+    """The state of a dataset, or of each, as it is, and the last changes, newest first; instants as ISO 8601 in UTC."""
     connection = warehouse.connect(application_name="omnisupport-state")
     with closing(connection), connection, connection.cursor() as cursor:
         return _rows(cursor, _STATE, (dataset,)), _rows(cursor, _CHANGES, (dataset, change_limit))

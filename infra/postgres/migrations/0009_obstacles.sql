@@ -1,4 +1,4 @@
--- definition 37ad519421d53a3d6b0c99c61cc3cd5622883e2bb2e8238fe4724f914359052c
+-- definition 4d5d405b2215b44548c741d78d6a73147f899b35d09dfae59f7acb01fb521e51
 -- An obstacle is a code and its facts. What the gate said so far is words: a day that it kept back waits until it looks
 -- again, as it does after every build. That also makes the view anew which reads them.
 update release.partition_gate set is_pending = true where obstacles <> '{}';

@@ -199,8 +199,22 @@ def test_the_state_of_each_kind_is_its_own(place: tuple[Warehouse, Path, Path]) 
     assert read_state(loader, OF_TICKETS, 20) == before
     shown = {}
     for kind in (TICKETS, COMMENTS):
-        told = CliRunner().invoke(state_command, ["--of", kind, "--json"], standalone_mode=False)
+        told = CliRunner().invoke(state_command, ["--kind", kind, "--json"], standalone_mode=False)
         assert told.return_value == 0, told.output
         shown[kind] = {row["state_kind"]: row["value_at"] for row in json.loads(told.output)["state"]}
+    every, changes = read_state(loader, None, 20)
+    assert [(row["dataset"], row["state_kind"]) for row in every] == [
+        (dataset, kind) for dataset in (OF_COMMENTS, OF_TICKETS) for kind in ("checkpoint", "cursor", "watermark")
+    ]
+    assert {row["dataset"] for row in changes} == {OF_TICKETS, OF_COMMENTS}
+    told = CliRunner().invoke(state_command, [], standalone_mode=False).output
+    assert f"{SOURCE} in {OF_COMMENTS}" in told and f"{SOURCE} in {OF_TICKETS}" in told
     assert shown[COMMENTS]["cursor"] == "2026-04-01T00:00:00.000000Z"
     assert shown[TICKETS]["cursor"] == f"{DAYS[2]}T08:00:00.000000Z"
+
+
+def test_an_auditor_sees_the_recorded_day_of_each_kind(place: tuple[Warehouse, Path, Path]) -> None:
+    """Prevents a day of comments that hides what was recorded of the tickets of that day."""
+    database, *_ = place
+    counts = "select record_kind, line_count from ops.recorded_partition where partition_key = %s order by 1"
+    assert rows(database.acting_as(Role.AUDITOR), counts, DAYS[2]) == [(COMMENTS, 3), (TICKETS, 3)]
