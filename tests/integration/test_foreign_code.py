@@ -69,7 +69,12 @@ analyze silver.ticket_fact;
 """
 
 
-SERVED = {"schema serving", "serving.ticket_fact", "serving.kind_partition_status"}
+SERVED = {
+    "schema serving",
+    "serving.kind_partition_status",
+    "serving.ticket_comment_fact",
+    "serving.ticket_fact",
+}
 
 
 @pytest.fixture(scope="module")

@@ -73,7 +73,7 @@ def test_a_trigger_that_only_has_the_name_of_one_that_notes_changes_is_none(data
             return unwatched_table(cursor)
 
     # Silver's tables are not built yet.
-    assert unwatched() == "silver.ticket_fact"
+    assert unwatched() == "silver.ticket_comment_fact"
     rows(
         database,
         "create function public.noop() returns trigger language plpgsql as 'begin return null; end';"
