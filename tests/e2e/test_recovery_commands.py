@@ -41,6 +41,7 @@ VERDICT = {
     "next_command",
 }
 CHANGE = {
+    "dataset",
     "changed_at",
     "record_source",
     "state_kind",
@@ -175,7 +176,7 @@ def test_only_the_ingest_and_its_rerun_moved_the_state(story: Story) -> None:
     record = story.state.record
     assert story.state.code == 0
     assert set(record) == {"state", "changes", "next_command"}
-    assert all(set(row) == {"record_source", "state_kind", "value_at", "run_id"} for row in record["state"])
+    assert all(set(row) == {"dataset", "record_source", "state_kind", "value_at", "run_id"} for row in record["state"])
     assert all(set(change) == CHANGE for change in record["changes"])
     of_ingest, of_rerun = story.run_id, story.rerun.record["run_id"]
     assert [(row["record_source"], row["state_kind"]) for row in record["state"]] == [
