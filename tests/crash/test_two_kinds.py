@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -137,10 +138,14 @@ def test_the_first_kind_stays_released_and_the_next_ingest_ends_whole(
         assert rows(state.database, "select * from serving.ticket_fact order by ticket_id") == tickets
 
 
+def _exit_code_of(manifest: Path) -> int:
+    return run(manifest).exit_code
+
+
 def test_two_ingests_of_a_kind_each_take_turns(expected: dict[str, Any], states: States) -> None:
     """Prevents a run of comments that repairs, builds or releases between those of tickets as if it were alone."""
     with states.begin(nothing_yet, LOADER_WORKERS="0", LOADER_LOCK_TIMEOUT="120") as state:
-        processes = [forked(lambda manifest=manifest: run(manifest).exit_code) for manifest in state.made]  # type: ignore[misc]
+        processes = [forked(partial(_exit_code_of, manifest)) for manifest in state.made]
         assert [ended(process) for process in processes] == [0, 0]
         _assert_whole(state.database, expected)
         # A comment that comes before its ticket is worth a warning.
