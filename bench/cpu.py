@@ -1,8 +1,8 @@
 """CPU seconds of a measurement: what the machine did, whoever else kept it busy meanwhile.
 
-Of the server's processes by what they are for, of dbt's sessions by the node that they work for, of Python's by their
-part. Processes are looked at ten times a second; of one that came and went between two looks only the postmaster knows,
-and that is `server, short`.
+The server's processes are counted by what they do, dbt's sessions by the node that they work for, Python's by their
+part. Processes are looked at ten times a second. Only the postmaster knows of one that came and went between two looks;
+that is `server, short`.
 """
 
 from __future__ import annotations

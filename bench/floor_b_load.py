@@ -162,7 +162,7 @@ def _text(value: str) -> bytes:
     return _bytes(value.encode())
 
 
-# Of texts that many records share.
+# For texts that many records share.
 _repeated = lru_cache(maxsize=65_536)(_text)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 # A longer line is rejected, never held in memory whole.
 MAX_LINE_BYTES = 10 * 2**20
-# Of such a line, and of any rejected one, this much is kept; the rest is read back by offset from the raw zone.
+# This much of such a line, and of any rejected one, is kept; the rest is read back by offset from the raw zone.
 KEPT_LINE_BYTES = 2**16
 # A valid ticket nests two deep, a manifest four; beyond this nothing is parsed.
 MAX_DEPTH = 64

@@ -40,7 +40,7 @@ class Companion:
                 sys.executable,
                 # No module from the current folder, none from the user's own; names of files are read as here.
                 *("-P", "-s", "-X", f"utf8={sys.flags.utf8_mode}"),
-                # Of semaphores that it leaves when it is ended: they are removed, and nobody has to know.
+                # It warns of semaphores that an ended process leaves: they are removed, and nobody has to know.
                 *("-W", "ignore:resource_tracker"),
                 *("-m", __name__, str(theirs.fileno()), f"{serve.__module__}:{serve.__name__}"),
             ],

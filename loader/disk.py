@@ -49,7 +49,7 @@ def full_disk(error: BaseException, settings: Settings | None, since: datetime) 
         place = _data_folder(settings)
     else:
         return None
-    # Of a database's own words the first line: those that follow may show a row.
+    # Only the first line of a database's own words: those that follow may show a row.
     lines = (error.message if isinstance(error, LoaderError) else texts[0]).strip().splitlines()
     said = " ".join(lines if isinstance(error, LoaderError) else lines[:1]) or type(error).__name__
     if place is None:
@@ -98,7 +98,7 @@ def _place(chain: list[BaseException], texts: list[str], settings: Settings | No
 
 
 def _data_folder(settings: Settings) -> Path | None:
-    """Of the embedded server; None where another one is used."""
+    """The log of the embedded server; None where another server is used."""
     from loader.warehouse import find_warehouse
     from loader.warehouse.placement import present_folders
 

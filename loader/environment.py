@@ -27,7 +27,7 @@ _PASSED = (
     "LC_CTYPE",
 )
 
-# Beside libpq's own variables: what a given server's certificates and tickets are checked with.
+# What a given server's certificates and tickets are checked with; libpq's own variables pass as well.
 _OF_A_GIVEN_SERVER = ("SSL_CERT_FILE", "SSL_CERT_DIR", "KRB5_CONFIG", "KRB5CCNAME")
 
 _OURS = {

@@ -21,7 +21,7 @@ VARIABLES = tuple(
         *("TARGETSESSIONATTRS", "USER", "DATESTYLE", "GEQO", "TZ"),
     )
 )
-# Of the embedded server; the rest of its address is its own.
+# What counts for the embedded server; the rest of its address is its own.
 _OF_EMBEDDED = ("PGHOST", "PGDATABASE")
 # How sessions of other programs are to be, on whatever server.
 _OF_SESSIONS = ("PGAPPNAME", "PGCLIENTENCODING", "PGDATESTYLE", "PGGEQO", "PGOPTIONS", "PGTZ")

@@ -20,7 +20,7 @@ from loader.printable import counted
 class Code(StrEnum):
     """Where contracts/reason_codes.json has a word for the same, it is that word."""
 
-    # Of the day itself, as reconcile_partition counts it, in this order.
+    # What reconcile_partition counts of the day itself, in this order.
     UNEXPLAINED = "unexplained_gap"
     WITHHELD = "asset_withheld"
     MISSING = "asset_missing"
@@ -31,7 +31,7 @@ class Code(StrEnum):
     PENDING = "events_pending"
     LINK_MISSING = "link_missing"
     CONTENT_DIFFERS = "content_differs"
-    # Of what was proved, and of what a person may let pass.
+    # What was proved, and what a person may let pass.
     FINDING = "reconcile_finding"
     LEFT_OPEN = "left_open"
     NOT_PROVED = "not_proved"
@@ -39,19 +39,19 @@ class Code(StrEnum):
     RUN_FAILED = "run_failed"
     TOO_MANY_REJECTS = "reject_limit_exceeded"
     DRIFT = "drift"
-    # Of the act, whatever the checks of the day say.
+    # What concerns the act, whatever the checks of the day say.
     NOT_ASKED_FOR = "not_asked_for"
     HELD = "held"
     UNKNOWN = "unknown_partition"
     NOTHING_TO_RELEASE = "nothing_to_release"
-    # Of what readers see now: serving.kind_partition_status says them in its own words.
+    # What readers see now: serving.kind_partition_status says these in its own words.
     NOT_RELEASED = "not_released"
     RESTORED = "restored"
     WAITING = "waiting"
     SILVER_CHANGED = "silver_changed"
     BRONZE_CHANGED = "bronze_changed"
     LANDED_SINCE = "landed_since"
-    # Of what is seen through the views of serving.
+    # What is seen through the views of serving.
     VIEW_DIFFERS = "view_differs"
     RELEASE_DIFFERS = "release_differs"
 
@@ -129,7 +129,7 @@ class Obstacle:
 
     @classmethod
     def read(cls, record: Mapping[str, Any]) -> Self:
-        """Of as_record, or of what SQL says of a day. A code of another version of the project stays one."""
+        """Read what as_record wrote, or what SQL says of a day. A code of another version of the project stays one."""
         return cls(
             record["code"], int(record.get("count", 0)), tuple(record.get("names", ())), record.get("table_name", "")
         )
@@ -169,7 +169,7 @@ def _next_command(code: str, partitions: Sequence[Partition], kinds: Collection[
 
 
 def obstacles_of(row: Mapping[str, Any]) -> list[Obstacle]:
-    """Of a row of reconcile_partition; none where nothing is known of the day."""
+    """Read from a row of reconcile_partition; none where nothing is known of the day."""
     return [Obstacle.read(record) for record in row.get("obstacles", ())]
 
 

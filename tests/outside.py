@@ -17,7 +17,7 @@ import click
 
 
 def dbt_variables() -> set[str]:
-    """Of every option of every command, and those that dbt knows beside its options."""
+    """The variables of every option of every command, and those that dbt knows beside its options."""
     from dbt.cli.main import cli
     from dbt.env_vars import KNOWN_ENGINE_ENV_VARS
 
@@ -58,7 +58,7 @@ def dlt_specs() -> list[type[Any]]:
 
 
 def dlt_variables() -> set[str]:
-    """Of every field of every spec: by itself, under its own section, and under those in which dlt looks for it."""
+    """Names of each field of each spec: by itself, under its own section, and under those in which dlt looks for it."""
     from dlt.common import known_env
     from dlt.common.configuration.specs import known_sections
 

@@ -53,7 +53,7 @@ def inventing(*fields: str) -> Change:
 
 
 def breaking_key(field: str) -> Change:
-    """Of a key AAA-YYYYMMDD-NNNNNN."""
+    """The parts of a key AAA-YYYYMMDD-NNNNNN."""
 
     def change(record: Record, draw: Draw) -> None:
         whole: str = record[field]

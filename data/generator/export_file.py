@@ -24,7 +24,7 @@ class Form:
 
     @classmethod
     def of(cls, number: int, gzip_every: int, member_lines: int, crlf_every: int, unterminated_every: int) -> Form:
-        """Of the `number`-th file, from 1; `*_every`: every n-th file, 0 is never."""
+        """The form of the `number`-th file, from 1; `*_every`: every n-th file, 0 is never."""
 
         def is_nth(every: int) -> bool:
             return every > 0 and number % every == 0
@@ -38,7 +38,7 @@ class Form:
 
     @property
     def ending(self) -> str:
-        """Of the file's name."""
+        """The end of the file's name."""
         return ".jsonl.gz" if self.is_gzip else ".jsonl"
 
 

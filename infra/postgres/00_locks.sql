@@ -5,7 +5,7 @@ create schema if not exists ops;
 -- They are taken in mode EXCLUSIVE, which no right to read conflicts with, and are views, which a VACUUM or ANALYZE of
 -- the whole database passes by. ingest_lock: one writer a warehouse. build_lock: one build of Silver at a time.
 -- catalog_lock: who creates schemas and views, or these files' tables; function_lock: who creates reconcile's functions.
--- (Of two that create the same at once, PostgreSQL fails one.)
+-- (When two create the same at once, PostgreSQL fails one.)
 do $locks$
 declare
     lock_name text;

@@ -18,7 +18,7 @@ create table if not exists bronze.record_event (
     partition_key date not null,
     -- Canonical JSON without the envelope: record_fingerprint is the SHA-256 of it, after its kind's bronze.hash_domain.
     raw_payload text not null,
-    -- What belongs to the delivery, as JSON. Of the first one, like asset_id and line_number.
+    -- What belongs to the first delivery, as JSON, like asset_id and line_number.
     envelope text not null,
     warning_codes text[] not null,
     asset_id integer not null,

@@ -43,7 +43,7 @@ _DECLARING = """
     manifest.contract_ref
 """
 
-# Of the assets with lines of these days, of a kind or of any, that are not taken: which manifests declare each.
+# For each asset that has lines of these days (of a kind, or of any) and is not taken: the manifests that declare it.
 _OF_DAYS = f"""
 with due as (
     select distinct part.asset_id
@@ -60,7 +60,7 @@ inner join ops.manifest as manifest on manifest.manifest_id = entry.manifest_id
 order by entry.asset_id, manifest.event_number
 """
 
-# Of the admitted assets of which no reading is whole: looked at up to a limit, or never.
+# The admitted assets that no run has read whole: read up to a limit, or never.
 _UNREAD = f"""
 select entry.asset_id, {_DECLARING}
 from ops.manifest_asset as entry

@@ -16,7 +16,7 @@ from loader.recovery.damage import COLLISION, LANDED_TABLES, LISTING_CHECKS, dam
 from loader.recovery.world import World
 from loader.warehouse.built import are_built, built
 
-# Of trouble (docs/reliability_checklist.md): what a check finds is one of these (macros/reconcile/finding.sql).
+# The kinds of trouble (docs/reliability_checklist.md): a finding has one of them (macros/reconcile/finding.sql).
 KINDS = ("duplicate", "gap", "drift", "no trace")
 # Tables of equations: what does not close there is wrong elsewhere.
 _EQUATIONS = "reconcile."

@@ -106,7 +106,7 @@ def after_audit(settings: Settings, warehouse: Warehouse, *, has_faults: bool) -
 
 
 def after_question(settings: Settings, warehouse: Warehouse, day: date | None) -> Advice:
-    """Of a day that is not ready, or not complete; None: of all that is known."""
+    """The advice after a day that is not ready or not complete; None: after all that is known."""
     advice = _advised(settings, warehouse, day)
     return Advice(AdviceKind.LOOK, f"make status PARTITION={day}") if advice == NOTHING_TO_DO and day else advice
 

@@ -53,7 +53,7 @@ _RANK = {kind: rank for rank, kind in enumerate(AdviceKind)}
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """A command that can be pasted, and in a few words why. Of a kind that is for a person the words are its sentence,
+    """A command that can be pasted, and in a few words why. Where the kind is for a person, the words are its sentence,
     and the command shows what they are about."""
 
     kind: AdviceKind
@@ -69,7 +69,7 @@ class Advice:
 
 # Where what was declared cannot be read as it is, and no command of ours brings it.
 NEW_MANIFEST = Advice(AdviceKind.DELIVER, "make manifest FROM=<folder> OUT=<manifest.json>")
-# Of a question whose answer a reader should know, and that asks for nothing: other questions do, or nothing mends it.
+# The answer to a question is worth knowing and asks for nothing: other questions do, or nothing mends it.
 NOTED = Advice(AdviceKind.LOOK, "make status")
 NOTHING_TO_DO = Advice(AdviceKind.LOOK, "make psql ROLE=reader", "what readers see")
 

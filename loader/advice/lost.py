@@ -27,7 +27,7 @@ from loader.release.store import known_kinds
 _BATCH = re.compile(r"batch-[0-9]{8}-[0-9]{3,50}", re.ASCII)
 _READ = ("parsed", "unchanged")
 
-# Of these files, those that are in: read whole, and what belongs to the window taken; of a limited run, read at all.
+# Which of these files are in: read whole, with the lines of the window taken; after a limited run, read at all.
 _IN = """
 select asset.source_fingerprint
 from ops.source_asset as asset

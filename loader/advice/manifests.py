@@ -30,8 +30,8 @@ class Declared:
 
 
 def sorted_out(world: World, found: Sequence[Row]) -> Declared:
-    """Of rows (asset_id, manifest columns) the manifest to read each asset from: of the default folder before others,
-    before ad-hoc files, before those that are gone."""
+    """The manifest to read each asset from, given rows (asset_id, manifest columns): one of the default folder before
+    others, before ad-hoc files, before those that are gone."""
     best: dict[int, tuple[int, Row]] = {}
     ranks = {row["manifest_id"]: _rank(world, row) for row in {row["manifest_id"]: row for row in found}.values()}
     for row in found:

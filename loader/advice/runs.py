@@ -30,7 +30,7 @@ where run_id = %(run_id)s and attempt = %(attempt)s and report_path like '%%/_ru
 order by evidence_id desc limit 1
 """
 
-# Of what a run failed by, what no other question sees: files and lines that are absent, rejects and findings are asked
+# The causes of a run's failure that no other question sees: absent files and lines, rejects and findings are asked
 # about as they are now. A day that has no lines was asked for by mistake, and nothing is wrong with the warehouse.
 _ITS_OWN = ("manifest_refused", "replay_differs")
 

@@ -58,7 +58,7 @@ class BronzeTable:
         return found
 
 
-# Of every kind; its rows are loaded into the kind's own partition.
+# The events of every kind; rows are loaded into the kind's own partition.
 RECORD_EVENT = BronzeTable(
     "record_event",
     ("event_id",),

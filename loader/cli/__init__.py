@@ -85,7 +85,7 @@ class _LazyGroup(click.Group):
 
 @click.command(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 def cli() -> None:
-    """Reliable ticket ingestion: every line has one provable fate.
+    """Reliable ingestion of support records: every line has one provable fate.
 
     Exit codes: 0 ok · 1 a check failed · 2 usage · 3 infrastructure · 4 refused for safety.
     """

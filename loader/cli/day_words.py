@@ -60,10 +60,10 @@ def sentence_of(day: DayState, kinds: Collection[str] = (), *, with_reason: bool
 
 
 def equation_lines(screen: Screen, row: Mapping[str, Any]) -> list[str]:
-    """Of a row of reconcile_partition: its lines by fate, what its events came to, and what nothing explains."""
+    """A row of reconcile_partition in words: its lines by fate, what its events came to, and what nothing explains."""
     fates = {fate: int(row.get(f"{fate}_count") or 0) for fate, _, _ in _FATES}
     count = int(row.get("line_count") or 0)
-    # Of a day, what is left are the lines of people who were erased.
+    # What is left of a day are the lines of people who were erased.
     fates["erased"] = count - sum(fates.values())
     noun = noun_of(row["record_kind"])
     made = [_term(screen, int(row.get("silver_row_count") or 0), noun, f"{noun}s")]

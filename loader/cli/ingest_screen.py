@@ -28,7 +28,7 @@ def found_lines(screen: Screen, verdict: Verdict) -> list[str]:
     lines = _of_days(screen, facts, days)
     if facts.assets and not facts.total:
         lines.append("Nothing was loaded.")
-    # Of files that hold nothing of the day, nothing else is asked.
+    # Nothing else is asked about files that hold nothing of the day.
     for code, count in sorted(facts.warnings.items()) if days else ():
         example = facts.warning_examples.get(code)
         told = f"{amount(screen, count, 'warning')}: {code}" + (f" ({example})" if example else "")
@@ -131,7 +131,7 @@ def _of_days(screen: Screen, facts: RunFacts, days: Sequence[DayState]) -> list[
 
 
 def _all_fates(facts: RunFacts) -> dict[str, int]:
-    """Of every line of the run's files."""
+    """The fates of every line of the run's files."""
     fates: dict[str, int] = {}
     for found in (*(partition.fates for partition in facts.partitions), facts.unassigned, facts.outside_window):
         for fate, count in found.items():
@@ -147,5 +147,5 @@ def _of_other_days(screen: Screen, facts: RunFacts) -> list[str]:
         lines += paragraph(screen, f"Other days of these files: {amount(screen, outside, 'line')} ({told}).")
     unassigned = facts.unassigned.get("rejected", 0)
     if unassigned and facts.partitions:
-        lines.append(f"Of no day that can be read: {amount(screen, unassigned, 'rejected line')}.")
+        lines.append(f"Without a day that can be read: {amount(screen, unassigned, 'rejected line')}.")
     return lines

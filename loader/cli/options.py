@@ -33,7 +33,7 @@ lock_option = click.option(
     metavar="SECONDS",
     help="How long to wait for another writer before exit code 4 (default: LOADER_LOCK_TIMEOUT, else 0).",
 )
-kind_option = click.option("--kind", metavar="KIND", help="Of one record kind only (default: of each).")
+kind_option = click.option("--kind", metavar="KIND", help="One kind of records only (default: each).")
 partition_option = click.option("--partition", metavar="YYYY-MM-DD", help="One UTC day of created_at.")
 
 
@@ -41,7 +41,7 @@ def input_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """--kind, and --manifest, or --input with --batch and --limit."""
     for option in (
         kind_option,
-        click.option("--limit", type=click.IntRange(min=1), help="Land the first lines of INPUT; nothing is taken."),
+        click.option("--limit", type=click.IntRange(min=1), help="Only the first lines; their days are kept back."),
         click.option("--batch", metavar="batch-YYYYMMDD-NNN", help="The batch that INPUT belongs to."),
         click.option("--input", "input_file", metavar="FILE", help="One ad-hoc file, through an implicit manifest."),
         click.option("--manifest", metavar="PATH[,PATH…]", help="Only these manifests (default: data/seed_manifests)."),

@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 @lock_option
 @json_option
 def retry(run_id: str | None, latest: bool, mode: str, lock_timeout: float | None, as_json: bool) -> int:
-    """The same run as its next attempt, from what it recorded; refused for a run that succeeded or is alive."""
+    """The same run as its next attempt, from what it recorded; refused for a run that is alive, and for one that
+    succeeded and is sound."""
     return _in_one_step("retry", request_of_run(run_id, latest, "retry"), mode, lock_timeout, as_json)
 
 
@@ -120,7 +121,7 @@ def expire(
     as_json: bool,
 ) -> int:
     """Remove versions of partitions that readers have not seen for long; never one that a pointer, a hold or a moved
-    ticket needs. There is no way back."""
+    record needs. There is no way back."""
     return _in_one_step("expire", request_of_expire("expire", older_than, keep, reason), mode, lock_timeout, as_json)
 
 

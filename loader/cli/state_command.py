@@ -45,7 +45,7 @@ def state(context: click.Context, changes: int, kind: str | None, as_json: bool)
 @click.option("--kind", type=click.Choice(["checkpoint", "cursor", "watermark"]), required=True)
 @click.option("--source", "record_source", metavar="RECORD_SOURCE", required=True, help="As in `loader state`.")
 @click.option("--to", "value", metavar="INSTANT", required=True, help="ISO 8601 with an offset: 2026-04-17T00:00:00Z.")
-@click.option("--of", "record_kind", metavar="KIND", help="Of these records (default: of the default kind).")
+@click.option("--of", "record_kind", metavar="KIND", help="The kind of records (default: the default kind).")
 @click.option("--reason", required=True, help="Why; kept in the history.")
 @lock_option
 @json_option

@@ -168,7 +168,7 @@ def _told_of(link: Mapping[str, Any]) -> dict[str, Any]:
     return {name: link[name] for name in ("record_kind", "partition_key", "field_name", "detail")}
 
 
-# Of some columns, a title that is shorter than the name; `expected` says less than `lines`.
+# Titles of columns that are shorter than their names; `expected` says less than `lines`.
 _TITLES = {
     "record_kind": "kind",
     "partition_key": "day",

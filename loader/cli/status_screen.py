@@ -19,7 +19,7 @@ from loader.status.days import IN_NEED, DayState
 # As many lines as a terminal has; everything is asked for by name.
 _HEIGHT = 24
 _EVERYTHING = 1_000_000
-# Of what is loud so many, and so much of each; what else there is, is counted.
+# So many of what is loud are shown, and so much of each; the rest is counted.
 _LOUD, _LONGEST_LOUD = 2, 160
 # How much of a text is told that its own command tells whole; the less, the more there is to tell.
 _LONGEST = (320, 160, 80, 40, 20)
@@ -265,5 +265,5 @@ def _span(span: timedelta) -> str:
 
 
 def _instant(text: str) -> datetime:
-    """Of a JSON-ready value."""
+    """The instant that a JSON-ready value holds."""
     return datetime.fromisoformat(text)

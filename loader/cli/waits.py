@@ -40,7 +40,7 @@ class Listener(Protocol):
     def __call__(self, line: str, /) -> None: ...
 
 
-# Of the command at work; None where nobody watches, as in a test that calls a command's function.
+# The watch over the command at work; None where nobody watches, as in a test that calls a command's function.
 _watch: _Watch | None = None
 
 

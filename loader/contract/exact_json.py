@@ -1,7 +1,7 @@
 """JSON whose numbers are exact: read as the decimals that the delivered tokens spell, written in one form.
 
-Of kinds that have numbers, or objects within their records. A record of the others holds neither, and costs nothing of
-this.
+This is for kinds that have numbers, or objects within their records. A record of the others holds neither, and pays
+nothing for it.
 """
 
 from __future__ import annotations

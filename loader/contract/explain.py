@@ -51,9 +51,9 @@ _BOUNDS = frozenset(
     {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"}
     | {"minLength", "minItems", "maxItems", "uniqueItems"}
 )
-# Of lines of kinds that have numbers, objects within records, bounds, or dates.
+# For lines of kinds that have numbers, objects within records, bounds, or dates.
 FURTHER_CODES = frozenset({_NUMBER_TOO_LONG, _OUT_OF_BOUNDS, INVALID_DATE})
-# Of every kind's lines.
+# For lines of every kind.
 REJECT_CODES = (
     frozenset(_CODE_OF_KEYWORD.values())
     | FOREIGN_CODES
@@ -332,7 +332,7 @@ def _faults_within(place: tuple[str | int, ...], value: Any, part: _Part) -> Ite
             elif part.is_closed:
                 yield Finding("unknown_field", _path(*place, name), "the contract has no such field")
     elif isinstance(value, list) and part.items is not None:
-        # Of what the validator lets pass, only an instant or a date may still be wrong.
+        # In what the validator lets pass, only an instant or a date may still be wrong.
         has_times = any(_times_in(part.items, ()))
         for index, item in enumerate(value):
             if has_times or not part.items.whole.is_valid(item):

@@ -19,7 +19,7 @@ _BYTE_ORDER_MARKS = {
     b"\xff\xfe": "UTF-16",
     b"\xfe\xff": "UTF-16",
 }
-# Of fewer bytes nothing is sure.
+# Fewer bytes tell nothing for sure.
 _TELLING_BYTES = 8
 # Where a tar archive's first header says so; before it stand the first file's name and zeros.
 _TAR_AT, _TAR = 257, b"ustar"

@@ -31,7 +31,7 @@ class Rules(Protocol):
 
 
 class NoRules:
-    """Of a kind whose schema says everything."""
+    """The rules of a kind whose schema says everything."""
 
     VERSION = "1"
     REJECT_CODES: frozenset[str] = frozenset()

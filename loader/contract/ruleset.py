@@ -131,7 +131,7 @@ class Ruleset:
         )
 
     def fingerprint(self, line: bytes) -> bytes | None:
-        """Of the record on a line, whatever the rules say of it; None where there is no JSON object."""
+        """Read from the record on a line, whatever the rules say of it; None where there is no JSON object."""
         try:
             record = read_exactly(line.decode()) if self._is_exact else orjson.loads(line)
         except ValueError:

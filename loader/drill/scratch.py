@@ -213,7 +213,7 @@ def _remove_dead(session: Any, warehouse: Warehouse, settings: Settings) -> None
         ),
     )
     for name, folder in cursor.fetchall():
-        # Of two drills that find the same one dead, the later may find it half gone, and nothing of it is left after.
+        # When two drills find the same one dead, the later may find it half gone; nothing of it is left afterwards.
         with suppress(InfrastructureError):
             _remove(session, warehouse, settings, name, folder)
 

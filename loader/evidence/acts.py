@@ -18,7 +18,7 @@ from loader.evidence.facts import fetch_rows
 from loader.runs.anchors import new_run_id
 
 SCHEMA_VERSION = "release_evidence_v2"
-# Of a version that knew one kind: its records say no kind, and name counts by it.
+# The version that knew one kind: its records say no kind, and name counts by it.
 _OF_ONE_KIND = "release_evidence_v1"
 _ITS_NAMES = {"record_count": "ticket_count", "record_digest": "ticket_digest"}
 # Also the dataset of these records in the chain.

@@ -155,7 +155,7 @@ class _Walk:
     """What a walk along the chain keeps: counts, numbers, and of each day the newest record alone."""
 
     record_count: int = 0
-    # Beside each: the number of the event that its record is.
+    # With each day: its record's path, the record, and the record's number among the events.
     days: dict[_Day, tuple[str, dict[str, Any], int]] = field(default_factory=dict)
     shown: dict[Partition, tuple[str, int]] = field(default_factory=dict)
     told: dict[str, set[int]] = field(default_factory=lambda: {name: set() for name in ACTS})
@@ -331,8 +331,8 @@ def _faults_of_counts(cursor: Any, days: Mapping[_Day, tuple[str, dict[str, Any]
     landed = {_day(row): row["event_number"] for row in fetch_rows(cursor, _LANDED, None)}
     today = {_day(row): row for row in fetch_rows(built(cursor), _TODAY, None)}
     for day, (report_path, record, number) in sorted(days.items(), key=lambda kept: kept[1][0]):
-        # Of a day that something landed in since its record was written, or whose run died, nobody has written a
-        # record yet; an erasure may have changed any. Of a damaged day it tells the damage, which a build may have
+        # When something landed in a day since its record was written, or its run died, nobody has written a new record
+        # yet; an erasure may have changed any. The record of a damaged day tells the damage, which a build may have
         # mended since.
         is_damaged = "reconcile_finding" in record["reason_codes"]
         if is_damaged or number < max(landed.get(day, 0), erased):

@@ -143,7 +143,7 @@ def note_restoration(cursor: Any, settings: Settings) -> str | None:
     last = _last(path)
     if last is None or (last.timeline_id == timelines[-1] and (last.parent or _is_known(cursor, last))):
         return None
-    # Of two commands at once, one notes it.
+    # When two commands come at once, one of them notes it.
     cursor.execute("lock table ops.timeline in share row exclusive mode")
     told = read_told(cursor, settings)
     if told.is_noted:
@@ -217,7 +217,7 @@ def _is_known(cursor: Any, entry: Entry) -> bool:
 
 
 def _known(cursor: Any, entries: Iterable[Entry]) -> dict[int, str]:
-    """Of these records, those whose number the warehouse has given: evidence_id to SHA-256."""
+    """Which of these records have a number that the warehouse has given: evidence_id to SHA-256."""
     numbers = [entry.evidence_id for entry in entries if entry.parent is None]
     cursor.execute(
         "select evidence_id, content_sha256 from ops.run_evidence where evidence_id = any(%s::bigint[])", (numbers,)

@@ -150,7 +150,7 @@ class Execution(Proving):
         with self._ledger.boundary("gated"):
             pass
         found = Counter(judged.judgement.disposition for gate_report in reports for judged in gate_report.assets)
-        # Of a kind that does not land yet.
+        # Files of a kind that does not land yet.
         not_due = found.pop("not_available", 0)
         also = f"; {not_due:,} of kinds that do not land yet" if not_due else ""
         self._report(f"gate: {found['admitted']:,} of {found.total():,} files admitted{also}")
@@ -217,7 +217,7 @@ class Execution(Proving):
         return to_read
 
     def _say_what_is_lost(self, cursor: Any, entries: Sequence[RegisteredAsset]) -> None:
-        """Of files that are gone, and were taken: nothing is read now, and the archive may not have them either."""
+        """Look for files that are gone and were taken: nothing is read now, and the archive may lack them, too."""
         gone = [entry.raw_zone_key for entry in entries if SOURCE_MISSING in entry.reason_codes and entry.raw_zone_key]
         try:
             require_objects(cursor, self._settings, gone)

@@ -139,7 +139,7 @@ def declared_input(settings: Settings, request: IngestRequest) -> DeclaredInput:
 
 
 def _of_kind(declared: DeclaredInput, record_kind: str | None) -> DeclaredInput:
-    """Of one that cannot be read nobody knows the kind: it stays."""
+    """Those of the kind. Nobody knows the kind of a manifest that cannot be read: it stays."""
     manifests = tuple(each for each in declared.manifests if record_kind in (None, each.contract_ref))
     if not manifests and not declared.refused:
         found = ", ".join(sorted({each.contract_ref for each in declared.manifests}))

@@ -78,7 +78,7 @@ def ingest_kinds(settings: Settings, request: IngestRequest, report: Report | No
 
 
 def worst_exit_code(runs: tuple[KindRun, ...]) -> int:
-    """Of a day that was asked for, kinds without a line of it count only where no kind has one."""
+    """Kinds without a line of a day that was asked for count only where no kind has one."""
     counting = [run for run in runs if not run.has_no_lines] or runs
     return max(run.exit_code for run in counting)
 

@@ -54,7 +54,7 @@ select * from final
 
 
 def described_models(kinds: Mapping[str, Kind]) -> dict[Path, str]:
-    """Of each landed kind the yml of its model of Silver, and the view that its readers see with its yml."""
+    """For each landed kind the yml of its model of Silver, and the view that its readers see with its yml."""
     files: dict[Path, str] = {}
     for name, kind in kinds.items():
         if (landing := kind.landing) is None:
@@ -168,7 +168,7 @@ def _not_served(landing: Landing, where: str, *, served: bool) -> str:
 
 
 def _expressions(landing: Landing) -> Iterator[str]:
-    """Of each column: from the record, where no role has it typed already. (A date's role has an instant.)"""
+    """How each column comes from the record where no role has it typed already. (A date's role has an instant.)"""
     typed = {landing.roles.key: "record_key", landing.roles.source: "record_source"}
     instants = {landing.roles.partition: "created_at", landing.roles.updated: "updated_at"}
     typed |= {

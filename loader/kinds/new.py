@@ -222,7 +222,7 @@ def _reason(field: Mapping[str, Any]) -> str:
     if "enum" in field or "const" in field:
         return "Closed list."
     return {"boolean": "Yes or no.", "integer": "A number.", "number": "A number."}.get(
-        type_of(field) or "", "Of a bounded form, by its schema."
+        type_of(field) or "", "Its schema bounds its form."
     )
 
 

@@ -295,7 +295,7 @@ def _faults_of_links(kind: Kind, kinds: Mapping[str, Kind], folder: Path) -> Ite
         wanted, got = _type_of(folder, linked.name, key), _type_of(folder, kind.name, link.field)
         if got != wanted:
             yield (*place, "field"), f"{link.field} is {got}; {key} of {link.kind}, which it holds, is {wanted}"
-        # Of one kind all records come in one ingest: it may wait for itself.
+        # All records of one kind come in one ingest: it may wait for itself.
         if link.is_awaited and link.kind != kind.name and kind.name in _awaited(link.kind, kinds):
             what = f"{kind.name} waits for {link.kind}, which waits for {kind.name}"
             yield (*place, "missing"), f"{what}: no order of ingests would release both at once"
@@ -348,7 +348,7 @@ def _keys(json_path: str) -> tuple[str, ...]:
 
 
 def _broken(path: Path, lines: Mapping[tuple[str, ...], int], place: tuple[str, ...], fault: str) -> CommandUsageError:
-    """Of a key that is absent, the line of what should hold it."""
+    """The place of a key; for one that is absent, the line of what should hold it."""
     where = f"{'.'.join(place)}: " if place else ""
     known = next((place[:depth] for depth in range(len(place), 0, -1) if place[:depth] in lines), ())
     return CommandUsageError(

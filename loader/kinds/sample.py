@@ -15,7 +15,7 @@ class NoSampleError(ValueError):
 def sample(schema: Mapping[str, Any], place: str = "$") -> Any:
     """A value: the first of its `examples`, its `const`, the first of its list, or the shortest that its bounds let in.
 
-    Of an object every field that is declared, required or not: Silver has a column for each. Raises NoSampleError where
+    An object gets every declared field, required or not: Silver has a column for each. Raises NoSampleError where
     a pattern, or a keyword beyond these, decides and the schema gives no example.
     """
     if schema.get("examples"):

@@ -50,7 +50,7 @@ def scan(
 ) -> tuple[list[FoundFile], list[IgnoredFile]]:
     """The exports in `folder` and its subfolders, and everything else, each in name order.
 
-    Of the files only the head of a `*.json` is read: it may be lines, or one document such as a manifest.
+    Only the head of a `*.json` is read: it may be lines, or one document such as a manifest.
 
     `include` is a shell pattern for the path below the folder. Links to folders are not followed; a link to a
     file is an export unless the folder holds its target anyway. Raises InfrastructureError for a folder that

@@ -106,7 +106,7 @@ def _open_reasons(source_ids: Sequence[str], places: Sequence[NamedPlace]) -> di
 
 
 def _why_open(one: NamedPlace, other: NamedPlace) -> str | None:
-    """Of neighbours in sorted order: why it is open which is older; None when their names say so."""
+    """Why it is open which of two neighbours in sorted order is older; None when their names say so."""
     if one.period != other.period:
         assert one.period is not None and other.period is not None
         is_apart = one.period.end <= other.period.start

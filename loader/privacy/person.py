@@ -28,10 +28,10 @@ _WORDS = (re.compile(r"[\w@.:+/-]+"), re.compile(r"[\w@.+-]+"), re.compile(r"[\w
 def owners(body: bytes, person: Field | None) -> frozenset[str]:
     """The persons whom a line, without its terminator, belongs to; `person`: the field of its kind that says so.
 
-    None: nobody. Of a JSON object the text of that field, every one where it stands twice; of one that lacks it, or has
-    null there, nobody, where the kind lets it. Of one that lacks it otherwise, or has a number there, all texts and
-    numbers in it, and of a line that is no JSON all texts and words: who is named there cannot be told from whose it
-    is, and what is kept too long is worse than a broken line that is lost.
+    None: nobody. A JSON object belongs to the text of that field, to every one where it stands twice. Where the kind
+    lets the field be absent or null, such an object belongs to nobody. Any other object without it, or with a number
+    there, belongs to all texts and numbers in it, and a line that is no JSON to all texts and words: who is named there
+    cannot be told from whose it is, and what is kept too long is worse than a broken line that is lost.
     """
     if person is None:
         return frozenset()
@@ -64,7 +64,7 @@ def owners(body: bytes, person: Field | None) -> frozenset[str]:
 
 
 def owners_of_whatever_kind(body: bytes, persons: Sequence[Field | None]) -> frozenset[str]:
-    """Of a line whose kind nobody knows: as those kinds say whose field it has, where it has none as any says."""
+    """The owners of a line whose kind nobody knows: by the kinds whose field it has; if it has none, by all."""
     named = [person for person in persons if person is not None and b'"%s"' % person.name.encode() in body]
     return frozenset().union(*(owners(body, person) for person in named or persons))
 

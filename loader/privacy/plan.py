@@ -35,7 +35,7 @@ from loader.warehouse.kinds import released_kinds
 
 SCHEMA_VERSION = "erasure_plan_v1"
 SCHEMA_FILE = Path("privacy/erasure_plan_v1.schema.json")
-# Of each kind, and of all.
+# Counted for each kind, and for all.
 _COUNTED = ("event_count", "record_count", "reject_count", "released_row_count")
 
 _ASSETS = """
@@ -50,7 +50,7 @@ select asset.asset_id, asset.record_kind, asset.raw_zone_key, asset.content_enco
 from ops.source_asset as asset order by asset.asset_id
 """
 
-# Of each kind: one row, where there is anything.
+# One row for each kind, where there is anything.
 _OF_KINDS = """
 select record_kind, coalesce(event_count, 0) as event_count, coalesce(record_count, 0) as record_count,
     coalesce(reject_count, 0) as reject_count, coalesce(released_row_count, 0) as released_row_count,
@@ -125,7 +125,7 @@ class ErasurePlan:
         return not self.assets and not self.unregistered_keys and not self.kinds
 
     def count(self, name: str) -> int:
-        """Of every kind, as the schema has it: event_count, record_count, reject_count, released_row_count."""
+        """The sum over the kinds, by the schema's name: event_count, record_count, reject_count, released_row_count."""
         return sum(counts[name] for counts in self.kinds.values())
 
     def report_path(self, settings: Settings) -> Path:
@@ -142,7 +142,7 @@ class ErasurePlan:
             "timestamp": self.timestamp,
             "line_count": self.line_count,
             **{name: self.count(name) for name in _COUNTED},
-            # Of the first kind, as it was called while there was no other.
+            # The first kind's count, under the name that it had while there was no other.
             "ticket_count": self.kinds.get(next(iter(landed_kinds(settings))), {}).get("record_count", 0),
             "kinds": [{"record_kind": kind, **counts} for kind, counts in self.kinds.items()],
             "mention_count": self.mention_count,

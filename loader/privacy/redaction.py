@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from loader.reader import Line, iter_lines
 
-# Of a line beyond this only its first 64 KiB are searched. The reader rejects lines of more than 10 MiB.
+# Only the first 64 KiB of a longer line are searched. The reader rejects lines of more than 10 MiB.
 SEARCHED_LINE_BYTES = 256 * 1024 * 1024
 
 
@@ -32,7 +32,7 @@ def find_lines(
         erasure_id = erasure_of(line.body)
         if erasure_id is not None:
             on_line(line)
-            # Of a line that was not read whole it is not known whether it has a terminator: one byte is left.
+            # A line that was not read whole may have a terminator: one byte is left.
             length = line.length - 1 if line.is_too_long else len(line.body)
             found.append(FoundLine(line.number, line.offset, line.offset + length, erasure_id))
     return found

@@ -104,7 +104,7 @@ class _Owners:
     elsewhere: tuple[str, ...]
 
     def of(self, table: str, columns: Sequence[str]) -> tuple[str, ...] | None:
-        """Of a table; None: nothing says whose its rows are."""
+        """How a table says whose its rows are; None: nothing does."""
         if table in self.of_records:
             return self.of_records[table]
         return tuple(name for name in self.elsewhere if name in columns) or None
@@ -228,8 +228,8 @@ def _judge(remains: Remains, kinds: Mapping[str, Landing], row: _Row, person_id:
 
 
 def _owners_of_kept(line: bytes, person: Field | None) -> frozenset[str]:
-    """Whose the kept bytes of a rejected line are. Of a line that was cut, its person's field says so where it stands
-    in them; the whole line is searched in the archive."""
+    """Whose the kept bytes of a rejected line are. A line that was cut is its person's where the field stands in
+    them; the whole line is searched in the archive."""
     if person is not None and len(line) == KEPT_LINE_BYTES:
         named = re.findall(rb'"%s"\s*:\s*("(?:[^"\\]|\\.)*")' % person.name.encode(), line)
         if named:

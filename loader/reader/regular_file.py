@@ -75,7 +75,7 @@ def open_beneath(root: Path, parts: Sequence[str]) -> FileIO:
 def read_chunks(file: FileIO, *, chunk_bytes: int = CHUNK_BYTES) -> Iterator[bytes]:
     """Yield the rest of the file, each chunk at most `chunk_bytes` long and never empty.
 
-    Of a file that grows meanwhile, one byte more than it had when reading began: whoever compares size or SHA-256
+    A file that grows meanwhile gives one byte more than it had when reading began: a comparison of size or SHA-256
     finds that it changed, and nobody reads for ever.
     """
     left = os.fstat(file.fileno()).st_size - file.tell() + 1

@@ -34,7 +34,7 @@ _ALWAYS = (date.min, date.max)
 
 
 def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | None = None) -> Plan:
-    """Of the partitions `[window_start, window_end)` in the manifests `manifest_paths` (none: all declared ones).
+    """Plan the partitions `[window_start, window_end)` in the manifests `manifest_paths` (none: all declared ones).
 
     Counts come from the asset index; only assets that no run has read are opened. Raises CheckFailedError, naming the
     nearest data, when no line belongs to the window; RefusedError where the contract has changed since they were read.

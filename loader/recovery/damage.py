@@ -13,7 +13,7 @@ from loader.recovery.world import World
 from loader.warehouse import Warehouse, open_warehouse
 from loader.warehouse.built import are_built, built
 
-# Of two record sources, and nobody's damage: a person settles it.
+# Two record sources use one key. It is nobody's damage: a person settles it.
 COLLISION = "key_collision"
 ENDED_WELL = ("success", "warning")
 # Tables that a run writes when it lands, and that a retry can write again from the archive.
@@ -26,12 +26,12 @@ LANDED_TABLES = (
     "ops.asset_index",
     "ops.asset_partition",
 )
-# Of ops.ingest_run, checks of the list of a run's loads, which it writes with them.
+# Checks of the list of a run's loads in ops.ingest_run; a run writes the list with the loads.
 LISTING_CHECKS = ("load_not_listed", "load_listed_twice")
 
 # Loads that hold other rows than they were completed with, that a run lists and nobody completed, or of which the
-# completion names one run, and their rows or who lists them another one. Of these, who lists them comes first: its
-# retry takes them back whole, whoever completed them. Then the run that a finding names; else, of a finding about an
+# completion names one run, and their rows or the run that lists them another one. The run that lists them comes first:
+# its retry takes them back whole, whoever completed them. Then the run that a finding names; else, where it names an
 # asset, the run that indexed it, and where no row says which, the first that read it.
 _DAMAGED = """
 with

@@ -35,7 +35,7 @@ values (%s, %s, %s, %s, %s, %s, %s) returning expiry_id
 
 
 def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | None = None) -> Plan:
-    """Of every partition. Where nothing may go, a plan of nothing: a command that is run every night is no mistake.
+    """Plan for all partitions. If nothing may go, a plan of nothing: a command that is run every night is no mistake.
 
     Raises RefusedError where the clocks of this machine and of the server disagree: an age is told by both."""
     cursor = world.cursor

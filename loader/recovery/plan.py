@@ -128,7 +128,7 @@ class Plan:
     last_run: Mapping[str, Any] | None
     pointers: tuple[PlannedPointer, ...] = ()
     versions: tuple[PlannedVersion, ...] = ()
-    # Of a plan that lands: what its records are, and what its run brings up to date.
+    # For a plan that lands: what its records are, and what its run brings up to date.
     kind: Kind | None = None
     target_assets: tuple[str, ...] = ()
     plan_id: str = field(default_factory=lambda: str(uuid.uuid4()))

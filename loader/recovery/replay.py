@@ -120,7 +120,7 @@ class Changes:
 
 
 def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | None = None) -> Plan:
-    """Of the run `run_id` or the batch `batch_id`; `rejected_only`: of their assets that hold rejects.
+    """Plan for the run `run_id` or the batch `batch_id`; `rejected_only`: for their assets that hold rejects.
 
     Raises RefusedError where nothing was archived, or where `rejected_only` would reject a line that is valid now;
     CommandUsageError for a run with a line limit.

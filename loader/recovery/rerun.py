@@ -30,7 +30,7 @@ def job_mode(run: Mapping[str, Any]) -> str:
 
 
 def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | None = None) -> Plan:
-    """Of the job of run `run_id`, or of the latest one; reads and hashes every source."""
+    """Plan the job of run `run_id` again, or that of the latest run; reads and hashes every source."""
     run = world.run(request["run_id"])
     if run["line_limit"] is not None:
         raise CommandUsageError(

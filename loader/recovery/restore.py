@@ -29,8 +29,8 @@ from loader.warehouse.kinds import released_kinds
 
 
 def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | None = None) -> Plan:
-    """Of the partitions `[window_start, window_end)`, or of all. Raises RefusedError where nothing was released that
-    could be shown again."""
+    """Plan for the partitions `[window_start, window_end)`, or for all. Raises RefusedError where nothing was released
+    that could be shown again."""
     window = None
     if request["window_start"] is not None:
         window = (date.fromisoformat(request["window_start"]), date.fromisoformat(request["window_end"]))

@@ -29,7 +29,8 @@ from loader.runs import Attempt
 
 
 def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | None = None) -> Plan:
-    """Of the run `run_id`, or of the latest one. Raises RefusedError for a run that succeeded or is alive."""
+    """Plan for the run `run_id`, or for the latest one. Raises RefusedError for a run that is alive, and for one that
+    succeeded and whose rows are what it landed."""
     run = world.run(request["run_id"])
     # Looked at once: of a run that ended well, the archive is read.
     is_taken_back = is_damaged(world, run)

@@ -24,7 +24,7 @@ from loader.runs.registry import RegisteredAsset, ruleset_in_effect
 from loader.warehouse import Warehouse
 from loader.warehouse.built import are_built, built
 
-# Of a run: whether the session that began it writes now.
+# Whether the session that began a run writes now.
 IS_ALIVE = """(
     run.status = 'running' and exists (
         select from ops.lock_holder as holder
@@ -144,7 +144,7 @@ class World:
             return False  # a kind that lands no more
 
     def rulesets_in_effect(self) -> list[int]:
-        """Of every kind that lands, the number of today's ruleset; left out where no run has used it yet."""
+        """The number of today's ruleset of every kind that lands; left out where no run has used it yet."""
         kinds = [kind.name for kind in load_kinds(self.contracts).values() if kind.is_landed]
         found = [ruleset_in_effect(self.cursor, load_ruleset(self.contracts, kind)) for kind in kinds]
         return [number for number in found if number is not None]
@@ -339,8 +339,8 @@ class World:
     def judged_beside(self, asset_ids: Sequence[int], window: tuple[date, date] | None) -> str:
         """What else a run over `window` changes when today's ruleset is new to its assets: a sentence, or nothing.
 
-        An asset is judged whole. Of its other days, lines that are newly rejected leave Silver at once, and lines that
-        are newly valid wait for their own day.
+        An asset is judged whole. On its other days, newly rejected lines leave Silver at once, and newly valid lines
+        wait for their own day.
         """
         older = self.read_under_older_rules(asset_ids)
         if window is None or not older:

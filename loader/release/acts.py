@@ -212,7 +212,7 @@ class Readiness:
 
 
 def readiness(settings: Settings, days: Sequence[date], *, record_kind: str | None = None) -> Readiness:
-    """Of these days of a kind, or of every kind that knows them.
+    """The partitions of these days, of a kind or of every kind that knows them.
 
     Asks serving.kind_partition_status, where the views of the kind and those of every kind are the project's, and
     counts what is seen through them. Raises CommandUsageError for a kind that is none.
@@ -224,7 +224,7 @@ def readiness(settings: Settings, days: Sequence[date], *, record_kind: str | No
         partitions = asked_partitions(cursor, days, record_kind)
         kinds = store.known_kinds(cursor)
         known: dict[Partition, dict[str, Any]] = {}
-        # Of a view that is another, nothing is taken for an answer.
+        # A view that differs answers nothing.
         bent = {
             each: of_kind for each in partitions if (of_kind := [it for it in faults if it.is_about(each.record_kind)])
         }

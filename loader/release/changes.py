@@ -71,7 +71,7 @@ using pg_temp.silver_side as other
 where one.record_key = other.record_key and one.ctid > other.ctid
 """
 
-# Beside the newest row that was released of each. A record is in one partition on either side.
+# Compared with the newest released row of each record. A record is in one partition on either side.
 _FIND_CHANGES = """
 analyze pg_temp.silver_side;
 insert into pg_temp.release_change
@@ -208,7 +208,7 @@ def find_changes(cursor: Any) -> tuple[set[Partition], set[Link]]:
     kinds = [
         kind
         for kind in released_kinds(cursor)
-        # Of a kind that was never built there is nothing to release.
+        # A kind that was never built has nothing to release.
         if kind.record_kind in released or are_built(cursor, kind.silver)
     ]
     for kind in kinds:

@@ -166,7 +166,7 @@ def publish(
     unasked = {partition for partition, found in checked.items() if any(each.code == Code.UNASKED for each in found)}
     never_shown = {partition for partition in obstacles if pointers.get(partition, 0) == 0}
     waiting = changing | (never_shown - unasked) | _behind(pointers, newest)
-    # Of which there is nothing to show: a release of it would say that it is there, and a hold of it only ends.
+    # Partitions with nothing to show: a release would say that they are there, and a hold of them only ends.
     nowhere = (asked or set()) - {*obstacles, *changing, *pointers}
     only_held = held & nowhere if frees else set()
     if asked is not None:
@@ -187,7 +187,7 @@ def publish(
         release = store.add_release(cursor, act)
         changes.release_changes(cursor, release, moving)
     changes.keep_waiting(cursor, moving)
-    # Of a day that something else keeps back nothing is let pass.
+    # Nothing is let pass on a day that something else keeps back.
     acceptances = [
         *(store.accept_drift(cursor, sorted(drift_passes.intersection(moving)), act) if drift_passes else ()),
         *(store.accept_rejects(cursor, sorted(rejects_pass.intersection(moving)), act) if rejects_pass else ()),
@@ -288,7 +288,7 @@ def _as_obstacles(findings: Iterable[Finding]) -> list[Obstacle]:
 
 
 def _rejects(cursor: Any, reject_limit: float) -> dict[Partition, Obstacle]:
-    """Of each partition the files with too many rejects that nobody has let pass."""
+    """The files of each partition with too many rejects that nobody has let pass."""
     found: dict[Partition, dict[str, None]] = {}
     for file in store.files_over_limit(cursor, reject_limit):
         found.setdefault(file.partition, {})[file.source_id] = None

@@ -55,7 +55,7 @@ def expirable(
 
 
 def _neighbours(links: Iterable[tuple[int, Partition, Partition]]) -> dict[Partition, dict[Partition, list[int]]]:
-    """Of each partition: those that it shares moved records with, and the releases that moved them."""
+    """For each partition those that it shares moved records with, and the releases that moved them."""
     found: dict[Partition, dict[Partition, list[int]]] = {}
     for release, one, other in links:
         for side, neighbour in ((one, other), (other, one)):

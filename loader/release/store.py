@@ -22,7 +22,7 @@ from loader.release.retention import Version
 from loader.warehouse.built import built
 from loader.warehouse.kinds import ReleasedKind, released_kinds
 
-# Of an acceptance that is about rejects; its measure is the asset.
+# The check of an acceptance that is about rejects; its measure is the asset.
 TOO_MANY_REJECTS = "too_many_rejects"
 REJECTING = (
     "unnest(%(asset_ids)s::integer[], %(ruleset_ids)s::integer[], %(source_ids)s::text[])"
@@ -252,8 +252,8 @@ def _columns_of(rows: Sequence[Sequence[Any]], width: int) -> list[list[Any]]:
 
 
 def note_gate(cursor: Any, obstacles: Mapping[Partition, Sequence[Obstacle]], pending: set[Partition]) -> None:
-    """What the gate says of each partition now. Of one that is not named nothing is left to say: it has gone, but for
-    what readers see of it."""
+    """What the gate says of each partition now. A partition that is not named is gone, except for what readers see of
+    it: nothing is left to say."""
     named = side_by_side(obstacles)
     cursor.execute(
         "delete from release.partition_gate"
@@ -450,7 +450,7 @@ def unlike(
     for kind in released_kinds(cursor):
         digest = kind.row_digest(cursor, "row") if is_content_read else "row.row_digest"
         days = None if partitions is None else days_of(partitions, kind.record_kind)
-        # Of a version without rows, the join gives one of nulls.
+        # For a version without rows the join gives one of nulls.
         held_digest = f"coalesce(sum({digest}) filter (where row.partition_key is not null), 0)"
         cursor.execute(
             _UNLIKE.format(rows=kind.rows, held_digest=held_digest), {"kind": kind.record_kind, "days": days}

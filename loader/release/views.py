@@ -219,7 +219,7 @@ def _faults_of(cursor: Any, view: _View, record_kind: str | None) -> list[ViewFa
 def unlike_released(
     warehouse: Warehouse, partitions: Sequence[Partition] | None = None
 ) -> dict[Partition, tuple[int, int]]:
-    """Of these partitions, or of all, those that readers see otherwise than released: records seen, records released.
+    """Those of these partitions, or of all, that readers see otherwise than released: records seen, records released.
 
     Looks through the views as the role that owns them, in a session that can write nothing: a view runs with its
     owner's rights. Every record of the partitions is read and its digest computed. Ask view_faults first.
@@ -244,7 +244,7 @@ def unlike_released(
 
 
 def _kinds_of_views(project_root: Path) -> dict[str, str]:
-    """Of the views of one kind's records: whose."""
+    """Whose records each view shows, for the views of one kind."""
     landings = {kind.name: kind.landing for kind in load_kinds(project_root / "contracts").values()}
     return {
         view: name

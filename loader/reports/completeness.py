@@ -154,7 +154,7 @@ class Completeness:
 
     @property
     def not_complete(self) -> list[Partition]:
-        """Of these, the ones that are not."""
+        """The partitions among those asked for that are not complete."""
         return [partition_of(row) for row in self.asked if not row["is_complete"]]
 
     def record(self) -> dict[str, Any]:
@@ -182,7 +182,7 @@ class Completeness:
 
 
 def partition_of(row: Mapping[str, Any]) -> Partition:
-    """Of a row of Completeness.partitions."""
+    """The partition of a row of Completeness.partitions."""
     return Partition(row["record_kind"], date.fromisoformat(row["partition_key"]))
 
 

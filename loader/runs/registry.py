@@ -14,7 +14,7 @@ from loader.gate import AssetJudgement, GateReport
 from loader.manifest.model import Manifest
 from loader.reader import ContentEncoding
 
-# Of an entry whose file is gone and whose bytes were registered earlier.
+# The reason of an entry whose file is gone and whose bytes were registered earlier.
 SOURCE_MISSING = "source_missing_archived"
 
 

@@ -22,9 +22,9 @@ STAGING_PREFIX = "bronze_staging_"
 
 
 # What a run's attempts landed, as if it had never been completed: rows of its loads leave Bronze, and what it had
-# indexed and taken is to be read again. Of its own files also rows of loads that nobody completed, and marks of runs
-# that the ledger does not know: those of other files may have no archive. Silver hears of the records, since no load
-# tells of what is gone.
+# indexed and taken is to be read again. Rows of its own files also go when they are of loads that nobody completed, and
+# so do marks of runs that the ledger does not know: rows of other files may have no archive. Silver hears of the
+# records, since no load tells of what is gone.
 _GONE = """
 set local omni.maintenance = 'repair';
 create temporary table gone_load on commit drop as

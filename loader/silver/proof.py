@@ -55,7 +55,7 @@ _NOTES_OF_BRONZE = ("note_delete", "note_truncate", "note_update")
 _NOTES_OF_SILVER = ("note_delete", "note_insert", "note_truncate", "note_update")
 
 
-# Of what something was found: a kind, None for any; a day, None for every day.
+# Where something was found: a kind, None for any; a day, None for every day.
 Open = tuple[str | None, date | None]
 # A check, and of what it found something.
 _Finding = tuple[str, str | None, date | None]
@@ -130,8 +130,9 @@ def judge_build(cursor: Any, scope: ProofScope, build: BuildResult) -> Proved | 
     """What a build that is whole (require_whole) proves of what `scope` says; writes nothing.
 
     None, which holds every day: something else failed than tests that read findings, a finding names neither kind nor
-    day, or another build made scope or findings anew meanwhile. Of changes alone also: the findings are not those that
-    the last proof left open, or a whole table, or a row of Bronze that counts, changed before the build looked.
+    day, or another build made scope or findings anew meanwhile. A proof of changes is also refused when the findings
+    are not those that the last proof left open, or a whole table, or a row of Bronze that counts, changed before the
+    build looked.
     """
     if build.skipped or build.holding:
         return None

@@ -28,8 +28,8 @@ def be_thrifty() -> None:
 
 def _make_no_event_that_nobody_hears() -> None:
     """Each event is a message of Protocol Buffers, made field by field, with the SQL in it; for who listens, another
-    one is made around it; for each log, a line, which is searched for secrets. Of debugging, of which no log keeps
-    anything, all this is left out; a callback has the names of the events that it needs (`hears`), or gets all."""
+    one is made around it; for each log, a line, which is searched for secrets. All this is left out for debugging: no
+    log keeps it. A callback has the names of the events that it needs (`hears`), or gets all."""
     base: Any = import_module("dbt_common.events.base_types")
     logger: Any = import_module("dbt_common.events.logger")
     manager: Any = import_module("dbt_common.events.event_manager").EventManager

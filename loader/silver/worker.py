@@ -172,7 +172,7 @@ def _parsed(project: Project, sha256: str) -> Any:
 
 
 def knows(project: Project, sha256: str) -> bool:
-    """Whether dbt's file of what it parsed was made of this very project, every file of it. Of one that has changed
+    """Whether dbt's file of what it parsed was made of this very project, every file of it. When a file has changed
     since, dbt's file keeps what is no longer so (the models that a hook refers to)."""
     # Another command may write both meanwhile, or remove them.
     with suppress(OSError):
@@ -225,7 +225,7 @@ class _Console:
 class _Nodes:
     """Names and counts nodes as dbt tells of them; its events carry each node's number, and of how many."""
 
-    # Of events for debugging, those that it needs (thrift.py).
+    # The events for debugging that it needs (thrift.py).
     hears = frozenset({"NodeStart", "NodeFinished"})
 
     def __init__(self, console: _Console) -> None:

@@ -164,7 +164,7 @@ def read_status(
     """
     today = settings or load_settings()
     faults = [fault for fault in view_faults(warehouse, today.project_root) if fault.is_about(record_kind)]
-    # Of a view that is another, nothing is taken for an answer.
+    # A view that differs answers nothing.
     connection = warehouse.connect(application_name="omnisupport-status")
     connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
     with closing(connection), connection, connection.cursor() as cursor:

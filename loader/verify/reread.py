@@ -74,8 +74,8 @@ def _judged(line: Line, ruleset: Ruleset) -> RereadLine:
 
 
 def columns_md5(record: AcceptedRecord) -> bytes:
-    """Of a record's two instants (hex, as ops.instant_text writes them), its source, key and person. Not a seal
-    (record_fingerprint is): it carries five values to the database in sixteen bytes."""
+    """A hash of a record's two instants (hex, as ops.instant_text writes them), its source, key and person. No seal
+    (record_fingerprint is one): it carries five values to the database in sixteen bytes."""
     instants = (record.created_at, record.updated_at)
     names = "\x1f".join((record.record_source, record.record_key, record.person_id or ""))
     return hashlib.md5(("".join(map(_instant_text, instants)) + names).encode(), usedforsecurity=False).digest()

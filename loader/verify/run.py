@@ -178,7 +178,7 @@ def verify_run(
     """Read every asset of a run from the raw zone and compare each line with what the run left in Bronze.
 
     Works for runs of any age: where the ruleset is an older one, what no ruleset decides is compared (bytes, blank
-    lines, fingerprints, payloads, the bytes of rejects). Of a run with a line limit the lines that it read. Writes
+    lines, fingerprints, payloads, the bytes of rejects). A run with a line limit claims the lines that it read. Writes
     nothing. Raises CheckFailedError for a run that landed nothing.
     """
     with closing(warehouse.connect(application_name="omnisupport-verify")) as connection:

@@ -16,7 +16,7 @@ from loader.warehouse.session import Session, open_sessions
 if TYPE_CHECKING:
     from loader.warehouse.connection import Warehouse
 
-# Of the writer that is at work: dlt opens these itself (loader/runs/lock.py).
+# Sessions of the writer at work; dlt opens its own (loader/runs/lock.py).
 _WRITER, _LOADS = "omnisupport-writer", "omnisupport-load-"
 
 _AT_WORK = """

@@ -19,7 +19,7 @@ from loader.variables import blemish
 from loader.warehouse.session import Session
 
 DEFAULT_PORT = 5432
-# Of the embedded server: its superuser, which sets up and does nothing else.
+# The superuser of the embedded server, which sets up and does nothing else.
 ADMINISTRATOR = "omni"
 DEFAULT_DATABASE = "omnisupport"
 CONNECT_TIMEOUT_SECONDS = 10
@@ -38,7 +38,7 @@ MEANING = {
 _KEEPALIVE_SECONDS = 60
 # dlt refuses an address without a password, also where the server asks for none.
 PASSWORD_WHERE_NONE_IS_ASKED = "none"
-# Of every session of every role. What is named without a schema is PostgreSQL's own, or a temporary table that the
+# For every session of every role. What is named without a schema is PostgreSQL's own, or a temporary table that the
 # session itself has made: in a schema that somebody else can name, nothing is ever looked for (docs/decisions/0013).
 SEARCH_PATH = "pg_catalog"
 

@@ -68,7 +68,7 @@ def drop_layers(transform: Warehouse, layers: tuple[str, ...]) -> None:
 
 def _declared(project: Path) -> Iterator[tuple[str, frozenset[str]]]:
     """Relation -> columns, of models and sources that list any. Sources in a layer are the ledgers of its hooks."""
-    # Of dbt's own requirements, and only needed when tables are brought up to date.
+    # dbt requires it, and we need it only when tables are brought up to date.
     import yaml
 
     for file in sorted((project / "models").rglob("*.yml")):

@@ -59,7 +59,7 @@ class _Table:
 
 
 def declared_partitions(files: Path) -> Mapping[str, str]:
-    """Of infra/postgres: the table of each landed kind, and the kind."""
+    """The table of each landed kind in infra/postgres, and the kind."""
     return dict(_DECLARED.findall((files / _KINDS_FILE).read_text(encoding="utf-8")))
 
 
@@ -98,7 +98,7 @@ def _undeclared(table: _Table) -> PartitionAwayError:
 
 
 def _first_kind(cursor: Any, table: _Table) -> str | None:
-    """Of which kind its first event is; None where it has none."""
+    """The kind of the table's first event; None where it has none."""
     cursor.execute(f"select (select record_kind from bronze.{table.identifier} limit 1)")
     (kind,) = cursor.fetchone()
     return None if kind is None else str(kind)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _ONE_SNAPSHOT = (extensions.ISOLATION_LEVEL_REPEATABLE_READ, extensions.ISOLATION_LEVEL_SERIALIZABLE)
 
 
-# Of this process; one thread adds while another looks.
+# The sessions of this process; one thread adds while another looks.
 _known: WeakSet[Session] = WeakSet()
 _knowing = Lock()
 

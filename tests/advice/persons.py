@@ -5,7 +5,7 @@ from __future__ import annotations
 from loader.advice import SENTENCES
 from loader.raw_zone.lost import BACK_FIRST
 
-# Of states, then of errors.
+# First of states, then of errors.
 PERSONS: tuple[str, ...] = (
     *SENTENCES.values(),
     "start it, or name another server: PGHOST, PGPORT",

@@ -70,7 +70,7 @@ def noting_errors() -> Iterator[set[str]]:
 
 @contextmanager
 def noting_advice() -> Iterator[dict[str, AdviceKind]]:
-    """Of which kind is what is said in this process, in the block: by its words."""
+    """The kind of what is said in this process within the block, by its words."""
     kinds: dict[str, AdviceKind] = {}
     plain = vars(Advice)["line"].fget
 

@@ -1,6 +1,6 @@
 """The reference validator: jsonschema with format checking. Slow, so the loader itself never asks it.
 
-Of tickets, which have no date; of a text of one format alone, too.
+It judges tickets, which have no date, and also texts of one format alone.
 """
 
 from __future__ import annotations

@@ -168,7 +168,7 @@ def test_a_declaration_that_says_too_little_or_contradicts_itself_is_refused(
     assert found is not None and (found[3] or "").startswith(place), refusal.value
     key = (found[3] or "").split(".")[-1]
     line = Path(found[1]).read_text().splitlines()[int(found[2]) - 1]
-    # Of a key that is absent, where the declaration begins.
+    # An absent key is told where the declaration begins.
     assert not key or f"{key}:" in line or found[2] == "1", refusal.value
 
 

@@ -21,7 +21,7 @@ from tests.contract.reference import contract, fast_accepts, reference_accepts, 
 
 TABLE: list[dict[str, Any]] = json.loads((CONTRACTS / "validator_divergences.json").read_bytes())
 VALUES = [entry for entry in TABLE if entry["level"] == "value" and "field" in entry]
-# Of formats that no field of a ticket has.
+# Formats that no field of a ticket has.
 FORMATS = [entry for entry in TABLE if entry["level"] == "value" and "format" in entry]
 LINES = [entry for entry in TABLE if entry["level"] == "line"]
 BASE = {

@@ -188,7 +188,7 @@ def test_an_expiry_takes_what_nobody_needs(story: Story) -> None:
     assert schema_faults(load_schema(PLAN_SCHEMA), written) == []
     named = f"reports/expire/expire_plan_all_{plan['plan_id'][:8]}.json"
     assert (plan["report_path"], plan["next_command"]) == (named, f"make apply PLAN={named}")
-    # Of the other day there is one version only, and readers see it.
+    # The other day has one version only, and readers see it.
     assert [(each["partition_key"], each["data_release_id"], each["record_count"]) for each in plan["versions"]] == [
         (DAY, 1, 40)
     ]

@@ -43,7 +43,7 @@ def _renamed(record: Record) -> Record:
     return {**record, "status": "Anna Smith"} if number(record) % 4 == 0 else record
 
 
-# Of the tickets opened on that day.
+# Changes of the tickets that were opened on that day.
 _CHANGES: dict[date, Change] = {
     PRIORITY: lambda record: {**record, "priority": "p1_critical"},
     NULLS: lambda record: without(record, "org_id"),
@@ -54,7 +54,7 @@ _CHANGES: dict[date, Change] = {
     THIN: lambda record: record if number(record) % 20 == 0 else None,
     MISSING: lambda record: None,
 }
-# Of the same, in the first export only: rejected there, and landed with a later update.
+# Changes of the same tickets in the first export only: rejected there, and landed with a later update.
 _RENAMES: dict[date, Change] = {
     VALUES: _renamed,
     FORMS: lambda record: {**record, "ticket_id": f"INC{number(record):07d}"} if number(record) % 2 else record,

@@ -65,7 +65,7 @@ def test_rows_change_by_name_of_the_whole_no_more_than_by_name_of_the_kind(
     [
         ("update bronze.{table} set person_id = 'somebody' where line_number = 1", 1),
         ("delete from bronze.{table} where line_number = 1", 1),
-        # Of a truncated table nobody knows the rows.
+        # Nobody knows the rows of a truncated table.
         ("truncate bronze.{table}", None),
     ],
 )

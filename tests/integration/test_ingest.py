@@ -26,7 +26,7 @@ EVIDENCE_SCHEMA = ROOT / "contracts" / "run_evidence" / "run_evidence_v1.schema.
 
 @pytest.fixture(autouse=True)
 def _environment(request: pytest.FixtureRequest) -> None:
-    """Of an empty warehouse, where a test does not begin from `ingested`."""
+    """An empty warehouse, where a test does not begin from `ingested`."""
     if "ingested" not in request.fixturenames:
         request.getfixturevalue("loader_environment")
 

@@ -339,7 +339,7 @@ def _decisions(verdict: Verdict) -> dict[date, tuple[str, str]]:
 
 
 def _faults(database: Warehouse) -> list[str]:
-    """Of the evidence, but for the files that other tests of this module left in the folder."""
+    """The faults of the evidence, without the files that other tests of this module left in the folder."""
     faults = [fault.fault for fault in evidence_faults(database)]
     return [fault for fault in faults if fault != "a file that no record knows"]
 

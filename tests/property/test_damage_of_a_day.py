@@ -26,7 +26,7 @@ from tests.shared_warehouse import Kept, fresh_database, kept, loader_variables
 
 pytestmark = pytest.mark.usefixtures("replayed")
 
-# Of each kind; some days are of both.
+# The days of each kind; some days are of both.
 DAYS = {
     TICKETS: tuple(date(2026, 4, day) for day in (13, 14, 15, 16, 17)),
     COMMENTS: tuple(date(2026, 4, day) for day in (15, 16, 17, 18, 19)),
@@ -143,7 +143,7 @@ def _ready(database: Warehouse) -> set[Partition]:
 
 
 def _linked(victim: Victim, days: set[date]) -> set[Partition]:
-    """Of the kind, with those that share the moved record with them."""
+    """The days of the kind, with those that share the moved record with them."""
     first, second = (Partition(victim.kind, day) for day in DAYS[victim][:2])
     asked = {Partition(victim.kind, day) for day in days}
     return {each for group in connected(asked, [(first, second)]) if asked.intersection(group) for each in group}

@@ -1,5 +1,5 @@
-"""Of which kind the rows are that a sabotage touches, and which: scalar subqueries that pick them, so that no literal
-id is needed.
+"""The rows that a sabotage touches, and their kind: scalar subqueries that pick them, so that no literal id is
+needed.
 
 SQL of this folder has names for what differs between kinds, written as psql's variables are: Victim.bind puts in what
 they mean.

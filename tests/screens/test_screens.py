@@ -40,7 +40,7 @@ from tests.screens.terminal import cells, masked, seen, streams, without_colour
 COMMITTED = Path(__file__).parent / "committed"
 DAY = "2026-04-17"
 TODAY, TOMORROW = (Partition("ticket_v1", date(2026, 4, day)) for day in (17, 18))
-# Beside the usual and the failing one, where a command has more to say.
+# Further scenes, where a command has more to say than the usual and the failing one.
 FURTHER = (
     ("status", "day"),
     ("status", "damaged"),

@@ -66,7 +66,7 @@ def test_what_explains_comes_before_damage_and_damage_before_absence() -> None:
     while len(every) > 1:
         assert first_of(every) == every.pop()
     assert first_of([]) == NOTHING_TO_DO
-    # Of one kind, what was said first.
+    # Among those of one kind, the one that was said first.
     assert first_of([Advice(AdviceKind.TAKE, "a"), Advice(AdviceKind.TAKE, "b")]).command == "a"
 
 

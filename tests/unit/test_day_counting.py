@@ -29,7 +29,7 @@ def ruleset() -> Ruleset:
 
 @pytest.fixture
 def sources(tmp_path: Path) -> list[Source]:
-    """Of file n: n + 1 records of day n, a reject of it, one of no day, and a blank line; then a file that is gone."""
+    """File n has n + 1 records of day n, a reject of it, one of no day, and a blank line. The last file is gone."""
     for place, day in enumerate(DAYS):
         records = [ticket(number, created_at=f"{day}T08:00:00Z") for number in range(place + 1)]
         refused = ticket(90, created_at=f"{day}T08:00:00Z", status="???")

@@ -19,7 +19,7 @@ from tests import outside
 from tests.checkouts import ROOT
 
 PLAIN = {"PATH": "/usr/bin:/bin", "HOME": "/home/somebody", "LANG": "C.UTF-8"}
-# Of ours: how freed memory goes back, and what dbt and dlt may send home.
+# Our own variables: how freed memory goes back, and what dbt and dlt may send home.
 OURS = {"MALLOC_ARENA_MAX", "MALLOC_TRIM_THRESHOLD_", "ARROW_DEFAULT_MEMORY_POOL", "TZ", "DO_NOT_TRACK"}
 
 
@@ -99,7 +99,7 @@ WITHOUT_NO = {
     *("deprecated_defer", "deprecated_favor_state", "deprecated_print", "deprecated_state"),
     # How much dbt writes, and how: nothing of what it does.
     *("printer_width", "log_file_max_bytes", "sqlparse"),
-    # Of the loader's own commands, all but the proving build take every kind of node.
+    # All of the loader's own commands but the proving build take every kind of node.
     *("resource_types", "exclude_resource_types"),
 }
 

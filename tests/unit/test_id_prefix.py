@@ -50,7 +50,7 @@ def test_an_ambiguous_prefix_names_those_that_it_may_mean() -> None:
         "  01a20487-27c0   2026-04-17 20:34:00   ingest   warning\n"
         "  01a20487-27bf   2026-04-17 21:34:00   ingest   warning"
     )
-    # Of one millisecond: what is told is long enough to be typed.
+    # Two ids of one millisecond: what is told is long enough to be typed.
     twin = ONE[:13] + NEXT[13:]
     assert "  01a20487-27bf-7a   " in refusal(ONE[:13], ONE, twin, writes=True)
     many = [f"{ONE[:-2]}{n:02d}" for n in range(23)]

@@ -193,7 +193,7 @@ def test_a_variable_of_the_shell_stops_no_target_that_does_not_take_it() -> None
         (["ingest", "PARTITON=2026-04-17"], "Next: make ingest PARTITION=…."),
         (["release", "ACEPT_DRIFT=1"], "Next: make release ACCEPT_DRIFT=…."),
         (["erase", "customer=a", "REASON=b"], "Next: make erase CUSTOMER=…."),
-        # Of another target's variables none is meant.
+        # No variable of another target is meant.
         (["status", "PLN=x"], "PLN: got a variable that no target takes; nothing was started. Next: leave PLN out;"),
         (["up", "PARTITON=2026-04-17"], "Next: leave PARTITON out; make alone lists what each target takes."),
         (["clean", "BIN=/nowhere"], "BIN: got a variable that no target takes"),

@@ -233,7 +233,7 @@ def test_a_broken_object_is_not_named(tmp_path: Path) -> None:
 
 
 def test_a_person_is_recognised_by_the_keyed_hash_alone() -> None:
-    """Of whatever kind: one id is one person."""
+    """The kind does not matter: one id is one person."""
     known = Suppression(KEY, {person_hash(KEY, "c-1"): "erasure-1"})
     for person in PERSONS:
         name = person.name.encode()

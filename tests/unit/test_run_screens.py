@@ -81,7 +81,7 @@ def test_the_day_that_was_asked_for_comes_first() -> None:
         "  156 events → 47 tickets, 109 older versions kept; nothing unexplained",
         "  1 warning: resolved_before_created (TKT-20260417-000031)",
         "Other days of these files: 8,021 lines (67 rejected, 7,954 not asked for).",
-        "Of no day that can be read: 17 rejected lines.",
+        "Without a day that can be read: 17 rejected lines.",
         "",
         "run 01a20487-27bf: 8,244 lines, 156 inserted, 7,959 skipped, 86 invalid,",
         "  0 errors",

@@ -12,7 +12,7 @@ class CommentOptions:
     """Same options and same ticket exports, same bytes. The days are those of the ticket exports.
 
     Rates are shares of the comments' versions: a damaged version replaces its line, duplicates and blank lines are
-    extra lines. Of a file, at most every 20th version is damaged, whatever `invalid_rate` says. `unlinked` comments,
+    extra lines. At most every 20th version of a file is damaged, whatever `invalid_rate` says. `unlinked` comments,
     spread over the days, are on tickets that no export has. `*_every` options take every n-th file, 0 is never.
     """
 

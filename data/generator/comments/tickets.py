@@ -67,7 +67,7 @@ def _exports(folder: Path) -> Iterator[tuple[date, Path]]:
 
 
 def _records(path: Path) -> Iterator[dict[str, Any]]:
-    """Of the lines that hold a JSON object."""
+    """The records of the lines that hold a JSON object."""
     content = path.read_bytes()
     if path.suffix == ".gz":
         content = gzip.decompress(content)

@@ -144,7 +144,7 @@ begin
         cross join lateral aclexplode(attacl) as granted
         where attrelid = '{{ relation }}'::regclass
     loop
-        -- Of the whole, and with it of each column.
+        -- Revoked for the whole, and with it for each column.
         execute format('revoke all on {{ relation }} from %s cascade', grantee);
     end loop;
     grant all on {{ relation }} to current_user;

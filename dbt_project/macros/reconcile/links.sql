@@ -1,4 +1,4 @@
-{#- The links between kinds that can be judged: both models of Silver are there. Of each the kind of records that name
+{#- The links between kinds that can be judged: both models of Silver are there. Each has the kind of records that name
     others and the kind that they name, with the model and the columns; `awaited`: a day waits for what is not there. -#}
 {% macro judged_links() -%}
     {%- set kinds = built_kinds() -%}

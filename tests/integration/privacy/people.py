@@ -103,8 +103,8 @@ def deliver(
 
 
 def ingest(*manifests: Path) -> Verdict:
-    """Of files in which every third line is rejected: more than the usual policy allows. Of several kinds, the verdict
-    of the first."""
+    """Ingest files in which every third line is rejected: more than the usual policy allows. Returns the verdict of the
+    first kind."""
     runs = ingest_kinds(settings(), IngestRequest(manifest_paths=tuple(path.resolve() for path in manifests)))
     verdicts = [each.outcome for each in runs]
     for verdict in verdicts:

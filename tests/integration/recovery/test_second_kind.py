@@ -64,7 +64,7 @@ def both_kinds(root: Path) -> tuple[Path, Path]:
     """A state (tests/states.py): three days of tickets, ingested whole, and of comments the last one; the manifests."""
     for place, day in enumerate(DAYS):
         pairs = [_records(day, number) for number in range(1, 4)]
-        # Of the day before, too: the file of a day reaches into it.
+        # Records of the day before, too: the file of a day reaches into it.
         pairs += [_records(DAYS[place - 1], 5)] if place else []
         for kind, records in zip((TICKETS, COMMENTS), zip(*pairs, strict=True), strict=True):
             write_export(root / kind / f"e-{day}.jsonl", [*records, b"{broken"])

@@ -24,7 +24,7 @@ from tests.second_kind import NOTE, add_note
 DAYS = [date(2026, 4, day) for day in (14, 15, 16, 17)]
 TICKET = "ticket_v1"
 PARTITIONS = [Partition(kind, day) for kind in (NOTE, TICKET) for day in DAYS]
-# Of each kind: its table in silver and release, and its key.
+# Each kind's table in silver and release, and its key.
 NAMES = {TICKET: {"table": "ticket_fact", "key": "ticket_id"}, NOTE: {"table": "visit_note", "key": "note_number"}}
 ACT = Act("publish", "tests", "a" * 32)
 RESTORE = Act("restore", "tests", "a" * 32, reason="tests")

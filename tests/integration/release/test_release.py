@@ -340,7 +340,7 @@ def test_restore_shows_the_rows_of_then_until_release(
     with pytest.raises(RefusedError, match="readers see that state already"):
         restored(release=2)
     ((instant,),) = rows(database, "select released_at::text from release.data_release where data_release_id = 1")
-    # Of a restore: what it showed, not what had been released by then.
+    # A restore counts by what it showed, not by what had been released by then.
     assert restored(release=3).targets == dict.fromkeys(ticket_days(MONDAY, TUESDAY), 1)
     assert rows(database, WHOLE) == whole
     assert restored(release=2).targets == dict.fromkeys(ticket_days(MONDAY, TUESDAY), 2)

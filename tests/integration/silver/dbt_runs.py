@@ -53,7 +53,7 @@ class Dbt:
 
     def _invoke(self, manifest: Any, *arguments: str) -> Any:
         with patch.dict(os.environ, self.warehouse.libpq_environment()):
-            # Of what dbt writes besides, nothing is read.
+            # Nothing else that dbt writes is read.
             return dbt_of_here()(manifest=manifest).invoke(
                 ["--quiet", "--log-level-file", "none", "--no-write-json", *arguments, *self.places()]
             )
