@@ -100,10 +100,11 @@ def plan_lines(screen: Screen, made: Plan, record: Mapping[str, Any]) -> list[st
     lines = paragraph(screen, f"Plan: {made.mode}{_of_what(made)}, by {made.operator}. Nothing has been done yet.")
     does = [("does", record["proposed_action"])]
     if made.pointers:
-        columns: Sequence[str] = ("partition", "release now", "then", "records", "because")
+        columns: Sequence[str] = ("partition", "kind", "shown", "then", "records", "because")
         rows: list[Sequence[object]] = [
             (
                 each.partition_key,
+                each.record_kind,
                 each.shown_release_id,
                 each.target_release_id or "none",
                 each.record_count,
@@ -112,10 +113,13 @@ def plan_lines(screen: Screen, made: Plan, record: Mapping[str, Any]) -> list[st
             for each in made.pointers
         ]
     elif made.mode == "expire":
-        columns = ("partition", "release", "records", "readers saw it until")
-        rows = [(v.partition_key, v.data_release_id, v.record_count, _instant(v.left_at)) for v in made.versions]
+        columns = ("partition", "kind", "release", "records", "readers saw it until")
+        rows = [
+            (v.partition_key, v.record_kind, v.data_release_id, v.record_count, _instant(v.left_at))
+            for v in made.versions
+        ]
     else:
-        columns = ("partition", "lines", "are in", "rejected", "tickets", "files", "gap")
+        columns = ("partition", "lines", "are in", "rejected", "in Silver", "files", "gap")
         rows = [_partition(each) for each in sorted(made.partitions, key=lambda each: not each.is_due)]
     if rows:
         lines += listing(screen, does)

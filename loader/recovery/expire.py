@@ -52,7 +52,6 @@ def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | 
         keep=request["keep"],
     )
     partitions = {partition for partition, _ in gone}
-    days = sorted({partition.day for partition in partitions})
     counts = store.recorded_versions(cursor, gone)
     rows = store.unshown_count(cursor, gone)
     return Plan(
@@ -63,7 +62,7 @@ def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | 
         manifests=(),
         window=None,
         ruleset_sha256=world.ruleset.sha256,
-        partitions=tuple(world.partitions((days[0], date.fromordinal(days[-1].toordinal() + 1)))) if days else (),
+        partitions=world.partitions_among(partitions),
         assets=(),
         versions=tuple(
             PlannedVersion(

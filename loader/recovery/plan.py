@@ -48,6 +48,7 @@ class PartitionState:
     of Silver, as the last reconcile counted them.
     """
 
+    record_kind: str
     partition_key: str
     expected_input_count: int
     rejected_count: int

@@ -8,6 +8,7 @@ share a record which moved since go back together.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
@@ -35,7 +36,7 @@ def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | 
     if request["window_start"] is not None:
         window = (date.fromisoformat(request["window_start"]), date.fromisoformat(request["window_end"]))
     pointers = _planned(world, request, window)
-    days = sorted(date.fromisoformat(pointer.partition_key) for pointer in pointers)
+    moved = [Partition(pointer.record_kind, date.fromisoformat(pointer.partition_key)) for pointer in pointers]
     return Plan(
         mode="restore",
         request=dict(request),
@@ -44,15 +45,22 @@ def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | 
         manifests=(),
         window=window,
         ruleset_sha256=world.ruleset.sha256,
-        partitions=tuple(world.partitions((days[0], date.fromordinal(days[-1].toordinal() + 1)))),
+        partitions=world.partitions_among(moved),
         assets=(),
         pointers=pointers,
         target_assets=("release/partition_pointer",),
-        proposed_action=f"an earlier state of {counted(len(pointers), 'partition')} is shown, and held",
+        proposed_action=f"an earlier state of {counted(len(pointers), 'partition')}{_by_kind(moved)} is shown, and held",
         idempotency_guard="pointers are set, no row is written or removed",
         downstream_impact="readers see the older rows until `loader release`; the digest proves which",
         last_run=world.last_run(),
     )
+
+
+def _by_kind(partitions: Sequence[Partition]) -> str:
+    """How many of each kind; nothing where they are of one."""
+    counts = Counter(partition.record_kind for partition in partitions)
+    told = ", ".join(f"{kind} {count:,}" for kind, count in counts.items())
+    return f" ({told})" if len(counts) > 1 else ""
 
 
 def attempt(plan: Mapping[str, Any]) -> Attempt:
@@ -115,8 +123,12 @@ def _planned(world: World, request: Mapping[str, Any], window: tuple[date, date]
     missing = [] if window is None else sorted(partition for partition, target in wanted.items() if target == 0)
     if missing or not wanted:
         what = f"{missing[0].named(kinds)} was not released then" if missing else "nothing was released of it"
+        alone = _of_another_kind(missing, wanted)
         raise RefusedError(
-            f"restore: {what}, so there is no state to go back to; nothing was changed", next_command="make status"
+            f"restore: {what}, so there is no state to go back to; nothing was changed",
+            next_command="make status"
+            if alone is None
+            else f"{_restore(alone, wanted[alone], kinds)}   # {alone.record_kind} alone",
         )
     try:
         targets = restore_targets(versions, shown, store.all_links(cursor), wanted)
@@ -144,6 +156,12 @@ def _planned(world: World, request: Mapping[str, Any], window: tuple[date, date]
         )
         for partition, target in moved.items()
     )
+
+
+def _of_another_kind(missing: Sequence[Partition], wanted: Mapping[Partition, int]) -> Partition | None:
+    """The first that could go back if its kind were asked for alone."""
+    blocked = {partition.record_kind for partition in missing}
+    return min((partition for partition in wanted if partition.record_kind not in blocked), default=None)
 
 
 def refuse_expired(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from loader.ingest.request import DeclaredInput, content_of_manifest
 from loader.kinds import load_kinds
 from loader.manifest import Manifest, ManifestRefusedError, Violation, parse_manifest
 from loader.manifest.implicit import implicit_manifest
+from loader.partition import Partition, days_of
 from loader.printable import counted
 from loader.recovery.plan import GapReason, PartitionState, PlannedAsset
 from loader.runs.registry import RegisteredAsset, ruleset_in_effect
@@ -254,10 +255,23 @@ class World:
             reason = _gap_reason(row, is_changed=bool(asset_ids & changed_assets), has_lag=has_lag)
             states.append(
                 PartitionState(
-                    **{**row, "partition_key": day.isoformat()}, current_output_count=output, gap_reason=reason
+                    record_kind=self.ruleset.contract_ref,
+                    **{**row, "partition_key": day.isoformat()},
+                    current_output_count=output,
+                    gap_reason=reason,
                 )
             )
         return states
+
+    def partitions_among(self, partitions: Collection[Partition]) -> tuple[PartitionState, ...]:
+        """Those of these, of whatever kind, of which the index knows a line."""
+        found: list[PartitionState] = []
+        for kind in dict.fromkeys(each.record_kind for each in sorted(partitions)):
+            days = days_of(partitions, kind)
+            named = {day.isoformat() for day in days}
+            states = self.of_kind(kind).partitions((days[0], days[-1] + timedelta(days=1)))
+            found += [state for state in states if state.partition_key in named]
+        return tuple(found)
 
     def _has(self, table: str) -> bool:
         return are_built(self.cursor, table)

@@ -50,10 +50,10 @@ def test_a_plan_has_every_field_and_adds_up(case: dict[str, Any]) -> None:
         assert plan[name] == sum(part[name] for part in plan["partitions"])
     gravest = min(get_args(GapReason).index(part["gap_reason"]) for part in plan["partitions"])
     assert plan["gap_reason"] == get_args(GapReason)[gravest]
-    days = [part["partition_key"] for part in plan["partitions"]]
-    assert days == sorted(set(days))
+    partitions = [(part["record_kind"], part["partition_key"]) for part in plan["partitions"]]
+    assert partitions == sorted(set(partitions))
     # An expiry is of every partition: it has no window.
-    assert all(plan["window_start"] <= day < plan["window_end"] for day in days if plan["mode"] != "expire")
+    assert all(plan["window_start"] <= day < plan["window_end"] for _, day in partitions if plan["mode"] != "expire")
     assert re.fullmatch(
         rf"reports/{plan['mode']}/{plan['mode']}_plan_(all|[0-9a-f_-]+)(_[0-9a-f]{{8}})?\.json", plan["report_path"]
     )

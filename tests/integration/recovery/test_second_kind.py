@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from loader.cli.state_command import state as state_command
+from loader.errors import RefusedError
 from loader.ingest import Verdict
 from loader.progress import Silent
 from loader.recovery import apply_plan
@@ -218,3 +219,44 @@ def test_an_auditor_sees_the_recorded_day_of_each_kind(place: tuple[Warehouse, P
     database, *_ = place
     counts = "select record_kind, line_count from ops.recorded_partition where partition_key = %s order by 1"
     assert rows(database.acting_as(Role.AUDITOR), counts, DAYS[2]) == [(COMMENTS, 3), (TICKETS, 3)]
+
+
+def test_a_restore_without_a_kind_is_of_every_kind(states: States) -> None:
+    """Prevents a plan that moves comments and counts tickets alone, and a day of which one kind cannot go back that
+    says no command for the other."""
+    with states.begin(both_kinds, LOADER_REJECT_LIMIT="0.5") as state:
+        root = state.made[0].parent
+        day = {"window_start": DAYS[2], "window_end": "2026-04-18", "release": None, "as_of": None, "reason": "tests"}
+        for kind, edited in zip((TICKETS, COMMENTS), _records(DAYS[2], 1), strict=True):
+            edit = {**edited, "updated_at": f"{DAYS[2]}T09:00:00Z"}
+            verdict = run(write_edit(root / f"edit-{kind}", edit, kind))
+            assert verdict.exit_code == 0, verdict.problems
+            if kind == TICKETS:
+                with pytest.raises(RefusedError) as refused:
+                    planned("restore", **day)
+        of_comments = f"{DAYS[2]} of {COMMENTS}"
+        assert refused.value.message.startswith(f"restore: {of_comments} was not released then, so there is no state")
+        assert refused.value.next_command is not None
+        assert refused.value.next_command.startswith(f"loader restore --partition {DAYS[2]} --kind {TICKETS} --release ")
+        plan = planned("restore", **day)
+        assert [(each["record_kind"], each["partition_key"]) for each in plan["pointers"]] == [
+            (COMMENTS, DAYS[2]),
+            (TICKETS, DAYS[2]),
+        ]
+        assert [
+            (each["record_kind"], each["expected_input_count"], each["current_output_count"])
+            for each in plan["partitions"]
+        ] == [(COMMENTS, 4, 3), (TICKETS, 4, 3)]
+        assert (plan["expected_input_count"], plan["current_output_count"]) == (8, 6)
+        assert plan["proposed_action"] == (
+            f"an earlier state of 2 partitions ({COMMENTS} 1, {TICKETS} 1) is shown, and held"
+        )
+        apply_plan(settings(), plan)
+        held = rows(state.database, "select record_kind, partition_key::text from release.partition_hold order by 1")
+        assert held == [(COMMENTS, DAYS[2]), (TICKETS, DAYS[2])]
+
+
+def write_edit(folder: Path, record: dict[str, Any], kind: str) -> Path:
+    """The manifest of an export of one record."""
+    write_export(folder / f"e-{DAYS[2]}.jsonl", [record])
+    return declare(folder, folder.name, kind=kind)
