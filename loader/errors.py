@@ -31,6 +31,10 @@ class CheckFailedError(LoaderError):
     exit_code = 1
 
 
+class NoLinesError(CheckFailedError):
+    """Nothing was started: no line belongs to the days that were asked for. Another kind may have some."""
+
+
 class CommandUsageError(LoaderError):
     """The command line, a setting or a manifest cannot be understood; nothing was started."""
 

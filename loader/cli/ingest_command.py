@@ -11,6 +11,7 @@ from loader.cli.output import print_error, print_json, progress, show, surface
 
 if TYPE_CHECKING:
     from loader.config import Settings
+    from loader.errors import LoaderError
     from loader.ingest import KindRun, Verdict
 
 _TOTALS = ("total", "valid", "invalid", "inserted", "skipped", "errors")
@@ -59,13 +60,24 @@ def ingest(
 
 
 def _of_kind(run: KindRun, settings: Settings) -> dict[str, Any]:
-    from loader.advice import after_run
     from loader.errors import LoaderError
 
     if isinstance(run.outcome, LoaderError):
-        said = {"error": run.outcome.message, "exit_code": run.exit_code, "next_command": run.outcome.next_command}
-        return {"record_kind": run.record_kind, **said}
-    return {**_record(run.outcome, settings), "next_command": after_run(settings, run.outcome).line}
+        return error_record(run.record_kind, run.outcome)
+    return verdict_record(run.outcome, settings)
+
+
+def error_record(record_kind: str, error: LoaderError) -> dict[str, Any]:
+    """What ended the command for one kind of several, JSON-ready."""
+    said = {"error": error.message, "exit_code": error.exit_code, "next_command": error.next_command}
+    return {"record_kind": record_kind, **said}
+
+
+def verdict_record(verdict: Verdict, settings: Settings) -> dict[str, Any]:
+    """What a run came to, JSON-ready."""
+    from loader.advice import after_run
+
+    return {**_record(verdict, settings), "next_command": after_run(settings, verdict).line}
 
 
 def _print_of_kind(run: KindRun, settings: Settings) -> None:
@@ -85,11 +97,10 @@ def print_verdict(verdict: Verdict, settings: Settings, *, as_json: bool) -> Non
     """What a run came to, for a person or a program."""
     from loader.advice import after_run
 
-    next_command = after_run(settings, verdict).line
     if as_json:
-        print_json({**_record(verdict, settings), "next_command": next_command})
+        print_json(verdict_record(verdict, settings))
     else:
-        _print(verdict, settings, next_command)
+        _print(verdict, settings, after_run(settings, verdict).line)
 
 
 def _print(verdict: Verdict, settings: Settings, next_command: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,9 @@ from loader.cli.recovery_output import apply_command, print_expired, print_plan,
 
 if TYPE_CHECKING:
     from loader.config import Settings
+
+# What hands a record to a program; None in its place: a person is shown the same.
+_Tell = Callable[[Mapping[str, Any]], object]
 
 
 @click.command()
@@ -60,7 +63,7 @@ def replay(
     run_id: str | None, batch: str | None, rejected_only: bool, mode: str, lock_timeout: float | None, as_json: bool
 ) -> int:
     """A past run or batch from the raw zone, under today's ruleset; says what that changed."""
-    return _in_one_step("replay", request_of_replay(run_id, batch, rejected_only), mode, lock_timeout, as_json)
+    return _of_each_kind("replay", request_of_replay(run_id, batch, rejected_only), mode, lock_timeout, as_json)
 
 
 @click.command()
@@ -81,7 +84,7 @@ def backfill(
 ) -> int:
     """A window of partitions from the declared sources; the cursor does not move."""
     request = request_of_backfill(kind, partition, first, last, manifest, keep_going)
-    return _of_each_kind(request, mode, lock_timeout, as_json)
+    return _of_each_kind("backfill", request, mode, lock_timeout, as_json)
 
 
 @click.command()
@@ -152,7 +155,7 @@ def plan_rerun(run_id: str | None, latest: bool, as_json: bool) -> int:
 @json_option
 def plan_replay(run_id: str | None, batch: str | None, rejected_only: bool, as_json: bool) -> int:
     """A past run or batch, from the raw zone."""
-    return _in_one_step("replay", request_of_replay(run_id, batch, rejected_only), "dry-run", None, as_json)
+    return _of_each_kind("replay", request_of_replay(run_id, batch, rejected_only), "dry-run", None, as_json)
 
 
 @plan.command("backfill")
@@ -168,9 +171,8 @@ def plan_backfill(
     as_json: bool,
 ) -> int:
     """A window of partitions."""
-    return _of_each_kind(
-        request_of_backfill(kind, partition, first, last, manifest, keep_going), "dry-run", None, as_json
-    )
+    request = request_of_backfill(kind, partition, first, last, manifest, keep_going)
+    return _of_each_kind("backfill", request, "dry-run", None, as_json)
 
 
 @plan.command("restore")
@@ -209,37 +211,45 @@ def apply(plan_file: Path, lock_timeout: float | None, as_json: bool) -> int:
     from loader.recovery import read_plan
 
     settings = settings_of(lock_timeout)
-    return _apply(settings, read_plan(settings, plan_file), as_json)
+    return _apply(settings, read_plan(settings, plan_file), print_json if as_json else None)
 
 
-def _of_each_kind(request: Mapping[str, Any], mode: str, lock_timeout: float | None, as_json: bool) -> int:
-    """A backfill of each kind with manifests, by a plan of its own. One that fails stops no other; a kind without a
-    line in the window fails where it is the only one."""
-    from loader.errors import CheckFailedError, CommandUsageError, LoaderError
-    from loader.recovery.apply import backfill_kinds
+def _of_each_kind(verb: str, request: Mapping[str, Any], mode: str, lock_timeout: float | None, as_json: bool) -> int:
+    """A backfill, or the replay of a batch, of each of its kinds, by a plan of its own. One that fails stops no other;
+    a kind without a line in the window fails where it is the only one."""
+    from loader.cli.ingest_command import error_record
+    from loader.errors import LoaderError, NoLinesError
+    from loader.recovery.apply import kinds_of
 
-    settings = settings_of(lock_timeout)
-    kinds = backfill_kinds(settings, request)
-    if len(kinds) == 1:
-        return _in_one_step("backfill", request, mode, lock_timeout, as_json)
-    if as_json:
-        raise CommandUsageError(
-            f"backfill: got manifests of {', '.join(kinds)}: one JSON object is of one of them; nothing was started",
-            next_command=f"loader backfill --kind {kinds[0]} … --json",
-        )
+    kinds = kinds_of(settings_of(lock_timeout), verb, request)
+    if len(kinds) < 2:
+        return _in_one_step(verb, request, mode, lock_timeout, as_json)
     exit_codes: list[int] = []
     without_lines: list[int] = []
+    told: list[Mapping[str, Any]] = []
     for kind in kinds:
-        show([f"{kind}:"])
+        if not as_json:
+            show([f"{kind}:"])
         try:
-            exit_codes.append(_in_one_step("backfill", {**request, "record_kind": kind}, mode, lock_timeout, False))
+            of_kind = {**request, "record_kind": kind}
+            exit_codes.append(_step(verb, of_kind, mode, lock_timeout, told.append if as_json else None))
         except LoaderError as error:
-            print_error(error.message, error.next_command, error.exit_code, as_json=False)
-            (without_lines if isinstance(error, CheckFailedError) else exit_codes).append(error.exit_code)
-    return max(exit_codes or without_lines)
+            (without_lines if isinstance(error, NoLinesError) else exit_codes).append(error.exit_code)
+            if as_json:
+                told.append(error_record(kind, error))
+            else:
+                print_error(error.message, error.next_command, error.exit_code, as_json=False)
+    exit_code = max(exit_codes or without_lines)
+    if as_json:
+        print_json({"runs" if mode == "execute" else "plans": told, "exit_code": exit_code})
+    return exit_code
 
 
 def _in_one_step(verb: str, request: Mapping[str, Any], mode: str, lock_timeout: float | None, as_json: bool) -> int:
+    return _step(verb, request, mode, lock_timeout, print_json if as_json else None)
+
+
+def _step(verb: str, request: Mapping[str, Any], mode: str, lock_timeout: float | None, tell: _Tell | None) -> int:
     from loader.recovery import make_plan
 
     settings = settings_of(lock_timeout)
@@ -247,26 +257,29 @@ def _in_one_step(verb: str, request: Mapping[str, Any], mode: str, lock_timeout:
     path = made.write(settings)
     record = made.as_record(settings)
     if mode == "execute":
-        return _apply(settings, record, as_json)
-    if as_json:
-        print_json({**record, "next_command": apply_command(path, settings)})
+        return _apply(settings, record, tell)
+    if tell is not None:
+        tell({**record, "next_command": apply_command(path, settings)})
     else:
         print_plan(made, record, path, settings)
     return 0
 
 
-def _apply(settings: Settings, record: Mapping[str, Any], as_json: bool) -> int:
-    from loader.cli.ingest_command import print_verdict
+def _apply(settings: Settings, record: Mapping[str, Any], tell: _Tell | None) -> int:
+    from loader.cli.ingest_command import print_verdict, verdict_record
     from loader.recovery import apply_plan
     from loader.recovery.verbs import Expired, Restored
 
     with progress() as report:
         done = apply_plan(settings, record, report)
     if isinstance(done, Restored):
-        print_restored(done, settings, as_json)
+        print_restored(done, settings, tell is not None)
         return 0
     if isinstance(done, Expired):
-        print_expired(done, settings, as_json)
+        print_expired(done, settings, tell is not None)
         return 0
-    print_verdict(done, settings, as_json=as_json)
+    if tell is not None:
+        tell(verdict_record(done, settings))
+    else:
+        print_verdict(done, settings, as_json=False)
     return done.exit_code

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from datetime import date, timedelta
 from importlib import import_module
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from loader.config import Settings
 from loader.contract.ruleset import load_ruleset
-from loader.errors import CommandUsageError, RefusedError
+from loader.errors import RefusedError
 from loader.evidence.files import require_writable
 from loader.kinds import load_kinds
 from loader.progress import Report, Silent
@@ -54,19 +54,30 @@ def make_plan(settings: Settings, verb: str, request: Mapping[str, Any], *, is_a
         return _verb(verb).plan(world, {**request, **ids})
 
 
-def _kind_of(settings: Settings, cursor: Any, verb: str, request: Mapping[str, Any]) -> str | None:
-    """Whose records a request is about: those of its run, of its batch, or of its manifests; None: nobody says."""
+def kinds_of(settings: Settings, verb: str, request: Mapping[str, Any]) -> list[str]:
+    """Kinds of which a backfill, or the replay of a batch, would land something, in their order: each by a plan of its
+    own. None where the request is of something else."""
     if request.get("record_kind") is not None:
-        return str(request["record_kind"])
+        return [str(request["record_kind"])]
     if verb == "backfill":
-        kinds = backfill_kinds(settings, request)
-    elif verb == "replay" and request["run_id"] is None:
-        cursor.execute(
-            "select distinct record_kind from ops.source_asset inner join ops.manifest_asset using (asset_id)"
-            " inner join ops.manifest using (manifest_id) where batch_id = %s order by record_kind",
-            (whole_batch_id(cursor, request["batch_id"], writes=False),),
-        )
-        kinds = [kind for (kind,) in cursor.fetchall()]
+        return _of_manifests(settings, request["manifest_paths"])
+    if verb == "replay" and request["batch_id"] is not None:
+        connection = open_warehouse(settings).connect(application_name="omnisupport-plan")
+        with closing(connection), connection, connection.cursor() as cursor:
+            return _of_batch(settings, cursor, request["batch_id"])
+    return []
+
+
+def _kind_of(settings: Settings, cursor: Any, verb: str, request: Mapping[str, Any]) -> str | None:
+    """Whose records a request of one kind is about: those of its run, of its batch, or of its manifests; None: nobody
+    says."""
+    kinds: list[str] = []
+    if request.get("record_kind") is not None:
+        kinds = [str(request["record_kind"])]
+    elif verb == "backfill":
+        kinds = _of_manifests(settings, request["manifest_paths"])
+    elif verb == "replay" and request["batch_id"] is not None:
+        kinds = _of_batch(settings, cursor, request["batch_id"])
     elif verb in ("retry", "rerun", "replay"):
         run_id = None if request["run_id"] is None else whole_run_id(cursor, request["run_id"], writes=False)
         cursor.execute(
@@ -75,23 +86,25 @@ def _kind_of(settings: Settings, cursor: Any, verb: str, request: Mapping[str, A
             (run_id, run_id),
         )
         kinds = [kind for (kind,) in cursor.fetchall()]
-    else:
-        kinds = []
-    if len(kinds) > 1:
-        raise CommandUsageError(
-            f"{verb}: got records of {', '.join(kinds)}, expected one kind; nothing was started",
-            next_command="make status   # names the runs: each is of one kind",
-        )
+    assert len(kinds) < 2, "of several kinds each has a plan of its own"
     return kinds[0] if kinds else None
 
 
-def backfill_kinds(settings: Settings, request: Mapping[str, Any]) -> list[str]:
-    """Kinds of which a backfill would land something, in their order: each by a plan of its own."""
+def _of_manifests(settings: Settings, paths: Sequence[str]) -> list[str]:
     from loader.ingest.request import IngestRequest, by_kind, declared_input
 
-    paths = tuple(Path(path) for path in request["manifest_paths"])
-    declared = declared_input(settings, IngestRequest(manifest_paths=paths, record_kind=request.get("record_kind")))
+    declared = declared_input(settings, IngestRequest(manifest_paths=tuple(map(Path, paths))))
     return [kind.name for kind, _ in by_kind(declared, load_kinds(settings.project_root / "contracts"))]
+
+
+def _of_batch(settings: Settings, cursor: Any, batch_id: str) -> list[str]:
+    cursor.execute(
+        "select distinct record_kind from ops.source_asset inner join ops.manifest_asset using (asset_id)"
+        " inner join ops.manifest using (manifest_id) where batch_id = %s",
+        (whole_batch_id(cursor, batch_id, writes=False),),
+    )
+    found = {kind for (kind,) in cursor.fetchall()}
+    return [name for name in load_kinds(settings.project_root / "contracts") if name in found]
 
 
 def apply_plan(
@@ -189,6 +202,7 @@ def _plan_again(plan: Mapping[str, Any]) -> str:
     if plan["mode"] == "retry":
         words += [request["run_id"]]
     elif plan["mode"] in ("rerun", "replay"):
+        # Without a kind it is made of each kind of the batch again.
         words += ["--run", request["run_id"]] if request["run_id"] else ["--batch", request["batch_id"]]
     elif plan["mode"] == "expire":
         words += ["--older-than", request["older_than"], "--keep", str(request["keep"])]
@@ -196,7 +210,8 @@ def _plan_again(plan: Mapping[str, Any]) -> str:
         words += ["--all"]
     else:
         words += ["--from", request["window_start"], "--to", _last_day(request)]
-    words += ["--kind", request["record_kind"]] if request.get("record_kind") else []
+    if request.get("record_kind") and plan["mode"] != "replay":
+        words += ["--kind", request["record_kind"]]
     for name in ("release", "as_of", "reason"):
         words += [f"--{name.replace('_', '-')}", str(request[name])] if request.get(name) else []
     words += ["--manifest", ",".join(request["manifest_paths"])] if request.get("manifest_paths") else []

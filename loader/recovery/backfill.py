@@ -36,7 +36,7 @@ _ALWAYS = (date.min, date.max)
 def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | None = None) -> Plan:
     """Plan the partitions `[window_start, window_end)` in the manifests `manifest_paths` (none: all declared ones).
 
-    Counts come from the asset index; only assets that no run has read are opened. Raises CheckFailedError, naming the
+    Counts come from the asset index; only assets that no run has read are opened. Raises NoLinesError, naming the
     nearest data, when no line belongs to the window; RefusedError where the contract has changed since they were read.
     """
     window = (date.fromisoformat(request["window_start"]), date.fromisoformat(request["window_end"]))
@@ -64,7 +64,7 @@ def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | 
         + ("; goes on after a partition that fails" if request["keep_going"] else "; stops at the first that fails"),
         idempotency_guard="insert-only by event_id; partitions that are taken are not read again; the cursor stays",
         downstream_impact="records of these partitions get their newest version; one that moves leaves its old day",
-        last_run=world.last_run(),
+        last_run=world.last_run_of_kind(),
     )
 
 

@@ -41,7 +41,7 @@ select entry.manifest_id, entry.source_id,
 from ops.manifest_asset as entry
 inner join ops.manifest as manifest on manifest.manifest_id = entry.manifest_id
 left join ops.source_asset as asset on asset.asset_id = entry.asset_id
-where manifest.batch_id = %(batch_id)s
+where manifest.batch_id = %(batch_id)s and manifest.contract_ref = %(kind)s
 order by entry.manifest_id, entry.ordinal
 """
 
@@ -120,7 +120,8 @@ class Changes:
 
 
 def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | None = None) -> Plan:
-    """Plan for the run `run_id` or the batch `batch_id`; `rejected_only`: for their assets that hold rejects.
+    """Plan for the run `run_id`, or for what the batch `batch_id` has of the kind; `rejected_only`: for their assets
+    that hold rejects.
 
     Raises RefusedError where nothing was archived, or where `rejected_only` would reject a line that is valid now;
     CommandUsageError for a run with a line limit.
@@ -159,7 +160,7 @@ def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | 
         idempotency_guard="insert-only; an asset indexed under today's ruleset is compared, not written",
         downstream_impact="lines that are newly valid land, newly rejected ones leave Silver; otherwise none"
         + world.judged_beside(known, window),
-        last_run=world.last_run(),
+        last_run=world.last_run_of_kind(),
     )
 
 
@@ -223,7 +224,8 @@ def _entries(world: World, request: Mapping[str, Any]) -> tuple[dict[str, Any] |
         run = world.run(request["run_id"])
         entries = world.entries_of_run(run["run_id"])
     else:
-        rows = fetch_rows(world.cursor, _OF_BATCH, {"batch_id": request["batch_id"]})
+        of_kind = {"batch_id": request["batch_id"], "kind": world.ruleset.contract_ref}
+        rows = fetch_rows(world.cursor, _OF_BATCH, of_kind)
         entries = [RegisteredAsset(**{**row, "reason_codes": tuple(row["reason_codes"])}) for row in rows]
     if not any(entry.asset_id is not None for entry in entries):
         what = (

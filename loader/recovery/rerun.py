@@ -62,7 +62,7 @@ def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | 
         idempotency_guard="insert-only by event_id and by (asset, line, ruleset): what is there is not written again",
         downstream_impact="none where nothing changed; a changed source is withheld and holds its partitions"
         + world.judged_beside(known, window),
-        last_run=world.last_run(),
+        last_run=world.last_run_of_kind(),
     )
 
 

@@ -49,18 +49,18 @@ def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | 
         assets=(),
         pointers=pointers,
         target_assets=("release/partition_pointer",),
-        proposed_action=f"an earlier state of {counted(len(pointers), 'partition')}{_by_kind(moved)} is shown, and held",
+        proposed_action=f"an earlier state of {_in_words(moved)} is shown, and held",
         idempotency_guard="pointers are set, no row is written or removed",
         downstream_impact="readers see the older rows until `loader release`; the digest proves which",
         last_run=world.last_run(),
     )
 
 
-def _by_kind(partitions: Sequence[Partition]) -> str:
-    """How many of each kind; nothing where they are of one."""
+def _in_words(partitions: Sequence[Partition]) -> str:
+    """How many, and of several kinds how many of each."""
     counts = Counter(partition.record_kind for partition in partitions)
     told = ", ".join(f"{kind} {count:,}" for kind, count in counts.items())
-    return f" ({told})" if len(counts) > 1 else ""
+    return counted(len(partitions), "partition") + (f" ({told})" if len(counts) > 1 else "")
 
 
 def attempt(plan: Mapping[str, Any]) -> Attempt:

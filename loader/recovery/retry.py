@@ -61,7 +61,7 @@ def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | 
         proposed_action=f"attempt {run['attempt'] + 1} of run {run['run_id']} ({run['mode']}): {inputs}",
         idempotency_guard="rows of loads that never completed are removed first; completed ones stay, insert-only",
         downstream_impact="the partitions of the window become complete; others keep their rows",
-        last_run=world.last_run(),
+        last_run=world.last_run_of_kind(),
     )
 
 

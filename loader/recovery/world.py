@@ -11,7 +11,7 @@ from typing import Any
 
 from loader.config import Settings
 from loader.contract.ruleset import Ruleset, load_ruleset
-from loader.errors import CheckFailedError, CommandUsageError, RefusedError
+from loader.errors import CommandUsageError, NoLinesError, RefusedError
 from loader.evidence.facts import fetch_rows
 from loader.gate import AssetRefusedError
 from loader.ingest.request import DeclaredInput, content_of_manifest
@@ -155,11 +155,19 @@ class World:
         return self.settings.project_root / "contracts"
 
     def last_run(self) -> dict[str, Any] | None:
-        """Which attempt was started last: anything newer makes a plan stale."""
+        """Which attempt was started last, of whatever kind."""
+        return self._last_run(None)
+
+    def last_run_of_kind(self) -> dict[str, Any] | None:
+        """Which attempt of the kind was started last: anything newer makes a plan of its records stale."""
+        return self._last_run(self.ruleset.contract_ref)
+
+    def _last_run(self, record_kind: str | None) -> dict[str, Any] | None:
         rows = fetch_rows(
             self.cursor,
-            "select run_id::text, attempt from ops.ingest_run order by event_number desc limit 1",
-            None,
+            "select run_id::text, attempt from ops.ingest_run where %(kind)s is null or record_kind = %(kind)s"
+            " order by event_number desc limit 1",
+            {"kind": record_kind},
         )
         return rows[0] if rows else None
 
@@ -387,11 +395,11 @@ class World:
     def refuse_no_input(
         self, window: tuple[date, date], partitions: Sequence[PartitionState], unread: Iterable[date] = ()
     ) -> None:
-        """Raise CheckFailedError, naming the nearest data, when no line belongs to the window."""
+        """Raise NoLinesError, naming the nearest data, when no line belongs to the window."""
         if any(partition.expected_input_count or partition.rejected_count for partition in partitions):
             return
         nearest = " and ".join(map(str, self.nearest(window, unread))) or "none"
-        raise CheckFailedError(
+        raise NoLinesError(
             f"no line belongs to {_in_words(window)}; nearest data: {nearest}; nothing was started",
             next_command="make status   # or make ingest, for assets that were never read",
         )

@@ -43,8 +43,6 @@ UNTYPED: dict[str, str] = {
     "loader.release.store:*": "a release store that contradicts itself: a defect",
     # What is asked of one kind where there are several.
     "loader.ingest.request:_of_kind": "no manifest of the kind: tests/unit/test_kinds_of_a_request.py",
-    "loader.recovery.apply:_kind_of": "a batch of several kinds, of which each run is of one",
-    "loader.cli.recovery_commands:_of_each_kind": "one JSON object for several kinds",
     # Files of the checkout that somebody edited: `git status` shows them.
     "loader.contract.*": "broken contracts: tests/unit/test_contract_schema.py",
     "loader.kinds.read:*": "a broken declaration: tests/contract/test_kinds.py",

@@ -9,9 +9,11 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner
 
+from loader.cli.recovery_commands import apply, backfill, replay
 from loader.cli.state_command import state as state_command
 from loader.errors import RefusedError
 from loader.ingest import Verdict
@@ -237,7 +239,9 @@ def test_a_restore_without_a_kind_is_of_every_kind(states: States) -> None:
         of_comments = f"{DAYS[2]} of {COMMENTS}"
         assert refused.value.message.startswith(f"restore: {of_comments} was not released then, so there is no state")
         assert refused.value.next_command is not None
-        assert refused.value.next_command.startswith(f"loader restore --partition {DAYS[2]} --kind {TICKETS} --release ")
+        assert refused.value.next_command.startswith(
+            f"loader restore --partition {DAYS[2]} --kind {TICKETS} --release "
+        )
         plan = planned("restore", **day)
         assert [(each["record_kind"], each["partition_key"]) for each in plan["pointers"]] == [
             (COMMENTS, DAYS[2]),
@@ -260,3 +264,41 @@ def write_edit(folder: Path, record: dict[str, Any], kind: str) -> Path:
     """The manifest of an export of one record."""
     write_export(folder / f"e-{DAYS[2]}.jsonl", [record])
     return declare(folder, folder.name, kind=kind)
+
+
+def _told(command: click.Command, *words: str) -> tuple[int, dict[str, Any]]:
+    """What a command says to a program, and its exit code."""
+    done = CliRunner().invoke(command, [*words, "--json"], standalone_mode=False)
+    assert done.exception is None, done.output
+    return done.return_value, json.loads(done.stdout)
+
+
+def test_a_batch_of_several_kinds_is_replayed_kind_by_kind(states: States) -> None:
+    """Prevents a batch that cannot be replayed since two kinds were delivered in it, a plan that the plan of the other
+    kind makes stale, and a program that has to know the kinds to ask for a backfill."""
+    with states.begin(both_kinds, LOADER_REJECT_LIMIT="0.5") as state:
+        tickets, comments = state.made
+        ((batch,),) = rows(state.database, "select distinct batch_id from ops.manifest")
+        code, told = _told(replay, "--batch", batch)
+        assert (code, told["exit_code"]) == (0, 0)
+        plans = told["plans"]
+        assert [(each["record_kind"], len(each["assets"])) for each in plans] == [(TICKETS, 3), (COMMENTS, 3)]
+        for plan in plans:
+            assert _told(apply, plan["report_path"])[0] == 0
+        code, told = _told(replay, "--batch", batch, "--mode", "execute")
+        assert [(each["record_kind"], each["exit_code"]) for each in told["runs"]] == [(TICKETS, 0), (COMMENTS, 0)]
+        assert (code, told["exit_code"]) == (0, 0)
+        replayed = "select record_kind from ops.ingest_run where mode = 'replay' order by event_number"
+        assert [kind for (kind,) in rows(state.database, replayed)] == [TICKETS, COMMENTS] * 2
+
+        manifests = ("--manifest", f"{tickets},{comments}")
+        code, told = _told(backfill, "--from", DAYS[0], "--to", DAYS[2], *manifests)
+        assert [(each["record_kind"], each["gap_reason"]) for each in told["plans"]] == [
+            (TICKETS, "no_gap_detected"),
+            (COMMENTS, "no_gap_detected"),
+        ]
+        code, told = _told(backfill, "--partition", "2026-05-01", *manifests)
+        assert (code, told["exit_code"]) == (1, 1)
+        assert [(each["record_kind"], each["error"][:30]) for each in told["plans"]] == [
+            (kind, "no line belongs to 2026-05-01;") for kind in (TICKETS, COMMENTS)
+        ]
