@@ -162,6 +162,6 @@ def ready(partitions: Sequence[str], kind: str | None, as_json: bool) -> int:
     if as_json:
         print_json({"is_ready": is_ready, "partitions": found.partitions, "next_command": next_command})
     else:
-        show(ready_lines(surface(), found.partitions, found.kinds))
+        show(ready_lines(surface(), found))
         show(next_lines(surface(err=not is_ready), next_command), err=not is_ready)
     return 0 if is_ready else 1

@@ -6,12 +6,13 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+from loader.obstacles import Code
 from loader.partition import Partition
 from loader.screen import Mark, Screen, amount, next_lines, paragraph, table
 
 if TYPE_CHECKING:
     from loader.release import Published
-    from loader.release.acts import Held
+    from loader.release.acts import Held, Readiness
 
 
 def gate_words(screen: Screen, published: Published) -> str:
@@ -63,8 +64,10 @@ def held_lines(screen: Screen, held: Held, why: str, next_command: str) -> list[
     ]
 
 
-def ready_lines(screen: Screen, days: Sequence[Mapping[str, Any]], kinds: Collection[str]) -> list[str]:
-    """The days that are not ready come first. The next command goes where the exit code sends it."""
+def ready_lines(screen: Screen, found: Readiness) -> list[str]:
+    """The days that are not ready come first; each says whom its records name in vain. The next command goes where the
+    exit code sends it."""
+    days, kinds = found.partitions, found.kinds
     waiting = [row for row in days if not row["is_ready"]]
     if len(days) == 1:
         sentence = f"{_name_of(days[0], kinds)} is {'not ' if waiting else ''}ready."
@@ -78,7 +81,7 @@ def ready_lines(screen: Screen, days: Sequence[Mapping[str, Any]], kinds: Collec
             Mark("ready", "good") if row["is_ready"] else Mark("not ready", "bad"),
             _name_of(row, kinds),
             f"release {row['data_release_id']}" if row["data_release_id"] else "",
-            row["reason"] or ("held" if row["is_held"] else ""),
+            "; ".join(filter(None, [row["reason"] or ("held" if row["is_held"] else ""), *_named_in_vain(row, found)])),
         ]
         for row in [*waiting, *(row for row in days if row["is_ready"])]
     ]
@@ -86,6 +89,12 @@ def ready_lines(screen: Screen, days: Sequence[Mapping[str, Any]], kinds: Collec
         *paragraph(screen, sentence, tone="bad" if waiting else "strong"),
         *table(screen, rows, indent="  "),
     ]
+
+
+def _named_in_vain(row: Mapping[str, Any], found: Readiness) -> list[str]:
+    """What its records name that is not there, where that keeps nothing back."""
+    links = [link for link in found.links if link.partition.as_record().items() <= row.items()]
+    return [f"{Code.LINK_MISSING}: {link.line}" for link in links]
 
 
 def _name_of(row: Mapping[str, Any], kinds: Collection[str]) -> str:

@@ -8,6 +8,7 @@ from datetime import date
 from typing import Any
 
 from loader.obstacles import Code
+from loader.partition import Partition
 from loader.printable import counted
 from loader.warehouse.built import are_built, built
 
@@ -40,6 +41,10 @@ class MissingLink:
     record_count: int
     key_count: int
     keys: Sequence[str]
+
+    @property
+    def partition(self) -> Partition:
+        return Partition(self.record_kind, self.partition_key)
 
     @property
     def line(self) -> str:

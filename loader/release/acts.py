@@ -16,6 +16,7 @@ from loader.evidence.acts import record_act
 from loader.evidence.chain import write_files
 from loader.evidence.facts import fetch_rows, json_value
 from loader.evidence.files import require_writable
+from loader.evidence.links import MissingLink, read_missing_links
 from loader.obstacles import Code, Obstacle, told
 from loader.partition import Partition
 from loader.printable import counted
@@ -204,10 +205,12 @@ def publish_build(settings: Settings, lock: IngestLock, build: BuildResult, sha2
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """Per partition, JSON-ready: what readers see, `is_ready`, and the reason and its obstacles where it is not.
-    `kinds`: those that the warehouse knows."""
+    """Per partition, JSON-ready: what readers see, `is_ready`, the reason and its obstacles where it is not, and
+    `link_missing_count`, records that name what is not there. `links`: of these, what keeps nothing back. `kinds`:
+    those that the warehouse knows."""
 
     partitions: list[Mapping[str, Any]]
+    links: tuple[MissingLink, ...]
     kinds: frozenset[str]
 
 
@@ -235,6 +238,7 @@ def readiness(settings: Settings, days: Sequence[date], *, record_kind: str | No
                 ([partition.day for partition in partitions],),
             )
             known = {Partition(row["record_kind"], row["partition_key"]): row for row in rows}
+        links = read_missing_links(cursor, record_kind, [partition.day for partition in partitions])
     found = {
         partition: {name: json_value(value) for name, value in known[partition].items()}
         if partition in known
@@ -253,7 +257,8 @@ def readiness(settings: Settings, days: Sequence[date], *, record_kind: str | No
         found[partition] |= _kept_back_by(unlike) | {"next_command": unlike.next_command([partition], kinds)}
     for partition, row in found.items():
         row["obstacles"] = told(row["obstacles"], partition, kinds)
-    return Readiness([*found.values()], kinds)
+        row["link_missing_count"] = sum(link.record_count for link in links if link.partition == partition)
+    return Readiness([*found.values()], tuple(link for link in links if not link.is_awaited), kinds)
 
 
 def _unready(partition: Partition, obstacle: Obstacle) -> dict[str, Any]:

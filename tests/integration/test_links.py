@@ -93,7 +93,12 @@ def test_a_record_that_names_one_that_is_not_there_is_told_and_keeps_nothing_bac
     ]
     counts = (of_day.reconcile["link_missing_count"], of_day.reconcile["link_awaited_count"])
     assert (counts, of_day.reconcile["is_complete"]) == ((2, 0), True)
-    assert [row["is_ready"] for row in readiness(settings(), [DAY], record_kind=COMMENTS).partitions] == [True]
+    found = readiness(settings(), [DAY])
+    assert [(row["record_kind"], row["is_ready"], row["link_missing_count"]) for row in found.partitions] == [
+        (COMMENTS, True, 2),
+        (TICKETS, True, 0),
+    ]
+    assert [link.line for link in found.links] == [f"2 records name 1 of {TICKETS} that is not there ({key(2)})"]
     assert evidence_faults(database) == []
     told = read_status(database, DAY).links
     assert [link["detail"] for link in told] == [f"2 records name 1 of {TICKETS} that is not there ({key(2)})"]

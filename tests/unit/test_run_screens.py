@@ -12,12 +12,13 @@ from loader.cli.diagnose_screen import diagnose_lines
 from loader.cli.ingest_screen import failed_lines, found_lines, record_lines
 from loader.cli.release_screen import held_lines, ready_lines, released_lines
 from loader.evidence.facts import FATES, AssetFacts, Finding, PartitionFacts, RunFacts
+from loader.evidence.links import MissingLink
 from loader.ingest import Verdict
 from loader.ingest.problems import Problem
 from loader.obstacles import Code, Obstacle
 from loader.partition import Partition
 from loader.release import Published
-from loader.release.acts import Held
+from loader.release.acts import Held, Readiness
 from loader.release.gate import Decision, KeptBack
 from loader.screen import Screen
 from loader.screen.text import cells
@@ -162,16 +163,32 @@ def ready(day: date, reason: str | None = None, release: int | None = 1, is_held
 
 def test_ready_answers_and_names_what_is_not() -> None:
     screen = Screen(80)
-    assert ready_lines(screen, [ready(DAY)], KINDS) == [
+    assert ready_lines(screen, Readiness([ready(DAY)], (), KINDS)) == [
         "2026-04-17 is ready.",
         "  ready   2026-04-17   release 1",
     ]
     found = [ready(DAY, is_held=True), ready(NEXT, "no line of it is known", None)]
-    assert ready_lines(screen, found, KINDS) == [
+    assert ready_lines(screen, Readiness(found, (), KINDS)) == [
         "1 of 2 days is not ready.",
         "  not ready   2026-04-18               no line of it is known",
         "  ready       2026-04-17   release 1   held",
     ]
+
+
+def test_ready_says_what_records_name_in_vain() -> None:
+    """Prevents a reader who learns from nobody that comments of a day are on tickets that are not there."""
+    comments = {**ready(DAY), "record_kind": "ticket_comment_v1"}
+    link = MissingLink("ticket_comment_v1", DAY, "ticket_id", "ticket_v1", False, 12, 2, ["TKT-1", "TKT-2"])
+    both = KINDS | {"ticket_comment_v1"}
+    assert link.line == "12 records name 2 of ticket_v1 that are not there (TKT-1, TKT-2)"
+    lines = ready_lines(Screen(140), Readiness([comments, ready(DAY)], (link,), both))
+    assert lines == [
+        "All 2 days are ready.",
+        f"  ready   2026-04-17 of ticket_comment_v1   release 1   link_missing: {link.line}",
+        "  ready   2026-04-17 of ticket_v1           release 1",
+    ]
+    held = ready_lines(Screen(140), Readiness([{**comments, "is_held": True}], (link,), both))
+    assert "release 1   held; link_missing: 12 records" in held[1]
 
 
 def test_hold_and_release_say_what_readers_see_now() -> None:
