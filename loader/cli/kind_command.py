@@ -15,6 +15,7 @@ from loader.cli.output import print_json, show, surface
 if TYPE_CHECKING:
     from loader.kinds import Kind
     from loader.kinds.check import Fault
+    from loader.kinds.declaration import Link
     from loader.screen import Screen
 
 
@@ -105,6 +106,13 @@ def generate(as_json: bool) -> int:
 @click.option("--version-by", metavar="FIELD", help="The instant or date that orders versions before that one.")
 @click.option("--person", metavar="FIELD", help="Whom an erasure is of.")
 @click.option("--source", metavar="FIELD", help="The system that wrote the record.")
+@click.option(
+    "--link",
+    "links",
+    metavar="FIELD=KIND[:warn|wait]",
+    multiple=True,
+    help="The field names a record of KIND; missing: warn (default) or keep the day waiting. May be repeated.",
+)
 @click.option("--silver", metavar="TABLE", required=True, help="Its model in Silver, and what readers see of it.")
 @json_option
 def new(
@@ -115,6 +123,7 @@ def new(
     version_by: str | None,
     person: str | None,
     source: str | None,
+    links: tuple[str, ...],
     silver: str,
     as_json: bool,
 ) -> int:
@@ -128,7 +137,8 @@ def new(
     from loader.silver.checks import CHECKS_FILE, write_checks
 
     root = load_settings().project_root
-    wish = Wish(name, schema, silver, key, partition_by, version_by, person, source)
+    linked = tuple(map(spelled_link, links))
+    wish = Wish(name, schema, silver, key, partition_by, version_by, person, source, linked)
     written = [path.as_posix() for path in write_kind(root, wish)]
     written += [CHECKS_FILE.as_posix()] if write_checks(root) else []
     next_command = f"loader kind check {name}   # after a look at the levels in contracts/kinds/{name}/kind.yml"
@@ -139,6 +149,22 @@ def new(
     said = [line for path in written for line in paragraph(screen, f"wrote {path}", hanging="  ")]
     show([*said, *next_lines(screen, next_command)])
     return 0
+
+
+def spelled_link(text: str) -> Link:
+    """`FIELD=KIND`, `FIELD=KIND:warn` or `FIELD=KIND:wait`. Raises CommandUsageError for anything else."""
+    from loader.errors import CommandUsageError
+    from loader.kinds.declaration import Link
+
+    field, _, named = text.partition("=")
+    kind, _, missing = named.partition(":")
+    if not field or not kind or missing not in ("", "warn", "wait"):
+        raise CommandUsageError(
+            f"--link: got {text}, expected FIELD=KIND, and after it :warn or :wait where that is missing; nothing was"
+            " written",
+            next_command="loader kind new --help   # then once more",
+        )
+    return Link(field, kind, missing == "wait")
 
 
 def kind_lines(screen: Screen, kinds: Sequence[Kind]) -> list[str]:

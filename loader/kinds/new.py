@@ -14,9 +14,10 @@ from loader.contract.timestamps import CODE_OF_FORMAT, PARSER_OF_FORMAT, Timesta
 from loader.errors import CommandUsageError
 from loader.kinds.check import check_kinds
 from loader.kinds.columns import OF_EVERY_KIND
+from loader.kinds.declaration import Link
 from loader.kinds.generate import generated_files
 from loader.kinds.model import SERVING_FOLDER, SILVER_FOLDER, silver_model
-from loader.kinds.read import KINDS_FOLDER, load_kinds
+from loader.kinds.read import KINDS_FOLDER, load_kinds, schema_file, type_in_words
 from loader.kinds.sample import NoSampleError, sample, type_of
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
@@ -31,7 +32,8 @@ _RESERVED_WORDS = Path(__file__).with_name("reserved_words.txt")
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What is asked for. `key`, `partition`, `version`, `person`, `source`: names of fields of the schema."""
+    """What is asked for. `key`, `partition`, `version`, `person`, `source`: names of fields of the schema, as are those
+    of `links`."""
 
     name: str
     schema: Path
@@ -41,6 +43,7 @@ class Wish:
     version: str | None = None
     person: str | None = None
     source: str | None = None
+    links: tuple[Link, ...] = ()
 
 
 def write_kind(root: Path, wish: Wish) -> list[Path]:
@@ -53,7 +56,8 @@ def write_kind(root: Path, wish: Wish) -> list[Path]:
     _, schema = read_contract_file(wish.schema)
     if (broken := fault_of_schema(schema)) is not None:
         raise _refused(wish, f"{broken.json_path}: {broken.message}, by JSON Schema 2020-12")
-    if wrong := [*_faults_of_names(root, wish), *_faults_of_schema(schema, wish)]:
+    wrong = [*_faults_of_names(root, wish), *_faults_of_schema(schema, wish)]
+    if wrong := wrong or [*_faults_of_links(root, schema, wish)]:
         raise _refused(wish, "; ".join(wrong[:5]))
     version = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
     contract = {**version, "title": wish.name, **schema, **version}
@@ -150,6 +154,29 @@ def _faults_of_schema(schema: Any, wish: Wish) -> Iterator[str]:
                 yield f"{option}: {name} may be null: take null out of its type"
 
 
+def _faults_of_links(root: Path, schema: Mapping[str, Any], wish: Wish) -> Iterator[str]:
+    """What keeps a field from naming a record of another kind, with what to change. The schema is one of records."""
+    contracts = root / "contracts"
+    landed = {kind.name: kind.landing for kind in load_kinds(contracts).values() if kind.landing is not None}
+    for number, link in enumerate(wish.links):
+        if link.field not in schema["properties"]:
+            yield f"--link: the schema has no field {link.field}; it has {', '.join(list(schema['properties'])[:8])}"
+            continue
+        if link.field in [before.field for before in wish.links[:number]]:
+            yield f"--link: {link.field} stands there for the second time; it names a record of one kind"
+        if link.kind == wish.name:
+            linked, key = schema, wish.key
+        elif link.kind in landed:
+            _, linked = read_contract_file(schema_file(contracts, link.kind))
+            key = landed[link.kind].roles.key
+        else:
+            yield f"--link: got the kind {link.kind}, expected one that lands: {', '.join([*landed, wish.name])}"
+            continue
+        got, wanted = type_in_words(schema, link.field), type_in_words(linked, key)
+        if got != wanted:
+            yield f"--link: {link.field} is {got}; {key} of {link.kind}, which it is to name, is {wanted}"
+
+
 def _declaration(schema: Mapping[str, Any], wish: Wish) -> str:
     version = [wish.version, wish.partition] if wish.version not in (None, wish.partition) else [wish.partition]
     roles = {"key": wish.key, "source": wish.source, "person": wish.person, "partition": wish.partition}
@@ -171,6 +198,11 @@ def _declaration(schema: Mapping[str, Any], wish: Wish) -> str:
             "roles:",
             *told,
             f"  version: [{', '.join(name for name in version if name)}]",
+            *(["linked_to:"] if wish.links else []),
+            *(
+                f"  - {{field: {link.field}, kind: {link.kind}, missing: {'wait' if link.is_awaited else 'warn'}}}"
+                for link in wish.links
+            ),
             "# In the order in which Silver's digest of a row takes them: a new field goes to the end.",
             "fields:",
             *fields,
@@ -180,10 +212,10 @@ def _declaration(schema: Mapping[str, Any], wish: Wish) -> str:
 
 
 def _entry(name: str, field: Mapping[str, Any], wish: Wish) -> str:
-    roles = (wish.key, wish.source, wish.partition, wish.version)
+    named = (wish.key, wish.source, wish.partition, wish.version, *(link.field for link in wish.links))
     if name == wish.person:
         return _line("pseudonymous", _column(name, wish), "Stands for a person.")
-    if name in roles or not _is_words(field):
+    if name in named or not _is_words(field):
         return _line("internal", _column(name, wish), _reason(field))
     return '{level: free_text, reason: "Somebody\'s words, as far as the schema says."}'
 

@@ -302,8 +302,12 @@ def _faults_of_links(kind: Kind, kinds: Mapping[str, Kind], folder: Path) -> Ite
 
 
 def _type_of(folder: Path, kind: str, field: str) -> str:
-    """What a field's values are, as people read it: `string`, or `string (date)`."""
     _, schema = read_contract_file(folder / kind / _SCHEMA)
+    return type_in_words(schema, field)
+
+
+def type_in_words(schema: Mapping[str, Any], field: str) -> str:
+    """What a field's values are, as people read it: `string`, or `string (date)`."""
     declared = schema["properties"][field]
     types = " or ".join(_json_types(declared)) or "of any type"
     return f"{types} ({declared['format']})" if declared.get("format") in _TYPE_OF_FORMAT else types

@@ -107,6 +107,11 @@ _WORDS: tuple[tuple[str, str, str], ...] = (
         "loader.kinds.new:_refused",
         "understood",
     ),
+    (
+        "loader kind new visit_v1 --schema visit.json --key visit --partition-by day --silver visit --link ticket",
+        "loader.cli.kind_command:spelled_link",
+        "understood",
+    ),
     ("loader verify --run 0", "loader.runs.prefix:whole_id", "understood"),
     ("loader manifest --from nowhere --out m.json", "loader.manifest.build:_no_exports", "person"),
     (

@@ -12,10 +12,12 @@ from typing import Any
 import pytest
 import yaml
 
+from loader.cli.kind_command import spelled_link
 from loader.contract.record import AcceptedRecord, RejectedRecord
 from loader.contract.ruleset import load_ruleset
 from loader.errors import CommandUsageError
 from loader.kinds.check import check_kinds
+from loader.kinds.declaration import Link
 from loader.kinds.model import SERVING_FOLDER, SILVER_FOLDER
 from loader.kinds.new import Wish, write_kind
 from loader.kinds.sample import NoSampleError, sample
@@ -240,6 +242,52 @@ def test_names_that_are_taken_are_refused(root: Path) -> None:
             write_kind(root, other)
         assert words in str(refused.value)
     assert _files(root) == before
+
+
+def test_fields_that_name_records_of_other_kinds_are_declared_as_links(root: Path) -> None:
+    """Prevents a field that is taken for somebody's words, and so stays where nobody can look up what it names."""
+    schema = _changed(ticket={"type": "string"}, follows={"type": ["string", "null"]})
+    links = (Link("ticket", "ticket_v1", False), Link("follows", "permit_v1", True))
+    write_kind(root, replace(wished(root, schema), links=links))
+    assert check_kinds(root, "permit_v1")[1] == []
+    declared = yaml.safe_load((root / "contracts/kinds/permit_v1/kind.yml").read_text())
+    assert declared["linked_to"] == [
+        {"field": "ticket", "kind": "ticket_v1", "missing": "warn"},
+        {"field": "follows", "kind": "permit_v1", "missing": "wait"},
+    ]
+    assert [declared["fields"][name]["silver"] for name in ("ticket", "follows")] == ["ticket", "follows"]
+
+
+UNLINKED: list[tuple[str, Link, str]] = [
+    ("no field", Link("visit", "ticket_v1", False), "--link: the schema has no field visit; it has permitId, office"),
+    (
+        "no kind",
+        Link("order", "visit_v1", False),
+        "--link: got the kind visit_v1, expected one that lands: ticket_v1, ",
+    ),
+    ("not landed", Link("order", "call_v1", False), "--link: got the kind call_v1, expected one that lands: "),
+    ("another type", Link("fee", "ticket_v1", True), "--link: fee is number; ticket_id of ticket_v1, which it is to"),
+    ("once more", Link("office", "ticket_v1", True), "--link: office stands there for the second time"),
+]
+
+
+@pytest.mark.parametrize(("link", "words"), [case[1:] for case in UNLINKED], ids=[case[0] for case in UNLINKED])
+def test_a_link_to_nothing_is_refused_with_what_to_change(root: Path, link: Link, words: str) -> None:
+    before = _files(root)
+    with pytest.raises(CommandUsageError) as refused:
+        write_kind(root, replace(wished(root), links=(Link("office", "permit_v1", False), link)))
+    assert words in str(refused.value) and str(refused.value).endswith("; nothing was written")
+    assert _files(root) == before
+
+
+def test_how_a_link_is_spelled() -> None:
+    spelled = {"a=k_v1": False, "a=k_v1:warn": False, "a=k_v1:wait": True}
+    assert {text: spelled_link(text) for text in spelled} == {
+        text: Link("a", "k_v1", is_awaited) for text, is_awaited in spelled.items()
+    }
+    for text in ("a", "a=", "=k_v1", "a=k_v1:later"):
+        with pytest.raises(CommandUsageError, match=f"--link: got {text}, expected FIELD=KIND"):
+            spelled_link(text)
 
 
 SAMPLES: list[tuple[Mapping[str, Any], Any]] = [
