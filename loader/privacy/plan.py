@@ -1,7 +1,7 @@
 """What an erasure would remove: a person's lines, found in the archive itself, and all rows that came of them.
 
 The plan is a file that people pass on, so it names nobody: the person is a keyed hash, records are counts. Layout:
-`<reports>/erase/erase_plan_<plan_id>.json`; schema contracts/privacy/erasure_plan_v1.schema.json.
+`<reports>/erase/erase_plan_<plan_id>.json`; schema contracts/privacy/erasure_plan_v2.schema.json.
 """
 
 from __future__ import annotations
@@ -33,8 +33,9 @@ from loader.runs.operator import acting_operator
 from loader.runs.prefix import plan_path
 from loader.warehouse.kinds import released_kinds
 
-SCHEMA_VERSION = "erasure_plan_v1"
-SCHEMA_FILE = Path("privacy/erasure_plan_v1.schema.json")
+SCHEMA_VERSION = "erasure_plan_v2"
+# It counted the records of the first kind by themselves.
+_EARLIER_VERSION = "erasure_plan_v1"
 # Counted for each kind, and for all.
 _COUNTED = ("event_count", "record_count", "reject_count", "released_row_count")
 
@@ -142,8 +143,6 @@ class ErasurePlan:
             "timestamp": self.timestamp,
             "line_count": self.line_count,
             **{name: self.count(name) for name in _COUNTED},
-            # The first kind's count, under the name that it had while there was no other.
-            "ticket_count": self.kinds.get(next(iter(landed_kinds(settings))), {}).get("record_count", 0),
             "kinds": [{"record_kind": kind, **counts} for kind, counts in self.kinds.items()],
             "mention_count": self.mention_count,
             "look_alikes": [
@@ -239,8 +238,8 @@ def _released_rows(cursor: Any) -> str:
 
 
 def read_erasure_plan(settings: Settings, path: Path) -> dict[str, Any]:
-    """The record of a plan file, or of the plan whose id begins with `path`. Raises CommandUsageError when it cannot be
-    read or breaks its schema."""
+    """The record of a plan file, or of the plan whose id begins with `path`; one of an earlier version as what it says
+    of today's. Raises CommandUsageError when it cannot be read or breaks its schema."""
     path = plan_path(settings.report_dir, path, ["erase"])
     try:
         with open_regular(path) as file:
@@ -249,13 +248,18 @@ def read_erasure_plan(settings: Settings, path: Path) -> dict[str, Any]:
         raise CommandUsageError(
             f"plan {path} cannot be read: {error}; nothing was started", next_command="loader erase --help"
         ) from error
-    faults = schema_faults(load_schema(settings.project_root / "contracts" / SCHEMA_FILE), record)
+    is_earlier = isinstance(record, dict) and record.get("plan_schema_version") == _EARLIER_VERSION
+    version = _EARLIER_VERSION if is_earlier else SCHEMA_VERSION
+    faults = schema_faults(load_schema(settings.project_root / f"contracts/privacy/{version}.schema.json"), record)
     if faults:
         raise CommandUsageError(
             f"plan {path}: {faults[0].json_path}: {faults[0].message}; nothing was started",
             next_command="loader erase --help",
         )
     assert isinstance(record, dict)
+    if is_earlier:
+        del record["ticket_count"]
+        record["plan_schema_version"] = SCHEMA_VERSION
     return record
 
 

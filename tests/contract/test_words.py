@@ -35,7 +35,7 @@ EXCEPTIONS = {
 # Names that programs read, or that a migration would change for their sake alone.
 NAMES_THAT_STAY = {
     "customer_hash": "of a person, of whatever kind: a column of ops.erasure, in plans and in evidence",
-    "ticket_count": "in the JSON of a plan of erasure, of a status and of records of before there were kinds",
+    "ticket_count": "in the JSON of a status, and of plans of erasure and records of before there were kinds",
 }
 
 
