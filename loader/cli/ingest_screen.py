@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from loader.cli.day_words import equation_lines, fates_in_words, lines_by_fate, sentence_of
 from loader.cli.problem_output import problem_lines
 from loader.cli.release_screen import gate_words
+from loader.printable import counted
 from loader.screen import Mark, Screen, amount, paragraph, shortened, spread, table
 from loader.screen.terminal import Tone
 from loader.status.days import IN_NEED, STATES, DayState, states_of_days
@@ -62,12 +64,22 @@ def record_lines(screen: Screen, verdict: Verdict, evidence: str) -> list[str]:
 
 
 def notes(verdict: Verdict) -> list[str]:
-    """What the verb has to say, which files nothing puts in order, and what the records of a day name in vain."""
+    """What the verb has to say, which files nothing puts in order, what the records of a day name in vain, and of which
+    other kinds something is damaged."""
     from loader.evidence import files_of, in_short
 
     ties = verdict.facts.ties
     tied = [f"tie_unordered: nothing says which is newer of {files_of(ties)}"] if ties else []
-    return [*verdict.notes, *tied, *in_short(verdict.facts.links)]
+    return [*verdict.notes, *tied, *in_short(verdict.facts.links), *_of_other_kinds(verdict.facts)]
+
+
+def _of_other_kinds(facts: RunFacts) -> list[str]:
+    kind = facts.run["record_kind"]
+    counts = Counter(str(each.record_kind) for each in facts.findings if not each.is_of_kind(kind))
+    return [
+        f"damage of {other}: {counted(count, 'finding')}; what it is about stays as readers see it"
+        for other, count in sorted(counts.items())
+    ]
 
 
 def days_of(verdict: Verdict) -> list[DayState]:
@@ -89,7 +101,7 @@ def days_of(verdict: Verdict) -> list[DayState]:
             "partition_key": str(each.partition_key),
         }
         for each in facts.findings
-        if str(each.partition_key) in known and each.record_kind in (None, kind)
+        if str(each.partition_key) in known and each.is_of_kind(kind)
     ]
     return states_of_days(proved, shown, findings, [])
 

@@ -72,11 +72,11 @@ class Finding:
 
     def is_about(self, record_kind: str, day: date) -> bool:
         """Whether it is of this day of a kind, or may be."""
-        return self.record_kind in (None, record_kind) and self.partition_key in (None, day)
+        return self.is_of_kind(record_kind) and self.partition_key in (None, day)
 
-    def line_for(self, record_kind: str) -> str:
-        """For who looks at records of one kind: those of another are said to be."""
-        return self.line if self.record_kind in (None, record_kind) else f"{self.record_kind}: {self.line}"
+    def is_of_kind(self, record_kind: str) -> bool:
+        """Whether it is of some day of a kind, or may be."""
+        return self.record_kind in (None, record_kind)
 
     @property
     def line(self) -> str:

@@ -78,9 +78,12 @@ def ingest_kinds(settings: Settings, request: IngestRequest, report: Report | No
 
 
 def worst_exit_code(runs: tuple[KindRun, ...]) -> int:
-    """Kinds without a line of a day that was asked for count only where no kind has one."""
+    """Kinds without a line of a day that was asked for count only where no kind has one. What the last proof found
+    counts, of whatever kind: the run of that kind may have ended before."""
     counting = [run for run in runs if not run.has_no_lines] or runs
-    return max(run.exit_code for run in counting)
+    proved = [run.outcome for run in runs if isinstance(run.outcome, Verdict)]
+    is_damaged = bool(proved and proved[-1].facts.findings)
+    return max(int(is_damaged), *(run.exit_code for run in counting))
 
 
 def _ingest(settings: Settings, request: IngestRequest, kind: Kind, declared: DeclaredInput, report: Report) -> Verdict:

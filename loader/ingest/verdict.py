@@ -109,8 +109,9 @@ def judge_run(
     *,
     words: Words,
 ) -> Verdict:
-    """Every problem of a run; none means success, or warning where something deserves a look. `partition`: the only one
-    that it was asked for, if it was; `of_verb`: problems that the run's verb has found itself."""
+    """Every problem of a run; none means success, or warning where something deserves a look. What reconcile found of
+    another kind is none of its. `partition`: the only one that it was asked for, if it was; `of_verb`: problems that
+    the run's verb has found itself."""
     found = [*of_verb, *map(of_manifest, refused), *_gate_problems(facts, words), *_build_problems(facts, build)]
     found += _line_problems(facts, reject_limit)
     if partition is not None and not facts.partitions:
@@ -152,15 +153,16 @@ def _build_problems(facts: RunFacts, build: BuildResult) -> list[Problem]:
     problems = [
         Problem(
             "reconcile_finding",
-            f"reconcile: {finding.line_for(facts.run['record_kind'])}",
+            f"reconcile: {finding.line}",
             finding.check_name,
             f"{finding.table_name}: {finding.detail} ({finding.finding_count})",
             " ".join(filter(None, (str(finding.partition_key or ""), finding.source_id))),
         )
         for finding in facts.findings
+        if finding.is_of_kind(facts.run["record_kind"])
     ]
     for node in build.failed:
-        # Where there are findings, these say the same with more words.
+        # Where there are findings, of whatever kind, these say the same with more words.
         if facts.findings and node.reads_findings:
             continue
         rows = counted(node.failures, "failing row") if node.failures is not None else node.reason

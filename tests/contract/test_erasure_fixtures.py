@@ -38,8 +38,7 @@ def test_an_invalid_one_is_refused_at_its_place(case: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("case", [case for case in cases("erasure", "valid") if case.id.startswith("plan")])
 def test_a_plan_of_an_earlier_version_is_read_as_what_it_says_of_todays(case: dict[str, Any], tmp_path: Path) -> None:
-    """Prevents: a plan that was reviewed before an upgrade, and cannot be applied after it; its counts are compared with
-    today's under the names that both have."""
+    """Prevents: a plan that was reviewed before an upgrade, and cannot be applied after it."""
     path = tmp_path / "plan.json"
     path.write_text(json.dumps(case["instance"]))
     said = {name: value for name, value in case["instance"].items() if name != "ticket_count"}

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
 import pytest
 
+from loader.cli.ingest_screen import notes
 from loader.evidence.facts import Finding
+from loader.ingest import KindRun, worst_exit_code
+from loader.ingest.problems import words_of
 from loader.ingest.proving import _has_failed
+from loader.ingest.verdict import judge_run
+from loader.silver import BuildResult, ProofScope
+from loader.silver.results import NodeResult
+from tests.checkouts import ROOT
 from tests.unit.test_run_screens import of_day, verdict
 
 DAY, NEXT = date(2026, 4, 17), date(2026, 4, 18)
@@ -54,3 +62,23 @@ def test_a_finding_of_a_day_is_damage_of_it() -> None:
     finding = Finding("silver.ticket_fact", "record_missing", DAY, None, 1, "TKT-1")
     found = verdict({"partitions": (day,), "findings": (finding,)})
     assert found.of_partition(day) == ("failed", ("reconcile_finding",))
+
+
+@pytest.mark.parametrize(("kind", "exit_code"), [("ticket_v1", 1), (None, 1), ("ticket_comment_v1", 0)])
+def test_a_run_fails_for_damage_of_its_own_kind(kind: str | None, exit_code: int) -> None:
+    """Prevents tickets that a scheduler takes for broken since a comment is, and damage that no run fails for."""
+    finding = Finding("silver.any", "record_missing", DAY, None, 1, "1", kind)
+    node = NodeResult("test.omnisupport.finding.1", "fail", 1, None, reads_findings=True)
+    facts = verdict({"partitions": (of_day(DAY, landed=9),), "findings": (finding,)}).facts
+    scope = ProofScope("all", "asked for", "")
+    judged = judge_run(facts, BuildResult("i", (node,)), scope, (), 0.05, None, words=words_of(ROOT))
+    assert (judged.exit_code, [problem.name for problem in judged.problems]) == (
+        exit_code,
+        ["2026-04-17"] * exit_code,
+    )
+    run = replace(judged, release=verdict({}).release)
+    told = ["damage of ticket_comment_v1: 1 finding; what it is about stays as readers see it"]
+    assert notes(run) == ([] if exit_code else told)
+    # Its own run may have ended before the damage was found.
+    others = (KindRun("ticket_comment_v1", verdict({})), KindRun("ticket_v1", run))
+    assert worst_exit_code(others) == 1
