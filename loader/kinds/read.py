@@ -93,8 +93,9 @@ def kind_option(contracts: Path, record_kind: str | None) -> str:
     without it, and where no kind is known."""
     if not record_kind:
         return ""
-    kind = load_kinds(contracts).get(record_kind)
-    return "" if kind is not None and kind.is_default else f" KIND={record_kind}"
+    path = contracts / KINDS_FOLDER / record_kind / _DECLARATION
+    is_default = path.is_file() and _read(path)[0].get("default", False)
+    return "" if is_default else f" KIND={record_kind}"
 
 
 def _read(path: Path) -> tuple[Any, dict[tuple[str, ...], int]]:

@@ -12,7 +12,7 @@ import pytest
 
 from loader.cli.build_command import selected
 from loader.errors import CommandUsageError
-from loader.kinds import Landing, Link, load_kinds, schema_file
+from loader.kinds import Landing, Link, kind_option, load_kinds, schema_file
 from tests.checkouts import ROOT
 from tests.second_kind import NOTE, contracts_with_note
 
@@ -193,6 +193,15 @@ def test_a_kind_comes_after_those_that_it_is_linked_to(tmp_path: Path) -> None:
     note.write_text(whole.replace(link[0], link[1].format("ticket_comment_v1", "warn")))
     _linked(LINK, "{field: visibility, kind: note_v1, missing: warn}")(contracts)
     assert {*load_kinds(contracts)} >= {CONTRACT_REF, "ticket_comment_v1", NOTE}
+
+
+def test_what_a_command_says_of_a_kind_asks_its_own_declaration(tmp_path: Path) -> None:
+    """Prevents advice that dies of a declaration which it is not about."""
+    contracts = tmp_path / "contracts"
+    shutil.copytree(CONTRACTS, contracts)
+    (contracts / "kinds" / "call_v1" / "kind.yml").write_text("kind: [")
+    said = {kind: kind_option(contracts, kind) for kind in ("ticket_v1", "ticket_comment_v1", "gone_v1", "", None)}
+    assert list(said.values()) == ["", " KIND=ticket_comment_v1", " KIND=gone_v1", "", ""]
 
 
 def test_a_folder_without_a_declaration_is_named(tmp_path: Path) -> None:
