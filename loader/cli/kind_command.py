@@ -50,19 +50,23 @@ def list_kinds(as_json: bool) -> int:
 def check(name: str | None, as_json: bool) -> int:
     """Compare a kind, or all, with what follows from its declaration: generated files, fixtures, the Silver model.
 
-    Needs no database. Exit code 1 when something is not as declared; each fault has its file, and its line.
+    Needs no database. Exit code 1 when something is not as declared; each fault has its file, and its line. A note is
+    no fault.
     """
     from loader.config import load_settings
-    from loader.kinds.check import check_kinds
+    from loader.kinds.check import check_kinds, waiting_for_persons
     from loader.screen import next_lines
 
-    kinds, faults = check_kinds(load_settings().project_root, name)
+    root = load_settings().project_root
+    kinds, faults = check_kinds(root, name)
+    notes = list(waiting_for_persons(root, kinds))
     next_command = faults[0].next_command if faults else "make ingest"
     if as_json:
         told = [{"place": fault.place, "fault": fault.words} for fault in faults]
-        print_json({"kinds": [each.name for each in kinds], "faults": told, "next_command": next_command})
+        checked = {"kinds": [each.name for each in kinds], "faults": told, "notes": notes}
+        print_json({**checked, "next_command": next_command})
     else:
-        show(check_lines(surface(), kinds, faults))
+        show(check_lines(surface(), kinds, faults, notes))
         show(next_lines(surface(err=bool(faults)), next_command), err=bool(faults))
     return 1 if faults else 0
 
@@ -180,17 +184,19 @@ def kind_lines(screen: Screen, kinds: Sequence[Kind]) -> list[str]:
     return table(screen, rows, ("kind", "a record", "an asset holds", "Bronze", "Silver"))
 
 
-def check_lines(screen: Screen, kinds: Sequence[Kind], faults: Sequence[Fault]) -> list[str]:
-    """What was found, each with its place; a sentence where nothing was."""
+def check_lines(screen: Screen, kinds: Sequence[Kind], faults: Sequence[Fault], notes: Sequence[str] = ()) -> list[str]:
+    """What was found, each with its place; a sentence where nothing was. Then what is as declared and may surprise."""
     from loader.printable import counted
     from loader.screen import paragraph
 
     names = ", ".join(each.name for each in kinds)
-    if not faults:
-        return paragraph(screen, f"{names}: generated files, fixtures and Silver models are as declared.")
-    said = paragraph(screen, f"{counted(len(faults), 'fault')} in what follows from {names}:")
+    said = paragraph(screen, f"{names}: generated files, fixtures and Silver models are as declared.")
+    if faults:
+        said = paragraph(screen, f"{counted(len(faults), 'fault')} in what follows from {names}:")
     for fault in faults:
         said += paragraph(screen, f"{fault.place}: {fault.words}", indent="  ", hanging="    ")
+    for note in notes:
+        said += paragraph(screen, f"note: {note}", indent="  ", hanging="    ", tone="look")
     return said
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,19 @@ def check_kinds(root: Path, name: str | None = None) -> tuple[list[Kind], list[F
             if not (root / model).is_file():
                 faults.append(_fault(root, root / model, "is not there"))
     return chosen, faults
+
+
+def waiting_for_persons(root: Path, kinds: Sequence[Kind]) -> Iterator[str]:
+    """Links of these kinds that are declared as they may be, and wait for ever once an erasure took what they name."""
+    known = load_kinds(root / "contracts")
+    for kind in kinds:
+        for link in () if kind.landing is None else kind.landing.links:
+            linked = known[link.kind].landing
+            if link.is_awaited and linked is not None and linked.person is not None:
+                yield (
+                    f"{kind.name}: {link.field} waits for {link.kind}, whose records an erasure takes; a day that names"
+                    " one then moves by `loader release --override` alone (missing: warn waits for none)"
+                )
 
 
 def _faults_of_generated(root: Path, kinds: Mapping[str, Kind]) -> Iterator[Fault]:

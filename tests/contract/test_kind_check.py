@@ -9,9 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from loader.cli.kind_command import check_lines
 from loader.errors import CommandUsageError
-from loader.kinds.check import check_kinds
+from loader.kinds import load_kinds
+from loader.kinds.check import check_kinds, waiting_for_persons
+from loader.kinds.generate import generated_files
 from loader.kinds.model import SERVING_FOLDER, SILVER_FOLDER
+from loader.screen import Screen
 from tests.checkouts import ROOT
 
 CASES = Path("contracts/kinds/ticket_v1/fixtures")
@@ -97,6 +101,20 @@ def test_what_is_not_as_declared_is_named_with_its_place(
     assert fault.place == place
     assert words in fault.words
     assert fault.next_command
+
+
+def test_a_link_that_waits_for_what_an_erasure_takes_is_told_and_is_no_fault(root: Path) -> None:
+    """Prevents a day that waits for ever, of which nobody was told while it could be declared otherwise."""
+    assert list(waiting_for_persons(root, check_kinds(root)[0])) == []
+    _replaced(Path("contracts/kinds/ticket_comment_v1/kind.yml"), "missing: warn", "missing: wait")(root)
+    for path, content in generated_files(load_kinds(root / "contracts")).items():
+        (root / path).write_text(content)
+    kinds, faults = check_kinds(root)
+    assert faults == []
+    (note,) = waiting_for_persons(root, kinds)
+    assert note.startswith("ticket_comment_v1: ticket_id waits for ticket_v1, whose records an erasure takes;")
+    assert check_lines(Screen(300), kinds, faults, [note])[1] == f"  note: {note}"
+    assert list(waiting_for_persons(root, check_kinds(root, "ticket_v1")[0])) == []
 
 
 def test_a_name_that_is_no_kind_is_a_usage_error() -> None:
