@@ -91,7 +91,7 @@ def _of_which(record: Mapping[str, Any]) -> str:
 def _days(settings: Settings, run: Mapping[str, Any]) -> list[str]:
     """The partitions of which the run left a record: by the names of its files, none is read."""
     name = f"{run['run_id']}.{run['attempt']}.json"
-    return [path.parent.name for path in (settings.report_dir / "run_evidence").glob(f"[0-9]*/{name}")]
+    return [path.parent.name for path in (settings.report_dir / "run_evidence").rglob(f"[0-9]*/{name}")]
 
 
 def _record(settings: Settings, entry: Entry) -> dict[str, Any] | None:

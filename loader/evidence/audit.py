@@ -305,7 +305,7 @@ def _strangers(cursor: Any, settings: Settings) -> tuple[list[Fault], int]:
 
 
 def _files(settings: Settings) -> Iterator[Path]:
-    yield from (settings.report_dir / "run_evidence").glob("*/*.json")
+    yield from (settings.report_dir / "run_evidence").rglob("*.json")
     yield from (settings.report_dir / "release").glob("*.json")
     # Plans lie beside the records, which are named by their number alone.
     yield from (settings.report_dir / "erase").glob("????????-????-????-????-????????????*.json")

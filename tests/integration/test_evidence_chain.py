@@ -281,10 +281,14 @@ def test_files_are_compared_too(database: Warehouse) -> None:
     invented = [
         of_runs[0].with_name("00000000-0000-7000-8000-000000000000.1.json"),
         of_acts[0].with_name("release_000099.json"),
+        # Kinds other than the default one have a folder of their own.
+        settings().report_dir / "run_evidence/ticket_comment_v1/2026-04-17/00000000-0000-7000-8000-000000000000.1.json",
     ]
     for path in invented:
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("{}")
     assert sorted(each.fault for each in evidence_faults(database)) == [
+        "a file that no record knows",
         "a file that no record knows",
         "a file that no record knows",
         "its file is gone",
