@@ -175,7 +175,7 @@ _TITLES = {
     "expected_count": "records",
     "line_count": "lines",
     "out_of_partition_count": "not taken",
-    "silver_row_count": "tickets",
+    "silver_row_count": "in Silver",
     "superseded_count": "older",
     "withheld_asset_count": "withheld",
     "missing_asset_count": "missing",

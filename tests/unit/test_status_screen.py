@@ -531,9 +531,9 @@ def test_everything_is_still_to_be_had() -> None:
     lines = whole_lines(Screen(140), found, None)
     assert lines[: lines.index("partitions, as of the last reconcile") - 1] == status_lines(Screen(140), found)[:-1]
     assert lines[lines.index("partitions, as of the last reconcile") + 1 :] == [
-        "day         records  lines  landed  duplicate  rejected  tickets  complete",
-        "2026-04-16      100    102      99          1         2       40  yes",
-        "2026-04-17      100    102      99          1         2       40  yes",
+        "day         records  lines  landed  duplicate  rejected  in Silver  complete",
+        "2026-04-16      100    102      99          1         2         40  yes",
+        "2026-04-17      100    102      99          1         2         40  yes",
         "",
         "latest runs",
         "run            attempt  mode    status   stage     window start  window end  started at           seconds",

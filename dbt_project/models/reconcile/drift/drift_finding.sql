@@ -465,7 +465,7 @@ final as (
         round(score, 4) as score,
         round(threshold, 4) as threshold,
         measure || ': ' || observed_value || ' is ' || round(100 * measured_value, 1) || ' % of '
-        || record_count || ' tickets, was ' || round(100 * trailing_value, 1) || ' % of '
+        || record_count || ' records, was ' || round(100 * trailing_value, 1) || ' % of '
         || trailing_count || ' on ' || trailing_day_count || ' days before; stability index '
         || round(score, 2) || ', allowed ' || round(threshold, 2) as detail
     from shifted
@@ -480,7 +480,7 @@ final as (
         round(expected_count::numeric, 1) as trailing_value,
         round(record_count / expected_count::numeric, 4) as score,
         {{ limits.thin_share }} as threshold,
-        case record_count when 0 then 'no ticket' when 1 then '1 ticket' else record_count || ' tickets' end
+        case record_count when 0 then 'no record' when 1 then '1 record' else record_count || ' records' end
         || ', expected about ' || round(expected_count) || ' (same weekday, ' || week_count
         || ' weeks before); fewer than ' || round(100 * {{ limits.thin_share }}) || ' % is thin' as detail
     from low_days
