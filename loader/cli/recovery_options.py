@@ -85,7 +85,7 @@ def request_of_restore(
         )
     if not (reason or "").strip():
         raise CommandUsageError(
-            f"{verb}: expected --reason, and that it says something; nothing was changed",
+            f"{verb}: expected a --reason that is not empty; nothing was changed",
             next_command=f"loader {verb} --partition 2026-04-17 --reason 'why'",
         )
     window: dict[str, Any] = {"window_start": None, "window_end": None}
@@ -123,7 +123,7 @@ def request_of_expire(verb: str, older_than: str | None, keep: int | None, reaso
         )
     if not (reason or "").strip():
         raise CommandUsageError(
-            f"{verb}: expected --reason, and that it says something; nothing was removed", next_command=example
+            f"{verb}: expected a --reason that is not empty; nothing was removed", next_command=example
         )
     now = datetime.now(UTC)
     if older_than is None:

@@ -35,7 +35,7 @@ def _days(partitions: Sequence[str], verb: str) -> list[date]:
 def _reason(reason: str | None, verb: str, days: Sequence[date]) -> str:
     if not (reason or "").strip():
         raise CommandUsageError(
-            f"{verb}: expected --reason, and that it says something; nothing was done",
+            f"{verb}: expected a --reason that is not empty; nothing was done",
             next_command=f"loader {verb} {' '.join(f'--partition {day}' for day in days)} --reason 'why'",
         )
     assert reason is not None

@@ -342,7 +342,7 @@ def _refuse_unusable(person_id: str, reason: str) -> None:
         )
     if not reason.strip() or is_named_in(reason, person_id):
         raise CommandUsageError(
-            "--reason: expected that it says something, and that it does not name the person: it is kept for good;"
+            "--reason: expected a text that is not empty and does not name the person, since it is kept for good;"
             f" {said}",
             next_command="loader erase --person <id> --reason 'request 4711 of 2026-11-20'",
         )
