@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from loader.advice.kinds import Advice, AdviceKind
-from loader.evidence.facts import fetch_rows
 from loader.runs.ledger import FUTURE_TOLERANCE
+from loader.warehouse import fetch_rows
 
 # Below this a clock was corrected, and not set.
 _BACK = timedelta(seconds=1)

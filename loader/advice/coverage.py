@@ -9,13 +9,13 @@ from loader.advice.asked import Asked, some
 from loader.advice.kinds import Advice, AdviceKind
 from loader.advice.manifests import Declared, ad_hoc, named, paths_of, sorted_out
 from loader.errors import RefusedError
-from loader.evidence.facts import fetch_rows
 from loader.ingest.problems import ABSENT, explained, words_of
 from loader.partition import Partition
 from loader.printable import counted
 from loader.recovery.plan import PartitionState
 from loader.recovery.unasked import never_asked
 from loader.recovery.world import World
+from loader.warehouse import fetch_rows
 
 _MANIFESTS = """
 select manifest.manifest_id, manifest.manifest_path, manifest.declared_asset_count,

@@ -10,10 +10,10 @@ from typing import Any
 from loader.advice.asked import Asked, some
 from loader.advice.kinds import Advice, AdviceKind
 from loader.advice.trace import traceless_manifests, traceless_runs
-from loader.evidence.facts import fetch_rows
 from loader.printable import counted
 from loader.recovery.damage import COLLISION, LANDED_TABLES, LISTING_CHECKS, damaged_runs
 from loader.recovery.world import World
+from loader.warehouse import fetch_rows
 from loader.warehouse.built import are_built, built
 
 # The kinds of trouble (docs/reliability_checklist.md): a finding has one of them (macros/reconcile/finding.sql).

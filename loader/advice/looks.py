@@ -20,8 +20,8 @@ from loader.advice.lost import erase_again
 from loader.advice.readers import look_at_readers
 from loader.advice.reports_ahead import look_at_reports
 from loader.advice.runs import look_at_last_run
-from loader.evidence.facts import fetch_rows
 from loader.printable import counted, pasted
+from loader.warehouse import fetch_rows
 from loader.warehouse.built import are_built, built
 
 _STATE = """

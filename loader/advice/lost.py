@@ -12,7 +12,6 @@ from typing import Any
 from loader.advice.kinds import NEW_MANIFEST, Advice, AdviceKind
 from loader.config import Settings
 from loader.errors import LoaderError
-from loader.evidence.facts import fetch_rows
 from loader.evidence.journal import Entry
 from loader.gate import AssetRefusedError, allowed_roots, base_folder, locate
 from loader.ingest.request import content_of_manifest
@@ -23,6 +22,7 @@ from loader.printable import pasted
 from loader.raw_zone import RawZone
 from loader.recovery.world import World
 from loader.release.store import known_kinds
+from loader.warehouse import fetch_rows
 
 _BATCH = re.compile(r"batch-[0-9]{8}-[0-9]{3,50}", re.ASCII)
 _READ = ("parsed", "unchanged")

@@ -8,11 +8,11 @@ from typing import Any
 
 from loader.advice.asked import Asked, some
 from loader.advice.kinds import NOTED, Advice, AdviceKind, first_of
-from loader.evidence.facts import fetch_rows
 from loader.obstacles import OF_DAY, Code, Obstacle
 from loader.partition import Partition, options_of
 from loader.printable import counted
 from loader.release.store import known_kinds
+from loader.warehouse import fetch_rows
 from loader.warehouse.built import are_built, built
 
 # What a person decides, first what comes first.

@@ -116,7 +116,7 @@ def _print(verdict: Verdict, settings: Settings, next_command: str) -> None:
 
 def _record(verdict: Verdict, settings: Settings) -> dict[str, Any]:
     from loader.cli.ingest_screen import notes
-    from loader.evidence.facts import json_value
+    from loader.warehouse import json_value
 
     facts = verdict.facts
     return {

@@ -14,8 +14,8 @@ from typing import Any
 
 from loader.config import Settings
 from loader.evidence.chain import append
-from loader.evidence.facts import fetch_rows
 from loader.runs.anchors import new_run_id
+from loader.warehouse import fetch_rows
 
 SCHEMA_VERSION = "release_evidence_v2"
 # The version that knew one kind: its records say no kind, and name counts by it.

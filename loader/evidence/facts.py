@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from decimal import Decimal
 from typing import Any
 
 from loader.evidence.drift import Drift, read_open_drift
@@ -15,6 +14,7 @@ from loader.evidence.ties import CODE as TIE_UNORDERED
 from loader.evidence.ties import Tie, read_ties
 from loader.partition import Partition
 from loader.runs.anchors import Attempt
+from loader.warehouse import fetch_rows
 from loader.warehouse.built import built
 
 FATES = ("erased", "landed", "duplicate", "rejected", "blank", "out_of_partition", "gap")
@@ -343,22 +343,3 @@ def _nearest(cursor: Any, kind: str, wanted: date) -> tuple[date, ...]:
         {"day": wanted, "kind": kind},
     )
     return tuple(day for day in cursor.fetchone() if day is not None)
-
-
-def fetch_rows(cursor: Any, query: str, parameters: Any) -> list[dict[str, Any]]:
-    """Run a query and return its rows by column name, counts as whole numbers."""
-    cursor.execute(query, parameters)
-    names = [column.name for column in cursor.description]
-    return [{name: _counted(name, value) for name, value in zip(names, row, strict=True)} for row in cursor.fetchall()]
-
-
-def _counted(name: str, value: Any) -> Any:
-    """PostgreSQL sums counts as numeric; a count is a whole number. Digests stay exact decimals."""
-    return int(value) if isinstance(value, Decimal) and not name.endswith("_digest") else value
-
-
-def json_value(value: Any) -> Any:
-    """A database value as JSON keeps it: instants in ISO 8601 UTC, digests as text (they exceed 53 bits)."""
-    if isinstance(value, datetime | date):
-        return value.isoformat()
-    return str(value) if isinstance(value, Decimal) else value

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from loader.config import Settings
 from loader.evidence.chain import append
-from loader.evidence.facts import FATES, PartitionFacts, RunFacts, json_value, read_run
+from loader.evidence.facts import FATES, PartitionFacts, RunFacts, read_run
 from loader.kinds import load_kinds
 from loader.runs.anchors import Attempt
 from loader.silver import BuildResult
+from loader.warehouse import json_value
 
 if TYPE_CHECKING:
     from loader.ingest.verdict import Verdict

@@ -21,7 +21,6 @@ import orjson
 from loader.config import Settings
 from loader.errors import CheckFailedError, RefusedError
 from loader.evidence.chain import append, write_files
-from loader.evidence.facts import fetch_rows
 from loader.evidence.files import require_writable
 from loader.evidence.records import record_crashes
 from loader.printable import counted, pasted
@@ -49,7 +48,7 @@ from loader.silver import (
     run_dbt,
     start_dbt,
 )
-from loader.warehouse import open_warehouse
+from loader.warehouse import fetch_rows, open_warehouse
 from loader.warehouse.kinds import released_kinds
 
 if TYPE_CHECKING:

@@ -20,7 +20,6 @@ from loader.config import Settings
 from loader.contract.exact_json import number_json, read_exactly
 from loader.contract.schema import load_schema, schema_faults
 from loader.errors import CommandUsageError
-from loader.evidence.facts import fetch_rows
 from loader.evidence.files import write_json
 from loader.kinds import Landing
 from loader.privacy.kinds import landed_kinds, landing_of
@@ -31,6 +30,7 @@ from loader.raw_zone import RawZone, require_objects
 from loader.reader import MAX_LINE_BYTES, ContentChangedError, ContentEncoding, Line, open_content, open_regular
 from loader.runs.operator import acting_operator
 from loader.runs.prefix import plan_path
+from loader.warehouse import fetch_rows
 from loader.warehouse.kinds import released_kinds
 
 SCHEMA_VERSION = "erasure_plan_v2"

@@ -7,10 +7,9 @@ from contextlib import closing
 from typing import Any
 
 from loader.errors import CheckFailedError
-from loader.evidence.facts import fetch_rows
 from loader.raw_zone import RawZone
 from loader.recovery.world import World
-from loader.warehouse import Warehouse, open_warehouse
+from loader.warehouse import Warehouse, fetch_rows, open_warehouse
 from loader.warehouse.built import are_built, built
 
 # Two record sources use one key. It is nobody's damage: a person settles it.

@@ -15,7 +15,6 @@ from typing import Any
 
 from loader.bronze import AssetToRead
 from loader.errors import CheckFailedError, CommandUsageError, RefusedError
-from loader.evidence.facts import fetch_rows
 from loader.evidence.files import unused, write_json
 from loader.ingest.execution import executing
 from loader.ingest.problems import Problem
@@ -32,6 +31,7 @@ from loader.runs import Attempt, new_run_id, trace_id_of_caller
 from loader.runs.registry import RegisteredAsset
 from loader.verify import reread, verify_assets
 from loader.verify.run import Claim
+from loader.warehouse import fetch_rows
 
 _OF_BATCH = """
 select entry.manifest_id, entry.source_id,

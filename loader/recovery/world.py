@@ -12,7 +12,6 @@ from typing import Any
 from loader.config import Settings
 from loader.contract.ruleset import Ruleset, load_ruleset
 from loader.errors import CommandUsageError, NoLinesError, RefusedError
-from loader.evidence.facts import fetch_rows
 from loader.gate import AssetRefusedError
 from loader.ingest.request import DeclaredInput, content_of_manifest
 from loader.kinds import load_kinds
@@ -22,7 +21,7 @@ from loader.partition import Partition, days_of
 from loader.printable import counted
 from loader.recovery.plan import GapReason, PartitionState, PlannedAsset
 from loader.runs.registry import RegisteredAsset, ruleset_in_effect
-from loader.warehouse import Warehouse
+from loader.warehouse import Warehouse, fetch_rows
 from loader.warehouse.built import are_built, built
 
 # Whether the session that began a run writes now.

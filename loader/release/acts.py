@@ -14,7 +14,6 @@ from loader.config import Settings
 from loader.errors import CommandUsageError, RefusedError
 from loader.evidence.acts import record_act
 from loader.evidence.chain import write_files
-from loader.evidence.facts import fetch_rows, json_value
 from loader.evidence.files import require_writable
 from loader.evidence.links import MissingLink, read_missing_links
 from loader.obstacles import Code, Obstacle, told
@@ -43,7 +42,7 @@ from loader.silver import (
     run_dbt,
     start_dbt,
 )
-from loader.warehouse import Warehouse, open_warehouse
+from loader.warehouse import Warehouse, fetch_rows, json_value, open_warehouse
 from loader.warehouse.built import are_built, built
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from loader.evidence.facts import fetch_rows
 from loader.partition import Partition, side_by_side
 from loader.release.store import PARTITIONS, Act
+from loader.warehouse import fetch_rows
 
 
 def lock_holds(cursor: Any) -> set[Partition]:

@@ -9,7 +9,6 @@ from datetime import date
 from typing import Any
 
 from loader.evidence import read_missing_links, read_open_drift
-from loader.evidence.facts import fetch_rows, json_value
 from loader.obstacles import told
 from loader.partition import Partition
 from loader.printable import counted
@@ -17,7 +16,7 @@ from loader.recovery.unasked import never_asked
 from loader.release.asked import refuse_unknown_kind
 from loader.release.store import known_kinds
 from loader.reports.markdown import table
-from loader.warehouse import Warehouse
+from loader.warehouse import Warehouse, fetch_rows, json_value
 from loader.warehouse.built import are_built, built
 from loader.warehouse.kinds import released_kinds
 

@@ -13,7 +13,6 @@ from loader.advice.readers import read_shown
 from loader.config import Settings, load_settings
 from loader.contract.ruleset import load_ruleset
 from loader.evidence import read_missing_links, read_open_drift, read_ties
-from loader.evidence.facts import fetch_rows, json_value
 from loader.ingest.problems import ABSENT, explained, words_of
 from loader.obstacles import told
 from loader.partition import Partition
@@ -22,7 +21,7 @@ from loader.release.asked import refuse_unknown_kind
 from loader.release.store import known_kinds
 from loader.release.views import view_faults
 from loader.status.days import DayState, states_of_days
-from loader.warehouse import Warehouse
+from loader.warehouse import Warehouse, fetch_rows, json_value
 from loader.warehouse.built import are_built, built
 from loader.warehouse.kinds import released_kinds
 

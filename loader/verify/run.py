@@ -14,11 +14,10 @@ from typing import Any
 from loader.bronze import AssetToRead
 from loader.contract.ruleset import Ruleset
 from loader.errors import CheckFailedError
-from loader.evidence.facts import fetch_rows
 from loader.raw_zone import RawZone
 from loader.reader import ContentChangedError
 from loader.verify.reread import RereadLine, reread
-from loader.warehouse import Warehouse
+from loader.warehouse import Warehouse, fetch_rows
 
 _STRIDE = 50_000
 _NO_LINE_BEYOND = 2**31 - 1

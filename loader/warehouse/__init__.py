@@ -29,6 +29,7 @@ from loader.warehouse.embedded import Announce, EmbeddedStatus
 from loader.warehouse.partitions import PartitionAwayError, require_partitions
 from loader.warehouse.passwords import verifiers
 from loader.warehouse.placement import outside_folder, remove_folders
+from loader.warehouse.rows import fetch_rows, json_value
 from loader.warehouse.versions import due_migrations, read_definition
 
 if TYPE_CHECKING:
@@ -41,7 +42,9 @@ __all__ = [
     "Warehouse",
     "answering_warehouse",
     "embedded_status",
+    "fetch_rows",
     "find_warehouse",
+    "json_value",
     "open_warehouse",
     "remove_embedded",
     "running_embedded",

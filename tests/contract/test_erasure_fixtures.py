@@ -10,7 +10,7 @@ import pytest
 
 from loader.config import load_settings
 from loader.contract.schema import load_schema, schema_faults
-from loader.privacy.plan import read_erasure_plan
+from loader.erasure import read_erasure_plan
 from tests.contract.contract_fixtures import CONTRACTS, cases
 
 SCHEMAS = {

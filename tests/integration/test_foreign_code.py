@@ -12,7 +12,6 @@ import psycopg2
 import pytest
 
 from loader.errors import CheckFailedError
-from loader.evidence.facts import fetch_rows
 from loader.privacy.erase import erase, plan_erasure
 from loader.progress import Silent
 from loader.recovery.world import looking_at
@@ -20,7 +19,7 @@ from loader.release.acts import readiness, release
 from loader.reports.completeness import read_completeness
 from loader.reports.smoke import run_smoke_checks
 from loader.status import read_status
-from loader.warehouse import Role, Warehouse, open_warehouse
+from loader.warehouse import Role, Warehouse, fetch_rows, open_warehouse
 from loader.warehouse.built import are_built, built, copy_built, freeze_built
 from tests.ingests import DAY, declare, evidence_faults, rows, run, settings, ticket, ticket_days, write_export
 from tests.shared_warehouse import fresh_database, loader_variables
