@@ -11,9 +11,9 @@ from typing import Any
 
 import orjson
 
+from loader.audit import Fault, verify_evidence
 from loader.config import Settings, load_settings
 from loader.errors import LoaderError
-from loader.evidence.audit import Fault, verify_evidence
 from loader.ingest import IngestRequest, Verdict, ingest, ingest_kinds
 from loader.manifest.build import BatchTerms, build_manifest
 from loader.manifest.write import write_manifest

@@ -12,8 +12,8 @@ from loader.cli.options import json_option
 from loader.cli.output import print_json, progress, show, surface
 
 if TYPE_CHECKING:
+    from loader.audit import Fault
     from loader.config import Settings
-    from loader.evidence.audit import Fault
     from loader.raw_zone import ArchiveDamagedError
     from loader.screen import Screen
     from loader.verify.run import Verification
@@ -36,8 +36,8 @@ def verify(run_id: str | None, is_evidence: bool, as_json: bool) -> int:
 
 def _verify_evidence(as_json: bool) -> int:
     from loader.advice import after_audit
+    from loader.audit import faults_of_sight, verify_evidence
     from loader.config import load_settings
-    from loader.evidence.audit import faults_of_sight, verify_evidence
     from loader.release.views import view_faults
     from loader.screen import next_lines
     from loader.warehouse import open_warehouse

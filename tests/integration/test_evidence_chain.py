@@ -12,10 +12,11 @@ import orjson
 import psycopg2
 import pytest
 
+from loader.audit import walk
 from loader.cli.verify_command import verify
 from loader.contract.schema import load_schema, schema_faults
 from loader.errors import CheckFailedError, InfrastructureError
-from loader.evidence import Evidence, audit
+from loader.evidence import Evidence
 from loader.evidence.chain import append, write_waiting
 from loader.recovery import apply_plan
 from loader.release.acts import hold
@@ -388,7 +389,7 @@ def test_a_command_at_work_is_no_fault(
     database: Warehouse, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Prevents an alarm about a file whose record was committed after the walk along the chain had begun."""
-    acts_without_record = audit._acts_without_record
+    acts_without_record = walk._acts_without_record
     days = iter([date(2026, 4, 19)])
 
     def held_meanwhile(*arguments: Any) -> Any:
@@ -396,7 +397,7 @@ def test_a_command_at_work_is_no_fault(
             hold(settings(), [day], "under review")
         return acts_without_record(*arguments)
 
-    monkeypatch.setattr(audit, "_acts_without_record", held_meanwhile)
+    monkeypatch.setattr(walk, "_acts_without_record", held_meanwhile)
     assert verify.main(["--evidence"], standalone_mode=False) == 0, capsys.readouterr()
 
 

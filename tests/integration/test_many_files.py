@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from loader.advice import Asked, diagnose
-from loader.evidence.audit import verify_evidence
+from loader.audit import verify_evidence
 from loader.recovery.world import looking_at
 from loader.release.acts import readiness
 from loader.status import read_status

@@ -37,7 +37,7 @@ WORK = (
     "loader.runs.state.reset_state",
     "loader.silver.run_dbt",
     "loader.verify.verify_run",
-    "loader.evidence.audit.verify_evidence",
+    "loader.audit.verify_evidence",
     "loader.warehouse.open_warehouse",
     "loader.warehouse.open_warehouse",
     "loader.warehouse.stop_embedded",

@@ -10,10 +10,10 @@ from typing import Any
 import orjson
 import pytest
 
+from loader.audit import verify_evidence
 from loader.contract.ruleset import load_ruleset
 from loader.contract.schema import load_schema, schema_faults
 from loader.errors import CheckFailedError, CommandUsageError, RefusedError
-from loader.evidence.audit import verify_evidence
 from loader.privacy.erase import erase, plan_erasure
 from loader.privacy.plan import read_erasure_plan
 from loader.progress import Silent

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from loader import status
+from loader.audit import faults_of_sight
 from loader.errors import CommandUsageError
-from loader.evidence.audit import faults_of_sight
 from loader.partition import Partition
 from loader.privacy import plan as plan_room
 from loader.privacy import removal as removal_room

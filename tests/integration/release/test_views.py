@@ -11,8 +11,8 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+from loader.audit import faults_of_sight
 from loader.cli import cli
-from loader.evidence.audit import faults_of_sight
 from loader.release.acts import readiness
 from loader.release.views import MEND, READERS, unlike_released, view_faults
 from loader.reports.smoke import _NotSoundError, _serving
