@@ -15,8 +15,7 @@ from loader.printable import pasted
 
 if TYPE_CHECKING:
     from loader.config import Settings
-    from loader.privacy.erase import Erased
-    from loader.privacy.plan import ErasurePlan
+    from loader.erasure import Erased, ErasurePlan
     from loader.screen import Screen
 
 # In the order in which they are told: of all kinds, and of each.
@@ -55,8 +54,7 @@ def erase(
 ) -> int:
     """Remove a person's records, of every kind, from the archive, Bronze, Silver and every stored release; tombstones
     stay."""
-    from loader.privacy.erase import plan_erasure
-    from loader.privacy.plan import read_erasure_plan
+    from loader.erasure import plan_erasure, read_erasure_plan
 
     settings = settings_of(lock_timeout)
     if plan_file is not None:
@@ -81,7 +79,7 @@ def erase(
 
 
 def _apply(settings: Settings, person: str, record: dict[str, object], as_json: bool) -> int:
-    from loader.privacy.erase import erase as erase_person
+    from loader.erasure import erase as erase_person
 
     with progress() as report:
         erased = erase_person(settings, person, record, report)

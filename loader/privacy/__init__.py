@@ -1,1 +1,1 @@
-"""What may be stored and shown of a record, and how a person is taken out of everything that was."""
+"""Whose a line is, and how the lines of people who were erased are kept out when bytes arrive."""

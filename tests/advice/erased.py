@@ -35,7 +35,7 @@ def erasure_cut_off(at: str, *damage: str) -> Callable[[Place, pytest.MonkeyPatc
         customer = place.value("select min(customer_id) from silver.customer_dim")
         place.knows({"<the same person>": customer})
         with pytest.MonkeyPatch.context() as cut:
-            cut.setattr(f"loader.privacy.erase.{at}", dies)
+            cut.setattr(f"loader.erasure.verb.{at}", dies)
             place.loader("erase", "--customer", customer, "--reason", "request 4711", "--mode", "execute")
         if damage:
             place.damage(*damage)
@@ -59,7 +59,7 @@ def an_erasure_whose_silver_is_not_vacuumed(place: Place, patch: pytest.MonkeyPa
     def of_a_full_disk(warehouse: Warehouse, root: Path, arguments: list[str], **options: Any) -> BuildResult:
         return failed if arguments[0] == "run-operation" else run_dbt(warehouse, root, arguments, **options)
 
-    patch.setattr("loader.privacy.erase.run_dbt", of_a_full_disk)
+    patch.setattr("loader.erasure.verb.run_dbt", of_a_full_disk)
     place.when_typed(patch.undo)
     customer = place.value("select min(customer_id) from silver.customer_dim")
     return f"loader erase --customer {customer} --reason 'request 4711' --mode execute"
@@ -84,13 +84,13 @@ SCENES: tuple[Scene, ...] = (
         "an erasure, and a model that cannot be built",
         an_erasure_and_a_model_that_cannot_be_built,
         "person",
-        ("loader.privacy.erase:_unproved",),
+        ("loader.erasure.verb:_unproved",),
     ),
     Scene(
         "an erasure whose Silver is not vacuumed",
         an_erasure_whose_silver_is_not_vacuumed,
         "closed",
-        ("loader.privacy.erase:_vacuum",),
+        ("loader.erasure.verb:_vacuum",),
     ),
     Scene("an erasure, and a row of Bronze gone", an_erasure_and_a_row_of_bronze_is_gone, "closed"),
 )

@@ -195,7 +195,7 @@ REFUSALS: tuple[Scene, ...] = (
         "apply an erasure twice",
         _an_erasure_applied_twice,
         "understood",
-        ("loader.privacy.erase:_refuse_applied",),
+        ("loader.erasure.verb:_refuse_applied",),
         is_long=True,
     ),
     Scene(

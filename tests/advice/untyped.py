@@ -16,7 +16,7 @@ UNTYPED: dict[str, str] = {
     "loader.raw_zone.archive:RawZone._[dt]*": "an object that is damaged or not written: tests/unit/test_raw_zone.py",
     "loader.raw_zone.archive:RawZone.*": "a disk that does not let objects be read, measured or removed",
     "loader.raw_zone.archive:_changed": "a source that changes while it is archived: tests/unit/test_raw_zone.py",
-    "loader.privacy.kinds:landing_of": "a kind that is not declared: tests/integration/privacy/test_mentions.py",
+    "loader.erasure.kinds:landing_of": "a kind that is not declared: tests/integration/privacy/test_mentions.py",
     "loader.privacy.tombstones:put_without": "the same, of a file that holds erased people",
     "loader.reader.content:*": "an archived object that changes while it is read: tests/unit/test_reader_content.py",
     "loader.gate.location:unreadable_disk": "a disk that fails under the gate: tests/unit/test_gate_location.py",
@@ -36,7 +36,7 @@ UNTYPED: dict[str, str] = {
     # What only damage, a kill or another session in the midst of a command brings.
     "loader.bronze.completion:*": "an index that does not add up: the sabotage of ops.asset_index is typed",
     "loader.ingest.proving:*": "a table that a session keeps from dbt: tests/integration/test_idle_readers.py",
-    "loader.privacy.erase:*": "an erasure that is cut off or does not close: it is typed, cut off at another place",
+    "loader.erasure.verb:*": "an erasure that is cut off or does not close: it is typed, cut off at another place",
     "loader.recovery.replay:*": "a replay that finds other bytes, or would reject: tests/integration/recovery",
     "loader.recovery.world:World.input_of_run": "no error of its own: what was refused to a run is remembered",
     "loader.release.changes:*": "Silver's columns of other types: tests/integration/test_foreign_code.py",

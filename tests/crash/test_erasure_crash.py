@@ -34,7 +34,7 @@ from tests.shared_warehouse import Kept, fresh_database, kept, loader_variables
 pytestmark = pytest.mark.long
 
 HOOK = Path(__file__).parent / "hook"
-_ERASE = "loader.privacy.erase"
+_ERASE = "loader.erasure.verb"
 # name -> CRASH_AT, and whether the person's rows are gone by then.
 POINTS = {
     "an object is half redacted": ("loader.raw_zone.durable:PartFile.write:after:1", False),
@@ -45,7 +45,7 @@ POINTS = {
     ),
     "objects are redacted": (f"{_ERASE}:remove_rows:before:1", False),
     "rows of one kind are gone from releases, not those of the other": (
-        "loader.privacy.removal:_remove_from_releases:after:1",
+        "loader.erasure.removal:_remove_from_releases:after:1",
         False,
     ),
     "rows are gone, not committed": (f"{_ERASE}:remove_rows:after:1", False),

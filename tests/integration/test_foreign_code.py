@@ -11,8 +11,8 @@ from pathlib import Path
 import psycopg2
 import pytest
 
+from loader.erasure import erase, plan_erasure
 from loader.errors import CheckFailedError
-from loader.privacy.erase import erase, plan_erasure
 from loader.progress import Silent
 from loader.recovery.world import looking_at
 from loader.release.acts import readiness, release

@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 
+from loader.erasure import erase, plan_erasure, read_erasure_plan
 from loader.ingest import Verdict
-from loader.privacy.erase import erase, plan_erasure
-from loader.privacy.plan import read_erasure_plan
 from loader.progress import Silent
 from loader.release.acts import readiness
 from loader.silver import run_dbt

@@ -19,9 +19,9 @@ import yaml
 
 from loader.cli import cli
 from loader.config import load_settings
+from loader.erasure import verb
 from loader.errors import CheckFailedError, CommandUsageError
 from loader.ingest import IngestRequest, Verdict, ingest, proving
-from loader.privacy import erase
 from loader.release import acts
 from loader.runs import IngestLock
 from loader.silver import BuildResult, NodeResult, require_whole, run_dbt
@@ -250,14 +250,14 @@ def test_what_else_proves_asks_for_a_whole_build_too(ingested: Ingested, monkeyp
     """Prevents a release, an override too, an erasure or `make build` that takes half a build for a proof."""
     database = ingested.kept.fresh()
     before = rows(database, MOVED)
-    for place in ("loader.release.acts.run_dbt", "loader.privacy.erase.run_dbt", "loader.silver.run_dbt"):
+    for place in ("loader.release.acts.run_dbt", "loader.erasure.verb.run_dbt", "loader.silver.run_dbt"):
         monkeypatch.setattr(place, lambda *words, **options: HALF)
     for is_override in (False, True):
         with pytest.raises(CheckFailedError, match="got 1 of the"):
             acts.release(settings(), [DAY], reason="why", is_override=is_override, report=lambda line: None)
     erasure = {"erasure_id": 1, "operator": "o", "trace_id": "0" * 32}
     with closing(IngestLock.acquire(database)) as lock, pytest.raises(CheckFailedError, match="got 1 of the"):
-        erase._build(settings(), database, lock, erasure, lambda line: None)
+        verb._build(settings(), database, lock, erasure, lambda line: None)
     with pytest.raises(CheckFailedError, match="got 1 of the"):
         cli.main(["build"], standalone_mode=False)
     assert rows(database, MOVED) == before

@@ -32,8 +32,8 @@ WORK = (
     "loader.recovery.apply_plan",
     "loader.release.acts.release",
     "loader.release.acts.hold",
-    "loader.privacy.erase.plan_erasure",
-    "loader.privacy.erase.erase",
+    "loader.erasure.plan_erasure",
+    "loader.erasure.erase",
     "loader.runs.state.reset_state",
     "loader.silver.run_dbt",
     "loader.verify.verify_run",
@@ -165,7 +165,7 @@ def _steady_ids(patch: pytest.MonkeyPatch) -> None:
         "loader.runs.anchors.secrets",
         SimpleNamespace(randbits=lambda bits: next(counted), token_hex=lambda size: f"{next(counted):0{2 * size}x}"),
     )
-    for module in ("loader.recovery.plan", "loader.privacy.plan"):
+    for module in ("loader.recovery.plan", "loader.erasure.plan"):
         patch.setattr(
             f"{module}.uuid", SimpleNamespace(uuid4=lambda: f"{next(counted):08x}-0000-4000-8000-000000000000")
         )

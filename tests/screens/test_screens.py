@@ -19,10 +19,10 @@ import pytest
 from loader import cli
 from loader.config import load_settings
 from loader.drill.incidents import Outcome
+from loader.erasure import Erased
 from loader.kinds import load_kinds
 from loader.kinds.check import Fault
 from loader.partition import Partition
-from loader.privacy.erase import Erased
 from loader.recovery import make_plan
 from loader.recovery.plan import PlannedPointer, PlannedVersion
 from loader.recovery.verbs import Expired, Restored

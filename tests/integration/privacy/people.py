@@ -11,9 +11,8 @@ from typing import Any
 
 import orjson
 
+from loader.erasure import Erased, erase, plan_erasure, read_erasure_plan
 from loader.ingest import IngestRequest, Verdict, ingest_kinds
-from loader.privacy.erase import Erased, erase, plan_erasure
-from loader.privacy.plan import read_erasure_plan
 from loader.progress import Silent
 from loader.warehouse import Warehouse
 from tests.ingests import comment, declare, rows, settings, ticket, write_export

@@ -13,9 +13,8 @@ import pytest
 from loader.audit import verify_evidence
 from loader.contract.ruleset import load_ruleset
 from loader.contract.schema import load_schema, schema_faults
+from loader.erasure import erase, plan_erasure, read_erasure_plan
 from loader.errors import CheckFailedError, CommandUsageError, RefusedError
-from loader.privacy.erase import erase, plan_erasure
-from loader.privacy.plan import read_erasure_plan
 from loader.progress import Silent
 from loader.raw_zone import RawZone
 from loader.recovery import apply_plan

@@ -8,11 +8,11 @@ from pathlib import Path
 import orjson
 import pytest
 
+from loader.erasure import plan_erasure
+from loader.erasure.search import search_objects, search_rows
 from loader.errors import CommandUsageError, RefusedError
 from loader.kinds import load_kinds
 from loader.kinds.generate import generated_files
-from loader.privacy.erase import plan_erasure
-from loader.privacy.search import search_objects, search_rows
 from loader.raw_zone import RawZone
 from loader.warehouse import Warehouse
 from tests.checkouts import ROOT
@@ -138,7 +138,7 @@ def test_a_file_that_came_under_another_kind_first_is_judged_under_each(
     if how == "cut off":
         # What it made for one kind may be the person's under the other.
         with monkeypatch.context() as cut, pytest.raises(OSError, match="No space left"):
-            cut.setattr("loader.privacy.erase.remove_rows", _dies)
+            cut.setattr("loader.erasure.verb.remove_rows", _dies)
             erase_person()
     erase_person()
     read = rows(database, "select raw_zone_key from ops.source_asset")

@@ -15,12 +15,12 @@ import pytest
 
 from loader import status
 from loader.audit import faults_of_sight
+from loader.erasure import plan as plan_room
+from loader.erasure import removal as removal_room
+from loader.erasure.plan import make_erasure_plan
+from loader.erasure.removal import remove_rows
 from loader.errors import CommandUsageError
 from loader.partition import Partition
-from loader.privacy import plan as plan_room
-from loader.privacy import removal as removal_room
-from loader.privacy.plan import make_erasure_plan
-from loader.privacy.removal import remove_rows
 from loader.release import Act, acts, changes, store
 from loader.release.acts import hold, readiness
 from loader.release.asked import asked_partitions

@@ -14,8 +14,8 @@ from psycopg2 import sql
 
 from loader.bounds import KEPT_LINE_BYTES
 from loader.config import Settings
+from loader.erasure.kinds import landing_of
 from loader.kinds import Field, Landing
-from loader.privacy.kinds import landing_of
 from loader.privacy.person import is_named_in, may_name, owners, owners_of_whatever_kind
 from loader.privacy.redaction import find_lines
 from loader.raw_zone import RawZone

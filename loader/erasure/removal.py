@@ -12,7 +12,7 @@ from typing import Any
 from psycopg2.extras import Json, execute_values
 
 from loader.bounds import KEPT_LINE_BYTES
-from loader.privacy.plan import ErasurePlan
+from loader.erasure.plan import ErasurePlan
 from loader.privacy.tombstones import add_tombstones
 from loader.warehouse.kinds import ReleasedKind, released_kinds
 

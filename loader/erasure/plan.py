@@ -19,11 +19,11 @@ import orjson
 from loader.config import Settings
 from loader.contract.exact_json import number_json, read_exactly
 from loader.contract.schema import load_schema, schema_faults
+from loader.erasure.kinds import landed_kinds, landing_of
+from loader.erasure.look_alikes import look_alikes
 from loader.errors import CommandUsageError
 from loader.evidence.files import write_json
 from loader.kinds import Landing
-from loader.privacy.kinds import landed_kinds, landing_of
-from loader.privacy.look_alikes import look_alikes
 from loader.privacy.person import is_named_in, may_name, owners_of_whatever_kind, person_hash
 from loader.privacy.redaction import FoundLine, find_lines
 from loader.raw_zone import RawZone, require_objects

@@ -19,16 +19,16 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from loader.config import Settings
+from loader.erasure.kinds import kinds_of_objects, landed_kinds
+from loader.erasure.plan import ErasurePlan, make_erasure_plan
+from loader.erasure.removal import remove_rows
+from loader.erasure.search import files_of, holds, search_objects, search_rows, searched
 from loader.errors import CheckFailedError, RefusedError
 from loader.evidence.chain import append, write_files
 from loader.evidence.files import require_writable
 from loader.evidence.records import record_crashes
 from loader.printable import counted, pasted
-from loader.privacy.kinds import kinds_of_objects, landed_kinds
-from loader.privacy.plan import ErasurePlan, make_erasure_plan
 from loader.privacy.redaction import blanked
-from loader.privacy.removal import remove_rows
-from loader.privacy.search import files_of, holds, search_objects, search_rows, searched
 from loader.privacy.tombstones import finish_redactions
 from loader.progress import Report, Step
 from loader.raw_zone import RawZone
