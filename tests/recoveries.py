@@ -12,6 +12,7 @@ import pytest
 from loader.contract.record import AcceptedRecord, RejectedRecord
 from loader.contract.ruleset import Ruleset
 from loader.ingest import Verdict
+from loader.plans import write_plan
 from loader.recovery import apply_plan, make_plan, read_plan
 from loader.warehouse import Warehouse
 from tests.ingests import declare, rows, run, settings, ticket, write_export
@@ -136,7 +137,7 @@ def planned(verb: str, **request: Any) -> dict[str, Any]:
         request = {"run_id": None, "batch_id": None, "rejected_only": False, **request}
     if verb == "backfill":
         request = {"manifest_paths": [], "keep_going": False, **request}
-    path = make_plan(settings(), verb, request).write(settings())
+    path = write_plan(settings(), make_plan(settings(), verb, request))
     return read_plan(settings(), path)
 
 

@@ -55,6 +55,7 @@ def erase(
     """Remove a person's records, of every kind, from the archive, Bronze, Silver and every stored release; tombstones
     stay."""
     from loader.erasure import plan_erasure, read_erasure_plan
+    from loader.plans import write_plan
 
     settings = settings_of(lock_timeout)
     if plan_file is not None:
@@ -71,7 +72,7 @@ def erase(
             next_command="loader erase --person <id> --reason 'request 4711 of 2026-11-20'",
         )
     plan = plan_erasure(settings, person, reason)
-    path = plan.write(settings)
+    path = write_plan(settings, plan)
     if mode == "execute":
         return _apply(settings, person, plan.as_record(settings), as_json)
     _print_plan(settings, plan, path, as_json)

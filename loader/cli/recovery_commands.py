@@ -250,11 +250,12 @@ def _in_one_step(verb: str, request: Mapping[str, Any], mode: str, lock_timeout:
 
 
 def _step(verb: str, request: Mapping[str, Any], mode: str, lock_timeout: float | None, tell: _Tell | None) -> int:
+    from loader.plans import write_plan
     from loader.recovery import make_plan
 
     settings = settings_of(lock_timeout)
     made = make_plan(settings, verb, request, is_applied=mode == "execute")
-    path = made.write(settings)
+    path = write_plan(settings, made)
     record = made.as_record(settings)
     if mode == "execute":
         return _apply(settings, record, tell)

@@ -18,24 +18,23 @@ import orjson
 
 from loader.config import Settings
 from loader.contract.exact_json import number_json, read_exactly
-from loader.contract.schema import load_schema, schema_faults
 from loader.erasure.kinds import landed_kinds, landing_of
 from loader.erasure.look_alikes import look_alikes
 from loader.errors import CommandUsageError
-from loader.evidence.files import write_json
 from loader.kinds import Landing
+from loader.plans import read_plan
 from loader.privacy.person import is_named_in, may_name, owners_of_whatever_kind, person_hash
 from loader.privacy.redaction import FoundLine, find_lines
 from loader.raw_zone import RawZone, require_objects
-from loader.reader import MAX_LINE_BYTES, ContentChangedError, ContentEncoding, Line, open_content, open_regular
+from loader.reader import MAX_LINE_BYTES, ContentChangedError, ContentEncoding, Line, open_content
 from loader.runs.operator import acting_operator
-from loader.runs.prefix import plan_path
 from loader.warehouse import fetch_rows
 from loader.warehouse.kinds import released_kinds
 
 SCHEMA_VERSION = "erasure_plan_v2"
 # It counted the records of the first kind by themselves.
 _EARLIER_VERSION = "erasure_plan_v1"
+_SCHEMAS = {version: f"privacy/{version}.schema.json" for version in (SCHEMA_VERSION, _EARLIER_VERSION)}
 # Counted for each kind, and for all.
 _COUNTED = ("event_count", "record_count", "reject_count", "released_row_count")
 
@@ -163,12 +162,6 @@ class ErasurePlan:
             "report_path": settings.named(self.report_path(settings)),
         }
 
-    def write(self, settings: Settings) -> Path:
-        """Write the plan where report_path says; returns that path. Raises InfrastructureError."""
-        path = self.report_path(settings)
-        write_json(path, self.as_record(settings))
-        return path
-
 
 def make_erasure_plan(cursor: Any, settings: Settings, person_id: str, reason: str) -> ErasurePlan:
     """What an erasure of this person would remove now, of every kind: reads every archived object and asks the
@@ -237,27 +230,11 @@ def _released_rows(cursor: Any) -> str:
     )
 
 
-def read_erasure_plan(settings: Settings, path: Path) -> dict[str, Any]:
-    """The record of a plan file, or of the plan whose id begins with `path`; one of an earlier version as what it says
-    of today's. Raises CommandUsageError when it cannot be read or breaks its schema."""
-    path = plan_path(settings.report_dir, path, ["erase"])
-    try:
-        with open_regular(path) as file:
-            record = orjson.loads(file.read())
-    except (OSError, orjson.JSONDecodeError) as error:
-        raise CommandUsageError(
-            f"plan {path} cannot be read: {error}; nothing was started", next_command="loader erase --help"
-        ) from error
-    is_earlier = isinstance(record, dict) and record.get("plan_schema_version") == _EARLIER_VERSION
-    version = _EARLIER_VERSION if is_earlier else SCHEMA_VERSION
-    faults = schema_faults(load_schema(settings.project_root / f"contracts/privacy/{version}.schema.json"), record)
-    if faults:
-        raise CommandUsageError(
-            f"plan {path}: {faults[0].json_path}: {faults[0].message}; nothing was started",
-            next_command="loader erase --help",
-        )
-    assert isinstance(record, dict)
-    if is_earlier:
+def read_erasure_plan(settings: Settings, typed: Path) -> dict[str, Any]:
+    """The record of a plan file, or of the plan whose id begins with `typed`; one of an earlier version as what it says
+    of today's. Errors as read_plan."""
+    record = read_plan(settings, typed, ["erase"], _SCHEMAS, "loader erase --help")
+    if record["plan_schema_version"] == _EARLIER_VERSION:
         del record["ticket_count"]
         record["plan_schema_version"] = SCHEMA_VERSION
     return record

@@ -27,13 +27,13 @@ from loader.errors import CheckFailedError, RefusedError
 from loader.evidence.chain import append, write_files
 from loader.evidence.files import require_writable
 from loader.evidence.records import record_crashes
+from loader.plans import refuse_moved
 from loader.printable import counted, pasted
 from loader.privacy.redaction import blanked
 from loader.privacy.tombstones import finish_redactions
 from loader.progress import Report, Step
 from loader.raw_zone import RawZone
 from loader.reader import open_content
-from loader.recovery.plan import refuse_moved
 from loader.release import Act, publish, record_published
 from loader.runs import IngestLock, repair, trace_id_of_caller
 from loader.silver import (

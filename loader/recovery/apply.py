@@ -15,8 +15,9 @@ from loader.contract.ruleset import load_ruleset
 from loader.errors import RefusedError
 from loader.evidence.files import require_writable
 from loader.kinds import load_kinds
+from loader.plans import refuse_moved
 from loader.progress import Report, Silent
-from loader.recovery.plan import DUE, VERBS, Plan, refuse_moved
+from loader.recovery.plan import DUE, VERBS, Plan
 from loader.recovery.sources import found_now, roots_of
 from loader.recovery.verbs import Expired, RecoveryVerb, Restored, Workplace
 from loader.recovery.world import World, looking_at

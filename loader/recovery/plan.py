@@ -7,22 +7,16 @@ contracts/recovery/recovery_plan_v1.schema.json.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-import orjson
-
+from loader import plans
 from loader.config import Settings
-from loader.contract.schema import load_schema, schema_faults
-from loader.errors import CommandUsageError, RefusedError
-from loader.evidence.files import write_json
 from loader.kinds import Kind
-from loader.reader import open_regular, read_document
 from loader.runs.operator import acting_operator
-from loader.runs.prefix import plan_path
 
 SCHEMA_VERSION = "recovery_plan_v1"
 Verb = Literal["retry", "rerun", "replay", "backfill", "restore", "expire"]
@@ -32,11 +26,6 @@ GapReason = Literal[
 ]
 # Reasons for which a backfill has something to do.
 DUE = ("source_changed", "missing_partition", "partial_partition", "output_lag")
-# What differs from plan to plan of the same world.
-_OF_THIS_PLAN = ("plan_id", "timestamp", "operator", "report_path")
-_MOVES_TOLD = 10
-# What names an item of a list.
-_NAMING = ("record_kind", "partition_key", "data_release_id", "manifest_id", "source_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,87 +193,11 @@ class Plan:
         landing = None if self.kind is None else self.kind.landing
         return self.target_assets if landing is None else landing.target_assets
 
-    def write(self, settings: Settings) -> Path:
-        """Write the plan where report_path says; returns that path. Raises InfrastructureError."""
-        path = self.report_path(settings)
-        write_json(path, self.as_record(settings))
-        return path
 
-
-def read_plan(settings: Settings, path: Path) -> dict[str, Any]:
-    """The record of a plan file, or of the plan whose id begins with `path`.
-
-    Raises CommandUsageError when it cannot be read or breaks its schema: an edited plan is no plan.
-    """
-    path = plan_path(settings.report_dir, path, VERBS)
-    try:
-        # A pipe would block for ever.
-        record = orjson.loads(read_document(open_regular(path)))
-    except (OSError, orjson.JSONDecodeError) as error:
-        raise CommandUsageError(
-            f"plan {path} cannot be read: {_reason(error)}; nothing was started", next_command="loader plan --help"
-        ) from error
-    schema = load_schema(settings.project_root / "contracts" / "recovery" / "recovery_plan_v1.schema.json")
-    faults = schema_faults(schema, record)
-    if faults:
-        raise CommandUsageError(
-            f"plan {path}: {faults[0].json_path}: {faults[0].message}; nothing was started",
-            next_command="loader plan --help",
-        )
-    assert isinstance(record, dict)
-    return record
-
-
-def _reason(error: Exception) -> str:
-    """Without the path, which is told already."""
-    return (error.strerror if isinstance(error, OSError) else None) or str(error)
-
-
-def refuse_moved(planned: Mapping[str, Any], today: Mapping[str, Any], next_command: str) -> None:
-    """Raise RefusedError that says what moved, when the plan of today is not the one that was reviewed."""
-    moves = list(_moves("", planned, today))
-    if moves:
-        told = [*moves[:_MOVES_TOLD], *([f"and {len(moves) - _MOVES_TOLD} more"] if len(moves) > _MOVES_TOLD else [])]
-        raise RefusedError(
-            f"plan {planned['plan_id']} of {planned['timestamp']} is stale, nothing was started; what moved: "
-            + "; ".join(told),
-            next_command=next_command,
-        )
-
-
-def _moves(place: str, planned: Any, today: Any) -> Iterator[str]:
-    if isinstance(planned, Mapping) and isinstance(today, Mapping):
-        # In the plan's own order, so that the same move is told in the same words.
-        for name in {**planned, **today} if place else [name for name in planned if name not in _OF_THIS_PLAN]:
-            inner = f"{place}.{name}" if place else str(name)
-            yield from _moves(inner, planned.get(name), today.get(name))
-    elif isinstance(planned, Sequence) and isinstance(today, Sequence) and not isinstance(planned, str):
-        for item, (one, other) in _paired(planned, today).items():
-            yield from _moves(f"{place}[{item}]", one, other)
-    elif planned != today:
-        yield f"{place}: planned {_shown(planned)}, now {_shown(today)}"
-
-
-def _paired(planned: Sequence[Any], today: Sequence[Any]) -> dict[str, tuple[Any, Any]]:
-    """Items by what names them, so that one new asset does not make all after it look changed."""
-    one, other = _named(planned), _named(today)
-    return {name: (one.get(name), other.get(name)) for name in {**one, **other}}
-
-
-def _named(items: Sequence[Any]) -> dict[str, Any]:
-    names = {}
-    for place, item in enumerate(items):
-        name = str(place)
-        if isinstance(item, Mapping):
-            known = [str(item[key]) for key in _NAMING if item.get(key)]
-            name = "/".join(known) or name
-        names[name] = item
-    return names
-
-
-def _shown(value: Any) -> str:
-    text = "nothing" if value is None else orjson.dumps(value, default=str).decode()
-    return text if len(text) <= 80 else f"{text[:77]}…"
+def read_plan(settings: Settings, typed: Path) -> dict[str, Any]:
+    """The record of a plan file, or of the plan whose id begins with `typed`; errors as plans.read_plan."""
+    schemas = {SCHEMA_VERSION: f"recovery/{SCHEMA_VERSION}.schema.json"}
+    return plans.read_plan(settings, typed, VERBS, schemas, "loader plan --help")
 
 
 def _as_dict(item: Any) -> dict[str, Any]:

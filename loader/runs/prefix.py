@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
-
-import orjson
 
 from loader.errors import CommandUsageError
 from loader.printable import counted
@@ -91,30 +88,3 @@ def _words(candidate: Candidate, among: Sequence[Candidate]) -> str:
 
     identity = shortened(candidate.identity, [each.identity for each in among])
     return f"{identity}   {candidate.at.astimezone(UTC):%Y-%m-%d %H:%M:%S}   {candidate.kind}   {candidate.state}"
-
-
-def plan_path(report_dir: Path, typed: Path, verbs: Iterable[str]) -> Path:
-    """The file of the plan that is meant: a path, or the beginning of a plan's id; errors as whole_run_id.
-
-    What is neither is returned as it is, for whoever reads it to refuse.
-    """
-    text = str(typed)
-    if typed.is_file() or typed.suffix or len(typed.parts) != 1:
-        return typed
-    found = {plan.identity: (plan, path) for plan, path in _plans(report_dir, verbs) if plan.identity.startswith(text)}
-    if not found:
-        return typed
-    candidates = sorted((plan for plan, _ in found.values()), key=lambda plan: plan.at, reverse=True)
-    return found[whole_id("plan", text, candidates, writes=True)][1]
-
-
-def _plans(report_dir: Path, verbs: Iterable[str]) -> Iterator[tuple[Candidate, Path]]:
-    for verb in verbs:
-        for path in sorted((report_dir / verb).rglob(f"{verb}_plan_*.json")):
-            try:
-                record = orjson.loads(path.read_bytes())
-                at = datetime.fromisoformat(record["timestamp"])
-                yield Candidate(record["plan_id"], at, verb, path.name), path
-            except (OSError, ValueError, TypeError, KeyError):
-                # No plan, or not ours: nobody can mean it.
-                continue

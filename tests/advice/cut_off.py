@@ -107,7 +107,7 @@ def a_run_of_other_rules(place: Place, patch: pytest.MonkeyPatch) -> str:
 
 
 SCENES: tuple[Scene, ...] = (
-    Scene("a stale plan", a_stale_plan, "closed", ("loader.recovery.plan:refuse_moved",)),
+    Scene("a stale plan", a_stale_plan, "closed", ("loader.plans:refuse_moved",)),
     Scene("an applied plan", an_applied_plan, "closed", ("loader.recovery.apply:_refuse_applied",)),
     Scene(
         "a source that hides its change",

@@ -78,9 +78,9 @@ _WORDS: tuple[tuple[str, str, str], ...] = (
     ("loader erase --person '' --reason why", "loader.erasure.plan:_refuse_unusable", "understood"),
     ("loader erase --person c --reason ' '", "loader.erasure.plan:_refuse_unusable", "person"),
     ("loader erase --person nobody --reason why", "loader.erasure.verb:plan_erasure", "understood"),
-    ("loader erase --person c --plan nowhere.json", "loader.erasure.plan:read_erasure_plan", "understood"),
-    ("loader apply nowhere.json", "loader.recovery.plan:read_plan", "understood"),
-    ("loader apply contracts/manifest/manifest_v1.schema.json", "loader.recovery.plan:read_plan", "understood"),
+    ("loader erase --person c --plan nowhere.json", "loader.plans:read_plan", "understood"),
+    ("loader apply nowhere.json", "loader.plans:read_plan", "understood"),
+    ("loader apply contracts/manifest/manifest_v1.schema.json", "loader.plans:read_plan", "understood"),
     ("loader verify --run 01a20487-27bf-7d6f-88b2-ba02718ad2c7", "loader.runs.prefix:whole_id", "understood"),
     (
         "loader manifest --from data/seed_manifests/exports --out m.json --window-start 2026-04-17T00:00:00Z",

@@ -12,6 +12,7 @@ import pytest
 
 from loader.erasure import erase, plan_erasure, read_erasure_plan
 from loader.ingest import Verdict
+from loader.plans import write_plan
 from loader.progress import Silent
 from loader.release.acts import readiness
 from loader.silver import run_dbt
@@ -138,7 +139,7 @@ def test_what_is_erased_is_missed_by_those_who_name_it(scene: Scene, database: W
     deliver(scene.folder, COMMENTS, "other", comment(8, ticket_id=key(1), author_id="agent_1"))
     assert key(8, "CMT") not in {record for record, *_ in rows(database, MISSING)}
     plan = plan_erasure(settings(), "customer_1", "request 1")
-    erase(settings(), "customer_1", read_erasure_plan(settings(), plan.write(settings())), Silent())
+    erase(settings(), "customer_1", read_erasure_plan(settings(), write_plan(settings(), plan)), Silent())
     assert (key(8, "CMT"), key(1), "2026-04-17") in rows(database, MISSING)
     assert rows(database, "select * from silver.ticket_fact") == []
     # Rows have come to other places than a build of everything would give them.

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from loader.errors import CommandUsageError
-from loader.runs.prefix import Candidate, plan_path, whole_id, whole_run_id
+from loader.plans import plan_path
+from loader.runs.prefix import Candidate, whole_id, whole_run_id
 from loader.screen import shortened
 
 ONE = "01a20487-27bf-7d6f-88b2-ba02718ad2c7"

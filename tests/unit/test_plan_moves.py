@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from loader.errors import RefusedError
-from loader.recovery.plan import refuse_moved
+from loader.plans import refuse_moved
 
 
 def test_moves_are_told_in_the_plans_own_order() -> None:

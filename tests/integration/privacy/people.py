@@ -13,6 +13,7 @@ import orjson
 
 from loader.erasure import Erased, erase, plan_erasure, read_erasure_plan
 from loader.ingest import IngestRequest, Verdict, ingest_kinds
+from loader.plans import write_plan
 from loader.progress import Silent
 from loader.warehouse import Warehouse
 from tests.ingests import comment, declare, rows, settings, ticket, write_export
@@ -116,7 +117,7 @@ def ingest(*manifests: Path) -> Verdict:
 def erase_person(reason: str = REASON, person: str = PERSON) -> Erased:
     """Planned, written, read back and applied, as an operator would."""
     plan = plan_erasure(settings(), person, reason)
-    return erase(settings(), person, read_erasure_plan(settings(), plan.write(settings())), Silent())
+    return erase(settings(), person, read_erasure_plan(settings(), write_plan(settings(), plan)), Silent())
 
 
 def dumped(database: Warehouse) -> str:

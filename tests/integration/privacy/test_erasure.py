@@ -15,6 +15,7 @@ from loader.contract.ruleset import load_ruleset
 from loader.contract.schema import load_schema, schema_faults
 from loader.erasure import erase, plan_erasure, read_erasure_plan
 from loader.errors import CheckFailedError, CommandUsageError, RefusedError
+from loader.plans import write_plan
 from loader.progress import Silent
 from loader.raw_zone import RawZone
 from loader.recovery import apply_plan
@@ -263,7 +264,7 @@ def test_a_plan_is_applied_once_for_its_customer_and_while_it_holds(told: dict[s
     customer = "cust-9"
     plan = plan_erasure(settings(), customer, REASON)
     assert [*plan.kinds] == ["ticket_v1"]
-    record = read_erasure_plan(settings(), plan.write(settings()))
+    record = read_erasure_plan(settings(), write_plan(settings(), plan))
     assert traces(orjson.dumps(record).decode()) == [] and customer not in orjson.dumps(record).decode()
     with pytest.raises(RefusedError, match=r"is stale, nothing was started; what moved: .*customer_hash"):
         erase(settings(), NEIGHBOUR, record, Silent())
