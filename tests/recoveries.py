@@ -89,7 +89,7 @@ STAGES = {
     "completion": "loader.ingest.execution.complete",
     "dbt": "loader.ingest.proving.run_dbt",
     "facts": "loader.ingest.proving.read_facts",
-    "evidence": "loader.evidence.records.Evidence.write",
+    "evidence": "loader.ingest.evidence.Evidence.write",
 }
 
 

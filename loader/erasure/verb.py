@@ -24,9 +24,9 @@ from loader.erasure.plan import ErasurePlan, make_erasure_plan
 from loader.erasure.removal import remove_rows
 from loader.erasure.search import files_of, holds, search_objects, search_rows, searched
 from loader.errors import CheckFailedError, RefusedError
+from loader.evidence import record_crashes
 from loader.evidence.chain import append, write_files
 from loader.evidence.files import require_writable
-from loader.evidence.records import record_crashes
 from loader.plans import refuse_moved
 from loader.printable import counted, pasted
 from loader.privacy.redaction import blanked

@@ -10,9 +10,10 @@ from datetime import date
 from loader.config import Settings
 from loader.contract.reasons import load_reason_codes
 from loader.errors import CheckFailedError, InfrastructureError
-from loader.evidence import Evidence, PartitionFacts, read_facts
+from loader.evidence import PartitionFacts, read_facts
 from loader.evidence.chain import write_files
 from loader.gate import Finding
+from loader.ingest.evidence import Evidence
 from loader.ingest.problems import Problem, Words, in_short
 from loader.ingest.request import Task
 from loader.ingest.verdict import OF_ITS_DAYS, Verdict, judge_run

@@ -16,8 +16,8 @@ from loader.audit import walk
 from loader.cli.verify_command import verify
 from loader.contract.schema import load_schema, schema_faults
 from loader.errors import CheckFailedError, InfrastructureError
-from loader.evidence import Evidence
 from loader.evidence.chain import append, write_waiting
+from loader.ingest.evidence import Evidence
 from loader.recovery import apply_plan
 from loader.release.acts import hold
 from loader.warehouse import Role, Warehouse

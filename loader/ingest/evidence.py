@@ -1,32 +1,22 @@
-"""Evidence files: one per touched partition, one for lines without a day, one for the run whose counts are their sum.
-
-Layout: `<reports>/run_evidence/<partition | unassigned | _run>/<run_id>.<attempt>.json`, of a kind that is not the
-default one below `run_evidence/<kind>/`; of a partition that is finished while the attempt goes on,
-`_interim/<run_id>.<attempt>.<partition>.json`. Schema
-contracts/run_evidence/run_evidence_v1.schema.json.
-"""
+"""The evidence of a concluded attempt: one record per touched partition, one for lines without a day, one for the run
+whose counts are their sum. Where their files lie: loader/evidence/attempts.py."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime
+from collections.abc import Mapping, Sequence
+from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
 from loader.config import Settings
+from loader.evidence.attempts import place_of, state_record
 from loader.evidence.chain import append
 from loader.evidence.facts import FATES, PartitionFacts, RunFacts, read_run
-from loader.kinds import load_kinds
+from loader.ingest.verdict import Verdict
+from loader.release import Published
 from loader.runs.anchors import Attempt
 from loader.silver import BuildResult
 from loader.warehouse import json_value
-
-if TYPE_CHECKING:
-    from loader.ingest.verdict import Verdict
-    from loader.release import Published
-
-SCHEMA_VERSION = "run_evidence_v1"
-_STATUS_OF_RUN = {"running": "failed", "crashed": "failed", "interrupted": "failed"}
 
 
 class Evidence:
@@ -40,7 +30,7 @@ class Evidence:
         self._facts = facts
         self._verdict = verdict
         self._build = build
-        self._place = _place_of(settings, facts.run["record_kind"])
+        self._place = place_of(settings, facts.run["record_kind"])
         self._published: Published | None = None
 
     def write(self, cursor: Any, published: Published) -> tuple[Path, ...]:
@@ -63,7 +53,7 @@ class Evidence:
         for partition in self._facts.partitions:
             if partition.partition_key in days:
                 record = self._partition(run, partition)
-                interim = _path(self._settings, self._place, run, "_interim", f".{partition.partition_key}")
+                interim = self._place.path(run, "_interim", f".{partition.partition_key}")
                 append(cursor, self._settings, {**record, "report_path": self._settings.named(interim)})
 
     def _partition(self, run: Mapping[str, Any], partition: PartitionFacts) -> dict[str, Any]:
@@ -92,7 +82,7 @@ class Evidence:
         reconcile: Mapping[str, Any],
     ) -> dict[str, Any]:
         counts = {"input": sum(fates.values()), "output": int(reconcile.get("silver_row_count") or 0)}
-        record = _base(self._settings, self._place, run, folder, partition_key, counts)
+        record = self._place.record(run, folder, partition_key, counts)
         record.update(
             manifest_ids=list(self._facts.manifest_ids),
             source_fingerprints=list(fingerprints),
@@ -104,7 +94,7 @@ class Evidence:
                 for name in ("bronze", "silver")
                 if reconcile.get(f"{name}_digest") is not None
             },
-            state=_state(self._facts.state),
+            state=state_record(self._facts.state),
             checks=self._checks(reconcile),
             dbt_invocation_id=self._build.invocation_id,
             proof={
@@ -180,87 +170,3 @@ def _finished_before(run: Mapping[str, Any]) -> set[str]:
     """The partitions that a backfill's plan found complete."""
     days = run["plan"]["partitions"] if run["plan"] and run["plan"]["mode"] == "backfill" else ()
     return {day["partition_key"] for day in days if day["gap_reason"] == "no_gap_detected"}
-
-
-def record_crashes(cursor: Any, settings: Settings, attempts: Iterable[tuple[str, int]]) -> None:
-    """The `_run` record of attempts that did not conclude, from the ledger alone: no count is claimed.
-
-    In the transaction that ends them: an attempt has not ended without its evidence.
-    """
-    for key in attempts:
-        run = read_run(cursor, key)
-        place = _place_of(settings, run["record_kind"])
-        record = _base(settings, place, run, "_run", None, {"input": 0, "output": 0})
-        record.update(
-            manifest_ids=list(run["manifest_ids"]),
-            source_fingerprints=[],
-            status=_STATUS_OF_RUN.get(run["status"], run["status"]),
-            reason_codes=[f"run_{run['status']}"],
-            fates=dict.fromkeys(FATES, 0),
-            digests={},
-            state=_state(()),
-            checks=[],
-            dbt_invocation_id=(run["dbt_invocation_ids"] or [None])[-1],
-            downstream_decision="hold_downstream",
-            problems=[run["failure"] or f"ended in stage {run['stage']}"],
-        )
-        append(cursor, settings, record)
-
-
-class _Place(NamedTuple):
-    """What evidence of a kind is of, and where it lies below run_evidence."""
-
-    asset_key: str
-    folder: str
-
-
-def _place_of(settings: Settings, record_kind: str) -> _Place:
-    """A kind that is declared no more, or not landed any more, has its own name."""
-    kind = load_kinds(settings.project_root / "contracts").get(record_kind)
-    if kind is None or kind.landing is None:
-        return _Place(f"bronze/{record_kind}", record_kind)
-    return _Place(kind.landing.asset_key, kind.folder)
-
-
-def _base(
-    settings: Settings,
-    place: _Place,
-    run: Mapping[str, Any],
-    folder: str,
-    partition_key: str | None,
-    counts: Mapping[str, int],
-) -> dict[str, Any]:
-    """The fields that every record has, whatever became of its run."""
-    finished = run["finished_at"] or datetime.now(UTC)
-    return {
-        "evidence_schema_version": SCHEMA_VERSION,
-        "run_id": str(run["run_id"]),
-        "attempt": run["attempt"],
-        "trace_id": run["trace_id"],
-        "mode": run["mode"],
-        "asset_key": place.asset_key,
-        "record_kind": run["record_kind"],
-        "partition_key": partition_key,
-        "batch_id": run["batch_id"],
-        "started_at": run["started_at"].astimezone(UTC).isoformat(),
-        "finished_at": finished.astimezone(UTC).isoformat(),
-        "input_row_count": counts["input"],
-        "output_row_count": counts["output"],
-        "dlt_load_ids": list(run["dlt_load_ids"]),
-        "git_sha": run["git_sha"],
-        "report_path": settings.named(_path(settings, place, run, folder)),
-    }
-
-
-def _path(settings: Settings, place: _Place, run: Mapping[str, Any], folder: str, which: str = "") -> Path:
-    return (
-        settings.report_dir / "run_evidence" / place.folder / folder / f"{run['run_id']}.{run['attempt']}{which}.json"
-    )
-
-
-def _state(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The three state objects apart: {"cursor": {"<record source>": "<instant>"}, …}."""
-    state: dict[str, dict[str, Any]] = {"checkpoint": {}, "cursor": {}, "watermark": {}}
-    for row in rows:
-        state[row["state_kind"]][row["record_source"]] = json_value(row["value_at"])
-    return state
