@@ -10,7 +10,7 @@ from pathlib import Path
 
 from data.generator import Options, generate
 from loader.contract.record import AcceptedRecord
-from loader.contract.ruleset import load_ruleset
+from loader.kinds import load_ruleset
 from loader.manifest.build import BatchTerms, build_manifest
 from loader.manifest.write import write_manifest
 from loader.reader import ContentEncoding, is_blank, iter_lines, open_content

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from loader.contract.record import AcceptedRecord, RejectedRecord
-from loader.contract.ruleset import Ruleset
 from loader.ingest import Verdict
+from loader.kinds import Ruleset
 from loader.plans import write_plan
 from loader.recovery import apply_plan, make_plan, read_plan
 from loader.warehouse import Warehouse

@@ -9,7 +9,7 @@ from loader.advice.asked import Asked
 from loader.advice.kinds import Advice
 from loader.advice.looks import Diagnosis, diagnose
 from loader.config import Settings
-from loader.contract.ruleset import load_ruleset
+from loader.kinds import load_ruleset
 from loader.recovery.world import World
 from loader.release.asked import refuse_unknown_kind
 from loader.release.views import view_faults

@@ -21,8 +21,8 @@ from loader.bronze.landing import Landed, Progress, land
 from loader.bronze.load import BronzeLoader
 from loader.bronze.reading import AssetToRead, Terms, read_assets
 from loader.companion import Companion
-from loader.contract.ruleset import load_same_ruleset
 from loader.errors import InfrastructureError, LoaderError
+from loader.kinds import load_same_ruleset
 
 if TYPE_CHECKING:
     from loader.config import FileFormat

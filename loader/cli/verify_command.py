@@ -92,7 +92,7 @@ def evidence_lines(screen: Screen, count: int, faults: Sequence[Fault], strange_
 def _verify_run(run_id: str, as_json: bool) -> int:
     from loader.advice import after_verification
     from loader.config import load_settings
-    from loader.contract.ruleset import load_ruleset
+    from loader.kinds import load_ruleset
     from loader.progress import Meter
     from loader.raw_zone import RawZone
     from loader.recovery.world import looking_at

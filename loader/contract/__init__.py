@@ -1,1 +1,1 @@
-"""The contract room: pure rules that turn one line of bytes into an accepted or a rejected record."""
+"""The contract room: pure rules of what a line may hold, whatever its kind, and why it is rejected."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 from loader.contract.record import Finding
 
@@ -48,8 +47,3 @@ class NoRules:
     @staticmethod
     def warnings(record: Mapping[str, Any], instants: Mapping[str, datetime | None]) -> list[str]:
         return []
-
-
-def load_rules(name: str | None) -> Rules:
-    """The module that a declaration names, of loader.kinds. Raises ImportError where there is none."""
-    return cast(Rules, NoRules if name is None else importlib.import_module(f"loader.kinds.{name}"))

@@ -14,7 +14,6 @@ from loader.bronze import judged_lines
 from loader.config import Settings
 from loader.contract.reasons import load_reason_codes
 from loader.contract.record import AcceptedRecord
-from loader.contract.ruleset import Ruleset, load_ruleset
 from loader.evidence.facts import in_words
 from loader.evidence.files import require_writable, write_json
 from loader.gate import AssetJudgement, Finding, GateReport, base_folder, inspect_manifest, withhold
@@ -29,6 +28,7 @@ from loader.ingest.problems import (
     with_shared_sentences,
 )
 from loader.ingest.request import DeclaredInput, IngestRequest, declared_input
+from loader.kinds import Ruleset, load_ruleset
 from loader.private import close_to_others
 from loader.reader import ContentChangedError
 from loader.runs import new_run_id, trace_id_of_caller

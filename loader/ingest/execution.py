@@ -28,7 +28,6 @@ from loader.bronze import (
     read_assets,
 )
 from loader.config import Settings
-from loader.contract.ruleset import Ruleset
 from loader.environment import in_own_environment, own_environment
 from loader.errors import LoaderError
 from loader.evidence import record_crashes
@@ -38,6 +37,7 @@ from loader.gate.inspection import Inspection
 from loader.ingest.plan import plan_reading
 from loader.ingest.proving import Proving
 from loader.ingest.request import Task
+from loader.kinds import Ruleset
 from loader.printable import counted
 from loader.privacy.redaction import FoundLine
 from loader.privacy.tombstones import finish_redactions, known_keys, put_without, read_suppression, record_arrival

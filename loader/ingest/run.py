@@ -6,7 +6,6 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from loader.config import Settings
-from loader.contract.ruleset import load_ruleset
 from loader.errors import LoaderError
 from loader.evidence import require_writable
 from loader.ingest.request import (
@@ -18,7 +17,7 @@ from loader.ingest.request import (
     refuse_limit_without_input,
 )
 from loader.ingest.verdict import Verdict
-from loader.kinds import Kind, load_kinds
+from loader.kinds import Kind, load_kinds, load_ruleset
 from loader.progress import Report, Silent
 from loader.runs import Attempt, IngestLock, new_run_id, trace_id_of_caller
 from loader.silver import start_dbt

@@ -11,12 +11,12 @@ from typing import Any
 import orjson
 
 from loader.contract.record import AcceptedRecord, RejectedRecord
-from loader.contract.ruleset import Ruleset, load_ruleset
 from loader.errors import CommandUsageError
 from loader.kinds.declaration import Kind
 from loader.kinds.generate import generated_files
 from loader.kinds.model import SILVER_FOLDER
 from loader.kinds.read import KINDS_FOLDER, load_kinds
+from loader.kinds.ruleset import Ruleset, load_ruleset
 
 
 @dataclass(frozen=True, slots=True)

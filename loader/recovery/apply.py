@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from loader.config import Settings
-from loader.contract.ruleset import load_ruleset
 from loader.errors import RefusedError
 from loader.evidence.files import require_writable
-from loader.kinds import load_kinds
+from loader.kinds import load_kinds, load_ruleset
 from loader.plans import refuse_moved
 from loader.progress import Report, Silent
 from loader.recovery.plan import DUE, VERBS, Plan

@@ -15,9 +15,9 @@ from pathlib import Path
 from loader.bronze import judged_lines
 from loader.companion import Companion
 from loader.contract.record import AcceptedRecord
-from loader.contract.ruleset import Ruleset, load_same_ruleset
 from loader.errors import InfrastructureError, LoaderError
 from loader.gate import AssetRefusedError, inspect_file, open_within
+from loader.kinds import Ruleset, load_same_ruleset
 from loader.reader import ContentChangedError
 from loader.recovery.sources import Days, Source
 

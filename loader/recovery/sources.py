@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from loader.config import Settings
-from loader.contract.ruleset import Ruleset
 from loader.gate import AssetRefusedError, allowed_roots, base_folder, locate, open_within
+from loader.kinds import Ruleset
 from loader.manifest import Asset, Manifest
 from loader.raw_zone import RawZone
 from loader.reader.regular_file import read_chunks

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from loader.config import Settings
-from loader.contract.ruleset import Ruleset
+from loader.kinds import Ruleset
 from loader.partition import Partition
 from loader.progress import Report
 from loader.recovery.plan import Plan

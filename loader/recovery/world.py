@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from loader.config import Settings
-from loader.contract.ruleset import Ruleset, load_ruleset
 from loader.errors import CommandUsageError, NoLinesError, RefusedError
 from loader.gate import AssetRefusedError
 from loader.ingest.request import DeclaredInput, content_of_manifest
-from loader.kinds import load_kinds
+from loader.kinds import Ruleset, load_kinds, load_ruleset
 from loader.manifest import Manifest, ManifestRefusedError, Violation, parse_manifest
 from loader.manifest.implicit import implicit_manifest
 from loader.partition import Partition, days_of

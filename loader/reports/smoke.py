@@ -19,9 +19,9 @@ from typing import Any
 import psycopg2
 
 from loader.config import Settings
-from loader.contract.ruleset import load_ruleset
 from loader.errors import LoaderError
 from loader.ingest.request import IngestRequest, declared_input
+from loader.kinds import load_ruleset
 from loader.kinds.check import check_kinds
 from loader.printable import counted, pasted
 from loader.release.views import MEND, view_faults

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from loader.contract.ruleset import Ruleset
 from loader.errors import RefusedError
 from loader.gate import AssetJudgement, GateReport
+from loader.kinds import Ruleset
 from loader.manifest.model import Manifest
 from loader.reader import ContentEncoding
 

@@ -11,9 +11,9 @@ from typing import Any
 from loader.advice import Asked, diagnose
 from loader.advice.readers import read_shown
 from loader.config import Settings, load_settings
-from loader.contract.ruleset import load_ruleset
 from loader.evidence import read_missing_links, read_open_drift, read_ties
 from loader.ingest.problems import ABSENT, explained, words_of
+from loader.kinds import load_ruleset
 from loader.obstacles import told
 from loader.partition import Partition
 from loader.recovery.world import IS_ALIVE, World

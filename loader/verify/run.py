@@ -12,8 +12,8 @@ from itertools import islice
 from typing import Any
 
 from loader.bronze import AssetToRead
-from loader.contract.ruleset import Ruleset
 from loader.errors import CheckFailedError
+from loader.kinds import Ruleset
 from loader.raw_zone import RawZone
 from loader.reader import ContentChangedError
 from loader.verify.reread import RereadLine, reread

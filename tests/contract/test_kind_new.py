@@ -14,8 +14,8 @@ import yaml
 
 from loader.cli.kind_command import spelled_link
 from loader.contract.record import AcceptedRecord, RejectedRecord
-from loader.contract.ruleset import load_ruleset
 from loader.errors import CommandUsageError
+from loader.kinds import load_ruleset
 from loader.kinds.check import check_kinds
 from loader.kinds.declaration import Link
 from loader.kinds.model import SERVING_FOLDER, SILVER_FOLDER

@@ -6,9 +6,8 @@ from dataclasses import fields, replace
 
 from loader.contract.explain import FURTHER_CODES, REJECT_CODES
 from loader.contract.reasons import ReasonCode, ReasonCodes, load_reason_codes
-from loader.contract.rules import load_rules
-from loader.contract.ruleset import WARNING_CODES
 from loader.kinds import load_kinds
+from loader.kinds.ruleset import WARNING_CODES, load_rules
 from loader.manifest.model import GatePolicy
 from tests.contract.contract_fixtures import CONTRACTS
 

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 
 from loader.contract.reasons import load_reason_codes
 from loader.contract.record import AcceptedRecord
-from loader.contract.ruleset import Ruleset, load_ruleset
 from loader.contract.timestamps import PARSER_OF_FORMAT, TimestampError, parse_date_start, parse_instant
+from loader.kinds import Ruleset, load_ruleset
 from tests.contract.contract_fixtures import CONTRACTS
 from tests.contract.near_valid import dates, lines, records
 from tests.contract.reference import contract, fast_accepts, reference_accepts, verdicts_of_format

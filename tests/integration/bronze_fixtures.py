@@ -13,7 +13,7 @@ import orjson
 from loader.bronze import AssetReading, Batch, BronzeLoader, Landed, Rows, complete
 from loader.config import load_settings
 from loader.contract.record import AcceptedRecord
-from loader.contract.ruleset import Ruleset, load_ruleset
+from loader.kinds import Ruleset, load_ruleset
 from loader.reader import Line
 from loader.runs import Attempt, IngestLock, Job, Ledger, new_run_id, repair
 from loader.runs.registry import register_ruleset

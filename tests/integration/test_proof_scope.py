@@ -18,9 +18,9 @@ import pytest
 
 from data.generator import Options, generate
 from loader.contract.record import AcceptedRecord, RejectedRecord
-from loader.contract.ruleset import Ruleset, too_long
 from loader.errors import CommandUsageError
 from loader.ingest import Verdict, proving
+from loader.kinds import Ruleset, too_long
 from loader.release.acts import readiness
 from loader.runs.lock import IngestLock
 from loader.silver import BuildResult, run_dbt

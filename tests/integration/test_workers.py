@@ -32,9 +32,9 @@ from loader.bronze import (
     read_assets,
 )
 from loader.bronze.workers import _Worker
-from loader.contract.ruleset import load_ruleset
 from loader.errors import InfrastructureError, RefusedError
 from loader.ingest import execution
+from loader.kinds import load_ruleset
 from loader.reader import ContentChangedError, open_content
 from loader.runs import Attempt, new_run_id
 from loader.warehouse import Warehouse

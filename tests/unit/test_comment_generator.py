@@ -28,7 +28,7 @@ from data.generator.instants import day_number
 from data.generator.randomness import stream
 from loader.contract.exact_json import exact_number, number_text
 from loader.contract.record import AcceptedRecord, RejectedRecord
-from loader.contract.ruleset import load_ruleset
+from loader.kinds import load_ruleset
 from tests.checkouts import ROOT
 from tests.unit.naive_recount import COMMENTS, TICKETS, Refusal, instant_us, naive_record, naive_recount, uncompressed
 from tests.unit.samples import assert_made_again, contents

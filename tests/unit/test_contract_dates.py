@@ -13,9 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loader.contract.record import AcceptedRecord, RejectedRecord
-from loader.contract.ruleset import Ruleset, load_ruleset
 from loader.contract.timestamps import TimestampError, parse_date_start
-from loader.kinds import load_kinds
+from loader.kinds import Ruleset, load_kinds, load_ruleset
 from loader.kinds.generate import generated_files
 from tests.dated_kind import LEASE, RECORD, contracts_with_lease
 

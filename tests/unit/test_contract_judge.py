@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from loader.contract.record import AcceptedRecord, RejectedRecord
-from loader.contract.ruleset import Ruleset, load_ruleset, too_long
 from loader.errors import CommandUsageError
+from loader.kinds import Ruleset, load_ruleset, too_long
 
 CONTRACTS = Path(__file__).resolve().parents[2] / "contracts"
 TICKET: dict[str, Any] = {

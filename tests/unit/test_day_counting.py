@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from loader.contract.ruleset import Ruleset, load_ruleset
 from loader.errors import InfrastructureError, RefusedError
+from loader.kinds import Ruleset, load_ruleset
 from loader.recovery import counting
 from loader.recovery.counting import counted_days
 from loader.recovery.sources import Source

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from loader.contract.exact_json import InexactError, exact_number, number_json, number_text, read_exactly, values_at
 from loader.contract.record import AcceptedRecord, RejectedRecord
-from loader.contract.ruleset import Ruleset, load_ruleset
+from loader.kinds import Ruleset, load_ruleset
 from tests.numbered_kind import READING, contracts_with
 
 

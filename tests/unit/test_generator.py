@@ -22,7 +22,7 @@ from data.generator.schedule import Schedule
 from data.generator.ticket_damage import DAMAGES, REASON_CODES
 from data.generator.tickets import World
 from loader.contract.record import AcceptedRecord, RejectedRecord
-from loader.contract.ruleset import load_ruleset
+from loader.kinds import load_ruleset
 from tests.unit.naive_recount import epoch_us, naive_recount, uncompressed
 from tests.unit.samples import assert_made_again, contents
 

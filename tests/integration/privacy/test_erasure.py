@@ -11,10 +11,10 @@ import orjson
 import pytest
 
 from loader.audit import verify_evidence
-from loader.contract.ruleset import load_ruleset
 from loader.contract.schema import load_schema, schema_faults
 from loader.erasure import erase, plan_erasure, read_erasure_plan
 from loader.errors import CheckFailedError, CommandUsageError, RefusedError
+from loader.kinds import load_ruleset
 from loader.plans import write_plan
 from loader.progress import Silent
 from loader.raw_zone import RawZone

@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from loader.bounds import KEPT_LINE_BYTES, MAX_LINE_BYTES
-from loader.contract.ruleset import load_ruleset
+from loader.kinds import load_ruleset
 from loader.raw_zone import RawZone
 from loader.verify import verify_run
 from loader.warehouse import Warehouse

@@ -20,8 +20,8 @@ from loader.advice import NOTHING_TO_DO, Advice, AdviceKind, Asked, Diagnosis, d
 from loader.advice.damage import land_again
 from loader.cli import main
 from loader.config import load_settings
-from loader.contract.ruleset import load_ruleset
 from loader.errors import CheckFailedError, CommandUsageError, RefusedError
+from loader.kinds import load_ruleset
 from loader.raw_zone import RawZone
 from loader.raw_zone.lost import BACK_FIRST
 from loader.recovery.world import looking_at

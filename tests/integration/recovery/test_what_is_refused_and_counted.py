@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from loader.contract.ruleset import load_ruleset
 from loader.errors import RefusedError
+from loader.kinds import load_ruleset
 from loader.recovery import make_plan
 from loader.runs import Attempt, IngestLock, Job, Ledger, new_run_id, trace_id_of_caller
 from loader.runs.registry import register_ruleset

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import jsonschema_rs
 import orjson
@@ -19,14 +20,15 @@ from loader.contract.foreign_format import JSON_DOCUMENT, ONE_ARRAY, begins_docu
 from loader.contract.lenient_json import has_duplicate_key, has_nul
 from loader.contract.reasons import load_reason_codes
 from loader.contract.record import AcceptedRecord, RejectedRecord
-from loader.contract.rules import Rules, load_rules
+from loader.contract.rules import NoRules, Rules
 from loader.contract.schema import compile_schema, read_contract_file
 from loader.contract.timestamps import TimestampError, parse_date_start, parse_instant
 from loader.errors import CommandUsageError, RefusedError
-from loader.kinds import FieldType, Kind, Landing, landed_kind, load_kinds, schema_file
+from loader.kinds.declaration import FieldType, Kind, Landing
+from loader.kinds.read import landed_kind, load_kinds, schema_file
 from loader.line_ends import committed
 
-# Raise it when the reader splits bytes into lines, or calls a line blank, in another way, or when what this package
+# Raise it when the reader splits bytes into lines, or calls a line blank, in another way, or when what the judge
 # rejects, warns of or explains of any kind's lines changes.
 READER_VERSION = "1"
 
@@ -233,6 +235,11 @@ def load_ruleset(contracts_folder: Path, kind_name: str | None = None) -> Rulese
         explainer.is_exact,
         kind.landing.hash_domain.encode(),
     )
+
+
+def load_rules(name: str | None) -> Rules:
+    """The module of rules that a declaration names. Raises ImportError where there is none."""
+    return cast(Rules, NoRules if name is None else importlib.import_module(f"loader.kinds.{name}"))
 
 
 def _digest(components: dict[str, Any]) -> str:
