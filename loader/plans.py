@@ -16,8 +16,8 @@ import orjson
 from loader.config import Settings
 from loader.contract.schema import load_schema, schema_faults
 from loader.errors import CommandUsageError, RefusedError
-from loader.evidence.files import write_json
 from loader.reader import open_regular, read_document
+from loader.report_files import write_json
 from loader.runs.prefix import Candidate, whole_id
 
 # What differs from plan to plan of the same world.

@@ -16,12 +16,12 @@ import orjson
 from loader.config import Settings
 from loader.contract.schema import load_schema, schema_faults
 from loader.evidence.acts import ACTS, ASSET_KEY, as_recorded, compose, numbers_of, read_told
-from loader.evidence.files import is_unfinished
 from loader.evidence.journal import strange_names
 from loader.partition import Partition
 from loader.printable import counted
 from loader.release import store
 from loader.release.views import ViewFault, unlike_released
+from loader.report_files import is_unfinished
 from loader.warehouse import fetch_rows
 from loader.warehouse.built import are_built, built
 from loader.warehouse.kinds import released_kinds

@@ -26,7 +26,6 @@ from loader.erasure.search import files_of, holds, search_objects, search_rows, 
 from loader.errors import CheckFailedError, RefusedError
 from loader.evidence import record_crashes
 from loader.evidence.chain import append, write_files
-from loader.evidence.files import require_writable
 from loader.plans import refuse_moved
 from loader.printable import counted, pasted
 from loader.privacy.redaction import blanked
@@ -35,6 +34,7 @@ from loader.progress import Report, Step
 from loader.raw_zone import RawZone
 from loader.reader import open_content
 from loader.release import Act, publish, record_published
+from loader.report_files import require_writable
 from loader.runs import IngestLock, repair, trace_id_of_caller
 from loader.silver import (
     LOOK_AT_WHAT_IS_OFF,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from loader.evidence.attempts import record_crashes
 from loader.evidence.drift import Drift, read_open_drift
 from loader.evidence.facts import AssetFacts, Finding, PartitionFacts, RunFacts, read_facts
-from loader.evidence.files import require_writable
 from loader.evidence.links import MissingLink, in_short, read_missing_links
 from loader.evidence.ties import Tie, files_of, read_ties
 
@@ -24,5 +23,4 @@ __all__ = [
     "read_open_drift",
     "read_ties",
     "record_crashes",
-    "require_writable",
 ]

@@ -14,8 +14,8 @@ import orjson
 
 from loader.config import Settings
 from loader.errors import InfrastructureError
-from loader.evidence.files import unused, write_once
 from loader.evidence.journal import note_records, note_restoration
+from loader.report_files import unused, write_once
 
 _LATEST = "select content_sha256 from ops.run_evidence where dataset = %s order by evidence_id desc limit 1"
 

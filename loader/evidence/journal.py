@@ -17,8 +17,8 @@ import orjson
 
 from loader.config import Settings
 from loader.errors import InfrastructureError
-from loader.evidence.files import append_line
 from loader.printable import counted
+from loader.report_files import append_line
 from loader.warehouse import fetch_rows
 
 # A line says which record, by its number and SHA-256, and of a run what it was asked to read.

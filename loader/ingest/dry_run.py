@@ -15,7 +15,6 @@ from loader.config import Settings
 from loader.contract.reasons import load_reason_codes
 from loader.contract.record import AcceptedRecord
 from loader.evidence.facts import in_words
-from loader.evidence.files import require_writable, write_json
 from loader.gate import AssetJudgement, Finding, GateReport, base_folder, inspect_manifest, withhold
 from loader.ingest.problems import (
     Problem,
@@ -31,6 +30,7 @@ from loader.ingest.request import DeclaredInput, IngestRequest, declared_input
 from loader.kinds import Ruleset, load_ruleset
 from loader.private import close_to_others
 from loader.reader import ContentChangedError
+from loader.report_files import require_writable, write_json
 from loader.runs import new_run_id, trace_id_of_caller
 from loader.warehouse import Warehouse, answering_warehouse
 

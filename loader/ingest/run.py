@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from loader.config import Settings
 from loader.errors import LoaderError
-from loader.evidence import require_writable
 from loader.ingest.request import (
     DeclaredInput,
     IngestRequest,
@@ -19,6 +18,7 @@ from loader.ingest.request import (
 from loader.ingest.verdict import Verdict
 from loader.kinds import Kind, load_kinds, load_ruleset
 from loader.progress import Report, Silent
+from loader.report_files import require_writable
 from loader.runs import Attempt, IngestLock, new_run_id, trace_id_of_caller
 from loader.silver import start_dbt
 from loader.warehouse import open_warehouse

@@ -15,7 +15,6 @@ from typing import Any
 
 from loader.bronze import AssetToRead
 from loader.errors import CheckFailedError, CommandUsageError, RefusedError
-from loader.evidence.files import unused, write_json
 from loader.ingest.execution import executing
 from loader.ingest.problems import Problem
 from loader.ingest.request import DeclaredInput, Task
@@ -27,6 +26,7 @@ from loader.recovery.plan import Plan
 from loader.recovery.sources import archived_places, with_days
 from loader.recovery.verbs import Recorded, Workplace
 from loader.recovery.world import World, as_manifests, as_run, planned_archived, window_of
+from loader.report_files import unused, write_json
 from loader.runs import Attempt, new_run_id, trace_id_of_caller
 from loader.runs.registry import RegisteredAsset
 from loader.verify import reread, verify_assets

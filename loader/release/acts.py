@@ -14,7 +14,6 @@ from loader.config import Settings
 from loader.errors import CommandUsageError, RefusedError
 from loader.evidence.acts import record_act
 from loader.evidence.chain import write_files
-from loader.evidence.files import require_writable
 from loader.evidence.links import MissingLink, read_missing_links
 from loader.obstacles import Code, Obstacle, told
 from loader.partition import Partition
@@ -27,6 +26,7 @@ from loader.release.gate import Decision
 from loader.release.publish import Published, publish, record_published
 from loader.release.store import Act
 from loader.release.views import unlike_released, view_faults
+from loader.report_files import require_writable
 from loader.runs import IngestLock, trace_id_of_caller
 from loader.runs.operator import acting_operator
 from loader.silver import (

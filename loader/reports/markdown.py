@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from loader.evidence.files import write_file, write_json
+from loader.report_files import write_file, write_json
 
 
 def write_report(path: Path, markdown: str, record: Mapping[str, Any]) -> tuple[Path, Path]:

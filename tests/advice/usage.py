@@ -14,7 +14,7 @@ _OPTIONS = "loader.cli.recovery_options"
 _REQUEST = "loader.ingest.request"
 _DELIVERY = "loader.manifest.delivery"
 _UNREACHABLE = "loader.warehouse.connection:Warehouse.unreachable"
-_FILES = "loader.evidence.files"
+_FILES = "loader.report_files"
 
 # Words that are typed as they stand, the place that refuses them, and where that leads. A placeholder in what is told
 # is a person's to fill: such a scene ends there.

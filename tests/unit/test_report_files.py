@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from loader.evidence.files import append_line, unused, write_once
+from loader.report_files import append_line, unused, write_once
 
 RECORD = b'{\n  "act": "hold",\n  "holds": []\n}\n'
 
