@@ -99,8 +99,7 @@ def _place(chain: list[BaseException], texts: list[str], settings: Settings | No
 
 def _data_folder(settings: Settings) -> Path | None:
     """The log of the embedded server; None where another server is used."""
-    from loader.warehouse import find_warehouse
-    from loader.warehouse.placement import present_folders
+    from loader.warehouse import find_warehouse, present_folders
 
     try:
         return _existing(present_folders(settings.state_folder)[0]) if find_warehouse(settings).is_embedded else None
@@ -110,7 +109,7 @@ def _data_folder(settings: Settings) -> Path | None:
 
 def _server_complained(settings: Settings, since: datetime) -> bool:
     """Whether the embedded server's log has a line about a full disk since then."""
-    from loader.warehouse.placement import present_log
+    from loader.warehouse import present_log
 
     try:
         with present_log(settings.state_folder).open("rb") as file:

@@ -14,11 +14,11 @@ from typing import Any, Protocol
 import orjson
 
 from loader.config import Settings
-from loader.contract.schema import load_schema, schema_faults
+from loader.contract import load_schema, schema_faults
 from loader.errors import CommandUsageError, RefusedError
 from loader.reader import open_regular, read_document
 from loader.report_files import write_json
-from loader.runs.prefix import Candidate, whole_id
+from loader.runs import Candidate, whole_id
 
 # What differs from plan to plan of the same world.
 _OF_THIS_PLAN = ("plan_id", "timestamp", "operator", "report_path")

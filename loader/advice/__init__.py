@@ -16,6 +16,8 @@ from loader.advice.ends import (
 )
 from loader.advice.kinds import NEW_MANIFEST, NOTHING_TO_DO, SENTENCES, Advice, AdviceKind
 from loader.advice.looks import Diagnosis, Step, diagnose
+from loader.advice.readers import read_shown
+from loader.advice.runs import end_of
 from loader.advice.triage import advise, diagnose_now
 
 __all__ = [
@@ -39,4 +41,6 @@ __all__ = [
     "after_verification",
     "diagnose",
     "diagnose_now",
+    "end_of",
+    "read_shown",
 ]

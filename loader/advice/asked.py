@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import date
 
 from loader.advice.kinds import Advice
-from loader.recovery.world import World
-from loader.release.views import ViewFault
+from loader.recovery import World
+from loader.release import ViewFault
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from loader.advice.kinds import Advice, AdviceKind
-from loader.runs.ledger import FUTURE_TOLERANCE
+from loader.runs import FUTURE_TOLERANCE
 from loader.warehouse import fetch_rows
 
 # Below this a clock was corrected, and not set.

@@ -9,12 +9,10 @@ from loader.advice.asked import Asked, some
 from loader.advice.kinds import Advice, AdviceKind
 from loader.advice.manifests import Declared, ad_hoc, named, paths_of, sorted_out
 from loader.errors import RefusedError
-from loader.ingest.problems import ABSENT, explained, words_of
+from loader.ingest import ABSENT, explained, words_of
 from loader.partition import Partition
 from loader.printable import counted
-from loader.recovery.plan import PartitionState
-from loader.recovery.unasked import never_asked
-from loader.recovery.world import World
+from loader.recovery import PartitionState, World, never_asked
 from loader.warehouse import fetch_rows
 
 _MANIFESTS = """

@@ -11,10 +11,8 @@ from loader.advice.asked import Asked, some
 from loader.advice.kinds import Advice, AdviceKind
 from loader.advice.trace import traceless_manifests, traceless_runs
 from loader.printable import counted
-from loader.recovery.damage import COLLISION, LANDED_TABLES, LISTING_CHECKS, damaged_runs
-from loader.recovery.world import World
-from loader.warehouse import fetch_rows
-from loader.warehouse.built import are_built, built
+from loader.recovery import COLLISION, LANDED_TABLES, LISTING_CHECKS, World, damaged_runs
+from loader.warehouse import are_built, built, fetch_rows
 
 # The kinds of trouble (docs/reliability_checklist.md): a finding has one of them (macros/reconcile/finding.sql).
 KINDS = ("duplicate", "gap", "drift", "no trace")

@@ -14,12 +14,12 @@ from loader.config import Settings
 from loader.errors import LoaderError
 from loader.obstacles import Code
 from loader.partition import options_of
-from loader.recovery.damage import runs_of_assets
+from loader.recovery import runs_of_assets
 from loader.warehouse import Warehouse, open_warehouse
 
 if TYPE_CHECKING:
     from loader.ingest import Verdict
-    from loader.release.acts import KeptBackError
+    from loader.release import KeptBackError
     from loader.verify import Verification
 
 STATUS = Advice(AdviceKind.LOOK, "make status")

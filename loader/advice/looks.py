@@ -21,8 +21,7 @@ from loader.advice.readers import look_at_readers
 from loader.advice.reports_ahead import look_at_reports
 from loader.advice.runs import look_at_last_run
 from loader.printable import counted, pasted
-from loader.warehouse import fetch_rows
-from loader.warehouse.built import are_built, built
+from loader.warehouse import are_built, built, fetch_rows
 
 _STATE = """
 select record_source, state_kind, to_char(value_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as value_at,

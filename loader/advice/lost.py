@@ -12,16 +12,15 @@ from typing import Any
 from loader.advice.kinds import NEW_MANIFEST, Advice, AdviceKind
 from loader.config import Settings
 from loader.errors import LoaderError
-from loader.evidence.journal import Entry
+from loader.evidence import journal
 from loader.gate import AssetRefusedError, allowed_roots, base_folder, locate
-from loader.ingest.request import content_of_manifest
+from loader.ingest import content_of_manifest
 from loader.kinds import kind_option
-from loader.manifest import Asset, Manifest, parse_manifest
-from loader.manifest.implicit import implicit_manifest
+from loader.manifest import Asset, Manifest, implicit_manifest, parse_manifest
 from loader.printable import pasted
 from loader.raw_zone import RawZone
-from loader.recovery.world import World
-from loader.release.store import known_kinds
+from loader.recovery import World
+from loader.release import known_kinds
 from loader.warehouse import fetch_rows
 
 _BATCH = re.compile(r"batch-[0-9]{8}-[0-9]{3,50}", re.ASCII)
@@ -58,7 +57,7 @@ _ERASED = "select exists (select from ops.erasure where customer_hash = decode(%
 class Lost:
     """A lost entry, and its record as its file has it; None where that cannot be read."""
 
-    entry: Entry
+    entry: journal.Entry
     record: Mapping[str, Any] | None
 
     @property

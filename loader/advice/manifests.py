@@ -10,11 +10,11 @@ from typing import Any
 
 from loader.errors import InfrastructureError
 from loader.gate import AssetRefusedError
-from loader.ingest.request import content_of_manifest
+from loader.ingest import content_of_manifest
 from loader.kinds import kind_option
-from loader.manifest.seeds import is_hidden, manifests_folder
+from loader.manifest import is_hidden, manifests_folder
 from loader.printable import pasted
-from loader.recovery.world import World
+from loader.recovery import World
 
 Row = Mapping[str, Any]
 

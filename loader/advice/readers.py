@@ -11,9 +11,8 @@ from loader.advice.kinds import NOTED, Advice, AdviceKind, first_of
 from loader.obstacles import OF_DAY, Code, Obstacle
 from loader.partition import Partition, options_of
 from loader.printable import counted
-from loader.release.store import known_kinds
-from loader.warehouse import fetch_rows
-from loader.warehouse.built import are_built, built
+from loader.release import known_kinds
+from loader.warehouse import are_built, built, fetch_rows
 
 # What a person decides, first what comes first.
 _DECIDED = {

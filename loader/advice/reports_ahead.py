@@ -10,9 +10,9 @@ import orjson
 from loader.advice.kinds import Advice
 from loader.advice.lost import Lost, mending, still_lost
 from loader.config import Settings
-from loader.evidence.journal import Entry, Told, read_told
+from loader.evidence import journal
 from loader.printable import counted
-from loader.recovery.world import World
+from loader.recovery import World
 
 _SHOWN = 3
 
@@ -20,7 +20,7 @@ _SHOWN = 3
 def look_at_reports(world: World) -> tuple[str | None, Advice | None]:
     """What the report folder knows beside this warehouse, in words; None where that is nothing. Then what
     mends what comes first of what is lost: a hold, so that no run moves the day; what runs had read; an erasure."""
-    told = read_told(world.cursor, world.settings)
+    told = journal.read_told(world.cursor, world.settings)
     words = list(_strange(told))
     if not told.lost:
         return "; ".join(words) or None, None
@@ -38,7 +38,7 @@ def look_at_reports(world: World) -> tuple[str | None, Advice | None]:
     return "; ".join(words), advice
 
 
-def _strange(told: Told) -> Iterator[str]:
+def _strange(told: journal.Told) -> Iterator[str]:
     if told.copies:
         yield (
             "another copy of this warehouse writes into the same folder:"
@@ -94,7 +94,7 @@ def _days(settings: Settings, run: Mapping[str, Any]) -> list[str]:
     return [path.parent.name for path in (settings.report_dir / "run_evidence").rglob(f"[0-9]*/{name}")]
 
 
-def _record(settings: Settings, entry: Entry) -> dict[str, Any] | None:
+def _record(settings: Settings, entry: journal.Entry) -> dict[str, Any] | None:
     try:
         record = orjson.loads((settings.project_root / entry.report_path).read_bytes())
     except (OSError, orjson.JSONDecodeError):

@@ -13,8 +13,8 @@ from loader.advice.manifests import named
 from loader.errors import LoaderError
 from loader.kinds import kind_option
 from loader.printable import pasted
-from loader.recovery.world import World
-from loader.screen.ids import shortened
+from loader.recovery import World
+from loader.screen import shortened
 from loader.warehouse import fetch_rows
 
 # Somebody else's session holds the ingest lock: a build, a release, an erasure; no run tells of these.

@@ -11,11 +11,10 @@ from loader.advice.kinds import Advice, AdviceKind
 from loader.advice.runs import for_run
 from loader.errors import CheckFailedError, InfrastructureError
 from loader.gate import AssetRefusedError
-from loader.ingest.request import content_of_manifest
-from loader.manifest import parse_manifest
-from loader.manifest.seeds import seed_manifests
+from loader.ingest import content_of_manifest
+from loader.manifest import parse_manifest, seed_manifests
 from loader.printable import pasted
-from loader.recovery.world import World
+from loader.recovery import World
 from loader.warehouse import fetch_rows
 
 # Runs whose last attempt did not end well, with a manifest that was never registered, and that no later run which

@@ -10,11 +10,9 @@ from loader.advice.kinds import Advice
 from loader.advice.looks import Diagnosis, diagnose
 from loader.config import Settings
 from loader.kinds import load_ruleset
-from loader.recovery.world import World
-from loader.release.asked import refuse_unknown_kind
-from loader.release.views import view_faults
-from loader.warehouse import Warehouse
-from loader.warehouse.kinds import released_kinds
+from loader.recovery import World
+from loader.release import refuse_unknown_kind, view_faults
+from loader.warehouse import Warehouse, released_kinds
 
 
 def diagnose_now(

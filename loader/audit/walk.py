@@ -14,17 +14,13 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from loader.config import Settings
-from loader.contract.schema import load_schema, schema_faults
-from loader.evidence.acts import ACTS, ASSET_KEY, as_recorded, compose, numbers_of, read_told
-from loader.evidence.journal import strange_names
+from loader.contract import load_schema, schema_faults
+from loader.evidence import acts, journal
 from loader.partition import Partition
 from loader.printable import counted
-from loader.release import store
-from loader.release.views import ViewFault, unlike_released
+from loader.release import ViewFault, store, unlike_released
 from loader.report_files import is_unfinished
-from loader.warehouse import fetch_rows
-from loader.warehouse.built import are_built, built
-from loader.warehouse.kinds import released_kinds
+from loader.warehouse import are_built, built, fetch_rows, released_kinds
 
 if TYPE_CHECKING:
     from loader.warehouse import Warehouse
@@ -158,7 +154,7 @@ class _Walk:
     # With each day: its record's path, the record, and the record's number among the events.
     days: dict[_Day, tuple[str, dict[str, Any], int]] = field(default_factory=dict)
     shown: dict[Partition, tuple[str, int]] = field(default_factory=dict)
-    told: dict[str, set[int]] = field(default_factory=lambda: {name: set() for name in ACTS})
+    told: dict[str, set[int]] = field(default_factory=lambda: {name: set() for name in acts.ACTS})
 
 
 def verify_evidence(cursor: Any, settings: Settings) -> tuple[int, list[Fault], int]:
@@ -195,7 +191,7 @@ def _faults_of_chain(cursor: Any, contracts: Path, walk: _Walk) -> Iterator[Faul
     before: dict[str, str | None] = {}
     with _streamed(cursor, _CHAIN) as rows:
         while batch := list(islice(rows, _BATCH)):
-            acts = []
+            of_acts = []
             for number, dataset, report_path, held, content_sha256, predecessor, kind in batch:
                 walk.record_count += 1
                 content = bytes(held)
@@ -206,18 +202,20 @@ def _faults_of_chain(cursor: Any, contracts: Path, walk: _Walk) -> Iterator[Faul
                 before[dataset] = content_sha256
                 record = _parsed(content)
                 schema, is_act = schemas.get(str((record or {}).get("evidence_schema_version")), (None, False))
-                is_sound = schema is not None and is_act == (dataset == ASSET_KEY) and not schema_faults(schema, record)
+                is_sound = (
+                    schema is not None and is_act == (dataset == acts.ASSET_KEY) and not schema_faults(schema, record)
+                )
                 if record is None or not is_sound:
                     yield Fault(report_path, "edited: it is no record any more")
                     continue
                 if record.get("predecessor_sha256") != predecessor:
                     yield Fault(report_path, "edited: it names another predecessor than its row")
-                if dataset == ASSET_KEY:
-                    acts.append((report_path, record))
+                if dataset == acts.ASSET_KEY:
+                    of_acts.append((report_path, record))
                 elif record.get("partition_key") and record.get("reconcile"):
                     # In the order of the chain, whatever the clock said: the last of a day is its newest.
                     walk.days[kind, record["partition_key"]] = (report_path, record, number)
-            yield from _faults_of_acts(cursor, acts, walk)
+            yield from _faults_of_acts(cursor, of_acts, walk)
 
 
 def _parsed(content: bytes) -> dict[str, Any] | None:
@@ -228,22 +226,22 @@ def _parsed(content: bytes) -> dict[str, Any] | None:
     return record if isinstance(record, dict) else None
 
 
-def _faults_of_acts(cursor: Any, acts: list[tuple[str, dict[str, Any]]], walk: _Walk) -> Iterator[Fault]:
+def _faults_of_acts(cursor: Any, of_acts: list[tuple[str, dict[str, Any]]], walk: _Walk) -> Iterator[Fault]:
     """Each record of an act beside the rows that the act left, read again."""
-    if not acts:
+    if not of_acts:
         return
-    of_all = [numbers_of(record) for _, record in acts]
-    told = read_told(cursor, {name: set().union(*(numbers[name] for numbers in of_all)) for name in ACTS})
-    for (report_path, record), numbers in zip(acts, of_all, strict=True):
-        for name in ACTS:
+    of_all = [acts.numbers_of(record) for _, record in of_acts]
+    told = acts.read_told(cursor, {name: set().union(*(numbers[name] for numbers in of_all)) for name in acts.ACTS})
+    for (report_path, record), numbers in zip(of_acts, of_all, strict=True):
+        for name in acts.ACTS:
             if numbers[name] & walk.told[name]:
                 yield Fault(report_path, f"{name} {min(numbers[name] & walk.told[name])} has another record already")
             walk.told[name] |= numbers[name]
-        again = compose(told, record["act"], numbers)
+        again = acts.compose(told, record["act"], numbers)
         if again is None:
             yield Fault(report_path, "the act that it tells of was removed")
             continue
-        yield from _faults_of_act(report_path, record, as_recorded(again, record["evidence_schema_version"]))
+        yield from _faults_of_act(report_path, record, acts.as_recorded(again, record["evidence_schema_version"]))
         # An older record says no kind: the rows of its act do.
         kinds = {pointer["partition_key"]: pointer["record_kind"] for pointer in again["pointers"]}
         for pointer in record.get("pointers", ()):
@@ -265,7 +263,7 @@ def _short(value: Any) -> str:
 
 
 def _acts_without_record(cursor: Any, told: Mapping[str, set[int]]) -> Iterator[Fault]:
-    for name, (table, key) in ACTS.items():
+    for name, (table, key) in acts.ACTS.items():
         cursor.execute(f"select {key} from {table} where not {key} = any(%s) order by {key}", (list(told[name]),))
         for (number,) in cursor.fetchall():
             yield Fault(f"{table} {number}", "its record was removed, or never written")
@@ -290,7 +288,7 @@ def _faults_of_files(cursor: Any, settings: Settings) -> Iterator[Fault]:
 
 def _strangers(cursor: Any, settings: Settings) -> tuple[list[Fault], int]:
     """Files that no record of this warehouse knows: those that no journal knows either, and how many others."""
-    names = strange_names(cursor, settings)
+    names = journal.strange_names(cursor, settings)
     faults, strange_count = [], 0
     files = _files(settings)
     while batch := {settings.named(path) for path in islice(files, _BATCH)}:

@@ -10,7 +10,7 @@ from psycopg2.extras import Json, execute_values
 
 from loader.bronze.columns import BRONZE, RECORD_EVENT
 from loader.errors import CheckFailedError
-from loader.runs.anchors import Attempt
+from loader.runs import Attempt
 
 if TYPE_CHECKING:
     from loader.bronze.landing import Landed

@@ -21,10 +21,8 @@ from loader.bronze.columns import BRONZE, RECORD_EVENT, BronzeTable
 from loader.bronze.csv_route import as_text
 from loader.config import FileFormat
 from loader.errors import InfrastructureError
-from loader.runs.anchors import Attempt
-from loader.runs.lock import LOAD_SESSIONS
-from loader.runs.repair import STAGING_PREFIX
-from loader.warehouse.connection import unbounded
+from loader.runs import LOAD_SESSIONS, STAGING_PREFIX, Attempt
+from loader.warehouse import unbounded
 
 if TYPE_CHECKING:
     import pyarrow as pa

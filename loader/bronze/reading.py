@@ -9,7 +9,7 @@ from datetime import date
 from pathlib import Path
 
 from loader.bronze.rows import Chunk, Rows
-from loader.contract.record import AcceptedRecord, RejectedRecord
+from loader.contract import AcceptedRecord, RejectedRecord
 from loader.kinds import Ruleset, too_long
 from loader.reader import ContentEncoding, Line, count_lines, is_blank, iter_lines, open_content
 

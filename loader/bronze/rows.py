@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from loader.bounds import KEPT_LINE_BYTES
 from loader.bronze.columns import ASSET_LINE, BRONZE, RECORD_EVENT, REJECTED_RECORD
-from loader.contract.record import AcceptedRecord, RejectedRecord
+from loader.contract import AcceptedRecord, RejectedRecord
 from loader.reader import Line
 
 CHUNK_LINES = 10_000

@@ -26,7 +26,7 @@ from loader.kinds import load_same_ruleset
 
 if TYPE_CHECKING:
     from loader.config import FileFormat
-    from loader.runs.anchors import Attempt
+    from loader.runs import Attempt
     from loader.warehouse import Warehouse
 
 

@@ -32,12 +32,11 @@ def build(
     from loader.cli.release_screen import gate_words
     from loader.config import parse_partition
     from loader.errors import InfrastructureError
-    from loader.release.acts import publish_build
+    from loader.release import publish_build
     from loader.runs import IngestLock
     from loader.screen import next_lines
     from loader.silver import project_sha256, require_whole, run_dbt
-    from loader.warehouse import open_warehouse
-    from loader.warehouse.shared_memory import explained
+    from loader.warehouse import open_warehouse, shared_memory
 
     settings = settings_of(lock_timeout)
     select = selected(settings.project_root / "contracts", kind, select)
@@ -64,7 +63,7 @@ def build(
             )
             report(f"readers: {gate}")
     for node in result.failed:
-        if explained(node.reason, is_embedded=warehouse.is_embedded):
+        if shared_memory.explained(node.reason, is_embedded=warehouse.is_embedded):
             raise InfrastructureError(f"dbt could not build {node.name}: {node.reason}", next_command="make diagnose")
     failed = [node.name for node in result.holding or result.failed]
     next_command = after_build(settings, warehouse, failed, holds_all=bool(result.holding)).line
@@ -80,7 +79,7 @@ def selected(contracts: Path, kind: str | None, select: str | None) -> str | Non
     """dbt's selection. Raises CommandUsageError for a kind that has no model in Silver, or where both are given."""
     from loader.errors import CommandUsageError
     from loader.kinds import load_kinds
-    from loader.release.asked import refuse_unknown_kind
+    from loader.release import refuse_unknown_kind
 
     if kind is None:
         return select

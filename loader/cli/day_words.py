@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from loader.screen import Screen, Sign, paragraph
-from loader.status.days import DayState, State
+from loader.status import DayState, State
 
 _SENTENCES: Mapping[State, str] = {
     "damaged": "is damaged and needs you",

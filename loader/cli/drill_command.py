@@ -12,7 +12,7 @@ from loader.cli.options import json_option
 from loader.cli.output import print_json, progress, show, surface
 
 if TYPE_CHECKING:
-    from loader.drill.incidents import Outcome
+    from loader.drill import Outcome
     from loader.screen import Screen
 
 

@@ -10,12 +10,11 @@ from loader.cli.day_words import equation_lines, fates_in_words, lines_by_fate, 
 from loader.cli.problem_output import problem_lines
 from loader.cli.release_screen import gate_words
 from loader.printable import counted
-from loader.screen import Mark, Screen, amount, paragraph, shortened, spread, table
-from loader.screen.terminal import Tone
-from loader.status.days import IN_NEED, STATES, DayState, states_of_days
+from loader.screen import Mark, Screen, Tone, amount, paragraph, shortened, spread, table
+from loader.status import IN_NEED, STATES, DayState, states_of_days
 
 if TYPE_CHECKING:
-    from loader.evidence.facts import RunFacts
+    from loader.evidence import RunFacts
     from loader.ingest import Verdict
     from loader.partition import Partition
     from loader.release import Published

@@ -13,9 +13,7 @@ from loader.cli.options import json_option
 from loader.cli.output import print_json, show, surface
 
 if TYPE_CHECKING:
-    from loader.kinds import Kind
-    from loader.kinds.check import Fault
-    from loader.kinds.declaration import Link
+    from loader.kinds import Fault, Kind, Link
     from loader.screen import Screen
 
 
@@ -54,7 +52,7 @@ def check(name: str | None, as_json: bool) -> int:
     no fault.
     """
     from loader.config import load_settings
-    from loader.kinds.check import check_kinds, waiting_for_persons
+    from loader.kinds import check_kinds, waiting_for_persons
     from loader.screen import next_lines
 
     root = load_settings().project_root
@@ -76,8 +74,7 @@ def check(name: str | None, as_json: bool) -> int:
 def generate(as_json: bool) -> int:
     """Write anew what dbt and PostgreSQL have to know of the kinds, and say which files changed."""
     from loader.config import load_settings
-    from loader.kinds import load_kinds
-    from loader.kinds.generate import generated_files
+    from loader.kinds import generated_files, load_kinds
     from loader.screen import next_lines
 
     root = load_settings().project_root
@@ -136,9 +133,9 @@ def new(
     Needs no database. Nothing is left behind where the schema cannot be served.
     """
     from loader.config import load_settings
-    from loader.kinds.new import Wish, write_kind
+    from loader.kinds import Wish, write_kind
     from loader.screen import next_lines, paragraph
-    from loader.silver.checks import CHECKS_FILE, write_checks
+    from loader.silver import CHECKS_FILE, write_checks
 
     root = load_settings().project_root
     linked = tuple(map(spelled_link, links))
@@ -158,7 +155,7 @@ def new(
 def spelled_link(text: str) -> Link:
     """`FIELD=KIND`, `FIELD=KIND:warn` or `FIELD=KIND:wait`. Raises CommandUsageError for anything else."""
     from loader.errors import CommandUsageError
-    from loader.kinds.declaration import Link
+    from loader.kinds import Link
 
     field, _, named = text.partition("=")
     kind, _, missing = named.partition(":")

@@ -16,7 +16,7 @@ from loader.errors import CommandUsageError
 from loader.printable import pasted
 
 if TYPE_CHECKING:
-    from loader.manifest.build import BuiltManifest
+    from loader.manifest import BuiltManifest
     from loader.screen import Screen
 
 
@@ -62,8 +62,7 @@ def command(
     A manifest that exists is never changed: a changed folder needs a new one.
     """
     from loader.config import load_settings
-    from loader.manifest.build import BatchTerms, build_manifest
-    from loader.manifest.write import write_manifest
+    from loader.manifest import BatchTerms, build_manifest, write_manifest
     from loader.screen import next_lines
 
     settings = load_settings()
@@ -94,7 +93,7 @@ def command(
 
 
 def _window(start: str | None, end: str | None) -> tuple[datetime, datetime] | None:
-    from loader.contract.timestamps import TimestampError, parse_instant
+    from loader.contract import TimestampError, parse_instant
 
     if start is None and end is None:
         return None

@@ -12,8 +12,7 @@ import click
 from loader.errors import OutputError
 
 if TYPE_CHECKING:
-    from loader.screen import Screen
-    from loader.screen.progress import Lines
+    from loader.screen import Lines, Screen
 
 _BELOW_ERROR = " " * len("error: ")
 
@@ -22,7 +21,7 @@ _BELOW_ERROR = " " * len("error: ")
 def progress() -> Iterator[Lines]:
     """How the command that begins now shows what it is at, on standard error; entered around its work."""
     from loader.cli.waits import listening
-    from loader.screen.progress import Bars
+    from loader.screen import Bars
 
     is_drawn = surface(err=True).is_terminal
     with lines(Bars) if is_drawn else lines() as shown, listening(shown):
@@ -31,7 +30,7 @@ def progress() -> Iterator[Lines]:
 
 def lines(kind: type[Lines] | None = None) -> Lines:
     """Progress on standard error, in plain lines unless another `kind` is asked for."""
-    from loader.screen.progress import Lines
+    from loader.screen import Lines
 
     return (kind or Lines)(surface(err=True), lambda line: click.echo(line, err=True))
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from loader.screen import Failure, Screen, amount, failures
 
 if TYPE_CHECKING:
-    from loader.ingest.problems import Problem
+    from loader.ingest import Problem
 
 _NAMES_SHOWN = 2
 # What a reason of a run is about, and what is so of one, of several.

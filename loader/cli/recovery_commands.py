@@ -219,7 +219,7 @@ def _of_each_kind(verb: str, request: Mapping[str, Any], mode: str, lock_timeout
     a kind without a line in the window fails where it is the only one."""
     from loader.cli.ingest_command import error_record
     from loader.errors import LoaderError, NoLinesError
-    from loader.recovery.apply import kinds_of
+    from loader.recovery import kinds_of
 
     kinds = kinds_of(settings_of(lock_timeout), verb, request)
     if len(kinds) < 2:
@@ -268,8 +268,7 @@ def _step(verb: str, request: Mapping[str, Any], mode: str, lock_timeout: float 
 
 def _apply(settings: Settings, record: Mapping[str, Any], tell: _Tell | None) -> int:
     from loader.cli.ingest_command import print_verdict, verdict_record
-    from loader.recovery import apply_plan
-    from loader.recovery.verbs import Expired, Restored
+    from loader.recovery import Expired, Restored, apply_plan
 
     with progress() as report:
         done = apply_plan(settings, record, report)

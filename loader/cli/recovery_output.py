@@ -13,9 +13,7 @@ from loader.printable import pasted
 
 if TYPE_CHECKING:
     from loader.config import Settings
-    from loader.recovery import Plan
-    from loader.recovery.plan import PartitionState, PlannedAsset
-    from loader.recovery.verbs import Expired, Restored
+    from loader.recovery import Expired, PartitionState, Plan, PlannedAsset, Restored
     from loader.screen import Screen
 
 _ROWS_SHOWN = 20

@@ -68,8 +68,8 @@ def release(
     """Prove Silver as it stands and let readers see these partitions; ends their holds."""
     from loader.advice import after_kept_back, after_release
     from loader.cli.release_screen import released_lines
-    from loader.release.acts import KeptBackError
-    from loader.release.acts import release as release_days
+    from loader.release import KeptBackError
+    from loader.release import release as release_days
 
     days = _days(partitions, "release")
     why = reason
@@ -119,7 +119,7 @@ def hold(partitions: Sequence[str], kind: str | None, reason: str | None, as_jso
     from loader.advice import after_hold
     from loader.cli.release_screen import held_lines
     from loader.config import load_settings
-    from loader.release.acts import hold as hold_days
+    from loader.release import hold as hold_days
 
     days = _days(partitions, "hold")
     why = _reason(reason, "hold", days)
@@ -148,7 +148,7 @@ def ready(partitions: Sequence[str], kind: str | None, as_json: bool) -> int:
     """Exit 0 only when every partition is released and unchanged since; for schedulers."""
     from loader.cli.release_screen import ready_lines
     from loader.config import load_settings
-    from loader.release.acts import readiness
+    from loader.release import readiness
     from loader.screen import next_lines
 
     days = _days(partitions, "ready")

@@ -11,8 +11,7 @@ from loader.partition import Partition
 from loader.screen import Mark, Screen, amount, next_lines, paragraph, table
 
 if TYPE_CHECKING:
-    from loader.release import Published
-    from loader.release.acts import Held, Readiness
+    from loader.release import Held, Published, Readiness
 
 
 def gate_words(screen: Screen, published: Published) -> str:

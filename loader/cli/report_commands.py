@@ -13,9 +13,8 @@ from loader.cli.options import json_option, kind_option, partition_option
 from loader.cli.output import print_json, show, surface
 
 if TYPE_CHECKING:
-    from loader.ingest.problems import Words
-    from loader.reports import Completeness
-    from loader.reports.smoke import Check
+    from loader.ingest import Words
+    from loader.reports import Check, Completeness
     from loader.screen import Screen
 
 _DAYS_SHOWN = 20
@@ -32,9 +31,8 @@ def completeness(partition: str | None, kind: str | None, as_json: bool) -> int:
     """
     from loader.advice import after_question
     from loader.config import load_settings, parse_partition
-    from loader.ingest.problems import words_of
-    from loader.reports import read_completeness
-    from loader.reports.markdown import write_report
+    from loader.ingest import words_of
+    from loader.reports import markdown, read_completeness
     from loader.screen import next_lines
     from loader.warehouse import open_warehouse
 
@@ -46,7 +44,7 @@ def completeness(partition: str | None, kind: str | None, as_json: bool) -> int:
     next_command = f"make ready{suffix}   # may readers go on?" if partition else f"make status{suffix}"
     if not answer.is_complete:
         next_command = after_question(settings, warehouse, day).line
-    text, data = write_report(
+    text, data = markdown.write_report(
         settings.report_dir / "completeness" / "_".join(filter(None, (partition or "all", kind))),
         answer.markdown(),
         {**answer.record(), "next_command": next_command},
@@ -69,8 +67,7 @@ def smoke(as_json: bool) -> int:
     Writes reports/smoke/<UTC time>.md and .json; ingests nothing. Exit code 3 when something is not sound.
     """
     from loader.config import load_settings
-    from loader.reports import run_smoke_checks
-    from loader.reports.markdown import table, write_report
+    from loader.reports import markdown, run_smoke_checks
     from loader.screen import next_lines
 
     settings = load_settings()
@@ -81,8 +78,8 @@ def smoke(as_json: bool) -> int:
     next_command = failed[0].next_command if failed else "make ingest PARTITION=2026-04-17"
     rows = [asdict(check) for check in checks]
     record = {"answer": answer, "at": now.isoformat(), "checks": rows, "next_command": next_command}
-    markdown = f"# Smoke test\n\n**{answer}**, {now:%Y-%m-%d %H:%M:%S} UTC\n\n{table(rows)}"
-    text, data = write_report(settings.report_dir / "smoke" / f"{now:%Y%m%dT%H%M%SZ}", markdown, record)
+    page = f"# Smoke test\n\n**{answer}**, {now:%Y-%m-%d %H:%M:%S} UTC\n\n{markdown.table(rows)}"
+    text, data = markdown.write_report(settings.report_dir / "smoke" / f"{now:%Y%m%dT%H%M%SZ}", page, record)
     if as_json:
         print_json({**record, "report_paths": [str(text), str(data)]})
     else:
@@ -110,7 +107,7 @@ def smoke_lines(screen: Screen, checks: Sequence[Check], report: str) -> list[st
 
 def completeness_lines(screen: Screen, answer: Completeness, words: Words, report: str) -> list[str]:
     """The answer; of one day its equation and its files, of all what is not complete; findings by their check."""
-    from loader.ingest.problems import of_asset
+    from loader.ingest import of_asset
     from loader.screen import Failure, amount, failures, listing, paragraph, table
 
     lines = paragraph(screen, f"{answer.answer[:1].upper()}{answer.answer[1:]}.")
@@ -158,7 +155,7 @@ def _day(screen: Screen, row: Mapping[str, Any], kinds: Collection[str]) -> list
     """A day's equation, and its files that are not whole."""
     from loader.cli.day_words import equation_lines
     from loader.obstacles import OF_FILES
-    from loader.reports.completeness import partition_of
+    from loader.reports import partition_of
     from loader.screen import spread
 
     counts = {_RENAMED.get(name, f"{name}_count"): value for name, value in row.items()}

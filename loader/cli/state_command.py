@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def state(context: click.Context, changes: int, kind: str | None, as_json: bool) -> int:
     """Checkpoint, cursor and watermark of each record source, and their last changes."""
     from loader.config import load_settings
-    from loader.runs.state import read_state
+    from loader.runs import read_state
     from loader.screen import next_lines
     from loader.warehouse import open_warehouse
 
@@ -60,7 +60,7 @@ def reset(
 ) -> int:
     """Set one state object, backwards too, with a reason. No line is read or dropped by it: state only classifies."""
     from loader.errors import CommandUsageError
-    from loader.runs.state import reset_state
+    from loader.runs import reset_state
     from loader.screen import next_lines
     from loader.warehouse import open_warehouse
 
@@ -96,7 +96,7 @@ def _dataset(settings: Settings, record_kind: str | None) -> str:
 
 
 def _instant(text: str) -> datetime:
-    from loader.contract.timestamps import TimestampError, parse_instant
+    from loader.contract import TimestampError, parse_instant
     from loader.errors import CommandUsageError
 
     try:

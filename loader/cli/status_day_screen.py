@@ -10,8 +10,7 @@ from loader.cli.day_words import equation_lines, sentence_of
 from loader.cli.problem_output import absent_rows
 from loader.cli.status_screen import everything, loud, of_kind, run_words, state_words, status_lines
 from loader.screen import Column, Mark, Screen, amount, next_lines, paragraph, shortened, spread, table
-from loader.status import Status
-from loader.status.days import DayState
+from loader.status import DayState, Status
 
 _RUNS_OF_A_DAY = 3
 _FILES_OF_A_DAY = 12

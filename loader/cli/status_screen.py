@@ -7,14 +7,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from loader.advice.runs import end_of
+from loader.advice import end_of
 from loader.cli.day_words import SIGNS, noun_of
 from loader.cli.problem_output import absent_rows, some_names
 from loader.cli.status_strips import strips
 from loader.printable import counted
 from loader.screen import Mark, Screen, amount, next_lines, paragraph, shortened, spread, table
-from loader.status import Status
-from loader.status.days import IN_NEED, DayState
+from loader.status import IN_NEED, DayState, Status
 
 # As many lines as a terminal has; everything is asked for by name.
 _HEIGHT = 24

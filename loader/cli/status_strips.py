@@ -7,7 +7,7 @@ from datetime import date
 
 from loader.cli.day_words import SIGNS
 from loader.screen import Screen, calendar, table
-from loader.status.days import IN_NEED, DayState
+from loader.status import IN_NEED, DayState
 
 _MONTHS_IN_NEED = 6
 _LAST_MONTHS = 2

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from loader.config import Settings
     from loader.raw_zone import ArchiveDamagedError
     from loader.screen import Screen
-    from loader.verify.run import Verification
+    from loader.verify import Verification
     from loader.warehouse import Warehouse
 
 
@@ -38,7 +38,7 @@ def _verify_evidence(as_json: bool) -> int:
     from loader.advice import after_audit
     from loader.audit import faults_of_sight, verify_evidence
     from loader.config import load_settings
-    from loader.release.views import view_faults
+    from loader.release import view_faults
     from loader.screen import next_lines
     from loader.warehouse import open_warehouse
 
@@ -95,8 +95,8 @@ def _verify_run(run_id: str, as_json: bool) -> int:
     from loader.kinds import load_ruleset
     from loader.progress import Meter
     from loader.raw_zone import RawZone
-    from loader.recovery.world import looking_at
-    from loader.runs.prefix import whole_run_id
+    from loader.recovery import looking_at
+    from loader.runs import whole_run_id
     from loader.screen import next_lines
     from loader.verify import verify_run
     from loader.warehouse import open_warehouse

@@ -120,7 +120,7 @@ class _Watch:
         if now - (self._began if listener is None else listener.spoke) < _SECONDS_OF_WAITING:
             return
         # Not for every `--help`: it takes a database's driver with it.
-        from loader.warehouse.activity import at_work
+        from loader.warehouse import at_work
 
         statements, blockers = at_work()
         long = [each for each in statements if each.seconds >= _SECONDS_OF_WAITING]
@@ -139,6 +139,6 @@ class _Watch:
 
     def _see_that_it_is_heard(self) -> None:
         while not self._heard.wait(_SECONDS_TO_HEAR):
-            from loader.warehouse.activity import cancel_all
+            from loader.warehouse import cancel_all
 
             cancel_all()

@@ -70,7 +70,7 @@ def down(force: bool, as_json: bool) -> int:
 
 
 def _refuse_while_written(command: str, settings: Settings) -> None:
-    from loader.runs.lock import writers_at_work
+    from loader.runs import writers_at_work
     from loader.warehouse import running_embedded
 
     server = running_embedded(settings)
@@ -135,8 +135,7 @@ def psql(role: str, arguments: tuple[str, ...]) -> int:
     """Open psql on the warehouse; further words go to psql, e.g. -c 'select 1'."""
     from loader.config import load_settings
     from loader.errors import InfrastructureError
-    from loader.warehouse import Role
-    from loader.warehouse.binaries import find_binaries
+    from loader.warehouse import Role, find_binaries
 
     warehouse = _opened(load_settings()).acting_as(Role[role.upper()])
     program: str | None = str(find_binaries() / "psql")

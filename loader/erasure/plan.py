@@ -17,19 +17,17 @@ from typing import Any
 import orjson
 
 from loader.config import Settings
-from loader.contract.exact_json import number_json, read_exactly
+from loader.contract import number_json, read_exactly
 from loader.erasure.kinds import landed_kinds, landing_of
 from loader.erasure.look_alikes import look_alikes
 from loader.errors import CommandUsageError
 from loader.kinds import Landing
 from loader.plans import read_plan
-from loader.privacy.person import is_named_in, may_name, owners_of_whatever_kind, person_hash
-from loader.privacy.redaction import FoundLine, find_lines
+from loader.privacy import FoundLine, find_lines, is_named_in, may_name, owners_of_whatever_kind, person_hash
 from loader.raw_zone import RawZone, require_objects
 from loader.reader import MAX_LINE_BYTES, ContentChangedError, ContentEncoding, Line, open_content
-from loader.runs.operator import acting_operator
-from loader.warehouse import fetch_rows
-from loader.warehouse.kinds import released_kinds
+from loader.runs import acting_operator
+from loader.warehouse import fetch_rows, released_kinds
 
 SCHEMA_VERSION = "erasure_plan_v2"
 # It counted the records of the first kind by themselves.

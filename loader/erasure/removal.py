@@ -13,8 +13,8 @@ from psycopg2.extras import Json, execute_values
 
 from loader.bounds import KEPT_LINE_BYTES
 from loader.erasure.plan import ErasurePlan
-from loader.privacy.tombstones import add_tombstones
-from loader.warehouse.kinds import ReleasedKind, released_kinds
+from loader.privacy import add_tombstones
+from loader.warehouse import ReleasedKind, released_kinds
 
 _PREPARE = """
 set local omni.maintenance = 'erasure';

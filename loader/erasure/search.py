@@ -16,12 +16,10 @@ from loader.bounds import KEPT_LINE_BYTES
 from loader.config import Settings
 from loader.erasure.kinds import landing_of
 from loader.kinds import Field, Landing
-from loader.privacy.person import is_named_in, may_name, owners, owners_of_whatever_kind
-from loader.privacy.redaction import find_lines
+from loader.privacy import find_lines, is_named_in, may_name, owners, owners_of_whatever_kind
 from loader.raw_zone import RawZone
 from loader.reader import open_content
-from loader.warehouse.built import built
-from loader.warehouse.kinds import released_kinds
+from loader.warehouse import built, released_kinds
 
 # Shorter texts say nothing of one person ("Hello", "n/a") and stand everywhere.
 _SHORTEST_TEXT = 12

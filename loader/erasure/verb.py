@@ -24,12 +24,10 @@ from loader.erasure.plan import ErasurePlan, make_erasure_plan
 from loader.erasure.removal import remove_rows
 from loader.erasure.search import files_of, holds, search_objects, search_rows, searched
 from loader.errors import CheckFailedError, RefusedError
-from loader.evidence import record_crashes
-from loader.evidence.chain import append, write_files
+from loader.evidence import append, record_crashes, write_files
 from loader.plans import refuse_moved
 from loader.printable import counted, pasted
-from loader.privacy.redaction import blanked
-from loader.privacy.tombstones import finish_redactions
+from loader.privacy import blanked, finish_redactions
 from loader.progress import Report, Step
 from loader.raw_zone import RawZone
 from loader.reader import open_content
@@ -48,8 +46,7 @@ from loader.silver import (
     run_dbt,
     start_dbt,
 )
-from loader.warehouse import fetch_rows, open_warehouse
-from loader.warehouse.kinds import released_kinds
+from loader.warehouse import fetch_rows, open_warehouse, released_kinds
 
 if TYPE_CHECKING:
     from loader.warehouse import Warehouse

@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
-from loader.evidence.attempts import record_crashes
-from loader.evidence.drift import Drift, read_open_drift
-from loader.evidence.facts import AssetFacts, Finding, PartitionFacts, RunFacts, read_facts
-from loader.evidence.links import MissingLink, in_short, read_missing_links
+from loader.evidence import acts, journal
+from loader.evidence.acts import record_act
+from loader.evidence.attempts import place_of, record_crashes, state_record
+from loader.evidence.chain import append, write_files
+from loader.evidence.drift import MISSING_DAY, Drift, read_open_drift
+from loader.evidence.facts import (
+    FATES,
+    AssetFacts,
+    Finding,
+    PartitionFacts,
+    RunFacts,
+    read_facts,
+    read_findings,
+    read_run,
+    reject_in_words,
+)
+from loader.evidence.journal import note_restoration
+from loader.evidence.links import LINK_MISSING, MissingLink, in_short, read_missing_links
 from loader.evidence.ties import Tie, files_of, read_ties
 
 __all__ = [
+    "FATES",
+    "LINK_MISSING",
+    "MISSING_DAY",
     "AssetFacts",
     "Drift",
     "Finding",
@@ -16,11 +33,22 @@ __all__ = [
     "PartitionFacts",
     "RunFacts",
     "Tie",
+    "acts",
+    "append",
     "files_of",
     "in_short",
+    "journal",
+    "note_restoration",
+    "place_of",
     "read_facts",
+    "read_findings",
     "read_missing_links",
     "read_open_drift",
+    "read_run",
     "read_ties",
+    "record_act",
     "record_crashes",
+    "reject_in_words",
+    "state_record",
+    "write_files",
 ]

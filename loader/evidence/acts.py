@@ -14,7 +14,7 @@ from typing import Any
 
 from loader.config import Settings
 from loader.evidence.chain import append
-from loader.runs.anchors import new_run_id
+from loader.runs import new_run_id
 from loader.warehouse import fetch_rows
 
 SCHEMA_VERSION = "release_evidence_v2"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from loader.warehouse.built import are_built, built
+from loader.warehouse import are_built, built
 
 MISSING_DAY = "drift_missing_day"
 # As far as a following day makes a day without records a missing one.

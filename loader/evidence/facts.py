@@ -8,14 +8,11 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from loader.evidence.drift import Drift, read_open_drift
-from loader.evidence.links import CODE as LINK_MISSING
-from loader.evidence.links import MissingLink, read_missing_links
-from loader.evidence.ties import CODE as TIE_UNORDERED
-from loader.evidence.ties import Tie, read_ties
+from loader.evidence.links import LINK_MISSING, MissingLink, read_missing_links
+from loader.evidence.ties import TIE_UNORDERED, Tie, read_ties
 from loader.partition import Partition
-from loader.runs.anchors import Attempt
-from loader.warehouse import fetch_rows
-from loader.warehouse.built import built
+from loader.runs import Attempt
+from loader.warehouse import built, fetch_rows
 
 FATES = ("erased", "landed", "duplicate", "rejected", "blank", "out_of_partition", "gap")
 
@@ -268,10 +265,10 @@ def _first_rejects(cursor: Any, asset_ids: Sequence[int]) -> dict[int, str]:
     if not asset_ids:
         return {}
     cursor.execute(_FIRST_REJECTS, (list(asset_ids),))
-    return {asset_id: in_words(*reject) for asset_id, *reject in cursor.fetchall()}
+    return {asset_id: reject_in_words(*reject) for asset_id, *reject in cursor.fetchall()}
 
 
-def in_words(line_number: int, reason_codes: Sequence[str], message: str) -> str:
+def reject_in_words(line_number: int, reason_codes: Sequence[str], message: str) -> str:
     """A reject as people read it."""
     return f"line {line_number}: {', '.join(reason_codes)}: {message.removeprefix('$: ')}"
 

@@ -10,9 +10,9 @@ from typing import Any
 from loader.obstacles import Code
 from loader.partition import Partition
 from loader.printable import counted
-from loader.warehouse.built import are_built, built
+from loader.warehouse import are_built, built
 
-CODE = str(Code.LINK_MISSING)
+LINK_MISSING = str(Code.LINK_MISSING)
 _KEYS_TOLD = 3
 
 _LINKS = """
@@ -80,7 +80,7 @@ def in_short(links: Collection[MissingLink]) -> list[str]:
         else:
             names = counted(sum(link.record_count for link in found), "record names", "records name")
             lines.append(f"{names} records of {linked_kind} that are not there, on {counted(days, 'day')}")
-    return [f"{CODE}: {line}" for line in lines]
+    return [f"{LINK_MISSING}: {line}" for line in lines]
 
 
 def read_missing_links(cursor: Any, kind: str | None, days: Collection[date] | None = None) -> tuple[MissingLink, ...]:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from loader.warehouse.built import are_built, built
+from loader.warehouse import are_built, built
 
-CODE = "tie_unordered"
+TIE_UNORDERED = "tie_unordered"
 _FILES_TOLD = 4
 
 _TIES = """

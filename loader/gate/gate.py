@@ -8,7 +8,7 @@ from pathlib import Path
 from loader.gate.inspection import Inspection, inspect_file
 from loader.gate.judgement import AssetJudgement, Finding, GateReport, judge_asset
 from loader.gate.location import AssetRefusedError, allowed_roots, locate, open_within, refuse_scheme
-from loader.manifest.model import Asset, Manifest
+from loader.manifest import Asset, Manifest
 
 
 def inspect_manifest(

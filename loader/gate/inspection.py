@@ -11,9 +11,15 @@ from pathlib import Path
 
 from loader.bounds import ExpansionLimits
 from loader.gate.location import AssetRefusedError, open_asset, unreadable_disk
-from loader.reader import ContentEncoding, GzipDefectError, iter_gzip, read_chunks
-from loader.reader.gzip_members import COMPRESSED_CHUNK_BYTES, GZIP_MAGIC
-from loader.reader.regular_file import CHUNK_BYTES
+from loader.reader import (
+    CHUNK_BYTES,
+    COMPRESSED_CHUNK_BYTES,
+    GZIP_MAGIC,
+    ContentEncoding,
+    GzipDefectError,
+    iter_gzip,
+    read_chunks,
+)
 
 
 @dataclass(frozen=True, slots=True)

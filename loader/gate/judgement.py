@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from loader.gate.inspection import Inspection
-from loader.manifest.model import Asset, JudgementWord, Manifest
-from loader.manifest.rules import UNKNOWN_LICENSE
+from loader.manifest import UNKNOWN_LICENSE, Asset, JudgementWord, Manifest
 
 Disposition = Literal["admitted", "withheld", "missing", "not_available"]
 Outcome = Literal["success", "skip", "fail"]

@@ -12,9 +12,8 @@ from typing import Any
 
 from loader.bronze import judged_lines
 from loader.config import Settings
-from loader.contract.reasons import load_reason_codes
-from loader.contract.record import AcceptedRecord
-from loader.evidence.facts import in_words
+from loader.contract import AcceptedRecord, load_reason_codes
+from loader.evidence import reject_in_words
 from loader.gate import AssetJudgement, Finding, GateReport, base_folder, inspect_manifest, withhold
 from loader.ingest.problems import (
     Problem,
@@ -178,7 +177,7 @@ def _read(
             for code in record.reason_codes:
                 forecast.examples.setdefault(code, f"line {line.number:,}: {record.message.removeprefix('$: ')}")
             if forecast.first_reject is None:
-                forecast.first_reject = in_words(line.number, record.reason_codes, record.message)
+                forecast.first_reject = reject_in_words(line.number, record.reason_codes, record.message)
         elif window is not None and not window[0] <= record.partition_key < window[1]:
             forecast.fates["out_of_partition"] += 1
         else:

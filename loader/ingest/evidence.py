@@ -9,12 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from loader.config import Settings
-from loader.evidence.attempts import place_of, state_record
-from loader.evidence.chain import append
-from loader.evidence.facts import FATES, PartitionFacts, RunFacts, read_run
+from loader.evidence import FATES, PartitionFacts, RunFacts, append, place_of, read_run, state_record
 from loader.ingest.verdict import Verdict
 from loader.release import Published
-from loader.runs.anchors import Attempt
+from loader.runs import Attempt
 from loader.silver import BuildResult
 from loader.warehouse import json_value
 

@@ -30,22 +30,30 @@ from loader.bronze import (
 from loader.config import Settings
 from loader.environment import in_own_environment, own_environment
 from loader.errors import LoaderError
-from loader.evidence import record_crashes
-from loader.evidence.journal import note_restoration
-from loader.gate import GateReport, inspect_manifest, withhold
-from loader.gate.inspection import Inspection
+from loader.evidence import note_restoration, record_crashes
+from loader.gate import GateReport, Inspection, inspect_manifest, withhold
 from loader.ingest.plan import plan_reading
 from loader.ingest.proving import Proving
 from loader.ingest.request import Task
 from loader.kinds import Ruleset
 from loader.printable import counted
-from loader.privacy.redaction import FoundLine
-from loader.privacy.tombstones import finish_redactions, known_keys, put_without, read_suppression, record_arrival
+from loader.privacy import FoundLine, finish_redactions, known_keys, put_without, read_suppression, record_arrival
 from loader.progress import Meter, Report
 from loader.raw_zone import ArchiveDamagedError, RawZone, SourceChangedError, require_objects
 from loader.reader import ContentChangedError
-from loader.runs import Attempt, IngestLock, Job, drop_working_state, repair, take_back
-from loader.runs.registry import SOURCE_MISSING, RegisteredAsset, refuse_changed_manifests, register, register_ruleset
+from loader.runs import (
+    SOURCE_MISSING,
+    Attempt,
+    IngestLock,
+    Job,
+    RegisteredAsset,
+    drop_working_state,
+    refuse_changed_manifests,
+    register,
+    register_ruleset,
+    repair,
+    take_back,
+)
 from loader.warehouse import Warehouse
 
 # Bytes as archived. A process starts in half a second, in which some 15 MB are read.

@@ -8,8 +8,7 @@ from typing import Any
 
 from loader.bronze import AssetToRead
 from loader.raw_zone import RawZone
-from loader.runs.ledger import AssetAction
-from loader.runs.registry import RegisteredAsset
+from loader.runs import AssetAction, RegisteredAsset
 
 _STATE = """
 select

@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from loader.contract.reasons import ReasonCodes, load_reason_codes
+from loader.contract import ReasonCodes, load_reason_codes
 from loader.gate import Finding
 from loader.manifest import ManifestRefusedError
 from loader.obstacles import exceeds

@@ -8,10 +8,9 @@ from dataclasses import replace
 from datetime import date
 
 from loader.config import Settings
-from loader.contract.reasons import load_reason_codes
+from loader.contract import load_reason_codes
 from loader.errors import CheckFailedError, InfrastructureError
-from loader.evidence import PartitionFacts, read_facts
-from loader.evidence.chain import write_files
+from loader.evidence import PartitionFacts, read_facts, write_files
 from loader.gate import Finding
 from loader.ingest.evidence import Evidence
 from loader.ingest.problems import Problem, Words, in_short
@@ -21,11 +20,8 @@ from loader.obstacles import Code, Obstacle, obstacles_of
 from loader.partition import Partition
 from loader.printable import counted
 from loader.progress import Report, Step
-from loader.release import Act, publish, record_published
-from loader.release.store import files_over_limit
-from loader.release.views import MEND, view_faults
-from loader.runs import Attempt, IngestLock, Ledger
-from loader.runs.operator import acting_operator
+from loader.release import MEND_VIEWS, Act, files_over_limit, publish, record_published, view_faults
+from loader.runs import Attempt, IngestLock, Ledger, acting_operator
 from loader.silver import (
     PROVING_BUILD,
     BuildResult,
@@ -42,8 +38,7 @@ from loader.silver import (
     require_whole,
     run_dbt,
 )
-from loader.warehouse import Warehouse
-from loader.warehouse.built import built
+from loader.warehouse import Warehouse, built
 
 # Over how many days reconcile went, and how many of its checks found something.
 _PROVED = """
@@ -93,7 +88,7 @@ class Proving:
         with self._lock.transaction() as cursor:
             scope = choose_scope(cursor, self._project_sha256, is_asked_for_all=self._settings.proof == "all")
         for fault in view_faults(self._warehouse, self._settings.project_root):
-            mended = "this build makes it anew" if fault.next_command == MEND else fault.next_command
+            mended = "this build makes it anew" if fault.next_command == MEND_VIEWS else fault.next_command
             self._report(f"serving: {fault.sentence}; {mended}")
         build, scope = prove(self._lock, scope, self._prove, self._report)
         broken = [node for node in (*build.failed, *build.skipped) if not node.unique_id.startswith("test.")]

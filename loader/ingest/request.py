@@ -13,10 +13,16 @@ from loader.config import Settings
 from loader.errors import CommandUsageError
 from loader.gate import AssetRefusedError, allowed_roots, read_manifest
 from loader.kinds import Kind, landed_kind, load_kinds
-from loader.manifest import Manifest, ManifestRefusedError, Violation, parse_manifest
-from loader.manifest.implicit import implicit_manifest
-from loader.manifest.parse import MANIFEST_TOO_LARGE
-from loader.manifest.seeds import manifests_folder, seed_manifests
+from loader.manifest import (
+    MANIFEST_TOO_LARGE,
+    Manifest,
+    ManifestRefusedError,
+    Violation,
+    implicit_manifest,
+    manifests_folder,
+    parse_manifest,
+    seed_manifests,
+)
 from loader.printable import pasted
 from loader.reader import DocumentTooLargeError
 

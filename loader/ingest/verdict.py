@@ -7,11 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from loader.evidence.drift import Drift
-from loader.evidence.facts import PartitionFacts, RunFacts
-from loader.evidence.links import CODE as LINK_MISSING
-from loader.evidence.links import MissingLink
-from loader.evidence.ties import Tie
+from loader.evidence import LINK_MISSING, Drift, MissingLink, PartitionFacts, RunFacts, Tie
 from loader.ingest.problems import (
     Problem,
     Words,

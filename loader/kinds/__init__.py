@@ -1,10 +1,14 @@
 """Record kinds: what each declares (contracts/kinds/<kind>/), the judge of its lines, and what is written for dbt."""
 
+from loader.kinds.check import Fault, check_kinds, waiting_for_persons
 from loader.kinds.declaration import Field, FieldType, Kind, Landing, Link, Roles
+from loader.kinds.generate import generated_files
+from loader.kinds.new import Wish, write_kind
 from loader.kinds.read import kind_option, landed_kind, load_kinds, schema_file
 from loader.kinds.ruleset import Ruleset, load_ruleset, load_same_ruleset, too_long
 
 __all__ = [
+    "Fault",
     "Field",
     "FieldType",
     "Kind",
@@ -12,6 +16,9 @@ __all__ = [
     "Link",
     "Roles",
     "Ruleset",
+    "Wish",
+    "check_kinds",
+    "generated_files",
     "kind_option",
     "landed_kind",
     "load_kinds",
@@ -19,4 +26,6 @@ __all__ = [
     "load_same_ruleset",
     "schema_file",
     "too_long",
+    "waiting_for_persons",
+    "write_kind",
 ]

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from loader.contract.record import AcceptedRecord, RejectedRecord
+from loader.contract import AcceptedRecord, RejectedRecord
 from loader.errors import CommandUsageError
 from loader.kinds.declaration import Kind
 from loader.kinds.generate import generated_files

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from loader.contract.schema import fault_of_schema, read_contract_file
-from loader.contract.timestamps import CODE_OF_FORMAT, PARSER_OF_FORMAT, TimestampError
+from loader.contract import CODE_OF_FORMAT, PARSER_OF_FORMAT, TimestampError, fault_of_schema, read_contract_file
 from loader.errors import CommandUsageError
 from loader.kinds.check import check_kinds
 from loader.kinds.columns import OF_EVERY_KIND

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from loader.contract.schema import load_schema, read_contract_file, schema_faults
+from loader.contract import load_schema, read_contract_file, schema_faults
 from loader.errors import CommandUsageError
 from loader.kinds.declaration import Derived, Field, FieldType, Kind, Landing, Link, Roles
 

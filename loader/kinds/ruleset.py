@@ -14,15 +14,30 @@ from typing import Any, cast
 import jsonschema_rs
 import orjson
 
-from loader.contract.exact_json import InexactError, number_json, number_text, read_exactly, values_at
-from loader.contract.explain import Explainer
-from loader.contract.foreign_format import JSON_DOCUMENT, ONE_ARRAY, begins_document, foreign_bytes
-from loader.contract.lenient_json import has_duplicate_key, has_nul
-from loader.contract.reasons import load_reason_codes
-from loader.contract.record import AcceptedRecord, RejectedRecord
-from loader.contract.rules import NoRules, Rules
-from loader.contract.schema import compile_schema, read_contract_file
-from loader.contract.timestamps import TimestampError, parse_date_start, parse_instant
+from loader.contract import (
+    JSON_DOCUMENT,
+    ONE_ARRAY,
+    AcceptedRecord,
+    Explainer,
+    InexactError,
+    NoRules,
+    RejectedRecord,
+    Rules,
+    TimestampError,
+    begins_document,
+    compile_schema,
+    foreign_bytes,
+    has_duplicate_key,
+    has_nul,
+    load_reason_codes,
+    number_json,
+    number_text,
+    parse_date_start,
+    parse_instant,
+    read_contract_file,
+    read_exactly,
+    values_at,
+)
 from loader.errors import CommandUsageError, RefusedError
 from loader.kinds.declaration import FieldType, Kind, Landing
 from loader.kinds.read import landed_kind, load_kinds, schema_file

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from functools import lru_cache
 from typing import Any
 
-from loader.contract.record import Finding
+from loader.contract import Finding
 
 # Raise it when a rule or its explanation changes: lines read before are then read again.
 VERSION = "3"

@@ -1,5 +1,7 @@
 """The manifest room: what a batch declares, read as a whole or refused as a whole."""
 
+from loader.manifest.build import BatchTerms, BuiltManifest, build_manifest
+from loader.manifest.implicit import implicit_manifest
 from loader.manifest.model import (
     Asset,
     GatePolicy,
@@ -9,11 +11,18 @@ from loader.manifest.model import (
     SelectionWindow,
     Violation,
 )
-from loader.manifest.parse import ManifestRefusedError, parse_manifest
+from loader.manifest.parse import MANIFEST_TOO_LARGE, ManifestRefusedError, parse_manifest
+from loader.manifest.rules import UNKNOWN_LICENSE
+from loader.manifest.seeds import is_hidden, manifests_folder, seed_manifests
 from loader.manifest.sequence import SequenceError, sequence_of
+from loader.manifest.write import write_manifest
 
 __all__ = [
+    "MANIFEST_TOO_LARGE",
+    "UNKNOWN_LICENSE",
     "Asset",
+    "BatchTerms",
+    "BuiltManifest",
     "GatePolicy",
     "JudgementWord",
     "LoadMode",
@@ -22,6 +31,12 @@ __all__ = [
     "SelectionWindow",
     "SequenceError",
     "Violation",
+    "build_manifest",
+    "implicit_manifest",
+    "is_hidden",
+    "manifests_folder",
     "parse_manifest",
+    "seed_manifests",
     "sequence_of",
+    "write_manifest",
 ]

@@ -12,6 +12,8 @@ from loader.bounds import ExpansionLimits
 from loader.errors import InfrastructureError
 from loader.printable import pasted
 from loader.reader import (
+    COMPRESSED_CHUNK_BYTES,
+    GZIP_MAGIC,
     GzipDefectError,
     NotARegularFileError,
     is_blank,
@@ -20,7 +22,6 @@ from loader.reader import (
     open_regular,
     read_chunks,
 )
-from loader.reader.gzip_members import COMPRESSED_CHUNK_BYTES, GZIP_MAGIC
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,18 @@ import orjson
 
 from loader.bounds import MAX_ASSETS, MAX_DOCUMENT_BYTES, MAX_MANIFEST_NAMES, MAX_MANIFEST_VALUES, MAX_VIOLATIONS
 from loader.config import find_project_root
-from loader.contract.lenient_json import UnreadableError, has_surrogate, read_leniently, strings_of
-from loader.contract.schema import SchemaFault, json_path, load_schema, schema_faults
-from loader.contract.timestamps import TimestampError, parse_instant
+from loader.contract import (
+    SchemaFault,
+    TimestampError,
+    UnreadableError,
+    has_surrogate,
+    json_path,
+    load_schema,
+    parse_instant,
+    read_leniently,
+    schema_faults,
+    strings_of,
+)
 from loader.errors import CheckFailedError
 from loader.kinds import Kind, load_kinds
 from loader.manifest.model import Asset, GatePolicy, Manifest, SelectionWindow, Violation

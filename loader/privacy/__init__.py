@@ -1,1 +1,31 @@
 """Whose a line is, and how the lines of people who were erased are kept out when bytes arrive."""
+
+from __future__ import annotations
+
+from loader.privacy.person import is_named_in, may_name, owners, owners_of_whatever_kind, person_hash
+from loader.privacy.redaction import FoundLine, blanked, find_lines
+from loader.privacy.tombstones import (
+    add_tombstones,
+    finish_redactions,
+    known_keys,
+    put_without,
+    read_suppression,
+    record_arrival,
+)
+
+__all__ = [
+    "FoundLine",
+    "add_tombstones",
+    "blanked",
+    "find_lines",
+    "finish_redactions",
+    "is_named_in",
+    "known_keys",
+    "may_name",
+    "owners",
+    "owners_of_whatever_kind",
+    "person_hash",
+    "put_without",
+    "read_suppression",
+    "record_arrival",
+]

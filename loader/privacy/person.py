@@ -17,7 +17,7 @@ from typing import Any
 
 import orjson
 
-from loader.contract.lenient_json import strings_of
+from loader.contract import strings_of
 from loader.kinds import Field
 
 # What may be an id in a line that is no JSON: a quoted text, or letters, digits and the like between anything else.

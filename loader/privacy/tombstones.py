@@ -8,7 +8,7 @@ from typing import Any
 
 from psycopg2.extras import execute_values
 
-from loader.gate.inspection import Inspection
+from loader.gate import Inspection
 from loader.kinds import Field
 from loader.privacy.person import Suppression
 from loader.privacy.redaction import FoundLine, blanked, find_lines

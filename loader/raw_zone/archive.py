@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Literal
 
 from loader.errors import CheckFailedError, InfrastructureError, RefusedError
-from loader.gate.inspection import Inspection
+from loader.gate import Inspection
 from loader.printable import pasted
 from loader.raw_zone.durable import PartFile, make_folders, sweep_parts, sync_folders
 from loader.reader import ContentEncoding, NotARegularFileError, open_regular, read_chunks

@@ -2,9 +2,10 @@
 
 from loader.bounds import KEPT_LINE_BYTES, MAX_LINE_BYTES
 from loader.reader.content import ContentChangedError, ContentEncoding, open_content
-from loader.reader.gzip_members import GzipDefectError, iter_gzip
+from loader.reader.gzip_members import COMPRESSED_CHUNK_BYTES, GZIP_MAGIC, GzipDefectError, iter_gzip
 from loader.reader.lines import Line, count_lines, is_blank, iter_lines
 from loader.reader.regular_file import (
+    CHUNK_BYTES,
     DocumentTooLargeError,
     LinkInTheWayError,
     NotARegularFileError,
@@ -15,6 +16,9 @@ from loader.reader.regular_file import (
 )
 
 __all__ = [
+    "CHUNK_BYTES",
+    "COMPRESSED_CHUNK_BYTES",
+    "GZIP_MAGIC",
     "KEPT_LINE_BYTES",
     "MAX_LINE_BYTES",
     "ContentChangedError",

@@ -20,8 +20,7 @@ from loader.recovery.sources import found_now, roots_of
 from loader.recovery.verbs import Expired, RecoveryVerb, Restored, Workplace
 from loader.recovery.world import World, looking_at
 from loader.report_files import require_writable
-from loader.runs import IngestLock
-from loader.runs.prefix import whole_batch_id, whole_run_id
+from loader.runs import IngestLock, whole_batch_id, whole_run_id
 from loader.silver import start_dbt
 from loader.warehouse import open_warehouse
 
@@ -91,7 +90,7 @@ def _kind_of(settings: Settings, cursor: Any, verb: str, request: Mapping[str, A
 
 
 def _of_manifests(settings: Settings, paths: Sequence[str]) -> list[str]:
-    from loader.ingest.request import IngestRequest, by_kind, declared_input
+    from loader.ingest import IngestRequest, by_kind, declared_input
 
     declared = declared_input(settings, IngestRequest(manifest_paths=tuple(map(Path, paths))))
     return [kind.name for kind, _ in by_kind(declared, load_kinds(settings.project_root / "contracts"))]

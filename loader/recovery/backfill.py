@@ -83,9 +83,8 @@ def carry_out(
 
     `recorded`: of a retry; no source is looked at then.
     """
+    from loader.ingest import Problem, Task
     from loader.ingest.execution import executing
-    from loader.ingest.problems import Problem
-    from loader.ingest.request import Task
 
     if recorded is None:
         with work.lock.transaction() as cursor:
@@ -176,7 +175,7 @@ def _steps(to_read: Sequence[AssetToRead]) -> Iterator[list[AssetToRead]]:
 
 def declared(world: World, request: Mapping[str, Any]) -> DeclaredInput:
     """The manifests of a request that are of the kind, read from their files."""
-    from loader.ingest.request import IngestRequest, by_kind, declared_input
+    from loader.ingest import IngestRequest, by_kind, declared_input
 
     paths = tuple(Path(path) for path in request["manifest_paths"])
     kind = world.ruleset.contract_ref

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from loader.bronze import judged_lines
 from loader.companion import Companion
-from loader.contract.record import AcceptedRecord
+from loader.contract import AcceptedRecord
 from loader.errors import InfrastructureError, LoaderError
 from loader.gate import AssetRefusedError, inspect_file, open_within
 from loader.kinds import Ruleset, load_same_ruleset

@@ -9,8 +9,7 @@ from typing import Any
 from loader.errors import CheckFailedError
 from loader.raw_zone import RawZone
 from loader.recovery.world import World
-from loader.warehouse import Warehouse, fetch_rows, open_warehouse
-from loader.warehouse.built import are_built, built
+from loader.warehouse import Warehouse, are_built, built, fetch_rows, open_warehouse
 
 # Two record sources use one key. It is nobody's damage: a person settles it.
 COLLISION = "key_collision"

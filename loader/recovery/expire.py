@@ -14,19 +14,15 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from loader.errors import CheckFailedError, RefusedError
-from loader.evidence.acts import record_act
-from loader.evidence.chain import write_files
+from loader.evidence import record_act, write_files
 from loader.partition import Partition
 from loader.printable import counted
 from loader.recovery.plan import Plan, PlannedVersion
 from loader.recovery.verbs import Expired, Workplace
 from loader.recovery.world import World
-from loader.release import holds, store
-from loader.release.retention import expirable
-from loader.runs import Attempt, new_run_id, trace_id_of_caller
-from loader.runs.ledger import FUTURE_TOLERANCE
-from loader.runs.operator import acting_operator
-from loader.warehouse.kinds import released_kinds
+from loader.release import expirable, holds, store
+from loader.runs import FUTURE_TOLERANCE, Attempt, acting_operator, new_run_id, trace_id_of_caller
+from loader.warehouse import released_kinds
 
 _ADD = """
 insert into release.expiry (older_than, kept_count, removed_row_count, trace_id, operator, reason, plan_id)

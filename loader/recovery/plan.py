@@ -16,7 +16,7 @@ from typing import Any, Literal, get_args
 from loader import plans
 from loader.config import Settings
 from loader.kinds import Kind
-from loader.runs.operator import acting_operator
+from loader.runs import acting_operator
 
 SCHEMA_VERSION = "recovery_plan_v1"
 Verb = Literal["retry", "rerun", "replay", "backfill", "restore", "expire"]

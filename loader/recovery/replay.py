@@ -15,10 +15,8 @@ from typing import Any
 
 from loader.bronze import AssetToRead
 from loader.errors import CheckFailedError, CommandUsageError, RefusedError
+from loader.ingest import DeclaredInput, Problem, Task, Verdict
 from loader.ingest.execution import executing
-from loader.ingest.problems import Problem
-from loader.ingest.request import DeclaredInput, Task
-from loader.ingest.verdict import Verdict
 from loader.printable import counted
 from loader.progress import Meter
 from loader.raw_zone import RawZone, require_objects
@@ -27,10 +25,8 @@ from loader.recovery.sources import archived_places, with_days
 from loader.recovery.verbs import Recorded, Workplace
 from loader.recovery.world import World, as_manifests, as_run, planned_archived, window_of
 from loader.report_files import unused, write_json
-from loader.runs import Attempt, new_run_id, trace_id_of_caller
-from loader.runs.registry import RegisteredAsset
-from loader.verify import reread, verify_assets
-from loader.verify.run import Claim
+from loader.runs import Attempt, RegisteredAsset, new_run_id, trace_id_of_caller
+from loader.verify import Claim, reread, verify_assets
 from loader.warehouse import fetch_rows
 
 _OF_BATCH = """

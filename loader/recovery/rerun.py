@@ -11,9 +11,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from loader.errors import CommandUsageError
+from loader.ingest import Task, Verdict
 from loader.ingest.execution import executing
-from loader.ingest.request import Task
-from loader.ingest.verdict import Verdict
 from loader.printable import counted
 from loader.recovery.plan import Plan
 from loader.recovery.sources import changed_assets, declared_places, planned_sources, with_days

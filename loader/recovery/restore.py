@@ -14,19 +14,15 @@ from datetime import date, datetime
 from typing import Any
 
 from loader.errors import CheckFailedError, RefusedError
-from loader.evidence.acts import record_act
-from loader.evidence.chain import write_files
+from loader.evidence import record_act, write_files
 from loader.partition import Partition
 from loader.printable import counted
 from loader.recovery.plan import Plan, PlannedPointer
 from loader.recovery.verbs import Restored, Workplace
 from loader.recovery.world import World
-from loader.release import holds, store
-from loader.release.asked import refuse_unknown_kind
-from loader.release.targets import LinkedError, restore_targets, version_at
-from loader.runs import Attempt, new_run_id, trace_id_of_caller
-from loader.runs.operator import acting_operator
-from loader.warehouse.kinds import released_kinds
+from loader.release import LinkedError, holds, refuse_unknown_kind, restore_targets, store, version_at
+from loader.runs import Attempt, acting_operator, new_run_id, trace_id_of_caller
+from loader.warehouse import released_kinds
 
 
 def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | None = None) -> Plan:

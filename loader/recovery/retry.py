@@ -15,9 +15,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from loader.errors import RefusedError
+from loader.ingest import Task, Verdict
 from loader.ingest.execution import executing
-from loader.ingest.request import Task
-from loader.ingest.verdict import Verdict
 from loader.raw_zone import require_objects
 from loader.recovery import backfill, replay, rerun
 from loader.recovery.damage import ENDED_WELL, is_damaged

@@ -14,10 +14,10 @@ from loader.gate import AssetRefusedError, allowed_roots, base_folder, locate, o
 from loader.kinds import Ruleset
 from loader.manifest import Asset, Manifest
 from loader.raw_zone import RawZone
-from loader.reader.regular_file import read_chunks
+from loader.reader import read_chunks
 from loader.recovery.plan import PlannedAsset
 from loader.recovery.world import Unread, World
-from loader.runs.registry import RegisteredAsset
+from loader.runs import RegisteredAsset
 
 MISSING = "asset_missing"
 # Day -> (records, rejects), in one file.

@@ -18,7 +18,7 @@ from loader.warehouse import Warehouse
 
 if TYPE_CHECKING:
     from loader.ingest import DeclaredInput, Verdict
-    from loader.runs.registry import RegisteredAsset
+    from loader.runs import RegisteredAsset
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,16 +12,14 @@ from typing import Any
 from loader.config import Settings
 from loader.errors import CommandUsageError, NoLinesError, RefusedError
 from loader.gate import AssetRefusedError
-from loader.ingest.request import DeclaredInput, content_of_manifest
+from loader.ingest import DeclaredInput, content_of_manifest
 from loader.kinds import Ruleset, load_kinds, load_ruleset
-from loader.manifest import Manifest, ManifestRefusedError, Violation, parse_manifest
-from loader.manifest.implicit import implicit_manifest
+from loader.manifest import Manifest, ManifestRefusedError, Violation, implicit_manifest, parse_manifest
 from loader.partition import Partition, days_of
 from loader.printable import counted
 from loader.recovery.plan import GapReason, PartitionState, PlannedAsset
-from loader.runs.registry import RegisteredAsset, ruleset_in_effect
-from loader.warehouse import Warehouse, fetch_rows
-from loader.warehouse.built import are_built, built
+from loader.runs import RegisteredAsset, ruleset_in_effect
+from loader.warehouse import Warehouse, are_built, built, fetch_rows
 
 # Whether the session that began a run writes now.
 IS_ALIVE = """(

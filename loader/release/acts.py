@@ -12,9 +12,7 @@ from typing import Any
 
 from loader.config import Settings
 from loader.errors import CommandUsageError, RefusedError
-from loader.evidence.acts import record_act
-from loader.evidence.chain import write_files
-from loader.evidence.links import MissingLink, read_missing_links
+from loader.evidence import MissingLink, read_missing_links, record_act, write_files
 from loader.obstacles import Code, Obstacle, told
 from loader.partition import Partition
 from loader.printable import counted
@@ -27,8 +25,7 @@ from loader.release.publish import Published, publish, record_published
 from loader.release.store import Act
 from loader.release.views import unlike_released, view_faults
 from loader.report_files import require_writable
-from loader.runs import IngestLock, trace_id_of_caller
-from loader.runs.operator import acting_operator
+from loader.runs import IngestLock, acting_operator, trace_id_of_caller
 from loader.silver import (
     PROVING_BUILD,
     BuildResult,
@@ -42,8 +39,7 @@ from loader.silver import (
     run_dbt,
     start_dbt,
 )
-from loader.warehouse import Warehouse, fetch_rows, json_value, open_warehouse
-from loader.warehouse.built import are_built, built
+from loader.warehouse import Warehouse, are_built, built, fetch_rows, json_value, open_warehouse
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any
 from loader.errors import CommandUsageError
 from loader.partition import Partition
 from loader.release.store import known_kinds
-from loader.warehouse.kinds import released_kinds
+from loader.warehouse import released_kinds
 
 # Kinds with lines of these days, or of which such a day was released or is held.
 _KNOWN = """

@@ -14,8 +14,7 @@ from loader.errors import CheckFailedError
 from loader.partition import Partition, days_of, side_by_side
 from loader.release.gate import Link
 from loader.release.store import PARTITIONS, move_pointers, newest_versions, unseen_links
-from loader.warehouse.built import are_built, copy_built, freeze_built
-from loader.warehouse.kinds import ReleasedKind, released_kinds
+from loader.warehouse import ReleasedKind, are_built, copy_built, freeze_built, released_kinds
 
 EVERYTHING = "*"
 

@@ -10,9 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from loader.config import Settings
-from loader.evidence.acts import record_act
-from loader.evidence.drift import MISSING_DAY, read_open_drift
-from loader.evidence.facts import Finding, read_findings
+from loader.evidence import MISSING_DAY, Finding, read_findings, read_open_drift, record_act
 from loader.obstacles import Code, Obstacle, obstacles_of, told
 from loader.partition import Partition
 from loader.printable import counted
@@ -20,8 +18,7 @@ from loader.release import changes, holds, store
 from loader.release.gate import Candidate, Decision, decide
 from loader.release.store import Act
 from loader.silver import Proved
-from loader.warehouse import fetch_rows
-from loader.warehouse.built import built
+from loader.warehouse import built, fetch_rows
 
 # A reconcile row as far as it decides, in types that whoever made the table does not choose.
 _PARTITIONS = """

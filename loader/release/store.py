@@ -19,8 +19,7 @@ from loader.obstacles import Obstacle, exceeds
 from loader.partition import Partition, days_of, side_by_side
 from loader.release.gate import Link, broken_links
 from loader.release.retention import Version
-from loader.warehouse.built import built
-from loader.warehouse.kinds import ReleasedKind, released_kinds
+from loader.warehouse import ReleasedKind, built, released_kinds
 
 # The check of an acceptance that is about rejects; its measure is the asset.
 TOO_MANY_REJECTS = "too_many_rejects"

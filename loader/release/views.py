@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from loader.kinds import load_kinds
 from loader.partition import Partition, days_of
-from loader.warehouse.connection import Role
-from loader.warehouse.kinds import released_kinds
+from loader.warehouse import Role, released_kinds
 
 if TYPE_CHECKING:
     from loader.warehouse import Warehouse
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 SCHEMA = "serving"
 # Who may read the views, as dbt_project.yml grants it.
 READERS = (Role.READER,)
-MEND = "loader build --select serving"
+MEND_VIEWS = "loader build --select serving"
 # Whatever a model of serving has of dbt's templates.
 _SOURCE = re.compile(r"\{\{ source\('(\w+)', '(\w+)'\) \}\}")
 _REF = re.compile(r"\{\{ ref\('(\w+)'\) \}\}")
@@ -175,7 +174,7 @@ def view_faults(warehouse: Warehouse, project_root: Path) -> list[ViewFault]:
         found: list[ViewFault] = []
         cursor.execute(_ENTRY, {"schema": SCHEMA, "readers": [role.value for role in READERS]})
         if is_released and cursor.fetchone() == (True,):
-            found.append(ViewFault(f"schema {SCHEMA}", "who may enter it", MEND))
+            found.append(ViewFault(f"schema {SCHEMA}", "who may enter it", MEND_VIEWS))
         for view in views:
             cursor.execute(
                 "select to_regclass(%s) is not null, bool_and(to_regclass(name) is not null)"
@@ -184,7 +183,7 @@ def view_faults(warehouse: Warehouse, project_root: Path) -> list[ViewFault]:
             )
             is_there, can_be_read = cursor.fetchone()
             if not is_there:
-                missing = ViewFault(f"{SCHEMA}.{view.name}", "it is not there", MEND, kinds.get(view.name))
+                missing = ViewFault(f"{SCHEMA}.{view.name}", "it is not there", MEND_VIEWS, kinds.get(view.name))
                 found += [missing] if is_released else []
             # What reads a view that is wrong is made anew with it.
             elif can_be_read and not any(
@@ -213,7 +212,7 @@ def _faults_of(cursor: Any, view: _View, record_kind: str | None) -> list[ViewFa
         },
     )
     words = [fault for (fault,) in cursor.fetchall()]
-    return [ViewFault(name, ", ".join(words), MEND, record_kind)] if words else []
+    return [ViewFault(name, ", ".join(words), MEND_VIEWS, record_kind)] if words else []
 
 
 def unlike_released(

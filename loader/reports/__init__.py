@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from loader.reports.completeness import Completeness, read_completeness
+from loader.reports import markdown
+from loader.reports.completeness import Completeness, partition_of, read_completeness
 from loader.reports.smoke import Check, run_smoke_checks
 
-__all__ = ["Check", "Completeness", "read_completeness", "run_smoke_checks"]
+__all__ = ["Check", "Completeness", "markdown", "partition_of", "read_completeness", "run_smoke_checks"]

@@ -12,13 +12,10 @@ from loader.evidence import read_missing_links, read_open_drift
 from loader.obstacles import told
 from loader.partition import Partition
 from loader.printable import counted
-from loader.recovery.unasked import never_asked
-from loader.release.asked import refuse_unknown_kind
-from loader.release.store import known_kinds
+from loader.recovery import never_asked
+from loader.release import known_kinds, refuse_unknown_kind
 from loader.reports.markdown import table
-from loader.warehouse import Warehouse, fetch_rows, json_value
-from loader.warehouse.built import are_built, built
-from loader.warehouse.kinds import released_kinds
+from loader.warehouse import Warehouse, are_built, built, fetch_rows, json_value, released_kinds
 
 _PARTITIONS = """
 select record_kind, partition_key, is_complete, declared_line_count as declared, line_count as lines,

@@ -20,16 +20,12 @@ import psycopg2
 
 from loader.config import Settings
 from loader.errors import LoaderError
-from loader.ingest.request import IngestRequest, declared_input
-from loader.kinds import load_ruleset
-from loader.kinds.check import check_kinds
+from loader.ingest import IngestRequest, declared_input
+from loader.kinds import check_kinds, load_ruleset
 from loader.printable import counted, pasted
-from loader.release.views import MEND, view_faults
+from loader.release import MEND_VIEWS, view_faults
 from loader.silver import run_dbt, unwatched_table
-from loader.warehouse import Warehouse, open_warehouse
-from loader.warehouse.built import are_built
-from loader.warehouse.partitions import MAKES_ANEW
-from loader.warehouse.versions import read_definition
+from loader.warehouse import MAKES_ANEW, Warehouse, are_built, open_warehouse, read_definition
 
 _PACKAGES = ("dlt", "dbt-core", "dbt-postgres", "pyarrow", "adbc-driver-postgresql", "psycopg2-binary", "orjson")
 _PIN = re.compile(r"^([a-z0-9-]+)(?:\[[^]]*\])?==([^ ;\\]+)", re.MULTILINE)
@@ -70,7 +66,7 @@ def run_smoke_checks(settings: Settings) -> list[Check]:
         checks.append(_checked("bronze guards", lambda: _guards(found[0]), MAKES_ANEW))
         checks.append(_checked("dbt", lambda: _dbt(found[0], root), "git status dbt_project"))
         checks.append(_checked("change notes", lambda: _notes(found[0]), MAKES_ANEW))
-        checks.append(_checked("serving", lambda: _serving(found[0], root), MEND))
+        checks.append(_checked("serving", lambda: _serving(found[0], root), MEND_VIEWS))
     return checks
 
 

@@ -3,20 +3,48 @@
 from __future__ import annotations
 
 from loader.runs.anchors import Attempt, new_run_id, trace_id_of_caller
-from loader.runs.ledger import AssetAction, Job, Ledger
-from loader.runs.lock import IngestLock
-from loader.runs.repair import Repair, drop_working_state, repair, take_back
+from loader.runs.ledger import FUTURE_TOLERANCE, AssetAction, Job, Ledger
+from loader.runs.lock import LOAD_SESSIONS, IngestLock, writers_at_work
+from loader.runs.operator import acting_operator
+from loader.runs.prefix import Candidate, whole_batch_id, whole_id, whole_run_id
+from loader.runs.registry import (
+    SOURCE_MISSING,
+    RegisteredAsset,
+    refuse_changed_manifests,
+    register,
+    register_ruleset,
+    ruleset_in_effect,
+)
+from loader.runs.repair import STAGING_PREFIX, Repair, drop_working_state, repair, take_back
+from loader.runs.state import read_state, reset_state
 
 __all__ = [
+    "FUTURE_TOLERANCE",
+    "LOAD_SESSIONS",
+    "SOURCE_MISSING",
+    "STAGING_PREFIX",
     "AssetAction",
     "Attempt",
+    "Candidate",
     "IngestLock",
     "Job",
     "Ledger",
+    "RegisteredAsset",
     "Repair",
+    "acting_operator",
     "drop_working_state",
     "new_run_id",
+    "read_state",
+    "refuse_changed_manifests",
+    "register",
+    "register_ruleset",
     "repair",
+    "reset_state",
+    "ruleset_in_effect",
     "take_back",
     "trace_id_of_caller",
+    "whole_batch_id",
+    "whole_id",
+    "whole_run_id",
+    "writers_at_work",
 ]

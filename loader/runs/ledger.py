@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from loader import __version__
 from loader.errors import InfrastructureError
-from loader.manifest.model import Manifest
+from loader.manifest import Manifest
 from loader.runs.anchors import Attempt
 from loader.runs.lock import IngestLock
 

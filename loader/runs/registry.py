@@ -11,7 +11,7 @@ from uuid import UUID
 from loader.errors import RefusedError
 from loader.gate import AssetJudgement, GateReport
 from loader.kinds import Ruleset
-from loader.manifest.model import Manifest
+from loader.manifest import Manifest
 from loader.reader import ContentEncoding
 
 # The reason of an entry whose file is gone and whose bytes were registered earlier.

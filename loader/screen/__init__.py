@@ -9,16 +9,20 @@ from __future__ import annotations
 from loader.screen.calendar import Sign, calendar
 from loader.screen.failures import Failure, failures
 from loader.screen.ids import shortened
+from loader.screen.progress import Bars, Lines
 from loader.screen.table import Column, listing, table
-from loader.screen.terminal import Mark, Screen, screen_of
+from loader.screen.terminal import Mark, Screen, Tone, screen_of
 from loader.screen.text import amount, next_lines, paragraph, spread
 
 __all__ = [
+    "Bars",
     "Column",
     "Failure",
+    "Lines",
     "Mark",
     "Screen",
     "Sign",
+    "Tone",
     "amount",
     "calendar",
     "failures",

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from loader.silver.checks import LOOK_AT_WHAT_IS_OFF, checks_of_reconcile, left_out, require_whole
+from loader.silver.checks import (
+    CHECKS_FILE,
+    LOOK_AT_WHAT_IS_OFF,
+    checks_of_reconcile,
+    left_out,
+    require_whole,
+    write_checks,
+)
 from loader.silver.dbt import parse_project, run_dbt, start_dbt
 from loader.silver.proof import (
     PROVING_BUILD,
@@ -18,6 +25,7 @@ from loader.silver.record import record_proof
 from loader.silver.results import BuildResult, NodeResult, proved_in_words
 
 __all__ = [
+    "CHECKS_FILE",
     "LOOK_AT_WHAT_IS_OFF",
     "PROVING_BUILD",
     "BuildResult",
@@ -37,4 +45,5 @@ __all__ = [
     "run_dbt",
     "start_dbt",
     "unwatched_table",
+    "write_checks",
 ]

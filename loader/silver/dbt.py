@@ -26,7 +26,7 @@ from loader.screen import screen_of
 from loader.silver.results import BuildResult
 from loader.silver.watch import Watch
 from loader.silver.worker import WHOLLY, Begun, Done, Ended, Parse, Project, Run, serve
-from loader.warehouse.connection import MEANING, Role, unbounded
+from loader.warehouse import MEANING, Role, unbounded
 
 if TYPE_CHECKING:
     from loader.warehouse import Warehouse

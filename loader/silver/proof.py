@@ -20,11 +20,10 @@ from loader.line_ends import read_committed
 from loader.partition import Partition
 from loader.printable import in_one_line
 from loader.progress import Report
-from loader.runs.lock import IngestLock
+from loader.runs import IngestLock
 from loader.silver.checks import CHECKS_FILE
 from loader.silver.results import BuildResult
-from loader.warehouse.built import built
-from loader.warehouse.kinds import released_kinds
+from loader.warehouse import built, released_kinds
 
 # The kinds of node that prove. Unit tests belong to CI.
 PROVING_BUILD = (

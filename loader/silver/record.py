@@ -7,10 +7,10 @@ from typing import Any
 from psycopg2.extras import Json
 
 from loader.obstacles import Code, Obstacle
-from loader.runs.anchors import Attempt
+from loader.runs import Attempt
 from loader.silver.proof import ProofScope, Proved
 from loader.silver.results import BuildResult
-from loader.warehouse.built import built
+from loader.warehouse import built
 
 
 def record_proof(cursor: Any, scope: ProofScope, proved: Proved, build: BuildResult, attempt: Attempt | None) -> None:

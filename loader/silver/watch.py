@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import psycopg2
 
 from loader.errors import InfrastructureError
-from loader.warehouse.activity import Blocker, blockers
+from loader.warehouse import Blocker, blockers
 
 if TYPE_CHECKING:
     from loader.warehouse import Warehouse

@@ -8,22 +8,19 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from loader.advice import Asked, diagnose
-from loader.advice.readers import read_shown
+from loader.advice import Asked, diagnose, read_shown
 from loader.config import Settings, load_settings
 from loader.evidence import read_missing_links, read_open_drift, read_ties
-from loader.ingest.problems import ABSENT, explained, words_of
+from loader.ingest import ABSENT, explained, words_of
 from loader.kinds import load_ruleset
 from loader.obstacles import told
 from loader.partition import Partition
-from loader.recovery.world import IS_ALIVE, World
-from loader.release.asked import refuse_unknown_kind
-from loader.release.store import known_kinds
-from loader.release.views import view_faults
-from loader.status.days import DayState, states_of_days
-from loader.warehouse import Warehouse, fetch_rows, json_value
-from loader.warehouse.built import are_built, built
-from loader.warehouse.kinds import released_kinds
+from loader.recovery import IS_ALIVE, World
+from loader.release import known_kinds, refuse_unknown_kind, view_faults
+from loader.status.days import IN_NEED, STATES, DayState, State, states_of_days
+from loader.warehouse import Warehouse, are_built, built, fetch_rows, json_value, released_kinds
+
+__all__ = ["IN_NEED", "STATES", "DayState", "State", "Status", "read_status", "states_of_days"]
 
 _PARTITIONS = """
 select part.record_kind, part.partition_key, indexed.expected_count, part.line_count, part.landed_count,

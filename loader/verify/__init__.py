@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from loader.verify.reread import RereadLine, reread
-from loader.verify.run import LineDifference, Verification, verify_assets, verify_run
+from loader.verify.run import Claim, LineDifference, Verification, verify_assets, verify_run
 
-__all__ = ["LineDifference", "RereadLine", "Verification", "reread", "verify_assets", "verify_run"]
+__all__ = ["Claim", "LineDifference", "RereadLine", "Verification", "reread", "verify_assets", "verify_run"]

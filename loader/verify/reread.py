@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from loader.bounds import KEPT_LINE_BYTES
 from loader.bronze import AssetToRead
-from loader.contract.record import AcceptedRecord
+from loader.contract import AcceptedRecord
 from loader.kinds import Ruleset, too_long
 from loader.reader import Line, is_blank, iter_lines, open_content
 

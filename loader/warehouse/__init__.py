@@ -14,8 +14,11 @@ from loader.config import Settings
 from loader.errors import CommandUsageError, InfrastructureError
 from loader.libpq import leave_aside
 from loader.private import close_to_others, make_state_folder
-from loader.warehouse import embedded, versions
-from loader.warehouse.connection import DEFAULT_DATABASE, Role, Warehouse, given_warehouse
+from loader.warehouse import embedded, shared_memory, versions
+from loader.warehouse.activity import Blocker, at_work, blockers, cancel_all
+from loader.warehouse.binaries import find_binaries
+from loader.warehouse.built import are_built, built, copy_built, freeze_built
+from loader.warehouse.connection import DEFAULT_DATABASE, MEANING, Role, Warehouse, given_warehouse, unbounded
 from loader.warehouse.ddl import (
     ensure_roles,
     ensure_schema,
@@ -26,9 +29,10 @@ from loader.warehouse.ddl import (
 )
 from loader.warehouse.derived import drop_layers, outdated_layers
 from loader.warehouse.embedded import Announce, EmbeddedStatus
-from loader.warehouse.partitions import PartitionAwayError, require_partitions
+from loader.warehouse.kinds import ReleasedKind, released_kinds
+from loader.warehouse.partitions import MAKES_ANEW, PartitionAwayError, require_partitions
 from loader.warehouse.passwords import verifiers
-from loader.warehouse.placement import outside_folder, remove_folders
+from loader.warehouse.placement import outside_folder, present_folders, present_log, remove_folders
 from loader.warehouse.rows import fetch_rows, json_value
 from loader.warehouse.versions import due_migrations, read_definition
 
@@ -36,20 +40,38 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
 __all__ = [
+    "MAKES_ANEW",
+    "MEANING",
+    "Blocker",
     "EmbeddedStatus",
     "PartitionAwayError",
+    "ReleasedKind",
     "Role",
     "Warehouse",
     "answering_warehouse",
+    "are_built",
+    "at_work",
+    "blockers",
+    "built",
+    "cancel_all",
+    "copy_built",
     "embedded_status",
     "fetch_rows",
+    "find_binaries",
     "find_warehouse",
+    "freeze_built",
     "json_value",
     "open_warehouse",
+    "present_folders",
+    "present_log",
+    "read_definition",
+    "released_kinds",
     "remove_embedded",
     "running_embedded",
     "set_up",
+    "shared_memory",
     "stop_embedded",
+    "unbounded",
 ]
 
 OLDEST_SERVER_VERSION = 150000

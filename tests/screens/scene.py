@@ -27,14 +27,14 @@ WIDTHS = (80, 100, 140)
 WORK = (
     "loader.ingest.ingest_kinds",
     "loader.ingest.dry_run.dry_run",
-    "loader.manifest.write.write_manifest",
+    "loader.manifest.write_manifest",
     "loader.recovery.make_plan",
     "loader.recovery.apply_plan",
-    "loader.release.acts.release",
-    "loader.release.acts.hold",
+    "loader.release.release",
+    "loader.release.hold",
     "loader.erasure.plan_erasure",
     "loader.erasure.erase",
-    "loader.runs.state.reset_state",
+    "loader.runs.reset_state",
     "loader.silver.run_dbt",
     "loader.verify.verify_run",
     "loader.audit.verify_evidence",
@@ -42,10 +42,10 @@ WORK = (
     "loader.warehouse.open_warehouse",
     "loader.warehouse.stop_embedded",
     "loader.warehouse.running_embedded",
-    "loader.runs.lock.writers_at_work",
+    "loader.runs.writers_at_work",
     "loader.drill.run_drill",
     "loader.reports.run_smoke_checks",
-    "loader.kinds.check.check_kinds",
+    "loader.kinds.check_kinds",
 )
 
 

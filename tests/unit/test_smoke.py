@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from loader.cli import cli
 from loader.config import Settings
 from loader.errors import InfrastructureError
-from loader.release.views import MEND, ViewFault
+from loader.release.views import MEND_VIEWS, ViewFault
 from loader.reports import smoke
 
 
@@ -59,7 +59,7 @@ def test_the_last_line_is_what_mends_the_first_check_that_failed(
         ("warehouse", "make up"),
         ("guards", "loader psql --role loader -v ON_ERROR_STOP=1 -1 -f infra/postgres/02_bronze.sql"),
         ("dbt", "git status dbt_project"),
-        ("serving", MEND),
+        ("serving", MEND_VIEWS),
     ],
 )
 def test_each_check_knows_what_mends_it(

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from loader.audit import faults_of_sight
 from loader.cli import cli
 from loader.release.acts import readiness
-from loader.release.views import MEND, READERS, unlike_released, view_faults
+from loader.release.views import MEND_VIEWS, READERS, unlike_released, view_faults
 from loader.reports.smoke import _NotSoundError, _serving
 from loader.status import read_status
 from loader.warehouse import Role, Warehouse
@@ -131,13 +131,13 @@ def test_another_view_is_seen_by_all_who_speak_for_readers_and_the_build_that_th
         shown = read_status(warehouse, None)
         assert shown.view_faults.count(f"{FACT} is not as the project has it: {expected[FACT]}") == 1
         # Behind status's command stands why.
-        assert row["next_command"] == shown.next_command.partition("   # ")[0] == MEND
+        assert row["next_command"] == shown.next_command.partition("   # ")[0] == MEND_VIEWS
         with pytest.raises(_NotSoundError, match=r"serving\.ticket_fact is not as the project has it"):
             _serving(warehouse, ROOT)
         found = faults_of_sight(warehouse, view_faults(warehouse, ROOT))
         assert {fault.report_path for fault in found} == set(expected)
 
-        said = build(MEND)
+        said = build(MEND_VIEWS)
         assert (FACT in said and "as its model has it" in said) or expected[FACT] == "who may read it"
         assert faults(released) == {}, statements
         assert rows(released, SERVED) == [("TKT-20260417-000001", "closed")]
@@ -198,7 +198,7 @@ def test_who_may_enter_and_what_the_owner_may_read_are_looked_at_and_mended(rele
     assert found["schema serving"] == "who may enter it"
     assert found[FACT] == "who may read it"
     assert not readiness(settings(), [DAY]).partitions[0]["is_ready"]
-    build(MEND)
+    build(MEND_VIEWS)
     assert faults(released) == {}
     with closing(released.acting_as(Role.READER).connect(application_name="reader")) as session:
         cursor = session.cursor()
