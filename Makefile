@@ -12,7 +12,7 @@ override PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loa
 # counts: what a shell or MAKEFLAGS still holds carries out, widens and names nothing.
 FREE := PYTHON JSON K ARGS WORKERS MINUTES SEED
 takes_ingest := PARTITION MANIFEST INPUT BATCH LIMIT KIND LOCK_TIMEOUT
-takes_dry-run := $(takes_ingest)
+takes_dry-run := $(filter-out LOCK_TIMEOUT,$(takes_ingest))
 takes_manifest := FROM OUT ORDER BATCH KIND
 takes_status := PARTITION KIND ALL
 takes_diagnose := PARTITION KIND
@@ -23,7 +23,7 @@ takes_replay := RUN BATCH REJECTED_ONLY MODE LOCK_TIMEOUT
 takes_backfill := PARTITION FROM TO MANIFEST KIND KEEP_GOING MODE LOCK_TIMEOUT
 takes_restore := PARTITION FROM TO ALL KIND RELEASE AS_OF REASON MODE LOCK_TIMEOUT
 takes_expire := OLDER_THAN KEEP REASON MODE LOCK_TIMEOUT
-takes_plan := MODE $(filter-out LOCK_TIMEOUT,$(takes_$(filter retry rerun replay backfill restore expire,$(value MODE))))
+takes_plan := MODE $(filter-out MODE LOCK_TIMEOUT,$(takes_$(filter retry rerun replay backfill restore expire,$(value MODE))))
 takes_apply := PLAN LOCK_TIMEOUT
 takes_ready := PARTITION KIND
 takes_hold := PARTITION KIND REASON
@@ -33,10 +33,16 @@ takes_state := KIND
 takes_verify := RUN
 takes_build := SELECT KIND
 takes_env := ROLE
-# Here they are statements.
+# ARGS are words of psql's own here.
 takes_psql := ROLE ARGS
 takes_down := FORCE
 takes_clean := YES FORCE
+# Each becomes the option of its name: AS_OF=x is --as-of 'x'. Of these it has no value,
+FLAGS := ALL KEEP_GOING REJECTED_ONLY OVERRIDE ACCEPT_DRIFT ACCEPT_REJECTS FORCE YES JSON
+# and of these the value stands alone.
+BARE_retry := RUN
+BARE_plan = MODE $(BARE_$(filter retry,$(MODE)))
+BARE_apply := PLAN
 GIVEN := $(sort $(foreach list,$(filter takes_%,$(.VARIABLES)),$($(list))))
 taken := $(foreach goal,$(MAKECMDGOALS),$(takes_$(goal)))
 
@@ -69,28 +75,13 @@ $(foreach name,$(filter-out $(on_line),$(taken)),$(if $(value $(name)),$(foreach
 # What an operator gives, or pastes, is text: make expands nothing in it, and the shell gets it as one word.
 $(foreach name,K $(GIVEN),$(if $(value $(name)),$(eval override $(name) := $$(value $(name)))))
 quoted = '$(subst ','\'',$($(1)))'
-# An option is passed only when its variable is set.
-option = $(if $(strip $($(2))),$(1) $(call quoted,$(2)))
-inputs = $(call option,--partition,PARTITION) $(call option,--manifest,MANIFEST) $(call option,--input,INPUT) \
-	$(call option,--batch,BATCH) $(call option,--limit,LIMIT) $(kind) $(lock) $(json)
-lock = $(call option,--lock-timeout,LOCK_TIMEOUT)
-delivered = $(call option,--order,ORDER) $(call option,--batch,BATCH) $(kind)
-# A recovery verb's own arguments, and whether it only plans. MODE is the verb for `make plan`, else dry-run or execute.
-kind = $(call option,--kind,KIND)
-window = $(call option,--partition,PARTITION) $(call option,--from,FROM) $(call option,--to,TO)
-latest = $(if $(strip $(RUN)),,--latest)
-arguments_retry = $(if $(strip $(RUN)),$(call quoted,RUN)) $(latest)
-arguments_rerun = $(call option,--run,RUN) $(latest)
-arguments_replay = $(call option,--run,RUN) $(call option,--batch,BATCH) $(if $(REJECTED_ONLY),--rejected-only)
-arguments_backfill = $(window) $(call option,--manifest,MANIFEST) $(kind) $(if $(KEEP_GOING),--keep-going)
-arguments_erase = $(call option,--person,PERSON) $(call option,--customer,CUSTOMER) $(call option,--reason,REASON) $(call option,--plan,PLAN) \
-	$(call option,--mode,MODE)
-arguments_restore = $(window) $(if $(ALL),--all) $(kind) $(call option,--release,RELEASE) $(call option,--as-of,AS_OF) \
-	$(call option,--reason,REASON)
-arguments_expire = $(call option,--older-than,OLDER_THAN) $(call option,--keep,KEEP) $(call option,--reason,REASON)
-VERBS := retry rerun replay backfill restore
-json = $(if $(JSON),--json)
-force = $(if $(FORCE),--force)
+lower = $(subst A,a,$(subst B,b,$(subst C,c,$(subst D,d,$(subst E,e,$(subst F,f,$(subst G,g,$(subst H,h,$(subst I,i,$(subst \
+	J,j,$(subst K,k,$(subst L,l,$(subst M,m,$(subst N,n,$(subst O,o,$(subst P,p,$(subst Q,q,$(subst R,r,$(subst S,s,$(subst \
+	T,t,$(subst U,u,$(subst V,v,$(subst W,w,$(subst X,x,$(subst Y,y,$(subst Z,z,$(subst _,-,$(1))))))))))))))))))))))))))))
+# Nothing is passed on of a variable that is not set.
+passed = $(if $(strip $($(1))),$(if $(filter $(BARE_$@),$(1)),$(quoted),--$(lower)$(if $(filter $(FLAGS),$(1)),, $(quoted))))
+arguments = $(foreach name,$(takes_$@) JSON,$(call passed,$(name)))
+selected = $(if $(K),-k $(call quoted,K))
 need = $(if $(strip $($(1))),,$(error $(1) is missing, nothing was started. Example: $(2)))
 
 # Scripts of an environment name the place where it was made.
@@ -128,7 +119,12 @@ $(call need,BATCH,make ingest INPUT=f.jsonl BATCH=batch-20260417-001)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help ingest dry-run manifest status diagnose plan apply retry rerun replay backfill restore expire ready hold release erase verify state drill completeness smoke build env docs test test-long soak fuzz bench lint lock up down psql clean
+# What is not said below of one of these: it is the loader's command of the same name.
+COMMANDS := ingest dry-run manifest status diagnose plan apply retry rerun replay backfill restore expire ready hold release \
+	erase verify state drill completeness smoke build env up down clean
+.PHONY: $(COMMANDS) help docs test test-long soak fuzz bench lint lock psql
+$(COMMANDS): $(STAMP)
+	@$(LOADER) $@ $(arguments)
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z -]+:.*## / {n = split($$1, t, " "); m = split($$2, w, " "); for (i = 1; i <= n; i++) { \
@@ -141,80 +137,38 @@ $(STAMP): requirements.lock pyproject.toml
 	@echo 'making .venv from requirements.lock: about a minute' >&2 && umask go-w && $(PYTHON) -m venv .venv >&2 && $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock >&2
 	@umask go-w && $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . >&2 && touch $(STAMP)
 
-ingest: $(STAMP) ## A day, from file to proof: PARTITION=2026-04-17 [MANIFEST=a.json,b.json] or INPUT=f.jsonl BATCH=batch-20260417-001 [LIMIT=20 KIND=]
-	@$(LOADER) ingest $(inputs)
-
-dry-run: $(STAMP) ## Judge files and lines, write a report, need no database [PARTITION= MANIFEST= INPUT= BATCH= LIMIT= KIND=]
-	@$(LOADER) dry-run $(inputs)
-
-manifest: $(STAMP) ## Write the manifest of a folder of exports: FROM=exports OUT=data/seed_manifests/exports.json [ORDER=mtime|name|FILE] [BATCH= KIND=]
-	@$(LOADER) manifest $(call option,--from,FROM) $(call option,--out,OUT) $(delivered) $(json)
-
-status: $(STAMP) ## What readers may rely on, what needs a person, the next command [PARTITION=2026-04-17] [KIND=] [ALL=1]
-	@$(LOADER) status $(call option,--partition,PARTITION) $(kind) $(if $(ALL),--all) $(json)
-
-diagnose: $(STAMP) ## The triage, step by step, to one recommended command [PARTITION=2026-04-17] [KIND=]
-	@$(LOADER) diagnose $(call option,--partition,PARTITION) $(call option,--kind,KIND) $(json)
-
-plan: $(STAMP) ## Plan a recovery verb: MODE=backfill PARTITION=2026-04-17, MODE=retry RUN=…, MODE=replay BATCH=… (docs/recovery_strategy.md)
-	@$(LOADER) plan $(call quoted,MODE) $(arguments_$(MODE)) $(json)
-
-apply: $(STAMP) ## Carry out a reviewed plan: PLAN=reports/backfill/backfill_plan_2026-04-17.json [LOCK_TIMEOUT=60]
-	@$(LOADER) apply $(call quoted,PLAN) $(lock) $(json)
-
+ingest: ## A day, from file to proof: PARTITION=2026-04-17 [MANIFEST=a.json,b.json] or INPUT=f.jsonl BATCH=batch-20260417-001 [LIMIT=20 KIND=]
+dry-run: ## Judge files and lines, write a report, need no database [PARTITION= MANIFEST= INPUT= BATCH= LIMIT= KIND=]
+manifest: ## Write the manifest of a folder of exports: FROM=exports OUT=data/seed_manifests/exports.json [ORDER=mtime|name|FILE] [BATCH= KIND=]
+status: ## What readers may rely on, what needs a person, the next command [PARTITION=2026-04-17] [KIND=] [ALL=1]
+diagnose: ## The triage, step by step, to one recommended command [PARTITION=2026-04-17] [KIND=]
+plan: ## Plan a recovery verb: MODE=backfill PARTITION=2026-04-17, MODE=retry RUN=…, MODE=replay BATCH=… (docs/recovery_strategy.md)
+apply: ## Carry out a reviewed plan: PLAN=reports/backfill/backfill_plan_2026-04-17.json [LOCK_TIMEOUT=60]
 retry: ## The same run as its next attempt, from what it recorded [RUN=] [MODE=execute, else it only plans]
 rerun: ## The same job as a new run, its sources read again [RUN=] [MODE=execute]
 replay: ## A past run or batch from the raw zone, under today's rules [RUN= BATCH= REJECTED_ONLY=1] [MODE=execute]
 backfill: ## A window of days; the cursor does not move [PARTITION= FROM= TO= MANIFEST= KIND=] [MODE=execute]
 restore: ## An earlier released state of a day: REASON='why' [PARTITION= FROM= TO= ALL=1 KIND= RELEASE= AS_OF=] [MODE=execute]
-$(VERBS): $(STAMP)
-	@$(LOADER) $@ $(arguments_$@) $(call option,--mode,MODE) $(lock) $(json)
-
-expire: $(STAMP) ## Remove versions that readers have not seen for long: OLDER_THAN=30 REASON='why' [KEEP=3] [MODE=execute]
-	@$(LOADER) expire $(arguments_expire) $(call option,--mode,MODE) $(lock) $(json)
-
-ready: $(STAMP) ## Exit 0 when a partition is released and unchanged since: PARTITION=2026-04-17 [KIND=]
-	@$(LOADER) ready $(call option,--partition,PARTITION) $(kind) $(json)
-
-hold: $(STAMP) ## Keep a partition as readers see it, whatever runs: PARTITION=2026-04-17 REASON='under review' [KIND=]
-	@$(LOADER) hold $(call option,--partition,PARTITION) $(kind) $(call option,--reason,REASON) $(json)
-
-release: $(STAMP) ## Prove Silver and let readers see a partition of it; ends its hold [KIND= OVERRIDE=1 ACCEPT_DRIFT=1 ACCEPT_REJECTS=1 REASON='why']
-	@$(LOADER) release $(call option,--partition,PARTITION) $(kind) $(if $(OVERRIDE),--override) \
-		$(if $(ACCEPT_DRIFT),--accept-drift) $(if $(ACCEPT_REJECTS),--accept-rejects) $(call option,--reason,REASON) $(lock) $(json)
-
-erase: $(STAMP) ## Take a person out of everything that is kept: PERSON=… REASON=… plans, PERSON=… PLAN=… applies (docs/privacy.md)
-	@$(LOADER) erase $(arguments_erase) $(lock) $(json)
-
-verify: $(STAMP) ## Read the raw zone again and compare Bronze line by line: RUN=<run_id>
-	@$(LOADER) verify --run $(call quoted,RUN) $(json)
-
-state: $(STAMP) ## Checkpoint, cursor and watermark, and their history [KIND=]
-	@$(LOADER) state $(call option,--kind,KIND) $(json)
-
-drill: $(STAMP) ## Five incidents in a scratch database, each recovered with the right verb
-	@$(LOADER) drill $(json)
-
-completeness: $(STAMP) ## Is the day complete? reports/completeness/<partition | all>.md [PARTITION=2026-04-17] [KIND=]
-	@$(LOADER) completeness $(call option,--partition,PARTITION) $(kind) $(json)
-
-smoke: $(STAMP) ## Is the set-up sound? Packages, folders, contract, manifests, warehouse, guards, dbt: reports/smoke
-	@$(LOADER) smoke $(json)
-
-build: $(STAMP) ## dbt build in the same warehouse [SELECT=ticket_fact+ or KIND=]
-	@$(LOADER) build $(call option,--select,SELECT) $(kind) $(json)
-
-env: $(STAMP) ## A role's connection for any client: eval "$(make -s env)" [ROLE=transform, loader, reader or auditor]
-	@$(LOADER) env $(call option,--role,ROLE) $(json)
-
+expire: ## Remove versions that readers have not seen for long: OLDER_THAN=30 REASON='why' [KEEP=3] [MODE=execute]
+ready: ## Exit 0 when a partition is released and unchanged since: PARTITION=2026-04-17 [KIND=]
+hold: ## Keep a partition as readers see it, whatever runs: PARTITION=2026-04-17 REASON='under review' [KIND=]
+release: ## Prove Silver and let readers see a partition of it; ends its hold [KIND= OVERRIDE=1 ACCEPT_DRIFT=1 ACCEPT_REJECTS=1 REASON='why']
+erase: ## Take a person out of everything that is kept: PERSON=… REASON=… plans, PERSON=… PLAN=… applies (docs/privacy.md)
+verify: ## Read the raw zone again and compare Bronze line by line: RUN=<run_id>
+state: ## Checkpoint, cursor and watermark, and their history [KIND=]
+drill: ## Five incidents in a scratch database, each recovered with the right verb
+completeness: ## Is the day complete? reports/completeness/<partition | all>.md [PARTITION=2026-04-17] [KIND=]
+smoke: ## Is the set-up sound? Packages, folders, contract, manifests, warehouse, guards, dbt: reports/smoke
+build: ## dbt build in the same warehouse [SELECT=ticket_fact+ or KIND=]
+env: ## A role's connection for any client: eval "$(make -s env)" [ROLE=transform, loader, reader or auditor]
 docs: $(STAMP) ## dbt documentation as one page: reports/dbt_docs/index.html
 	@$(LOADER) docs
 
 test: $(STAMP) ## All tests, two at a time [K=expression] [ARGS="tests/unit -x"] [WORKERS=8]
-	$(PYTEST) $(call option,-k,K) $(ARGS)
+	$(PYTEST) $(selected) $(ARGS)
 
 test-long: $(STAMP) ## The same with every sabotage and more histories; about an hour [K=expression]
-	HISTORIES=60 $(PYTEST) --long $(call option,-k,K) $(ARGS)
+	HISTORIES=60 $(PYTEST) --long $(selected) $(ARGS)
 
 soak: $(STAMP) ## Commands killed at random, for long: MINUTES=60 [SEED=<of a run that failed>]
 	SOAK_MINUTES=$(or $(MINUTES),60) $(if $(SEED),SOAK_SEED=$(SEED)) $(BIN)/python -m pytest --long -q -s -k killed_at_random tests/crash
@@ -233,14 +187,9 @@ lint: $(STAMP) ## ruff, mypy --strict, sqlfluff (needs the warehouse for dbt's t
 lock: ## Write requirements.lock anew from pyproject.toml
 	UV_PYTHON_DOWNLOADS=never uv pip compile --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-emit-index-url --no-header --extra dev pyproject.toml -o requirements.lock
 
-up: $(STAMP) ## Start the embedded PostgreSQL, or check the one that PGHOST names
-	@$(LOADER) up $(json)
-
-down: $(STAMP) ## Stop the embedded PostgreSQL; its data stays; refused while a command writes [FORCE=1]
-	@$(LOADER) down $(force) $(json)
-
+up: ## Start the embedded PostgreSQL, or check the one that PGHOST names
+down: ## Stop the embedded PostgreSQL; its data stays; refused while a command writes [FORCE=1]
 psql: $(STAMP) ## psql on the warehouse [ARGS="-c 'select 1'"] [ROLE=transform]
-	@$(LOADER) psql $(call option,--role,ROLE) $(ARGS)
+	@$(LOADER) psql $(if $(ROLE),--role $(call quoted,ROLE)) $(ARGS)
 
-clean: $(STAMP) ## Remove .local (embedded database, raw zone) and reports; asks first [YES=1 FORCE=1]
-	@$(LOADER) clean $(if $(YES),--yes) $(force) $(json)
+clean: ## Remove .local (embedded database, raw zone) and reports; asks first [YES=1 FORCE=1]

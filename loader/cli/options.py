@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,8 @@ class Seconds(click.FloatRange):
         return seconds
 
 
+CommandOption = Callable[[Callable[..., Any]], Callable[..., Any]]
+
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 lock_option = click.option(
     "--lock-timeout",
@@ -37,17 +39,23 @@ kind_option = click.option("--kind", metavar="KIND", help="One kind of records o
 partition_option = click.option("--partition", metavar="YYYY-MM-DD", help="One UTC day of created_at.")
 
 
-def input_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """--kind, and --manifest, or --input with --batch and --limit."""
-    for option in (
-        kind_option,
-        click.option("--limit", type=click.IntRange(min=1), help="Only the first lines; their days are kept back."),
-        click.option("--batch", metavar="batch-YYYYMMDD-NNN", help="The batch that INPUT belongs to."),
-        click.option("--input", "input_file", metavar="FILE", help="One ad-hoc file, through an implicit manifest."),
-        click.option("--manifest", metavar="PATH[,PATH…]", help="Only these manifests (default: data/seed_manifests)."),
-    ):
+def with_options(command: Callable[..., Any], options: Sequence[CommandOption]) -> Callable[..., Any]:
+    """The function with these options, told by `--help` in their order."""
+    for option in reversed(options):
         command = option(command)
     return command
+
+
+def input_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """--manifest, or --input with --batch and --limit; and --kind."""
+    options = (
+        click.option("--manifest", metavar="PATH[,PATH…]", help="Only these manifests (default: data/seed_manifests)."),
+        click.option("--input", "input_file", metavar="FILE", help="One ad-hoc file, through an implicit manifest."),
+        click.option("--batch", metavar="batch-YYYYMMDD-NNN", help="The batch that INPUT belongs to."),
+        click.option("--limit", type=click.IntRange(min=1), help="Land the first lines of INPUT; nothing is taken."),
+        kind_option,
+    )
+    return with_options(command, options)
 
 
 def settings_of(lock_timeout: float | None) -> Settings:

@@ -8,21 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from loader.cli.options import json_option, lock_option, settings_of
+from loader.cli.options import json_option, lock_option, settings_of, with_options
 from loader.cli.output import print_error, print_json, progress, show
-from loader.cli.recovery_options import (
-    backfill_options,
-    expire_options,
-    mode_option,
-    replay_options,
-    request_of_backfill,
-    request_of_expire,
-    request_of_replay,
-    request_of_restore,
-    request_of_run,
-    restore_options,
-    run_options,
-)
+from loader.cli.recovery_options import VERBS, RecoveryVerb, mode_option
 from loader.cli.recovery_output import apply_command, print_expired, print_plan, print_restored
 
 if TYPE_CHECKING:
@@ -32,174 +20,28 @@ if TYPE_CHECKING:
 _Tell = Callable[[Mapping[str, Any]], object]
 
 
-@click.command()
-@run_options
-@mode_option
-@lock_option
-@json_option
-def retry(run_id: str | None, latest: bool, mode: str, lock_timeout: float | None, as_json: bool) -> int:
-    """The same run as its next attempt, from what it recorded; refused for a run that is alive, and for one that
-    succeeded and is sound."""
-    return _in_one_step("retry", request_of_run(run_id, latest, "retry"), mode, lock_timeout, as_json)
+def _command(verb: RecoveryVerb) -> click.Command:
+    def carry_out(mode: str, lock_timeout: float | None, as_json: bool, **given: Any) -> int:
+        return _run(verb, verb.request(verb.name, given), mode, lock_timeout, as_json)
+
+    options = (*verb.options, mode_option, lock_option, json_option)
+    return click.command(verb.name, help=verb.help)(with_options(carry_out, options))
 
 
-@click.command()
-@click.option("--run", "run_id", metavar="RUN", help="The run whose job is done again.")
-@click.option("--latest", is_flag=True, help="The run that was started last (the default).")
-@mode_option
-@lock_option
-@json_option
-def rerun(run_id: str | None, latest: bool, mode: str, lock_timeout: float | None, as_json: bool) -> int:
-    """The same job as a new run: sources are read and parsed again; says which of them changed."""
-    return _in_one_step("rerun", request_of_run(run_id, latest, "rerun"), mode, lock_timeout, as_json)
+def _plan_command(verb: RecoveryVerb) -> click.Command:
+    def make(as_json: bool, **given: Any) -> int:
+        return _run(verb, verb.request(f"plan {verb.name}", given), "dry-run", None, as_json)
+
+    return click.command(verb.name, help=verb.help_of_plan)(with_options(make, (*verb.options, json_option)))
 
 
-@click.command()
-@replay_options
-@mode_option
-@lock_option
-@json_option
-def replay(
-    run_id: str | None, batch: str | None, rejected_only: bool, mode: str, lock_timeout: float | None, as_json: bool
-) -> int:
-    """A past run or batch from the raw zone, under today's ruleset; says what that changed."""
-    return _of_each_kind("replay", request_of_replay(run_id, batch, rejected_only), mode, lock_timeout, as_json)
-
-
-@click.command()
-@backfill_options
-@mode_option
-@lock_option
-@json_option
-def backfill(
-    partition: str | None,
-    first: str | None,
-    last: str | None,
-    manifest: str | None,
-    kind: str | None,
-    keep_going: bool,
-    mode: str,
-    lock_timeout: float | None,
-    as_json: bool,
-) -> int:
-    """A window of partitions from the declared sources; the cursor does not move."""
-    request = request_of_backfill(kind, partition, first, last, manifest, keep_going)
-    return _of_each_kind("backfill", request, mode, lock_timeout, as_json)
-
-
-@click.command()
-@restore_options
-@mode_option
-@lock_option
-@json_option
-def restore(
-    kind: str | None,
-    partition: str | None,
-    first: str | None,
-    last: str | None,
-    is_everything: bool,
-    release: int | None,
-    as_of: str | None,
-    reason: str | None,
-    mode: str,
-    lock_timeout: float | None,
-    as_json: bool,
-) -> int:
-    """Readers see an earlier released state of partitions again, and these are held; nothing is deleted."""
-    request = request_of_restore("restore", kind, partition, first, last, is_everything, release, as_of, reason)
-    return _in_one_step("restore", request, mode, lock_timeout, as_json)
-
-
-@click.command()
-@expire_options
-@mode_option
-@lock_option
-@json_option
-def expire(
-    older_than: str | None,
-    keep: int | None,
-    reason: str | None,
-    mode: str,
-    lock_timeout: float | None,
-    as_json: bool,
-) -> int:
-    """Remove versions of partitions that readers have not seen for long; never one that a pointer, a hold or a moved
-    record needs. There is no way back."""
-    return _in_one_step("expire", request_of_expire("expire", older_than, keep, reason), mode, lock_timeout, as_json)
-
-
-@click.group(no_args_is_help=False)
-def plan() -> None:
-    """Write and print the plan of a recovery verb; nothing else is written."""
-
-
-@plan.command("retry")
-@run_options
-@json_option
-def plan_retry(run_id: str | None, latest: bool, as_json: bool) -> int:
-    """The same run as its next attempt."""
-    return _in_one_step("retry", request_of_run(run_id, latest, "plan retry"), "dry-run", None, as_json)
-
-
-@plan.command("rerun")
-@click.option("--run", "run_id", metavar="RUN", help="The run whose job is done again.")
-@click.option("--latest", is_flag=True, help="The run that was started last (the default).")
-@json_option
-def plan_rerun(run_id: str | None, latest: bool, as_json: bool) -> int:
-    """The same job as a new run; reads and hashes the sources."""
-    return _in_one_step("rerun", request_of_run(run_id, latest, "plan rerun"), "dry-run", None, as_json)
-
-
-@plan.command("replay")
-@replay_options
-@json_option
-def plan_replay(run_id: str | None, batch: str | None, rejected_only: bool, as_json: bool) -> int:
-    """A past run or batch, from the raw zone."""
-    return _of_each_kind("replay", request_of_replay(run_id, batch, rejected_only), "dry-run", None, as_json)
-
-
-@plan.command("backfill")
-@backfill_options
-@json_option
-def plan_backfill(
-    partition: str | None,
-    first: str | None,
-    last: str | None,
-    manifest: str | None,
-    kind: str | None,
-    keep_going: bool,
-    as_json: bool,
-) -> int:
-    """A window of partitions."""
-    request = request_of_backfill(kind, partition, first, last, manifest, keep_going)
-    return _of_each_kind("backfill", request, "dry-run", None, as_json)
-
-
-@plan.command("restore")
-@restore_options
-@json_option
-def plan_restore(
-    kind: str | None,
-    partition: str | None,
-    first: str | None,
-    last: str | None,
-    is_everything: bool,
-    release: int | None,
-    as_of: str | None,
-    reason: str | None,
-    as_json: bool,
-) -> int:
-    """An earlier released state of partitions."""
-    request = request_of_restore("plan restore", kind, partition, first, last, is_everything, release, as_of, reason)
-    return _in_one_step("restore", request, "dry-run", None, as_json)
-
-
-@plan.command("expire")
-@expire_options
-@json_option
-def plan_expire(older_than: str | None, keep: int | None, reason: str | None, as_json: bool) -> int:
-    """Versions of partitions that readers have not seen for long."""
-    return _in_one_step("expire", request_of_expire("plan expire", older_than, keep, reason), "dry-run", None, as_json)
+retry, rerun, replay, backfill, restore, expire = map(_command, VERBS)
+plan = click.Group(
+    "plan",
+    commands={verb.name: _plan_command(verb) for verb in VERBS},
+    no_args_is_help=False,
+    help="Write and print the plan of a recovery verb; nothing else is written.",
+)
 
 
 @click.command()
@@ -214,6 +56,12 @@ def apply(plan_file: Path, lock_timeout: float | None, as_json: bool) -> int:
     return _apply(settings, read_plan(settings, plan_file), print_json if as_json else None)
 
 
+def _run(verb: RecoveryVerb, request: Mapping[str, Any], mode: str, lock_timeout: float | None, as_json: bool) -> int:
+    if verb.of_each_kind:
+        return _of_each_kind(verb.name, request, mode, lock_timeout, as_json)
+    return _step(verb.name, request, mode, lock_timeout, print_json if as_json else None)
+
+
 def _of_each_kind(verb: str, request: Mapping[str, Any], mode: str, lock_timeout: float | None, as_json: bool) -> int:
     """A backfill, or the replay of a batch, of each of its kinds, by a plan of its own. One that fails stops no other;
     a kind without a line in the window fails where it is the only one."""
@@ -223,7 +71,7 @@ def _of_each_kind(verb: str, request: Mapping[str, Any], mode: str, lock_timeout
 
     kinds = kinds_of(settings_of(lock_timeout), verb, request)
     if len(kinds) < 2:
-        return _in_one_step(verb, request, mode, lock_timeout, as_json)
+        return _step(verb, request, mode, lock_timeout, print_json if as_json else None)
     exit_codes: list[int] = []
     without_lines: list[int] = []
     told: list[Mapping[str, Any]] = []
@@ -243,10 +91,6 @@ def _of_each_kind(verb: str, request: Mapping[str, Any], mode: str, lock_timeout
     if as_json:
         print_json({"runs" if mode == "execute" else "plans": told, "exit_code": exit_code})
     return exit_code
-
-
-def _in_one_step(verb: str, request: Mapping[str, Any], mode: str, lock_timeout: float | None, as_json: bool) -> int:
-    return _step(verb, request, mode, lock_timeout, print_json if as_json else None)
 
 
 def _step(verb: str, request: Mapping[str, Any], mode: str, lock_timeout: float | None, tell: _Tell | None) -> int:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.advice.sites import texts
-from tests.advice.wording import faults, shown, targets
+from tests.advice.wording import faults, shown
+from tests.makefile import targets
 
 
 def test_what_is_told_can_be_typed() -> None:
@@ -34,5 +35,5 @@ def test_what_cannot_be_typed_is_seen(text: str, fault: str) -> None:
 
 def test_every_target_and_its_variables_are_read_from_the_makefile() -> None:
     assert targets()["ready"] >= {"PARTITION", "JSON"} and "RUN" not in targets()["ready"]
-    assert targets()["dry-run"] >= {"PARTITION", "MANIFEST", "INPUT", "BATCH", "LIMIT", "LOCK_TIMEOUT"}
+    assert targets()["dry-run"] >= {"PARTITION", "MANIFEST", "INPUT", "BATCH", "LIMIT"}
     assert targets()["plan"] >= {"MODE", "RUN", "OLDER_THAN", "AS_OF"}

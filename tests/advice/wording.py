@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import cache
 
 import click
 
 from loader.cli import cli
 from tests.advice.sites import FILLED
 from tests.checkouts import ROOT
+from tests.makefile import targets
 
 # A command stands at a text's beginning, after another one, or after a colon or a sign of a remark.
 _COMMANDS = re.compile(
@@ -62,26 +62,6 @@ def _faults_of_loader(name: str, words: str) -> Iterator[str]:
     for option in re.findall(r"(?<![\w-])(--[a-z][a-z-]*)", words):
         if option not in known:
             yield f"loader {name} has no {option}"
-
-
-@cache
-def targets() -> dict[str, frozenset[str]]:
-    """Each target of the Makefile and the variables that it takes, those of developers included."""
-    makefile = (ROOT / "Makefile").read_text()
-    lists = dict(re.findall(r"^(?:takes_)?([\w-]+) := (.*)$", makefile, re.MULTILINE))
-    names = re.findall(r"^([a-z][a-z -]*): .*##", makefile, re.MULTILINE)
-    free = frozenset(lists["FREE"].split())
-
-    def taken(name: str) -> frozenset[str]:
-        words = lists.get(name, "")
-        # What `make plan` takes depends on its verb.
-        others = re.findall(r"\$\(takes_([\w-]+)\)", words)
-        if "$(filter-out" in words:
-            others = ["retry", "rerun", "replay", "backfill", "restore", "expire"]
-        plain = set(re.findall(r"(?<![\w(])[A-Z_]+(?![\w(])", re.sub(r"\$\(.*\)", "", words)))
-        return frozenset(plain).union(*(taken(other) for other in others)) if others else frozenset(plain)
-
-    return {name: taken(name) | free for rule in names for name in rule.split()}
 
 
 def shown(text: str) -> str:

@@ -8,7 +8,11 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import click
 import pytest
+
+from loader.cli import cli
+from tests.makefile import lists, targets
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -26,7 +30,7 @@ def test_make_alone_lists_every_target_with_its_purpose() -> None:
     assert {"up", "down", "psql", "clean", "retry", "rerun", "replay", "backfill", "restore"} < set(listed)
 
 
-def test_each_target_says_something_else_and_names_only_what_it_takes() -> None:
+def test_each_target_says_something_else_and_names_only_what_ittargets() -> None:
     said = dict(re.findall(r"^make (\S+) +((?:.|\n )+)", _make().stdout, re.MULTILINE))
     assert len(set(said.values())) == len(said)
     assert "RUN=" not in said["restore"]
@@ -113,13 +117,67 @@ def test_a_name_that_is_pasted_is_never_a_command(tmp_path: Path, name: str) -> 
 
 def test_no_value_that_is_given_is_expanded() -> None:
     """Prevents the erasure of customer a where customer a$b was meant, and a command of make's in an id."""
-    makefile = (ROOT / "Makefile").read_text()
-    given = set(re.findall(r"[A-Z_]+", " ".join(re.findall(r"^takes_.*:= (.*)", makefile, re.MULTILINE))))
-    assert set(re.findall(r"call option,-[-a-z]+,([A-Z_]+)", makefile)) <= given | {"K"}
-    assert set(re.findall(r"\$\(if \$\(([A-Z_]+)\),--", makefile)) <= given | {"JSON"}
-    done = _make("-n", "erase", "CUSTOMER=a$b$(HOME)", "REASON=why")
-    words = done.stdout.splitlines()[-1].split()
-    assert words == [".venv/bin/loader", "erase", "--customer", "'a$b$(HOME)'", "--reason", "'why'"]
+    values = ("a$b$(HOME)  c", "it's")
+    # A plan takes what its verb does.
+    for target, names in targets().items():
+        for name in names - lists()["FREE"] - lists()["FLAGS"] - {"ARGS"}:
+            needed = [f"{each}=x" for each in _NEEDED.get(target, ()) if each != name]
+            for value in values if target != "plan" else ():
+                done = _make("-n", target, f"{name}={value}", *needed)
+                assert "'" + value.replace("'", "'\\''") + "'" in done.stdout, (target, name)
+
+
+def test_a_target_takes_what_its_command_takes_and_each_variable_is_an_option() -> None:
+    """Prevents an option that make cannot give, and a variable that no option reads."""
+    for target in lists()["COMMANDS"] - {"plan"}:
+        command = cli.get_command(click.Context(cli), target)
+        assert command is not None
+        given = set().union(*map(_variables, command.params)) - {"JSON"}
+        taken = lists().get(f"takes_{target}", set())
+        assert taken <= given, target
+        assert given - taken == _ONLY_OF_LOADER.get(target, set()), target
+        flags = set().union(*(_variables(each) for each in command.params if getattr(each, "is_flag", False)))
+        assert flags & taken == lists()["FLAGS"] & taken, target
+
+
+def _variables(parameter: click.Parameter) -> set[str]:
+    """The names of make's variables that would say the same."""
+    if isinstance(parameter, click.Argument):
+        return {(parameter.metavar or "").strip("[]")}
+    return {name.removeprefix("--").upper().replace("-", "_") for name in parameter.opts}
+
+
+# What a person types rarely enough to type it at the loader itself.
+_ONLY_OF_LOADER = {
+    "manifest": {
+        "CONTRACT",
+        "INCLUDE",
+        "NAME",
+        "WINDOW_START",
+        "WINDOW_END",
+        "WINDOW_FIELD",
+        "OWNER",
+        "LICENSE",
+        "PII_SCAN",
+        "CANONIZED",
+    },
+    "retry": {"LATEST"},
+    "rerun": {"LATEST"},
+    "build": {"FULL_REFRESH", "PARTITION", "LOCK_TIMEOUT"},
+    "state": {"CHANGES"},
+    "verify": {"EVIDENCE"},
+}
+_NEEDED = {
+    "manifest": ("FROM", "OUT"),
+    "erase": ("PERSON",),
+    "ready": ("PARTITION",),
+    "release": ("PARTITION",),
+    "hold": ("PARTITION", "REASON"),
+    "apply": ("PLAN",),
+    "verify": ("RUN",),
+    "ingest": ("BATCH",),
+    "dry-run": ("BATCH",),
+}
 
 
 OUTSIDE = [
@@ -233,7 +291,7 @@ def test_an_environment_that_was_moved_or_copied_with_its_checkout_is_told(tmp_p
     assert status().returncode == 2
 
 
-def test_every_command_that_is_told_gives_its_target_what_that_takes() -> None:
+def test_every_command_that_is_told_gives_its_target_what_thattargets() -> None:
     """Prevents a next command that make refuses."""
     told = set()
     for place in ("loader", "docs", "README.md", "README.zh-CN.md", "Makefile", "infra"):
@@ -243,16 +301,5 @@ def test_every_command_that_is_told_gives_its_target_what_that_takes() -> None:
                 text = file.read_text(encoding="utf-8", errors="replace")
                 for target, rest in re.findall(r"\bmake (?:-s )?([a-z-]+)((?: \[?[A-Z_]+=[^\s`\"|]*)+)", text):
                     told.update((target, name, rest) for name in re.findall(r"\b([A-Z_]+)=", rest))
-    takes = _takes()
     assert len(told) > 50
-    assert sorted(each for each in told if each[1] not in takes.get(each[0], set())) == []
-
-
-def _takes() -> dict[str, set[str]]:
-    shown = subprocess.run(["make", "-pn", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    lists = {name: set(words.split()) for name, words in re.findall(r"^(\S+) := (.*)$", shown, re.MULTILINE)}
-    takes = {name.removeprefix("takes_"): words for name, words in lists.items() if name.startswith("takes_")}
-    recovery = ("retry", "rerun", "replay", "backfill", "restore", "expire")
-    takes["plan"] |= set().union(*(takes[verb] for verb in recovery)) - {"LOCK_TIMEOUT"}
-    targets = re.findall(r"^make (\S+) ", _make().stdout, re.MULTILINE)
-    return {target: takes.get(target, set()) | lists["FREE"] for target in targets}
+    assert sorted(each for each in told if each[1] not in targets().get(each[0], set())) == []
