@@ -31,7 +31,7 @@ from loader.privacy import blanked, finish_redactions
 from loader.progress import Report, Step
 from loader.raw_zone import RawZone
 from loader.reader import open_content
-from loader.release import Act, publish, record_published
+from loader.release import Act, Request, publish, record_published
 from loader.report_files import require_writable
 from loader.runs import IngestLock, repair, trace_id_of_caller
 from loader.silver import (
@@ -229,7 +229,7 @@ def _build(
         if proved is None:
             raise _unproved(erasure["erasure_id"], build, missing)
         record_proof(cursor, scope, proved, build, None)
-        published = publish(cursor, act, reject_limit=settings.reject_limit, proved=proved)
+        published = publish(cursor, Request(act, settings.reject_limit, proved))
         record_published(cursor, settings, act.kind, published)
     with lock.transaction() as cursor:
         write_files(cursor, settings, published.sentence)

@@ -20,7 +20,7 @@ from loader.obstacles import Code, Obstacle, obstacles_of
 from loader.partition import Partition
 from loader.printable import counted
 from loader.progress import Report, Step
-from loader.release import MEND_VIEWS, Act, files_over_limit, publish, record_published, view_faults
+from loader.release import MEND_VIEWS, Act, Request, files_over_limit, publish, record_published, view_faults
 from loader.runs import Attempt, IngestLock, Ledger, acting_operator
 from loader.silver import (
     PROVING_BUILD,
@@ -195,13 +195,8 @@ class Proving:
             failure=in_short(verdict.problems) or None,
             lateness=self._settings.allowed_lateness if moves_state and is_clean else None,
         ) as cursor:
-            published = publish(
-                cursor,
-                self._act(build),
-                reject_limit=self._settings.reject_limit,
-                proved=proved,
-                blocked_by=_blocked_by(verdict),
-            )
+            asked = Request(self._act(build), self._settings.reject_limit, proved, blocked_by=_blocked_by(verdict))
+            published = publish(cursor, asked)
             record_published(cursor, self._settings, "publish", published)
             verdict = replace(verdict, notes=tuple(notes), release=published)
             paths = evidence.write(cursor, published)
@@ -254,9 +249,9 @@ class Proving:
 _BLOCKING = {"manifest_refused", "replay_differs"}
 
 
-def _blocked_by(verdict: Verdict) -> list[Obstacle]:
+def _blocked_by(verdict: Verdict) -> tuple[Obstacle, ...]:
     found = sorted(_BLOCKING.intersection(verdict.reason_codes))
-    return [Obstacle(Code.RUN_FAILED, names=tuple(found))] if found else []
+    return (Obstacle(Code.RUN_FAILED, names=tuple(found)),) if found else ()
 
 
 # What others owe a day: their files, lines of theirs that nobody has asked for, and what its records name.

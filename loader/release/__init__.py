@@ -5,6 +5,7 @@ from __future__ import annotations
 from loader.release import holds, store
 from loader.release.acts import Held, KeptBackError, Readiness, hold, publish_build, readiness, release
 from loader.release.asked import refuse_unknown_kind
+from loader.release.judgement import Request
 from loader.release.publish import Published, publish, record_published
 from loader.release.retention import expirable
 from loader.release.store import Act, files_over_limit, known_kinds
@@ -19,6 +20,7 @@ __all__ = [
     "LinkedError",
     "Published",
     "Readiness",
+    "Request",
     "ViewFault",
     "expirable",
     "files_over_limit",

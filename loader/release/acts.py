@@ -21,6 +21,7 @@ from loader.release import holds, store
 from loader.release.asked import asked_partitions
 from loader.release.changes import await_everything
 from loader.release.gate import Decision
+from loader.release.judgement import Request
 from loader.release.publish import Published, publish, record_published
 from loader.release.store import Act
 from loader.release.views import unlike_released, view_faults
@@ -142,16 +143,16 @@ def release(
             elif is_override:
                 # Nothing says what differs from what is released.
                 await_everything(cursor)
-            published = publish(
-                cursor,
+            request = Request(
                 act,
-                reject_limit=settings.reject_limit,
-                only=partitions,
+                settings.reject_limit,
+                proved,
+                only=frozenset(partitions),
                 frees=True,
                 accepts_drift=accepts_drift,
                 accepts_rejects=accepts_rejects,
-                proved=proved,
             )
+            published = publish(cursor, request)
             path = record_published(cursor, settings, act.kind, published)
         with lock.transaction() as cursor:
             write_files(cursor, settings, "what an earlier command did" if path is None else published.sentence)
@@ -191,7 +192,7 @@ def publish_build(settings: Settings, lock: IngestLock, build: BuildResult, sha2
         proved = judge_build(cursor, scope, build)
         if proved is not None:
             record_proof(cursor, scope, proved, build, None)
-        published = publish(cursor, act, reject_limit=settings.reject_limit, proved=proved)
+        published = publish(cursor, Request(act, settings.reject_limit, proved))
         record_published(cursor, settings, act.kind, published)
     with lock.transaction() as cursor:
         write_files(cursor, settings, published.sentence)

@@ -6,6 +6,7 @@ A record that changes waits (release.pending_record) until the partitions on bot
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from typing import Any
 
 from psycopg2 import errors
@@ -263,10 +264,10 @@ def _compare(cursor: Any, kind: ReleasedKind, *, is_first: bool) -> None:
     cursor.execute(_FIND_CHANGES.format(**names), {"kind": kind.record_kind})
 
 
-def changed_since_proof(cursor: Any, known: Iterable[Partition]) -> set[Partition]:
-    """After find_changes: partitions of rows that Silver was given, or lost, after it was proved; where nobody says of
-    which day, all of the kind that are `known`. Also where a row that was never released is gone again, which no
-    comparison with what is released can tell."""
+def changed_since_proof(cursor: Any) -> set[tuple[str, date | None]]:
+    """After find_changes: kinds and days of rows that Silver was given, or lost, after it was proved; None where nobody
+    says of which day. Also where a row that was never released is gone again, which no comparison with what is released
+    can tell."""
     cursor.execute(
         "with unproved as ("
         "  select kind.record_kind, change.row_key, change.partition_key from ops.unproved_change as change"
@@ -278,10 +279,7 @@ def changed_since_proof(cursor: Any, known: Iterable[Partition]) -> set[Partitio
         " where side.partition_key is not null"
         " and (change.record_kind, change.record_key) in (select record_kind, row_key from unproved)"
     )
-    found = cursor.fetchall()
-    whole = {kind for kind, day in found if day is None}
-    changed = {Partition(kind, day) for kind, day in found if day is not None}
-    return changed | {partition for partition in known if partition.record_kind in whole}
+    return set(cursor.fetchall())
 
 
 def release_changes(cursor: Any, release: int, partitions: Sequence[Partition]) -> None:

@@ -6,7 +6,7 @@ partition shows is decided by its pointer alone, so a release writes what change
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
@@ -250,7 +250,7 @@ def _columns_of(rows: Sequence[Sequence[Any]], width: int) -> list[list[Any]]:
     return [[row[place] for row in rows] for place in range(width)]
 
 
-def note_gate(cursor: Any, obstacles: Mapping[Partition, Sequence[Obstacle]], pending: set[Partition]) -> None:
+def note_gate(cursor: Any, obstacles: Mapping[Partition, Sequence[Obstacle]], pending: Collection[Partition]) -> None:
     """What the gate says of each partition now. A partition that is not named is gone, except for what readers see of
     it: nothing is left to say."""
     named = side_by_side(obstacles)

@@ -11,6 +11,7 @@ from data.generator import Options, generate
 from loader.partition import Partition
 from loader.release import Act
 from loader.release.acts import hold
+from loader.release.judgement import Request
 from loader.release.publish import publish
 from loader.silver import BuildResult, ProofScope, judge_build
 from loader.warehouse import Warehouse
@@ -75,7 +76,7 @@ def published(warehouse: Warehouse, build: BuildResult) -> dict[Partition, str]:
     with closing(warehouse.connect(application_name="tests")) as session, session, session.cursor() as cursor:
         proved = judge_build(cursor, ProofScope("all", "tests", ""), build)
         cursor.execute("delete from release.partition_hold")
-        publish(cursor, _ACT, reject_limit=REJECT_LIMIT, proved=proved)
+        publish(cursor, Request(_ACT, REJECT_LIMIT, proved))
     return shown(warehouse)
 
 
