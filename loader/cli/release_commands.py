@@ -79,7 +79,7 @@ def release(
     settings = settings_of(lock_timeout)
     try:
         with progress() as report:
-            released = release_days(
+            found = release_days(
                 settings,
                 days,
                 record_kind=kind,
@@ -92,19 +92,18 @@ def release(
     except KeptBackError as error:
         error.next_command = after_kept_back(error).line
         raise
-    found = released.published
     next_command = after_release(settings, days[0], kind).line
     if as_json:
         print_json(
             {
                 "data_release_id": found.data_release_id,
                 "partitions": [partition.as_record() for partition in found.partitions],
-                "report_path": None if released.report_path is None else settings.named(released.report_path),
+                "report_path": None if found.report_path is None else settings.named(found.report_path),
                 "next_command": next_command,
             }
         )
         return 0
-    evidence = None if released.report_path is None else settings.named(released.report_path)
+    evidence = None if found.report_path is None else settings.named(found.report_path)
     show(released_lines(surface(), found, evidence, next_command))
     return 0
 

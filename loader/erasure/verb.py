@@ -31,7 +31,7 @@ from loader.privacy import blanked, finish_redactions
 from loader.progress import Report, Step
 from loader.raw_zone import RawZone
 from loader.reader import open_content
-from loader.release import Act, Request, publish, record_published
+from loader.release import Act, Request, settle
 from loader.report_files import require_writable
 from loader.runs import IngestLock, repair, trace_id_of_caller
 from loader.silver import (
@@ -39,10 +39,8 @@ from loader.silver import (
     PROVING_BUILD,
     BuildResult,
     ProofScope,
-    judge_build,
     left_out,
     project_sha256,
-    record_proof,
     run_dbt,
     start_dbt,
 )
@@ -224,15 +222,15 @@ def _build(
         reason=f"erasure {erasure['erasure_id']}",
         dbt_invocation_id=build.invocation_id,
     )
-    with lock.transaction() as cursor:
-        proved = None if missing else judge_build(cursor, scope, build)
-        if proved is None:
-            raise _unproved(erasure["erasure_id"], build, missing)
-        record_proof(cursor, scope, proved, build, None)
-        published = publish(cursor, Request(act, settings.reject_limit, proved))
-        record_published(cursor, settings, act.kind, published)
-    with lock.transaction() as cursor:
-        write_files(cursor, settings, published.sentence)
+    if missing:
+        raise _unproved(erasure["erasure_id"], build, missing)
+    published = settle(
+        settings,
+        lock,
+        (build, scope),
+        Request(act, settings.reject_limit),
+        unproved=lambda: _unproved(erasure["erasure_id"], build, None),
+    )
     report(f"erase: proved; readers: {published.sentence}")
 
 

@@ -8,6 +8,7 @@ from loader.release.asked import refuse_unknown_kind
 from loader.release.judgement import Request
 from loader.release.publish import Published, publish, record_published
 from loader.release.retention import expirable
+from loader.release.settle import settle
 from loader.release.store import Act, files_over_limit, known_kinds
 from loader.release.targets import LinkedError, restore_targets, version_at
 from loader.release.views import MEND_VIEWS, ViewFault, unlike_released, view_faults
@@ -34,6 +35,7 @@ __all__ = [
     "refuse_unknown_kind",
     "release",
     "restore_targets",
+    "settle",
     "store",
     "unlike_released",
     "version_at",

@@ -7,7 +7,6 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from loader.config import Settings
@@ -19,10 +18,10 @@ from loader.printable import counted
 from loader.progress import Report, Step
 from loader.release import holds, store
 from loader.release.asked import asked_partitions
-from loader.release.changes import await_everything
 from loader.release.gate import Decision
 from loader.release.judgement import Request
-from loader.release.publish import Published, publish, record_published
+from loader.release.publish import Published
+from loader.release.settle import settle
 from loader.release.store import Act
 from loader.release.views import unlike_released, view_faults
 from loader.report_files import require_writable
@@ -32,23 +31,13 @@ from loader.silver import (
     BuildResult,
     ProofScope,
     choose_scope,
-    judge_build,
     project_sha256,
     prove,
-    record_proof,
     require_whole,
     run_dbt,
     start_dbt,
 )
 from loader.warehouse import Warehouse, are_built, built, fetch_rows, json_value, open_warehouse
-
-
-@dataclass(frozen=True, slots=True)
-class Released:
-    """What a release came to, and its evidence; `report_path` None: nothing moved."""
-
-    published: Published
-    report_path: Path | None
 
 
 class KeptBackError(RefusedError):
@@ -104,7 +93,7 @@ def release(
     accepts_drift: bool = False,
     accepts_rejects: bool = False,
     report: Report,
-) -> Released:
+) -> Published:
     """Prove Silver as it stands, and let readers see these days of a kind, or of every kind that knows them; ends their
     holds.
 
@@ -121,7 +110,6 @@ def release(
     require_writable(settings.report_dir)
     start_dbt()
     warehouse = open_warehouse(settings)
-    trace_id = trace_id_of_caller()
     with closing(IngestLock.acquire(warehouse, wait_seconds=settings.lock_timeout)) as lock:
         with lock.transaction() as cursor:
             partitions = asked_partitions(cursor, days, record_kind)
@@ -132,33 +120,22 @@ def release(
         act = Act(
             "override" if is_override else "publish",
             acting_operator(),
-            trace_id,
+            trace_id_of_caller(),
             reason=reason,
             dbt_invocation_id=build.invocation_id,
         )
-        with lock.transaction() as cursor:
-            proved = judge_build(cursor, scope, build)
-            if proved is not None:
-                record_proof(cursor, scope, proved, build, None)
-            elif is_override:
-                # Nothing says what differs from what is released.
-                await_everything(cursor)
-            request = Request(
-                act,
-                settings.reject_limit,
-                proved,
-                only=frozenset(partitions),
-                frees=True,
-                accepts_drift=accepts_drift,
-                accepts_rejects=accepts_rejects,
-            )
-            published = publish(cursor, request)
-            path = record_published(cursor, settings, act.kind, published)
-        with lock.transaction() as cursor:
-            write_files(cursor, settings, "what an earlier command did" if path is None else published.sentence)
+        request = Request(
+            act,
+            settings.reject_limit,
+            only=frozenset(partitions),
+            frees=True,
+            accepts_drift=accepts_drift,
+            accepts_rejects=accepts_rejects,
+        )
+        published = settle(settings, lock, (build, scope), request)
     if published.kept_back:
         raise KeptBackError(published.kept_back[0], published)
-    return Released(published, path)
+    return published
 
 
 def _prove(
@@ -188,15 +165,7 @@ def publish_build(settings: Settings, lock: IngestLock, build: BuildResult, sha2
         return None
     scope = ProofScope("all", "a build of everything", sha256)
     act = Act("publish", acting_operator(), trace_id_of_caller(), dbt_invocation_id=build.invocation_id)
-    with lock.transaction() as cursor:
-        proved = judge_build(cursor, scope, build)
-        if proved is not None:
-            record_proof(cursor, scope, proved, build, None)
-        published = publish(cursor, Request(act, settings.reject_limit, proved))
-        record_published(cursor, settings, act.kind, published)
-    with lock.transaction() as cursor:
-        write_files(cursor, settings, published.sentence)
-    return published
+    return settle(settings, lock, (build, scope), Request(act, settings.reject_limit))
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,8 @@ class Published:
     rejecting: frozenset[Partition] = frozenset()
     # Those that the warehouse knows.
     kinds: frozenset[str] = frozenset()
+    # Its evidence, once it is recorded; None: the gate did nothing.
+    report_path: Path | None = None
 
     def decision(self, partitions: Collection[Partition], *, has_drift: bool = False) -> str:
         """The downstream decision on these partitions together. `has_drift`: something beside them waits for a person,

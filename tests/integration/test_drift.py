@@ -146,7 +146,7 @@ def test_drift_that_a_person_lets_pass_keeps_nothing_back_any_more(drifted: Drif
         "not released; proved rows wait for their release; drift to review: drift_value_mix of priority",
     )
     done = release(settings(), [PRIORITY], reason="a campaign", accepts_drift=True, report=Silent())
-    assert done.published.partitions == ticket_days(PRIORITY)
+    assert done.partitions == ticket_days(PRIORITY)
     assert rows(database, "select partition_key, check_name, measure, reason from release.acceptance") == [
         (PRIORITY, "drift_value_mix", "priority", "a campaign")
     ]

@@ -26,7 +26,7 @@ from loader.partition import Partition
 from loader.recovery import make_plan
 from loader.recovery.plan import PlannedPointer, PlannedVersion
 from loader.recovery.verbs import Expired, Restored
-from loader.release.acts import Held, Released
+from loader.release.acts import Held
 from loader.release.publish import Decision, Published
 from loader.reports.smoke import Check
 from loader.silver.results import BuildResult, NodeResult
@@ -175,7 +175,7 @@ def _of_readers(story: Stage) -> Iterator[tuple[str, str, Drawn]]:
     yield "ready", "failing", draw("ready", "--partition", DAY, "--partition", "2026-04-18")
     evidence = load_settings().report_dir / "release" / "release_2.json"
     moved = Decision((TODAY, TOMORROW), ())
-    released = Released(Published(2, (moved,), hold_changes=(1,)), evidence)
+    released = Published(2, (moved,), hold_changes=(1,), report_path=evidence)
     yield "release", "usual", draw("release", "--partition", DAY, release=released)
     yield "release", "failing", draw("release")
     row = {**TODAY._asdict(), "reason": "late export", "operator": "bo@host-2", "is_known": True}

@@ -280,7 +280,7 @@ def test_a_held_day_stays_and_what_moved_out_of_it_waits_with_it(
     with pytest.raises(RefusedError, match="2026-04-13: was not asked for"):
         release(settings(), [TUESDAY], report=Silent())
     done = release(settings(), [MONDAY, TUESDAY], report=Silent())
-    assert done.published.partitions == ticket_days(MONDAY, TUESDAY)
+    assert done.partitions == ticket_days(MONDAY, TUESDAY)
     assert rows(database, "select count(*) from serving.ticket_fact where partition_key = '2026-04-14'") == [(2,)]
     assert ready(MONDAY, TUESDAY) == [(True, None)] * 2
     assert rows(database, "select is_held from release.hold_change order by change_id") == [(True,), (False,)]
@@ -308,7 +308,7 @@ def test_a_day_of_which_nothing_is_known_is_never_released_and_its_hold_can_end(
 ) -> None:
     """Prevents a mistyped day that a scheduler takes for ready before its first line has come."""
     hold(settings(), [WEDNESDAY], "meant Tuesday")
-    assert release(settings(), [WEDNESDAY], report=Silent()).published.data_release_id is None
+    assert release(settings(), [WEDNESDAY], report=Silent()).data_release_id is None
     assert rows(database, "select is_held from release.hold_change order by change_id") == [(True,), (False,)]
     with pytest.raises(RefusedError, match="2026-04-15: no line of it is known"):
         release(settings(), [WEDNESDAY], reason="meant Tuesday", is_override=True, report=Silent())
@@ -333,7 +333,7 @@ def test_restore_shows_the_rows_of_then_until_release(
     # Whatever runs, they are held.
     assert deliver(tmp_path, "third", of_day(A, 1, status="pending", updated_at=f"{C}T10:00:00Z")).exit_code == 0
     assert rows(database, WHOLE) == whole
-    last = release(settings(), [MONDAY, TUESDAY], report=Silent()).published.data_release_id
+    last = release(settings(), [MONDAY, TUESDAY], report=Silent()).data_release_id
     assert rows(database, "select status from serving.ticket_fact where ticket_id like '%13-000001'") == [("pending",)]
     assert restored(release=2).targets == dict.fromkeys(ticket_days(MONDAY), 2)
     assert rows(database, WHOLE) == newest
