@@ -1,4 +1,4 @@
-"""The `loader` command. Subcommands are imported when they run, so that `--help` stays fast."""
+"""The `loader` command. A subcommand is imported when it runs, what it needs when it works."""
 
 from __future__ import annotations
 
@@ -18,49 +18,38 @@ from loader.cli.waits import watching
 from loader.collector import collect_rarely, end_without_collecting
 from loader.errors import InfrastructureError, LoaderError, OutputError
 
+# Each says what it does in its own help.
 _COMMANDS = {
-    "ingest": (
-        "loader.cli.ingest_command:ingest",
-        "Bring declared assets into the warehouse and prove every line.",
-    ),
-    "dry-run": (
-        "loader.cli.dry_run_command:dry_run",
-        "Judge assets and lines, write a report, touch nothing else.",
-    ),
-    "manifest": ("loader.cli.manifest_command:command", "Write the manifest of a folder of exports."),
-    "status": ("loader.cli.status_command:status", "What readers may rely on, what needs a person, the next command."),
-    "plan": (
-        "loader.cli.recovery_commands:plan",
-        "Plan a verb: retry, rerun, replay, backfill, restore, expire.",
-    ),
-    "apply": ("loader.cli.recovery_commands:apply", "Carry out a reviewed plan; refused when the world moved."),
-    "retry": ("loader.cli.recovery_commands:retry", "The same run as its next attempt, from what it recorded."),
-    "rerun": ("loader.cli.recovery_commands:rerun", "The same job as a new run; sources are read again."),
-    "replay": ("loader.cli.recovery_commands:replay", "A past run or batch from the raw zone, under today's rules."),
-    "backfill": ("loader.cli.recovery_commands:backfill", "A window of partitions; the cursor does not move."),
-    "restore": ("loader.cli.recovery_commands:restore", "An earlier released state of a partition."),
-    "expire": ("loader.cli.recovery_commands:expire", "Remove versions that readers have not seen for long."),
-    "release": ("loader.cli.release_commands:release", "Prove Silver, and let readers see partitions of it."),
-    "hold": ("loader.cli.release_commands:hold", "Keep partitions as readers see them, whatever runs."),
-    "ready": ("loader.cli.release_commands:ready", "Exit 0 when partitions are released and unchanged since."),
-    "erase": ("loader.cli.erase_command:erase", "Take one person out of everything that is kept; plan, then apply."),
-    "verify": ("loader.cli.verify_command:verify", "Read the raw zone again and compare Bronze line by line."),
-    "state": ("loader.cli.state_command:state", "Checkpoint, cursor and watermark, and their history."),
-    "kind": ("loader.cli.kind_command:kind", "Record kinds: what each declares, and is what follows from it there?"),
-    "diagnose": ("loader.cli.diagnose_command:diagnose", "The triage, step by step, to one recommended command."),
-    "drill": ("loader.cli.drill_command:drill", "Known incidents in a scratch database, each recovered."),
-    "completeness": (
-        "loader.cli.report_commands:completeness",
-        "Is this day complete? A report with files, fates, rejects and findings.",
-    ),
-    "smoke": ("loader.cli.report_commands:smoke", "Check all that an ingest needs, in seconds; a report."),
-    "build": ("loader.cli.build_command:build", "dbt build in the same warehouse."),
-    "docs": ("loader.cli.build_command:docs", "The dbt documentation as one offline page."),
-    "up": ("loader.cli.warehouse_commands:up", "Start the embedded PostgreSQL, or check the given one."),
-    "down": ("loader.cli.warehouse_commands:down", "Stop the embedded PostgreSQL; its data stays."),
-    "env": ("loader.cli.warehouse_commands:env", "Print the connection as shell exports."),
-    "psql": ("loader.cli.warehouse_commands:psql", "Open psql on the warehouse."),
-    "clean": ("loader.cli.warehouse_commands:clean", "Remove local state: embedded data, raw zone, reports."),
+    "ingest": "loader.cli.ingest_command:ingest",
+    "dry-run": "loader.cli.dry_run_command:dry_run",
+    "manifest": "loader.cli.manifest_command:command",
+    "status": "loader.cli.status_command:status",
+    "plan": "loader.cli.recovery_commands:plan",
+    "apply": "loader.cli.recovery_commands:apply",
+    "retry": "loader.cli.recovery_commands:retry",
+    "rerun": "loader.cli.recovery_commands:rerun",
+    "replay": "loader.cli.recovery_commands:replay",
+    "backfill": "loader.cli.recovery_commands:backfill",
+    "restore": "loader.cli.recovery_commands:restore",
+    "expire": "loader.cli.recovery_commands:expire",
+    "release": "loader.cli.release_commands:release",
+    "hold": "loader.cli.release_commands:hold",
+    "ready": "loader.cli.release_commands:ready",
+    "erase": "loader.cli.erase_command:erase",
+    "verify": "loader.cli.verify_command:verify",
+    "state": "loader.cli.state_command:state",
+    "kind": "loader.cli.kind_command:kind",
+    "diagnose": "loader.cli.diagnose_command:diagnose",
+    "drill": "loader.cli.drill_command:drill",
+    "completeness": "loader.cli.report_commands:completeness",
+    "smoke": "loader.cli.report_commands:smoke",
+    "build": "loader.cli.build_command:build",
+    "docs": "loader.cli.build_command:docs",
+    "up": "loader.cli.warehouse_commands:up",
+    "down": "loader.cli.warehouse_commands:down",
+    "env": "loader.cli.warehouse_commands:env",
+    "psql": "loader.cli.warehouse_commands:psql",
+    "clean": "loader.cli.warehouse_commands:clean",
 }
 
 
@@ -73,14 +62,20 @@ class _LazyGroup(click.Group):
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         if name not in _COMMANDS:
             return None
-        module, attribute = _COMMANDS[name][0].split(":")
+        module, attribute = _COMMANDS[name].split(":")
         command = getattr(importlib.import_module(module), attribute)
         assert isinstance(command, click.Command)
         return command
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        """The first paragraph of each command's help, whole."""
+        found = [(name, self.get_command(context, name)) for name in _COMMANDS]
         with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+            formatter.write_dl([(name, short_help(command)) for name, command in found if command])
+
+
+def short_help(command: click.Command) -> str:
+    return " ".join((command.help or "").partition("\n\n")[0].split())
 
 
 @click.command(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -26,8 +26,11 @@ def build(
     lock_timeout: float | None,
     as_json: bool,
 ) -> int:
-    """dbt build under the ingest lock: what a run proves is not replaced meanwhile. Without --select and --kind it
-    proves all, and what waited for that is released. --kind: its model of Silver and what follows from it."""
+    """dbt build in the same warehouse, under the ingest lock.
+
+    What a run proves is not replaced meanwhile. Without --select and --kind it proves all, and what waited for that is
+    released. --kind: its model of Silver and what follows from it.
+    """
     from loader.advice import after_build
     from loader.cli.release_screen import gate_words
     from loader.config import parse_partition
@@ -95,7 +98,7 @@ def selected(contracts: Path, kind: str | None, select: str | None) -> str | Non
 
 @click.command()
 def docs() -> int:
-    """The dbt documentation as one page that needs no server: dbt_project's models, columns, tests and lineage."""
+    """The dbt documentation as one page that needs no server."""
     import shutil
 
     from loader.config import load_settings

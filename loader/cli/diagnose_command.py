@@ -15,7 +15,10 @@ from loader.cli.output import print_json, show, surface
 @kind_option
 @json_option
 def diagnose(partition: str | None, kind: str | None, as_json: bool) -> int:
-    """Walk the triage order over one snapshot, and end with one command; exit code 1 where a step is not in order."""
+    """The triage, step by step, to one recommended command.
+
+    Reads one snapshot. Exit code 1 where a step is not in order.
+    """
     from loader.advice import diagnose_now
     from loader.cli.diagnose_screen import diagnose_lines
     from loader.config import load_settings, parse_partition

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.command()
 @json_option
 def drill(as_json: bool) -> int:
-    """Make known incidents in a scratch database, recover each with its verb, and print what happened.
+    """Known incidents in a scratch database, each recovered with its verb.
 
     Exit code 1 when one was not recovered. The warehouse itself, its raw zone and its reports are not touched.
     """

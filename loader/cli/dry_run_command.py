@@ -45,7 +45,7 @@ def dry_run(
     kind: str | None,
     as_json: bool,
 ) -> int:
-    """Gate, contract and fates of what an ingest would read; writes its report only, needs no database."""
+    """Judge files and lines, write a report, touch nothing else; needs no database."""
     from loader.config import load_settings
     from loader.ingest.dry_run import as_record
     from loader.ingest.dry_run import dry_run as run_dry

@@ -52,8 +52,10 @@ _OF_A_KIND = {
 def erase(
     person: str, reason: str | None, plan_file: Path | None, mode: str, lock_timeout: float | None, as_json: bool
 ) -> int:
-    """Remove a person's records, of every kind, from the archive, Bronze, Silver and every stored release; tombstones
-    stay."""
+    """Take one person out of everything that is kept; plan, then apply.
+
+    Records of every kind leave the archive, Bronze, Silver and every stored release; tombstones stay.
+    """
     from loader.erasure import plan_erasure, read_erasure_plan
     from loader.plans import write_plan
 

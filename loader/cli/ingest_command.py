@@ -32,10 +32,11 @@ def ingest(
     lock_timeout: float | None,
     as_json: bool,
 ) -> int:
-    """Gate, archive, land, build, reconcile, and write evidence.
+    """Bring declared files into the warehouse and prove every line.
 
-    Without a partition: every declared asset that is not fully taken under today's ruleset. Each kind of records is a
-    run of its own; one that fails stops no other.
+    Gates, archives, lands, builds, reconciles, releases and writes evidence. Without a partition: every declared file
+    that is not fully taken under today's ruleset. Each kind of records is a run of its own; one that fails stops no
+    other.
     """
     from loader.errors import LoaderError
     from loader.ingest import ingest_kinds, worst_exit_code

@@ -34,10 +34,20 @@ if TYPE_CHECKING:
 )
 @click.option("--window-start", metavar="INSTANT", help="The exporter selected records from here on …")
 @click.option("--window-end", metavar="INSTANT", help="… until before this one. Without both: everything.")
-@click.option("--window-field", type=click.Choice(["created_at", "updated_at"]), default="created_at")
+@click.option(
+    "--window-field",
+    type=click.Choice(["created_at", "updated_at"]),
+    default="created_at",
+    help="The field that the exporter selected by.",
+)
 @click.option("--owner", help="Who answers for the exports; without it their metadata is partial.")
 @click.option("--license", "license_name", default="unknown", help="SPDX identifier; by default unknown.")
-@click.option("--pii-scan", type=click.Choice(["clean", "suspected", "not_run"]), default="not_run")
+@click.option(
+    "--pii-scan",
+    type=click.Choice(["clean", "suspected", "not_run"]),
+    default="not_run",
+    help="What a scan for personal data said of the files.",
+)
 @click.option("--canonized", "is_canonized", is_flag=True, help="The files are canonized, not candidates.")
 @json_option
 def command(
@@ -57,7 +67,7 @@ def command(
     is_canonized: bool,
     as_json: bool,
 ) -> int:
-    """Declare the exports of a folder: checksums, sizes, record counts, order.
+    """Write the manifest of a folder of exports: checksums, sizes, record counts, order.
 
     A manifest that exists is never changed: a changed folder needs a new one.
     """

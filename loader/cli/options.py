@@ -52,7 +52,7 @@ def input_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--manifest", metavar="PATH[,PATH…]", help="Only these manifests (default: data/seed_manifests)."),
         click.option("--input", "input_file", metavar="FILE", help="One ad-hoc file, through an implicit manifest."),
         click.option("--batch", metavar="batch-YYYYMMDD-NNN", help="The batch that INPUT belongs to."),
-        click.option("--limit", type=click.IntRange(min=1), help="Land the first lines of INPUT; nothing is taken."),
+        click.option("--limit", type=click.IntRange(min=1), help="Only the first lines; their days are kept back."),
         kind_option,
     )
     return with_options(command, options)

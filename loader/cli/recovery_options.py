@@ -24,7 +24,7 @@ Given = Mapping[str, Any]
 class RecoveryVerb:
     """`request`: what was typed (`loader backfill`, `loader plan backfill`: without `loader`) and the values of the
     options by their names, to the plan's `request`; raises CommandUsageError. `of_each_kind`: the records of each kind
-    get a plan of their own. `help`: of the verb; its first sentence stands in the list of commands. `help_of_plan`: of
+    get a plan of their own. `help`: of the verb; its first paragraph stands in the list of commands. `help_of_plan`: of
     `loader plan VERB`."""
 
     name: str
@@ -169,15 +169,15 @@ VERBS = (
         "retry",
         (click.argument("run_id", metavar="[RUN]", required=False), _latest_option),
         _request_of_run,
-        "The same run as its next attempt, from what it recorded; refused for a run that is alive, and for one that"
-        " succeeded and is sound.",
+        "The same run as its next attempt, from what it recorded.\n\nRefused for a run that is alive, and for"
+        " one that succeeded and is sound.",
         "The same run as its next attempt.",
     ),
     RecoveryVerb(
         "rerun",
         (click.option("--run", "run_id", metavar="RUN", help="The run whose job is done again."), _latest_option),
         _request_of_run,
-        "The same job as a new run: sources are read and parsed again; says which of them changed.",
+        "The same job as a new run; sources are read again.\n\nSays which of them changed.",
         "The same job as a new run; reads and hashes the sources.",
     ),
     RecoveryVerb(
@@ -188,7 +188,7 @@ VERBS = (
             click.option("--rejected-only", is_flag=True, help="Assets with rejects only; no valid line may change."),
         ),
         _request_of_replay,
-        "A past run or batch from the raw zone, under today's ruleset; says what that changed.",
+        "A past run or batch from the raw zone, under today's rules.\n\nSays what that changed.",
         "A past run or batch, from the raw zone.",
         of_each_kind=True,
     ),
@@ -216,7 +216,7 @@ VERBS = (
             _reason_option,
         ),
         _request_of_restore,
-        "Readers see an earlier released state of partitions again, and these are held; nothing is deleted.",
+        "Readers see an earlier released state of partitions again.\n\nThese are held; nothing is deleted.",
         "An earlier released state of partitions.",
     ),
     RecoveryVerb(
@@ -233,7 +233,7 @@ VERBS = (
             _reason_option,
         ),
         _request_of_expire,
-        "Remove versions of partitions that readers have not seen for long; never one that a pointer, a hold or a moved"
+        "Remove versions that readers have not seen for long.\n\nNever one that a pointer, a hold or a moved"
         " record needs. There is no way back.",
         "Versions of partitions that readers have not seen for long.",
     ),

@@ -65,7 +65,7 @@ def release(
     lock_timeout: float | None,
     as_json: bool,
 ) -> int:
-    """Prove Silver as it stands and let readers see these partitions; ends their holds."""
+    """Prove Silver as it stands, and let readers see partitions of it; ends their holds."""
     from loader.advice import after_kept_back, after_release
     from loader.cli.release_screen import released_lines
     from loader.release import KeptBackError
@@ -114,7 +114,7 @@ def release(
 @click.option("--reason", help="Why.")
 @json_option
 def hold(partitions: Sequence[str], kind: str | None, reason: str | None, as_json: bool) -> int:
-    """Keep these partitions as readers see them now, whatever runs, until `loader release`."""
+    """Keep partitions as readers see them, whatever runs, until `loader release`."""
     from loader.advice import after_hold
     from loader.cli.release_screen import held_lines
     from loader.config import load_settings
@@ -144,7 +144,7 @@ def _mend(settings: Settings, day: str) -> str:
 @kind_option
 @json_option
 def ready(partitions: Sequence[str], kind: str | None, as_json: bool) -> int:
-    """Exit 0 only when every partition is released and unchanged since; for schedulers."""
+    """Exit 0 when every partition is released and unchanged since; for schedulers."""
     from loader.cli.release_screen import ready_lines
     from loader.config import load_settings
     from loader.release import readiness

@@ -25,7 +25,7 @@ _DAYS_SHOWN = 20
 @kind_option
 @json_option
 def completeness(partition: str | None, kind: str | None, as_json: bool) -> int:
-    """Is this day, or everything known, complete? Files, fates, rejects and findings as the last reconcile left them.
+    """Is a day, or everything known, complete? A report with files, fates, rejects and findings.
 
     Writes reports/completeness/<partition | all>[_<kind>].md and .json. Exit code 1 when it is not complete.
     """
@@ -62,9 +62,10 @@ def completeness(partition: str | None, kind: str | None, as_json: bool) -> int:
 @click.command()
 @json_option
 def smoke(as_json: bool) -> int:
-    """Check all that an ingest needs, in seconds: packages, folders, contract, manifests, warehouse, guards, dbt.
+    """Check all that an ingest needs, in seconds; a report.
 
-    Writes reports/smoke/<UTC time>.md and .json; ingests nothing. Exit code 3 when something is not sound.
+    Packages, folders, contract, manifests, warehouse, guards, dbt. Writes
+    reports/smoke/<UTC time>.md and .json; ingests nothing. Exit code 3 when something is not sound.
     """
     from loader.config import load_settings
     from loader.reports import markdown, run_smoke_checks

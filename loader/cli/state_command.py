@@ -42,18 +42,24 @@ def state(context: click.Context, changes: int, kind: str | None, as_json: bool)
 
 
 @state.command()
-@click.option("--kind", type=click.Choice(["checkpoint", "cursor", "watermark"]), required=True)
+@click.option(
+    "--object",
+    "state_object",
+    type=click.Choice(["checkpoint", "cursor", "watermark"]),
+    required=True,
+    help="Which of the three state objects.",
+)
 @click.option("--source", "record_source", metavar="RECORD_SOURCE", required=True, help="As in `loader state`.")
 @click.option("--to", "value", metavar="INSTANT", required=True, help="ISO 8601 with an offset: 2026-04-17T00:00:00Z.")
-@click.option("--of", "record_kind", metavar="KIND", help="The kind of records (default: the default kind).")
+@click.option("--kind", metavar="KIND", help="The kind of records (default: the default kind).")
 @click.option("--reason", required=True, help="Why; kept in the history.")
 @lock_option
 @json_option
 def reset(
-    kind: str,
+    state_object: str,
     record_source: str,
     value: str,
-    record_kind: str | None,
+    kind: str | None,
     reason: str,
     lock_timeout: float | None,
     as_json: bool,
@@ -72,8 +78,8 @@ def reset(
         )
     change = reset_state(
         open_warehouse(settings),
-        _dataset(settings, record_kind),
-        kind,
+        _dataset(settings, kind),
+        state_object,
         record_source,
         _instant(value),
         reason,

@@ -16,7 +16,10 @@ from loader.cli.output import print_json, show, surface
 @click.option("--all", "is_whole", is_flag=True, help="Every partition, run, proof and finding.")
 @json_option
 def status(partition: str | None, kind: str | None, is_whole: bool, as_json: bool) -> int:
-    """Is it complete, what may readers rely on, what needs a person; reads one snapshot and takes no lock."""
+    """What readers may rely on, what needs a person, the next command.
+
+    Reads one snapshot and takes no lock.
+    """
     from loader.cli.status_day_screen import day_lines, whole_lines
     from loader.cli.status_screen import status_lines
     from loader.config import load_settings, parse_partition

@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 @click.option("--evidence", "is_evidence", is_flag=True, help="The chain of evidence records, instead of a run.")
 @json_option
 def verify(run_id: str | None, is_evidence: bool, as_json: bool) -> int:
-    """Read the raw zone again and prove line by line that Bronze holds what a run claims; or prove that no evidence
-    was edited, removed or put elsewhere, and that the warehouse holds what it says. Writes nothing."""
+    """Read the raw zone again and compare Bronze with it line by line; writes nothing.
+
+    With --evidence: no evidence was edited, removed or put elsewhere, and the warehouse holds what it says.
+    """
     if (run_id is None) != is_evidence:
         raise click.UsageError("expected one of --run and --evidence.")
     if run_id is None:

@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 @click.command()
 @json_option
 def up(as_json: bool) -> int:
-    """Start the embedded PostgreSQL, or check the given one; create or update the loader's tables."""
+    """Start the embedded PostgreSQL, or check the given one.
+
+    Creates or updates the loader's tables.
+    """
     from loader.config import load_settings
     from loader.screen import next_lines, paragraph
     from loader.warehouse import open_warehouse
@@ -48,9 +51,9 @@ force_option = click.option("--force", is_flag=True, help="Also while a command 
 @force_option
 @json_option
 def down(force: bool, as_json: bool) -> int:
-    """Stop the embedded PostgreSQL; its data stays. A given server is never stopped.
+    """Stop the embedded PostgreSQL; its data stays.
 
-    Refused while a command writes, which would fail in the middle of its work.
+    A given server is never stopped. Refused while a command writes, which would fail in the middle of its work.
     """
     from loader.config import load_settings
     from loader.screen import next_lines
@@ -107,9 +110,10 @@ def _opened(settings: Settings) -> Warehouse:
 @role_option
 @json_option
 def env(role: str, as_json: bool) -> int:
-    """Print a role's connection as one line of shell exports, for eval; starts the server if needed.
+    """Print a role's connection as one line of shell exports, for eval.
 
-    Variables of the shell's that would lead elsewhere or bend its sessions are unset. A password is never printed.
+    Starts the server if needed. Variables of the shell's that would lead elsewhere or bend its sessions are unset. A
+    password is never printed.
     """
     from loader.config import load_settings
     from loader.libpq import VARIABLES
@@ -132,7 +136,7 @@ def env(role: str, as_json: bool) -> int:
 @role_option
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def psql(role: str, arguments: tuple[str, ...]) -> int:
-    """Open psql on the warehouse; further words go to psql, e.g. -c 'select 1'."""
+    """Open psql on the warehouse; further words go to psql: -c 'select 1'."""
     from loader.config import load_settings
     from loader.errors import InfrastructureError
     from loader.warehouse import Role, find_binaries
@@ -155,7 +159,7 @@ def psql(role: str, arguments: tuple[str, ...]) -> int:
 @force_option
 @json_option
 def clean(yes: bool, force: bool, as_json: bool) -> int:
-    """Remove this checkout's local state: embedded database, raw zone, work files (.local) and reports.
+    """Remove local state: embedded database, raw zone, work files (.local) and reports.
 
     Nothing else: a given server, and a raw zone or reports at a place of your own, stay. Refused while a command
     writes.

@@ -59,17 +59,17 @@ _WORDS: tuple[tuple[str, str, str], ...] = (
     ("loader ready --partition 2026-04-17 --kind tickets", "loader.release.asked:refuse_unknown_kind", "understood"),
     ("loader release --partition 2026-04-17 --accept-drift", "loader.cli.release_commands:_reason", "understood"),
     (
-        "loader state reset --kind cursor --source s --to 2026-04-17T00:00:00Z --reason ' '",
+        "loader state reset --object cursor --source s --to 2026-04-17T00:00:00Z --reason ' '",
         "loader.cli.state_command:reset",
         "understood",
     ),
     (
-        "loader state reset --kind cursor --source s --to today --reason why",
+        "loader state reset --object cursor --source s --to today --reason why",
         "loader.cli.state_command:_instant",
         "understood",
     ),
     (
-        "loader state reset --kind cursor --source s --to 2026-04-17T00:00:00Z --reason why",
+        "loader state reset --object cursor --source s --to 2026-04-17T00:00:00Z --reason why",
         "loader.runs.state:reset_state",
         "understood",
     ),

@@ -20,7 +20,7 @@ from tests.shared_warehouse import fresh_database
 PLAN_SCHEMA = ROOT / "contracts" / "recovery" / "recovery_plan_v1.schema.json"
 PLAN = "reports/backfill/backfill_plan_2026-04-18.json"
 SOURCE = "structured:tickets:test"
-RESET = ["state", "reset", "--kind", "cursor", "--source", SOURCE, "--to", "2026-04-16T00:00:00Z"]
+RESET = ["state", "reset", "--object", "cursor", "--source", SOURCE, "--to", "2026-04-16T00:00:00Z"]
 VERDICT = {
     "run_id",
     "record_kind",

@@ -226,7 +226,7 @@ def _of_proof(story: Stage) -> Iterator[tuple[str, str, Drawn]]:
     differing.unreadable[2] = "the object is gone"
     yield "verify", "differing", draw("verify", "--run", _run_id(story)[:8], verify_run=differing)
     yield "verify", "evidence", draw("verify", "--evidence")
-    reset = ("state", "reset", "--kind", "cursor", "--source", "structured:tickets:test")
+    reset = ("state", "reset", "--object", "cursor", "--source", "structured:tickets:test")
     yield "state", "failing", draw(*reset, "--to", "yesterday", "--reason", "a clock was wrong")
     yield "state", "reset", draw(*reset, "--to", "2026-04-16T00:00:00Z", "--reason", "a clock was wrong")
     yield "completeness", "usual", draw("completeness", "--partition", DAY)
