@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from loader.cli.day_words import equation_lines, fates_in_words, lines_by_fate, sentence_of
 from loader.cli.problem_output import problem_lines
 from loader.cli.release_screen import gate_words
+from loader.cli.status_words import equation_lines, fates_in_words, lines_by_fate, sentence_of
 from loader.printable import counted
 from loader.screen import Mark, Screen, Tone, amount, paragraph, shortened, spread, table
 from loader.status import IN_NEED, STATES, DayState, states_of_days

@@ -154,7 +154,7 @@ _RENAMED = {"lines": "line_count", "events": "event_count", "silver": "silver_ro
 
 def _day(screen: Screen, row: Mapping[str, Any], kinds: Collection[str]) -> list[str]:
     """A day's equation, and its files that are not whole."""
-    from loader.cli.day_words import equation_lines
+    from loader.cli.status_words import equation_lines
     from loader.obstacles import OF_FILES
     from loader.reports import partition_of
     from loader.screen import spread

@@ -6,9 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from loader.cli.day_words import equation_lines, sentence_of
 from loader.cli.problem_output import absent_rows
-from loader.cli.status_screen import everything, loud, of_kind, run_words, state_words, status_lines
+from loader.cli.status_screen import everything, loud, of_kind, status_lines
+from loader.cli.status_words import equation_lines, run_words, sentence_of, state_words
 from loader.screen import Column, Mark, Screen, amount, next_lines, paragraph, shortened, spread, table
 from loader.status import DayState, Status
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date
 from typing import Any
 
 from loader.advice import end_of
-from loader.cli.day_words import SIGNS, noun_of
 from loader.cli.problem_output import absent_rows, some_names
 from loader.cli.status_strips import strips
-from loader.printable import counted
+from loader.cli.status_words import SIGNS, noun_of, state_words
 from loader.screen import Mark, Screen, amount, next_lines, paragraph, shortened, spread, table
 from loader.status import IN_NEED, DayState, Status
 
@@ -230,39 +229,3 @@ def _grouped(pairs: Iterable[tuple[Any, str]]) -> list[tuple[Any, list[str]]]:
     for key, name in pairs:
         groups.setdefault(key, []).append(name)
     return list(groups.items())
-
-
-def state_words(screen: Screen, answer: Status) -> list[str]:
-    """Cursor, watermark and the last run."""
-    found = {
-        kind: sorted(_instant(row["value_at"]) for row in answer.state if row["state_kind"] == kind)
-        for kind in ("cursor", "watermark")
-    }
-    words = []
-    if found["cursor"]:
-        several = f" (of {len(found['cursor'])} sources, the earliest)" if len(found["cursor"]) > 1 else ""
-        words.append(f"cursor {screen.words(found['cursor'][0])}{several}")
-    if found["cursor"] and found["watermark"]:
-        words.append(f"watermark {_span(found['cursor'][0] - found['watermark'][0])} before")
-    if answer.runs:
-        words.append(f"last run {run_words(answer.runs[0], answer.runs)}")
-    return words
-
-
-def run_words(run: Mapping[str, Any], among: Sequence[Mapping[str, Any]]) -> str:
-    """A run in a line: its id as short as it may be among these, its verb, when it began, how it ended."""
-    run_id = shortened(run["run_id"], [each["run_id"] for each in among])
-    of_kind = f" of {run['record_kind']}" if len({each["record_kind"] for each in among}) > 1 else ""
-    return f"{run_id} {run['mode']}{of_kind} {_instant(run['started_at']):%Y-%m-%d %H:%M} {end_of(run)}"
-
-
-def _span(span: timedelta) -> str:
-    for unit, noun in ((timedelta(days=1), "day"), (timedelta(hours=1), "hour")):
-        if span and not span % unit:
-            return counted(span // unit, noun)
-    return str(span)
-
-
-def _instant(text: str) -> datetime:
-    """The instant that a JSON-ready value holds."""
-    return datetime.fromisoformat(text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 
-from loader.cli.day_words import SIGNS
+from loader.cli.status_words import SIGNS
 from loader.screen import Screen, calendar, table
 from loader.status import IN_NEED, DayState
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from loader.advice import Step
-from loader.cli.diagnose_screen import diagnose_lines
+from loader.cli.diagnose_command import diagnose_lines
 from loader.cli.ingest_screen import failed_lines, found_lines, record_lines
 from loader.cli.release_screen import held_lines, ready_lines, released_lines
 from loader.evidence.facts import FATES, AssetFacts, Finding, PartitionFacts, RunFacts

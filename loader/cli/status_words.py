@@ -1,13 +1,17 @@
-"""A day in words: the state that it is in, what became of its lines, and what its events make."""
+"""What status tells in words: the state that a day is in, what became of its lines, what its events make; the state
+objects, and a run."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
-from loader.screen import Screen, Sign, paragraph
-from loader.status import DayState, State
+from loader.advice import end_of
+from loader.printable import counted
+from loader.screen import Screen, Sign, paragraph, shortened
+from loader.status import DayState, State, Status
 
 _SENTENCES: Mapping[State, str] = {
     "damaged": "is damaged and needs you",
@@ -91,3 +95,39 @@ def fates_in_words(screen: Screen, fates: Mapping[str, int]) -> Iterable[str]:
 
 def _term(screen: Screen, count: int, one: str, several: str) -> str:
     return f"{screen.words(count)} {one if count == 1 else several}"
+
+
+def state_words(screen: Screen, answer: Status) -> list[str]:
+    """Cursor, watermark and the last run."""
+    found = {
+        kind: sorted(_instant(row["value_at"]) for row in answer.state if row["state_kind"] == kind)
+        for kind in ("cursor", "watermark")
+    }
+    words = []
+    if found["cursor"]:
+        several = f" (of {len(found['cursor'])} sources, the earliest)" if len(found["cursor"]) > 1 else ""
+        words.append(f"cursor {screen.words(found['cursor'][0])}{several}")
+    if found["cursor"] and found["watermark"]:
+        words.append(f"watermark {_span(found['cursor'][0] - found['watermark'][0])} before")
+    if answer.runs:
+        words.append(f"last run {run_words(answer.runs[0], answer.runs)}")
+    return words
+
+
+def run_words(run: Mapping[str, Any], among: Sequence[Mapping[str, Any]]) -> str:
+    """A run in a line: its id as short as it may be among these, its verb, when it began, how it ended."""
+    run_id = shortened(run["run_id"], [each["run_id"] for each in among])
+    of_kind = f" of {run['record_kind']}" if len({each["record_kind"] for each in among}) > 1 else ""
+    return f"{run_id} {run['mode']}{of_kind} {_instant(run['started_at']):%Y-%m-%d %H:%M} {end_of(run)}"
+
+
+def _span(span: timedelta) -> str:
+    for unit, noun in ((timedelta(days=1), "day"), (timedelta(hours=1), "hour")):
+        if span and not span % unit:
+            return counted(span // unit, noun)
+    return str(span)
+
+
+def _instant(text: str) -> datetime:
+    """The instant that a JSON-ready value holds."""
+    return datetime.fromisoformat(text)
