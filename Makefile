@@ -30,15 +30,15 @@ takes_hold := PARTITION KIND REASON
 takes_release := PARTITION KIND OVERRIDE ACCEPT_DRIFT ACCEPT_REJECTS REASON LOCK_TIMEOUT
 takes_erase := PERSON CUSTOMER REASON PLAN MODE LOCK_TIMEOUT
 takes_state := KIND
-takes_verify := RUN
-takes_build := SELECT KIND
+takes_verify := RUN EVIDENCE
+takes_build := SELECT PARTITION KIND FULL_REFRESH LOCK_TIMEOUT
 takes_env := ROLE
 # ARGS are words of psql's own here.
 takes_psql := ROLE ARGS
 takes_down := FORCE
 takes_clean := YES FORCE
 # Each becomes the option of its name: AS_OF=x is --as-of 'x'. Of these it has no value,
-FLAGS := ALL KEEP_GOING REJECTED_ONLY OVERRIDE ACCEPT_DRIFT ACCEPT_REJECTS FORCE YES JSON
+FLAGS := ALL EVIDENCE FULL_REFRESH KEEP_GOING REJECTED_ONLY OVERRIDE ACCEPT_DRIFT ACCEPT_REJECTS FORCE YES JSON
 # and of these the value stands alone.
 BARE_retry := RUN
 BARE_plan = MODE $(BARE_$(filter retry,$(MODE)))
@@ -112,7 +112,7 @@ ifneq ($(filter hold,$(MAKECMDGOALS)),)
 $(call need,REASON,make hold PARTITION=2026-04-17 REASON='under review')
 endif
 ifneq ($(filter verify,$(MAKECMDGOALS)),)
-$(call need,RUN,make verify RUN=<a run_id from make status>)
+$(if $(strip $(EVIDENCE)),,$(call need,RUN,make verify RUN=<a run_id from make status>))
 endif
 ifneq ($(if $(filter ingest dry-run,$(MAKECMDGOALS)),$(INPUT)),)
 $(call need,BATCH,make ingest INPUT=f.jsonl BATCH=batch-20260417-001)
@@ -154,12 +154,12 @@ ready: ## Exit 0 when a partition is released and unchanged since: PARTITION=202
 hold: ## Keep a partition as readers see it, whatever runs: PARTITION=2026-04-17 REASON='under review' [KIND=]
 release: ## Prove Silver and let readers see a partition of it; ends its hold [KIND= OVERRIDE=1 ACCEPT_DRIFT=1 ACCEPT_REJECTS=1 REASON='why']
 erase: ## Take a person out of everything that is kept: PERSON=… REASON=… plans, PERSON=… PLAN=… applies (docs/privacy.md)
-verify: ## Read the raw zone again and compare Bronze line by line: RUN=<run_id>
+verify: ## Read the raw zone again and compare Bronze line by line: RUN=<run_id>; EVIDENCE=1: is all evidence what it was?
 state: ## Checkpoint, cursor and watermark, and their history [KIND=]
 drill: ## Five incidents in a scratch database, each recovered with the right verb
 completeness: ## Is the day complete? reports/completeness/<partition | all>.md [PARTITION=2026-04-17] [KIND=]
 smoke: ## Is the set-up sound? Packages, folders, contract, manifests, warehouse, guards, dbt: reports/smoke
-build: ## dbt build in the same warehouse [SELECT=ticket_fact+ or KIND=]
+build: ## dbt build in the same warehouse [SELECT=ticket_fact+ or KIND=] [PARTITION=2026-04-17 or FULL_REFRESH=1: Silver anew from Bronze]
 env: ## A role's connection for any client: eval "$(make -s env)" [ROLE=transform, loader, reader or auditor]
 docs: $(STAMP) ## dbt documentation as one page: reports/dbt_docs/index.html
 	@$(LOADER) docs

@@ -13,7 +13,7 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import Any, NamedTuple, Self
 
-from loader.partition import Partition, options_of
+from loader.partition import Partition, variables_of
 from loader.printable import counted
 
 
@@ -72,7 +72,7 @@ class _Meaning(NamedTuple):
 
 
 _BUILD = "make build"
-_RELEASE = "loader release {days}"
+_RELEASE = "make release {days}"
 # A file is counted once on each day that it may reach.
 _MEANINGS: Mapping[str, _Meaning] = {
     Code.UNEXPLAINED: _Meaning("line or event that nothing explains", "lines or events that nothing explains"),
@@ -99,9 +99,9 @@ _MEANINGS: Mapping[str, _Meaning] = {
     Code.CHANGED_SINCE_PROOF: _Meaning("Silver changed after it was proved", asks=_BUILD),
     Code.RUN_FAILED: _Meaning("the run failed: {names}"),
     Code.TOO_MANY_REJECTS: _Meaning(
-        "too many rejects in {names}", asks="loader release {days} --accept-rejects --reason '<why>'"
+        "too many rejects in {names}", asks="make release {days} ACCEPT_REJECTS=1 REASON='<why>'"
     ),
-    Code.DRIFT: _Meaning("drift to review: {names}", asks="loader release {days} --accept-drift --reason '<why>'"),
+    Code.DRIFT: _Meaning("drift to review: {names}", asks="make release {days} ACCEPT_DRIFT=1 REASON='<why>'"),
     Code.NOT_ASKED_FOR: _Meaning("was not asked for"),
     Code.HELD: _Meaning("held", asks=_RELEASE),
     Code.UNKNOWN: _Meaning("no line of it is known", asks="make status"),
@@ -113,8 +113,8 @@ _MEANINGS: Mapping[str, _Meaning] = {
     Code.SILVER_CHANGED: _Meaning(asks=_BUILD),
     Code.BRONZE_CHANGED: _Meaning(asks=_BUILD),
     Code.LANDED_SINCE: _Meaning(asks=_BUILD),
-    Code.VIEW_DIFFERS: _Meaning("{names}", asks="loader build --select serving"),
-    Code.RELEASE_DIFFERS: _Meaning("{names}", asks="loader verify --evidence"),
+    Code.VIEW_DIFFERS: _Meaning("{names}", asks="make build SELECT=serving"),
+    Code.RELEASE_DIFFERS: _Meaning("{names}", asks="make verify EVIDENCE=1"),
 }
 
 
@@ -165,7 +165,7 @@ def told(records: Iterable[Mapping[str, Any]], partition: Partition, kinds: Coll
 
 
 def _next_command(code: str, partitions: Sequence[Partition], kinds: Collection[str]) -> str:
-    return _MEANINGS.get(code, _Meaning()).asks.format(days=options_of(partitions, kinds), day=partitions[0].day)
+    return _MEANINGS.get(code, _Meaning()).asks.format(days=variables_of(partitions, kinds), day=partitions[0].day)
 
 
 def obstacles_of(row: Mapping[str, Any]) -> list[Obstacle]:

@@ -33,8 +33,8 @@ def days_of(partitions: Iterable[Partition], record_kind: str) -> list[date]:
     return sorted(each.day for each in partitions if each.record_kind == record_kind)
 
 
-def options_of(partitions: Iterable[Partition], kinds: Collection[str]) -> str:
-    """Days of one kind as options of a command. `kinds`: those that the warehouse knows."""
+def variables_of(partitions: Iterable[Partition], kinds: Collection[str]) -> str:
+    """Days of one kind (at least one day) as make's variables. `kinds`: those that the warehouse knows."""
     known = list(partitions)
-    of_kind = [f"--kind {known[0].record_kind}"] if len(kinds) > 1 else []
-    return " ".join([*(f"--partition {each.day}" for each in known), *of_kind])
+    of_kind = f" KIND={known[0].record_kind}" if len(kinds) > 1 else ""
+    return f"PARTITION={','.join(str(each.day) for each in known)}{of_kind}"

@@ -161,7 +161,7 @@ def look_at_rules(asked: Asked) -> tuple[str, Advice | None]:
     were = counted(count, "reject was", "rejects were")
     return f"{were} judged by an older ruleset than today's, of {where}", Advice(
         AdviceKind.REREAD,
-        f"loader replay --batch {batches[0]['batch_id']} --rejected-only --mode execute",
+        f"make replay BATCH={batches[0]['batch_id']} REJECTED_ONLY=1 MODE=execute",
         "judges them again; lines that are valid now land",
     )
 
@@ -194,10 +194,10 @@ def for_gaps(world: World, due: Sequence[PartitionState], kinds: Sequence[str]) 
         return older
     if found.written or not rows:
         first, last = due[0].partition_key, due[-1].partition_key
-        days = f"--partition {first}" if first == last else f"--from {first} --to {last}"
-        days += f" --kind {world.ruleset.contract_ref}" if len(kinds) > 1 else ""
-        manifests = named(world, paths_of(found.written), " --manifest ")
-        return _take(f"loader backfill {days}{manifests} --mode execute", "takes their lines")
+        days = f"PARTITION={first}" if first == last else f"FROM={first} TO={last}"
+        of_kind = f" KIND={world.ruleset.contract_ref}" if len(kinds) > 1 else ""
+        manifests = named(world, paths_of(found.written))
+        return _take(f"make backfill {days}{of_kind}{manifests} MODE=execute", "takes their lines")
     return _without_manifest(world, found)
 
 
@@ -216,7 +216,7 @@ def for_unread(world: World) -> tuple[int, Advice] | None:
 def _without_manifest(world: World, found: Declared) -> Advice:
     if found.implicit:
         return _take(ad_hoc(world, found.implicit[0]), "reads the file whole")
-    replay = f"loader replay --batch {found.gone[0]['batch_id']} --mode execute"
+    replay = f"make replay BATCH={found.gone[0]['batch_id']} MODE=execute"
     return _take(replay, "its file is gone; the raw zone has it")
 
 

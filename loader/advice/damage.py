@@ -66,15 +66,15 @@ def mend(found: Sequence[Damaged], run_id: str | None) -> Advice | None:
     ):
         return land_again(run_id)
     if any(not table.startswith("silver.") for table in tables):
-        return Advice(AdviceKind.RESTORE, "loader verify --evidence")
+        return Advice(AdviceKind.RESTORE, "make verify EVIDENCE=1")
     of_days = {day for each in damage for day in each.days}
     if tables == {"silver.ticket_fact"} and len(of_days) == 1 and (day := of_days.pop()) is not None:
-        return Advice(AdviceKind.REBUILD, f"loader build --partition {day}", "Silver's rows of the day, from Bronze")
-    return Advice(AdviceKind.REBUILD, "loader build --full-refresh", "all of Silver, from Bronze")
+        return Advice(AdviceKind.REBUILD, f"make build PARTITION={day}", "Silver's rows of the day, from Bronze")
+    return Advice(AdviceKind.REBUILD, "make build FULL_REFRESH=1", "all of Silver, from Bronze")
 
 
 def land_again(run_id: str) -> Advice:
-    return Advice(AdviceKind.LAND, f"loader retry {run_id} --mode execute", "lands its rows again, from the archive")
+    return Advice(AdviceKind.LAND, f"make retry RUN={run_id} MODE=execute", "lands its rows again, from the archive")
 
 
 def look_at_damage(asked: Asked) -> tuple[str, Advice | None]:

@@ -13,7 +13,7 @@ from loader.advice.triage import advise
 from loader.config import Settings
 from loader.errors import LoaderError
 from loader.obstacles import Code
-from loader.partition import options_of
+from loader.partition import variables_of
 from loader.recovery import runs_of_assets
 from loader.warehouse import Warehouse, open_warehouse
 
@@ -25,22 +25,22 @@ if TYPE_CHECKING:
 STATUS = Advice(AdviceKind.LOOK, "make status")
 # After a day was asked for that has no lines: the same command says the same for ever.
 KNOWN_DAYS = Advice(AdviceKind.LOOK, "make status", "the days that there are lines of")
-_EVIDENCE_IS_DAMAGED = Advice(AdviceKind.RESTORE, "loader verify --evidence")
+_EVIDENCE_IS_DAMAGED = Advice(AdviceKind.RESTORE, "make verify EVIDENCE=1")
 
 
 def after_hold(settings: Settings, day: date, record_kind: str | None = None) -> Advice:
     """After a day was held: what else is to be done; that it moves again, a person decides. `record_kind`: as the
     command had it."""
-    return _or_its_own(settings, Advice(AdviceKind.FREE, f"loader release {_options(day, record_kind)}"))
+    return _or_its_own(settings, Advice(AdviceKind.FREE, f"make release {_variables(day, record_kind)}"))
 
 
 def after_release(settings: Settings, day: date, record_kind: str | None = None) -> Advice:
     """After readers see a day as proved: what else is to be done; of nothing else, whether they may go on."""
-    return _or_its_own(settings, Advice(AdviceKind.LOOK, f"loader ready {_options(day, record_kind)}"))
+    return _or_its_own(settings, Advice(AdviceKind.LOOK, f"make ready {_variables(day, record_kind)}"))
 
 
-def _options(day: date, record_kind: str | None) -> str:
-    return f"--partition {day}" + (f" --kind {record_kind}" if record_kind else "")
+def _variables(day: date, record_kind: str | None) -> str:
+    return f"PARTITION={day}" + (f" KIND={record_kind}" if record_kind else "")
 
 
 def after_kept_back(error: KeptBackError) -> Advice:
@@ -50,7 +50,7 @@ def after_kept_back(error: KeptBackError) -> Advice:
         return decide(Code.DRIFT, partitions, published.kinds)
     if published.rejecting.issuperset(partitions):
         return decide(Code.TOO_MANY_REJECTS, partitions, published.kinds)
-    override = f"loader release {options_of(partitions, published.kinds)} --override --reason '<why>'"
+    override = f"make release {variables_of(partitions, published.kinds)} OVERRIDE=1 REASON='<why>'"
     return Advice(AdviceKind.LOOK, "make diagnose", f"or, against the checks: {override}")
 
 
@@ -85,7 +85,7 @@ def after_build(settings: Settings, warehouse: Warehouse | None, failed: Sequenc
     advice = _advised(settings, warehouse)
     proves = (AdviceKind.PROVE, AdviceKind.LOOK, *([AdviceKind.ERASE] if holds_all else []))
     if failed and advice.kind in proves:
-        return Advice(AdviceKind.CHECK, f"loader build --select {failed[0]}")
+        return Advice(AdviceKind.CHECK, f"make build SELECT={failed[0]}")
     return STATUS if advice.kind is AdviceKind.LOOK else advice
 
 

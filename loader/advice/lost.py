@@ -104,8 +104,8 @@ def _holds(world: World, lost: Sequence[Lost]) -> Iterator[Advice]:
     for (kind, day), row in sorted(last.items()):
         world.cursor.execute(_HOLD, {"kind": kind or None, "day": day, "change_id": first[kind, day]})
         if row["is_held"] and not world.cursor.fetchone()[0]:
-            of_kind = f" --kind {kind}" if kind and len(kinds) > 1 else ""
-            hold = f"loader hold --partition {day}{of_kind} --reason {pasted(row['reason'])}"
+            of_kind = f" KIND={kind}" if kind and len(kinds) > 1 else ""
+            hold = f"make hold PARTITION={day}{of_kind} REASON={pasted(row['reason'])}"
             yield Advice(AdviceKind.RECALL, hold, "as before the restore")
 
 
@@ -203,7 +203,7 @@ def _from_raw_zone(
 
 def erase_again(reason: str) -> Advice:
     """The erasure of a person, whom somebody names; `reason`: as a shell takes it."""
-    return Advice(AdviceKind.ERASE, f"loader erase --person '<the same person>' --reason {reason} --mode execute")
+    return Advice(AdviceKind.ERASE, f"make erase PERSON='<the same person>' REASON={reason} MODE=execute")
 
 
 def _erasures(world: World, lost: Sequence[Lost]) -> Iterator[Advice]:

@@ -66,10 +66,10 @@ def _is_default(world: World, path: Path) -> bool:
     return path.parent.resolve() == folder.resolve() and not is_hidden(path)
 
 
-def named(world: World, paths: Iterable[str], option: str = " MANIFEST=") -> str:
-    """The option that names these manifests; nothing where all of them are taken without it."""
+def named(world: World, paths: Iterable[str]) -> str:
+    """The variable that names these manifests; nothing where all of them are taken without it."""
     told = sorted(set(paths))
-    return "" if all(_is_default(world, Path(path)) for path in told) else option + pasted(",".join(told))
+    return "" if all(_is_default(world, Path(path)) for path in told) else " MANIFEST=" + pasted(",".join(told))
 
 
 def paths_of(manifests: Iterable[Row]) -> list[str]:

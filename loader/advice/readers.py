@@ -9,7 +9,7 @@ from typing import Any
 from loader.advice.asked import Asked, some
 from loader.advice.kinds import NOTED, Advice, AdviceKind, first_of
 from loader.obstacles import OF_DAY, Code, Obstacle
-from loader.partition import Partition, options_of
+from loader.partition import Partition, variables_of
 from loader.printable import counted
 from loader.release import known_kinds
 from loader.warehouse import are_built, built, fetch_rows
@@ -65,7 +65,7 @@ def look_at_readers(asked: Asked) -> tuple[str, Advice | None]:
     obstacles = {Partition(kind, day): [each["code"] for each in found] for kind, day, found in cursor.fetchall()}
     advice = let_pass(obstacles, [_partition(row) for row in waiting], kinds)
     if advice is None and asked.partition is not None and held and not held[0]["is_ready"]:
-        advice = Advice(AdviceKind.FREE, f"loader release {options_of([_partition(held[0])], kinds)}")
+        advice = Advice(AdviceKind.FREE, f"make release {variables_of([_partition(held[0])], kinds)}")
     if advice is None and waiting:
         advice = NOTED
     return "; ".join(words), advice
@@ -96,7 +96,7 @@ def _advice(kind: AdviceKind, partitions: Sequence[Partition], kinds: Collection
     for code, decided in _DECIDED.items():
         if kind is decided:
             return decide(code, partitions[:1], kinds)
-    command = f"loader release {options_of(partitions, kinds)}" if len(partitions) == 1 else "make build"
+    command = f"make release {variables_of(partitions, kinds)}" if len(partitions) == 1 else "make build"
     return Advice(kind, command, "shows what is proved and waits")
 
 

@@ -96,7 +96,7 @@ def after_failed_checks(world: World, run: Mapping[str, Any], codes: Collection[
     if not its_own:
         return None
     if its_own == {"replay_differs"}:
-        return Advice(AdviceKind.LAND, f"loader verify --run {run['run_id']}", "says whose lines differ")
+        return Advice(AdviceKind.LAND, f"make verify RUN={run['run_id']}", "says whose lines differ")
     return Advice(AdviceKind.DELIVER, dry_run_of(world, run))
 
 
@@ -112,7 +112,7 @@ def for_run(world: World, run: Mapping[str, Any]) -> Advice:
     is_same_contract = world.is_todays(run)
     if not is_same_contract and run["line_limit"] is None:
         if is_archived:
-            return _ends_it(f"loader replay --run {run_id} --mode execute")
+            return _ends_it(f"make replay RUN={run_id} MODE=execute")
         if run["mode"] == "replay":
             return _ends_it(_replay_again(run["plan"]["request"]))
     try:
@@ -122,9 +122,9 @@ def for_run(world: World, run: Mapping[str, Any]) -> Advice:
             _ingest_of(world, run), "what it declares now: it has changed since, or is gone and must be put back"
         )
     if is_same_contract:
-        return _ends_it(f"loader retry {run_id} --mode execute")
+        return _ends_it(f"make retry RUN={run_id} MODE=execute")
     if run["line_limit"] is None:
-        return _ends_it(f"loader rerun --run {run_id} --mode execute")
+        return _ends_it(f"make rerun RUN={run_id} MODE=execute")
     return _ends_it(_ingest_of(world, run))
 
 
@@ -142,8 +142,8 @@ def _short(text: str | None) -> str:
 
 
 def _replay_again(request: Mapping[str, Any]) -> str:
-    of = f"--run {request['run_id']}" if request["run_id"] else f"--batch {request['batch_id']}"
-    return f"loader replay {of}{' --rejected-only' if request['rejected_only'] else ''} --mode execute"
+    of = f"RUN={request['run_id']}" if request["run_id"] else f"BATCH={request['batch_id']}"
+    return f"make replay {of}{' REJECTED_ONLY=1' if request['rejected_only'] else ''} MODE=execute"
 
 
 def _ingest_of(world: World, run: Mapping[str, Any]) -> str:

@@ -65,13 +65,13 @@ def erase(
             raise CommandUsageError(
                 "erase: got --plan with --reason or --mode, expected --plan alone: the plan has its reason; nothing was"
                 " started",
-                next_command=f"loader erase --person '<id>' --plan {plan_file}",
+                next_command=f"make erase PERSON='<id>' PLAN={plan_file}",
             )
         return _apply(settings, person, read_erasure_plan(settings, plan_file), as_json)
     if reason is None:
         raise CommandUsageError(
             "erase: expected --reason, or --plan; nothing was started",
-            next_command="loader erase --person <id> --reason 'request 4711 of 2026-11-20'",
+            next_command="make erase PERSON=<id> REASON='request 4711 of 2026-11-20'",
         )
     plan = plan_erasure(settings, person, reason)
     path = write_plan(settings, plan)
@@ -93,7 +93,7 @@ def _apply(settings: Settings, person: str, record: dict[str, object], as_json: 
 def _print_plan(settings: Settings, plan: ErasurePlan, path: Path, as_json: bool) -> None:
     from loader.screen import next_lines
 
-    next_command = f"loader erase --person '<id>' --plan {pasted(settings.named(path))}"
+    next_command = f"make erase PERSON='<id>' PLAN={pasted(settings.named(path))}"
     record = plan.as_record(settings)
     if as_json:
         print_json({**record, "next_command": next_command})
@@ -137,7 +137,7 @@ def erasure_lines(screen: Screen, plan: ErasurePlan, record: Mapping[str, Any]) 
 def _print_erased(erased: Erased, settings: Settings, as_json: bool) -> None:
     from loader.screen import next_lines
 
-    next_command = "loader verify --evidence"
+    next_command = "make verify EVIDENCE=1"
     if as_json:
         print_json(
             {

@@ -51,11 +51,17 @@ _window_options = (
 _reason_option = click.option("--reason", help="Why; recorded, and told to those who ask.")
 
 
+def _example(typed: str, variables: str = "") -> str:
+    """What may be typed at make instead."""
+    verb = typed.removeprefix("plan ")
+    return f"make {verb if verb == typed else f'plan MODE={verb}'} {variables}".rstrip()
+
+
 def _request_of_run(typed: str, given: Given) -> dict[str, Any]:
     if given["run_id"] is not None and given["latest"]:
         raise CommandUsageError(
             f"{typed}: got both RUN and --latest, expected one of them; nothing was started",
-            next_command=f"loader {typed} --latest",
+            next_command=_example(typed),
         )
     return {"run_id": given["run_id"]}
 
@@ -66,7 +72,7 @@ def _request_of_replay(typed: str, given: Given) -> dict[str, Any]:
         raise CommandUsageError(
             f"{typed}: got {'neither --run nor --batch' if run_id is None else 'both --run and --batch'}, expected one"
             " of them; nothing was started",
-            next_command=f"loader {typed} --run <a run_id from make status>",
+            next_command=_example(typed, "RUN=<a run_id from make status>"),
         )
     return {"run_id": run_id, "batch_id": batch, "rejected_only": given["rejected_only"]}
 
@@ -85,16 +91,16 @@ def _request_of_restore(typed: str, given: Given) -> dict[str, Any]:
     if release is not None and as_of is not None:
         raise CommandUsageError(
             f"{typed}: got both --release and --as-of, expected one of them; nothing was changed",
-            next_command=f"loader {typed} --partition 2026-04-17 --release {release} --reason 'why'",
+            next_command=_example(typed, f"PARTITION=2026-04-17 RELEASE={release} REASON='why'"),
         )
-    reason = _reason_of(typed, given, "changed", f"loader {typed} --partition 2026-04-17 --reason 'why'")
+    reason = _reason_of(typed, given, "changed", _example(typed, "PARTITION=2026-04-17 REASON='why'"))
     window: dict[str, Any] = {"window_start": None, "window_end": None}
     if not given["is_everything"]:
         window = _window_of(typed, given)
     elif given["partition"] or given["first"] or given["last"] or (release is None and as_of is None):
         raise CommandUsageError(
             f"{typed}: --all needs --release or --as-of, and no partition; nothing was changed",
-            next_command=f"loader {typed} --all --release 1 --reason 'why'",
+            next_command=_example(typed, "ALL=1 RELEASE=1 REASON='why'"),
         )
     instant = None if as_of is None else parse_instant(as_of).isoformat()
     return {"record_kind": given["kind"], **window, "release": release, "as_of": instant, "reason": reason}
@@ -104,7 +110,7 @@ def _request_of_expire(typed: str, given: Given) -> dict[str, Any]:
     from loader.config import parse_instant, parse_partition
 
     older_than, keep = given["older_than"], given["keep"]
-    example = f"loader {typed} --older-than 30 --reason 'why'"
+    example = _example(typed, "OLDER_THAN=30 REASON='why'")
     if older_than is None and keep is None:
         raise CommandUsageError(
             f"{typed}: expected --older-than or --keep: what may go is never guessed; nothing was removed",
@@ -146,7 +152,7 @@ def _window_of(typed: str, given: Given) -> dict[str, Any]:
         raise CommandUsageError(
             f"{typed}: expected --partition, or --from and --to, and not both: a window is never guessed; nothing was"
             " started",
-            next_command=f"loader {typed} --partition 2026-04-17",
+            next_command=_example(typed, "PARTITION=2026-04-17"),
         )
     start = parse_partition(partition or first or "")
     end = parse_partition(partition or last or "")
@@ -154,12 +160,12 @@ def _window_of(typed: str, given: Given) -> dict[str, Any]:
         raise CommandUsageError(
             f"{typed}: got the window {start} to {end}: its last day has no next one that could end it; nothing was"
             " started",
-            next_command=f"loader {typed} --from {min(start, end - timedelta(days=1))} --to {end - timedelta(days=1)}",
+            next_command=_example(typed, f"FROM={min(start, end - timedelta(days=1))} TO={end - timedelta(days=1)}"),
         )
     if end < start:
         raise CommandUsageError(
             f"{typed}: got the window {start} to {end}, expected --to on or after --from; nothing was started",
-            next_command=f"loader {typed} --from {end} --to {start}",
+            next_command=_example(typed, f"FROM={end} TO={start}"),
         )
     return {"window_start": start.isoformat(), "window_end": (end + timedelta(days=1)).isoformat()}
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loader.cli.output import print_json, show, surface
-from loader.partition import options_of
+from loader.partition import variables_of
 from loader.printable import pasted
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def print_restored(restored: Restored, settings: Settings, as_json: bool) -> Non
 
     partitions = sorted(restored.targets)
     days = [partition.named(restored.kinds) for partition in partitions]
-    next_command = Advice(AdviceKind.FREE, f"loader release {options_of(partitions[:1], restored.kinds)}").line
+    next_command = Advice(AdviceKind.FREE, f"make release {variables_of(partitions[:1], restored.kinds)}").line
     report_path = settings.named(restored.report_path)
     if as_json:
         print_json(
@@ -60,7 +60,7 @@ def print_restored(restored: Restored, settings: Settings, as_json: bool) -> Non
 def print_expired(expired: Expired, settings: Settings, as_json: bool) -> None:
     from loader.screen import amount, listing, next_lines
 
-    next_command = "loader verify --evidence"
+    next_command = "make verify EVIDENCE=1"
     report_path = None if expired.report_path is None else settings.named(expired.report_path)
     if as_json:
         print_json(

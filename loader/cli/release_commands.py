@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 
 def _partitions_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
-        "--partition", "partitions", metavar="YYYY-MM-DD", multiple=True, help="A UTC day; may be given again."
+        "--partition",
+        "partitions",
+        metavar="YYYY-MM-DD[,…]",
+        multiple=True,
+        help="UTC days; may be given again.",
     )(command)
 
 
@@ -27,16 +31,17 @@ def _days(partitions: Sequence[str], verb: str) -> list[date]:
 
     if not partitions:
         raise CommandUsageError(
-            f"{verb}: expected --partition; nothing was done", next_command=f"loader {verb} --partition 2026-04-17"
+            f"{verb}: expected --partition; nothing was done", next_command=f"make {verb} PARTITION=2026-04-17"
         )
-    return sorted({parse_partition(text) for text in partitions})
+    return sorted({parse_partition(day) for text in partitions for day in text.split(",")})
 
 
-def _reason(reason: str | None, verb: str, days: Sequence[date]) -> str:
+def _reason(reason: str | None, verb: str, days: Sequence[date], kind: str | None, *flags: str) -> str:
     if not (reason or "").strip():
+        variables = [f"PARTITION={','.join(map(str, days))}", *([f"KIND={kind}"] if kind else []), *flags]
         raise CommandUsageError(
             f"{verb}: expected a --reason that is not empty; nothing was done",
-            next_command=f"loader {verb} {' '.join(f'--partition {day}' for day in days)} --reason 'why'",
+            next_command=f"make {verb} {' '.join(variables)} REASON='why'",
         )
     assert reason is not None
     return reason.strip()
@@ -73,9 +78,10 @@ def release(
 
     days = _days(partitions, "release")
     why = reason
-    flags = {"--override": override, "--accept-drift": accept_drift, "--accept-rejects": accept_rejects}
-    if any(flags.values()):
-        why = _reason(reason, " ".join(("release", *(flag for flag, is_set in flags.items() if is_set))), days)
+    given = {"OVERRIDE=1": override, "ACCEPT_DRIFT=1": accept_drift, "ACCEPT_REJECTS=1": accept_rejects}
+    flags = [flag for flag, is_set in given.items() if is_set]
+    if flags:
+        why = _reason(reason, "release", days, kind, *flags)
     settings = settings_of(lock_timeout)
     try:
         with progress() as report:
@@ -114,14 +120,14 @@ def release(
 @click.option("--reason", help="Why.")
 @json_option
 def hold(partitions: Sequence[str], kind: str | None, reason: str | None, as_json: bool) -> int:
-    """Keep partitions as readers see them, whatever runs, until `loader release`."""
+    """Keep partitions as readers see them, whatever runs, until `make release`."""
     from loader.advice import after_hold
     from loader.cli.release_screen import held_lines
     from loader.config import load_settings
     from loader.release import hold as hold_days
 
     days = _days(partitions, "hold")
-    why = _reason(reason, "hold", days)
+    why = _reason(reason, "hold", days, kind)
     settings = load_settings()
     found = hold_days(settings, days, why, record_kind=kind)
     next_command = after_hold(settings, days[0], kind).line

@@ -49,7 +49,7 @@ def state(context: click.Context, changes: int, kind: str | None, as_json: bool)
     required=True,
     help="Which of the three state objects.",
 )
-@click.option("--source", "record_source", metavar="RECORD_SOURCE", required=True, help="As in `loader state`.")
+@click.option("--source", "record_source", metavar="RECORD_SOURCE", required=True, help="As in `make state`.")
 @click.option("--to", "value", metavar="INSTANT", required=True, help="ISO 8601 with an offset: 2026-04-17T00:00:00Z.")
 @click.option("--kind", metavar="KIND", help="The kind of records (default: the default kind).")
 @click.option("--reason", required=True, help="Why; kept in the history.")
@@ -86,10 +86,10 @@ def reset(
         wait_seconds=settings.lock_timeout,
     )
     if as_json:
-        print_json({**change, "next_command": "loader state"})
+        print_json({**change, "next_command": "make state"})
     else:
         screen = surface()
-        show(["The state is reset.", *changes_lines(screen, [change]), *next_lines(screen, "loader state")])
+        show(["The state is reset.", *changes_lines(screen, [change]), *next_lines(screen, "make state")])
     return 0
 
 

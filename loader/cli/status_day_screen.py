@@ -124,8 +124,8 @@ def _lets_pass(screen: Screen, answer: Status) -> list[str]:
     if not answer.drift:
         return []
     day = answer.drift[0]["partition_key"] or "<day>"
-    one = f" --kind {answer.drift[0]['record_kind']}" if len(answer.kinds) > 1 else ""
-    command = f"`loader release --partition {day}{one} --accept-drift --reason '<why>'`"
+    one = f" KIND={answer.drift[0]['record_kind']}" if len(answer.kinds) > 1 else ""
+    command = f"`make release PARTITION={day}{one} ACCEPT_DRIFT=1 REASON='<why>'`"
     return paragraph(screen, f"To let the drift pass: {command} (docs/drift.md).")
 
 

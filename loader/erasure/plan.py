@@ -319,5 +319,5 @@ def _refuse_unusable(person_id: str, reason: str) -> None:
         raise CommandUsageError(
             "--reason: expected a text that is not empty and does not name the person, since it is kept for good;"
             f" {said}",
-            next_command="loader erase --person <id> --reason 'request 4711 of 2026-11-20'",
+            next_command="make erase PERSON=<id> REASON='request 4711 of 2026-11-20'",
         )

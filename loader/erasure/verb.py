@@ -109,7 +109,7 @@ def erase(settings: Settings, person_id: str, plan: Mapping[str, Any], report: R
             erasure_id = _unfinished(cursor, today)
             if erasure_id is None:
                 _refuse_applied(cursor, plan)
-                again = f"loader erase --person {pasted(person_id)} --reason {pasted(plan['reason'])}"
+                again = f"make erase PERSON={pasted(person_id)} REASON={pasted(plan['reason'])}"
                 refuse_moved(plan, today.as_record(settings), again)
         if erasure_id is None:
             erasure_id = plan["plan_id"]
@@ -132,7 +132,7 @@ def _refuse_applied(cursor: Any, plan: Mapping[str, Any]) -> None:
     cursor.execute("select finished_at from ops.erasure where erasure_id = %s", (plan["plan_id"],))
     if cursor.fetchone() is not None:
         raise RefusedError(
-            f"plan {plan['plan_id']} was applied already; nothing was changed", next_command="loader verify --evidence"
+            f"plan {plan['plan_id']} was applied already; nothing was changed", next_command="make verify EVIDENCE=1"
         )
 
 
@@ -171,7 +171,7 @@ def _finish(
         unregistered = {*plan.unregistered_keys} - {*kinds_of_objects(cursor, kinds)}
         count += sum(raw_zone.remove(key) for key in sorted(unregistered))
         (erasure,) = fetch_rows(cursor, "select * from ops.erasure where erasure_id = %s", (erasure_id,))
-    again = f"loader erase --person {pasted(person_id)} --reason {pasted(erasure['reason'])} --mode execute"
+    again = f"make erase PERSON={pasted(person_id)} REASON={pasted(erasure['reason'])} MODE=execute"
     report(f"erase: {counted(count, 'archived object')} removed")
     _build(settings, warehouse, lock, erasure, report)
     _forget_statistics(lock)
@@ -241,7 +241,7 @@ def _unproved(erasure_id: str, build: BuildResult, missing: str | None) -> Check
     if missing:
         next_command = LOOK_AT_WHAT_IS_OFF
     elif build.holding:
-        next_command = f"loader build --select {build.holding[0].name}   # then the same erase command again"
+        next_command = f"make build SELECT={build.holding[0].name}   # then the same erase command again"
     return CheckFailedError(
         f"erasure {erasure_id}: the proof did not close ({why or 'another build was at work'}). The rows and objects of"
         " the person are gone; Silver and the search for what is left are not proved",

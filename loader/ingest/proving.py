@@ -140,7 +140,7 @@ class Proving:
             raise InfrastructureError(
                 f"dbt could not build {kept_open[0].name}: {kept_open[0].reason}. Bronze holds what this run landed;"
                 " Silver and reconcile stand as an earlier build left them. End that session or its transaction, then:",
-                next_command=f"loader retry {self.attempt.run_id} --mode execute",
+                next_command=f"make retry RUN={self.attempt.run_id} MODE=execute",
             )
         return build
 

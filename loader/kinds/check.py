@@ -60,7 +60,7 @@ def waiting_for_persons(root: Path, kinds: Sequence[Kind]) -> Iterator[str]:
             if link.is_awaited and linked is not None and linked.person is not None:
                 yield (
                     f"{kind.name}: {link.field} waits for {link.kind}, whose records an erasure takes; a day that names"
-                    " one then moves by `loader release --override` alone (missing: warn waits for none)"
+                    " one then moves by `make release OVERRIDE=1` alone (missing: warn waits for none)"
                 )
 
 

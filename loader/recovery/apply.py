@@ -160,7 +160,7 @@ def _refuse_applied(cursor: Any, plan: Mapping[str, Any]) -> None:
         raise RefusedError(
             f"plan {plan['plan_id']} was applied already: run {run_id} attempt {attempt}, {status}; nothing was"
             " started",
-            next_command="make status" if has_ended_well else f"loader retry {run_id}",
+            next_command="make status" if has_ended_well else f"make retry RUN={run_id}",
         )
 
 
@@ -189,7 +189,7 @@ def _refuse_changed_sources(world: World, plan: Mapping[str, Any]) -> None:
                     f" ({known['found'][:12]}…, now {found[:12] if found else found}…), though its size and time of"
                     " writing say so; nothing was started. Its archived bytes are whole; other bytes need a new"
                     " manifest.",
-                    next_command=f"loader replay --batch {manifest.batch_id}"
+                    next_command=f"make replay BATCH={manifest.batch_id}"
                     "   # the archived bytes; what lies there now needs a manifest of its own",
                 )
 

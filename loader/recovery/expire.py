@@ -137,7 +137,7 @@ def carry_out(work: Workplace, plan: Mapping[str, Any], attempt: Attempt) -> Exp
             raise CheckFailedError(
                 f"expire: the rows of {name} as of release {version} are not those that were released then ({held},"
                 f" recorded {recorded}); nothing was removed",
-                next_command="loader verify --evidence",
+                next_command="make verify EVIDENCE=1",
             )
         path = record_act(cursor, work.settings, "expire", {"expiry": [expiry]})
     with work.lock.transaction() as cursor:

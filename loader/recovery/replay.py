@@ -229,7 +229,7 @@ def _entries(world: World, request: Mapping[str, Any]) -> tuple[dict[str, Any] |
         )
         raise RefusedError(
             f"{what} has archived nothing that could be replayed; nothing was started",
-            next_command="make status" if run is None else f"loader retry {run['run_id']}",
+            next_command="make status" if run is None else f"make retry RUN={run['run_id']}",
         )
     return run, entries
 

@@ -2,7 +2,7 @@
 
 Input: the versions that were released, of a window of partitions or of all, of one kind or of every: as of a release,
 as of a time, or else the one before what is shown. State: pointers, and the partitions are held then: no run moves
-them until `loader release`. Boundary: no row is written or removed, Bronze and Silver stay as they are. Partitions that
+them until `make release`. Boundary: no row is written or removed, Bronze and Silver stay as they are. Partitions that
 share a record which moved since go back together.
 """
 
@@ -47,7 +47,7 @@ def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | 
         target_assets=("release/partition_pointer",),
         proposed_action=f"an earlier state of {_in_words(moved)} is shown, and held",
         idempotency_guard="pointers are set, no row is written or removed",
-        downstream_impact="readers see the older rows until `loader release`; the digest proves which",
+        downstream_impact="readers see the older rows until `make release`; the digest proves which",
         last_run=world.last_run(),
     )
 
@@ -197,12 +197,12 @@ def _instead(cursor: Any, partition: Partition, others: Collection[int], kinds: 
         for version in store.versions(cursor)[partition]
         if (partition, version) not in gone and version not in others
     ]
-    return _restore(partition, whole[-1], kinds) if whole else "loader verify --evidence"
+    return _restore(partition, whole[-1], kinds) if whole else "make verify EVIDENCE=1"
 
 
 def _restore(partition: Partition, version: int, kinds: Collection[str]) -> str:
-    of_kind = f" --kind {partition.record_kind}" if len(kinds) > 1 else ""
-    return f"loader restore --partition {partition.day}{of_kind} --release {version} --reason 'why'"
+    of_kind = f" KIND={partition.record_kind}" if len(kinds) > 1 else ""
+    return f"make restore PARTITION={partition.day}{of_kind} RELEASE={version} REASON='why'"
 
 
 def _shown_then(cursor: Any, request: Mapping[str, Any]) -> dict[Partition, int] | None:

@@ -103,7 +103,7 @@ def _refuse(world: World, run: Mapping[str, Any], is_taken_back: bool) -> None:
             f"{name} ended with {run['status']}; there is nothing to retry, nothing was started",
             next_command="make ingest INPUT=<the whole file> BATCH=<its batch>"
             if run["line_limit"] is not None
-            else f"loader rerun --run {run['run_id']}   # reads the sources again, as a new run",
+            else f"make rerun RUN={run['run_id']}   # reads the sources again, as a new run",
         )
     if run["is_alive"]:
         raise RefusedError(
@@ -116,5 +116,5 @@ def _refuse(world: World, run: Mapping[str, Any], is_taken_back: bool) -> None:
         raise RefusedError(
             f"{name} judged under ruleset {then}…, today's is {now}…: a retry changes nothing else; nothing was"
             " started",
-            next_command=f"loader replay --run {run['run_id']}   # validates under today's ruleset",
+            next_command=f"make replay RUN={run['run_id']}   # validates under today's ruleset",
         )

@@ -351,7 +351,7 @@ class World:
         raise RefusedError(
             f"{counted(len(older), 'asset was', 'assets were')} last read before today's ruleset"
             f" ({self.ruleset.sha256[:12]}…) took effect; nothing was started",
-            next_command=f"loader replay --batch {batch_id}   # validates under today's ruleset, all days",
+            next_command=f"make replay BATCH={batch_id}   # validates under today's ruleset, all days",
         )
 
     def judged_beside(self, asset_ids: Sequence[int], window: tuple[date, date] | None) -> str:

@@ -105,7 +105,7 @@ def release(
     """
     if not days:
         raise CommandUsageError(
-            "release: expected --partition; nothing was released", next_command="loader release --partition 2026-04-17"
+            "release: expected --partition; nothing was released", next_command="make release PARTITION=2026-04-17"
         )
     require_writable(settings.report_dir)
     start_dbt()

@@ -408,7 +408,7 @@ def release_at(cursor: Any, instant: datetime) -> int:
         raise RefusedError(
             f"restore: the server's clock went back between releases {first_after} and {last}: each may be the one that"
             f" readers saw at {instant.isoformat()}; nothing was changed",
-            next_command=f"loader plan restore <the same days> --release {last} --reason '<why>'"
+            next_command=f"make plan MODE=restore PARTITION=<the same day> RELEASE={last} REASON='<why>'"
             f"   # or {first_after - 1}, or between",
         )
     return int(last)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 SCHEMA = "serving"
 # Who may read the views, as dbt_project.yml grants it.
 READERS = (Role.READER,)
-MEND_VIEWS = "loader build --select serving"
+MEND_VIEWS = "make build SELECT=serving"
 # Whatever a model of serving has of dbt's templates.
 _SOURCE = re.compile(r"\{\{ source\('(\w+)', '(\w+)'\) \}\}")
 _REF = re.compile(r"\{\{ ref\('(\w+)'\) \}\}")

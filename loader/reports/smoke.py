@@ -170,7 +170,7 @@ def _notes(warehouse: Warehouse) -> str:
         unwatched = unwatched_table(cursor)
     if unwatched:
         # Bronze's triggers are the loader's; Silver's come with tables that are made anew, of which nothing is proved.
-        mend = MAKES_ANEW if unwatched.startswith("bronze.") else "loader build --full-refresh"
+        mend = MAKES_ANEW if unwatched.startswith("bronze.") else "make build FULL_REFRESH=1"
         raise _NotSoundError(f"changes of {unwatched} are not noted: its triggers are off or gone", mend)
     return "every change of Bronze and Silver is noted"
 

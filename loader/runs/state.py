@@ -67,7 +67,7 @@ def reset_state(
         )
         if cursor.rowcount == 0:
             raise CommandUsageError(
-                f"no {kind} of record source {record_source!r}; nothing was changed", next_command="loader state"
+                f"no {kind} of record source {record_source!r}; nothing was changed", next_command="make state"
             )
         return _rows(cursor, _CHANGES, (dataset, 1))[0]
 

@@ -110,9 +110,9 @@ def test_troubles_are_mended_in_their_order(place: Place, monkeypatch: pytest.Mo
     assert followed.is_closed, str(followed)
     runs = [run_id for (run_id,) in place.rows(_RUNS)]
     assert [each.command.split("   ")[0] for each in followed.typed[1:]] == [
-        "loader hold --partition 2026-04-17 --reason 'under review'",
-        "loader build --select serving",
-        *(f"loader retry {run_id} --mode execute" for run_id in reversed(runs)),
+        "make hold PARTITION=2026-04-17 REASON='under review'",
+        "make build SELECT=serving",
+        *(f"make retry RUN={run_id} MODE=execute" for run_id in reversed(runs)),
     ], str(followed)
     # And the new day beside it.
     assert sorted(before - contents(place)) == [], str(followed)

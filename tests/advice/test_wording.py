@@ -21,6 +21,7 @@ def test_what_is_told_can_be_typed() -> None:
         ("loader realese --partition 2026-04-17", "no command loader realese"),
         ("loader release --day 2026-04-17", "loader release has no --day"),
         ("loader plan restore --manifest x", "loader plan has no --manifest"),
+        ("loader retry 01a223dd --mode execute", "make retry says the same"),
         ("make ingset PARTITION=2026-04-17", "no target ingset of make"),
         ("make ready DAY=2026-04-17", "make ready takes no DAY"),
         ("make down && make status RUN=1", "make status takes no RUN"),

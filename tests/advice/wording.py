@@ -59,9 +59,13 @@ def _faults_of_loader(name: str, words: str) -> Iterator[str]:
     known = {word for each in commands for option in each.params for word in option.opts} | {"--help"}
     if command.context_settings.get("ignore_unknown_options"):
         return
-    for option in re.findall(r"(?<![\w-])(--[a-z][a-z-]*)", words):
-        if option not in known:
-            yield f"loader {name} has no {option}"
+    options = re.findall(r"(?<![\w-])(--[a-z][a-z-]*)", words)
+    unknown = [option for option in options if option not in known]
+    yield from (f"loader {name} has no {option}" for option in unknown)
+    # `loader` lies in .venv/bin; make is there before anything is.
+    variables = {option.removeprefix("--").upper().replace("-", "_") for option in options}
+    if name in targets() and not unknown and variables <= targets()[name] and not words.startswith(" reset"):
+        yield f"make {name} says the same"
 
 
 def shown(text: str) -> str:

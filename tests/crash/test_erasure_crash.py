@@ -1,4 +1,4 @@
-"""`loader erase`, killed at named places: the same command again, or an ingest first, gives the same end."""
+"""`make erase`, killed at named places: the same command again, or an ingest first, gives the same end."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ def test_a_killed_erasure_is_finished_by_the_same_command(
         pass
     count = "select count(*) from bronze.record_event where person_id = %s"
     assert rows(warehouse, count, PERSON) == [(0 if is_removed else 7,)]
-    asks_for_it = "loader erase --person" in read_status(warehouse, None).next_command
+    asks_for_it = "make erase PERSON=" in read_status(warehouse, None).next_command
     assert asks_for_it is is_removed
     again = _erase()
     assert again.returncode == 0, again.stderr

@@ -274,7 +274,7 @@ def test_what_cannot_be_understood_is_exit_2_and_changes_nothing(story: Story, w
             "restore: 2026-04-17 was not released then, so there is no state to go back to; nothing was changed",
             "make status",
         ),
-        (["retry", "--latest"], "there is nothing to retry, nothing was started", "loader rerun --run "),
+        (["retry", "--latest"], "there is nothing to retry, nothing was started", "make rerun RUN="),
     ],
     ids=["restore", "retry"],
 )
@@ -298,7 +298,7 @@ def test_a_reset_keeps_its_reason(story: Story) -> None:
     record = done.record
     assert set(record) == {*CHANGE, "next_command"}
     assert (record["state_kind"], record["new_value_at"]) == ("cursor", "2026-04-16T00:00:00.000000Z")
-    assert (record["reason"], record["run_id"], record["next_command"]) == ("a clock was wrong", None, "loader state")
+    assert (record["reason"], record["run_id"], record["next_command"]) == ("a clock was wrong", None, "make state")
     was = [row["value_at"] for row in story.state.record["state"] if row["state_kind"] == "cursor"]
     assert [record["old_value_at"]] == was
     now = story.checkout.loader("state", "--json").record

@@ -19,7 +19,7 @@ from tests.shared_warehouse import fresh_database
 
 DAY, OTHER = "2026-04-17", "2026-04-18"
 PARTITION = {"record_kind": "ticket_v1", "partition_key": DAY}
-FREE = f"loader release --partition {DAY}   # a person holds it, and lets it move again"
+FREE = f"make release PARTITION={DAY}   # a person holds it, and lets it move again"
 RESTORE = ["restore", "--partition", DAY, "--reason", "a wrong release"]
 EXPIRE = ["expire", "--keep", "1", "--reason", "thirty days"]
 PLAN_SCHEMA = ROOT / "contracts" / "recovery" / "recovery_plan_v1.schema.json"
@@ -117,7 +117,7 @@ def test_ready_says_what_is_shown_and_exits_0(story: Story) -> None:
 def test_a_held_day_is_kept_back_and_says_so(story: Story) -> None:
     """Prevents newer rows that slip through a hold, and a hold that nobody can explain."""
     assert story.held.code == 0, story.held
-    told = f"loader release --partition {DAY}   # a person holds it, and lets it move again"
+    told = f"make release PARTITION={DAY}   # a person holds it, and lets it move again"
     assert story.held.record == {"held": [PARTITION], "next_command": told}
     assert story.kept_back.code == 0, story.kept_back
     assert story.kept_back.record["release"]["kept_back"] == [
@@ -125,7 +125,7 @@ def test_a_held_day_is_kept_back_and_says_so(story: Story) -> None:
             "partitions": [PARTITION],
             "obstacles": [f"{DAY}: held"],
             "reasons": [
-                {**PARTITION, "code": "held", "message": "held", "next_command": f"loader release --partition {DAY}"}
+                {**PARTITION, "code": "held", "message": "held", "next_command": f"make release PARTITION={DAY}"}
             ],
         }
     ]
@@ -135,7 +135,7 @@ def test_a_held_day_is_kept_back_and_says_so(story: Story) -> None:
     why = "held (under review) while newer rows wait"
     assert (row["is_held"], row["reason"]) == (True, why)
     (obstacle,) = row["obstacles"]
-    assert obstacle == {"code": "held", "message": why, "next_command": f"loader release --partition {DAY}"}
+    assert obstacle == {"code": "held", "message": why, "next_command": f"make release PARTITION={DAY}"}
     assert story.not_ready.record["next_command"] == FREE
 
 
@@ -144,7 +144,7 @@ def test_a_release_shows_what_waited_and_ends_the_hold(story: Story) -> None:
     assert story.released.code == 0, story.released
     assert set(record) == {"data_release_id", "partitions", "report_path", "next_command"}
     assert (record["data_release_id"], record["partitions"]) == (2, [PARTITION])
-    assert record["next_command"] == f"loader ready --partition {DAY}"
+    assert record["next_command"] == f"make ready PARTITION={DAY}"
     assert story.shown_after_release == [(40, 3)]
     evidence = json.loads((story.checkout.root / record["report_path"]).read_bytes())
     assert [(hold["partition_key"], hold["is_held"]) for hold in evidence["holds"]] == [(DAY, False)]
@@ -175,7 +175,7 @@ def test_a_restore_goes_forward_too(story: Story) -> None:
     assert (done.code, done.out.splitlines()[0]) == (0, f"Restored by release 4, and held: {DAY}."), done
     assert done.out.splitlines()[-2:] == [
         "why:  a person holds it, and lets it move again",
-        f"next: loader release --partition {DAY}",
+        f"next: make release PARTITION={DAY}",
     ]
     assert rows(story.warehouse, SHOWN, DAY) == [(40, 3)]
 
@@ -232,27 +232,32 @@ WHY = ["--reason", "why"]
 @pytest.mark.parametrize(
     ("words", "code", "told", "next_command"),
     [
-        (["ready"], 2, "ready: expected --partition", "loader ready --partition 2026-04-17"),
+        (["ready"], 2, "ready: expected --partition", "make ready PARTITION=2026-04-17"),
         (["ready", "--partition", "2026-04-31"], 2, "partition: got '2026-04-31'", "make status"),
-        (["hold", "--partition", DAY], 2, "hold: expected --reason", "loader hold --partition"),
-        (["hold", "--partition", DAY, "--reason", " "], 2, "hold: expected --reason", "loader hold --partition"),
-        (["hold", "--partition", OTHER], 2, "hold: expected --reason", f"loader hold --partition {OTHER} --reason"),
-        (["release"], 2, "release: expected --partition", "loader release --partition 2026-04-17"),
-        (["release", "--partition", DAY, "--override"], 2, "expected --reason", "loader release --override"),
+        (["hold", "--partition", DAY], 2, "hold: expected a --reason", "make hold PARTITION="),
+        (["hold", "--partition", DAY, "--reason", " "], 2, "hold: expected a --reason", "make hold PARTITION="),
+        (["hold", "--partition", OTHER], 2, "hold: expected a --reason", f"make hold PARTITION={OTHER} REASON"),
+        (["release"], 2, "release: expected --partition", "make release PARTITION=2026-04-17"),
+        (
+            ["release", "--partition", DAY, "--override"],
+            2,
+            "expected a --reason",
+            f"make release PARTITION={DAY} OVERRIDE=1",
+        ),
         (
             ["release", "--partition", OTHER, "--override"],
             2,
-            "expected --reason",
-            f"loader release --override --partition {OTHER} --reason",
+            "expected a --reason",
+            f"make release PARTITION={OTHER} OVERRIDE=1 REASON",
         ),
-        (["restore", "--partition", DAY], 2, "restore: expected --reason", "loader restore --partition"),
-        ([*RESTORE, "--release", "1", "--as-of", "2026-04-18T00:00:00Z"], 2, "got both", "loader restore"),
-        (["restore", "--all", *WHY], 2, "--all needs --release or --as-of", "loader restore --all --release 1"),
+        (["restore", "--partition", DAY], 2, "restore: expected a --reason", "make restore PARTITION="),
+        ([*RESTORE, "--release", "1", "--as-of", "2026-04-18T00:00:00Z"], 2, "got both", "make restore"),
+        (["restore", "--all", *WHY], 2, "--all needs --release or --as-of", "make restore ALL=1 RELEASE=1"),
         ([*RESTORE, "--as-of", "yesterday"], 2, "got the time 'yesterday'", "make status"),
-        (["expire", *WHY], 2, "expected --older-than or --keep", "loader expire --older-than 30"),
+        (["expire", *WHY], 2, "expected --older-than or --keep", "make expire OLDER_THAN=30"),
         (["expire", "--keep", "0", *WHY], 2, "0 is not in the range", "loader expire --help"),
-        (["expire", "--older-than", "30"], 2, "expire: expected --reason", "loader expire --older-than 30"),
-        (["expire", "--older-than", "9999-01-01", *WHY], 2, "a time that has passed", "loader expire --older-than 30"),
+        (["expire", "--older-than", "30"], 2, "expire: expected a --reason", "make expire OLDER_THAN=30"),
+        (["expire", "--older-than", "9999-01-01", *WHY], 2, "a time that has passed", "make expire OLDER_THAN=30"),
         (["expire", "--older-than", "a month", *WHY], 2, "got 'a month'", "make status"),
         ([*RESTORE, "--release", "4"], 4, "readers see that state already", "make status"),
         (["restore", "--partition", "2026-04-20", *WHY], 4, "nothing was released of it", "make status"),
@@ -294,5 +299,5 @@ def test_damage_is_found_before_an_expiry_removes_anything(story: Story) -> None
     done = story.checkout.loader("expire", "--keep", "2", *WHY, "--mode", "execute")
     assert done.code == 1, done
     assert "nothing was removed" in done.said
-    assert done.next_command == "loader verify --evidence"
+    assert done.next_command == "make verify EVIDENCE=1"
     assert story.ledger() == before

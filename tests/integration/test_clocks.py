@@ -100,7 +100,7 @@ def test_a_run_that_was_killed_after_the_clock_went_back_is_the_latest(database:
     rows(database, BEHIND + "update ops.ingest_run set status = 'running', finished_at = null, exit_code = null,"
          f" lock_pid = 1 where run_id = '{killed}'")  # fmt: skip
     found = look()
-    assert found.advice.command == f"loader retry {killed} --mode execute"
+    assert found.advice.command == f"make retry RUN={killed} MODE=execute"
     assert planned("retry", run_id=None)["run"]["run_id"] == killed
 
 

@@ -119,7 +119,7 @@ def test_what_drifted_waits_for_a_person_and_what_did_not_goes_on(drifted: Drift
     """The run is manual_review_required, and so is each drifted day; its neighbours are released."""
     verdict = drifted.changed
     assert (verdict.status, verdict.downstream_decision) == ("warning", "manual_review_required")
-    accepts = f"loader release --partition {PRIORITY} --kind ticket_v1 --accept-drift --reason '<why>'"
+    accepts = f"make release PARTITION={PRIORITY} KIND=ticket_v1 ACCEPT_DRIFT=1 REASON='<why>'"
     assert after_run(settings(), verdict) == Advice(AdviceKind.ACCEPT_DRIFT, accepts)
     records = {path.parent.name: orjson.loads(path.read_bytes()) for path in verdict.report_paths}
     decisions = {day: record["downstream_decision"] for day, record in records.items() if day[0] == "2"}

@@ -134,7 +134,7 @@ def test_who_keeps_a_table_open_that_must_be_made_anew_is_named_while_the_build_
         )
         with pytest.raises(InfrastructureError, match=named) as given_up:
             deliver(Path(os.environ["EXPORTS"]), 3)
-        assert re.fullmatch(r"loader retry [0-9a-f-]{36} --mode execute", given_up.value.next_command)
+        assert re.fullmatch(r"make retry RUN=[0-9a-f-]{36} MODE=execute", given_up.value.next_command)
 
         def hear(line: str) -> None:
             if "dbt starts" in line:

@@ -95,7 +95,7 @@ def test_a_restored_database_replaces_nothing_and_is_told_what_it_lost(backed_up
     assert shown.output.splitlines()[-1] == f"next: {found.next_command.split('   # ')[0]}"
 
     # What was decided comes back first: no run moves the day before.
-    assert found.next_command.startswith("loader hold --partition 2026-04-17 --reason 'under review'")
+    assert found.next_command.startswith("make hold PARTITION=2026-04-17 REASON='under review'")
     hold(settings(), [DAY], "under review")
     assert rows(database, "select count(*) from ops.timeline") == [(2,)]
 

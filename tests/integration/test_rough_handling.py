@@ -216,7 +216,7 @@ def test_status_knows_a_working_ingest_from_a_dead_one_and_reads_half_a_reconcil
         assert read_status(database, DAY).next_command.startswith("make status PARTITION=2026-04-17   # again when ")
     finally:
         lock.close()
-    assert read_status(database, DAY).next_command.startswith("loader retry ")
+    assert read_status(database, DAY).next_command.startswith("make retry ")
 
 
 def test_a_dry_run_says_when_a_day_has_no_lines_and_when_a_file_is_mostly_rejects(exports: Path) -> None:

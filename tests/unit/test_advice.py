@@ -22,10 +22,10 @@ from loader.release.publish import Published
 
 ONE, OTHER = date(2026, 4, 17), date(2026, 4, 18)
 RUN = "01a20487-27bf-7d6f-88b2-ba02718ad2c7"
-LAND = Advice(AdviceKind.LAND, f"loader retry {RUN} --mode execute", "lands its rows again, from the archive")
-RESTORE = Advice(AdviceKind.RESTORE, "loader verify --evidence")
-WHOLE = Advice(AdviceKind.REBUILD, "loader build --full-refresh", "all of Silver, from Bronze")
-OF_DAY = Advice(AdviceKind.REBUILD, f"loader build --partition {ONE}", "Silver's rows of the day, from Bronze")
+LAND = Advice(AdviceKind.LAND, f"make retry RUN={RUN} MODE=execute", "lands its rows again, from the archive")
+RESTORE = Advice(AdviceKind.RESTORE, "make verify EVIDENCE=1")
+WHOLE = Advice(AdviceKind.REBUILD, "make build FULL_REFRESH=1", "all of Silver, from Bronze")
+OF_DAY = Advice(AdviceKind.REBUILD, f"make build PARTITION={ONE}", "Silver's rows of the day, from Bronze")
 
 MISSING = Damaged("silver.ticket_fact", "record_missing", (ONE,))
 EVENT = Damaged("bronze.record_event", "event_missing", (ONE,))
@@ -74,8 +74,8 @@ def test_a_line_can_be_pasted_whole() -> None:
     """The words behind the command are a comment to a shell; for a person they are its sentence, and no other."""
     assert Advice(AdviceKind.TAKE, "make ingest", "reads it").line == "make ingest   # reads it"
     assert Advice(AdviceKind.LOOK, "make status").line == "make status"
-    told = Advice(AdviceKind.FREE, "loader release --partition 2026-04-17", "other words")
-    assert told.line == "loader release --partition 2026-04-17   # a person holds it, and lets it move again"
+    told = Advice(AdviceKind.FREE, "make release PARTITION=2026-04-17", "other words")
+    assert told.line == "make release PARTITION=2026-04-17   # a person holds it, and lets it move again"
 
 
 @pytest.mark.parametrize(
@@ -115,16 +115,16 @@ DRIFT, REJECTS, UNPROVED = Code.DRIFT, Code.TOO_MANY_REJECTS, Code.NOT_PROVED
     [
         ({}, AdviceKind.RELEASE, "make build"),
         ({ONE: [UNPROVED], OTHER: []}, AdviceKind.RELEASE, "make build"),
-        ({ONE: [DRIFT], OTHER: []}, AdviceKind.RELEASE, f"loader release --partition {OTHER}"),
+        ({ONE: [DRIFT], OTHER: []}, AdviceKind.RELEASE, f"make release PARTITION={OTHER}"),
         (
             {ONE: [DRIFT], OTHER: [REJECTS]},
             AdviceKind.ACCEPT_DRIFT,
-            f"loader release --partition {ONE} --accept-drift --reason '<why>'",
+            f"make release PARTITION={ONE} ACCEPT_DRIFT=1 REASON='<why>'",
         ),
         (
             {ONE: [REJECTS, DRIFT], OTHER: [Code.WITHHELD]},
             AdviceKind.ACCEPT_REJECTS,
-            f"loader release --partition {ONE} --accept-rejects --reason '<why>'",
+            f"make release PARTITION={ONE} ACCEPT_REJECTS=1 REASON='<why>'",
         ),
         (
             {ONE: [DRIFT], OTHER: [Code.COLLIDED, Code.FINDING]},
@@ -143,16 +143,16 @@ def test_what_lets_days_move(obstacles: dict[date, list[Code]], kind: AdviceKind
 @pytest.mark.parametrize(
     ("published", "kind", "told"),
     [
-        ({"to_review": {ONE, OTHER}}, AdviceKind.ACCEPT_DRIFT, "loader release {days} --accept-drift --reason '<why>'"),
+        ({"to_review": {ONE, OTHER}}, AdviceKind.ACCEPT_DRIFT, "make release {days} ACCEPT_DRIFT=1 REASON='<why>'"),
         (
             {"rejecting": {ONE, OTHER}},
             AdviceKind.ACCEPT_REJECTS,
-            "loader release {days} --accept-rejects --reason '<why>'",
+            "make release {days} ACCEPT_REJECTS=1 REASON='<why>'",
         ),
         (
             {"to_review": {ONE}, "rejecting": {OTHER}},
             AdviceKind.LOOK,
-            "make diagnose   # or, against the checks: loader release {days} --override --reason '<why>'",
+            "make diagnose   # or, against the checks: make release {days} OVERRIDE=1 REASON='<why>'",
         ),
     ],
 )
@@ -163,10 +163,10 @@ def test_days_that_move_together_are_let_pass_together(
     partitions = tuple(Partition("ticket_v1", day) for day in (ONE, OTHER))
     decision = Decision(partitions, (KeptBack(partitions[0], Obstacle(DRIFT, names=("null_rate org_id",))),))
     groups = {name: frozenset(Partition("ticket_v1", day) for day in days) for name, days in published.items()}
-    for kinds, of_kind in ({"ticket_v1"}, ""), ({"note_v1", "ticket_v1"}, " --kind ticket_v1"):
+    for kinds, of_kind in ({"ticket_v1"}, ""), ({"note_v1", "ticket_v1"}, " KIND=ticket_v1"):
         known = Published(None, (decision,), **groups, kinds=frozenset(kinds))
         advice = after_kept_back(KeptBackError(decision, known))
-        days = f"--partition {ONE} --partition {OTHER}{of_kind}"
+        days = f"PARTITION={ONE},{OTHER}{of_kind}"
         assert (advice.kind, advice.line.startswith(told.format(days=days))) == (kind, True)
 
 
@@ -180,7 +180,7 @@ def test_a_day_that_is_not_whole_is_asked_about_elsewhere() -> None:
 def test_a_day_of_one_kind_of_several_is_let_pass_by_a_command_that_names_it() -> None:
     told = let_pass({_of(ONE): [DRIFT]}, [_of(ONE)], {"note_v1", "ticket_v1"})
     assert told is not None
-    assert told.command == f"loader release --partition {ONE} --kind ticket_v1 --accept-drift --reason '<why>'"
+    assert told.command == f"make release PARTITION={ONE} KIND=ticket_v1 ACCEPT_DRIFT=1 REASON='<why>'"
 
 
 def _of(day: date) -> Partition:
@@ -201,9 +201,9 @@ def _verdict(
 
 
 STATUS = Advice(AdviceKind.LOOK, "make status")
-HELD = Advice(AdviceKind.FREE, f"loader release --partition {ONE}")
-ERASE = Advice(AdviceKind.ERASE, "loader erase --person '<the same person>' --reason asked --mode execute")
-CHECK = Advice(AdviceKind.CHECK, "loader build --select a_test")
+HELD = Advice(AdviceKind.FREE, f"make release PARTITION={ONE}")
+ERASE = Advice(AdviceKind.ERASE, "make erase PERSON='<the same person>' REASON=asked MODE=execute")
+CHECK = Advice(AdviceKind.CHECK, "make build SELECT=a_test")
 MISTYPED = Advice(AdviceKind.LOOK, "make status", "the days that there are lines of")
 
 
@@ -230,7 +230,7 @@ def test_what_comes_after_a_run(verdict: Any, first: Advice, expected: Advice, m
 
 
 @pytest.mark.parametrize(
-    ("holds_all", "expected"), [(True, Advice(AdviceKind.CHECK, "loader build --select a_model")), (False, ERASE)]
+    ("holds_all", "expected"), [(True, Advice(AdviceKind.CHECK, "make build SELECT=a_model")), (False, ERASE)]
 )
 def test_an_erasure_waits_for_what_holds_its_build_too(
     holds_all: bool, expected: Advice, monkeypatch: pytest.MonkeyPatch

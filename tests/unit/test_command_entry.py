@@ -80,4 +80,4 @@ def test_no_variable_of_pythons_changes_what_a_command_does() -> None:
     bending = ("PYTHONOPTIMIZE", "PYTHONINTMAXSTRDIGITS", "PYTHONSAFEPATH", "PYTHONDEVMODE", "PYTHON_OF_TOMORROW")
     assert harmless(kept | dict.fromkeys(bending, "1")) == kept
     done = _loader("ready", PYTHONINSPECT="1", PYTHONWARNINGS="error", PYTHONOPTIMIZE="2")
-    assert (done.returncode, done.stderr.splitlines()[-1]) == (2, "next: loader ready --partition 2026-04-17")
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (2, "next: make ready PARTITION=2026-04-17")

@@ -163,9 +163,7 @@ _ONLY_OF_LOADER = {
     },
     "retry": {"LATEST"},
     "rerun": {"LATEST"},
-    "build": {"FULL_REFRESH", "PARTITION", "LOCK_TIMEOUT"},
     "state": {"CHANGES"},
-    "verify": {"EVIDENCE"},
 }
 _NEEDED = {
     "manifest": ("FROM", "OUT"),

@@ -63,7 +63,7 @@ def test_every_code_says_something_from_its_facts_and_asks_for_a_command() -> No
         (
             Obstacle(Code.TOO_MANY_REJECTS, names=("a.jsonl", "{b}.jsonl")),
             "too many rejects in a.jsonl, {b}.jsonl",
-            "loader release --partition 2026-04-17 --accept-rejects --reason '<why>'",
+            "make release PARTITION=2026-04-17 ACCEPT_REJECTS=1 REASON='<why>'",
         ),
         (
             Obstacle(Code.COLLIDED, 2),

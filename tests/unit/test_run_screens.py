@@ -200,21 +200,19 @@ def test_hold_and_release_say_what_readers_see_now() -> None:
         "reason": "month end",
         "is_known": False,
     }
-    assert held_lines(
-        screen, Held((PART, AFTER), (hold,), KINDS), "audit", "loader release --partition 2026-04-17"
-    ) == [
+    assert held_lines(screen, Held((PART, AFTER), (hold,), KINDS), "audit", "make release PARTITION=2026-04-17") == [
         "2 days (2026-04-17 … 2026-04-18) are held: readers see what they see now,",
         "whatever runs.",
         "  2026-04-18   held already by ann, whose reason stays: month end",
         "  2026-04-18   no line of it is known yet",
-        "next: loader release --partition 2026-04-17",
+        "next: make release PARTITION=2026-04-17",
     ]
     found = published(3, (Decision((PART,), ()),), hold_changes=(1,), acceptances=(1, 2))
-    assert released_lines(screen, found, "reports/release/3.json", "loader ready --partition 2026-04-17") == [
+    assert released_lines(screen, found, "reports/release/3.json", "make ready PARTITION=2026-04-17") == [
         "Readers see 2026-04-17 as proved now (release 3).",
         "  1 hold ended, 2 findings let pass",
         "evidence: reports/release/3.json",
-        "next: loader ready --partition 2026-04-17",
+        "next: make ready PARTITION=2026-04-17",
     ]
     for decisions in ((), (Decision((PART,), ()),)):
         assert released_lines(screen, published(None, decisions), None, "make status") == [
@@ -229,10 +227,10 @@ def test_the_triage_is_numbered_and_its_answers_are_aligned() -> None:
         Step("what is wrong?", "2026-04-17: silver.ticket_fact lacks TKT-20260417-000001, and a second row too", False),
         Step("which run?", "ingest 019d9e69 failed its checks: 1 file is missing", True, is_noted=True),
     ]
-    assert diagnose_lines(Screen(80), steps, "loader build --partition 2026-04-17") == [
+    assert diagnose_lines(Screen(80), steps, "make build PARTITION=2026-04-17") == [
         "1   which manifest?   ok   3 registered, all 61 files admitted",
         "2   what is wrong?    ✗    needs you: 2026-04-17: silver.ticket_fact lacks",
         "                           TKT-20260417-000001, and a second row too",
         "3   which run?        ·    ingest 019d9e69 failed its checks: 1 file is missing",
-        "next: loader build --partition 2026-04-17",
+        "next: make build PARTITION=2026-04-17",
     ]

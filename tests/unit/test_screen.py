@@ -238,7 +238,7 @@ def test_the_next_command_is_one_line_and_the_last() -> None:
     assert next_lines(EIGHTY, "make ready PARTITION=2026-04-17   # may readers go on?") == [
         "next: make ready PARTITION=2026-04-17   # may readers go on?"
     ]
-    command = f"loader retry {RUN} --mode execute"
+    command = f"make retry RUN={RUN} MODE=execute"
     assert next_lines(EIGHTY, f"{command}   # the same run again, from what it recorded") == [
         "why:  the same run again, from what it recorded",
         f"next: {command}",

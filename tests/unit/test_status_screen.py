@@ -205,7 +205,7 @@ def test_days_that_need_a_look_come_first_and_the_rest_is_summed() -> None:
     partitions, readers = released(date(2026, 3, 1), 61)
     readers[5] = shown("2026-03-06", "proved rows wait for their release; drift_volume of tickets")
     readers[8] = shown("2026-03-09", is_held=True)
-    found = status(partitions, readers, [finding(DAY)], {"2026-03-09": "month end"}, next_command="loader build")
+    found = status(partitions, readers, [finding(DAY)], {"2026-03-09": "month end"}, next_command="make build")
     assert status_lines(Screen(100), found) == [
         "Readers may rely on 59 of 61 days asked for. 2 need you, 1 is held.",
         "",
@@ -219,7 +219,7 @@ def test_days_that_need_a_look_come_first_and_the_rest_is_summed() -> None:
         "",
         "cursor 2026-04-29 10:22:30   watermark 3 days before",
         "last run 01a20487-27bf ingest 2026-04-20 20:34 ok",
-        "next: loader build",
+        "next: make build",
     ]
 
 
@@ -500,7 +500,7 @@ def test_a_day_shows_its_equation_its_files_and_what_was_found() -> None:
         [finding(DAY)],
         files=[{**file, "taken_by_run_id": RUN}],
         drift=[{"partition_key": DAY, "check_name": "drift_volume", "measure": "tickets", "detail": "9, usually 40"}],
-        next_command="loader build --partition 2026-04-17   # puts it back",
+        next_command="make build PARTITION=2026-04-17   # puts it back",
     )
     found = replace(found, readers=[shown(DAY, "not released")])
     assert day_lines(Screen(80), found, date(2026, 4, 17)) == [
@@ -514,13 +514,13 @@ def test_a_day_shows_its_equation_its_files_and_what_was_found() -> None:
         "run           01a20487-27bf ingest 2026-04-20 20:34 ok",
         "",
         "To let the drift pass:",
-        "`loader release --partition 2026-04-17 --accept-drift --reason '<why>'`",
+        "`make release PARTITION=2026-04-17 ACCEPT_DRIFT=1 REASON='<why>'`",
         "(docs/drift.md).",
         "",
         "file   t.jsonl   1,163   lines",
         "",
         "cursor 2026-04-29 10:22:30   watermark 3 days before",
-        "next: loader build --partition 2026-04-17   # puts it back",
+        "next: make build PARTITION=2026-04-17   # puts it back",
     ]
 
 

@@ -83,7 +83,7 @@ class TestRetry:
         monkeypatch.setattr("loader.kinds.ticket.VERSION", "another")
         with pytest.raises(RefusedError, match="a retry changes nothing else") as refused:
             recover("retry", run_id=None)
-        assert refused.value.next_command.startswith("loader replay --run ")
+        assert refused.value.next_command.startswith("make replay RUN=")
 
     def test_its_sources_may_be_gone_once_they_are_archived(
         self, database: Warehouse, exports: Path, monkeypatch: pytest.MonkeyPatch

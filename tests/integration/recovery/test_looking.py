@@ -319,7 +319,7 @@ class TestDiagnose:
         found = _diagnosed(database, checkout)
         assert _wrong(found) == [READERS]
         assert "held: 2026-04-16 (" in _answer(found, READERS) and "not yet: 2026-04-15 (" in _answer(found, READERS)
-        assert found.next_command.startswith("loader release --partition 2026-04-15   # ")
+        assert found.next_command.startswith("make release PARTITION=2026-04-15   # ")
         here = load_settings(project_root=checkout)
         shown = [row["partition_key"] for row in read_status(database, None, settings=here).readers]
         assert shown == ["2026-04-15", "2026-04-16"]
@@ -330,7 +330,7 @@ class TestDiagnose:
             run(exports)
         found = _diagnosed(database, checkout)
         assert _wrong(found) == [RUN]
-        assert found.advice == ends(f"loader retry {latest_run(database)} --mode execute")
+        assert found.advice == ends(f"make retry RUN={latest_run(database)} MODE=execute")
 
     def test_a_dead_run_comes_before_what_it_left_undone(
         self, database: Warehouse, exports: Path, checkout: Path
@@ -346,7 +346,7 @@ class TestDiagnose:
         untake(database, "true")
         found = _diagnosed(database, checkout)
         assert {"which manifest?", RUN, "coverage?"} <= set(_wrong(found))
-        assert found.advice == ends(f"loader retry {latest_run(database)} --mode execute")
+        assert found.advice == ends(f"make retry RUN={latest_run(database)} MODE=execute")
 
     def test_a_dead_run_under_another_contract(
         self, database: Warehouse, exports: Path, checkout: Path, monkeypatch: pytest.MonkeyPatch
@@ -355,7 +355,7 @@ class TestDiagnose:
             run(exports)
         monkeypatch.setattr("loader.kinds.ticket.VERSION", "another")
         found = _diagnosed(database, checkout)
-        assert found.advice == ends(f"loader replay --run {latest_run(database)} --mode execute")
+        assert found.advice == ends(f"make replay RUN={latest_run(database)} MODE=execute")
         assert _wrong(found) == [RUN, "which rules?"]
 
     def test_days_that_are_not_taken(self, database: Warehouse, exports: Path, checkout: Path) -> None:
@@ -363,12 +363,12 @@ class TestDiagnose:
         untake(database, "partition_key < '2026-04-17'")
         found = _diagnosed(database, checkout)
         assert _wrong(found) == ["coverage?"]
-        days = "--from 2026-04-15 --to 2026-04-16"
-        assert found.advice.command == f"loader backfill {days} --manifest {exports} --mode execute"
+        days = "FROM=2026-04-15 TO=2026-04-16"
+        assert found.advice.command == f"make backfill {days} MANIFEST={exports} MODE=execute"
         default = checkout / "data" / "seed_manifests" / "m.json"
         shutil.copy(exports, default)
         rows(database, "update ops.manifest set manifest_path = %s", str(default))
-        assert _diagnosed(database, checkout).advice.command == f"loader backfill {days} --mode execute"
+        assert _diagnosed(database, checkout).advice.command == f"make backfill {days} MODE=execute"
 
     @pytest.mark.long
     def test_days_of_a_manifest_that_is_gone_or_other(
@@ -380,9 +380,7 @@ class TestDiagnose:
         for path in (tmp_path / "gone.json", tmp_path / "other.json"):
             (tmp_path / "other.json").write_text("{}")
             rows(database, "update ops.manifest set manifest_path = %s", str(path))
-            assert _diagnosed(database, checkout).next_command.startswith(
-                f"loader replay --batch {batch} --mode execute"
-            )
+            assert _diagnosed(database, checkout).next_command.startswith(f"make replay BATCH={batch} MODE=execute")
         assert recover("replay", batch_id=batch).exit_code == 0
         assert _wrong(_diagnosed(database, checkout)) == []
 
@@ -394,7 +392,7 @@ class TestDiagnose:
         untake(database, "partition_key < '2026-04-17'")
         monkeypatch.setattr("loader.kinds.ticket.VERSION", "another")
         found = _diagnosed(database, checkout)
-        assert found.next_command.startswith(f"loader replay --batch {batch} --mode execute")
+        assert found.next_command.startswith(f"make replay BATCH={batch} MODE=execute")
 
     @pytest.mark.long
     def test_an_ad_hoc_file(self, database: Warehouse, checkout: Path, tmp_path: Path) -> None:
@@ -437,7 +435,7 @@ class TestDiagnose:
             " drift: reconcile.reconcile_partition: partition_digests_differ (2026-04-16, 2026-04-17; one);"
             " no trace: silver.ticket_fact: record_unfounded (1, 2026-04-16; one)"
         )
-        assert found.advice.command == "loader build --partition 2026-04-16"
+        assert found.advice.command == "make build PARTITION=2026-04-16"
         # Another day's damage is not what keeps this one back.
         assert _wrong(_diagnosed(database, checkout, date(2026, 4, 15))) == []
 
@@ -450,7 +448,7 @@ class TestDiagnose:
             "insert into ops.erasure (erasure_id, customer_hash, operator, reason, trace_id, removed)"
             " values (gen_random_uuid(), sha256(''), 'tests', 'asked', repeat('0', 32), '{}')",
         )
-        again = "loader erase --person '<the same person>' --reason asked --mode execute"
+        again = "make erase PERSON='<the same person>' REASON=asked MODE=execute"
         assert _diagnosed(database, checkout).advice == Advice(AdviceKind.ERASE, again)
         find = (
             "insert into reconcile.reconcile_finding (table_name, check_name, kind, partition_key, finding_count,"
@@ -460,7 +458,7 @@ class TestDiagnose:
         assert _diagnosed(database, checkout).advice == Advice(AdviceKind.ERASE, again)
         rows(database, find, None)
         found = _diagnosed(database, checkout)
-        assert found.advice.command == "loader build --full-refresh"
+        assert found.advice.command == "make build FULL_REFRESH=1"
         assert _wrong(found) == [KIND, "erasures?"]
 
     @pytest.mark.parametrize(
@@ -510,11 +508,11 @@ class TestDiagnose:
         assert _wrong(found) == [KIND]
         named = json.loads(lost.read_bytes())["manifest_id"]
         assert _answer(found, KIND) == f"no trace: run {dead} ended before it had registered {named}"
-        assert found.advice == ends(f"loader retry {dead} --mode execute")
+        assert found.advice == ends(f"make retry RUN={dead} MODE=execute")
         with monkeypatch.context() as patch:
             patch.setattr("loader.kinds.ticket.VERSION", "another")
             found = _diagnosed(database, checkout)
-            assert found.advice == ends(f"loader rerun --run {dead} --mode execute")
+            assert found.advice == ends(f"make rerun RUN={dead} MODE=execute")
         aside = lost.rename(tmp_path / "aside.json")
         assert _diagnosed(database, checkout).next_command.startswith(f"make ingest MANIFEST={lost}   # ")
         aside.rename(lost)
@@ -576,7 +574,7 @@ class TestDiagnose:
         with failing("load"), pytest.raises(OSError, match="No space"):
             recover("retry", run_id=run_id)
         assert rows(database, "select count(*) from bronze.raw_ticket_event") == [(0,)]
-        assert _diagnosed(database, checkout).advice == ends(f"loader retry {run_id} --mode execute")
+        assert _diagnosed(database, checkout).advice == ends(f"make retry RUN={run_id} MODE=execute")
         code, told = _said(capfd, "retry", run_id, "--mode", "execute", whole=True)
         assert (code, "next: make status\n" in told) == (0, True), told
         # Rows of a new load are a new version for readers, with the same in it.
@@ -635,7 +633,7 @@ class TestDiagnose:
         assert [step.question for step in found.steps if step.is_noted] == [RUN]
         assert "lines rejected, allowed 0%" in _answer(found, RUN)
         assert "too many rejects in " in _answer(found, READERS)
-        release = "loader release --partition 2026-04-15 --accept-rejects --reason '<why>'"
+        release = "make release PARTITION=2026-04-15 ACCEPT_REJECTS=1 REASON='<why>'"
         assert found.advice == Advice(AdviceKind.ACCEPT_REJECTS, release)
         other = date(2026, 4, 25)
         assert run(exports, partition=other).exit_code == 1
@@ -648,8 +646,8 @@ class TestDiagnose:
         assert found.advice.command == f"make ingest INPUT='{ad_hoc}' BATCH=batch-20260417-009"
         untake(database, "partition_key < '2026-04-16'")
         found = _diagnosed(database, checkout)
-        days = "--from 2026-04-15 --to 2026-04-17"
-        assert found.advice.command == f"loader backfill {days} --manifest {exports} --mode execute"
+        days = "FROM=2026-04-15 TO=2026-04-17"
+        assert found.advice.command == f"make backfill {days} MANIFEST={exports} MODE=execute"
 
 
 def test_coverage_is_asked_of_every_kind_and_mended_for_the_one_with_a_gap(

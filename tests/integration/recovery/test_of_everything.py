@@ -67,7 +67,7 @@ class TestRetry:
     def test_a_run_that_succeeded_is_refused(self, database: Warehouse, exports: Path) -> None:
         with pytest.raises(RefusedError, match="there is nothing to retry") as refused:
             recover("retry", run_id=latest_run(database))
-        assert refused.value.next_command.startswith("loader rerun --run ")
+        assert refused.value.next_command.startswith("make rerun RUN=")
 
 
 class TestRerun:

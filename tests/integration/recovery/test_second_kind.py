@@ -239,9 +239,7 @@ def test_a_restore_without_a_kind_is_of_every_kind(states: States) -> None:
         of_comments = f"{DAYS[2]} of {COMMENTS}"
         assert refused.value.message.startswith(f"restore: {of_comments} was not released then, so there is no state")
         assert refused.value.next_command is not None
-        assert refused.value.next_command.startswith(
-            f"loader restore --partition {DAYS[2]} --kind {TICKETS} --release "
-        )
+        assert refused.value.next_command.startswith(f"make restore PARTITION={DAYS[2]} KIND={TICKETS} RELEASE=")
         plan = planned("restore", **day)
         assert [(each["record_kind"], each["partition_key"]) for each in plan["pointers"]] == [
             (COMMENTS, DAYS[2]),

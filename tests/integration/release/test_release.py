@@ -231,7 +231,7 @@ def test_rejects_that_a_person_lets_pass_keep_that_day_back_no_more(
     told = f"{B}: too many rejects in tickets-{B}.jsonl; nothing was released"
     with pytest.raises(KeptBackError, match=told) as kept_back:
         release(settings(), [TUESDAY], report=Silent())
-    accepts = f"loader release --partition {B} --accept-rejects --reason '<why>'"
+    accepts = f"make release PARTITION={B} ACCEPT_REJECTS=1 REASON='<why>'"
     assert after_kept_back(kept_back.value) == Advice(AdviceKind.ACCEPT_REJECTS, accepts)
     heard = Steps()
     done = release(settings(), [TUESDAY], reason="sent again", accepts_rejects=True, report=heard)
@@ -354,8 +354,8 @@ def test_restore_shows_the_rows_of_then_until_release(
         restored(window_start=A, window_end=C, release=2)
     rows(database, f"set session_replication_role = replica; {flip}")
     for status, advised in (
-        ("closed", f"loader restore --partition {A} --release {last} --reason 'why'"),
-        ("pending", "loader verify --evidence"),
+        ("closed", f"make restore PARTITION={A} RELEASE={last} REASON='why'"),
+        ("pending", "make verify EVIDENCE=1"),
     ):
         edit = f"update release.ticket_fact set status = 'on_hold' where status = '{status}'"
         rows(database, f"set session_replication_role = replica; {edit}")

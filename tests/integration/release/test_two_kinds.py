@@ -108,8 +108,8 @@ def test_a_view_of_one_kind_that_was_bent_makes_no_other_unready(
     released: Any, database: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Prevents tickets that no scheduler reads since the view of notes is not the project's."""
-    of_notes = ViewFault("serving.visit_note", "its query", "loader build --select serving", NOTE)
-    of_all = ViewFault("serving.kind_partition_status", "its query", "loader build --select serving")
+    of_notes = ViewFault("serving.visit_note", "its query", "make build SELECT=serving", NOTE)
+    of_all = ViewFault("serving.kind_partition_status", "its query", "make build SELECT=serving")
 
     def reasons(*faults: ViewFault, kind: str | None = None) -> dict[str, str]:
         monkeypatch.setattr(acts, "view_faults", lambda warehouse, root: list(faults))
@@ -130,7 +130,7 @@ def test_status_tells_each_kind_apart(released: Any, database: Warehouse, monkey
     assert found.kinds == [NOTE, TICKET]
     of_tickets = read_status(loader, None, record_kind=TICKET)
     assert (of_tickets.days, of_tickets.holds, of_tickets.kinds) == ([], [], [NOTE, TICKET])
-    of_notes = ViewFault("serving.visit_note", "its query", "loader build --select serving", NOTE)
+    of_notes = ViewFault("serving.visit_note", "its query", "make build SELECT=serving", NOTE)
     monkeypatch.setattr(status, "view_faults", lambda warehouse, root: [of_notes])
     assert read_status(loader, None).blind_kinds == [NOTE]
     bent = read_status(loader, None, record_kind=TICKET)

@@ -174,7 +174,7 @@ def test_rows_that_are_shown_otherwise_than_released_make_the_day_unready(releas
     with closing(released.connect(application_name="edit", autocommit=True)) as session:
         session.cursor().execute(edit.replace("forged", "closed"))
     assert not row["is_ready"] and row["reason"].startswith("readers see 1 record, of its release's 1, or others")
-    assert row["next_command"] == "loader verify --evidence"
+    assert row["next_command"] == "make verify EVIDENCE=1"
     assert [fault.report_path for fault in found] == [f"serving.ticket_fact {DAY}"]
     assert readiness(settings(), [DAY]).partitions[0]["is_ready"]
 
