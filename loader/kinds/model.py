@@ -96,41 +96,21 @@ models:
 
 
 def _serving_sql(kind: str, landing: Landing) -> str:
-    names = "".join(f"        versions.{column.name},\n" for column in _served(landing))
+    names = "".join(f"    versions.{column.name},\n" for column in _served(landing))
     return f"""\
 -- {ORIGIN}
 {{{{ config(alias='{landing.silver}') }}}}
 
-with
-
-versions as (
-
-    select * from {{{{ source('release', '{landing.silver}') }}}}
-
-),
-
-pointers as (
-
-    select * from {{{{ source('release', 'partition_pointer') }}}}
-    where record_kind = '{kind}'
-
-),
-
 -- A row is seen where its partition's pointer stands at its release or later, before the one that ended it.
-final as (
-
-    select
-{names}        pointers.data_release_id
-    from versions
-    inner join pointers
-        on versions.partition_key = pointers.partition_key
-    where
-        versions.first_release_id <= pointers.data_release_id
-        and (versions.end_release_id is null or versions.end_release_id > pointers.data_release_id)
-
-)
-
-select * from final
+select
+{names}    pointers.data_release_id
+from {{{{ source('release', '{landing.silver}') }}}} as versions
+inner join {{{{ source('release', 'partition_pointer') }}}} as pointers
+    on versions.partition_key = pointers.partition_key
+where
+    pointers.record_kind = '{kind}'
+    and versions.first_release_id <= pointers.data_release_id
+    and (versions.end_release_id is null or versions.end_release_id > pointers.data_release_id)
 """
 
 

@@ -36,12 +36,6 @@ events as (
 
 ),
 
-loads as (
-
-    select * from {{ ref('reconcile_load') }}
-
-),
-
 -- "limit all" keeps the planner from hashing and parsing a payload once per use, and lets workers do it.
 authenticated as (
 
@@ -50,7 +44,7 @@ authenticated as (
         loads.is_intact as is_load_intact,
         sha256(convert_to({{ "'" ~ declared.hash_domain ~ "' || " if declared.hash_domain }}events.raw_payload, 'UTF8')) = events.record_fingerprint as is_payload_authentic
     from events
-    inner join loads
+    inner join {{ ref('reconcile_load') }} as loads
         on
             events._dlt_load_id = loads.load_id
             and loads.table_name = 'record_event'

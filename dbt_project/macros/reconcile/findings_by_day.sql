@@ -44,11 +44,7 @@ runs as (
 
 ),
 
-run_assets as (
-
-    select * from {{ source('ops', 'run_asset') }}
-
-),
+run_assets as (select * from {{ source('ops', 'run_asset') }}),
 
 stray_assets as (
 
@@ -122,17 +118,7 @@ found as (
 
 ),
 
-asset_partitions as (
-
-    select * from {{ source('ops', 'asset_partition') }}
-
-),
-
-fates as (
-
-    select * from {{ ref('reconcile_fate') }}
-
-),
+asset_partitions as (select * from {{ source('ops', 'asset_partition') }}),
 
 -- Who was told of an asset: what is gone from one table, another one still says.
 entries as (
@@ -242,7 +228,7 @@ asset_days as (
     select
         asset_id,
         partition_key
-    from fates
+    from {{ ref('reconcile_fate') }}
     where partition_key is not null and asset_id in (select members.asset_id from members)
     union
     -- Also where nothing says any more how the asset is read.

@@ -37,37 +37,13 @@ rejects as (
 
 ),
 
-completed_loads as (
-
-    select * from {{ source('ops', 'completed_load') }}
-
-),
-
-asset_readings as (
-
-    select * from {{ source('ops', 'asset_reading') }}
-
-),
-
-asset_partitions as (
-
-    select * from {{ source('ops', 'asset_partition') }}
-
-),
-
-erased_lines as (
-
-    select * from {{ source('ops', 'erased_line') }}
-
-),
-
 -- A key that was doubled past its constraint must not multiply lines: joined sides are made unique first.
 visible_loads as (
 
     select distinct
         load_id,
         table_name
-    from completed_loads
+    from {{ source('ops', 'completed_load') }}
 
 ),
 
@@ -75,7 +51,7 @@ visible_lines as (
 
     select lines.*
     from lines
-    inner join asset_readings
+    inner join {{ source('ops', 'asset_reading') }} as asset_readings
         on
             lines.asset_id = asset_readings.asset_id
             and lines.ruleset_id = asset_readings.ruleset_id
@@ -123,7 +99,7 @@ taken as (
         asset_id,
         ruleset_id,
         partition_key
-    from asset_partitions
+    from {{ source('ops', 'asset_partition') }}
     where taken_by_run_id is not null
 
 ),
@@ -163,7 +139,7 @@ fates as (
             and visible_lines.line_number = visible_rejects.line_number
             and visible_lines.ruleset_id = visible_rejects.ruleset_id
     left join visible_events on visible_lines.event_id = visible_events.event_id
-    left join erased_lines
+    left join {{ source('ops', 'erased_line') }} as erased_lines
         on
             visible_lines.asset_id = erased_lines.asset_id
             and visible_lines.line_number = erased_lines.line_number

@@ -24,12 +24,6 @@ events as (
 
 ),
 
-lines as (
-
-    select * from {{ source('bronze', 'asset_line') }}
-
-),
-
 built_loads as (
 
     select * from {{ source('silver_ledger', 'built_load') }}
@@ -56,23 +50,23 @@ landed as (
 -- An event counts where its smallest (sequence, line_number) is, however often it was delivered.
 deliveries as (
 
-    select distinct on (lines.event_id)
-        lines.event_id,
+    select distinct on (asset_lines.event_id)
+        asset_lines.event_id,
         built_assets.sequence,
-        lines.line_number
-    from lines
+        asset_lines.line_number
+    from {{ source('bronze', 'asset_line') }} as asset_lines
     {%- if keys is not none %}
     inner join landed
-        on lines.event_id = landed.event_id
+        on asset_lines.event_id = landed.event_id
     {%- endif %}
     inner join built_assets
         on
-            lines.asset_id = built_assets.asset_id
-            and lines.ruleset_id = built_assets.ruleset_id
+            asset_lines.asset_id = built_assets.asset_id
+            and asset_lines.ruleset_id = built_assets.ruleset_id
     inner join built_loads
-        on lines._dlt_load_id = built_loads.load_id
-    where lines.kind = 'record'
-    order by lines.event_id asc, built_assets.sequence asc, lines.line_number asc
+        on asset_lines._dlt_load_id = built_loads.load_id
+    where asset_lines.kind = 'record'
+    order by asset_lines.event_id asc, built_assets.sequence asc, asset_lines.line_number asc
 
 ),
 

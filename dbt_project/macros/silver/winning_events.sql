@@ -6,37 +6,6 @@
 {%- do ref('stg_ops__completed_load') -%}
 with
 
-versions as (
-
-    select * from {{ ranked_versions(kind) }}
-
-),
-
--- Where they lie, not through a staging view: the versions are of loads that count already.
-events as (
-
-    select * from {{ source('bronze', declared_kinds()[kind].bronze) }}
-
-),
-
-source_assets as (
-
-    select * from {{ ref('stg_ops__source_asset') }}
-
-),
-
-run_assets as (
-
-    select * from {{ ref('stg_ops__run_asset') }}
-
-),
-
-manifests as (
-
-    select * from {{ ref('stg_ops__manifest') }}
-
-),
-
 -- The manifest under which a run first read an asset.
 run_manifests as (
 
@@ -44,7 +13,7 @@ run_manifests as (
         run_id,
         asset_id,
         min(manifest_id) as manifest_id
-    from run_assets
+    from {{ ref('stg_ops__run_asset') }}
     group by run_id, asset_id
 
 )
@@ -69,16 +38,17 @@ select
     manifests.batch_id,
     events.run_id,
     events._dlt_load_id as dlt_load_id
-from versions
-inner join events
+from {{ ranked_versions(kind) }} as versions
+-- Where they lie, not through a staging view: the versions are of loads that count already.
+inner join {{ source('bronze', declared_kinds()[kind].bronze) }} as events
     on versions.event_id = events.event_id
-left join source_assets
+left join {{ ref('stg_ops__source_asset') }} as source_assets
     on events.asset_id = source_assets.asset_id
 left join run_manifests
     on
         events.run_id = run_manifests.run_id
         and events.asset_id = run_manifests.asset_id
-left join manifests
+left join {{ ref('stg_ops__manifest') }} as manifests
     on run_manifests.manifest_id = manifests.manifest_id
 where versions.is_winner
 limit all -- a fence: the payload is parsed once, not once for every field, and by the workers

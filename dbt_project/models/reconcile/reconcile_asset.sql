@@ -1,51 +1,9 @@
 with
 
-source_assets as (
-
-    select * from {{ source('ops', 'source_asset') }}
-
-),
-
-manifests as (
-
-    select * from {{ source('ops', 'manifest') }}
-
-),
-
-manifest_assets as (
-
-    select * from {{ source('ops', 'manifest_asset') }}
-
-),
-
-rulesets as (
-
-    select * from {{ source('ops', 'ruleset') }}
-
-),
-
-asset_partitions as (
-
-    select * from {{ source('ops', 'asset_partition') }}
-
-),
-
-indexes as (
-
-    select * from {{ ref('reconcile_index') }}
-
-),
-
-fates as (
-
-    select * from {{ ref('reconcile_fate') }}
-
-),
-
 latest_indexes as (
 
     select distinct on (asset_id) *
-    from indexes
+    from {{ ref('reconcile_index') }}
     order by asset_id asc, is_complete desc, ruleset_id desc
 
 ),
@@ -59,7 +17,7 @@ contents as (
         min(content_encoding) as content_encoding,
         min(size_bytes) as size_bytes,
         min(content_bytes) as content_bytes
-    from source_assets
+    from {{ source('ops', 'source_asset') }}
     group by asset_id
 
 ),
@@ -72,8 +30,9 @@ declared as (
         min(manifest_assets.source_id) as source_id,
         min(manifest_assets.declared_record_count) as declared_record_count,
         count(distinct manifest_assets.declared_record_count) as declared_count_variants
-    from manifest_assets
-    left join manifests on manifest_assets.manifest_id = manifests.manifest_id
+    from {{ source('ops', 'manifest_asset') }} as manifest_assets
+    left join {{ source('ops', 'manifest') }} as manifests
+        on manifest_assets.manifest_id = manifests.manifest_id
     where manifest_assets.asset_id is not null
     group by manifest_assets.asset_id
 
@@ -93,7 +52,7 @@ counted as (
         coalesce(sum(line_count) filter (where fate = 'out_of_partition'), 0) as out_of_partition_count,
         coalesce(sum(line_count) filter (where fate = 'gap'), 0) as gap_count,
         sum(event_digest) as event_digest
-    from fates
+    from {{ ref('reconcile_fate') }}
     group by asset_id
 
 ),
@@ -104,7 +63,7 @@ partitions as (
         asset_partitions.asset_id,
         count(*) as partition_count,
         count(asset_partitions.taken_by_run_id) as taken_partition_count
-    from asset_partitions
+    from {{ source('ops', 'asset_partition') }} as asset_partitions
     inner join latest_indexes
         on
             asset_partitions.asset_id = latest_indexes.asset_id
@@ -179,7 +138,7 @@ final as (
     left join contents on known_assets.asset_id = contents.asset_id
     left join declared on known_assets.asset_id = declared.asset_id
     left join latest_indexes on known_assets.asset_id = latest_indexes.asset_id
-    left join rulesets on latest_indexes.ruleset_id = rulesets.ruleset_id
+    left join {{ source('ops', 'ruleset') }} as rulesets on latest_indexes.ruleset_id = rulesets.ruleset_id
     left join counted on known_assets.asset_id = counted.asset_id
     left join partitions on known_assets.asset_id = partitions.asset_id
 

@@ -51,47 +51,7 @@ lines as (
 
 ),
 
-progress as (
-
-    select * from {{ ref('load_progress') }}
-
-),
-
-asset_readings as (
-
-    select * from {{ source('ops', 'asset_reading') }}
-
-),
-
-manifests as (
-
-    select * from {{ source('ops', 'manifest') }}
-
-),
-
-source_assets as (
-
-    select * from {{ source('ops', 'source_asset') }}
-
-),
-
-run_assets as (
-
-    select * from {{ source('ops', 'run_asset') }}
-
-),
-
-ingest_runs as (
-
-    select * from {{ source('ops', 'ingest_run') }}
-
-),
-
-built_assets as (
-
-    select * from {{ source('silver_ledger', 'built_asset') }}
-
-),
+progress as (select * from {{ ref('load_progress') }}),
 
 pending as (
 
@@ -115,7 +75,7 @@ built as (
         asset_id,
         min(ruleset_id) as ruleset_id,
         min(sequence) as asset_sequence
-    from built_assets
+    from {{ source('silver_ledger', 'built_asset') }}
     group by asset_id
 
 ),
@@ -134,7 +94,7 @@ readings as (
             when pending.is_pending then coalesce(built.asset_sequence, sequences.asset_sequence, 0)
             else coalesce(sequences.asset_sequence, built.asset_sequence, 0)
         end as asset_sequence
-    from asset_readings
+    from {{ source('ops', 'asset_reading') }} as asset_readings
     full join built on asset_readings.asset_id = built.asset_id
     left join sequences on coalesce(asset_readings.asset_id, built.asset_id) = sequences.asset_id
     cross join pending
@@ -310,7 +270,7 @@ run_manifests as (
         run_id,
         asset_id,
         min(manifest_id) as manifest_id
-    from run_assets
+    from {{ source('ops', 'run_asset') }}
     where asset_id is not null
     group by run_id, asset_id
 
@@ -321,7 +281,7 @@ fingerprints as (
     select
         asset_id,
         min(source_fingerprint) as source_fingerprint
-    from source_assets
+    from {{ source('ops', 'source_asset') }}
     group by asset_id
 
 ),
@@ -331,7 +291,7 @@ batches as (
     select
         manifest_id,
         min(batch_id) as batch_id
-    from manifests
+    from {{ source('ops', 'manifest') }}
     group by manifest_id
 
 ),
@@ -445,7 +405,7 @@ watermarks as (
         ingest_runs.attempt,
         mark.key as record_source,
         reconcile.instant_or_null(mark.value) as watermark_at
-    from ingest_runs
+    from {{ source('ops', 'ingest_run') }} as ingest_runs
     cross join lateral jsonb_each_text(ingest_runs.watermarks) as mark
 
 ),

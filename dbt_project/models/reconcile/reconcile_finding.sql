@@ -3,12 +3,6 @@
 
 with
 
-manifest_assets as (
-
-    select * from {{ source('ops', 'manifest_asset') }}
-
-),
-
 checked as (
 
     select * from {{ ref('check_load') }}
@@ -131,7 +125,7 @@ file_names as (
     select
         asset_id,
         min(source_id) as source_id
-    from manifest_assets
+    from {{ source('ops', 'manifest_asset') }}
     where asset_id is not null
     group by asset_id
 

@@ -1,36 +1,12 @@
 with
 
-completed_loads as (
-
-    select * from {{ source('ops', 'completed_load') }}
-
-),
-
-asset_indexes as (
-
-    select * from {{ source('ops', 'asset_index') }}
-
-),
-
-source_assets as (
-
-    select * from {{ source('ops', 'source_asset') }}
-
-),
-
-loads as (
-
-    select * from {{ ref('reconcile_load') }}
-
-),
-
 visible_loads as (
 
     select
         completed_loads.load_id,
         coalesce(bool_and(loads.is_intact), false) as is_intact
-    from completed_loads
-    left join loads
+    from {{ source('ops', 'completed_load') }} as completed_loads
+    left join {{ ref('reconcile_load') }} as loads
         on
             completed_loads.load_id = loads.load_id
             and completed_loads.table_name = loads.table_name
@@ -50,14 +26,8 @@ indexed as (
         bool_and(is_complete) as is_complete,
         (array_agg(run_id order by attempt, run_id))[1] as run_id,
         min(attempt) as attempt
-    from asset_indexes
+    from {{ source('ops', 'asset_index') }}
     group by asset_id, ruleset_id
-
-),
-
-counted as (
-
-    select * from {{ ref('asset_measure') }}
 
 ),
 
@@ -75,7 +45,7 @@ contents as (
         asset_id,
         min(content_bytes) as content_bytes,
         min(content_encoding) as content_encoding
-    from source_assets
+    from {{ source('ops', 'source_asset') }}
     group by asset_id
 
 ),
@@ -101,7 +71,7 @@ joined as (
         coalesce(counted.misplaced_line_count, 0) as misplaced_line_count,
         counted.first_misplaced_line_number
     from indexed
-    full join counted
+    full join {{ ref('asset_measure') }} as counted
         on
             indexed.asset_id = counted.asset_id
             and indexed.ruleset_id = counted.ruleset_id

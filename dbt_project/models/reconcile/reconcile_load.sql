@@ -1,34 +1,10 @@
 with
 
-completed_loads as (
-
-    select * from {{ source('ops', 'completed_load') }}
-
-),
-
-content as (
-
-    select * from {{ ref('load_measure') }}
-
-),
-
-dlt_loads as (
-
-    select * from {{ source('bronze', '_dlt_loads') }}
-
-),
-
-ingest_runs as (
-
-    select * from {{ source('ops', 'ingest_run') }}
-
-),
-
 -- Rows of loads that never completed are no damage while a run may still complete them.
 landing_runs as (
 
     select count(*) as run_count
-    from ingest_runs
+    from {{ source('ops', 'ingest_run') }}
     where status = 'running' and stage in ('started', 'gated', 'archived')
 
 ),
@@ -44,7 +20,7 @@ completed as (
         count(*) as completed_copy_count,
         min(row_count) as completed_row_count,
         min(row_digest) as completed_row_digest
-    from completed_loads
+    from {{ source('ops', 'completed_load') }}
     group by load_id, table_name
 
 ),
@@ -55,7 +31,7 @@ dlt_status as (
         load_id,
         count(*) as dlt_load_count,
         count(*) filter (where status = 0) as dlt_ok_count
-    from dlt_loads
+    from {{ source('bronze', '_dlt_loads') }}
     group by load_id
 
 ),
@@ -63,25 +39,25 @@ dlt_status as (
 joined as (
 
     select
-        coalesce(completed.load_id, content.load_id) as load_id,
-        coalesce(completed.table_name, content.table_name) as table_name,
+        coalesce(completed.load_id, measured.load_id) as load_id,
+        coalesce(completed.table_name, measured.table_name) as table_name,
         completed.run_id,
         completed.attempt,
-        coalesce(completed.record_kind, content.first_record_kind) as record_kind,
-        content.first_record_kind,
-        content.last_record_kind,
+        coalesce(completed.record_kind, measured.first_record_kind) as record_kind,
+        measured.first_record_kind,
+        measured.last_record_kind,
         coalesce(completed.completed_copy_count, 0) as completed_copy_count,
         completed.completed_row_count,
         completed.completed_row_digest,
-        coalesce(content.row_count, 0) as row_count,
-        coalesce(content.row_digest, 0) as row_digest,
-        content.first_run_id,
-        content.last_run_id
+        coalesce(measured.row_count, 0) as row_count,
+        coalesce(measured.row_digest, 0) as row_digest,
+        measured.first_run_id,
+        measured.last_run_id
     from completed
-    full join content
+    full join {{ ref('load_measure') }} as measured
         on
-            completed.load_id = content.load_id
-            and completed.table_name = content.table_name
+            completed.load_id = measured.load_id
+            and completed.table_name = measured.table_name
 
 ),
 

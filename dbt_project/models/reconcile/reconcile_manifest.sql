@@ -1,23 +1,5 @@
 with
 
-manifests as (
-
-    select * from {{ source('ops', 'manifest') }}
-
-),
-
-manifest_assets as (
-
-    select * from {{ source('ops', 'manifest_asset') }}
-
-),
-
-assets as (
-
-    select * from {{ ref('reconcile_asset') }}
-
-),
-
 headers as (
 
     select
@@ -27,7 +9,7 @@ headers as (
         min(load_mode) as load_mode,
         bool_or(is_implicit) as is_implicit,
         min(declared_asset_count) as declared_asset_count
-    from manifests
+    from {{ source('ops', 'manifest') }}
     group by manifest_id
 
 ),
@@ -57,8 +39,8 @@ entries as (
         coalesce(sum(assets.out_of_partition_count), 0) as out_of_partition_count,
         coalesce(sum(assets.gap_count), 0) as gap_count,
         coalesce(sum(assets.unexplained_count), 0) as unexplained_line_count
-    from manifest_assets
-    left join assets on manifest_assets.asset_id = assets.asset_id
+    from {{ source('ops', 'manifest_asset') }} as manifest_assets
+    left join {{ ref('reconcile_asset') }} as assets on manifest_assets.asset_id = assets.asset_id
     group by manifest_assets.manifest_id
 
 ),

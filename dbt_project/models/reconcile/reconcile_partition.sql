@@ -2,29 +2,9 @@
 
 with
 
-manifests as (
+asset_partitions as (select * from {{ source('ops', 'asset_partition') }}),
 
-    select * from {{ source('ops', 'manifest') }}
-
-),
-
-manifest_assets as (
-
-    select * from {{ source('ops', 'manifest_asset') }}
-
-),
-
-asset_partitions as (
-
-    select * from {{ source('ops', 'asset_partition') }}
-
-),
-
-assets as (
-
-    select * from {{ ref('reconcile_asset') }}
-
-),
+assets as (select * from {{ ref('reconcile_asset') }}),
 
 fates as (
 
@@ -37,11 +17,7 @@ fates as (
 ),
 
 -- depends_on: {{ ref('reconcile_event') }}, whose hooks keep the totals
-event_totals as (
-
-    select * from {{ source('reconcile_ledger', 'event_total') }}
-
-),
+event_totals as (select * from {{ source('reconcile_ledger', 'event_total') }}),
 
 tie_counts as (
 
@@ -199,8 +175,9 @@ absent_assets as (
             when manifests.window_field = 'created_at'
                 then ((manifests.window_end - interval '1 microsecond') at time zone 'UTC')::date
         end as last_partition_key
-    from manifest_assets
-    left join manifests on manifest_assets.manifest_id = manifests.manifest_id
+    from {{ source('ops', 'manifest_asset') }} as manifest_assets
+    left join {{ source('ops', 'manifest') }} as manifests
+        on manifest_assets.manifest_id = manifests.manifest_id
     left join assets on manifest_assets.asset_id = assets.asset_id
     where
         manifest_assets.disposition in ('withheld', 'missing')

@@ -2,42 +2,8 @@
 
 with
 
-ingest_runs as (
-
-    select * from {{ source('ops', 'ingest_run') }}
-
-),
-
-run_assets as (
-
-    select * from {{ source('ops', 'run_asset') }}
-
-),
-
-assets as (
-
-    select * from {{ ref('reconcile_asset') }}
-
-),
-
-fates as (
-
-    select * from {{ ref('reconcile_fate') }}
-
-),
-
 -- depends_on: {{ ref('reconcile_event') }}, whose hooks keep the totals
-event_totals as (
-
-    select * from {{ source('reconcile_ledger', 'event_total') }}
-
-),
-
-loads as (
-
-    select * from {{ ref('reconcile_load') }}
-
-),
+event_totals as (select * from {{ source('reconcile_ledger', 'event_total') }}),
 
 -- While a run is at work these models may see different moments of it; no difference is claimed then.
 settlement as (
@@ -45,7 +11,7 @@ settlement as (
     select
         not exists (
             select 1
-            from loads
+            from {{ ref('reconcile_load') }} as loads
             where loads.is_in_progress
         )
         and coalesce(
@@ -61,7 +27,7 @@ settlement as (
 latest_attempts as (
 
     select distinct on (run_id) *
-    from ingest_runs
+    from {{ source('ops', 'ingest_run') }}
     order by run_id asc, attempt desc
 
 ),
@@ -72,7 +38,7 @@ worked_on as (
     select distinct
         run_assets.run_id,
         run_assets.asset_id
-    from run_assets
+    from {{ source('ops', 'run_asset') }} as run_assets
     inner join latest_attempts
         on
             run_assets.run_id = latest_attempts.run_id
@@ -89,7 +55,7 @@ asset_totals as (
         sum(assets.indexed_line_count) as total_count,
         sum(assets.not_read_line_count) as not_read_count
     from worked_on
-    inner join assets on worked_on.asset_id = assets.asset_id
+    inner join {{ ref('reconcile_asset') }} as assets on worked_on.asset_id = assets.asset_id
     group by worked_on.run_id
 
 ),
@@ -112,7 +78,7 @@ line_totals as (
         sum(fates.line_count) filter (where fates.fate = 'out_of_partition') as out_of_partition_count,
         sum(fates.line_count) filter (where fates.fate = 'gap') as errors_count
     from worked_on
-    inner join fates on worked_on.asset_id = fates.asset_id
+    inner join {{ ref('reconcile_fate') }} as fates on worked_on.asset_id = fates.asset_id
     group by worked_on.run_id
 
 ),

@@ -1,70 +1,12 @@
 with
 
-pointers as (
+pointers as (select * from {{ source('release', 'partition_pointer') }}),
 
-    select * from {{ source('release', 'partition_pointer') }}
+versions as (select * from {{ source('release', 'partition_version') }}),
 
-),
+holds as (select * from {{ source('release', 'partition_hold') }}),
 
-releases as (
-
-    select * from {{ source('release', 'data_release') }}
-
-),
-
-versions as (
-
-    select * from {{ source('release', 'partition_version') }}
-
-),
-
-holds as (
-
-    select * from {{ source('release', 'partition_hold') }}
-
-),
-
-gates as (
-
-    select * from {{ source('release', 'partition_gate') }}
-
-),
-
-completed_loads as (
-
-    select * from {{ source('ops', 'completed_load') }}
-
-),
-
-proved_loads as (
-
-    select * from {{ source('ops', 'proved_load') }}
-
-),
-
-run_assets as (
-
-    select * from {{ source('ops', 'run_asset') }}
-
-),
-
-asset_partitions as (
-
-    select * from {{ source('ops', 'asset_partition') }}
-
-),
-
-assets as (
-
-    select * from {{ source('ops', 'source_asset') }}
-
-),
-
-kinds as (
-
-    select * from {{ source('release', 'released_kind') }}
-
-),
+gates as (select * from {{ source('release', 'partition_gate') }}),
 
 newest_versions as (
 
@@ -105,7 +47,7 @@ changes as (
         unproved.partition_key,
         starts_with(unproved.table_name, 'bronze.') as is_of_bronze
     from {{ source('ops', 'unproved_change') }} as unproved
-    left join kinds
+    left join {{ source('release', 'released_kind') }} as kinds
         on unproved.table_name in ('silver.' || kinds.table_name, 'bronze.' || kinds.bronze_table)
     where kinds.record_kind is not null or starts_with(unproved.table_name, 'bronze.')
 
@@ -133,8 +75,9 @@ unproved_loads as (
     select distinct
         completed_loads.run_id,
         completed_loads.attempt
-    from completed_loads
-    left join proved_loads on completed_loads.load_id = proved_loads.load_id
+    from {{ source('ops', 'completed_load') }} as completed_loads
+    left join {{ source('ops', 'proved_load') }} as proved_loads
+        on completed_loads.load_id = proved_loads.load_id
     where proved_loads.load_id is null
 
 ),
@@ -145,13 +88,14 @@ landed_since as (
         assets.record_kind,
         asset_partitions.partition_key
     from unproved_loads
-    inner join run_assets
+    inner join {{ source('ops', 'run_asset') }} as run_assets
         on
             unproved_loads.run_id = run_assets.run_id
             and unproved_loads.attempt = run_assets.attempt
             and run_assets.action = 'parsed'
-    inner join asset_partitions on run_assets.asset_id = asset_partitions.asset_id
-    inner join assets on asset_partitions.asset_id = assets.asset_id
+    inner join {{ source('ops', 'asset_partition') }} as asset_partitions
+        on run_assets.asset_id = asset_partitions.asset_id
+    inner join {{ source('ops', 'source_asset') }} as assets on asset_partitions.asset_id = assets.asset_id
 
 ),
 
@@ -180,7 +124,8 @@ judged as (
         on
             partitions.record_kind = pointers.record_kind
             and partitions.partition_key = pointers.partition_key
-    left join releases on pointers.moved_by = releases.data_release_id
+    left join {{ source('release', 'data_release') }} as releases
+        on pointers.moved_by = releases.data_release_id
     left join versions as shown
         on
             pointers.record_kind = shown.record_kind

@@ -1,27 +1,13 @@
-with
-
-partitions as (
-
-    select * from {{ ref('kind_partition_status') }}
-
-),
-
-final as (
-
-    select
-        partition_key,
-        data_release_id,
-        released_by,
-        released_at,
-        released_by_operator,
-        record_count as ticket_count,
-        newest_data_release_id,
-        is_held,
-        is_ready,
-        reason
-    from partitions
-    where record_kind = 'ticket_v1'
-
-)
-
-select * from final
+select
+    partition_key,
+    data_release_id,
+    released_by,
+    released_at,
+    released_by_operator,
+    record_count as ticket_count,
+    newest_data_release_id,
+    is_held,
+    is_ready,
+    reason
+from {{ ref('kind_partition_status') }}
+where record_kind = 'ticket_v1'

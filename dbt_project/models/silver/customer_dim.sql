@@ -57,24 +57,6 @@ events as (
 
 ),
 
-source_assets as (
-
-    select * from {{ ref('stg_ops__source_asset') }}
-
-),
-
-run_assets as (
-
-    select * from {{ ref('stg_ops__run_asset') }}
-
-),
-
-manifests as (
-
-    select * from {{ ref('stg_ops__manifest') }}
-
-),
-
 -- The manifest under which a run first read an asset.
 run_manifests as (
 
@@ -82,7 +64,7 @@ run_manifests as (
         run_id,
         asset_id,
         min(manifest_id) as manifest_id
-    from run_assets
+    from {{ ref('stg_ops__run_asset') }}
     group by run_id, asset_id
 
 ),
@@ -127,13 +109,13 @@ final as (
     from newest
     inner join events
         on newest.event_id = events.event_id
-    left join source_assets
+    left join {{ ref('stg_ops__source_asset') }} as source_assets
         on events.asset_id = source_assets.asset_id
     left join run_manifests
         on
             events.run_id = run_manifests.run_id
             and events.asset_id = run_manifests.asset_id
-    left join manifests
+    left join {{ ref('stg_ops__manifest') }} as manifests
         on run_manifests.manifest_id = manifests.manifest_id
 
 )

@@ -10,12 +10,6 @@ findings as (
 
 ),
 
-accepted as (
-
-    select * from {{ source('release', 'acceptance') }}
-
-),
-
 touched as (
 
     select distinct
@@ -38,7 +32,7 @@ select
     findings.threshold,
     findings.detail
 from findings
-left join accepted
+left join {{ source('release', 'acceptance') }} as accepted
     on
         findings.record_kind = accepted.record_kind
         and findings.partition_key = accepted.partition_key

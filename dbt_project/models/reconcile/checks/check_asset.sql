@@ -4,65 +4,19 @@
 
 with
 
-source_assets as (
+source_assets as (select * from {{ source('ops', 'source_asset') }}),
 
-    select * from {{ source('ops', 'source_asset') }}
+manifest_assets as (select * from {{ source('ops', 'manifest_asset') }}),
 
-),
+asset_indexes as (select * from {{ source('ops', 'asset_index') }}),
 
-manifests as (
+asset_partitions as (select * from {{ source('ops', 'asset_partition') }}),
 
-    select * from {{ source('ops', 'manifest') }}
+ingest_runs as (select * from {{ source('ops', 'ingest_run') }}),
 
-),
+run_assets as (select * from {{ source('ops', 'run_asset') }}),
 
-manifest_assets as (
-
-    select * from {{ source('ops', 'manifest_asset') }}
-
-),
-
-rulesets as (
-
-    select * from {{ source('ops', 'ruleset') }}
-
-),
-
-asset_indexes as (
-
-    select * from {{ source('ops', 'asset_index') }}
-
-),
-
-asset_partitions as (
-
-    select * from {{ source('ops', 'asset_partition') }}
-
-),
-
-ingest_runs as (
-
-    select * from {{ source('ops', 'ingest_run') }}
-
-),
-
-run_assets as (
-
-    select * from {{ source('ops', 'run_asset') }}
-
-),
-
-redactions as (
-
-    select * from {{ source('ops', 'raw_zone_redaction') }}
-
-),
-
-indexes as (
-
-    select * from {{ ref('reconcile_index') }}
-
-),
+indexes as (select * from {{ ref('reconcile_index') }}),
 
 -- Blank since their erasure: the manifest declared them when they were not.
 erased_lines as (
@@ -104,7 +58,7 @@ latest_redactions as (
     select distinct on (asset_id)
         asset_id,
         new_raw_zone_key
-    from redactions
+    from {{ source('ops', 'raw_zone_redaction') }}
     order by asset_id asc, redaction_id desc
 
 ),
@@ -243,7 +197,8 @@ found as (
         ) }}
     from manifest_assets
     inner join source_assets on manifest_assets.asset_id = source_assets.asset_id
-    inner join manifests on manifest_assets.manifest_id = manifests.manifest_id
+    inner join {{ source('ops', 'manifest') }} as manifests
+        on manifest_assets.manifest_id = manifests.manifest_id
     -- Nobody knows which of the two was edited.
     cross join
         lateral unnest(array[source_assets.record_kind, manifests.contract_ref]) as either (record_kind)
@@ -258,7 +213,7 @@ found as (
         ) }}
     from asset_indexes
     inner join source_assets on asset_indexes.asset_id = source_assets.asset_id
-    left join rulesets on asset_indexes.ruleset_id = rulesets.ruleset_id
+    left join {{ source('ops', 'ruleset') }} as rulesets on asset_indexes.ruleset_id = rulesets.ruleset_id
     where rulesets.contract_ref is distinct from source_assets.record_kind
     union all
     select

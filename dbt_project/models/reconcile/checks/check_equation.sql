@@ -2,29 +2,7 @@
 
 with
 
-partitions as (
-
-    select * from {{ ref('reconcile_partition') }}
-
-),
-
-assets as (
-
-    select * from {{ ref('reconcile_asset') }}
-
-),
-
-manifests as (
-
-    select * from {{ ref('reconcile_manifest') }}
-
-),
-
-runs as (
-
-    select * from {{ ref('reconcile_run') }}
-
-),
+partitions as (select * from {{ ref('reconcile_partition') }}),
 
 found as (
 
@@ -52,7 +30,7 @@ found as (
             "unexplained_count || ' lines that nothing explains'",
             asset_id='asset_id', finding_count='unexplained_count', extent="'equation'"
         ) }}
-    from assets
+    from {{ ref('reconcile_asset') }}
     where unexplained_count is distinct from 0
     union all
     select
@@ -61,7 +39,7 @@ found as (
             "unexplained_count || ' lines or entries that nothing explains'",
             manifest_id='manifest_id', finding_count='unexplained_count', extent="'equation'"
         ) }}
-    from manifests
+    from {{ ref('reconcile_manifest') }}
     where unexplained_count is distinct from 0
     union all
     select
@@ -70,7 +48,7 @@ found as (
             "unexplained_count || ' lines or events that nothing explains'",
             run_id='run_id', finding_count='unexplained_count', extent="'equation'"
         ) }}
-    from runs
+    from {{ ref('reconcile_run') }}
     where unexplained_count is distinct from 0
 
 )

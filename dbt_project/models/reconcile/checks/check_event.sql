@@ -18,29 +18,9 @@ events as (
 
 ),
 
-lines as (
+fates as (select * from {{ ref('reconcile_fate') }}),
 
-    select * from {{ source('bronze', 'asset_line') }}
-
-),
-
-loads as (
-
-    select * from {{ ref('reconcile_load') }}
-
-),
-
-fates as (
-
-    select * from {{ ref('reconcile_fate') }}
-
-),
-
-indexes as (
-
-    select * from {{ ref('reconcile_index') }}
-
-),
+indexes as (select * from {{ ref('reconcile_index') }}),
 
 doubled as (
 
@@ -77,7 +57,7 @@ flagged as (
         ) as is_run_foreign
     from events
     left join doubled on events.event_id = doubled.event_id
-    left join loads
+    left join {{ ref('reconcile_load') }} as loads
         on
             events.dlt_load_id = loads.load_id
             and loads.table_name = 'record_event'
@@ -98,18 +78,20 @@ flagged as (
 -- The line that delivers an event names its asset and day even where the event's own columns were edited.
 deliveries as (
 
-    select distinct on (lines.event_id)
-        lines.event_id,
-        lines.asset_id,
-        lines.partition_key
-    from lines
-    inner join flagged on lines.event_id = flagged.event_id
-    where lines.event_id = any(array(select suspect.event_id from flagged as suspect))
+    select distinct on (asset_lines.event_id)
+        asset_lines.event_id,
+        asset_lines.asset_id,
+        asset_lines.partition_key
+    from {{ source('bronze', 'asset_line') }} as asset_lines
+    inner join flagged on asset_lines.event_id = flagged.event_id
+    where asset_lines.event_id = any(array(select suspect.event_id from flagged as suspect))
     order by
-        lines.event_id asc,
-        coalesce(lines.asset_id = flagged.asset_id and lines.line_number = flagged.line_number, false) desc,
-        lines.asset_id asc,
-        lines.line_number asc
+        asset_lines.event_id asc,
+        coalesce(
+            asset_lines.asset_id = flagged.asset_id and asset_lines.line_number = flagged.line_number, false
+        ) desc,
+        asset_lines.asset_id asc,
+        asset_lines.line_number asc
 
 ),
 

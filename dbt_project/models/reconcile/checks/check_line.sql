@@ -5,11 +5,7 @@
 
 with
 
-indexes as (
-
-    select * from {{ ref('reconcile_index') }}
-
-),
+indexes as (select * from {{ ref('reconcile_index') }}),
 
 lines as (
 
@@ -18,12 +14,6 @@ lines as (
     where asset_id = any(array(select scope_asset.asset_id from {{ scope_asset }} as scope_asset))
     offset 0 -- a fence: lines are found by their asset, not by going through every load
     {%- endif %}
-
-),
-
-completed_loads as (
-
-    select * from {{ source('ops', 'completed_load') }}
 
 ),
 
@@ -36,22 +26,10 @@ asset_partitions as (
 
 ),
 
-source_assets as (
-
-    select * from {{ source('ops', 'source_asset') }}
-
-),
-
-runs as (
-
-    select * from {{ source('ops', 'ingest_run') }}
-
-),
-
 visible_loads as (
 
     select distinct load_id
-    from completed_loads
+    from {{ source('ops', 'completed_load') }}
     where table_name = 'asset_line'
 
 ),
@@ -110,7 +88,7 @@ run_limits as (
     select
         run_id,
         bool_or(line_limit is not null) as is_limited
-    from runs
+    from {{ source('ops', 'ingest_run') }}
     group by run_id
 
 ),
@@ -131,7 +109,8 @@ ends as (
         ) as is_size_contradicted,
         bool_or(source_assets.content_encoding = 'gzip') as is_compressed
     from indexes
-    inner join source_assets on indexes.asset_id = source_assets.asset_id
+    inner join {{ source('ops', 'source_asset') }} as source_assets
+        on indexes.asset_id = source_assets.asset_id
     where
         indexes.misplaced_line_count = 0
         and not indexes.is_tiled

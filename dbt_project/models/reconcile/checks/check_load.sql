@@ -4,23 +4,11 @@
 
 with
 
-loads as (
+loads as (select * from {{ ref('reconcile_load') }}),
 
-    select * from {{ ref('reconcile_load') }}
+completed_loads as (select * from {{ source('ops', 'completed_load') }}),
 
-),
-
-completed_loads as (
-
-    select * from {{ source('ops', 'completed_load') }}
-
-),
-
-ingest_runs as (
-
-    select * from {{ source('ops', 'ingest_run') }}
-
-),
+ingest_runs as (select * from {{ source('ops', 'ingest_run') }}),
 
 listed as (
 

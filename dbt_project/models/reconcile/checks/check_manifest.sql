@@ -6,29 +6,9 @@
 
 with
 
-manifests as (
+manifests as (select * from {{ source('ops', 'manifest') }}),
 
-    select * from {{ source('ops', 'manifest') }}
-
-),
-
-manifest_assets as (
-
-    select * from {{ source('ops', 'manifest_asset') }}
-
-),
-
-ingest_runs as (
-
-    select * from {{ source('ops', 'ingest_run') }}
-
-),
-
-run_assets as (
-
-    select * from {{ source('ops', 'run_asset') }}
-
-),
+manifest_assets as (select * from {{ source('ops', 'manifest_asset') }}),
 
 documents as (
 
@@ -191,7 +171,7 @@ judgements as (
             end
         ), false) as is_confirmed
     from manifest_assets
-    left join run_assets
+    left join {{ source('ops', 'run_asset') }} as run_assets
         on
             manifest_assets.manifest_id = run_assets.manifest_id
             and manifest_assets.source_id = run_assets.source_id
@@ -211,7 +191,7 @@ registering_runs as (
         run_id,
         bool_or(true) as is_known,
         array_agg(distinct manifest_id) as manifest_ids
-    from ingest_runs
+    from {{ source('ops', 'ingest_run') }}
     cross join lateral unnest(manifest_ids) as manifest (manifest_id)
     group by run_id
 

@@ -24,18 +24,6 @@ rejects as (
 
 ),
 
-completed_loads as (
-
-    select * from {{ source('ops', 'completed_load') }}
-
-),
-
-loads as (
-
-    select * from {{ ref('reconcile_load') }}
-
-),
-
 visible_loads as (
 
     select
@@ -46,8 +34,8 @@ visible_loads as (
         )[1] as run_id,
         coalesce(bool_and(loads.is_intact), false) as is_intact,
         coalesce(bool_or(loads.first_run_id <> loads.last_run_id), false) as has_several_runs
-    from completed_loads
-    left join loads
+    from {{ source('ops', 'completed_load') }} as completed_loads
+    left join {{ ref('reconcile_load') }} as loads
         on
             completed_loads.load_id = loads.load_id
             and completed_loads.table_name = loads.table_name

@@ -4,65 +4,19 @@
 
 with
 
-ingest_runs as (
+ingest_runs as (select * from {{ source('ops', 'ingest_run') }}),
 
-    select * from {{ source('ops', 'ingest_run') }}
+run_assets as (select * from {{ source('ops', 'run_asset') }}),
 
-),
+manifests as (select * from {{ source('ops', 'manifest') }}),
 
-run_assets as (
+manifest_assets as (select * from {{ source('ops', 'manifest_asset') }}),
 
-    select * from {{ source('ops', 'run_asset') }}
+source_assets as (select * from {{ source('ops', 'source_asset') }}),
 
-),
+asset_indexes as (select * from {{ source('ops', 'asset_index') }}),
 
-manifests as (
-
-    select * from {{ source('ops', 'manifest') }}
-
-),
-
-manifest_assets as (
-
-    select * from {{ source('ops', 'manifest_asset') }}
-
-),
-
-source_assets as (
-
-    select * from {{ source('ops', 'source_asset') }}
-
-),
-
-asset_indexes as (
-
-    select * from {{ source('ops', 'asset_index') }}
-
-),
-
-asset_partitions as (
-
-    select * from {{ source('ops', 'asset_partition') }}
-
-),
-
-completed_loads as (
-
-    select * from {{ source('ops', 'completed_load') }}
-
-),
-
-ingest_states as (
-
-    select * from {{ source('ops', 'ingest_state') }}
-
-),
-
-rulesets as (
-
-    select * from {{ source('ops', 'ruleset') }}
-
-),
+rulesets as (select * from {{ source('ops', 'ruleset') }}),
 
 named_runs as (
 
@@ -75,7 +29,7 @@ named_runs as (
         load_id,
         null::text as manifest_id,
         null::text as source_id
-    from completed_loads
+    from {{ source('ops', 'completed_load') }}
     union
     select
         run_id,
@@ -108,7 +62,7 @@ named_runs as (
         null as load_id,
         null as manifest_id,
         null as source_id
-    from asset_partitions
+    from {{ source('ops', 'asset_partition') }}
     where taken_by_run_id is not null
     union
     select
@@ -153,7 +107,7 @@ named_runs as (
         null as load_id,
         null as manifest_id,
         null as source_id
-    from ingest_states
+    from {{ source('ops', 'ingest_state') }}
 
 ),
 

@@ -48,72 +48,18 @@ silver_rows as (
 
 ),
 
-loads as (
+ingest_runs as (select * from {{ source('ops', 'ingest_run') }}),
 
-    select * from {{ ref('reconcile_load') }}
+built_loads as (select * from {{ source('silver_ledger', 'built_load') }}),
 
-),
-
-lines as (
-
-    select * from {{ source('bronze', 'asset_line') }}
-
-),
-
-completed_loads as (
-
-    select * from {{ source('ops', 'completed_load') }}
-
-),
-
-ingest_runs as (
-
-    select * from {{ source('ops', 'ingest_run') }}
-
-),
-
-manifest_assets as (
-
-    select * from {{ source('ops', 'manifest_asset') }}
-
-),
-
-asset_places as (
-
-    select * from {{ source('ops', 'asset_place') }}
-
-),
-
-readings as (
-
-    select * from {{ source('ops', 'asset_reading') }}
-
-),
-
-built_loads as (
-
-    select * from {{ source('silver_ledger', 'built_load') }}
-
-),
-
-built_assets as (
-
-    select * from {{ source('silver_ledger', 'built_asset') }}
-
-),
-
-progress as (
-
-    select * from {{ ref('load_progress') }}
-
-),
+progress as (select * from {{ ref('load_progress') }}),
 
 damaged as (
 
     select
         coalesce(bool_or(table_name = 'record_event'), false) as are_events_damaged,
         coalesce(bool_or(table_name = 'asset_line'), false) as are_lines_damaged
-    from loads
+    from {{ ref('reconcile_load') }}
     where not is_intact and not is_in_progress
 
 ),
@@ -146,14 +92,15 @@ orphans as (
 
     select distinct on (flagged.silver_event_id)
         flagged.silver_event_id as event_id,
-        lines.asset_id
+        asset_lines.asset_id
     from flagged
-    inner join lines on flagged.silver_event_id = lines.event_id
+    inner join {{ source('bronze', 'asset_line') }} as asset_lines
+        on flagged.silver_event_id = asset_lines.event_id
     left join events on flagged.silver_event_id = events.event_id
     where
         events.event_id is null
-        and lines.event_id = any(array(select suspect.silver_event_id from flagged as suspect))
-    order by flagged.silver_event_id, lines.asset_id, lines.line_number
+        and asset_lines.event_id = any(array(select suspect.silver_event_id from flagged as suspect))
+    order by flagged.silver_event_id, asset_lines.asset_id, asset_lines.line_number
 
 ),
 
@@ -171,8 +118,9 @@ sequences as (
         manifest_assets.asset_id,
         min(asset_places.sequence) as asset_sequence,
         bool_or(ingest_runs.status = 'running') as is_being_judged
-    from manifest_assets
-    inner join asset_places on manifest_assets.asset_id = asset_places.asset_id
+    from {{ source('ops', 'manifest_asset') }} as manifest_assets
+    inner join {{ source('ops', 'asset_place') }} as asset_places
+        on manifest_assets.asset_id = asset_places.asset_id
     left join ingest_runs on manifest_assets.judged_by_run_id = ingest_runs.run_id
     group by manifest_assets.asset_id
 
@@ -195,8 +143,9 @@ built as (
         built_assets.ruleset_id as built_ruleset_id,
         built_assets.sequence as built_sequence,
         count(*) over (partition by built_assets.asset_id) as copy_count
-    from readings
-    full join built_assets on readings.asset_id = built_assets.asset_id
+    from {{ source('ops', 'asset_reading') }} as readings
+    full join {{ source('silver_ledger', 'built_asset') }} as built_assets
+        on readings.asset_id = built_assets.asset_id
     left join sequences on coalesce(readings.asset_id, built_assets.asset_id) = sequences.asset_id
 
 ),
@@ -344,7 +293,8 @@ found as (
             record_kind='built_loads.record_kind', load_id='built_loads.load_id'
         ) }}
     from built_loads
-    left join completed_loads on built_loads.load_id = completed_loads.load_id
+    left join {{ source('ops', 'completed_load') }} as completed_loads
+        on built_loads.load_id = completed_loads.load_id
     left join listed_loads on built_loads.load_id = listed_loads.load_id
     where completed_loads.load_id is null and listed_loads.load_id is null
     union all

@@ -16,36 +16,12 @@ profiles as (
 
 ),
 
-rejects as (
-
-    select * from {{ ref('drift_reject') }}
-
-),
-
-asset_indexes as (
-
-    select * from {{ ref('stg_ops__asset_index') }}
-
-),
-
-asset_partitions as (
-
-    select * from {{ source('ops', 'asset_partition') }}
-
-),
-
 assets as (
 
     select
         asset_id,
         record_kind
     from {{ ref('reconcile_asset') }}
-
-),
-
-manifest_assets as (
-
-    select * from {{ source('ops', 'manifest_asset') }}
 
 ),
 
@@ -411,7 +387,7 @@ low_days as (
             record_count > 0
             or not exists (
                 select 1
-                from asset_partitions
+                from {{ source('ops', 'asset_partition') }} as asset_partitions
                 inner join assets on asset_partitions.asset_id = assets.asset_id
                 where
                     assets.record_kind = judged_days.record_kind
@@ -428,7 +404,7 @@ file_names as (
     select
         asset_id,
         min(source_id) as source_id
-    from manifest_assets
+    from {{ source('ops', 'manifest_asset') }}
     where asset_id is not null
     group by asset_id
 
@@ -442,8 +418,8 @@ repeated_rejects as (
         file_names.source_id,
         asset_indexes.line_count as asset_line_count,
         rejects.line_count / nullif(asset_indexes.line_count, 0)::numeric as line_share
-    from rejects
-    inner join asset_indexes on rejects.asset_id = asset_indexes.asset_id
+    from {{ ref('drift_reject') }} as rejects
+    inner join {{ ref('stg_ops__asset_index') }} as asset_indexes on rejects.asset_id = asset_indexes.asset_id
     inner join assets on rejects.asset_id = assets.asset_id
     left join file_names on rejects.asset_id = file_names.asset_id
     where

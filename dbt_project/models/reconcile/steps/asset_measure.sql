@@ -20,25 +20,13 @@ lines as (
 
 ),
 
-completed_loads as (
-
-    select * from {{ source('ops', 'completed_load') }}
-
-),
-
-loads as (
-
-    select * from {{ ref('reconcile_load') }}
-
-),
-
 visible_loads as (
 
     select
         completed_loads.load_id,
         coalesce(bool_and(loads.is_intact), false) as is_intact
-    from completed_loads
-    left join loads
+    from {{ source('ops', 'completed_load') }} as completed_loads
+    left join {{ ref('reconcile_load') }} as loads
         on
             completed_loads.load_id = loads.load_id
             and completed_loads.table_name = loads.table_name

@@ -30,24 +30,12 @@ lines as (
 
 ),
 
-completed_loads as (
-
-    select * from {{ source('ops', 'completed_load') }}
-
-),
-
-asset_readings as (
-
-    select * from {{ source('ops', 'asset_reading') }}
-
-),
-
 visible_loads as (
 
     select distinct
         load_id,
         table_name
-    from completed_loads
+    from {{ source('ops', 'completed_load') }}
 
 ),
 
@@ -61,7 +49,7 @@ reasons as (
         lines.line_number,
         reason.reason_code
     from rejects
-    inner join asset_readings
+    inner join {{ source('ops', 'asset_reading') }} as asset_readings
         on
             rejects.asset_id = asset_readings.asset_id
             and rejects.ruleset_id = asset_readings.ruleset_id

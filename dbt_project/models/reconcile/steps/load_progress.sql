@@ -3,45 +3,20 @@
 {#- Selected by a model of Silver and what follows, and built after all of them. -#}
 {%- do built_kinds() -%}
 
-with
-
-completed_loads as (
-
-    select * from {{ source('ops', 'completed_load') }}
-
-),
-
-built_loads as (
-
-    select * from {{ source('silver_ledger', 'built_load') }}
-
-),
-
-ingest_runs as (
-
-    select * from {{ source('ops', 'ingest_run') }}
-
-),
-
-progress as (
-
-    select
-        completed_loads.load_id,
-        completed_loads.table_name,
-        (
-            array_agg(completed_loads.run_id order by completed_loads.attempt, completed_loads.run_id)
-        )[1] as run_id,
-        min(completed_loads.attempt) as attempt,
-        coalesce(bool_or(ingest_runs.status = 'running'), false)
-        and not coalesce(bool_or(built_loads.load_id is not null), false) as is_pending
-    from completed_loads
-    left join ingest_runs
-        on
-            completed_loads.run_id = ingest_runs.run_id
-            and completed_loads.attempt = ingest_runs.attempt
-    left join built_loads on completed_loads.load_id = built_loads.load_id
-    group by completed_loads.load_id, completed_loads.table_name
-
-)
-
-select * from progress
+select
+    completed_loads.load_id,
+    completed_loads.table_name,
+    (
+        array_agg(completed_loads.run_id order by completed_loads.attempt, completed_loads.run_id)
+    )[1] as run_id,
+    min(completed_loads.attempt) as attempt,
+    coalesce(bool_or(ingest_runs.status = 'running'), false)
+    and not coalesce(bool_or(built_loads.load_id is not null), false) as is_pending
+from {{ source('ops', 'completed_load') }} as completed_loads
+left join {{ source('ops', 'ingest_run') }} as ingest_runs
+    on
+        completed_loads.run_id = ingest_runs.run_id
+        and completed_loads.attempt = ingest_runs.attempt
+left join {{ source('silver_ledger', 'built_load') }} as built_loads
+    on completed_loads.load_id = built_loads.load_id
+group by completed_loads.load_id, completed_loads.table_name

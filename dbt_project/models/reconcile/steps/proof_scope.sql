@@ -2,21 +2,7 @@
 {%- do built_kinds() -%}
 {{ config(pre_hook="{{ set_reconcile_session() }}", post_hook="{{ sign_scope() }}") }}
 
-with
-
-changes as (
-
-    select * from {{ source('ops', 'unproved_change') }}
-
-),
-
-final as (
-
-    select
-        pg_current_snapshot() as seen,
-        coalesce(bool_or(row_key = '*' or table_name like 'bronze.%'), false) as is_everything_changed
-    from changes
-
-)
-
-select * from final
+select
+    pg_current_snapshot() as seen,
+    coalesce(bool_or(row_key = '*' or table_name like 'bronze.%'), false) as is_everything_changed
+from {{ source('ops', 'unproved_change') }}

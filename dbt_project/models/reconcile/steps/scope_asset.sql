@@ -8,18 +8,6 @@
 
 with
 
-asset_readings as (
-
-    select * from {{ source('ops', 'asset_reading') }}
-
-),
-
-proved_assets as (
-
-    select * from {{ source('ops', 'proved_asset') }}
-
-),
-
 -- Read under another ruleset, at another place, or taken further than when it was proved.
 changed_readings as (
 
@@ -30,8 +18,9 @@ changed_readings as (
             or asset_readings.sequence is distinct from proved_assets.sequence,
             false
         ) as is_order_changed
-    from asset_readings
-    full join proved_assets on asset_readings.asset_id = proved_assets.asset_id
+    from {{ source('ops', 'asset_reading') }} as asset_readings
+    full join {{ source('ops', 'proved_asset') }} as proved_assets
+        on asset_readings.asset_id = proved_assets.asset_id
     where
         asset_readings.ruleset_id is distinct from proved_assets.ruleset_id
         or asset_readings.sequence is distinct from proved_assets.sequence

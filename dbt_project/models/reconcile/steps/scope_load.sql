@@ -9,25 +9,13 @@
 
 with
 
-completed_loads as (
-
-    select * from {{ source('ops', 'completed_load') }}
-
-),
-
-proved_loads as (
-
-    select * from {{ source('ops', 'proved_load') }}
-
-),
-
 final as (
 
     select load_id
-    from completed_loads
+    from {{ source('ops', 'completed_load') }}
     except
     select load_id
-    from proved_loads
+    from {{ source('ops', 'proved_load') }}
 
 )
 

@@ -11,11 +11,7 @@
 
 with
 
-changes as (
-
-    select * from {{ source('ops', 'unproved_change') }}
-
-),
+changes as (select * from {{ source('ops', 'unproved_change') }}),
 
 -- Records with a new event, a new or moved delivery, or a row of Silver that was written since; and those in
 -- which the last proof found something.

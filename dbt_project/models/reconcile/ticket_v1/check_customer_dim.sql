@@ -17,17 +17,7 @@ events as (
 
 ),
 
-newest_events as (
-
-    select * from {{ ref('newest_event') }}
-
-),
-
-customers as (
-
-    select * from {{ ref('customer_dim') }}
-
-),
+customers as (select * from {{ ref('customer_dim') }}),
 
 tickets as (
 
@@ -38,43 +28,13 @@ tickets as (
 
 ),
 
-manifests as (
-
-    select * from {{ source('ops', 'manifest') }}
-
-),
-
-source_assets as (
-
-    select * from {{ source('ops', 'source_asset') }}
-
-),
-
-run_assets as (
-
-    select * from {{ source('ops', 'run_asset') }}
-
-),
-
-progress as (
-
-    select * from {{ ref('load_progress') }}
-
-),
-
-loads as (
-
-    select * from {{ ref('reconcile_load') }}
-
-),
-
 -- Customers are judged against a Bronze that is sound and a Silver of one age; other findings come first.
 soundness as (
 
     select
         not exists (
             select 1
-            from progress
+            from {{ ref('load_progress') }} as progress
             where progress.is_pending
         )
         and not exists (
@@ -84,7 +44,7 @@ soundness as (
         )
         and not exists (
             select 1
-            from loads
+            from {{ ref('reconcile_load') }} as loads
             where
                 loads.table_name in ('record_event', 'asset_line')
                 and not loads.is_intact
@@ -96,7 +56,7 @@ soundness as (
 newest as (
 
     select newest_events.*
-    from newest_events
+    from {{ ref('newest_event') }} as newest_events
     cross join soundness
     where soundness.is_sound
 
@@ -108,7 +68,7 @@ run_manifests as (
         run_id,
         asset_id,
         min(manifest_id) as manifest_id
-    from run_assets
+    from {{ source('ops', 'run_asset') }}
     where asset_id is not null
     group by run_id, asset_id
 
@@ -119,7 +79,7 @@ fingerprints as (
     select
         asset_id,
         min(source_fingerprint) as source_fingerprint
-    from source_assets
+    from {{ source('ops', 'source_asset') }}
     group by asset_id
 
 ),
@@ -129,7 +89,7 @@ batches as (
     select
         manifest_id,
         min(batch_id) as batch_id
-    from manifests
+    from {{ source('ops', 'manifest') }}
     group by manifest_id
 
 ),

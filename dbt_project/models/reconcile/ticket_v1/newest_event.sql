@@ -13,12 +13,6 @@
 
 with
 
-events as (
-
-    select * from {{ ref('reconcile_event') }}
-
-),
-
 claims as (
 
     select * from {{ ref('event_claim') }}
@@ -52,7 +46,7 @@ candidates as (
         version_at,
         version_sequence,
         version_line_number
-    from events
+    from {{ ref('reconcile_event') }}
     where
         record_kind = 'ticket_v1'
         and event_id is not null
