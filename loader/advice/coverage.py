@@ -231,5 +231,5 @@ def _older_rules(world: World, found: Declared) -> Advice | None:
         world.refuse_older_rules([asset_id for (asset_id,) in world.cursor.fetchall()])
     except RefusedError as error:
         command = error.next_command.split("   # ")[0]
-        return _take(f"{command} --mode execute", "under today's rules; a backfill would be refused")
+        return _take(f"{command} MODE=execute", "under today's rules; a backfill would be refused")
     return None

@@ -197,25 +197,22 @@ def _refuse_changed_sources(world: World, plan: Mapping[str, Any]) -> None:
 def _plan_again(plan: Mapping[str, Any]) -> str:
     """The command that makes the same plan again."""
     request = plan["request"]
-    words = ["loader", "plan", plan["mode"]]
-    if plan["mode"] == "retry":
-        words += [request["run_id"]]
-    elif plan["mode"] in ("rerun", "replay"):
+    asked = {"MODE": plan["mode"]}
+    if plan["mode"] in ("retry", "rerun", "replay"):
         # Without a kind it is made of each kind of the batch again.
-        words += ["--run", request["run_id"]] if request["run_id"] else ["--batch", request["batch_id"]]
+        asked |= {"RUN": request["run_id"]} if request["run_id"] else {"BATCH": request["batch_id"]}
     elif plan["mode"] == "expire":
-        words += ["--older-than", request["older_than"], "--keep", str(request["keep"])]
+        asked |= {"OLDER_THAN": request["older_than"], "KEEP": request["keep"]}
     elif request["window_start"] is None:
-        words += ["--all"]
+        asked |= {"ALL": 1}
     else:
-        words += ["--from", request["window_start"], "--to", _last_day(request)]
+        asked |= {"FROM": request["window_start"], "TO": _last_day(request)}
     if request.get("record_kind") and plan["mode"] != "replay":
-        words += ["--kind", request["record_kind"]]
-    for name in ("release", "as_of", "reason"):
-        words += [f"--{name.replace('_', '-')}", str(request[name])] if request.get(name) else []
-    words += ["--manifest", ",".join(request["manifest_paths"])] if request.get("manifest_paths") else []
-    words += [f"--{name.replace('_', '-')}" for name in ("rejected_only", "keep_going") if request.get(name)]
-    return shlex.join(words)
+        asked |= {"KIND": request["record_kind"]}
+    asked |= {name.upper(): request[name] for name in ("release", "as_of", "reason") if request.get(name)}
+    asked |= {"MANIFEST": ",".join(request["manifest_paths"])} if request.get("manifest_paths") else {}
+    asked |= {name.upper(): 1 for name in ("rejected_only", "keep_going") if request.get(name)}
+    return " ".join(["make plan", *(f"{name}={shlex.quote(str(value))}" for name, value in asked.items())])
 
 
 def _last_day(request: Mapping[str, Any]) -> str:

@@ -12,21 +12,19 @@ import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field, replace
-from functools import cache
 from pathlib import Path
 from unittest.mock import patch
 
 from loader.cli import main
 from tests.advice.persons import PERSONS
-from tests.checkouts import ROOT
 from tests.e2e.commands import LOADER
+from tests.makefile import loader_words
 
 # How often what "next:" says is typed before somebody gives up.
 PATIENCE = 3
 # What an operator has to replace before it can be typed.
 PLACEHOLDER = re.compile(r"<[^<>]*>|…")
 _NEXT = re.compile(r"(?:^why: +(.*(?:\n      .*)*)\n)?^next: (.*)$", re.MULTILINE)
-_LOADER = ".venv/bin/loader "
 _LOOKS = ("status", "diagnose", "ready", "state", "completeness")
 _LINES_SHOWN = 25
 
@@ -159,7 +157,7 @@ class Operator:
                 os.environ.pop(words[2], None)
                 return self._type(shlex.join(words[3:]))
         if words[0] == "make":
-            words = ["loader", *made(tuple(words[1:]))]
+            words = ["loader", *loader_words(command)]
         if words[:2] == ["loader", "psql"]:
             # It becomes psql.
             command = shlex.join([*LOADER, *words[1:]])
@@ -188,18 +186,6 @@ class Operator:
 def without_words(advice: str) -> str:
     """The command alone: after three spaces come words for people."""
     return advice.split("   #")[0].strip()
-
-
-@cache
-def made(words: tuple[str, ...]) -> tuple[str, ...]:
-    """The command line after `loader` that `make` runs for these words."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
-    done = subprocess.run(
-        ["make", "-n", *words], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
-    )
-    lines = [line for line in done.stdout.splitlines() if line.startswith(_LOADER)]
-    assert done.returncode == 0 and len(lines) == 1, f"make {shlex.join(words)}: {done.stdout}{done.stderr}"
-    return tuple(shlex.split(lines[0])[1:])
 
 
 def in_this_process(command: str, words: Sequence[str], root: Path) -> Typed:

@@ -3,7 +3,6 @@ put right by the next build."""
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -20,6 +19,7 @@ from loader.status import read_status
 from loader.warehouse import Role, Warehouse
 from tests.checkouts import ROOT
 from tests.ingests import DAY, declare, rows, run, settings, ticket, write_export
+from tests.makefile import loader_words
 from tests.shared_warehouse import fresh_database, loader_variables
 
 FACT, STATUS, DIM = "serving.ticket_fact", "serving.partition_status", "serving.customer_dim"
@@ -97,9 +97,7 @@ def faults(warehouse: Warehouse) -> dict[str, str]:
 
 def build(command: str) -> str:
     """What the command of a message does when it is typed."""
-    program, *words = shlex.split(command)
-    assert program == "loader"
-    done = CliRunner().invoke(cli, words)
+    done = CliRunner().invoke(cli, loader_words(command))
     assert done.exit_code == 0, done.output
     return done.output
 
