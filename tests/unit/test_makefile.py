@@ -289,7 +289,7 @@ def test_an_environment_that_was_moved_or_copied_with_its_checkout_is_told(tmp_p
     assert status().returncode == 2
 
 
-def test_every_command_that_is_told_gives_its_target_what_thattargets() -> None:
+def test_every_command_that_is_told_gives_its_target_what_that_takes() -> None:
     """Prevents a next command that make refuses."""
     told = set()
     for place in ("loader", "docs", "README.md", "README.zh-CN.md", "Makefile", "infra"):
