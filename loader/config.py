@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -12,9 +11,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from loader.checkout import find_project_root, is_project_root
+from loader.environment import blemish, require_plain
 from loader.errors import CommandUsageError
-from loader.printable import pasted
-from loader.variables import blemish, require_plain
 
 EXPECTED = {
     "project_root": "the folder of a checkout (it holds pyproject.toml and infra/postgres)",
@@ -33,52 +32,6 @@ EXPECTED = {
 
 _PREFIX = "LOADER_"
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-
-
-def is_project_root(folder: Path) -> bool:
-    return (folder / "pyproject.toml").is_file() and (folder / "infra" / "postgres").is_dir()
-
-
-def find_project_root() -> Path:
-    """The checkout that this package belongs to, else the one around the current folder.
-
-    Raises CommandUsageError when there is none; and when the command was started in, or by the script of, another
-    checkout than the package's: an environment that was copied with its checkout leads to where it was made.
-    """
-    current = _current_folder()
-    own = Path(__file__).resolve().parents[1]
-    around = _checkout_around(current)
-    if not is_project_root(own):
-        if around is None:
-            raise CommandUsageError(
-                f"no checkout found: got the current folder {current}, expected pyproject.toml and infra/postgres "
-                "in it or above it; nothing was started",
-                next_command="cd <the checkout>   # or export LOADER_PROJECT_ROOT=<the checkout>",
-            )
-        return around
-    script = Path(os.path.abspath(sys.argv[0]))
-    for other in (around, _checkout_around(script.parent) if script.name == "loader" else None):
-        if other is not None and not other.samefile(own):
-            raise CommandUsageError(
-                f"{script.name}: got the loader of the checkout {own}, expected the one of {other}, where the "
-                "command was started; nothing was started",
-                next_command=f"cd {pasted(other)} && make status   # or export LOADER_PROJECT_ROOT={pasted(own)}",
-            )
-    return own
-
-
-def _checkout_around(folder: Path) -> Path | None:
-    return next(filter(is_project_root, (folder, *folder.parents)), None)
-
-
-def _current_folder() -> Path:
-    try:
-        return Path.cwd()
-    except FileNotFoundError:
-        raise CommandUsageError(
-            "the current folder was removed, expected one that is there; nothing was started",
-            next_command="cd <the checkout>",
-        ) from None
 
 
 FileFormat = Literal["parquet", "csv"]

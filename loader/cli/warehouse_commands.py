@@ -116,7 +116,7 @@ def env(role: str, as_json: bool) -> int:
     password is never printed.
     """
     from loader.config import load_settings
-    from loader.libpq import VARIABLES
+    from loader.environment import VARIABLES
     from loader.warehouse import Role
 
     held = [name for name in VARIABLES if name in os.environ]

@@ -14,6 +14,7 @@ from typing import Any, cast
 import jsonschema_rs
 import orjson
 
+from loader.checkout import committed
 from loader.contract import (
     JSON_DOCUMENT,
     ONE_ARRAY,
@@ -41,7 +42,6 @@ from loader.contract import (
 from loader.errors import CommandUsageError, RefusedError
 from loader.kinds.declaration import FieldType, Kind, Landing
 from loader.kinds.read import landed_kind, load_kinds, schema_file
-from loader.line_ends import committed
 
 # Raise it when the reader splits bytes into lines, or calls a line blank, in another way, or when what the judge
 # rejects, warns of or explains of any kind's lines changes.

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from loader.config import find_project_root
+from loader.checkout import find_project_root
 from loader.errors import CommandUsageError
 from loader.kinds import landed_kind, load_kinds
 from loader.manifest.draft import GATE_POLICY, manifest_bytes, require_source_id

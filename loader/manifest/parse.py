@@ -14,7 +14,7 @@ import jsonschema_rs
 import orjson
 
 from loader.bounds import MAX_ASSETS, MAX_DOCUMENT_BYTES, MAX_MANIFEST_NAMES, MAX_MANIFEST_VALUES, MAX_VIOLATIONS
-from loader.config import find_project_root
+from loader.checkout import find_project_root
 from loader.contract import (
     SchemaFault,
     TimestampError,

@@ -119,6 +119,6 @@ def write_checks(project_root: Path) -> bool:
 
 
 if __name__ == "__main__":
-    from loader.config import find_project_root
+    from loader.checkout import find_project_root
 
     write_checks(find_project_root())

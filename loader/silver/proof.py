@@ -16,7 +16,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from loader.line_ends import read_committed
+from loader.checkout import read_committed
 from loader.partition import Partition
 from loader.printable import in_one_line
 from loader.progress import Report

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import psycopg2
 
 from loader.config import Settings
+from loader.environment import leave_aside
 from loader.errors import CommandUsageError, InfrastructureError
-from loader.libpq import leave_aside
 from loader.private import close_to_others, make_state_folder
 from loader.warehouse import embedded, shared_memory, versions
 from loader.warehouse.activity import Blocker, at_work, blockers, cancel_all

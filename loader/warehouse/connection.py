@@ -13,9 +13,8 @@ from urllib.parse import quote
 
 import psycopg2
 
+from loader.environment import blemish, leave_aside
 from loader.errors import CommandUsageError, InfrastructureError
-from loader.libpq import leave_aside
-from loader.variables import blemish
 from loader.warehouse.session import Session
 
 DEFAULT_PORT = 5432
@@ -111,8 +110,8 @@ class Warehouse:
         caller closes it.
 
         `settings` are session settings by name, custom ones such as omni.run_id included. libpq's variables count as
-        far as they say how a given server is reached (libpq.py). Raises InfrastructureError when the server can't be
-        reached or refuses.
+        far as they say how a given server is reached (loader/environment.py). Raises InfrastructureError when the server
+        can't be reached or refuses.
         """
         leave_aside(is_embedded=self.is_embedded)
         try:

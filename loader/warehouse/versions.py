@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from loader.checkout import read_committed
 from loader.errors import InfrastructureError, RefusedError
-from loader.line_ends import read_committed
 
 MIGRATIONS = "migrations"
 ROLES_FILE = "roles.sql"

@@ -151,8 +151,8 @@ _WORDS: tuple[tuple[str, str, str], ...] = (
 
 _VARIABLES: tuple[tuple[str, str, str], ...] = (
     ("LOADER_REJECT_LIMIT", "many", "loader.config:load_settings"),
-    ("LOADER_RAWZONE", "/mnt/archive", "loader.variables:require_plain"),
-    ("LOADER_RAW_ZONE", "/mnt/archive\r", "loader.variables:require_plain"),
+    ("LOADER_RAWZONE", "/mnt/archive", "loader.environment:require_plain"),
+    ("LOADER_RAW_ZONE", "/mnt/archive\r", "loader.environment:require_plain"),
     ("PGHOSTADDR", "127.0.0.1", "loader.warehouse.connection:given_warehouse"),
     ("PGPORT", "http", "loader.warehouse.connection:given_warehouse"),
     ("PGDATABASE", "omni\r", "loader.warehouse.connection:given_warehouse"),

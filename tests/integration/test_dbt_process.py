@@ -48,7 +48,7 @@ def test_this_process_never_imports_dbt_and_keeps_its_environment(database: Ware
         "import os, sys; from pathlib import Path\n"
         "from loader.silver import run_dbt\n"
         "from loader.warehouse.connection import given_warehouse\n"
-        "from loader.libpq import leave_aside\n"
+        "from loader.environment import leave_aside\n"
         "leave_aside(is_embedded=False)\n"
         "before = dict(os.environ)\n"
         f"root, anchors = Path({str(ROOT)!r}), {{'run_id': 'r'}}\n"

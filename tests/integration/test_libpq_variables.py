@@ -17,8 +17,8 @@ import pytest
 from dlt.destinations.impl.postgres.configuration import PostgresCredentials
 
 from loader.config import Settings
+from loader.environment import VARIABLES, foreign
 from loader.errors import CommandUsageError, InfrastructureError
-from loader.libpq import VARIABLES, foreign
 from loader.warehouse import Warehouse, embedded, embedded_status, find_warehouse, open_warehouse, stop_embedded
 from loader.warehouse.connection import given_warehouse
 from tests.checkouts import ROOT

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from loader.config import find_project_root, load_settings, parse_partition
+from loader.checkout import find_project_root
+from loader.config import load_settings, parse_partition
 from loader.errors import CommandUsageError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -179,7 +180,7 @@ def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -
 
 def test_outside_any_checkout_the_error_says_where_to_go(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("loader.config.__file__", str(tmp_path / "site-packages" / "loader" / "config.py"))
+    monkeypatch.setattr("loader.checkout.__file__", str(tmp_path / "site-packages" / "loader" / "checkout.py"))
     with pytest.raises(CommandUsageError, match="no checkout found"):
         find_project_root()
 
@@ -188,7 +189,7 @@ def test_a_package_away_from_its_checkout_takes_the_one_around_the_current_folde
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(ROOT / "infra")
-    monkeypatch.setattr("loader.config.__file__", str(tmp_path / "site-packages" / "loader" / "config.py"))
+    monkeypatch.setattr("loader.checkout.__file__", str(tmp_path / "site-packages" / "loader" / "checkout.py"))
     assert find_project_root() == ROOT
 
 
