@@ -132,12 +132,12 @@ def _of_device(error: Exception, began: datetime) -> LoaderError | None:
     next command that foresaw another end would help."""
     from loader.config import load_settings
     from loader.disk import full_disk
-    from loader.warehouse import find_warehouse, shared_memory
+    from loader.warehouse import find_warehouse, with_full_device
 
     try:
         settings = load_settings()
         if "shared memory" in str(error):
-            told = shared_memory.explained(str(error), is_embedded=find_warehouse(settings).is_embedded)
+            told = with_full_device(str(error), is_embedded=find_warehouse(settings).is_embedded)
             return None if told is None else InfrastructureError(told[0], next_command=told[1])
     except LoaderError:
         settings = None

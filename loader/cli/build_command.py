@@ -39,7 +39,7 @@ def build(
     from loader.runs import IngestLock
     from loader.screen import next_lines
     from loader.silver import project_sha256, require_whole, run_dbt
-    from loader.warehouse import open_warehouse, shared_memory
+    from loader.warehouse import open_warehouse, with_full_device
 
     settings = settings_of(lock_timeout)
     select = selected(settings.project_root / "contracts", kind, select)
@@ -66,7 +66,7 @@ def build(
             )
             report(f"readers: {gate}")
     for node in result.failed:
-        if shared_memory.explained(node.reason, is_embedded=warehouse.is_embedded):
+        if with_full_device(node.reason, is_embedded=warehouse.is_embedded):
             raise InfrastructureError(f"dbt could not build {node.name}: {node.reason}", next_command="make diagnose")
     failed = [node.name for node in result.holding or result.failed]
     next_command = after_build(settings, warehouse, failed, holds_all=bool(result.holding)).line

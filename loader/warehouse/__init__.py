@@ -14,26 +14,22 @@ from loader.config import Settings
 from loader.environment import leave_aside
 from loader.errors import CommandUsageError, InfrastructureError
 from loader.private import close_to_others, make_state_folder
-from loader.warehouse import embedded, shared_memory, versions
+from loader.warehouse import embedded, versions
 from loader.warehouse.activity import Blocker, at_work, blockers, cancel_all
+from loader.warehouse.answers import Announce, address
 from loader.warehouse.binaries import find_binaries
 from loader.warehouse.built import are_built, built, copy_built, freeze_built
-from loader.warehouse.connection import DEFAULT_DATABASE, MEANING, Role, Warehouse, given_warehouse, unbounded
-from loader.warehouse.ddl import (
-    ensure_roles,
-    ensure_schema,
-    is_applied,
-    is_current,
-    recorded_version,
-    require_no_writer,
-)
+from loader.warehouse.connection import DEFAULT_DATABASE, Warehouse, given_warehouse
+from loader.warehouse.ddl import ensure_schema, is_applied, is_current, recorded_version, require_no_writer
 from loader.warehouse.derived import drop_layers, outdated_layers
-from loader.warehouse.embedded import Announce, EmbeddedStatus
+from loader.warehouse.embedded import EmbeddedStatus
 from loader.warehouse.kinds import ReleasedKind, released_kinds
 from loader.warehouse.partitions import MAKES_ANEW, PartitionAwayError, require_partitions
 from loader.warehouse.passwords import verifiers
 from loader.warehouse.placement import outside_folder, present_folders, present_log, remove_folders
-from loader.warehouse.rows import fetch_rows, json_value
+from loader.warehouse.roles import Role, ensure_roles
+from loader.warehouse.server import with_full_device
+from loader.warehouse.session import MEANING, fetch_rows, json_value, unbounded
 from loader.warehouse.versions import due_migrations, read_definition
 
 if TYPE_CHECKING:
@@ -69,9 +65,9 @@ __all__ = [
     "remove_embedded",
     "running_embedded",
     "set_up",
-    "shared_memory",
     "stop_embedded",
     "unbounded",
+    "with_full_device",
 ]
 
 OLDEST_SERVER_VERSION = 150000
@@ -84,7 +80,7 @@ def find_warehouse(settings: Settings) -> Warehouse:
     are gone from this process's environment then. Raises CommandUsageError on libpq variables that can't be used.
     """
     given = given_warehouse(os.environ)
-    own = embedded.address(settings.state_folder, os.environ.get("PGDATABASE") or DEFAULT_DATABASE)
+    own = address(settings.state_folder, os.environ.get("PGDATABASE") or DEFAULT_DATABASE)
     own_hosts = (own.host, str(outside_folder(settings.state_folder) / "run"))
     is_own = given is None or os.path.realpath(given.host) in own_hosts
     warehouse = own if is_own or given is None else given.acting_as(Role.LOADER)
@@ -210,7 +206,7 @@ def running_embedded(settings: Settings) -> Warehouse | None:
     """The embedded server of this checkout, for its administrator, if it answers now; starts nothing."""
     if not embedded.status(settings.state_folder).is_running:
         return None
-    return embedded.address(settings.state_folder, "postgres").as_administrator()
+    return address(settings.state_folder, "postgres").as_administrator()
 
 
 def remove_embedded(settings: Settings) -> tuple[Path, ...]:

@@ -7,7 +7,6 @@ import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from pathlib import Path
 from urllib.parse import quote
 
@@ -15,46 +14,19 @@ import psycopg2
 
 from loader.environment import blemish, leave_aside
 from loader.errors import CommandUsageError, InfrastructureError
-from loader.warehouse.session import Session
+from loader.warehouse.passwords import find_password
+from loader.warehouse.roles import Role
+from loader.warehouse.session import BOUND_SINCE_17, MEANING, SEARCH_PATH, Session, unbounded
 
 DEFAULT_PORT = 5432
 # The superuser of the embedded server, which sets up and does nothing else.
 ADMINISTRATOR = "omni"
 DEFAULT_DATABASE = "omnisupport"
 CONNECT_TIMEOUT_SECONDS = 10
-# A server may end what is idle or takes long, as its configuration, a role or a database says; what the loader does
-# takes as long as it takes.
-_BOUNDS = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "idle_session_timeout")
-_BOUND_SINCE_17 = "transaction_timeout"
-# What a role, database or server may set of a session, and what would be another statement or another digest then.
-MEANING = {
-    "default_transaction_read_only": "off",
-    "quote_all_identifiers": "off",
-    "standard_conforming_strings": "on",
-    "transform_null_equals": "off",
-}
 # Where a firewall forgets connections that say nothing, the lock's would be gone.
 _KEEPALIVE_SECONDS = 60
 # dlt refuses an address without a password, also where the server asks for none.
 PASSWORD_WHERE_NONE_IS_ASKED = "none"
-# For every session of every role. What is named without a schema is PostgreSQL's own, or a temporary table that the
-# session itself has made: in a schema that somebody else can name, nothing is ever looked for (docs/decisions/0013).
-SEARCH_PATH = "pg_catalog"
-
-
-def unbounded(server_version: int) -> dict[str, str]:
-    """Session settings under which nothing is ended for the time that it takes. An unknown one is an error, so they are
-    those that a server of this version (psycopg2's number) knows."""
-    return dict.fromkeys(_BOUNDS if server_version < 170000 else (*_BOUNDS, _BOUND_SINCE_17), "0")
-
-
-class Role(StrEnum):
-    """The four roles of infra/postgres/roles.sql, as PostgreSQL knows them; people type the member's name."""
-
-    LOADER = "omni_loader"
-    TRANSFORM = "omni_transform"
-    READER = "omni_reader"
-    AUDITOR = "omni_auditor"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +82,8 @@ class Warehouse:
         caller closes it.
 
         `settings` are session settings by name, custom ones such as omni.run_id included. libpq's variables count as
-        far as they say how a given server is reached (loader/environment.py). Raises InfrastructureError when the server
-        can't be reached or refuses.
+        far as they say how a given server is reached (loader/environment.py). Raises InfrastructureError when the
+        server can't be reached or refuses.
         """
         leave_aside(is_embedded=self.is_embedded)
         try:
@@ -129,7 +101,7 @@ class Warehouse:
             )
             if connection.server_version >= 170000:
                 connection.autocommit = True
-                connection.cursor().execute(f"set {_BOUND_SINCE_17} = 0; set restrict_nonsystem_relation_kind = ''")
+                connection.cursor().execute(f"set {BOUND_SINCE_17} = 0; set restrict_nonsystem_relation_kind = ''")
         except psycopg2.OperationalError as error:
             raise self.unreachable(error) from error
         connection.belong_to(self)
@@ -257,29 +229,3 @@ def given_warehouse(environment: Mapping[str, str]) -> Warehouse | None:
         dbname=environment.get("PGDATABASE") or DEFAULT_DATABASE,
         passfile=passfile if passfile.is_file() else None,
     )
-
-
-def find_password(warehouse: Warehouse) -> str | None:
-    """The password as libpq would find it: PGPASSWORD, else the first matching line of the password file.
-
-    A file that others can read is ignored, as by libpq.
-    """
-    if not warehouse.is_embedded and os.environ.get("PGPASSWORD"):
-        return os.environ["PGPASSWORD"]
-    if warehouse.passfile is None or warehouse.passfile.stat().st_mode & 0o077:
-        return None
-    wanted = (warehouse.host, str(warehouse.port), warehouse.dbname, warehouse.user)
-    for line in warehouse.passfile.read_text(encoding="utf-8").splitlines():
-        # Four fields that end at a colon, then the password; a backslash takes the next character as it is.
-        match = re.fullmatch(r"((?:\\.|[^:\\])*):" * 4 + "(.*)", line)
-        if match and not line.startswith("#"):
-            *fields, password = (re.sub(r"\\(.)", r"\1", field) for field in match.groups())
-            if all(field in ("*", value) for field, value in zip(fields, wanted, strict=True)):
-                return password
-    return None
-
-
-def passfile_line(warehouse: Warehouse, password: str) -> str:
-    """A line of a libpq password file for exactly this server and user, any database."""
-    host, user = (re.sub(r"([:\\])", r"\\\1", text) for text in (warehouse.host, warehouse.user))
-    return f"{host}:{warehouse.port}:*:{user}:{password}\n"

@@ -7,119 +7,28 @@ says which).
 from __future__ import annotations
 
 import random
-import shlex
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg2
-from psycopg2 import errors, sql
+from psycopg2 import errors
 
 from loader import __version__
 from loader.errors import InfrastructureError, RefusedError
 from loader.warehouse import versions
-from loader.warehouse.connection import Role
-from loader.warehouse.versions import ROLES_FILE, Definition, Recorded, as_recorded, due_migrations, read_definition
+from loader.warehouse.roles import LOST_A_RACE, SET_UP_ATTEMPTS, lacking, set_up_command
+from loader.warehouse.versions import Definition, Recorded, as_recorded, due_migrations, read_definition
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
+
 # What loaders from before ops.ingest_lock took while they wrote: an advisory lock.
 OLD_WRITER = (1869442665, 1)
 LOCK_TIMEOUT_SECONDS = 60
-# Where several processes set up at once, one of two fails, and finds its work done when it tries again. Roles are the
-# server's: no lock of one database guards them; and before there are tables, there is no lock that is only ours.
-_ATTEMPTS = 20
-_LOST_A_RACE = (
-    errors.UniqueViolation,
-    errors.DuplicateObject,
-    errors.DuplicateTable,
-    errors.DeadlockDetected,
-    errors.InternalError_,
-)
-# Raised by roles.sql: what it found needs a person.
-_STRANGE = "OM001"
 # Raised by 04_release_rows.sql: a declaration that rows which were released contradict.
 _CONTRADICTED = "OM002"
-# What roles.sql sees to in a database, in words of what is wrong; no row when nothing is.
-_LACKING = """
-select 'omni_loader may not create schemas'
-where not has_database_privilege('omni_loader', current_database(), 'create')
-union all
-select 'omni_transform may create schemas'
-where has_database_privilege('omni_transform', current_database(), 'create')
-union all
-select case when nspname is null then 'schema ' || wanted || ' is missing'
-    else 'schema ' || wanted || ' belongs to ' || pg_get_userbyid(nspowner) end
-from (values
-    ('bronze', 'omni_loader', false), ('ops', 'omni_loader', false), ('release', 'omni_loader', false),
-    ('staging', 'omni_transform', true), ('silver', 'omni_transform', true),
-    ('reconcile', 'omni_transform', true), ('serving', 'omni_transform', true)
-) as layer (wanted, owner, is_of_roles)
-left join pg_namespace on nspname = wanted
-where case when nspname is null then is_of_roles else pg_get_userbyid(nspowner) <> owner end
-union all
-select 'table ' || oid::regclass || ' belongs to ' || pg_get_userbyid(relowner)
-from pg_class
-where relkind in ('r', 'p') and relowner <> 'omni_loader'::regrole
-    and relnamespace in (select oid from pg_namespace where nspname in ('bronze', 'ops', 'release'))
-"""
-
-
-def ensure_roles(administrator: Connection, folder: Path, verifiers: Mapping[Role, str]) -> None:
-    """Apply roles.sql: roles, what they may do to this database, owners of what an earlier version made. `verifiers`:
-    of passwords that roles get.
-
-    A login that may not create roles changes nothing, and is enough where they are as they should be. Raises
-    InfrastructureError: an administrator has to do it; RefusedError, with nothing changed, where things of others stand
-    in the schemas.
-    """
-    with administrator, administrator.cursor() as cursor:
-        cursor.execute(
-            "select rolsuper or rolcreaterole,"
-            # Either the login acts as the two, or it is one of them and the other logs in by itself.
-            " (select count(*) filter (where pg_has_role(oid, 'member') or current_user = any(%(roles)s)) >= 2"
-            "  from pg_roles where rolname = any(%(roles)s))"
-            " from pg_roles where rolname = current_user",
-            {"roles": [role.value for role in (Role.LOADER, Role.TRANSFORM)]},
-        )
-        is_able, has_roles = cursor.fetchone()
-    for left in reversed(range(_ATTEMPTS if is_able else 0)):
-        try:
-            with administrator, administrator.cursor() as cursor:
-                cursor.execute((folder / ROLES_FILE).read_text(encoding="utf-8"))
-                for role, verifier in verifiers.items():
-                    statement = sql.SQL("alter role {} password {}")
-                    cursor.execute(statement.format(sql.Identifier(role.value), sql.Literal(verifier)))
-                return
-        except _LOST_A_RACE:
-            if not left:
-                raise
-            time.sleep(random.uniform(0.02, 0.2))
-        except errors.InsufficientPrivilege:
-            break
-        except psycopg2.Error as error:
-            if error.pgcode != _STRANGE:
-                raise
-            raise _strange(administrator, error) from error
-    parameters = administrator.get_dsn_parameters()
-    database, user = parameters["dbname"], parameters["user"]
-    if has_roles:
-        with administrator, administrator.cursor() as cursor:
-            lacking = _lacking(cursor)
-        if lacking:
-            raise InfrastructureError(
-                f"database {database}: {'; '.join(lacking)}, expected what infra/postgres/roles.sql makes of it, and"
-                f" user {user} may not run that; nothing was created or changed",
-                next_command=f"psql -d {database} -f infra/postgres/roles.sql   # as an administrator",
-            )
-    else:
-        raise InfrastructureError(
-            f"database {database}: user {user} is not in the roles omni_loader and omni_transform and can't create "
-            "them, expected one or the other; nothing was created or changed",
-            next_command=_set_up_command(database, user),
-        )
 
 
 def ensure_schema(connection: Connection, folder: Path, *, is_again: bool = False) -> bool:
@@ -133,7 +42,7 @@ def ensure_schema(connection: Connection, folder: Path, *, is_again: bool = Fals
     the database is as it was.
     """
     definition = read_definition(folder)
-    for left in reversed(range(_ATTEMPTS)):
+    for left in reversed(range(SET_UP_ATTEMPTS)):
         if not is_again and is_applied(connection, definition):
             return False
         try:
@@ -141,7 +50,7 @@ def ensure_schema(connection: Connection, folder: Path, *, is_again: bool = Fals
         except errors.LockNotAvailable as error:
             raise in_use(connection) from error
         except psycopg2.Error as error:
-            if left and isinstance(error, _LOST_A_RACE):
+            if left and isinstance(error, LOST_A_RACE):
                 time.sleep(random.uniform(0.02, 0.2))
                 continue
             if error.pgcode == _CONTRADICTED:
@@ -191,13 +100,7 @@ def is_current(connection: Connection, folder: Path) -> bool:
     if not is_applied(connection, read_definition(folder)):
         return False
     with connection, connection.cursor() as cursor:
-        return not _lacking(cursor)
-
-
-def _lacking(cursor: Any) -> list[str]:
-    """What an administrator has to do to the database, the roles being there."""
-    cursor.execute(_LACKING)
-    return [str(words) for (words,) in cursor.fetchall()]
+        return not lacking(cursor)
 
 
 def is_applied(connection: Connection, definition: Definition) -> bool:
@@ -275,30 +178,12 @@ def in_use(connection: Connection) -> InfrastructureError:
     )
 
 
-def _set_up_command(database: str, user: str) -> str:
-    return (
-        f"psql -d {database} -f infra/postgres/roles.sql -c 'grant omni_loader, omni_transform to \"{user}\"'"
-        "   # as an administrator"
-    )
-
-
-def _strange(connection: Connection, error: psycopg2.Error) -> RefusedError:
-    parameters = connection.get_dsn_parameters()
-    database = parameters["dbname"]
-    words = ["psql", "-h", parameters["host"], "-p", parameters["port"], "-U", parameters["user"], "-d", database]
-    return RefusedError(
-        f"database {database}: {error.diag.message_primary}, expected none. {error.diag.message_hint}"
-        " Nothing was created or changed",
-        next_command=f"{shlex.join(words)}   # as an administrator: DROP it, or ALTER it to another schema",
-    )
-
-
 def _not_applied(connection: Connection, error: psycopg2.Error) -> InfrastructureError:
     parameters = connection.get_dsn_parameters()
     database, user = parameters["dbname"], parameters["user"]
     expected, next_command = "the files of infra/postgres to apply", "git status infra/postgres   # edited files?"
     if isinstance(error, errors.InsufficientPrivilege):
-        expected, next_command = "the role may create schemas and tables there", _set_up_command(database, user)
+        expected, next_command = "the role may create schemas and tables there", set_up_command(database, user)
     return InfrastructureError(
         f"database {database}: got {str(error).splitlines()[0]!r}, expected {expected}; no table was created or"
         " changed",

@@ -1,8 +1,9 @@
-"""Passwords of the embedded server's roles: made once, kept in a file that only its owner can read, in libpq's form."""
+"""Passwords as libpq finds them; the embedded server's are made once, in a file that only its owner can read."""
 
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from dataclasses import replace
 from pathlib import Path
@@ -10,10 +11,13 @@ from typing import TYPE_CHECKING
 
 from psycopg2.extensions import encrypt_password
 
-from loader.warehouse.connection import Role, Warehouse, find_password, passfile_line
+from loader.warehouse.roles import Role
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
+
+    from loader.warehouse.connection import Warehouse
+
 
 # omni_transform has none: its door is for this checkout's own user (server.py), since dbt's profile reads no password
 # file and a plain `dbt build` works in a fresh shell.
@@ -47,3 +51,29 @@ def verifiers(administrator: Connection, warehouse: Warehouse) -> dict[Role, str
         for role, password in passwords.items()
         if password
     }
+
+
+def find_password(warehouse: Warehouse) -> str | None:
+    """The password as libpq would find it: PGPASSWORD, else the first matching line of the password file.
+
+    A file that others can read is ignored, as by libpq.
+    """
+    if not warehouse.is_embedded and os.environ.get("PGPASSWORD"):
+        return os.environ["PGPASSWORD"]
+    if warehouse.passfile is None or warehouse.passfile.stat().st_mode & 0o077:
+        return None
+    wanted = (warehouse.host, str(warehouse.port), warehouse.dbname, warehouse.user)
+    for line in warehouse.passfile.read_text(encoding="utf-8").splitlines():
+        # Four fields that end at a colon, then the password; a backslash takes the next character as it is.
+        match = re.fullmatch(r"((?:\\.|[^:\\])*):" * 4 + "(.*)", line)
+        if match and not line.startswith("#"):
+            *fields, password = (re.sub(r"\\(.)", r"\1", field) for field in match.groups())
+            if all(field in ("*", value) for field, value in zip(fields, wanted, strict=True)):
+                return password
+    return None
+
+
+def passfile_line(warehouse: Warehouse, password: str) -> str:
+    """A line of a libpq password file for exactly this server and user, any database."""
+    host, user = (re.sub(r"([:\\])", r"\\\1", text) for text in (warehouse.host, warehouse.user))
+    return f"{host}:{warehouse.port}:*:{user}:{password}\n"

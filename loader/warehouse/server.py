@@ -1,4 +1,8 @@
-"""Make a data directory, and start a server on it: two effects, both for one Placement."""
+"""Make a data directory, and start a server on it: two effects, both for one Placement.
+
+The memory that parallel workers share comes from /dev/shm, which containers make small (Docker: 64 MB); PostgreSQL then
+calls a full one a full device.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +10,17 @@ import os
 import pwd
 import re
 import shutil
+import sys
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 
 from loader.errors import InfrastructureError
-from loader.warehouse import postmaster, shared_memory
+from loader.warehouse import postmaster
 from loader.warehouse.binaries import run_program
-from loader.warehouse.connection import ADMINISTRATOR, DEFAULT_PORT, Role
+from loader.warehouse.connection import ADMINISTRATOR, DEFAULT_PORT
 from loader.warehouse.placement import SOCKET_NAME, Placement
+from loader.warehouse.roles import Role
 
 ORPHAN_TIMEOUT_SECONDS = 30.0
 # As PostgreSQL's programs and the system's loader of programs say what went wrong, in English (LC_ALL=C): afterwards
@@ -24,6 +30,10 @@ _BELOW_A_CAUSE = re.compile(r"\b(?:DETAIL|HINT|detail|hint): ")
 # The time and the process, or the program's path.
 _WORDS_BEFORE = re.compile(r"^.*?(?=\b(?:FATAL|PANIC|ERROR|error|DETAIL|HINT|detail|hint)\b)")
 _LONGEST_CAUSE = 500
+SHARED_MEMORY = Path("/dev/shm")
+# What the workers of one query may come to: three processes, each with twice work_mem.
+_WANTED_BYTES = 512 * 2**20
+_IS_FULL = re.compile(r"shared memory segment .*No space left on device")
 
 
 def _buffer_megabytes() -> int:
@@ -173,7 +183,7 @@ def launch(placement: Placement) -> Started:
         postmaster.remove_stale_lock(lock_file)
     _write_doors(placement)
     quoted_folder = '"' + str(placement.socket_folder).replace('"', '""') + '"'
-    settings = SERVER_SETTINGS | shared_memory.server_settings() | {"unix_socket_directories": quoted_folder}
+    settings = SERVER_SETTINGS | shared_memory_settings() | {"unix_socket_directories": quoted_folder}
     command = [str(placement.binaries / "postgres"), "-D", str(data_folder)]
     command += [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
     log = _opened(placement.log_file)
@@ -185,3 +195,32 @@ def launch(placement: Placement) -> Started:
     finally:
         os.close(log)
     return Started(pid=pid, data_folder=data_folder, log_file=placement.log_file, log_start=log_start)
+
+
+def shared_memory_settings(device: Path = SHARED_MEMORY, wanted_bytes: int = _WANTED_BYTES) -> dict[str, str]:
+    """Where a server that is about to start has its workers share memory: files in its data directory, where the device
+    is missing or has too little room. Elsewhere than on Linux it is no device."""
+    if sys.platform != "linux":
+        return {}
+    try:
+        found = os.statvfs(device)
+    except OSError:
+        return {"dynamic_shared_memory_type": "mmap"}
+    has_room = found.f_bavail * found.f_frsize >= wanted_bytes
+    return {} if has_room else {"dynamic_shared_memory_type": "mmap"}
+
+
+def with_full_device(message: str, *, is_embedded: bool) -> tuple[str, str] | None:
+    """An error's message with the device in it, and the command that helps; None where it is no such error."""
+    if not _IS_FULL.search(" ".join(message.split())):
+        return None
+    told = (
+        f"{message} The device that is full is {SHARED_MEMORY} on the database server's machine, where its parallel"
+        " workers share memory (dynamic_shared_memory_type = posix)."
+    )
+    if is_embedded:
+        return told, "make down && make up   # the server then shares memory in files of its data directory"
+    return told, (
+        "psql -c \"alter system set dynamic_shared_memory_type = 'mmap'\""
+        "   # as an administrator, and restart the server; or give it a larger /dev/shm (docker run --shm-size=1g)"
+    )

@@ -1,9 +1,11 @@
-"""A session of the loader, and the one beside it in which what dbt built is read."""
+"""A session of the loader, what it is set to, and the one beside it in which what dbt built is read."""
 
 from __future__ import annotations
 
+from datetime import date, datetime
+from decimal import Decimal
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from psycopg2 import extensions, sql
@@ -11,12 +13,27 @@ from psycopg2 import extensions, sql
 if TYPE_CHECKING:
     from loader.warehouse.connection import Warehouse
 
+
 _ONE_SNAPSHOT = (extensions.ISOLATION_LEVEL_REPEATABLE_READ, extensions.ISOLATION_LEVEL_SERIALIZABLE)
 
 
 # The sessions of this process; one thread adds while another looks.
 _known: WeakSet[Session] = WeakSet()
 _knowing = Lock()
+# A server may end what is idle or takes long, as its configuration, a role or a database says; what the loader does
+# takes as long as it takes.
+_BOUNDS = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "idle_session_timeout")
+BOUND_SINCE_17 = "transaction_timeout"
+# What a role, database or server may set of a session, and what would be another statement or another digest then.
+MEANING = {
+    "default_transaction_read_only": "off",
+    "quote_all_identifiers": "off",
+    "standard_conforming_strings": "on",
+    "transform_null_equals": "off",
+}
+# For every session of every role. What is named without a schema is PostgreSQL's own, or a temporary table that the
+# session itself has made: in a schema that somebody else can name, nothing is ever looked for (docs/decisions/0013).
+SEARCH_PATH = "pg_catalog"
 
 
 def open_sessions() -> list[Session]:
@@ -96,3 +113,28 @@ class Session(extensions.connection):  # type: ignore[misc]
             # A single statement of repeatable read would take its snapshot before it waits for a table.
             self._beside.set_session(isolation_level="DEFAULT", autocommit=True)
         self._is_sharing = False
+
+
+def fetch_rows(cursor: Any, query: str, parameters: Any) -> list[dict[str, Any]]:
+    """Run a query and return its rows by column name, counts as whole numbers."""
+    cursor.execute(query, parameters)
+    names = [column.name for column in cursor.description]
+    return [{name: _counted(name, value) for name, value in zip(names, row, strict=True)} for row in cursor.fetchall()]
+
+
+def _counted(name: str, value: Any) -> Any:
+    """PostgreSQL sums counts as numeric; a count is a whole number. Digests stay exact decimals."""
+    return int(value) if isinstance(value, Decimal) and not name.endswith("_digest") else value
+
+
+def json_value(value: Any) -> Any:
+    """A database value as JSON keeps it: instants in ISO 8601 UTC, digests as text (they exceed 53 bits)."""
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    return str(value) if isinstance(value, Decimal) else value
+
+
+def unbounded(server_version: int) -> dict[str, str]:
+    """Session settings under which nothing is ended for the time that it takes. An unknown one is an error, so they are
+    those that a server of this version (psycopg2's number) knows."""
+    return dict.fromkeys(_BOUNDS if server_version < 170000 else (*_BOUNDS, BOUND_SINCE_17), "0")

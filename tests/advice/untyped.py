@@ -48,5 +48,5 @@ UNTYPED: dict[str, str] = {
     "loader.kinds.read:*": "a broken declaration: tests/contract/test_kinds.py",
     "loader.kinds.ruleset:*": "a broken contract: tests/unit/test_contract_judge.py",
     "loader.silver.checks:*": "checks that are switched off: tests/integration/test_outside.py",
-    "loader.config:*": "the shell stands in no checkout, or in another one: tests/unit/test_config.py",
+    "loader.checkout:*": "the shell stands in no checkout, or in another one: tests/unit/test_config.py",
 }

@@ -17,7 +17,7 @@ from loader.silver.dbt import _environment
 from loader.status import read_status
 from loader.warehouse import Role, Warehouse, set_up
 from loader.warehouse.binaries import find_binaries
-from loader.warehouse.connection import MEANING
+from loader.warehouse.session import MEANING
 from tests.checkouts import ROOT
 from tests.ingests import rows
 from tests.shared_warehouse import execute

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from loader.warehouse.shared_memory import explained, server_settings
+from loader.warehouse.server import shared_memory_settings, with_full_device
 
 FULL = (
     'dbt could not build ticket_fact: Database Error could not resize shared memory segment "/PostgreSQL.1" to 8388608'
@@ -18,16 +18,16 @@ FULL = (
 @pytest.mark.skipif(sys.platform != "linux", reason="/dev/shm is Linux's")
 def test_a_server_shares_memory_in_files_where_the_device_is_missing_or_small(tmp_path: Path) -> None:
     """A container's /dev/shm of 2 MB, or Docker's of 64, ends a query that workers share."""
-    assert server_settings(tmp_path, 0) == {}
+    assert shared_memory_settings(tmp_path, 0) == {}
     mapped = {"dynamic_shared_memory_type": "mmap"}
-    assert server_settings(tmp_path, 2**62) == mapped
-    assert server_settings(tmp_path / "none") == mapped
+    assert shared_memory_settings(tmp_path, 2**62) == mapped
+    assert shared_memory_settings(tmp_path / "none") == mapped
 
 
 @pytest.mark.parametrize("is_embedded", [True, False])
 def test_a_full_device_of_shared_memory_is_named_with_a_command_that_helps(is_embedded: bool) -> None:
     """No space left on device, next: make status: an operator looks at disks that have room."""
-    told = explained(FULL, is_embedded=is_embedded)
+    told = with_full_device(FULL, is_embedded=is_embedded)
     assert told is not None
     message, next_command = told
     assert message.startswith(FULL)
@@ -36,4 +36,4 @@ def test_a_full_device_of_shared_memory_is_named_with_a_command_that_helps(is_em
 
 
 def test_a_full_disk_is_not_taken_for_it() -> None:
-    assert explained('could not extend file "base/1": No space left on device', is_embedded=True) is None
+    assert with_full_device('could not extend file "base/1": No space left on device', is_embedded=True) is None

@@ -10,7 +10,9 @@ import psycopg2
 import pytest
 
 from loader.errors import CommandUsageError
-from loader.warehouse.connection import MEANING, Warehouse, find_password, given_warehouse, passfile_line, unbounded
+from loader.warehouse.connection import Warehouse, given_warehouse
+from loader.warehouse.passwords import find_password, passfile_line
+from loader.warehouse.session import MEANING, unbounded
 
 SOCKET = Warehouse(host="/tmp/a+b/run", port=5432, user="omni", dbname="omnisupport", is_embedded=True)
 REMOTE = Warehouse(host="db.example.org", port=6543, user="o@m", dbname="tickets/1")
