@@ -13,14 +13,14 @@ from loader.contract.lenient_json import (
     read_leniently,
     strings_of,
 )
-from loader.contract.reasons import ReasonCodes, load_reason_codes
-from loader.contract.record import AcceptedRecord, Finding, RejectedRecord
-from loader.contract.rules import NoRules, Rules
+from loader.contract.record import AcceptedRecord, LineFault, NoRules, RejectedRecord, Rules
 from loader.contract.schema import (
+    ReasonCodes,
     SchemaFault,
     compile_schema,
     fault_of_schema,
     json_path,
+    load_reason_codes,
     load_schema,
     read_contract_file,
     schema_faults,
@@ -34,8 +34,8 @@ __all__ = [
     "PARSER_OF_FORMAT",
     "AcceptedRecord",
     "Explainer",
-    "Finding",
     "InexactError",
+    "LineFault",
     "NoRules",
     "ReasonCodes",
     "RejectedRecord",

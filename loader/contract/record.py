@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 
 class AcceptedRecord(NamedTuple):
@@ -50,9 +51,49 @@ class RejectedRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class LineFault:
     """One fault of a line: its reason code, its JSON path, and words without values of the payload."""
 
     code: str
     place: str
     message: str
+
+
+class Rules(Protocol):
+    """A module of rules. `VERSION` is raised with each change of them: lines read before are then read again."""
+
+    VERSION: str
+    REJECT_CODES: frozenset[str]
+    WARNING_CODES: frozenset[str]
+
+    @staticmethod
+    def is_refused(record: Mapping[str, Any]) -> bool:
+        """Whether a record that its schema accepts is rejected all the same."""
+
+    @staticmethod
+    def faults(record: Mapping[str, Any]) -> Iterator[LineFault]:
+        """Why; of a record that may break its schema as well."""
+
+    @staticmethod
+    def warnings(record: Mapping[str, Any], instants: Mapping[str, datetime | None]) -> list[str]:
+        """Codes that an accepted record lands with. `instants`: every field that is one or a date, parsed."""
+
+
+class NoRules:
+    """The rules of a kind whose schema says everything."""
+
+    VERSION = "1"
+    REJECT_CODES: frozenset[str] = frozenset()
+    WARNING_CODES: frozenset[str] = frozenset()
+
+    @staticmethod
+    def is_refused(record: Mapping[str, Any]) -> bool:
+        return False
+
+    @staticmethod
+    def faults(record: Mapping[str, Any]) -> Iterator[LineFault]:
+        return iter(())
+
+    @staticmethod
+    def warnings(record: Mapping[str, Any], instants: Mapping[str, datetime | None]) -> list[str]:
+        return []

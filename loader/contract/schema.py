@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import jsonschema_rs
 import orjson
@@ -17,6 +18,8 @@ from loader.errors import CommandUsageError
 # Longest text of a faulty value that a message repeats.
 _SHOWN_CHARACTERS = 80
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+Scope = Literal["line", "asset", "manifest", "run"]
+Severity = Literal["reject", "warn"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,3 +127,41 @@ def _broken(path: Path, got: str) -> CommandUsageError:
         f"contract file {path}: expected valid JSON (Schema), got: {got}; nothing was read or written.",
         next_command="git status contracts",
     )
+
+
+@dataclass(frozen=True, slots=True)
+class ReasonCode:
+    """`reject`: the line, asset, manifest or run does not count as good; `warn`: it does, and says this. `mend`: what
+    allows or mends it; every code of an asset has it."""
+
+    code: str
+    scope: Scope
+    severity: Severity
+    meaning: str
+    mend: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReasonCodes:
+    """All reason codes by code, in the order of the file."""
+
+    by_code: Mapping[str, ReasonCode]
+
+    def codes(self, scope: Scope, severity: Severity | None = None) -> frozenset[str]:
+        """The codes of a scope, of one severity or of both."""
+        return frozenset(
+            reason.code
+            for reason in self.by_code.values()
+            if reason.scope == scope and severity in (None, reason.severity)
+        )
+
+    def digest(self, codes: Collection[str]) -> str:
+        """SHA-256 of these codes and their severities; a reworded meaning leaves it alone."""
+        content = sorted((code, self.by_code[code].severity) for code in codes)
+        return hashlib.sha256(orjson.dumps(content)).hexdigest()
+
+
+def load_reason_codes(contracts_folder: Path) -> ReasonCodes:
+    """The list of a contracts folder. Raises CommandUsageError when the file is missing or no JSON."""
+    _, entries = read_contract_file(contracts_folder / "reason_codes.json")
+    return ReasonCodes({entry["code"]: ReasonCode(**entry) for entry in entries})

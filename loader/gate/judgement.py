@@ -28,7 +28,7 @@ _ENCODING_OF_SUFFIX = {".gz": "gzip", ".jsonl": "identity", ".ndjson": "identity
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class AssetFinding:
     """One fact about an asset and how it is judged; `message` is a sentence for the operator.
 
     `folder`: of a path outside the allowed roots, the folder that is to be allowed if what lies there are exports.
@@ -46,7 +46,7 @@ class Judgement:
 
     judgement: JudgementWord
     disposition: Disposition
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[AssetFinding, ...] = ()
 
     @property
     def reason_codes(self) -> tuple[str, ...]:
@@ -97,7 +97,7 @@ def judge_asset(
     asset: Asset,
     inspection: Inspection | None,
     *,
-    refusal: Finding | None = None,
+    refusal: AssetFinding | None = None,
 ) -> Judgement:
     """Judge an asset from its declaration and from what its bytes were found to be.
 
@@ -108,11 +108,11 @@ def judge_asset(
     if inspection is not None:
         findings += _byte_findings(asset, inspection)
     else:
-        findings.append(refusal or Finding("asset_missing", "reject", "no file was found"))
+        findings.append(refusal or AssetFinding("asset_missing", "reject", "no file was found"))
     return judgement_of(findings, is_landed=manifest.is_landed)
 
 
-def judgement_of(findings: Sequence[Finding], *, is_landed: bool = True) -> Judgement:
+def judgement_of(findings: Sequence[AssetFinding], *, is_landed: bool = True) -> Judgement:
     """Combine findings: the worst judgement wins, accepted findings leave no reason."""
     counted = [one for one in findings if one.judgement != "accept"]
     words: list[JudgementWord] = ["accept", *(one.judgement for one in counted)]
@@ -126,7 +126,7 @@ def judgement_of(findings: Sequence[Finding], *, is_landed: bool = True) -> Judg
     return Judgement(worst, disposition, _sorted(counted))
 
 
-def _sorted(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+def _sorted(findings: Iterable[AssetFinding]) -> tuple[AssetFinding, ...]:
     return tuple(sorted(findings, key=lambda one: one.reason_code))
 
 
@@ -145,53 +145,53 @@ def withhold(report: GateReport, source_id: str, reason_code: str, message: str)
 
 
 def _withheld(judged: AssetJudgement, reason_code: str, message: str) -> AssetJudgement:
-    findings = _sorted((*judged.judgement.findings, Finding(reason_code, "reject", message)))
+    findings = _sorted((*judged.judgement.findings, AssetFinding(reason_code, "reject", message)))
     return replace(judged, judgement=Judgement("reject", "withheld", findings))
 
 
-def _policy_findings(manifest: Manifest, asset: Asset) -> Iterator[Finding]:
+def _policy_findings(manifest: Manifest, asset: Asset) -> Iterator[AssetFinding]:
     policy = manifest.gate_policy
     if asset.checksum_sha256 is None:
-        yield Finding("checksum_missing", policy.checksum_missing, "no checksum is declared")
+        yield AssetFinding("checksum_missing", policy.checksum_missing, "no checksum is declared")
     metadata = asset.metadata
     if not metadata:
-        yield Finding("metadata_missing", policy.metadata_missing, "no metadata is declared")
+        yield AssetFinding("metadata_missing", policy.metadata_missing, "no metadata is declared")
     else:
         absent = [key for key in REQUIRED_METADATA if not (metadata.get(key) or "").strip()]
         if absent:
-            yield Finding("metadata_partial", policy.metadata_partial, f"metadata lacks {', '.join(absent)}")
+            yield AssetFinding("metadata_partial", policy.metadata_partial, f"metadata lacks {', '.join(absent)}")
         version, expected = metadata.get("schema_version"), manifest.contract_ref
         if "schema_version" not in absent and version != expected:
-            yield Finding(
+            yield AssetFinding(
                 "contract_mismatch",
                 policy.contract_mismatch,
                 f"metadata says schema_version {version!r}, the manifest's contract is {expected}",
             )
     if asset.pii_scan_status == "not_run":
-        yield Finding("pii_scan_not_run", policy.pii_scan_not_run, "no PII scan was run")
+        yield AssetFinding("pii_scan_not_run", policy.pii_scan_not_run, "no PII scan was run")
     if asset.pii_scan_status == "suspected":
-        yield Finding("pii_suspected", policy.pii_suspected, "the PII scan suspects personal data")
+        yield AssetFinding("pii_suspected", policy.pii_suspected, "the PII scan suspects personal data")
     if asset.license.strip().lower() in ("", UNKNOWN_LICENSE):
-        yield Finding("license_unknown", policy.license_unknown, "the license is unknown")
+        yield AssetFinding("license_unknown", policy.license_unknown, "the license is unknown")
 
 
-def _byte_findings(asset: Asset, inspection: Inspection) -> Iterator[Finding]:
+def _byte_findings(asset: Asset, inspection: Inspection) -> Iterator[AssetFinding]:
     declared = asset.checksum_sha256
     if declared is not None and declared != inspection.fingerprint:
-        yield Finding(
+        yield AssetFinding(
             "checksum_mismatch",
             "reject",
             f"the bytes have SHA-256 {inspection.fingerprint}, declared is {declared}",
         )
     if asset.size_bytes is not None and asset.size_bytes != inspection.size_bytes:
-        yield Finding(
+        yield AssetFinding(
             "size_mismatch",
             "reject",
             f"the file has {inspection.size_bytes} bytes, declared are {asset.size_bytes}",
         )
     expected = "gzip" if asset.asset_type.endswith("_gz") else "identity"
     if inspection.content_encoding != expected:
-        yield Finding(
+        yield AssetFinding(
             "encoding_mismatch",
             "reject",
             f"the bytes are {_described(inspection)}, asset_type {asset.asset_type} says {expected}",
@@ -199,15 +199,15 @@ def _byte_findings(asset: Asset, inspection: Inspection) -> Iterator[Finding]:
     suffix = Path(asset.source_url_or_path).suffix.lower()
     by_name = _ENCODING_OF_SUFFIX.get(suffix, expected)
     if by_name not in (expected, inspection.content_encoding):
-        yield Finding(
+        yield AssetFinding(
             "encoding_mismatch",
             "reject",
             f"the bytes are {_described(inspection)}, the ending {suffix} says {by_name}",
         )
     if inspection.defect is not None:
-        yield Finding(inspection.defect, "reject", inspection.defect_message)
+        yield AssetFinding(inspection.defect, "reject", inspection.defect_message)
     elif inspection.content_bytes == 0:
-        yield Finding("empty_asset", "warn", "the asset has no content, so it declares no line")
+        yield AssetFinding("empty_asset", "warn", "the asset has no content, so it declares no line")
 
 
 def _described(inspection: Inspection) -> str:

@@ -14,7 +14,7 @@ from loader.bronze import judged_lines
 from loader.config import Settings
 from loader.contract import AcceptedRecord, load_reason_codes
 from loader.evidence import reject_in_words
-from loader.gate import AssetJudgement, Finding, GateReport, base_folder, inspect_manifest, withhold
+from loader.gate import AssetFinding, AssetJudgement, GateReport, base_folder, inspect_manifest, withhold
 from loader.ingest.problems import (
     Problem,
     Words,
@@ -45,7 +45,7 @@ class AssetForecast:
     outcome: str
     judgement: str
     disposition: str
-    findings: tuple[Finding, ...]
+    findings: tuple[AssetFinding, ...]
     fates: Counter[str] = field(default_factory=Counter)
     reject_reasons: Counter[str] = field(default_factory=Counter)
     warnings: Counter[str] = field(default_factory=Counter)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from loader.contract import ReasonCodes, load_reason_codes
-from loader.gate import Finding
+from loader.gate import AssetFinding
 from loader.manifest import ManifestRefusedError
 from loader.obstacles import exceeds
 from loader.printable import pasted
@@ -56,9 +56,9 @@ class Words:
     is all that can be said later, when the warehouse has the codes alone."""
 
     reasons: ReasonCodes
-    said: Mapping[tuple[str, str], Sequence[Finding]] = field(default_factory=dict)
+    said: Mapping[tuple[str, str], Sequence[AssetFinding]] = field(default_factory=dict)
 
-    def of_asset(self, entry: tuple[str, str], codes: Sequence[str]) -> list[Finding]:
+    def of_asset(self, entry: tuple[str, str], codes: Sequence[str]) -> list[AssetFinding]:
         """Why a file was not admitted, where `codes` are all that was found about it."""
         said = self.said.get(entry, ())
         # Found by comparing with what was registered, or by an earlier run: the gate of this one said nothing of it.
@@ -66,7 +66,7 @@ class Words:
         rejecting = [code for code in unsaid if self._is_reject(code)] or ([] if said else unsaid)
         return [
             *(one for one in said if one.judgement in ("quarantine", "reject")),
-            *(Finding(code, "reject", self.meaning(code)) for code in rejecting),
+            *(AssetFinding(code, "reject", self.meaning(code)) for code in rejecting),
         ]
 
     def meaning(self, code: str) -> str:

@@ -11,7 +11,7 @@ from loader.config import Settings
 from loader.contract import load_reason_codes
 from loader.errors import CheckFailedError, InfrastructureError
 from loader.evidence import PartitionFacts, read_facts, write_files
-from loader.gate import Finding
+from loader.gate import AssetFinding
 from loader.ingest.evidence import Evidence
 from loader.ingest.problems import Problem, Words, in_short
 from loader.ingest.request import Task
@@ -70,7 +70,7 @@ class Proving:
         self._dataset = dataset
         self._ledger = Ledger(lock, attempt, dataset)
         # What the gate found, by manifest and source.
-        self._said: dict[tuple[str, str], Sequence[Finding]] = {}
+        self._said: dict[tuple[str, str], Sequence[AssetFinding]] = {}
         self._has_ended = False
 
     def prepare(self) -> None:

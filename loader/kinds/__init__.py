@@ -3,9 +3,10 @@
 from loader.kinds.check import Fault, check_kinds, waiting_for_persons
 from loader.kinds.declaration import Field, FieldType, Kind, Landing, Link, Roles
 from loader.kinds.generate import generated_files
+from loader.kinds.judge import Ruleset, too_long
 from loader.kinds.new import Wish, write_kind
 from loader.kinds.read import kind_option, landed_kind, load_kinds, schema_file
-from loader.kinds.ruleset import Ruleset, load_ruleset, load_same_ruleset, too_long
+from loader.kinds.ruleset import load_ruleset, load_same_ruleset
 
 __all__ = [
     "Fault",

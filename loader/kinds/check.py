@@ -14,9 +14,10 @@ from loader.contract import AcceptedRecord, RejectedRecord
 from loader.errors import CommandUsageError
 from loader.kinds.declaration import Kind
 from loader.kinds.generate import generated_files
+from loader.kinds.judge import Ruleset
 from loader.kinds.model import SILVER_FOLDER
 from loader.kinds.read import KINDS_FOLDER, load_kinds
-from loader.kinds.ruleset import Ruleset, load_ruleset
+from loader.kinds.ruleset import load_ruleset
 
 
 @dataclass(frozen=True, slots=True)

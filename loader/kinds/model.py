@@ -6,8 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from loader.kinds.columns import Column, silver_columns
-from loader.kinds.declaration import COLUMN_TYPES, Field, Kind, Landing
+from loader.kinds.declaration import COLUMN_TYPES, Column, Field, Kind, Landing, silver_columns
 
 SILVER_FOLDER = Path("dbt_project/models/silver")
 SERVING_FOLDER = Path("dbt_project/models/serving")

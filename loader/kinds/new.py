@@ -9,24 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from loader.contract import CODE_OF_FORMAT, PARSER_OF_FORMAT, TimestampError, fault_of_schema, read_contract_file
+from loader.contract import PARSER_OF_FORMAT, fault_of_schema, read_contract_file
 from loader.errors import CommandUsageError
+from loader.kinds.cases import NoSampleError, first_cases, type_of
 from loader.kinds.check import check_kinds
-from loader.kinds.columns import OF_EVERY_KIND
-from loader.kinds.declaration import Link
+from loader.kinds.declaration import Link, type_in_words
+from loader.kinds.draft import first_declaration
 from loader.kinds.generate import generated_files
 from loader.kinds.model import SERVING_FOLDER, SILVER_FOLDER, silver_model
-from loader.kinds.read import KINDS_FOLDER, load_kinds, schema_file, type_in_words
-from loader.kinds.sample import NoSampleError, sample, type_of
+from loader.kinds.read import KINDS_FOLDER, load_kinds, schema_file
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _FIELD = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
-# Texts of at most so many characters are taken for codes and names of things, longer ones for somebody's words.
-_CODE_CHARACTERS = 64
-# Columns of tables and of rows beside the model's own.
-_OF_TABLES = ("ctid", "data_release_id", "end_release_id", "first_release_id", "record_kind", "row_digest", "tableoid")
-# Words that PostgreSQL keeps for itself: those that its manual, appendix C, calls reserved.
-_RESERVED_WORDS = Path(__file__).with_name("reserved_words.txt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +56,12 @@ def write_kind(root: Path, wish: Wish) -> list[Path]:
     contract = {**version, "title": wish.name, **schema, **version}
     folder = Path("contracts") / KINDS_FOLDER / wish.name
     try:
-        cases = _cases(contract, wish)
+        cases = first_cases(contract, wish)
     except NoSampleError as error:
         raise _refused(wish, str(error)) from error
     files = {
         folder / "schema.json": _json(contract),
-        folder / "kind.yml": _declaration(contract, wish),
+        folder / "kind.yml": first_declaration(contract, wish),
         **{folder / "fixtures" / name: _json(case) for name, case in cases.items()},
     }
     before = {path: (root / path).read_text() for path in generated_files(load_kinds(root / "contracts"))}
@@ -174,144 +168,6 @@ def _faults_of_links(root: Path, schema: Mapping[str, Any], wish: Wish) -> Itera
         got, wanted = type_in_words(schema, link.field), type_in_words(linked, key)
         if got != wanted:
             yield f"--link: {link.field} is {got}; {key} of {link.kind}, which it is to name, is {wanted}"
-
-
-def _declaration(schema: Mapping[str, Any], wish: Wish) -> str:
-    version = [wish.version, wish.partition] if wish.version not in (None, wish.partition) else [wish.partition]
-    roles = {"key": wish.key, "source": wish.source, "person": wish.person, "partition": wish.partition}
-    told = [f"  {role}: {name}" for role, name in roles.items() if name is not None]
-    fields = [f"  {name}: {_entry(name, field, wish)}" for name, field in schema["properties"].items()]
-    title = json.dumps(str(schema["title"])[:80], ensure_ascii=False)
-    return "\n".join(
-        (
-            "# What the warehouse has to know of these records besides their schema. Look at the level of each field:",
-            "# free_text stays in Bronze. After a change: loader kind generate, then loader kind check.",
-            f"kind: {wish.name}",
-            f"title: {title}",
-            "modality: structured",
-            "framing: lines",
-            f"source_types: [{wish.silver[:56]}_export]",
-            "asset_types: [jsonl, jsonl_gz]",
-            f"bronze: raw_{wish.silver[:58]}",
-            f"silver: {wish.silver}",
-            "roles:",
-            *told,
-            f"  version: [{', '.join(name for name in version if name)}]",
-            *(["linked_to:"] if wish.links else []),
-            *(
-                f"  - {{field: {link.field}, kind: {link.kind}, missing: {'wait' if link.is_awaited else 'warn'}}}"
-                for link in wish.links
-            ),
-            "# In the order in which Silver's digest of a row takes them: a new field goes to the end.",
-            "fields:",
-            *fields,
-            "",
-        )
-    )
-
-
-def _entry(name: str, field: Mapping[str, Any], wish: Wish) -> str:
-    named = (wish.key, wish.source, wish.partition, wish.version, *(link.field for link in wish.links))
-    if name == wish.person:
-        return _line("pseudonymous", _column(name, wish), "Stands for a person.")
-    if name in named or not _is_words(field):
-        return _line("internal", _column(name, wish), _reason(field))
-    return '{level: free_text, reason: "Somebody\'s words, as far as the schema says."}'
-
-
-def _line(level: str, column: str, reason: str) -> str:
-    return f"{{level: {level}, silver: {column}, serve: true, reason: {json.dumps(reason)}}}"
-
-
-def _column(name: str, wish: Wish) -> str:
-    """A field's column in Silver: small letters, no word that PostgreSQL or every model needs."""
-    column = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower().lstrip("_") or "field"
-    column = column if column[0].isalpha() else f"field_{column}"
-    taken = OF_EVERY_KIND.union(_OF_TABLES, _RESERVED_WORDS.read_text("utf-8").split())
-    return (f"{wish.silver}_{column}" if column in taken else column)[:63]
-
-
-def _is_words(field: Mapping[str, Any]) -> bool:
-    """Whether a value may hold what somebody wrote: a text without a list, a form or a short bound, also inside."""
-    match type_of(field):
-        case "boolean" | "integer" | "number":
-            return False
-        case "array":
-            return _is_words(field.get("items", {}))
-        case "object":
-            is_open = field.get("additionalProperties", True) is not False
-            return is_open or any(_is_words(inner) for inner in field.get("properties", {}).values())
-        case "string":
-            bounded = field.get("maxLength", _CODE_CHARACTERS + 1) <= _CODE_CHARACTERS
-            return not (bounded or field.keys() & {"enum", "const", "pattern", "format"})
-    return not field.keys() & {"enum", "const"}
-
-
-def _reason(field: Mapping[str, Any]) -> str:
-    if field.get("description"):
-        return str(field["description"])[:200]
-    if "enum" in field or "const" in field:
-        return "Closed list."
-    return {"boolean": "Yes or no.", "integer": "A number.", "number": "A number."}.get(
-        type_of(field) or "", "Its schema bounds its form."
-    )
-
-
-def _cases(schema: Mapping[str, Any], wish: Wish) -> dict[str, dict[str, Any]]:
-    """A valid record, and what is wrong of it in a few ways; each by the code that it gets."""
-    record = sample(schema)
-    properties = schema["properties"]
-    day = _day(record[wish.partition], properties[wish.partition], f"$.{wish.partition}")
-    without = {name: value for name, value in record.items() if name != wish.key}
-    cases = {
-        "valid/whole.json": {"about": "Every field.", "partition_key": day, "instance": record},
-        f"invalid/missing_required_field.{wish.key}.json": {
-            "about": "Without its key.",
-            "json_path": f"$.{wish.key}",
-            "partition_key": day,
-            "instance": without,
-        },
-        f"invalid/wrong_type.{wish.key}.json": {
-            "about": "A key of another type.",
-            "json_path": f"$.{wish.key}",
-            "instance": {**record, wish.key: 7 if isinstance(record[wish.key], str) else "seven"},
-        },
-        f"invalid/{CODE_OF_FORMAT[properties[wish.partition]['format']]}.{wish.partition}.json": {
-            "about": "No day can be read.",
-            "json_path": f"$.{wish.partition}",
-            "partition_key": None,
-            "instance": {**record, wish.partition: "yesterday"},
-        },
-        "invalid/malformed_json.cut_off.json": {"about": "Cut off.", "line": json.dumps(record)[:-1]},
-    }
-    if schema.get("additionalProperties") is False:
-        cases["invalid/unknown_field.extra.json"] = {
-            "about": "A field more than the schema has.",
-            "instance": {**record, "field_that_is_none": 1},
-        }
-    dated = next((name for name, field in properties.items() if field.get("format") == "date"), None)
-    if dated is not None:
-        cases[f"invalid/invalid_date.{dated}.no_such_day.json"] = {
-            "about": "February has no such day.",
-            "json_path": f"$.{dated}",
-            "instance": {**record, dated: "2026-02-30"},
-        }
-    closed = next((name for name, field in properties.items() if "enum" in field), None)
-    if closed is not None:
-        cases[f"invalid/invalid_enum_value.{closed}.json"] = {
-            "about": "Not in the list.",
-            "json_path": f"$.{closed}",
-            "instance": {**record, closed: "a value that is not in the list"},
-        }
-    return cases
-
-
-def _day(value: Any, field: Mapping[str, Any], place: str) -> str:
-    """The partition of a record by that value, which a schema's example may be."""
-    try:
-        return PARSER_OF_FORMAT[field["format"]](str(value)).date().isoformat()
-    except TimestampError as error:
-        raise NoSampleError(f"{place}: its example is no value of it: {error.message}") from error
 
 
 def _json(value: Any) -> str:

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from functools import lru_cache
 from typing import Any
 
-from loader.contract import Finding
+from loader.contract import LineFault
 
 # Raise it when a rule or its explanation changes: lines read before are then read again.
 VERSION = "3"
@@ -24,10 +24,10 @@ def is_refused(record: Mapping[str, Any]) -> bool:
     return record.get("pii_level") == "high" and record.get("pii_redacted") is not True
 
 
-def faults(record: Mapping[str, Any]) -> Iterator[Finding]:
+def faults(record: Mapping[str, Any]) -> Iterator[LineFault]:
     """Why is_refused says so. `record` may break its schema as well."""
     if is_refused(record):
-        yield Finding(PII_NOT_REDACTED, "$.pii_redacted", "pii_level is high, so this must be true")
+        yield LineFault(PII_NOT_REDACTED, "$.pii_redacted", "pii_level is high, so this must be true")
 
 
 def warnings(record: Mapping[str, Any], instants: Mapping[str, datetime | None]) -> list[str]:

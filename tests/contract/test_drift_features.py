@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from loader.contract.reasons import load_reason_codes
+from loader.contract.schema import load_reason_codes
 from loader.kinds import load_kinds
 from tests.checkouts import ROOT
 from tests.contract.contract_fixtures import CONTRACTS

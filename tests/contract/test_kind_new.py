@@ -16,11 +16,11 @@ from loader.cli.kind_command import spelled_link
 from loader.contract.record import AcceptedRecord, RejectedRecord
 from loader.errors import CommandUsageError
 from loader.kinds import load_ruleset
+from loader.kinds.cases import NoSampleError, sample
 from loader.kinds.check import check_kinds
 from loader.kinds.declaration import Link
 from loader.kinds.model import SERVING_FOLDER, SILVER_FOLDER
 from loader.kinds.new import Wish, write_kind
-from loader.kinds.sample import NoSampleError, sample
 from tests.checkouts import ROOT
 
 FOLDERS = (

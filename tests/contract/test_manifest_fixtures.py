@@ -8,7 +8,7 @@ import jsonschema_rs
 import pytest
 from jsonschema import Draft202012Validator
 
-from loader.contract.reasons import load_reason_codes
+from loader.contract.schema import load_reason_codes
 from loader.manifest import ManifestRefusedError, parse_manifest
 from tests.contract.contract_fixtures import CONTRACTS, cases, content_of, prefix_of
 

@@ -5,9 +5,10 @@ import re
 from dataclasses import fields, replace
 
 from loader.contract.explain import FURTHER_CODES, REJECT_CODES
-from loader.contract.reasons import ReasonCode, ReasonCodes, load_reason_codes
+from loader.contract.schema import ReasonCode, ReasonCodes, load_reason_codes
 from loader.kinds import load_kinds
-from loader.kinds.ruleset import WARNING_CODES, load_rules
+from loader.kinds.judge import WARNING_CODES
+from loader.kinds.ruleset import load_rules
 from loader.manifest.model import GatePolicy
 from tests.contract.contract_fixtures import CONTRACTS
 

@@ -4,8 +4,7 @@ from typing import Any
 
 import pytest
 
-from loader.contract.reasons import load_reason_codes
-from loader.contract.schema import load_schema, schema_faults
+from loader.contract.schema import load_reason_codes, load_schema, schema_faults
 from tests.contract.contract_fixtures import CONTRACTS, cases
 
 SCHEMA = load_schema(CONTRACTS / "run_evidence" / "run_evidence_v1.schema.json")

@@ -7,8 +7,8 @@ from typing import Any
 import orjson
 import pytest
 
-from loader.contract.reasons import load_reason_codes
 from loader.contract.record import AcceptedRecord, RejectedRecord
+from loader.contract.schema import load_reason_codes
 from loader.kinds import Ruleset, load_kinds, load_ruleset, too_long
 from tests.contract.contract_fixtures import CONTRACTS, cases, content_of, prefix_of
 from tests.contract.reference import contract, fast_accepts, reference_accepts

@@ -11,8 +11,8 @@ import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from loader.contract.reasons import load_reason_codes
 from loader.contract.record import AcceptedRecord
+from loader.contract.schema import load_reason_codes
 from loader.contract.timestamps import PARSER_OF_FORMAT, TimestampError, parse_date_start, parse_instant
 from loader.kinds import Ruleset, load_ruleset
 from tests.contract.contract_fixtures import CONTRACTS

@@ -24,7 +24,7 @@ from hypothesis import settings as hypothesis_settings
 
 from loader.bronze.reading import AssetReading, AssetToRead, Terms, read_assets
 from loader.bronze.rows import Chunk
-from loader.contract.reasons import load_reason_codes
+from loader.contract.schema import load_reason_codes
 from loader.gate import AssetJudgement, inspect_manifest
 from loader.kinds import Ruleset, load_ruleset
 from loader.manifest import parse_manifest

@@ -14,8 +14,8 @@ import pytest
 
 from loader.gate import (
     REQUIRED_METADATA,
+    AssetFinding,
     AssetJudgement,
-    Finding,
     GateReport,
     Inspection,
     Judgement,
@@ -192,7 +192,7 @@ def test_an_empty_asset_goes_on_with_a_warning() -> None:
     empty = Inspection(hashlib.sha256().hexdigest(), 0, "identity", 0)
     judged = judge(asset_of(checksum_sha256=empty.fingerprint, size_bytes=0), empty)
     assert judged == Judgement(
-        "warn", "admitted", (Finding("empty_asset", "warn", "the asset has no content, so it declares no line"),)
+        "warn", "admitted", (AssetFinding("empty_asset", "warn", "the asset has no content, so it declares no line"),)
     )
 
 
@@ -289,7 +289,7 @@ def test_paths_resolve_against_root_which_must_be_allowed(tmp_path: Path) -> Non
         assert base_folder(manifest).resolve() == exports
         (refused,) = inspect_manifest(manifest, tmp_path / "project").assets
         said = f"{str(exports)!r} lies outside the allowed roots {tmp_path / 'project'}, {folder}"
-        assert refused.judgement.findings == (Finding("path_outside_roots", "reject", said, exports),)
+        assert refused.judgement.findings == (AssetFinding("path_outside_roots", "reject", said, exports),)
         (judged,) = inspect_manifest(manifest, tmp_path / "project", [exports]).assets
         assert judged.judgement.disposition == "admitted"
         assert judged.path == exports / "tickets-2026-04-17.jsonl"
@@ -322,8 +322,8 @@ def test_withhold_judges_one_asset_anew_and_leaves_its_siblings(tmp_path: Path) 
         "reject",
         "withheld",
         (
-            Finding("license_unknown", "warn", "the license is unknown"),
-            Finding("source_changed_while_reading", "reject", "it grew"),
+            AssetFinding("license_unknown", "warn", "the license is unknown"),
+            AssetFinding("source_changed_while_reading", "reject", "it grew"),
         ),
     )
     assert changed.assets[1] == report.assets[1]

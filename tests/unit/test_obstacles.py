@@ -7,7 +7,7 @@ from datetime import date
 
 import pytest
 
-from loader.contract.reasons import load_reason_codes
+from loader.contract.schema import load_reason_codes
 from loader.obstacles import OF_DAY, Code, Obstacle, obstacles_of, told
 from loader.partition import Partition
 from tests.checkouts import ROOT

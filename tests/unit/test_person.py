@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from loader.erasure.look_alikes import look_alikes
 from loader.erasure.plan import texts_of
 from loader.kinds import Field, load_kinds
-from loader.kinds.ruleset import is_unclear
+from loader.kinds.judge import is_unclear
 from loader.privacy.person import Suppression, is_named_in, may_name, owners, owners_of_whatever_kind, person_hash
 from loader.privacy.redaction import blanked, find_lines
 from loader.raw_zone import RawZone

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
-from loader.contract.reasons import load_reason_codes
-from loader.gate import Finding
+from loader.contract.schema import load_reason_codes
+from loader.gate import AssetFinding
 from loader.ingest.problems import (
     Problem,
     Words,
@@ -20,14 +20,16 @@ from loader.ingest.problems import (
 
 REASONS = load_reason_codes(Path(__file__).resolve().parents[2] / "contracts")
 SILENT = Words(REASONS)
-HIDDEN = Finding(
+HIDDEN = AssetFinding(
     "path_outside_roots", "reject", "'/data/.cache' is hidden below the allowed root /data", Path("/data/.cache")
 )
 
 
 def test_the_gates_own_sentence_reaches_the_operator() -> None:
     """The code alone does not say which folder is meant, nor what allows it."""
-    words = Words(REASONS, {("m", "a.jsonl"): (Finding("license_unknown", "warn", "the license is unknown"), HIDDEN)})
+    words = Words(
+        REASONS, {("m", "a.jsonl"): (AssetFinding("license_unknown", "warn", "the license is unknown"), HIDDEN)}
+    )
     assert of_asset(
         words, ("m", "a.jsonl"), "withheld", ["license_unknown", "path_outside_roots"], "the rest went on"
     ) == (
@@ -63,7 +65,9 @@ def test_a_later_command_has_the_codes_only_and_says_what_they_mean() -> None:
 
 def test_what_was_found_after_the_gate_is_said_beside_what_it_said() -> None:
     """source_changed comes from the comparison with what was registered."""
-    words = Words(REASONS, {("m", "a"): (Finding("size_mismatch", "reject", "the file has 3 bytes, declared are 4"),)})
+    words = Words(
+        REASONS, {("m", "a"): (AssetFinding("size_mismatch", "reject", "the file has 3 bytes, declared are 4"),)}
+    )
     found = of_asset(words, ("m", "a"), "withheld", ["size_mismatch", "source_changed"])
     assert found.code == "size_mismatch, source_changed"
     assert found.sentence == (

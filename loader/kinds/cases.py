@@ -1,9 +1,15 @@
-"""One record that a JSON Schema accepts, made from what the schema says of each value."""
+"""The first fixtures of a new kind: a valid record, and what is wrong of it in a few ways."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from loader.contract import CODE_OF_FORMAT, PARSER_OF_FORMAT, TimestampError
+
+if TYPE_CHECKING:
+    from loader.kinds.new import Wish
 
 _INSTANT, _DAY = "2026-04-17T08:30:00Z", "2026-04-17"
 
@@ -76,3 +82,60 @@ def _number(schema: Mapping[str, Any], place: str) -> int:
     if value > schema.get("maximum", value) or value >= schema.get("exclusiveMaximum", value + 1):
         raise NoSampleError(f'{place}: no whole number is within its bounds: add "examples": […]')
     return int(value)
+
+
+def first_cases(schema: Mapping[str, Any], wish: Wish) -> dict[str, dict[str, Any]]:
+    """A valid record, and what is wrong of it in a few ways; each by the code that it gets."""
+    record = sample(schema)
+    properties = schema["properties"]
+    day = _day(record[wish.partition], properties[wish.partition], f"$.{wish.partition}")
+    without = {name: value for name, value in record.items() if name != wish.key}
+    cases = {
+        "valid/whole.json": {"about": "Every field.", "partition_key": day, "instance": record},
+        f"invalid/missing_required_field.{wish.key}.json": {
+            "about": "Without its key.",
+            "json_path": f"$.{wish.key}",
+            "partition_key": day,
+            "instance": without,
+        },
+        f"invalid/wrong_type.{wish.key}.json": {
+            "about": "A key of another type.",
+            "json_path": f"$.{wish.key}",
+            "instance": {**record, wish.key: 7 if isinstance(record[wish.key], str) else "seven"},
+        },
+        f"invalid/{CODE_OF_FORMAT[properties[wish.partition]['format']]}.{wish.partition}.json": {
+            "about": "No day can be read.",
+            "json_path": f"$.{wish.partition}",
+            "partition_key": None,
+            "instance": {**record, wish.partition: "yesterday"},
+        },
+        "invalid/malformed_json.cut_off.json": {"about": "Cut off.", "line": json.dumps(record)[:-1]},
+    }
+    if schema.get("additionalProperties") is False:
+        cases["invalid/unknown_field.extra.json"] = {
+            "about": "A field more than the schema has.",
+            "instance": {**record, "field_that_is_none": 1},
+        }
+    dated = next((name for name, field in properties.items() if field.get("format") == "date"), None)
+    if dated is not None:
+        cases[f"invalid/invalid_date.{dated}.no_such_day.json"] = {
+            "about": "February has no such day.",
+            "json_path": f"$.{dated}",
+            "instance": {**record, dated: "2026-02-30"},
+        }
+    closed = next((name for name, field in properties.items() if "enum" in field), None)
+    if closed is not None:
+        cases[f"invalid/invalid_enum_value.{closed}.json"] = {
+            "about": "Not in the list.",
+            "json_path": f"$.{closed}",
+            "instance": {**record, closed: "a value that is not in the list"},
+        }
+    return cases
+
+
+def _day(value: Any, field: Mapping[str, Any], place: str) -> str:
+    """The partition of a record by that value, which a schema's example may be."""
+    try:
+        return PARSER_OF_FORMAT[field["format"]](str(value)).date().isoformat()
+    except TimestampError as error:
+        raise NoSampleError(f"{place}: its example is no value of it: {error.message}") from error

@@ -1,0 +1,114 @@
+"""What keeps a declaration from being one: it contradicts the schema of its records, itself, or another one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from loader.contract import read_contract_file
+from loader.kinds.declaration import Field, FieldType, Kind, Link, Roles, type_in_words
+
+SCHEMA_FILE = "schema.json"
+# A fault: where in the declaration, as keys from the top, and what is wrong there.
+Fault = tuple[tuple[str, ...], str]
+
+
+def contradictions(fields: tuple[Field, ...], roles: Roles, envelope: tuple[str, ...]) -> Iterator[Fault]:
+    by_name = {field.name: field for field in fields}
+
+    def expected(role: str, name: str | None, *wanted: FieldType, is_required: bool) -> Iterator[Fault]:
+        field = by_name.get(name or "")
+        if name is not None and (field is None or field.type not in wanted or (is_required and not field.is_required)):
+            what = f"{'a required' if is_required else 'a'} field of type {' or '.join(wanted)}"
+            yield ("roles", role), f"got {name}, expected {what} of {SCHEMA_FILE}"
+
+    yield from expected("key", roles.key, "text", is_required=True)
+    yield from expected("source", roles.source, "text", is_required=True)
+    yield from expected("person", roles.person, "text", is_required=False)
+    yield from expected("partition", roles.partition, "instant", "date", is_required=True)
+    for name in roles.version:
+        yield from expected("version", name, "instant", "date", is_required=name == roles.version[-1])
+    if len(roles.version) > 1 and roles.version[1:] != (roles.partition,):
+        yield ("roles", "version"), f"expected one field, and after it {roles.partition} where a record may lack it"
+    person = by_name.get(roles.person or "")
+    if person is not None and person.level not in ("pseudonymous", "personal"):
+        yield ("fields", person.name), f"{person.name} stands for a person: its level is {person.level}"
+    for name in envelope:
+        if name not in by_name:
+            yield ("envelope",), f"{name}: no field of {SCHEMA_FILE}"
+        elif name in (roles.key, roles.source, roles.person, roles.partition, *roles.version):
+            yield ("envelope",), f"{name} has a role: it is of the record"
+        elif by_name[name].column is not None and by_name[name].type != "text":
+            yield ("envelope",), f"{name} is of type {by_name[name].type}: of a delivery, Silver holds texts alone"
+    for role in ("key", "source", "person", "partition"):
+        field = by_name.get(getattr(roles, role) or "")
+        if field is not None and field.column is None:
+            yield ("roles", role), f"{field.name} stays in Bronze: Silver shows what has a role"
+    columns: dict[str, str] = {}
+    for field in fields:
+        if field.column is not None and columns.setdefault(field.column, field.name) != field.name:
+            yield ("fields", field.name), f"{field.column} is the column of {columns[field.column]}"
+        if field.says_of_persons and (field.column is not None or field.may_be_shown):
+            yield ("fields", field.name), f"{field.name} is {field.level}: it stays in Bronze, and no report shows it"
+        if field.level == "pseudonymous" and field.may_be_shown:
+            yield ("fields", field.name), f"{field.name} is {field.level}: no report shows it"
+        if field.may_be_served and field.column is None:
+            yield ("fields", field.name), f"{field.name} stays in Bronze: readers cannot be served it"
+        if field.is_mix_watched and field.values is None:
+            yield ("fields", field.name), f"{field.name} has no closed list in {SCHEMA_FILE}: it has no mix"
+
+
+def faults_of_linking_fields(
+    links: tuple[Link, ...], fields: tuple[Field, ...], envelope: tuple[str, ...]
+) -> Iterator[Fault]:
+    by_name = {field.name: field for field in fields}
+    seen: set[str] = set()
+    for number, link in enumerate(links):
+        place, field = ("linked_to", str(number), "field"), by_name.get(link.field)
+        if field is None:
+            yield place, f"{link.field}: no field of {SCHEMA_FILE}"
+        elif field.name in envelope:
+            yield place, f"{field.name} is of the delivery, not of the record"
+        elif field.column is None:
+            yield place, f"{field.name} stays in Bronze: what a record names is looked up in Silver"
+        elif field.name in seen:
+            yield place, f"{field.name} names a record of one kind, and stands here for the second time"
+        seen.add(link.field)
+
+
+def faults_of_links(kind: Kind, kinds: Mapping[str, Kind], folder: Path) -> Iterator[Fault]:
+    """What a kind's links say of others: each lands, is named as its key is typed, and waits for this one nowhere."""
+    for number, link in enumerate(links_of(kind)):
+        place, linked = ("linked_to", str(number)), kinds.get(link.kind)
+        if linked is None or linked.landing is None:
+            landed = ", ".join(each.name for each in kinds.values() if each.is_landed)
+            yield (*place, "kind"), f"got {link.kind}, expected a kind that lands: {landed}"
+            continue
+        key = linked.landing.roles.key
+        wanted, got = _type_of(folder, linked.name, key), _type_of(folder, kind.name, link.field)
+        if got != wanted:
+            yield (*place, "field"), f"{link.field} is {got}; {key} of {link.kind}, which it holds, is {wanted}"
+        # All records of one kind come in one ingest: it may wait for itself.
+        if link.is_awaited and link.kind != kind.name and kind.name in _awaited(link.kind, kinds):
+            what = f"{kind.name} waits for {link.kind}, which waits for {kind.name}"
+            yield (*place, "missing"), f"{what}: no order of ingests would release both at once"
+
+
+def _type_of(folder: Path, kind: str, field: str) -> str:
+    _, schema = read_contract_file(folder / kind / SCHEMA_FILE)
+    return type_in_words(schema, field)
+
+
+def links_of(kind: Kind | None) -> tuple[Link, ...]:
+    return () if kind is None or kind.landing is None else kind.landing.links
+
+
+def _awaited(name: str, kinds: Mapping[str, Kind]) -> set[str]:
+    """The kinds that records of a kind wait for, and that these wait for, and so on."""
+    found: set[str] = set()
+    waiting = [name]
+    while waiting:
+        here = {link.kind for link in links_of(kinds.get(waiting.pop())) if link.is_awaited} - found
+        found |= here
+        waiting.extend(here)
+    return found
