@@ -12,7 +12,7 @@ from data.generator import Options, generate
 from loader.contract.record import AcceptedRecord
 from loader.kinds import load_ruleset
 from loader.manifest.build import BatchTerms, build_manifest
-from loader.manifest.write import write_manifest
+from loader.manifest.files import write_manifest
 from loader.reader import ContentEncoding, is_blank, iter_lines, open_content
 
 FIRST_DAY = date(2026, 3, 1)

@@ -21,7 +21,7 @@ from bench.routes import LOADER, environment_of
 from bench.warehouses import fresh_warehouse, query
 from loader.config import Settings
 from loader.manifest.build import BatchTerms, build_manifest
-from loader.manifest.write import write_manifest
+from loader.manifest.files import write_manifest
 from loader.warehouse import Role, Warehouse
 
 _UPDATED_PER_DAY = 10

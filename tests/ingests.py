@@ -16,7 +16,7 @@ from loader.config import Settings, load_settings
 from loader.errors import LoaderError
 from loader.ingest import IngestRequest, Verdict, ingest, ingest_kinds
 from loader.manifest.build import BatchTerms, build_manifest
-from loader.manifest.write import write_manifest
+from loader.manifest.files import write_manifest
 from loader.partition import Partition
 from loader.warehouse import Warehouse
 

@@ -14,10 +14,10 @@ from loader.errors import CommandUsageError
 from loader.kinds.cases import NoSampleError, first_cases, type_of
 from loader.kinds.check import check_kinds
 from loader.kinds.declaration import Link, type_in_words
-from loader.kinds.draft import first_declaration
 from loader.kinds.generate import generated_files
 from loader.kinds.model import SERVING_FOLDER, SILVER_FOLDER, silver_model
 from loader.kinds.read import KINDS_FOLDER, load_kinds, schema_file
+from loader.kinds.suggestion import first_declaration
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _FIELD = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")

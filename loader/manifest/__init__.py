@@ -1,6 +1,7 @@
 """The manifest room: what a batch declares, read as a whole or refused as a whole."""
 
 from loader.manifest.build import BatchTerms, BuiltManifest, build_manifest
+from loader.manifest.files import is_hidden, manifests_folder, seed_manifests, write_manifest
 from loader.manifest.implicit import implicit_manifest
 from loader.manifest.model import (
     Asset,
@@ -13,9 +14,7 @@ from loader.manifest.model import (
 )
 from loader.manifest.parse import MANIFEST_TOO_LARGE, ManifestRefusedError, parse_manifest
 from loader.manifest.rules import UNKNOWN_LICENSE
-from loader.manifest.seeds import is_hidden, manifests_folder, seed_manifests
 from loader.manifest.sequence import SequenceError, sequence_of
-from loader.manifest.write import write_manifest
 
 __all__ = [
     "MANIFEST_TOO_LARGE",

@@ -23,8 +23,7 @@ from loader.manifest.draft import (
     require_source_id,
     require_storable,
 )
-from loader.manifest.facts import FileFacts, read_facts
-from loader.manifest.folder import FoundFile, IgnoredFile, scan
+from loader.manifest.exports import FileFacts, FoundFile, IgnoredFile, read_facts, scan
 from loader.manifest.model import Manifest
 from loader.manifest.parse import ManifestRefusedError, parse_manifest
 

@@ -10,7 +10,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from loader.errors import CommandUsageError
-from loader.manifest.names import NamedPlace, Period, folder_period
+from loader.manifest.dates import Period
+from loader.manifest.names import NamedPlace, folder_period
 from loader.manifest.order import UnorderedError, first_names, order_by_name_as_text, order_by_names, places_of
 from loader.manifest.sequence import Batch, moment_place, period_place, sequences_in
 from loader.printable import pasted

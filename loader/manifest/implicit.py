@@ -12,7 +12,7 @@ from loader.checkout import find_project_root
 from loader.errors import CommandUsageError
 from loader.kinds import landed_kind, load_kinds
 from loader.manifest.draft import GATE_POLICY, manifest_bytes, require_source_id
-from loader.manifest.facts import read_facts
+from loader.manifest.exports import FileFacts, read_facts
 from loader.manifest.model import Manifest
 from loader.manifest.names import read_name
 from loader.manifest.parse import parse_manifest
@@ -50,12 +50,6 @@ def implicit_manifest(
             f"INPUT: {os.fspath(input_path)!r} is no file; nothing was started",
             next_command=f"make ingest INPUT=<file.jsonl> BATCH={batch_id}",
         ) from error
-    place = read_name(name, now=datetime.now(UTC))
-    if place.period is None:
-        # After the daily export of the batch's day, before that of the next.
-        sequence = day_place(batch.day, batch.number)
-    else:
-        (sequence,) = sequences_in([0], [place], [0], batch)
     body: dict[str, Any] = {
         "batch_id": batch_id,
         "contract_ref": kind.name,
@@ -65,23 +59,35 @@ def implicit_manifest(
         "selection_window": None,
         "license": "unknown",
         "gate_policy": GATE_POLICY | {"metadata_missing": "warn"},
-        "assets": [
-            {
-                "source_id": name,
-                # With the dot a colon in the name is no scheme.
-                "source_url_or_path": f"./{name}",
-                "asset_type": "jsonl_gz" if facts.is_gzip else "jsonl",
-                "checksum_sha256": facts.fingerprint,
-                "size_bytes": facts.size_bytes,
-                "sequence": sequence,
-                "canonization_status": "candidate",
-                "license": "unknown",
-                "pii_scan_status": "not_run",
-                "metadata": None,
-            }
-        ],
+        "assets": [_asset(name, facts, _sequence(name, batch))],
     }
     of_kind = "" if kind.is_default else f"\0{kind.name}"
     identity = hashlib.sha256(f"{name}\0{facts.fingerprint}{of_kind}".encode()).hexdigest()
     content = manifest_bytes(f"implicit-{batch_id}-{identity[:16]}", body)
     return parse_manifest(content, path, contracts, is_implicit=True)
+
+
+def _sequence(name: str, batch: Batch) -> int:
+    """Where the file stands in upstream's order."""
+    place = read_name(name, now=datetime.now(UTC))
+    if place.period is None:
+        # After the daily export of the batch's day, before that of the next.
+        return day_place(batch.day, batch.number)
+    (sequence,) = sequences_in([0], [place], [0], batch)
+    return sequence
+
+
+def _asset(name: str, facts: FileFacts, sequence: int) -> dict[str, Any]:
+    return {
+        "source_id": name,
+        # With the dot a colon in the name is no scheme.
+        "source_url_or_path": f"./{name}",
+        "asset_type": "jsonl_gz" if facts.is_gzip else "jsonl",
+        "checksum_sha256": facts.fingerprint,
+        "size_bytes": facts.size_bytes,
+        "sequence": sequence,
+        "canonization_status": "candidate",
+        "license": "unknown",
+        "pii_scan_status": "not_run",
+        "metadata": None,
+    }

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import pairwise
 
-from loader.manifest.names import SHORT_YEARS, YEARS, NamedPlace, natural_tokens, read_name
+from loader.manifest.dates import SHORT_YEARS, YEARS
+from loader.manifest.names import NamedPlace, natural_tokens, read_name
 
 _NAMES_TOLD = 4
 

@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import groupby
 
-from loader.manifest.names import NamedPlace, Period, natural_tokens
+from loader.manifest.dates import Period
+from loader.manifest.names import NamedPlace, natural_tokens
 from loader.manifest.order import places_of
 
 ASSETS_PER_DATE = 1000

@@ -21,8 +21,7 @@ UNTYPED: dict[str, str] = {
     "loader.reader.content:*": "an archived object that changes while it is read: tests/unit/test_reader_content.py",
     "loader.gate.location:unreadable_disk": "a disk that fails under the gate: tests/unit/test_gate_location.py",
     "loader.evidence.*": "a report folder that goes away under a command: tests/integration/test_evidence_chain.py",
-    "loader.manifest.facts:*": "an export that cannot be read: tests/unit/test_manifest_build.py",
-    "loader.manifest.folder:*": "a folder that cannot be read: tests/unit/test_manifest_build.py",
+    "loader.manifest.exports:*": "a folder or an export that cannot be read: tests/unit/test_manifest_build.py",
     "loader.manifest.build:_facts": "an export that goes away meanwhile: tests/unit/test_manifest_build.py",
     # The server: it is started, stopped and moved by tests that have one of their own.
     "loader.warehouse.partitions:_undeclared": "a kind that is not declared: test_bronze_partitions.py",

@@ -116,12 +116,12 @@ _WORDS: tuple[tuple[str, str, str], ...] = (
     ("loader manifest --from nowhere --out m.json", "loader.manifest.build:_no_exports", "person"),
     (
         "loader manifest --from data/seed_manifests/exports --out data --order name",
-        "loader.manifest.write:write_manifest",
+        "loader.manifest.files:write_manifest",
         "person",
     ),
     (
         "loader manifest --from data/seed_manifests/exports --out pyproject.toml --order name",
-        "loader.manifest.write:write_manifest",
+        "loader.manifest.files:write_manifest",
         "person",
     ),
     ("loader manifest --from data/seed_manifests/exports --out m.json --batch monday", f"{_DELIVERY}:_batch", "person"),
@@ -132,7 +132,7 @@ _WORDS: tuple[tuple[str, str, str], ...] = (
     ),
     (
         "loader manifest --from data/seed_manifests/exports --out /proc/m.json --order name",
-        "loader.manifest.write:_unwritable",
+        "loader.manifest.files:_unwritable",
         "person",
     ),
     ("loader down", "loader.warehouse:stop_embedded", "understood"),

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from loader.manifest.build import BatchTerms, build_manifest
-from loader.manifest.write import write_manifest
+from loader.manifest.files import write_manifest
 from loader.warehouse import Warehouse
 from tests.checkouts import ROOT
 from tests.ingests import fates, rows, run, settings, silver

@@ -225,7 +225,7 @@ def test_a_file_that_cannot_be_read_is_no_statement_about_the_data(
     def refuse(path: Path) -> None:
         raise fault
 
-    monkeypatch.setattr("loader.manifest.facts.open_regular", refuse)
+    monkeypatch.setattr("loader.manifest.exports.open_regular", refuse)
     with pytest.raises(InfrastructureError, match=message):
         build(exports)
 
@@ -284,7 +284,7 @@ def test_a_broken_file_is_declared_with_a_note_and_without_a_count(exports: Path
 def test_a_bomb_is_declared_with_a_note_and_not_read_to_its_end(exports: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Prevents a small upload that keeps `make manifest` counting for hours."""
     limits = ExpansionLimits(free_bytes=1_000, max_ratio=10)
-    monkeypatch.setattr("loader.manifest.facts.ExpansionLimits", lambda: limits)
+    monkeypatch.setattr("loader.manifest.exports.ExpansionLimits", lambda: limits)
     (exports / "bomb-2026-04-18.jsonl.gz").write_bytes(gzip.compress(b"\n" * 10_000_000))
     built = build(exports)
     (note,) = built.notes

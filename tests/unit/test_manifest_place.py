@@ -13,7 +13,7 @@ from loader.cli.manifest_command import command
 from loader.errors import CommandUsageError, InfrastructureError, RefusedError
 from loader.gate import inspect_manifest
 from loader.manifest.build import BatchTerms, build_manifest
-from loader.manifest.write import write_manifest
+from loader.manifest.files import write_manifest
 from tests.unit.manifest_building import (
     DAY,
     OWNED,

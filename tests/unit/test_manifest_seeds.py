@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from loader.manifest.seeds import manifests_folder, seed_manifests
+from loader.manifest.files import manifests_folder, seed_manifests
 
 
 def test_hidden_files_are_nobodys_manifests(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from loader.cli.manifest_command import command
 from loader.gate import inspect_manifest
 from loader.manifest import parse_manifest
-from loader.manifest.seeds import seed_manifests
+from loader.manifest.files import seed_manifests
 from tests.unit.manifest_building import (
     ROOT,
     judged,

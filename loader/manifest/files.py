@@ -1,4 +1,4 @@
-"""Puts a manifest on disk, whole or not at all, and never over another one."""
+"""Manifests as files: those that a command without MANIFEST takes, and a new one, whole or not at all."""
 
 from __future__ import annotations
 
@@ -10,6 +10,22 @@ from uuid import uuid4
 from loader.errors import CommandUsageError, InfrastructureError, RefusedError
 from loader.manifest.model import Manifest
 from loader.printable import pasted
+
+
+def manifests_folder(project_root: Path) -> Path:
+    """Where they lie, whether it exists or not."""
+    return project_root / "data" / "seed_manifests"
+
+
+def is_hidden(path: Path) -> bool:
+    """Whether it is nobody's manifest: an editor's lock (`.#x.json`, a link that leads nowhere), what another system
+    keeps beside a file (`._x.json`)."""
+    return path.name.startswith(".")
+
+
+def seed_manifests(project_root: Path) -> list[Path]:
+    """The folder's `.json` files in the order of their names, without hidden ones; opens none."""
+    return sorted(path for path in manifests_folder(project_root).glob("*.json") if not is_hidden(path))
 
 
 def write_manifest(manifest: Manifest) -> bool:
