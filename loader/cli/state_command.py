@@ -66,7 +66,7 @@ def reset(
 ) -> int:
     """Set one state object, backwards too, with a reason. No line is read or dropped by it: state only classifies."""
     from loader.errors import CommandUsageError
-    from loader.runs import reset_state
+    from loader.runs import StateObject, reset_state
     from loader.screen import next_lines
     from loader.warehouse import open_warehouse
 
@@ -78,9 +78,7 @@ def reset(
         )
     change = reset_state(
         open_warehouse(settings),
-        _dataset(settings, kind),
-        state_object,
-        record_source,
+        StateObject(_dataset(settings, kind), state_object, record_source),
         _instant(value),
         reason,
         wait_seconds=settings.lock_timeout,

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from loader.runs.anchors import Attempt, new_run_id, trace_id_of_caller
-from loader.runs.ledger import FUTURE_TOLERANCE, AssetAction, Job, Ledger
+from loader.runs.anchors import Attempt, acting_operator, new_run_id, trace_id_of_caller
+from loader.runs.ledger import AssetAction, Job, Ledger
 from loader.runs.lock import LOAD_SESSIONS, IngestLock, writers_at_work
-from loader.runs.operator import acting_operator
 from loader.runs.prefix import Candidate, whole_batch_id, whole_id, whole_run_id
 from loader.runs.registry import (
     SOURCE_MISSING,
@@ -16,7 +15,7 @@ from loader.runs.registry import (
     ruleset_in_effect,
 )
 from loader.runs.repair import STAGING_PREFIX, Repair, drop_working_state, repair, take_back
-from loader.runs.state import read_state, reset_state
+from loader.runs.state import FUTURE_TOLERANCE, StateObject, read_state, reset_state
 
 __all__ = [
     "FUTURE_TOLERANCE",
@@ -31,6 +30,7 @@ __all__ = [
     "Ledger",
     "RegisteredAsset",
     "Repair",
+    "StateObject",
     "acting_operator",
     "drop_working_state",
     "new_run_id",

@@ -1,10 +1,12 @@
-"""The anchors that a run gives to everything it touches."""
+"""The anchors that a run gives to everything it touches, and who acts."""
 
 from __future__ import annotations
 
+import getpass
 import os
 import re
 import secrets
+import socket
 import time
 import uuid
 from dataclasses import dataclass
@@ -42,3 +44,12 @@ def trace_id_of_caller() -> str:
     if match and set(match.group(1)) != {"0"}:
         return match.group(1)
     return secrets.token_hex(16)
+
+
+def acting_operator() -> str:
+    """As plans, resets and the lock name them: user@host; the user's number where it has no name (a container's)."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = f"uid {os.getuid()}"
+    return f"{user}@{socket.gethostname()}"

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, TypeVar
 
 from loader import __version__
@@ -14,10 +14,9 @@ from loader.errors import InfrastructureError
 from loader.manifest import Manifest
 from loader.runs.anchors import Attempt
 from loader.runs.lock import IngestLock
+from loader.runs.state import advance_state
 
 T = TypeVar("T")
-FUTURE_TOLERANCE = timedelta(minutes=5)
-FIRST_INSTANT = datetime(1, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,72 +165,8 @@ class Ledger:
                 (status, exit_code, _storable(failure), *self._key),
             )
             if lateness is not None:
-                self._advance_state(cursor, lateness)
+                advance_state(cursor, self.attempt, self._dataset, lateness)
             yield cursor
-
-    def _advance_state(self, cursor: Any, lateness: timedelta) -> None:
-        """Checkpoint, cursor and watermark of each record source in what this run's assets brought.
-
-        Also where an earlier run landed the events and then failed: the state counts what was seen, not who landed it;
-        an instant in the future counts up to five minutes after the start of the attempt that landed it. What was seen
-        before an operator reset the source's state does not undo that.
-        """
-        cursor.execute(
-            "with mine as ("
-            "  select distinct asset_id from ops.run_asset"
-            "  where run_id = %(run_id)s and attempt = %(attempt)s and action in ('parsed', 'unchanged')"
-            "), landing as ("
-            # Loads that brought events of these assets; `is_mixed`: of others too, in an attempt that failed.
-            "  select load.load_id, load.newest_at, load.event_number, run.started_at,"
-            "    bool_or(mine.asset_id is null) and run.status not in ('success', 'warning') as is_mixed"
-            "  from ops.completed_load as load"
-            "  inner join ops.ingest_run as run on run.run_id = load.run_id and run.attempt = load.attempt"
-            "  inner join ops.run_asset as entry on entry.run_id = load.run_id and entry.attempt = load.attempt"
-            "    and entry.action = 'parsed'"
-            "  left join mine on mine.asset_id = entry.asset_id"
-            "  where load.table_name = 'record_event'"
-            "  group by load.load_id, load.newest_at, load.event_number, run.started_at, run.status"
-            "  having bool_or(mine.asset_id is not null)"
-            "), brought as ("
-            "  select newest.key as record_source, newest.value::timestamptz as newest_at, landing.event_number,"
-            "    landing.started_at"
-            "  from landing cross join lateral jsonb_each_text(landing.newest_at) as newest where not landing.is_mixed"
-            "  union all"
-            "  select event.record_source, max(coalesce(event.updated_at, event.created_at)), landing.event_number,"
-            "    landing.started_at"
-            "  from landing inner join bronze.record_event as event on event._dlt_load_id = landing.load_id"
-            "  inner join mine on mine.asset_id = event.asset_id"
-            "  where landing.is_mixed"
-            "  group by event.record_source, landing.load_id, landing.event_number, landing.started_at"
-            "), seen as ("
-            "  select brought.record_source, kind.state_kind,"
-            "    max(least(brought.newest_at, brought.started_at + %(tolerance)s)) filter ("
-            "      where brought.event_number > coalesce((select max(change.event_number)"
-            "        from ops.ingest_state_change as change where change.dataset = %(dataset)s"
-            "          and change.record_source = brought.record_source"
-            "          and change.state_kind = kind.state_kind and change.reason is not null), 0)) as newest"
-            "  from brought cross join (values ('checkpoint'), ('cursor'), ('watermark')) as kind (state_kind)"
-            "  group by brought.record_source, kind.state_kind"
-            "), state as ("
-            "  select record_source, state_kind, case state_kind when 'checkpoint' then now() when 'cursor' then newest"
-            # Before year 1 no later reader could hold it.
-            "    else case when newest - %(first)s < %(lateness)s then %(first)s else newest - %(lateness)s end end"
-            "    as value_at from seen"
-            ") insert into ops.ingest_state as old (dataset, record_source, state_kind, value_at, run_id)"
-            " select %(dataset)s, record_source, state_kind, value_at, %(run_id)s from state where value_at is not null"
-            # A clock that went back moves nothing back: the checkpoint then names the run, and keeps its instant.
-            " on conflict (dataset, record_source, state_kind) do update"
-            " set value_at = greatest(excluded.value_at, old.value_at), run_id = excluded.run_id, updated_at = now()"
-            " where excluded.value_at > old.value_at or old.state_kind = 'checkpoint'",
-            {
-                "tolerance": FUTURE_TOLERANCE,
-                "lateness": lateness,
-                "first": FIRST_INSTANT,
-                "dataset": self._dataset,
-                "run_id": str(self.attempt.run_id),
-                "attempt": self.attempt.number,
-            },
-        )
 
     @property
     def _key(self) -> tuple[str, int]:

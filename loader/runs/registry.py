@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from loader.errors import RefusedError
-from loader.gate import AssetJudgement, GateReport
+from loader.gate import AssetJudgement, GateReport, Inspection
 from loader.kinds import Ruleset
 from loader.manifest import Manifest
 from loader.reader import ContentEncoding
@@ -140,25 +140,7 @@ def _register_entry(
         assert inspection is not None
         fingerprint, encoding = inspection.fingerprint, inspection.content_encoding
         key = raw_zone_keys[fingerprint]
-        cursor.execute(
-            "insert into ops.source_asset (source_fingerprint, record_kind, size_bytes, content_encoding,"
-            " content_bytes, raw_zone_key, registered_by_run_id) values (%s, %s, %s, %s, %s, %s, %s)"
-            " on conflict (source_fingerprint, record_kind) do nothing",
-            (
-                fingerprint,
-                manifest.contract_ref,
-                inspection.size_bytes,
-                encoding,
-                inspection.content_bytes,
-                key,
-                str(run_id),
-            ),
-        )
-        cursor.execute(
-            "select asset_id from ops.source_asset where source_fingerprint = %s and record_kind = %s",
-            (fingerprint, manifest.contract_ref),
-        )
-        asset_id = int(cursor.fetchone()[0])
+        asset_id = _source_asset(cursor, run_id, manifest.contract_ref, inspection, key)
     cursor.execute(
         "insert into ops.manifest_asset (manifest_id, source_id, ordinal, asset_id, source_url_or_path, asset_type,"
         " declared_checksum_sha256, declared_size_bytes, declared_record_count, sequence, judgement, disposition,"
@@ -195,6 +177,29 @@ def _register_entry(
         key,
         encoding,
     )
+
+
+def _source_asset(cursor: Any, run_id: UUID, record_kind: str, inspection: Inspection, raw_zone_key: str) -> int:
+    """The number of these bytes as a file of the kind, given when they are first seen."""
+    cursor.execute(
+        "insert into ops.source_asset (source_fingerprint, record_kind, size_bytes, content_encoding,"
+        " content_bytes, raw_zone_key, registered_by_run_id) values (%s, %s, %s, %s, %s, %s, %s)"
+        " on conflict (source_fingerprint, record_kind) do nothing",
+        (
+            inspection.fingerprint,
+            record_kind,
+            inspection.size_bytes,
+            inspection.content_encoding,
+            inspection.content_bytes,
+            raw_zone_key,
+            str(run_id),
+        ),
+    )
+    cursor.execute(
+        "select asset_id from ops.source_asset where source_fingerprint = %s and record_kind = %s",
+        (inspection.fingerprint, record_kind),
+    )
+    return int(cursor.fetchone()[0])
 
 
 def _confirm_entry(

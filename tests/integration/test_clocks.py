@@ -17,7 +17,7 @@ from loader.advice.clock import look_at_clocks
 from loader.errors import RefusedError
 from loader.recovery.world import looking_at
 from loader.release import store
-from loader.runs.state import reset_state
+from loader.runs.state import StateObject, reset_state
 from loader.status import read_status
 from loader.warehouse import Warehouse, open_warehouse
 from tests.clocks import shift_what_was_written
@@ -121,7 +121,13 @@ def test_a_reset_made_by_a_clock_ahead_does_not_hide_what_was_landed_after_it(
 ) -> None:
     """Prevents a cursor that stays where an operator put it, until the clock comes by again."""
     to = datetime(2026, 4, 1, tzinfo=UTC)
-    reset_state(open_warehouse(settings()), "cursor", SOURCE, to, "tests", wait_seconds=5)
+    reset_state(
+        open_warehouse(settings()),
+        StateObject("bronze.raw_ticket_event", "cursor", SOURCE),
+        to,
+        "tests",
+        wait_seconds=5,
+    )
     shift_what_was_written(database, A_DAY)
     later = [ticket(3, updated_at=f"{DAY}T09:00:00Z")]
     write_export(tmp_path / "3" / f"tickets-{DAY}.jsonl", later)

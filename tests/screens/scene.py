@@ -156,8 +156,8 @@ def stage(server: Warehouse, template: str) -> Iterator[Stage]:
 
 def _steady_ids(patch: pytest.MonkeyPatch) -> None:
     """Runs an hour apart, plans that are told by their first characters, and one who acts."""
-    patch.setattr("loader.runs.operator.getpass", SimpleNamespace(getuser=lambda: "ana"))
-    patch.setattr("loader.runs.operator.socket", SimpleNamespace(gethostname=lambda: "host-1"))
+    patch.setattr("loader.runs.anchors.getpass", SimpleNamespace(getuser=lambda: "ana"))
+    patch.setattr("loader.runs.anchors.socket", SimpleNamespace(gethostname=lambda: "host-1"))
     counted = iter(range(1, 10_000))
     began = 1_776_400_000
     patch.setattr("loader.runs.anchors.time", SimpleNamespace(time=lambda: began + 3600 * next(counted)))

@@ -27,7 +27,7 @@ from loader.raw_zone.lost import BACK_FIRST
 from loader.recovery.world import looking_at
 from loader.release.acts import hold
 from loader.runs import take_back
-from loader.runs.state import read_state, reset_state
+from loader.runs.state import StateObject, read_state, reset_state
 from loader.status import read_status
 from loader.verify import Verification, verify_run
 from loader.warehouse import Warehouse
@@ -225,7 +225,11 @@ class TestState:
     ) -> None:
         then = datetime(2026, 4, 1, tzinfo=UTC)
         change = reset_state(
-            database, "bronze.raw_ticket_event", "cursor", SOURCE, then, "a clock was wrong", wait_seconds=0
+            database,
+            StateObject("bronze.raw_ticket_event", "cursor", SOURCE),
+            then,
+            "a clock was wrong",
+            wait_seconds=0,
         )
         assert (change["new_value_at"], change["reason"]) == ("2026-04-01T00:00:00.000000Z", "a clock was wrong")
         assert "@" in change["operator"]
@@ -243,7 +247,11 @@ class TestState:
     def test_an_unknown_source(self, database: Warehouse) -> None:
         with pytest.raises(CommandUsageError, match="no cursor of record source 'nobody'"):
             reset_state(
-                database, "bronze.raw_ticket_event", "cursor", "nobody", datetime.now(UTC), "why", wait_seconds=0
+                database,
+                StateObject("bronze.raw_ticket_event", "cursor", "nobody"),
+                datetime.now(UTC),
+                "why",
+                wait_seconds=0,
             )
 
 

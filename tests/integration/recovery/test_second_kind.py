@@ -20,7 +20,7 @@ from loader.ingest import Verdict
 from loader.progress import Silent
 from loader.recovery import apply_plan
 from loader.release.acts import release
-from loader.runs.state import read_state, reset_state
+from loader.runs.state import StateObject, read_state, reset_state
 from loader.warehouse import Role, Warehouse
 from tests.ingests import SILVER_OF_COMMENTS, comment, declare, rows, run, settings, silver, ticket, write_export
 from tests.recoveries import DAYS, backfill_window, failing, latest_run, planned, recover
@@ -197,7 +197,9 @@ def test_the_state_of_each_kind_is_its_own(place: tuple[Warehouse, Path, Path]) 
     loader = database.acting_as(Role.LOADER)
     before = read_state(loader, OF_TICKETS, 20)
     instant = datetime.fromisoformat("2026-04-01T00:00:00+00:00")
-    change = reset_state(loader, OF_COMMENTS, "cursor", SOURCE, instant, "a clock was wrong", wait_seconds=0)
+    change = reset_state(
+        loader, StateObject(OF_COMMENTS, "cursor", SOURCE), instant, "a clock was wrong", wait_seconds=0
+    )
     assert change["new_value_at"] == "2026-04-01T00:00:00.000000Z"
     assert read_state(loader, OF_TICKETS, 20) == before
     shown = {}

@@ -22,7 +22,7 @@ from loader.recovery import apply_plan
 from loader.recovery.verbs import Restored
 from loader.release import changes
 from loader.release.acts import KeptBackError, hold, readiness, release
-from loader.runs.operator import acting_operator
+from loader.runs.anchors import acting_operator
 from loader.screen import Screen
 from loader.status import read_status
 from loader.warehouse import Warehouse
