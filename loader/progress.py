@@ -35,6 +35,9 @@ class Silent:
         pass
 
 
+SILENT = Silent()
+
+
 class Meter:
     """Counts one stage's units and lines, and reports each advance."""
 

@@ -20,10 +20,11 @@ from unittest.mock import patch
 
 import psycopg2
 
+from loader.progress import Report, Step
 from loader.silver import dbt, worker
 from loader.silver.results import NodeResult
 from loader.silver.thrift import be_thrifty
-from loader.silver.watch import Watch
+from loader.silver.watch import DbtWatch
 from loader.silver.worker import Ended, Parse, Project, Run
 from loader.warehouse import Role, Warehouse
 from loader.warehouse.connection import given_warehouse
@@ -83,10 +84,9 @@ class Replays:
     def parse(self, request: Parse) -> None:
         """dbt parses when it is needed."""
 
-    def run(self, request: Run, *, is_quiet: bool, progress: Callable[[int, int], None], watch: Watch) -> Ended:
-        told: dict[str, Any] = {"is_quiet": is_quiet, "progress": progress, "watch": watch}
+    def run(self, request: Run, is_quiet: bool, report: Report, watch: DbtWatch) -> Ended:
         if request.project is None or "build" not in request.arguments:
-            return self._real().run(request, **told)  # type: ignore[no-any-return]
+            return self._real().run(request, is_quiet, report, watch)  # type: ignore[no-any-return]
         given = given_warehouse(request.environment)
         assert given is not None
         warehouse = given.acting_as(Role.TRANSFORM)
@@ -97,15 +97,15 @@ class Replays:
             ended = self._recorded(state, request, request.project)
             if state not in self._kept:
                 # dbt's own words of what failed.
-                return self._real().run(request, **told)  # type: ignore[no-any-return]
+                return self._real().run(request, is_quiet, report, watch)  # type: ignore[no-any-return]
         else:
             try:
                 ended = _sent_again(self._kept[state], warehouse, request.environment.get(_TOKEN, ""))
             except (psycopg2.Error, _NotTheSameError):
-                return self._real().run(request, **told)  # type: ignore[no-any-return]
+                return self._real().run(request, is_quiet, report, watch)  # type: ignore[no-any-return]
             self.replayed_count += 1
         for count, _ in enumerate(ended.nodes, start=1):
-            progress(count, len(ended.nodes))
+            report.step(Step("silver", "nodes", count, len(ended.nodes)))
         return ended
 
     def _recorded(self, state: tuple[Any, ...], request: Run, project: Project) -> Ended:

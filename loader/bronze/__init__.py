@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from loader.bronze.batch import Batch
+from loader.bronze.batch import Batch, Landed, Progress, land
 from loader.bronze.completion import complete
-from loader.bronze.landing import Landed, Progress, land
-from loader.bronze.load import BronzeLoader, staging_dataset
+from loader.bronze.load import BronzeLoader
 from loader.bronze.reading import AssetReading, AssetToRead, Terms, judged_lines, read_assets
-from loader.bronze.rows import Chunk, Rows
+from loader.bronze.rows import Rows
 from loader.bronze.workers import Order, land_in_processes
 
 __all__ = [
@@ -15,7 +14,6 @@ __all__ = [
     "AssetToRead",
     "Batch",
     "BronzeLoader",
-    "Chunk",
     "Landed",
     "Order",
     "Progress",
@@ -26,5 +24,4 @@ __all__ = [
     "land",
     "land_in_processes",
     "read_assets",
-    "staging_dataset",
 ]

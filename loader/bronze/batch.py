@@ -1,18 +1,25 @@
-"""What one load brings: chunks, until there are enough. Each event occurs once in a load: insert-only does not
-deduplicate within one, and a repeated key would fail it."""
+"""What is read goes into Bronze in bounded loads: chunks are gathered until there are enough for one.
+
+Each event occurs once in a load: insert-only does not deduplicate within one, and a repeated key would fail it.
+"""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from loader.bronze.columns import LOAD_ID, RECORD_EVENT, RECORD_KIND, RUN_ID, BronzeTable
+from loader.bronze.reading import AssetReading
 from loader.bronze.rows import Chunk
+
+if TYPE_CHECKING:
+    from loader.bronze.load import BronzeLoader
 
 BATCH_LINES = 50_000
 BATCH_BYTES = 192 * 1024 * 1024
@@ -79,3 +86,48 @@ class Batch:
                     rows = rows.append_column(field, pa.repeat(value, rows.num_rows))
             if rows.num_rows:
                 yield rows
+
+
+@dataclass(frozen=True, slots=True)
+class Landed:
+    """What went into Bronze; nothing of it is visible before its loads are completed."""
+
+    load_ids: tuple[str, ...]
+    readings: tuple[AssetReading, ...]
+
+    def __add__(self, other: Landed) -> Landed:
+        return Landed(self.load_ids + other.load_ids, self.readings + other.readings)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Another load is in: so many lines, of so many bytes of content."""
+
+    line_count: int
+    content_bytes: int
+
+
+def land(read: Iterable[Chunk | AssetReading], loader: BronzeLoader, progress: Callable[[Progress], None]) -> Landed:
+    """Load the chunks, and return what was counted per asset.
+
+    Raises what reading and loading raise; loads made by then stay invisible, and repair removes them.
+    """
+    load_ids: list[str] = []
+    readings = []
+    batch = Batch(loader.run_id, loader.kind.name)
+
+    def load() -> None:
+        load_ids.append(loader.load(batch))
+        progress(Progress(batch.line_count, batch.content_bytes))
+        batch.clear()
+
+    for part in read:
+        if isinstance(part, AssetReading):
+            readings.append(part)
+            continue
+        batch.add(part)
+        if batch.is_full:
+            load()
+    if not batch.is_empty:
+        load()
+    return Landed(tuple(load_ids), tuple(readings))

@@ -2,11 +2,15 @@
 
 The tables themselves are ours (infra/postgres/02_bronze.sql); a test compares the two. dlt's data types say how
 values travel in Parquet; what they fill is the tables' own: by binary COPY, Arrow binary of 16 bytes fills `uuid`, and
-a list of strings `text[]`.
+a list of strings `text[]`. By the plain route, dlt's CSV files and PostgreSQL's own COPY, every value travels as text:
+slower, and built on documented behaviour only, for a version of dlt or ADBC under which the fast route fails
+(docs/decisions/0002).
 """
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -117,3 +121,26 @@ REJECTED_RECORD = BronzeTable(
 )
 
 BRONZE = (RECORD_EVENT, ASSET_LINE, REJECTED_RECORD)
+
+
+def as_text(rows: pa.Table, table: BronzeTable) -> pa.Table:
+    """The same rows with uuid, bytea and text[] as PostgreSQL writes them; other types are text in CSV anyway."""
+    kinds = {name: kind for name, kind, _ in table.columns}
+    for place, name in enumerate(rows.column_names):
+        written = _WRITTEN.get(kinds[name])
+        if written is not None:
+            values = [None if value is None else written(value) for value in rows.column(name).to_pylist()]
+            rows = rows.set_column(place, name, pa.array(values, pa.string()))
+    return rows
+
+
+def _array(values: list[str]) -> str:
+    quoted = (value.replace("\\", "\\\\").replace('"', '\\"') for value in values)
+    return "{" + ",".join(f'"{value}"' for value in quoted) + "}"
+
+
+_WRITTEN: dict[str, Callable[..., str]] = {
+    "uuid": lambda value: str(uuid.UUID(bytes=value)),
+    "bytea": lambda value: "\\x" + value.hex(),
+    "text[]": _array,
+}

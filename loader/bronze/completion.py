@@ -13,7 +13,7 @@ from loader.errors import CheckFailedError
 from loader.runs import Attempt
 
 if TYPE_CHECKING:
-    from loader.bronze.landing import Landed
+    from loader.bronze.batch import Landed
     from loader.bronze.reading import AssetReading
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, nullcontext
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -17,8 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 from psycopg2 import sql
 
 from loader.bronze.batch import Batch
-from loader.bronze.columns import BRONZE, RECORD_EVENT, BronzeTable
-from loader.bronze.csv_route import as_text
+from loader.bronze.columns import BRONZE, RECORD_EVENT, BronzeTable, as_text
 from loader.config import FileFormat
 from loader.errors import InfrastructureError
 from loader.runs import LOAD_SESSIONS, STAGING_PREFIX, Attempt
@@ -40,13 +40,23 @@ def staging_dataset(attempt: Attempt, worker: int = 0) -> str:
     return f"{STAGING_PREFIX}{attempt.label}_{worker}"
 
 
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """One of an attempt's workers. `turn` is entered around each of its loads: no other's load may run inside it."""
+
+    number: int
+    turn: Callable[[], AbstractContextManager[None]] = nullcontext
+
+
+ALONE = Lane(0)
+
+
 class BronzeLoader:
     """Loads batches of one kind for one worker of one attempt. Rows are invisible until the attempt's loads are
     completed.
 
     Events go into the partition of their kind by its own name: dlt knows no partitioned table.
-    `file_format`: how rows travel; parquet by ADBC's binary COPY, csv by PostgreSQL's own, as text. `turn` is entered
-    around each load: no other worker's load may run inside it.
+    `file_format`: how rows travel; parquet by ADBC's binary COPY, csv by PostgreSQL's own, as text.
     """
 
     def __init__(
@@ -57,26 +67,25 @@ class BronzeLoader:
         kind: Kind,
         *,
         file_format: FileFormat = "parquet",
-        worker: int = 0,
-        turn: Callable[[], AbstractContextManager[None]] = nullcontext,
+        lane: Lane = ALONE,
     ) -> None:
         import dlt
 
-        from loader.bronze.settings import take_own_settings
+        from loader.bronze.dlt_settings import take_own_settings
 
-        take_own_settings(working_root / attempt.label / str(worker))
+        take_own_settings(working_root / attempt.label / str(lane.number))
 
         assert kind.landing is not None
         self.run_id = attempt.run_id
         self.kind = kind
         self._tables = {table.name: table.name for table in BRONZE} | {RECORD_EVENT.name: kind.landing.bronze}
-        self._turn = turn
+        self._turn = lane.turn
         self._file_format = file_format
-        dataset = staging_dataset(attempt, worker)
+        dataset = staging_dataset(attempt, lane.number)
         server_version = _create_staging(warehouse, dataset, self._tables.values())
         self._pipeline = dlt.pipeline(
-            pipeline_name=f"bronze_{attempt.label}_{worker}",
-            pipelines_dir=str(working_root / attempt.label / str(worker)),
+            pipeline_name=f"bronze_{attempt.label}_{lane.number}",
+            pipelines_dir=str(working_root / attempt.label / str(lane.number)),
             destination=dlt.destinations.postgres(
                 credentials=warehouse.dsn_url(
                     application_name=f"{LOAD_SESSIONS}{attempt.label}",

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 
 import psycopg2
 
-from loader.bronze.landing import Landed, Progress, land
-from loader.bronze.load import BronzeLoader
+from loader.bronze.batch import Landed, Progress, land
+from loader.bronze.load import BronzeLoader, Lane
 from loader.bronze.reading import AssetToRead, Terms, read_assets
 from loader.companion import Companion
 from loader.errors import InfrastructureError, LoaderError
@@ -179,7 +179,6 @@ def _work(connection: Connection, number: int, order: Order) -> Landed:
         order.working_root,
         ruleset.kind,
         file_format=order.file_format,
-        worker=number,
-        turn=turn,
+        lane=Lane(number, turn),
     )
     return land(read_assets(iter(ask, None), order.terms, ruleset), loader, connection.send)

@@ -56,7 +56,7 @@ def build(
             arguments,
             anchors={"writer_token": lock.token},
             is_quiet=as_json,
-            say=report,
+            report=report,
         )
         if select is None:
             require_whole(result, settings.project_root)
@@ -109,7 +109,7 @@ def docs() -> int:
     settings = load_settings()
     with progress() as report:
         report("dbt describes its project and the warehouse, which takes about 15 s")
-        run_dbt(open_warehouse(settings), settings.project_root, ["docs", "generate", "--static"], say=report)
+        run_dbt(open_warehouse(settings), settings.project_root, ["docs", "generate", "--static"], report=report)
     page = settings.report_dir / "dbt_docs" / "index.html"
     page.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(settings.state_folder / "dbt" / "target" / "static_index.html", page)

@@ -28,7 +28,7 @@ from loader.evidence import append, record_crashes, write_files
 from loader.plans import refuse_moved
 from loader.printable import counted, pasted
 from loader.privacy import blanked, finish_redactions
-from loader.progress import Report, Step
+from loader.progress import Report
 from loader.raw_zone import RawZone
 from loader.reader import open_content
 from loader.release import Act, Request, settle
@@ -211,8 +211,7 @@ def _build(
         settings.project_root,
         [*PROVING_BUILD, "--vars", scope.variables],
         anchors={"writer_token": lock.token},
-        progress=lambda done, total: report.step(Step("silver", "nodes", done, total)),
-        say=report,
+        report=report,
     )
     missing = left_out(build, settings.project_root)
     act = Act(

@@ -19,7 +19,7 @@ from loader.ingest.verdict import OF_ITS_DAYS, Verdict, judge_run
 from loader.obstacles import Code, Obstacle, obstacles_of
 from loader.partition import Partition
 from loader.printable import counted
-from loader.progress import Report, Step
+from loader.progress import Report
 from loader.release import MEND_VIEWS, Act, Request, files_over_limit, publish, record_published, view_faults
 from loader.runs import Attempt, IngestLock, Ledger, acting_operator
 from loader.silver import (
@@ -125,8 +125,7 @@ class Proving:
                 "batch_id": self._task.declared.batch_id,
                 "writer_token": self._lock.token,
             },
-            progress=lambda done, total: self._report.step(Step("silver", "nodes", done, total)),
-            say=self._report,
+            report=self._report,
         )
         with self._ledger.boundary("built") as cursor:
             cursor.execute(

@@ -15,7 +15,7 @@ from loader.evidence import MissingLink, read_missing_links, record_act, write_f
 from loader.obstacles import Code, Obstacle, told
 from loader.partition import Partition
 from loader.printable import counted
-from loader.progress import Report, Step
+from loader.progress import Report
 from loader.release import holds, store
 from loader.release.asked import asked_partitions
 from loader.release.gate import Decision
@@ -146,9 +146,7 @@ def _prove(
         settings.project_root,
         [*PROVING_BUILD, "--vars", scope.variables],
         anchors={"writer_token": lock.token},
-        is_quiet=True,
-        progress=lambda done, total: report.step(Step("silver", "nodes", done, total)),
-        say=report,
+        report=report,
     )
     require_whole(build, settings.project_root)
     return build

@@ -7,20 +7,12 @@ from loader.silver.checks import (
     LOOK_AT_WHAT_IS_OFF,
     checks_of_reconcile,
     left_out,
+    project_sha256,
     require_whole,
     write_checks,
 )
 from loader.silver.dbt import parse_project, run_dbt, start_dbt
-from loader.silver.proof import (
-    PROVING_BUILD,
-    ProofScope,
-    Proved,
-    choose_scope,
-    judge_build,
-    project_sha256,
-    prove,
-    unwatched_table,
-)
+from loader.silver.proof import PROVING_BUILD, ProofScope, Proved, choose_scope, judge_build, prove, unwatched_table
 from loader.silver.record import record_proof
 from loader.silver.results import BuildResult, NodeResult, proved_in_words
 

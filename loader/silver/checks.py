@@ -7,6 +7,7 @@ compares the two.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 
 import yaml
 
+from loader.checkout import read_committed
 from loader.errors import CheckFailedError, CommandUsageError
 from loader.silver.results import BuildResult
 
@@ -122,3 +124,24 @@ if __name__ == "__main__":
     from loader.checkout import find_project_root
 
     write_checks(find_project_root())
+
+
+def project_sha256(project_root: Path) -> str:
+    """One hash over what proves: dbt's models, macros and tests, which of them must run, and the tables they read."""
+    digest = hashlib.sha256()
+    project = project_root / "dbt_project"
+    files = [
+        project / "dbt_project.yml",
+        project_root / CHECKS_FILE,
+        *(project_root / "infra" / "postgres").glob("*.sql"),
+    ]
+    files += [
+        file
+        for folder in ("models", "macros", "tests")
+        for file in (project / folder).rglob("*")
+        if file.suffix in (".sql", ".yml", ".md")
+    ]
+    for file in sorted(files):
+        content = read_committed(file)
+        digest.update(f"{file.relative_to(project_root)}\0{len(content)}\0".encode() + content)
+    return digest.hexdigest()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
 from functools import cache
 from pathlib import Path
@@ -22,9 +22,10 @@ from loader.companion import Companion
 from loader.environment import own_environment
 from loader.errors import InfrastructureError
 from loader.printable import visible_in_colour, visible_without_colour
+from loader.progress import SILENT, Report, Step
 from loader.screen import screen_of
 from loader.silver.results import BuildResult
-from loader.silver.watch import Watch
+from loader.silver.watch import DbtWatch
 from loader.silver.worker import WHOLLY, Begun, Done, Ended, Parse, Project, Run, serve
 from loader.warehouse import MEANING, Role, unbounded
 
@@ -57,35 +58,33 @@ def run_dbt(
     *,
     anchors: Mapping[str, str] | None = None,
     is_quiet: bool = True,
-    is_parsed_anew: bool = False,
-    progress: Callable[[int, int], None] = lambda ended, total: None,
-    say: Callable[[str], None] = lambda line: None,
+    report: Report = SILENT,
 ) -> BuildResult:
     """Run one dbt command, e.g. `["build", "--select", "reconcile"]`, and return what each node did.
 
-    `progress` hears how many nodes have ended, and of how many; `say`, in every ten seconds in which none has, which
-    are at work since when, and whom they wait for.
+    `report` hears how many nodes of a quiet dbt have ended, and of how many; and in every ten seconds in which none
+    has, which are at work since when, and whom they wait for.
 
     `anchors` (run_id, trace_id …) reach run_results.json as `DBT_ENV_CUSTOM_ENV_<NAME>`. With the `writer_token` of the
     ingest lock among them, the build changes nothing more once another writer has taken that over. A quiet dbt prints
     errors only, on standard error. Failing tests and models are in the result; only what kept dbt from running them (no
     connection, a broken project) is raised, as InfrastructureError: what dbt had committed by then stays. The parsed
     project is kept for this process and database: whatever changes in dbt_project meanwhile is not seen, and
-    variables count where SQL is written, not where the project is configured. Unless `is_parsed_anew`.
+    variables count where SQL is written, not where the project is configured; unless `arguments` say
+    --no-partial-parse.
     """
-    keeps_project = not is_parsed_anew and arguments[0] != "docs"
+    keeps_project = arguments[0] != "docs" and WHOLLY not in arguments
     request = Run(
         project=_project(warehouse, project_root) if keeps_project else None,
-        arguments=command_line(project_root, arguments, is_quiet=is_quiet),
+        # Among the flags of every command, and dbt takes it once.
+        arguments=command_line(project_root, [word for word in arguments if word != WHOLLY], is_quiet=is_quiet),
         environment={
             **_environment(warehouse),
             **{f"DBT_ENV_CUSTOM_ENV_{name.upper()}": value for name, value in (anchors or {}).items()},
         },
     )
     try:
-        ended = _process().run(
-            request, is_quiet=is_quiet, progress=progress, watch=Watch(warehouse, _session_name(), say)
-        )
+        ended = _process().run(request, is_quiet, report, DbtWatch(warehouse, _session_name(), report))
         if ended.is_interrupted:
             raise KeyboardInterrupt
     except KeyboardInterrupt:
@@ -118,31 +117,33 @@ class _DbtProcess:
         except OSError as error:
             raise self._ended_early() from error
 
-    def run(self, request: Run, *, is_quiet: bool, progress: Callable[[int, int], None], watch: Watch) -> Ended:
+    def run(self, request: Run, is_quiet: bool, report: Report, watch: DbtWatch) -> Ended:
         try:
             self._companion.connection.send(request)
             try:
-                return self._answer(is_quiet, progress, watch)
+                return self._answer(is_quiet, report, watch)
             except KeyboardInterrupt:
                 self._interrupt()
                 raise
         except (EOFError, OSError) as error:
             raise self._ended_early() from error
 
-    def _answer(self, is_quiet: bool, progress: Callable[[int, int], None], watch: Watch) -> Ended:
+    def _answer(self, is_quiet: bool, report: Report, watch: DbtWatch) -> Ended:
         while not isinstance(answer := self._next(watch), Ended):
             if isinstance(answer, Begun):
                 watch.begin(answer.name)
             elif isinstance(answer, Done):
                 watch.end(answer.name)
-                progress(answer.count, answer.total)
+                # A dbt that prints tells its nodes itself.
+                if is_quiet:
+                    report.step(Step("silver", "nodes", answer.count, answer.total))
             else:
                 stream = sys.stderr if is_quiet else sys.stdout
                 shown = visible_in_colour if screen_of(stream).has_colour else visible_without_colour
                 stream.write(shown(answer.text))
         return answer
 
-    def _next(self, watch: Watch) -> Any:
+    def _next(self, watch: DbtWatch) -> Any:
         while not self._companion.connection.poll(watch.seconds_of_silence):
             watch.look()
         return self._companion.connection.recv()

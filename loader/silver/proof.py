@@ -9,19 +9,15 @@ counts (docs/decisions/0007, 0017).
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
-from pathlib import Path
 from typing import Any
 
-from loader.checkout import read_committed
 from loader.partition import Partition
 from loader.printable import in_one_line
 from loader.progress import Report
 from loader.runs import IngestLock
-from loader.silver.checks import CHECKS_FILE
 from loader.silver.results import BuildResult
 from loader.warehouse import built, released_kinds
 
@@ -163,27 +159,6 @@ def prove(
     scope = ProofScope("all", "the proof of what changed did not close", scope.project_sha256)
     report(f"silver: {scope.reason}, so everything is proved")
     return build(scope), scope
-
-
-def project_sha256(project_root: Path) -> str:
-    """One hash over what proves: dbt's models, macros and tests, which of them must run, and the tables they read."""
-    digest = hashlib.sha256()
-    project = project_root / "dbt_project"
-    files = [
-        project / "dbt_project.yml",
-        project_root / CHECKS_FILE,
-        *(project_root / "infra" / "postgres").glob("*.sql"),
-    ]
-    files += [
-        file
-        for folder in ("models", "macros", "tests")
-        for file in (project / folder).rglob("*")
-        if file.suffix in (".sql", ".yml", ".md")
-    ]
-    for file in sorted(files):
-        content = read_committed(file)
-        digest.update(f"{file.relative_to(project_root)}\0{len(content)}\0".encode() + content)
-    return digest.hexdigest()
 
 
 def _findings(there: Any) -> frozenset[_Finding]:

@@ -25,7 +25,7 @@ _SECONDS_BETWEEN_LINES = 10.0
 _SECONDS_OF_WAITING = 3.0
 
 
-class Watch:
+class DbtWatch:
     """Told which nodes begin and end; `look`, called in every two seconds in which dbt is silent, says what is so."""
 
     seconds_of_silence = _SECONDS_BETWEEN_LOOKS

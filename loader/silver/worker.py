@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from loader.silver.proof import project_sha256
+from loader.silver.checks import project_sha256
 from loader.silver.results import NodeResult
 from loader.silver.thrift import be_thrifty
 

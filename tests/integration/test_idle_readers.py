@@ -15,6 +15,7 @@ from click.testing import CliRunner
 
 from loader.cli import cli
 from loader.errors import InfrastructureError
+from loader.progress import Silent
 from loader.silver import ProofScope, run_dbt
 from loader.warehouse import Role, Warehouse
 from tests.checkouts import ROOT
@@ -136,13 +137,14 @@ def test_who_keeps_a_table_open_that_must_be_made_anew_is_named_while_the_build_
             deliver(Path(os.environ["EXPORTS"]), 3)
         assert re.fullmatch(r"make retry RUN=[0-9a-f-]{36} MODE=execute", given_up.value.next_command)
 
-        def hear(line: str) -> None:
-            if "dbt starts" in line:
-                return
-            lines.append(line)
-            rows(warehouse, f"select pg_terminate_backend({pid})")
+        class Ends(Silent):
+            def __call__(self, line: str, /) -> None:
+                if "dbt starts" in line:
+                    return
+                lines.append(line)
+                rows(warehouse, f"select pg_terminate_backend({pid})")
 
-        done = run_dbt(warehouse, ROOT, build, say=hear)
+        done = run_dbt(warehouse, ROOT, build, report=Ends())
     assert not waited.is_set() and done.is_ok
     assert lines[0].startswith(f"silver: waits for session {pid} (")
     assert "idle-omni_transform" in lines[0] and lines[0].endswith("which keeps reconcile.reconcile_load")

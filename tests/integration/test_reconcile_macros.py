@@ -13,7 +13,7 @@ CASES = sorted(path.stem for path in Path(ROOT, "dbt_project", "tests", "macros"
 
 def test_every_macro_sees_the_difference_that_it_is_for(database: Warehouse) -> None:
     """A macro that compares nothing would make every check above it pass."""
-    arguments = ["test", "--select", "path:tests/macros", "--vars", "{macro_tests: true}"]
-    build = run_dbt(database, ROOT, arguments, is_parsed_anew=True)
+    arguments = ["test", "--select", "path:tests/macros", "--vars", "{macro_tests: true}", "--no-partial-parse"]
+    build = run_dbt(database, ROOT, arguments)
     assert [(node.name, node.failures, node.message) for node in build.failed] == []
     assert sorted(node.name for node in build.nodes if node.unique_id.startswith("test.")) == CASES

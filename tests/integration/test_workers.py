@@ -31,6 +31,7 @@ from loader.bronze import (
     land_in_processes,
     read_assets,
 )
+from loader.bronze.load import Lane
 from loader.bronze.workers import _Worker
 from loader.errors import InfrastructureError, RefusedError
 from loader.ingest import execution
@@ -142,7 +143,7 @@ def test_processes_land_what_this_process_lands(
 ) -> None:
     """Whatever the number of processes, and by either route: the yardstick is the fast one."""
     terms = replace(TERMS, window=window)
-    loader = BronzeLoader(database, scene.attempt, scene.order.working_root, RULESET.kind, worker=9)
+    loader = BronzeLoader(database, scene.attempt, scene.order.working_root, RULESET.kind, lane=Lane(9))
     here = land(read_assets(assets, terms, RULESET), loader, lambda progress: None)
     expected = _content(database)
     assert all(expected.values())

@@ -135,7 +135,7 @@ def test_dlt_is_told_by_us_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     from dlt.load.configuration import LoaderConfiguration
     from dlt.normalize.configuration import NormalizeConfiguration
 
-    from loader.bronze.settings import take_own_settings
+    from loader.bronze.dlt_settings import take_own_settings
 
     for folder in (tmp_path / "here" / ".dlt", tmp_path / "home" / ".dlt"):
         folder.mkdir(parents=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from loader.silver import watch
-from loader.silver.watch import Watch
+from loader.silver.watch import DbtWatch
 from loader.warehouse import Warehouse
 from loader.warehouse.activity import Blocker
 
@@ -29,7 +29,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return made
 
 
-def looked(heard: list[str], watched: Watch, clock: Clock, seconds: int) -> list[str]:
+def looked(heard: list[str], watched: DbtWatch, clock: Clock, seconds: int) -> list[str]:
     """What is newly said when somebody looks every two seconds for so long."""
     before = len(heard)
     for _ in range(0, seconds, 2):
@@ -41,7 +41,7 @@ def looked(heard: list[str], watched: Watch, clock: Clock, seconds: int) -> list
 def test_a_node_that_runs_long_is_named_every_ten_seconds(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     """One statement that takes minutes looks like a process that hangs: progress counts nodes that end; none does."""
     heard: list[str] = []
-    watched = Watch(NOBODY, "dbt-1", heard.append)
+    watched = DbtWatch(NOBODY, "dbt-1", heard.append)
     monkeypatch.setattr(watched, "_blockers", list)
     watched.begin("reconcile_fate")
     assert looked(heard, watched, clock, 8) == []
@@ -59,7 +59,7 @@ def test_who_is_waited_for_is_said_at_once_and_again_as_long_as_it_lasts(
     clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     heard: list[str] = []
-    watched = Watch(NOBODY, "dbt-1", heard.append)
+    watched = DbtWatch(NOBODY, "dbt-1", heard.append)
     monkeypatch.setattr(watched, "_blockers", lambda: [Blocker(7, "waits for 7"), Blocker(8, "waits for 8")])
     watched.begin("reconcile_load")
     assert looked(heard, watched, clock, 2) == []
@@ -71,7 +71,7 @@ def test_who_is_waited_for_is_said_at_once_and_again_as_long_as_it_lasts(
 def test_the_start_of_dbt_is_told_too(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a busy machine it takes most of a minute before the first node begins."""
     heard: list[str] = []
-    watched = Watch(NOBODY, "dbt-1", heard.append)
+    watched = DbtWatch(NOBODY, "dbt-1", heard.append)
     monkeypatch.setattr(watched, "_blockers", list)
     assert looked(heard, watched, clock, 20) == [
         "silver: dbt starts and reads its project (10 s)",
@@ -84,6 +84,6 @@ def test_the_start_of_dbt_is_told_too(clock: Clock, monkeypatch: pytest.MonkeyPa
 
 def test_a_server_that_does_not_answer_is_for_dbt_to_tell(clock: Clock) -> None:
     heard: list[str] = []
-    watched = Watch(NOBODY, "dbt-1", heard.append)
+    watched = DbtWatch(NOBODY, "dbt-1", heard.append)
     watched.begin("ticket_fact")
     assert looked(heard, watched, clock, 10) == ["silver: at work on ticket_fact (10 s)"]
