@@ -18,7 +18,7 @@ from loader.contract import load_schema, schema_faults
 from loader.errors import CommandUsageError, RefusedError
 from loader.reader import open_regular, read_document
 from loader.report_files import write_json
-from loader.runs import Candidate, whole_id
+from loader.runs import KnownId, whole_id
 
 # What differs from plan to plan of the same world.
 _OF_THIS_PLAN = ("plan_id", "timestamp", "operator", "report_path")
@@ -91,13 +91,13 @@ def plan_path(report_dir: Path, typed: Path, verbs: Iterable[str]) -> Path:
     return found[whole_id("plan", text, candidates, writes=True)][1]
 
 
-def _plans(report_dir: Path, verbs: Iterable[str]) -> Iterator[tuple[Candidate, Path]]:
+def _plans(report_dir: Path, verbs: Iterable[str]) -> Iterator[tuple[KnownId, Path]]:
     for verb in verbs:
         for path in sorted((report_dir / verb).rglob(f"{verb}_plan_*.json")):
             try:
                 record = orjson.loads(path.read_bytes())
                 at = datetime.fromisoformat(record["timestamp"])
-                yield Candidate(record["plan_id"], at, verb, path.name), path
+                yield KnownId(record["plan_id"], at, verb, path.name), path
             except (OSError, ValueError, TypeError, KeyError):
                 # No plan, or not ours: nobody can mean it.
                 continue

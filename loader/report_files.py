@@ -1,4 +1,6 @@
-"""Report files appear whole or not at all. Below the report folder lie two kinds:
+"""Report files appear whole or not at all; those for people are Markdown, with JSON of the same content beside.
+
+Below the report folder lie two kinds:
 
 - what was once: evidence (run_evidence, release, erase/<erasure>, and the journal of them in chain), and what a replay
   compared. `write_once`: a file with other bytes is never replaced, since it may be all that is left of what a restored
@@ -11,7 +13,7 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -168,3 +170,29 @@ def _unwritable(path: Path, error: OSError, consequence: str) -> InfrastructureE
         f"cannot write {os.fspath(path)!r}: {error.strerror}; {consequence}",
         next_command=f"{'df -h' if is_full else 'ls -ld'} {folder}   # or set LOADER_REPORT_DIR",
     )
+
+
+def write_report(path: Path, markdown: str, record: Mapping[str, Any]) -> tuple[Path, Path]:
+    """Write `path` with `.md` and with `.json`; returns both. Raises InfrastructureError for a fault of the disk."""
+    text, data = path.with_name(path.name + ".md"), path.with_name(path.name + ".json")
+    write_file(text, markdown.encode())
+    write_json(data, record)
+    return text, data
+
+
+def markdown_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows of one shape as a Markdown table; "none" for no rows. Names of files and reasons come from outside."""
+    if not rows:
+        return "none\n"
+    lines = [list(rows[0]), ["---"] * len(rows[0]), *(list(row.values()) for row in rows)]
+    return "".join(f"| {' | '.join(_cell(value) for value in line)} |\n" for line in lines)
+
+
+def _cell(value: Any) -> str:
+    text = "" if value is None else ("yes" if value else "no") if isinstance(value, bool) else str(value)
+    for character in "\\`*[]<>|&":
+        text = text.replace(character, "\\" + character)
+    for link in ("://", "www.", "@"):
+        # Many viewers make a link of a bare address.
+        text = text.replace(link, link[:-1] + "\\" + link[-1] if link == "www." else "\\" + link)
+    return "".join(character if character.isprintable() else " " for character in text)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from loader.advice.asked import Asked
 from loader.advice.ends import (
     KNOWN_DAYS,
     after_audit,
@@ -14,11 +13,10 @@ from loader.advice.ends import (
     after_run,
     after_verification,
 )
-from loader.advice.kinds import NEW_MANIFEST, NOTHING_TO_DO, SENTENCES, Advice, AdviceKind
-from loader.advice.looks import Diagnosis, Step, diagnose
+from loader.advice.looks import AnsweredQuestion, Diagnosis, diagnose, diagnose_now
+from loader.advice.questions import NEW_MANIFEST, NOTHING_TO_DO, SENTENCES, Advice, AdviceKind, Asked
 from loader.advice.readers import read_shown
 from loader.advice.runs import end_of
-from loader.advice.triage import advise, diagnose_now
 
 __all__ = [
     "KNOWN_DAYS",
@@ -27,10 +25,9 @@ __all__ = [
     "SENTENCES",
     "Advice",
     "AdviceKind",
+    "AnsweredQuestion",
     "Asked",
     "Diagnosis",
-    "Step",
-    "advise",
     "after_audit",
     "after_build",
     "after_hold",

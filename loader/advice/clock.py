@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from loader.advice.kinds import Advice, AdviceKind
+from loader.advice.questions import Advice, AdviceKind
 from loader.runs import FUTURE_TOLERANCE
 from loader.warehouse import fetch_rows
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date, timedelta
 
-from loader.advice.asked import Asked, some
-from loader.advice.kinds import Advice, AdviceKind
 from loader.advice.manifests import Declared, ad_hoc, named, paths_of, sorted_out
+from loader.advice.questions import Advice, AdviceKind, Asked, some
 from loader.errors import RefusedError
 from loader.ingest import ABSENT, explained, words_of
 from loader.partition import Partition

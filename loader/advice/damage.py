@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from loader.advice.asked import Asked, some
-from loader.advice.kinds import Advice, AdviceKind
+from loader.advice.questions import Advice, AdviceKind, Asked, some
 from loader.advice.trace import traceless_manifests, traceless_runs
 from loader.printable import counted
 from loader.recovery import COLLISION, LANDED_TABLES, LISTING_CHECKS, World, damaged_runs

@@ -7,9 +7,9 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from loader.advice.damage import land_again
-from loader.advice.kinds import NOTHING_TO_DO, Advice, AdviceKind
+from loader.advice.looks import advise
+from loader.advice.questions import NOTHING_TO_DO, Advice, AdviceKind
 from loader.advice.readers import decide
-from loader.advice.triage import advise
 from loader.config import Settings
 from loader.errors import LoaderError
 from loader.obstacles import Code

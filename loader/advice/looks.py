@@ -8,20 +8,25 @@ command comes first is said by the order of AdviceKind, and by that of the quest
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any
 
-from loader.advice.asked import Asked, Look
 from loader.advice.clock import look_at_clocks
 from loader.advice.coverage import look_at_coverage, look_at_manifests, look_at_rules
 from loader.advice.damage import look_at_damage
-from loader.advice.kinds import Advice, AdviceKind, first_of
 from loader.advice.lost import erase_again
+from loader.advice.questions import Advice, AdviceKind, Asked, Look, first_of
 from loader.advice.readers import look_at_readers
 from loader.advice.reports_ahead import look_at_reports
 from loader.advice.runs import look_at_last_run
+from loader.config import Settings
+from loader.kinds import load_ruleset
 from loader.printable import counted, pasted
-from loader.warehouse import are_built, built, fetch_rows
+from loader.recovery import World
+from loader.release import refuse_unknown_kind, view_faults
+from loader.warehouse import Warehouse, are_built, built, fetch_rows, released_kinds
 
 _STATE = """
 select record_source, state_kind, to_char(value_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as value_at,
@@ -35,7 +40,7 @@ select erasure_id::text, reason, finished_at is null as is_cut_off from ops.eras
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class AnsweredQuestion:
     """One question of the triage, its answer in a sentence or two, and whether that is in order. `is_noted`: it asks
     for nothing, and a reader should know it."""
 
@@ -49,7 +54,7 @@ class Step:
 class Diagnosis:
     """Every step, and the one command that comes first. `notices`: what makes a reader of everything else wary."""
 
-    steps: tuple[Step, ...]
+    steps: tuple[AnsweredQuestion, ...]
     advice: Advice
     next_command: str
     notices: tuple[str, ...] = ()
@@ -67,7 +72,7 @@ def diagnose(asked: Asked) -> Diagnosis:
         is_notice = bool(in_order and answer)
         is_in_order = advice is None or advice.kind is AdviceKind.LOOK
         is_noted = is_in_order and (is_notice or advice is not None)
-        steps.append(Step(question, answer or in_order, is_in_order, is_noted))
+        steps.append(AnsweredQuestion(question, answer or in_order, is_in_order, is_noted))
         if advice is not None and not is_in_order:
             advised.append(advice)
         if is_notice:
@@ -135,3 +140,28 @@ LOOKS: tuple[tuple[str, Look, str], ...] = (
     ("what do readers see?", look_at_readers, ""),
     ("clocks?", _look_at_clocks, "they agree, and the server's has not gone back"),
 )
+
+
+def diagnose_now(
+    settings: Settings, warehouse: Warehouse, partition: date | None = None, record_kind: str | None = None
+) -> Diagnosis:
+    """Every question, answered; those that are about days of `partition` and of `record_kind` alone, where they are
+    given.
+
+    Raises CommandUsageError for a kind that has nothing to release.
+    """
+    faults = view_faults(warehouse, settings.project_root)
+    ruleset = load_ruleset(settings.project_root / "contracts")
+    connection = warehouse.connect(application_name="omnisupport-diagnose")
+    connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
+    with closing(connection), connection, connection.cursor() as cursor:
+        if record_kind is not None:
+            refuse_unknown_kind([kind.record_kind for kind in released_kinds(cursor)], record_kind)
+        return diagnose(Asked(World(settings, cursor, ruleset), partition, faults, record_kind=record_kind))
+
+
+def advise(
+    settings: Settings, warehouse: Warehouse, partition: date | None = None, record_kind: str | None = None
+) -> Advice:
+    """The command that comes first now."""
+    return diagnose_now(settings, warehouse, partition, record_kind).advice

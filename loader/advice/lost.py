@@ -9,7 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from loader.advice.kinds import NEW_MANIFEST, Advice, AdviceKind
+from loader.advice.questions import NEW_MANIFEST, Advice, AdviceKind
 from loader.config import Settings
 from loader.errors import LoaderError
 from loader.evidence import journal

@@ -6,8 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from loader.advice.asked import Asked, some
-from loader.advice.kinds import NOTED, Advice, AdviceKind, first_of
+from loader.advice.questions import NOTED, Advice, AdviceKind, Asked, first_of, some
 from loader.obstacles import OF_DAY, Code, Obstacle
 from loader.partition import Partition, variables_of
 from loader.printable import counted

@@ -7,8 +7,8 @@ from typing import Any
 
 import orjson
 
-from loader.advice.kinds import Advice
 from loader.advice.lost import Lost, mending, still_lost
+from loader.advice.questions import Advice
 from loader.config import Settings
 from loader.evidence import journal
 from loader.printable import counted

@@ -7,9 +7,8 @@ import socket
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from loader.advice.asked import Asked
-from loader.advice.kinds import NOTED, Advice, AdviceKind
 from loader.advice.manifests import named
+from loader.advice.questions import NOTED, Advice, AdviceKind, Asked
 from loader.errors import LoaderError
 from loader.kinds import kind_option
 from loader.printable import pasted

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from loader.advice.kinds import Advice, AdviceKind
+from loader.advice.questions import Advice, AdviceKind
 from loader.advice.runs import for_run
 from loader.errors import CheckFailedError, InfrastructureError
 from loader.gate import AssetRefusedError

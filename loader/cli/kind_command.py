@@ -13,7 +13,7 @@ from loader.cli.options import json_option
 from loader.cli.output import print_json, show, surface
 
 if TYPE_CHECKING:
-    from loader.kinds import Fault, Kind, Link
+    from loader.kinds import Kind, KindFault, Link
     from loader.screen import Screen
 
 
@@ -181,7 +181,9 @@ def kind_lines(screen: Screen, kinds: Sequence[Kind]) -> list[str]:
     return table(screen, rows, ("kind", "a record", "an asset holds", "Bronze", "Silver"))
 
 
-def check_lines(screen: Screen, kinds: Sequence[Kind], faults: Sequence[Fault], notes: Sequence[str] = ()) -> list[str]:
+def check_lines(
+    screen: Screen, kinds: Sequence[Kind], faults: Sequence[KindFault], notes: Sequence[str] = ()
+) -> list[str]:
     """What was found, each with its place; a sentence where nothing was. Then what is as declared and may surprise."""
     from loader.printable import counted
     from loader.screen import paragraph

@@ -32,7 +32,8 @@ def completeness(partition: str | None, kind: str | None, as_json: bool) -> int:
     from loader.advice import after_question
     from loader.config import load_settings, parse_partition
     from loader.ingest import words_of
-    from loader.reports import markdown, read_completeness
+    from loader.report_files import write_report
+    from loader.reports import read_completeness
     from loader.screen import next_lines
     from loader.warehouse import open_warehouse
 
@@ -44,7 +45,7 @@ def completeness(partition: str | None, kind: str | None, as_json: bool) -> int:
     next_command = f"make ready{suffix}   # may readers go on?" if partition else f"make status{suffix}"
     if not answer.is_complete:
         next_command = after_question(settings, warehouse, day).line
-    text, data = markdown.write_report(
+    text, data = write_report(
         settings.report_dir / "completeness" / "_".join(filter(None, (partition or "all", kind))),
         answer.markdown(),
         {**answer.record(), "next_command": next_command},
@@ -68,7 +69,8 @@ def smoke(as_json: bool) -> int:
     reports/smoke/<UTC time>.md and .json; ingests nothing. Exit code 3 when something is not sound.
     """
     from loader.config import load_settings
-    from loader.reports import markdown, run_smoke_checks
+    from loader.report_files import markdown_table, write_report
+    from loader.reports import run_smoke_checks
     from loader.screen import next_lines
 
     settings = load_settings()
@@ -79,8 +81,8 @@ def smoke(as_json: bool) -> int:
     next_command = failed[0].next_command if failed else "make ingest PARTITION=2026-04-17"
     rows = [asdict(check) for check in checks]
     record = {"answer": answer, "at": now.isoformat(), "checks": rows, "next_command": next_command}
-    page = f"# Smoke test\n\n**{answer}**, {now:%Y-%m-%d %H:%M:%S} UTC\n\n{markdown.table(rows)}"
-    text, data = markdown.write_report(settings.report_dir / "smoke" / f"{now:%Y%m%dT%H%M%SZ}", page, record)
+    page = f"# Smoke test\n\n**{answer}**, {now:%Y-%m-%d %H:%M:%S} UTC\n\n{markdown_table(rows)}"
+    text, data = write_report(settings.report_dir / "smoke" / f"{now:%Y%m%dT%H%M%SZ}", page, record)
     if as_json:
         print_json({**record, "report_paths": [str(text), str(data)]})
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from loader.drill.incidents import DRILLED, Outcome, run_drill
+from loader.drill.incident import Outcome
+from loader.drill.incidents import run_drill
 
-__all__ = ["DRILLED", "Outcome", "run_drill"]
+__all__ = ["Outcome", "run_drill"]

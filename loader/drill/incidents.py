@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from loader.config import Settings
+from loader.drill.incident import Incident, Made, Outcome
 from loader.drill.scratch import Scratch, labels, scratch
 from loader.printable import counted
 
@@ -40,46 +39,6 @@ select
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What an incident looked like, what recovered it, and what is true afterwards.
-
-    `seen`: what the project itself said of it; `facts`: what must hold now, read from tables and files and not from an
-    exit code, each with whether it does; `is_recovered`: all of them do.
-    """
-
-    incident: str
-    seen: str
-    verb: str
-    command: str
-    facts: Mapping[str, bool]
-    is_recovered: bool
-    seconds: float
-
-    @property
-    def not_true(self) -> tuple[str, ...]:
-        return tuple(fact for fact, holds in self.facts.items() if not holds)
-
-
-@dataclass(frozen=True, slots=True)
-class _Made:
-    """An incident that was made: what was seen of it, and how to find out, after the recovery, what is true."""
-
-    seen: str
-    facts: Callable[[], Mapping[str, bool]]
-
-
-@dataclass(frozen=True, slots=True)
-class _Incident:
-    """`make` makes it; `command` recovers `day`."""
-
-    name: str
-    verb: str
-    day: str
-    make: Callable[[Scratch], _Made]
-    command: Callable[[Scratch], tuple[str, ...]]
-
-
 def run_drill(settings: Settings, report: Callable[[str], None]) -> Iterator[Outcome]:
     """Make each incident in a scratch database and folder, recover it, and yield what happened; the warehouse, its raw
     zone and its reports are not touched. Raises InfrastructureError when a command cannot run at all."""
@@ -87,28 +46,10 @@ def run_drill(settings: Settings, report: Callable[[str], None]) -> Iterator[Out
         place.loader("manifest", "--from", str(place.exports), "--out", str(place.folder / "exports.json"))
         for incident in _INCIDENTS:
             report(f"drill: {incident.name}")
-            began = time.monotonic()
-            made = incident.make(place)
-            command = incident.command(place)
-            recovered = place.loader(*command)
-            complete = place.loader("completeness", "--partition", incident.day)
-            facts = {
-                "the command ended well": recovered.code == 0,
-                "the day is complete": complete.code == 0,
-                **made.facts(),
-            }
-            yield Outcome(
-                incident.name,
-                made.seen,
-                incident.verb,
-                "loader " + " ".join(word.replace(f"{place.folder}/", "…/") for word in command),
-                facts,
-                all(facts.values()),
-                time.monotonic() - began,
-            )
+            yield incident.recovered(place)
 
 
-def _only_a_dry_run(place: Scratch) -> _Made:
+def _only_a_dry_run(place: Scratch) -> Made:
     """Somebody took a dry run for the ingest."""
     forecast = place.loader("dry-run", "--partition", DRILLED[0], "--manifest", str(place.folder / "exports.json"))
     lines = sum(forecast.record["fates"].values())
@@ -122,7 +63,7 @@ def _only_a_dry_run(place: Scratch) -> _Made:
             "every line that the dry run had judged good is in": _lines_in(place, DRILLED[0]) == expected > 0,
         }
 
-    return _Made(f"{lines} lines judged, {len(status.record['partitions'])} partitions in the warehouse", facts)
+    return Made(f"{lines} lines judged, {len(status.record['partitions'])} partitions in the warehouse", facts)
 
 
 def _backfill_first(place: Scratch) -> tuple[str, ...]:
@@ -130,7 +71,7 @@ def _backfill_first(place: Scratch) -> tuple[str, ...]:
     return ("backfill", "--partition", DRILLED[0], "--manifest", manifest, "--mode", "execute")
 
 
-def _removed_report(place: Scratch) -> _Made:
+def _removed_report(place: Scratch) -> Made:
     """The evidence of a day was deleted: nothing proves any more what ran."""
     removed = [json.loads(file.read_bytes()) for file in _reports(place, DRILLED[0])]
     for file in _reports(place, DRILLED[0]):
@@ -145,7 +86,7 @@ def _removed_report(place: Scratch) -> _Made:
             and _proved(removed[-1]) in [_proved(report) for report in again],
         }
 
-    return _Made(f"{counted(len(removed), 'evidence file')} of {DRILLED[0]} gone", facts)
+    return Made(f"{counted(len(removed), 'evidence file')} of {DRILLED[0]} gone", facts)
 
 
 def _reports(place: Scratch, day: str) -> list[Path]:
@@ -173,7 +114,7 @@ def _rerun(place: Scratch) -> tuple[str, ...]:
     return ("rerun", "--latest", "--mode", "execute")
 
 
-def _broken_manifest(place: Scratch) -> _Made:
+def _broken_manifest(place: Scratch) -> Made:
     """A manifest lost a field on its way: it is refused whole, nothing of it is read."""
     broken = json.loads((place.folder / "exports.json").read_bytes())
     del broken["gate_policy"]
@@ -190,7 +131,7 @@ def _broken_manifest(place: Scratch) -> _Made:
             "every line of the day is in": _lines_in(place, DRILLED[1]) == expected > 0,
         }
 
-    return _Made(f"exit code {refused.code}: {refused.record['error'].splitlines()[-1].strip()}", facts)
+    return Made(f"exit code {refused.code}: {refused.record['error'].splitlines()[-1].strip()}", facts)
 
 
 def _backfill_second(place: Scratch) -> tuple[str, ...]:
@@ -199,7 +140,7 @@ def _backfill_second(place: Scratch) -> tuple[str, ...]:
     return ("backfill", "--partition", DRILLED[1], "--manifest", manifest, "--mode", "execute")
 
 
-def _failing_check(place: Scratch) -> _Made:
+def _failing_check(place: Scratch) -> Made:
     """Somebody edited Silver by hand."""
     before = place.rows(_SILVER, DRILLED[1])
     place.rows("update silver.ticket_fact set product_version = 'edited' where partition_key = %s", DRILLED[1])
@@ -214,14 +155,14 @@ def _failing_check(place: Scratch) -> _Made:
             "reconcile finds nothing": place.rows("select 1 from reconcile.reconcile_finding") == [],
         }
 
-    return _Made(f"exit code {failed.code}: {', '.join(bad[:2])}", facts)
+    return Made(f"exit code {failed.code}: {', '.join(bad[:2])}", facts)
 
 
 def _rebuild(place: Scratch) -> tuple[str, ...]:
     return ("build", "--partition", DRILLED[1])
 
 
-def _killed_run(place: Scratch) -> _Made:
+def _killed_run(place: Scratch) -> Made:
     """kill -9 while the last day is being loaded."""
     words = ("ingest", "--partition", DRILLED[2], "--manifest", str(place.folder / "exports.json"))
     was_killed = place.killed_while_it_loads(*words)
@@ -246,7 +187,7 @@ def _killed_run(place: Scratch) -> _Made:
         }
 
     seen = "killed while it loaded" if was_killed else "ended before it was killed"
-    return _Made(f"{seen}; diagnose: {diagnosis.record['next_command'].split()[1]}", facts)
+    return Made(f"{seen}; diagnose: {diagnosis.record['next_command'].split()[1]}", facts)
 
 
 def _retry(place: Scratch) -> tuple[str, ...]:
@@ -270,9 +211,9 @@ def _to_land(forecast: Mapping[str, Any]) -> int:
 
 
 _INCIDENTS = (
-    _Incident("only a dry run was done", "backfill", DRILLED[0], _only_a_dry_run, _backfill_first),
-    _Incident("a report was removed", "rerun", DRILLED[0], _removed_report, _rerun),
-    _Incident("a manifest is broken", "backfill", DRILLED[1], _broken_manifest, _backfill_second),
-    _Incident("a check fails", "rebuild", DRILLED[1], _failing_check, _rebuild),
-    _Incident("a run was killed", "retry", DRILLED[2], _killed_run, _retry),
+    Incident("only a dry run was done", "backfill", DRILLED[0], _only_a_dry_run, _backfill_first),
+    Incident("a report was removed", "rerun", DRILLED[0], _removed_report, _rerun),
+    Incident("a manifest is broken", "backfill", DRILLED[1], _broken_manifest, _backfill_second),
+    Incident("a check fails", "rebuild", DRILLED[1], _failing_check, _rebuild),
+    Incident("a run was killed", "retry", DRILLED[2], _killed_run, _retry),
 )

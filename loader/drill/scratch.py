@@ -47,7 +47,7 @@ _IS_STOPPED = (
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class CommandEnd:
     """How a command ended, and its JSON answer."""
 
     code: int
@@ -72,7 +72,7 @@ class Scratch:
     def reports(self) -> Path:
         return self.folder / "reports"
 
-    def loader(self, *words: str) -> Said:
+    def loader(self, *words: str) -> CommandEnd:
         """Run a command to its end; raises InfrastructureError for one that answers no JSON."""
         done = subprocess.run(
             [*_loader(), *words, "--json"],
@@ -85,7 +85,7 @@ class Scratch:
             timeout=_SECONDS,
         )
         try:
-            return Said(done.returncode, json.loads(done.stdout))
+            return CommandEnd(done.returncode, json.loads(done.stdout))
         except json.JSONDecodeError as error:
             raise InfrastructureError(
                 f"loader {' '.join(words)} answered no JSON (exit code {done.returncode}):"

@@ -14,7 +14,6 @@ from loader.gate.judgement import (
     GateReport,
     Judgement,
     judge_asset,
-    judgement_of,
     withhold,
 )
 from loader.gate.location import AssetRefusedError, allowed_roots, locate, open_within, read_manifest, refuse_scheme
@@ -35,7 +34,6 @@ __all__ = [
     "inspect_file",
     "inspect_manifest",
     "judge_asset",
-    "judgement_of",
     "locate",
     "open_within",
     "read_manifest",

@@ -1,7 +1,7 @@
 """Record kinds: what each declares (contracts/kinds/<kind>/), the judge of its lines, and what is written for dbt."""
 
-from loader.kinds.check import Fault, check_kinds, waiting_for_persons
-from loader.kinds.declaration import Field, FieldType, Kind, Landing, Link, Roles
+from loader.kinds.check import KindFault, check_kinds, waiting_for_persons
+from loader.kinds.declaration import Field, Kind, Landing, Link
 from loader.kinds.generate import generated_files
 from loader.kinds.judge import Ruleset, too_long
 from loader.kinds.new import Wish, write_kind
@@ -9,13 +9,11 @@ from loader.kinds.read import kind_option, landed_kind, load_kinds, schema_file
 from loader.kinds.ruleset import load_ruleset, load_same_ruleset
 
 __all__ = [
-    "Fault",
     "Field",
-    "FieldType",
     "Kind",
+    "KindFault",
     "Landing",
     "Link",
-    "Roles",
     "Ruleset",
     "Wish",
     "check_kinds",

@@ -21,7 +21,7 @@ from loader.kinds.ruleset import load_ruleset
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class KindFault:
     """What is not as declared. `place`: the file, from the project's root, and the line where one can be named."""
 
     place: str
@@ -29,7 +29,7 @@ class Fault:
     next_command: str
 
 
-def check_kinds(root: Path, name: str | None = None) -> tuple[list[Kind], list[Fault]]:
+def check_kinds(root: Path, name: str | None = None) -> tuple[list[Kind], list[KindFault]]:
     """The kinds, or the one of that name, and everything that is not as they declare.
 
     Raises CommandUsageError, with file and line, where a declaration itself is refused, and for a name that is none.
@@ -65,17 +65,17 @@ def waiting_for_persons(root: Path, kinds: Sequence[Kind]) -> Iterator[str]:
                 )
 
 
-def _faults_of_generated(root: Path, kinds: Mapping[str, Kind]) -> Iterator[Fault]:
+def _faults_of_generated(root: Path, kinds: Mapping[str, Kind]) -> Iterator[KindFault]:
     for path, expected in generated_files(kinds).items():
         held = (root / path).read_text() if (root / path).is_file() else ""
         if held != expected:
             pairs = zip(held.splitlines(), expected.splitlines(), strict=False)
             beyond = min(len(held.splitlines()), len(expected.splitlines())) + 1
             line = next((number for number, (one, other) in enumerate(pairs, start=1) if one != other), beyond)
-            yield Fault(f"{path}:{line}", "is not what the declarations say", "loader kind generate")
+            yield KindFault(f"{path}:{line}", "is not what the declarations say", "loader kind generate")
 
 
-def _faults_of_fixtures(root: Path, ruleset: Ruleset) -> Iterator[Fault]:
+def _faults_of_fixtures(root: Path, ruleset: Ruleset) -> Iterator[KindFault]:
     """Each case says what must come of it; the name of an invalid one begins with a code that it gets."""
     folder = root / "contracts" / KINDS_FOLDER / ruleset.kind.name / "fixtures"
     for validity in ("valid", "invalid"):
@@ -126,6 +126,6 @@ def _in_words(verdict: Mapping[str, Any]) -> str:
     return f"{what}{codes}, {', '.join(more)}" if more else f"{what}{codes}"
 
 
-def _fault(root: Path, path: Path, words: str) -> Fault:
+def _fault(root: Path, path: Path, words: str) -> KindFault:
     place = path.relative_to(root).as_posix()
-    return Fault(place, words, f"git diff {place}")
+    return KindFault(place, words, f"git diff {place}")

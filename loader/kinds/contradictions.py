@@ -10,13 +10,13 @@ from loader.kinds.declaration import Field, FieldType, Kind, Link, Roles, type_i
 
 SCHEMA_FILE = "schema.json"
 # A fault: where in the declaration, as keys from the top, and what is wrong there.
-Fault = tuple[tuple[str, ...], str]
+Contradiction = tuple[tuple[str, ...], str]
 
 
-def contradictions(fields: tuple[Field, ...], roles: Roles, envelope: tuple[str, ...]) -> Iterator[Fault]:
+def contradictions(fields: tuple[Field, ...], roles: Roles, envelope: tuple[str, ...]) -> Iterator[Contradiction]:
     by_name = {field.name: field for field in fields}
 
-    def expected(role: str, name: str | None, *wanted: FieldType, is_required: bool) -> Iterator[Fault]:
+    def expected(role: str, name: str | None, *wanted: FieldType, is_required: bool) -> Iterator[Contradiction]:
         field = by_name.get(name or "")
         if name is not None and (field is None or field.type not in wanted or (is_required and not field.is_required)):
             what = f"{'a required' if is_required else 'a'} field of type {' or '.join(wanted)}"
@@ -60,7 +60,7 @@ def contradictions(fields: tuple[Field, ...], roles: Roles, envelope: tuple[str,
 
 def faults_of_linking_fields(
     links: tuple[Link, ...], fields: tuple[Field, ...], envelope: tuple[str, ...]
-) -> Iterator[Fault]:
+) -> Iterator[Contradiction]:
     by_name = {field.name: field for field in fields}
     seen: set[str] = set()
     for number, link in enumerate(links):
@@ -76,7 +76,7 @@ def faults_of_linking_fields(
         seen.add(link.field)
 
 
-def faults_of_links(kind: Kind, kinds: Mapping[str, Kind], folder: Path) -> Iterator[Fault]:
+def faults_of_links(kind: Kind, kinds: Mapping[str, Kind], folder: Path) -> Iterator[Contradiction]:
     """What a kind's links say of others: each lands, is named as its key is typed, and waits for this one nowhere."""
     for number, link in enumerate(links_of(kind)):
         place, linked = ("linked_to", str(number)), kinds.get(link.kind)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from loader.kinds.declaration import COLUMN_TYPES, Column, Field, Kind, Landing, silver_columns
+from loader.kinds.declaration import COLUMN_TYPES, Field, Kind, Landing, SilverColumn, silver_columns
 
 SILVER_FOLDER = Path("dbt_project/models/silver")
 SERVING_FOLDER = Path("dbt_project/models/serving")
@@ -128,13 +128,13 @@ models:
         enforced: true
     columns:
 """
-    for column in [*_served(landing), Column("data_release_id", "bigint", True, "The release that readers see.")]:
+    for column in [*_served(landing), SilverColumn("data_release_id", "bigint", True, "The release that readers see.")]:
         text += _described(column)
         text += "        data_tests: [shown_once]\n" if column.name == key else ""
     return text
 
 
-def _served(landing: Landing) -> list[Column]:
+def _served(landing: Landing) -> list[SilverColumn]:
     return [column for column in silver_columns(landing) if column.field is None or column.field.may_be_served]
 
 
@@ -162,7 +162,7 @@ def _expressions(landing: Landing) -> Iterator[str]:
             yield expression if expression == column.name else f"{expression} as {column.name}"
 
 
-def _described(column: Column) -> str:
+def _described(column: SilverColumn) -> str:
     words = _quoted(column.words)
     return f"      - name: {column.name}\n        data_type: {column.type}\n        description: {words}\n"
 

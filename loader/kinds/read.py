@@ -15,7 +15,7 @@ from loader.contract import load_schema, read_contract_file, schema_faults
 from loader.errors import CommandUsageError
 from loader.kinds.contradictions import (
     SCHEMA_FILE,
-    Fault,
+    Contradiction,
     contradictions,
     faults_of_linking_fields,
     faults_of_links,
@@ -140,7 +140,7 @@ def _lines_of(node: Any, place: tuple[str, ...] = ()) -> Iterator[tuple[tuple[st
             yield from _lines_of(value, (*place, str(number)))
 
 
-def _kind(declared: Mapping[str, Any], folder: Path) -> tuple[Kind, list[Fault]]:
+def _kind(declared: Mapping[str, Any], folder: Path) -> tuple[Kind, list[Contradiction]]:
     landing, faults = _landing(declared, folder) if "bronze" in declared else (None, [])
     kind = Kind(
         declared["kind"],
@@ -156,12 +156,14 @@ def _kind(declared: Mapping[str, Any], folder: Path) -> tuple[Kind, list[Fault]]
     return kind, faults
 
 
-def _landing(declared: Mapping[str, Any], folder: Path) -> tuple[Landing, list[Fault]]:
+def _landing(declared: Mapping[str, Any], folder: Path) -> tuple[Landing, list[Contradiction]]:
     _, schema = read_contract_file(folder / SCHEMA_FILE)
     properties, required = schema.get("properties", {}), set(schema.get("required", ()))
     unruled = [name for name in properties if name not in declared["fields"]]
     unknown = [name for name in declared["fields"] if name not in properties]
-    faults: list[Fault] = [(("fields",), f"{name}: a field of {SCHEMA_FILE} without an entry") for name in unruled]
+    faults: list[Contradiction] = [
+        (("fields",), f"{name}: a field of {SCHEMA_FILE} without an entry") for name in unruled
+    ]
     faults += [(("fields", name), f"{name}: no field of {SCHEMA_FILE}") for name in unknown]
     links = tuple(
         Link(each["field"], each["kind"], each["missing"] == "wait") for each in declared.get("linked_to", ())

@@ -5,11 +5,8 @@ from loader.manifest.files import is_hidden, manifests_folder, seed_manifests, w
 from loader.manifest.implicit import implicit_manifest
 from loader.manifest.model import (
     Asset,
-    GatePolicy,
     JudgementWord,
-    LoadMode,
     Manifest,
-    SelectionWindow,
     Violation,
 )
 from loader.manifest.parse import MANIFEST_TOO_LARGE, ManifestRefusedError, parse_manifest
@@ -22,12 +19,9 @@ __all__ = [
     "Asset",
     "BatchTerms",
     "BuiltManifest",
-    "GatePolicy",
     "JudgementWord",
-    "LoadMode",
     "Manifest",
     "ManifestRefusedError",
-    "SelectionWindow",
     "SequenceError",
     "Violation",
     "build_manifest",

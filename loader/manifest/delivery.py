@@ -13,7 +13,7 @@ from loader.errors import CommandUsageError
 from loader.manifest.dates import Period
 from loader.manifest.names import NamedPlace, folder_period
 from loader.manifest.order import UnorderedError, first_names, order_by_name_as_text, order_by_names, places_of
-from loader.manifest.sequence import Batch, moment_place, period_place, sequences_in
+from loader.manifest.sequence import BatchId, moment_place, period_place, sequences_in
 from loader.printable import pasted
 from loader.reader import open_regular, read_document
 
@@ -90,8 +90,8 @@ def arrange(folder: Path, source_ids: Sequence[str], modified_ns: Sequence[int],
     )
 
 
-def _batch(batch_id: str) -> Batch:
-    batch = Batch.read(batch_id)
+def _batch(batch_id: str) -> BatchId:
+    batch = BatchId.read(batch_id)
     if batch is None:
         raise CommandUsageError(
             f"--batch: got {batch_id!r}, expected batch-YYYYMMDD-NNN; no manifest was written",

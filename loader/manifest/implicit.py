@@ -16,7 +16,7 @@ from loader.manifest.exports import FileFacts, read_facts
 from loader.manifest.model import Manifest
 from loader.manifest.names import read_name
 from loader.manifest.parse import parse_manifest
-from loader.manifest.sequence import Batch, day_place, sequences_in
+from loader.manifest.sequence import BatchId, day_place, sequences_in
 from loader.printable import pasted
 from loader.reader import NotARegularFileError
 
@@ -35,7 +35,7 @@ def implicit_manifest(
     """
     contracts = contracts_folder or find_project_root() / "contracts"
     kind = landed_kind(load_kinds(contracts), record_kind)
-    batch = Batch.read(batch_id)
+    batch = BatchId.read(batch_id)
     if batch is None:
         raise CommandUsageError(
             f"BATCH: got {batch_id!r}, expected batch-YYYYMMDD-NNN; nothing was started",
@@ -67,7 +67,7 @@ def implicit_manifest(
     return parse_manifest(content, path, contracts, is_implicit=True)
 
 
-def _sequence(name: str, batch: Batch) -> int:
+def _sequence(name: str, batch: BatchId) -> int:
     """Where the file stands in upstream's order."""
     place = read_name(name, now=datetime.now(UTC))
     if place.period is None:

@@ -31,7 +31,7 @@ from loader.errors import CheckFailedError
 from loader.kinds import Kind, load_kinds
 from loader.manifest.model import Asset, GatePolicy, Manifest, SelectionWindow, Violation
 from loader.manifest.rules import violations_of
-from loader.manifest.sequence import Batch, SequenceError, sequence_of
+from loader.manifest.sequence import BatchId, SequenceError, sequence_of
 from loader.printable import in_one_line
 
 _CODE_OF_KEYWORD = {"required": "manifest_missing_field", "additionalProperties": "manifest_unknown_field"}
@@ -197,7 +197,7 @@ def _manifest(declared: dict[str, Any], content: bytes, path: Path, is_implicit:
     entries = declared["assets"]
     sequences = [entry.get("sequence") for entry in entries]
     if None in sequences:
-        derived = sequence_of([entry["source_id"] for entry in entries], Batch.read(declared["batch_id"]))
+        derived = sequence_of([entry["source_id"] for entry in entries], BatchId.read(declared["batch_id"]))
         sequences = [
             derived_one if declared_one is None else declared_one
             for declared_one, derived_one in zip(sequences, derived, strict=True)

@@ -36,14 +36,14 @@ class SequenceError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class BatchId:
     """What a batch_id says: its day, and its number on that day."""
 
     day: date
     number: int
 
     @classmethod
-    def read(cls, batch_id: str) -> Batch | None:
+    def read(cls, batch_id: str) -> BatchId | None:
         """None for what is no batch_id, or one without a real day."""
         match = re.fullmatch(r"batch-([0-9]{4})([0-9]{2})([0-9]{2})-([0-9]{3,50})", batch_id)
         if match is None:
@@ -59,7 +59,7 @@ class Batch:
         return finer(day_place(self.day, self.number))
 
 
-def sequence_of(source_ids: Sequence[str], batch: Batch | None = None) -> tuple[int, ...]:
+def sequence_of(source_ids: Sequence[str], batch: BatchId | None = None) -> tuple[int, ...]:
     """The sequence of each asset of a manifest that declares none, in the given order.
 
     A name with one certain date gets its place on that day (n from 0 in natural order of names) or at that time.
@@ -87,7 +87,7 @@ def sequence_of(source_ids: Sequence[str], batch: Batch | None = None) -> tuple[
 
 
 def sequences_in(
-    order: Sequence[int], places: Sequence[NamedPlace], moments: Sequence[int], batch: Batch | None
+    order: Sequence[int], places: Sequence[NamedPlace], moments: Sequence[int], batch: BatchId | None
 ) -> tuple[int, ...]:
     """The sequence of each file of one delivery, by its index in `places`; rising along `order`, oldest first.
 
@@ -124,18 +124,18 @@ def period_place(period: Period) -> int:
     return finer(_at(period, 0))
 
 
-def _at(period: Period, n: int, batch: Batch | None = None) -> int:
+def _at(period: Period, n: int, batch: BatchId | None = None) -> int:
     if not period.is_whole_days:
         return moment_place(period.start) + n + _again(period, batch)
     place = day_place(period.start.date(), n)
     return finer(place) + _again(period, batch) if batch else place
 
 
-def _own_place(name: NamedPlace, moment: int, batch: Batch | None) -> int:
+def _own_place(name: NamedPlace, moment: int, batch: BatchId | None) -> int:
     return moment if name.period is None else _at(name.period, 0, batch)
 
 
-def _again(period: Period, batch: Batch | None) -> int:
+def _again(period: Period, batch: BatchId | None) -> int:
     if batch is None:
         return 0
     days_late = min(max((batch.day - period.start.date()).days, 0), _DAYS_LATE)

@@ -12,15 +12,15 @@ import os
 import re
 import stat
 import time
-import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
-from loader.errors import CheckFailedError, InfrastructureError, RefusedError
+from loader.errors import InfrastructureError, RefusedError
 from loader.gate import Inspection
 from loader.printable import pasted
+from loader.raw_zone.copying import copy_inspected, gzipped
 from loader.raw_zone.durable import PartFile, make_folders, sweep_parts, sync_folders
 from loader.reader import ContentEncoding, NotARegularFileError, open_regular, read_chunks
 
@@ -32,16 +32,6 @@ _SUFFIXES: dict[str, str] = {"identity": "", "gzip": ".gz"}
 _READ_ONLY = 0o400
 # The archive's own time for a file that it has written and that nobody has since; OSTree and Nix mark theirs so, too.
 _SEALED_AT = 1
-# zlib's own header: no file name, time 0.
-_GZIP_WITHOUT_NAME = 31
-# Errors that say "the source is no longer what the gate saw", not "a disk or this machine is in trouble".
-_SOURCE_GONE = (FileNotFoundError, NotADirectoryError, PermissionError, NotARegularFileError)
-
-
-class SourceChangedError(CheckFailedError):
-    """A source no longer has the bytes that the gate judged. Nothing was archived; `reason_code` says why."""
-
-    reason_code = "source_changed_while_reading"
 
 
 class ArchiveDamagedError(RefusedError):
@@ -170,7 +160,7 @@ class RawZone:
         try:
             make_folders(self._incoming)
             with PartFile(self._incoming) as part:
-                for chunk in content if content_encoding == "identity" else _gzipped(content):
+                for chunk in content if content_encoding == "identity" else gzipped(content):
                     digest.update(chunk)
                     part.write(chunk)
                 key = self.key_of(digest.hexdigest(), content_encoding)
@@ -211,26 +201,8 @@ class RawZone:
         make_folders(self._incoming)
         make_folders(target.parent)
         with PartFile(self._incoming) as part:
-            self._copy_bytes(source, inspected, part)
+            copy_inspected(source, inspected, part)
             part.publish(target, _READ_ONLY, _SEALED_AT)
-
-    def _copy_bytes(self, source: Path, inspected: Inspection, part: PartFile) -> None:
-        digest = hashlib.sha256()
-        copied_bytes = 0
-        try:
-            file = open_regular(source)
-        except _SOURCE_GONE as error:
-            raise _changed(source, inspected, str(error)) from error
-        with file:
-            for chunk in read_chunks(file):
-                copied_bytes += len(chunk)
-                # A source that grows while it is read would otherwise fill the disk.
-                if copied_bytes > inspected.size_bytes:
-                    raise _changed(source, inspected, f"more than {inspected.size_bytes} bytes")
-                digest.update(chunk)
-                part.write(chunk)
-        if digest.hexdigest() != inspected.fingerprint:
-            raise _changed(source, inspected, f"{copied_bytes} bytes, SHA-256 {digest.hexdigest()}")
 
     def _size_of(self, key: str) -> int | None:
         path = self.path_of(key)
@@ -260,19 +232,3 @@ class RawZone:
             f"cannot archive {os.fspath(source)!r} under {os.fspath(self.root)!r}: {error}; nothing of it was kept",
             next_command=f"{'df -h' if is_full else 'ls -ld'} {pasted(self.root)}",
         )
-
-
-def _gzipped(content: Iterable[bytes]) -> Iterator[bytes]:
-    """One member without a name or a time: the same content always gives the same bytes."""
-    compressor = zlib.compressobj(wbits=_GZIP_WITHOUT_NAME)
-    for chunk in content:
-        yield compressor.compress(chunk)
-    yield compressor.flush()
-
-
-def _changed(source: Path, inspected: Inspection, got: str) -> SourceChangedError:
-    return SourceChangedError(
-        f"{os.fspath(source)!r} changed after the gate judged it: got {got}, "
-        f"expected {inspected.size_bytes} bytes, SHA-256 {inspected.fingerprint}; it was not archived",
-        next_command="make dry-run",
-    )

@@ -35,7 +35,7 @@ BACK_FIRST = "first, the delivered file is put back, from a backup or from upstr
 
 
 @dataclass(frozen=True, slots=True)
-class _Lost:
+class _LostObject:
     """An object with the file that it was; `has_source`: the delivered file still has its bytes."""
 
     key: str
@@ -89,7 +89,7 @@ def lost_objects(cursor: Any, settings: Settings, states: Mapping[str, ObjectSta
     )
 
 
-def _described(settings: Settings, states: Mapping[str, ObjectState], row: Mapping[str, Any]) -> _Lost:
+def _described(settings: Settings, states: Mapping[str, ObjectState], row: Mapping[str, Any]) -> _LostObject:
     path = Path(row["manifest_path"])
     manifest = parse_manifest(
         bytes(row["manifest_bytes"]), path, settings.project_root / "contracts", is_implicit=row["is_implicit"]
@@ -104,7 +104,7 @@ def _described(settings: Settings, states: Mapping[str, ObjectState], row: Mappi
         has_source = digest.hexdigest() == row["source_fingerprint"]
     except (AssetRefusedError, InfrastructureError):
         has_source = False
-    return _Lost(
+    return _LostObject(
         row["raw_zone_key"],
         states[row["raw_zone_key"]],
         row["source_id"],
@@ -118,7 +118,7 @@ def _described(settings: Settings, states: Mapping[str, ObjectState], row: Mappi
     )
 
 
-def _ingest_of(lost: Sequence[_Lost]) -> str:
+def _ingest_of(lost: Sequence[_LostObject]) -> str:
     """One command that ingests the files again: all that manifests in files declare, else the first by itself. Files
     that do not have their bytes now stop it: what they have instead would be landed as a new delivery."""
     manifests = list(dict.fromkeys(each.manifest for each in lost if each.manifest))
@@ -130,7 +130,7 @@ def _ingest_of(lost: Sequence[_Lost]) -> str:
     return f"{check} && {ingest}   # {BACK_FIRST}" if gone else ingest
 
 
-def _checked(lost: _Lost) -> str:
+def _checked(lost: _LostObject) -> str:
     """A line for sha256sum, which wants a name that takes more than a line escaped."""
     name = os.fspath(lost.source)
     escaped = name.replace("\\", "\\\\").replace("\n", "\\n")

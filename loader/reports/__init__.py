@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from loader.reports import markdown
 from loader.reports.completeness import Completeness, partition_of, read_completeness
 from loader.reports.smoke import Check, run_smoke_checks
 
-__all__ = ["Check", "Completeness", "markdown", "partition_of", "read_completeness", "run_smoke_checks"]
+__all__ = ["Check", "Completeness", "partition_of", "read_completeness", "run_smoke_checks"]

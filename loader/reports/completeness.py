@@ -14,7 +14,7 @@ from loader.partition import Partition
 from loader.printable import counted
 from loader.recovery import never_asked
 from loader.release import known_kinds, refuse_unknown_kind
-from loader.reports.markdown import table
+from loader.report_files import markdown_table
 from loader.warehouse import Warehouse, are_built, built, fetch_rows, json_value, released_kinds
 
 _PARTITIONS = """
@@ -173,7 +173,7 @@ class Completeness:
             title: [{name: value for name, value in row.items() if name not in hidden} for row in rows]
             for title, rows in parts.items()
         }
-        sections = [f"## {title}\n\n{table(rows)}" for title, rows in shown.items()]
+        sections = [f"## {title}\n\n{markdown_table(rows)}" for title, rows in shown.items()]
         return "\n".join([f"# Completeness\n\n**{self.answer}**\n", *sections])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from loader.runs.anchors import Attempt, acting_operator, new_run_id, trace_id_of_caller
 from loader.runs.ledger import AssetAction, Job, Ledger
 from loader.runs.lock import LOAD_SESSIONS, IngestLock, writers_at_work
-from loader.runs.prefix import Candidate, whole_batch_id, whole_id, whole_run_id
+from loader.runs.prefix import KnownId, whole_batch_id, whole_id, whole_run_id
 from loader.runs.registry import (
     SOURCE_MISSING,
     RegisteredAsset,
@@ -14,7 +14,7 @@ from loader.runs.registry import (
     register_ruleset,
     ruleset_in_effect,
 )
-from loader.runs.repair import STAGING_PREFIX, Repair, drop_working_state, repair, take_back
+from loader.runs.repair import STAGING_PREFIX, drop_working_state, repair, take_back
 from loader.runs.state import FUTURE_TOLERANCE, StateObject, read_state, reset_state
 
 __all__ = [
@@ -24,12 +24,11 @@ __all__ = [
     "STAGING_PREFIX",
     "AssetAction",
     "Attempt",
-    "Candidate",
     "IngestLock",
     "Job",
+    "KnownId",
     "Ledger",
     "RegisteredAsset",
-    "Repair",
     "StateObject",
     "acting_operator",
     "drop_working_state",

@@ -28,7 +28,7 @@ where starts_with(batch_id, %s) group by batch_id order by min(registered_at) de
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class KnownId:
     """An id, and what tells it from others: since when (UTC), of what kind, and how it is."""
 
     identity: str
@@ -47,15 +47,15 @@ def whole_batch_id(cursor: Any, typed: str, *, writes: bool = False) -> str:
     return whole_id("batch", typed, _candidates(cursor, _BATCHES, typed), writes=writes)
 
 
-def _candidates(cursor: Any, query: str, typed: str) -> list[Candidate]:
+def _candidates(cursor: Any, query: str, typed: str) -> list[KnownId]:
     # No id has another character, and what is no UTF-8 could not even be asked for.
     if not typed.isascii():
         return []
     cursor.execute(query, (typed,))
-    return [Candidate(*row) for row in cursor.fetchall()]
+    return [KnownId(*row) for row in cursor.fetchall()]
 
 
-def whole_id(noun: str, typed: str, candidates: Sequence[Candidate], *, writes: bool) -> str:
+def whole_id(noun: str, typed: str, candidates: Sequence[KnownId], *, writes: bool) -> str:
     """The one of `candidates` (all that begin with `typed`, newest first) that is meant.
 
     Raises CommandUsageError: none, too few characters, or several, which are then told.
@@ -83,7 +83,7 @@ def whole_id(noun: str, typed: str, candidates: Sequence[Candidate], *, writes: 
     )
 
 
-def _words(candidate: Candidate, among: Sequence[Candidate]) -> str:
+def _words(candidate: KnownId, among: Sequence[KnownId]) -> str:
     from loader.screen import shortened
 
     identity = shortened(candidate.identity, [each.identity for each in among])

@@ -7,12 +7,10 @@ wider than the screen unless one name, id or command alone is.
 from __future__ import annotations
 
 from loader.screen.calendar import Sign, calendar
-from loader.screen.failures import Failure, failures
-from loader.screen.ids import shortened
 from loader.screen.progress import Bars, Lines
-from loader.screen.table import Column, listing, table
+from loader.screen.table import Column, Failure, failures, listing, table
 from loader.screen.terminal import Mark, Screen, Tone, screen_of
-from loader.screen.text import amount, next_lines, paragraph, spread
+from loader.screen.text import amount, next_lines, paragraph, shortened, spread
 
 __all__ = [
     "Bars",

@@ -1,4 +1,7 @@
-"""Rows in columns of plain text; a table that does not fit turns into a list, and nothing in it is cut."""
+"""Rows in columns of plain text; a table that does not fit turns into a list, and nothing in it is cut.
+
+Failures are such a list, by their reason: the sentence once, how many, the first names, what mends it.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from loader.screen.terminal import Mark, Screen, Tone
-from loader.screen.text import atoms, cells, filled, padded, paragraph
+from loader.screen.text import amount, atoms, cells, filled, padded, paragraph
 
 # Between columns with titles, and between facts beside each other.
 _NARROW, _WIDE = "  ", "   "
 # A narrower column of sentences is a tower of words.
 _LEAST_PROSE = 20
+_NAMES_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,3 +124,38 @@ def _as_list(screen: Screen, titles: Sequence[str], rows: Sequence[Sequence[_Cel
         for line in filled(pairs, screen.width - cells(below), between=_WIDE):
             lines += paragraph(screen, line, indent=below)
     return lines
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """`code` and `sentence`: why; `name`: what it happened to; `mend`: what allows or mends it, a sentence."""
+
+    code: str
+    sentence: str
+    name: str = ""
+    mend: str = ""
+
+
+def failures(screen: Screen, found: Sequence[Failure], *, noun: str = "file", indent: str = "  ") -> list[str]:
+    """One entry for each reason, the most frequent first; of equal ones the first met."""
+    groups: dict[tuple[str, str, str], list[str]] = {}
+    for each in found:
+        groups.setdefault((each.code, each.sentence, each.mend), []).append(each.name)
+    lines = []
+    for (code, sentence, mend), names in sorted(groups.items(), key=lambda group: -len(group[1])):
+        text = f"{sentence} {mend}".strip()
+        lines += listing(screen, [(code, text)], indent=indent) if code else paragraph(screen, text, indent=indent)
+        lines += _names(screen, names, noun, indent)
+    return lines
+
+
+def _names(screen: Screen, names: Sequence[str], noun: str, indent: str) -> list[str]:
+    """How many, and the first different names; none of them is broken."""
+    different = list(dict.fromkeys(filter(None, names)))
+    shown = [screen.words(name) for name in different[:_NAMES_SHOWN]]
+    if not shown:
+        return [f"{indent}{screen.words(len(names))} times"] if len(names) > 1 else []
+    more = screen.words(", …") if len(different) > len(shown) else ""
+    parts = [f"{amount(screen, len(names), noun)}:", *(f"{name}," for name in shown[:-1]), shown[-1] + more]
+    lines = filled(parts, screen.width - cells(indent) - 2)
+    return [indent + ("  " if place else "") + line for place, line in enumerate(lines)]

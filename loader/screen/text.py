@@ -1,4 +1,4 @@
-"""Sentences on a screen: broken between words, never inside a name, an id or a command."""
+"""Sentences on a screen: broken between words, never inside a name, an id or a command; ids as short as they may be."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from loader.screen.terminal import Screen, Tone
 
 # A word, or a command between backticks.
 _ATOM = re.compile(r"(?:`[^`]*`|[^\s`]|`)+")
+# As many as a command that writes asks for (loader/runs/prefix.py): whatever is printed can be pasted anywhere.
+SHORTEST = 13
 
 
 def cells(text: str) -> int:
@@ -85,3 +87,13 @@ def next_lines(screen: Screen, command: str) -> list[str]:
     if cells(line) + cells(reason) + 5 <= screen.width:
         return [line + screen.painted(f"   # {reason}", "quiet")]
     return [*paragraph(screen, f"why:  {reason}", hanging="      ", tone="quiet"), line]
+
+
+def shortened(identity: str, among: Iterable[str] = ()) -> str:
+    """The shortest prefix, of 13 characters, that no other id of `among` begins with; it ends in no hyphen."""
+    others = [other for other in among if other != identity]
+    for length in range(SHORTEST, len(identity)):
+        prefix = identity[:length]
+        if not prefix.endswith("-") and not any(other.startswith(prefix) for other in others):
+            return prefix
+    return identity

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from loader.verify.reread import RereadLine, reread
+from loader.verify.reread import reread
 from loader.verify.run import Claim, LineDifference, Verification, verify_assets, verify_run
 
-__all__ = ["Claim", "LineDifference", "RereadLine", "Verification", "reread", "verify_assets", "verify_run"]
+__all__ = ["Claim", "LineDifference", "Verification", "reread", "verify_assets", "verify_run"]

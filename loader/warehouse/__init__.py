@@ -23,10 +23,10 @@ from loader.warehouse.connection import DEFAULT_DATABASE, Warehouse, given_wareh
 from loader.warehouse.ddl import ensure_schema, is_applied, is_current, recorded_version, require_no_writer
 from loader.warehouse.derived import drop_layers, outdated_layers
 from loader.warehouse.embedded import EmbeddedStatus
-from loader.warehouse.kinds import ReleasedKind, released_kinds
 from loader.warehouse.partitions import MAKES_ANEW, PartitionAwayError, require_partitions
 from loader.warehouse.passwords import verifiers
 from loader.warehouse.placement import outside_folder, present_folders, present_log, remove_folders
+from loader.warehouse.released import ReleasedKind, released_kinds
 from loader.warehouse.roles import Role, ensure_roles
 from loader.warehouse.server import with_full_device
 from loader.warehouse.session import MEANING, fetch_rows, json_value, unbounded
@@ -39,7 +39,6 @@ __all__ = [
     "MAKES_ANEW",
     "MEANING",
     "Blocker",
-    "EmbeddedStatus",
     "PartitionAwayError",
     "ReleasedKind",
     "Role",

@@ -18,7 +18,7 @@ from loader import __version__
 from loader.errors import InfrastructureError, RefusedError
 from loader.warehouse import versions
 from loader.warehouse.roles import LOST_A_RACE, SET_UP_ATTEMPTS, lacking, set_up_command
-from loader.warehouse.versions import Definition, Recorded, as_recorded, due_migrations, read_definition
+from loader.warehouse.versions import Definition, RecordedVersion, as_recorded, due_migrations, read_definition
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
@@ -110,13 +110,13 @@ def is_applied(connection: Connection, definition: Definition) -> bool:
     return versions.is_current(recorded, definition)
 
 
-def recorded_version(connection: Connection) -> Recorded | None:
+def recorded_version(connection: Connection) -> RecordedVersion | None:
     """What the database says that it holds; None before the first time."""
     with connection, connection.cursor() as cursor:
         return _recorded(cursor)
 
 
-def _recorded(cursor: Any) -> Recorded | None:
+def _recorded(cursor: Any) -> RecordedVersion | None:
     cursor.execute("select to_regclass('ops.schema_version') is not null")
     if not cursor.fetchone()[0]:
         return None

@@ -50,7 +50,7 @@ class Definition:
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class RecordedVersion:
     """What a database says that it holds. `version` None: from before there were numbers."""
 
     version: int | None
@@ -105,17 +105,17 @@ def content_sha256(files: list[Path]) -> str:
     return digest.hexdigest()
 
 
-def as_recorded(row: Mapping[str, Any]) -> Recorded:
+def as_recorded(row: Mapping[str, Any]) -> RecordedVersion:
     """The row of ops.schema_version, in whatever shape the version that wrote it gave it."""
     sha256 = row.get("definition_sha256", row.get("content_sha256", ""))
-    return Recorded(row.get("version"), sha256, str(row.get("loader_version", "unknown")))
+    return RecordedVersion(row.get("version"), sha256, str(row.get("loader_version", "unknown")))
 
 
-def is_current(recorded: Recorded | None, definition: Definition) -> bool:
+def is_current(recorded: RecordedVersion | None, definition: Definition) -> bool:
     return recorded is not None and recorded.version == definition.version and recorded.sha256 == definition.sha256
 
 
-def due_migrations(recorded: Recorded | None, definition: Definition, dbname: str) -> list[Path]:
+def due_migrations(recorded: RecordedVersion | None, definition: Definition, dbname: str) -> list[Path]:
     """The migrations that lead from what a database holds to this version, in their order; none for a new database.
 
     Raises RefusedError, for every command, where there is no way: a newer database, or one whose shape is unknown.

@@ -10,7 +10,7 @@ import psycopg2
 import pytest
 
 from loader.warehouse import Role, Warehouse
-from loader.warehouse.kinds import released_kinds
+from loader.warehouse.released import released_kinds
 from tests.ingests import DAY, declare, run, ticket, write_export
 from tests.shared_warehouse import fresh_database, loader_variables
 

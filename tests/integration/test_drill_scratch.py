@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from loader.drill import incidents
-from loader.drill.scratch import Said, Scratch, labels, scratch, working_root
+from loader.drill.scratch import CommandEnd, Scratch, labels, scratch, working_root
 from loader.warehouse import Warehouse
 from tests.checkouts import ROOT
 from tests.ingests import rows, settings
@@ -152,7 +152,7 @@ def test_a_recovery_that_does_nothing_recovers_nothing(
     first, second = incidents._INCIDENTS[:2]
     loader = Scratch.loader
 
-    def idle(place: Scratch, *words: str) -> Said:
+    def idle(place: Scratch, *words: str) -> CommandEnd:
         return loader(place, *(("status",) if words[0] == "rerun" else words))
 
     monkeypatch.setattr(Scratch, "loader", idle)

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from loader.errors import CommandUsageError
+from loader.report_files import markdown_table, write_report
 from loader.reports import read_completeness, run_smoke_checks
-from loader.reports.markdown import table, write_report
 from loader.warehouse import Warehouse
 from tests.checkouts import ROOT
 from tests.e2e.commands import forked
@@ -121,11 +121,11 @@ def test_a_day_is_not_complete_while_anything_landed_that_no_proof_covers(manife
 def test_a_report_is_a_page_and_a_record_of_the_same(tmp_path: Path) -> None:
     """Names of files come from outside: they may not turn a cell into markup or break the table."""
     rows_of_it = [{"file": "a|b\n<script>*.jsonl", "lines": 7, "is_tiled": True, "why": None}]
-    assert table(rows_of_it).splitlines()[2] == r"| a\|b \<script\>\*.jsonl | 7 | yes |  |"
+    assert markdown_table(rows_of_it).splitlines()[2] == r"| a\|b \<script\>\*.jsonl | 7 | yes |  |"
     text, data = write_report(tmp_path / "deep" / "all", "# Page\n", {"rows": rows_of_it})
     assert text.read_text() == "# Page\n"
     assert json.loads(data.read_text()) == {"rows": rows_of_it}
-    assert table([]) == "none\n"
+    assert markdown_table([]) == "none\n"
 
 
 def test_smoke_is_sound_on_a_fresh_warehouse_and_leaves_nothing(database: Warehouse) -> None:

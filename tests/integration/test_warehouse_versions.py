@@ -26,7 +26,7 @@ from loader.release.targets import restore_targets
 from loader.reports.smoke import run_smoke_checks
 from loader.silver.results import BuildResult
 from loader.warehouse import Role, Warehouse, answering_warehouse, ddl, set_up, versions
-from loader.warehouse.kinds import released_kinds
+from loader.warehouse.released import released_kinds
 from tests.checkouts import ROOT
 from tests.ingests import rows
 from tests.integration.warehouse_catalogue import catalogue

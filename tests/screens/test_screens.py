@@ -18,10 +18,9 @@ import pytest
 
 from loader import cli
 from loader.config import load_settings
-from loader.drill.incidents import Outcome
+from loader.drill.incident import Outcome
 from loader.erasure import Erased
-from loader.kinds import load_kinds
-from loader.kinds.check import Fault
+from loader.kinds import KindFault, load_kinds
 from loader.partition import Partition
 from loader.recovery import make_plan
 from loader.recovery.plan import PlannedPointer, PlannedVersion
@@ -72,13 +71,15 @@ UNSOUND = (
 )
 TICKET = load_kinds(ROOT / "contracts")["ticket_v1"]
 NOT_AS_DECLARED = [
-    Fault("dbt_project/macros/kinds/declared_kinds.sql:7", "is not what the declarations say", "loader kind generate"),
-    Fault(
+    KindFault(
+        "dbt_project/macros/kinds/declared_kinds.sql:7", "is not what the declarations say", "loader kind generate"
+    ),
+    KindFault(
         "contracts/kinds/ticket_v1/fixtures/invalid/wrong_type.tags.json",
         "is judged invalid (invalid_enum_value), json_path $.status, expected invalid (wrong_type), json_path $.tags",
         "git diff contracts/kinds/ticket_v1/fixtures/invalid/wrong_type.tags.json",
     ),
-    Fault("dbt_project/models/silver/ticket_fact.yml:61", "tags: got text, expected jsonb", "git diff dbt_project"),
+    KindFault("dbt_project/models/silver/ticket_fact.yml:61", "tags: got text, expected jsonb", "git diff dbt_project"),
 ]
 RECOVERED = Outcome(
     "killed while it landed",

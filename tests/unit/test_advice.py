@@ -11,7 +11,7 @@ import pytest
 
 from loader.advice import NOTHING_TO_DO, Advice, AdviceKind, after_build, after_kept_back, after_run, ends
 from loader.advice.damage import Damaged, mend
-from loader.advice.kinds import first_of
+from loader.advice.questions import first_of
 from loader.advice.readers import let_pass
 from loader.errors import InfrastructureError
 from loader.obstacles import Code, Obstacle

@@ -10,7 +10,7 @@ import pytest
 
 from loader.errors import CommandUsageError
 from loader.plans import plan_path
-from loader.runs.prefix import Candidate, whole_id, whole_run_id
+from loader.runs.prefix import KnownId, whole_id, whole_run_id
 from loader.screen import shortened
 
 ONE = "01a20487-27bf-7d6f-88b2-ba02718ad2c7"
@@ -18,8 +18,8 @@ NEXT = "01a20487-27c0-7aaa-88b2-ba02718ad2c7"
 AT = datetime(2026, 4, 17, 20, 34, tzinfo=UTC)
 
 
-def candidates(*identities: str) -> list[Candidate]:
-    return [Candidate(each, AT + timedelta(hours=n), "ingest", "warning") for n, each in enumerate(identities)]
+def candidates(*identities: str) -> list[KnownId]:
+    return [KnownId(each, AT + timedelta(hours=n), "ingest", "warning") for n, each in enumerate(identities)]
 
 
 def refusal(typed: str, *identities: str, writes: bool = False) -> str:

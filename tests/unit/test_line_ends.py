@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 from loader.kinds import load_ruleset
-from loader.silver.proof import project_sha256
+from loader.silver.checks import project_sha256
 from loader.warehouse.versions import content_sha256, schema_files
 from tests.checkouts import ROOT
 

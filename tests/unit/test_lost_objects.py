@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from loader.raw_zone.lost import _ingest_of, _Lost
+from loader.raw_zone.lost import _ingest_of, _LostObject
 
 CONTENT = b'{"ticket_id":"TKT-20260417-000001"}\n'
 
 
-def _lost(source: Path, *, has_source: bool, manifest: str | None) -> _Lost:
+def _lost(source: Path, *, has_source: bool, manifest: str | None) -> _LostObject:
     fingerprint = hashlib.sha256(CONTENT).hexdigest()
-    return _Lost("k", "missing", source.name, "m", source, fingerprint, has_source, manifest, "INPUT=f BATCH=b")
+    return _LostObject("k", "missing", source.name, "m", source, fingerprint, has_source, manifest, "INPUT=f BATCH=b")
 
 
 @pytest.mark.parametrize("name", ["f.jsonl", "it's $(a) file.jsonl", "back\\slash.jsonl", "two\nlines.jsonl"])

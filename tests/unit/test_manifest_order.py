@@ -9,7 +9,7 @@ import pytest
 
 from loader.manifest.names import folder_period, read_name
 from loader.manifest.order import UnorderedError, order_by_name_as_text, order_by_names, places_of
-from loader.manifest.sequence import Batch, finer, moment_place, sequences_in
+from loader.manifest.sequence import BatchId, finer, moment_place, sequences_in
 
 
 def ordered(names: list[str]) -> list[str]:
@@ -18,7 +18,7 @@ def ordered(names: list[str]) -> list[str]:
 
 def sequences(names: list[str], batch: str | None = None) -> list[int]:
     places = places_of(names)
-    given = None if batch is None else Batch.read(batch)
+    given = None if batch is None else BatchId.read(batch)
     moments = [given.place if given else 7 * 10**15] * len(names)
     return [finer(one) for one in sequences_in(order_by_names(names, places), places, moments, given)]
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from loader.cli import output
 from loader.printable import in_one_line, pasted, visible, visible_in_colour, visible_without_colour
-from loader.reports.markdown import table
+from loader.report_files import markdown_table
 from loader.screen import paragraph
 from loader.screen import table as drawn
 
@@ -38,7 +38,7 @@ def test_another_programs_colours_stay_and_nothing_else_does() -> None:
 def test_a_cell_of_a_report_is_text() -> None:
     """Prevents a file's name that is a heading, a script or a link in a report that is passed on."""
     hostile = "a|b`c`\n# d <script>x</script> [e](http://f) ![g](h) **i** &lt; www.j.k l@m \u202e"
-    assert table([{"name": hostile}]).splitlines()[2] == (
+    assert markdown_table([{"name": hostile}]).splitlines()[2] == (
         r"| a\|b\`c\` # d \<script\>x\</script\> \[e\](http\://f) !\[g\](h) \*\*i\*\* \&lt; www\.j.k l\@m   |"
     )
 

@@ -119,6 +119,19 @@ def test_what_another_package_needs_is_taken_from_its_door() -> None:
     assert past_a_door(imports()) == []
 
 
+def test_what_stands_at_a_door_is_taken_by_somebody() -> None:
+    """Prevents a name that nobody needs any more, and that nobody dares to change."""
+    taken = {(each.of_room, each.name) for each in imports()}
+    for folder in ("bench", "tests"):
+        for path in (ROOT / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("loader."):
+                    taken |= {(node.module.split(".")[1], each.name) for each in node.names}
+    packages = {room for room in rooms() if (ROOT / "loader" / room).is_dir()} - {"cli"}
+    left = {f"{room}: {name}" for room in packages for name in names_at_door(room) if (room, name) not in taken}
+    assert sorted(left) == []
+
+
 def test_every_room_has_one_layer_and_stands_in_the_table() -> None:
     """Prevents a room that nobody finds."""
     page = PAGE.read_text()

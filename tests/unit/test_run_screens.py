@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from loader.advice import Step
+from loader.advice import AnsweredQuestion
 from loader.cli.diagnose_command import diagnose_lines
 from loader.cli.ingest_screen import failed_lines, found_lines, record_lines
 from loader.cli.release_screen import held_lines, ready_lines, released_lines
@@ -223,9 +223,11 @@ def test_hold_and_release_say_what_readers_see_now() -> None:
 
 def test_the_triage_is_numbered_and_its_answers_are_aligned() -> None:
     steps = [
-        Step("which manifest?", "3 registered, all 61 files admitted", True),
-        Step("what is wrong?", "2026-04-17: silver.ticket_fact lacks TKT-20260417-000001, and a second row too", False),
-        Step("which run?", "ingest 019d9e69 failed its checks: 1 file is missing", True, is_noted=True),
+        AnsweredQuestion("which manifest?", "3 registered, all 61 files admitted", True),
+        AnsweredQuestion(
+            "what is wrong?", "2026-04-17: silver.ticket_fact lacks TKT-20260417-000001, and a second row too", False
+        ),
+        AnsweredQuestion("which run?", "ingest 019d9e69 failed its checks: 1 file is missing", True, is_noted=True),
     ]
     assert diagnose_lines(Screen(80), steps, "make build PARTITION=2026-04-17") == [
         "1   which manifest?   ok   3 registered, all 61 files admitted",

@@ -18,7 +18,7 @@ from loader.kinds.generate import generated_files
 from loader.partition import Partition
 from loader.release import Act, changes, store
 from loader.warehouse import Role, Warehouse, set_up
-from loader.warehouse.kinds import released_kinds
+from loader.warehouse.released import released_kinds
 from tests.checkouts import ROOT
 from tests.integration.release.test_histories import NAMES, PUT, SILVER, TICKET
 

@@ -30,7 +30,7 @@ from loader.release.views import ViewFault, unlike_released
 from loader.silver import Proved
 from loader.status import read_status
 from loader.warehouse import Role, Warehouse
-from loader.warehouse.kinds import released_kinds
+from loader.warehouse.released import released_kinds
 from tests.ingests import evidence_faults, rows, settings
 from tests.integration.release.test_histories import NAMES, PUT, SILVER, TICKET
 from tests.second_kind import NOTE, add_note

@@ -1,10 +1,16 @@
-"""What can be advised: a closed list in the order in which it counts, and what only a person can decide or deliver."""
+"""A question of the triage: what is asked, and what can be advised, a closed list in the order in which it counts."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
+
+from loader.recovery import World
+from loader.release import ViewFault
+
+_SHOWN = 5
 
 
 class AdviceKind(StrEnum):
@@ -77,3 +83,31 @@ NOTHING_TO_DO = Advice(AdviceKind.LOOK, "make psql ROLE=reader", "what readers s
 def first_of(advised: Iterable[Advice]) -> Advice:
     """What comes first; of one kind, what was said first. Nothing to do where nothing is advised."""
     return min(advised, key=lambda advice: _RANK[advice.kind], default=NOTHING_TO_DO)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """`partition` and `record_kind` narrow the questions that are about days; `is_folder_searched`: whether a manifest
+    of the default folder that no run was asked to read is out of order; `view_faults`: how the views of `serving`
+    differ from the project's."""
+
+    world: World
+    partition: date | None = None
+    view_faults: Sequence[ViewFault] = ()
+    is_folder_searched: bool = True
+    record_kind: str | None = None
+
+    @property
+    def suffix(self) -> str:
+        given = {"PARTITION": self.partition, "KIND": self.record_kind}
+        return "".join(f" {name}={value}" for name, value in given.items() if value)
+
+
+# The answer in a sentence or two, and what mends it where it is not in order, or NOTED. Writes nothing.
+Look = Callable[[Asked], tuple[str, Advice | None]]
+
+
+def some(names: Sequence[str], shown: int = _SHOWN, separator: str = "; ") -> str:
+    """The first of them, and how many there are beyond."""
+    more = f" and {len(names) - shown} more" if len(names) > shown else ""
+    return separator.join(names[:shown]) + more
