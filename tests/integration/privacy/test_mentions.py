@@ -21,6 +21,8 @@ from tests.ingests import comment, rows, settings, ticket
 from tests.integration.privacy.people import COMMENT, NEIGHBOUR, PERSON, REASON, deliver, erase_person, ingest
 from tests.shared_warehouse import execute
 
+pytestmark = pytest.mark.usefixtures("replayed")
+
 
 @pytest.mark.usefixtures("loader_environment")
 def test_a_rejected_line_of_another_that_mentions_the_id_stays_and_is_counted(
