@@ -18,7 +18,7 @@ from loader.contract import load_schema, schema_faults
 from loader.evidence import acts, journal
 from loader.partition import Partition
 from loader.printable import counted
-from loader.release import ViewFault, store, unlike_released
+from loader.release import ViewFault, digests, releases, unlike_released
 from loader.report_files import is_unfinished
 from loader.warehouse import are_built, built, fetch_rows, released_kinds
 
@@ -349,19 +349,19 @@ def _day(row: Mapping[str, Any]) -> _Day:
 
 def _faults_of_shown(cursor: Any, said: Mapping[Partition, tuple[str, int]]) -> Iterator[Fault]:
     """What readers see of each partition beside its newest record, and every version beside its own rows."""
-    shown, kinds = store.pointers(cursor), store.known_kinds(cursor)
+    shown, kinds = releases.pointers(cursor), releases.known_kinds(cursor)
     for partition in sorted({*shown, *said}):
         name = partition.named(kinds)
         report_path, version = said.get(partition, (f"release.partition_pointer {name}", 0))
         if version != shown.get(partition, 0):
             yield Fault(report_path, f"{name}: it says version {version}, readers see {shown.get(partition)}")
-    for partition, version, recorded, held in store.unlike(cursor):
+    for partition, version, recorded, held in digests.unlike(cursor):
         yield Fault(
             f"release.partition_version {partition.named(kinds)} {version}",
             f"rows and digest: released {recorded[0]}, {recorded[1]}; now {held[0]}, {held[1]}",
         )
     for kind in released_kinds(cursor):
-        for partition, count in sorted(store.edited_rows(cursor, kind).items()):
+        for partition, count in sorted(digests.edited_rows(cursor, kind).items()):
             words = f"the content of {counted(count, 'row')} is not that of the digest"
             yield Fault(f"{kind.rows} {partition.day}", words)
 

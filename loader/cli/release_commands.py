@@ -73,7 +73,7 @@ def release(
     """Prove Silver as it stands, and let readers see partitions of it; ends their holds."""
     from loader.advice import after_kept_back, after_release
     from loader.cli.release_screen import released_lines
-    from loader.release import KeptBackError
+    from loader.release import KeptBackError, ReleaseRequest
     from loader.release import release as release_days
 
     days = _days(partitions, "release")
@@ -85,16 +85,8 @@ def release(
     settings = settings_of(lock_timeout)
     try:
         with progress() as report:
-            found = release_days(
-                settings,
-                days,
-                record_kind=kind,
-                reason=why,
-                is_override=override,
-                accepts_drift=accept_drift,
-                accepts_rejects=accept_rejects,
-                report=report,
-            )
+            asked = ReleaseRequest(days, kind, why, override, accept_drift, accept_rejects)
+            found = release_days(settings, asked, report)
     except KeptBackError as error:
         error.next_command = after_kept_back(error).line
         raise

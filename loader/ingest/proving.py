@@ -20,7 +20,7 @@ from loader.obstacles import Code, Obstacle, obstacles_of
 from loader.partition import Partition
 from loader.printable import counted
 from loader.progress import Report
-from loader.release import MEND_VIEWS, Act, Request, files_over_limit, publish, record_published, view_faults
+from loader.release import MEND_VIEWS, Act, Request, files_over_limit, publish_recorded, view_faults
 from loader.runs import Attempt, IngestLock, Ledger, acting_operator
 from loader.silver import (
     PROVING_BUILD,
@@ -195,8 +195,7 @@ class Proving:
             lateness=self._settings.allowed_lateness if moves_state and is_clean else None,
         ) as cursor:
             asked = Request(self._act(build), self._settings.reject_limit, proved, blocked_by=_blocked_by(verdict))
-            published = publish(cursor, asked)
-            record_published(cursor, self._settings, "publish", published)
+            published = publish_recorded(cursor, self._settings, asked)
             verdict = replace(verdict, notes=tuple(notes), release=published)
             paths = evidence.write(cursor, published)
         self._has_ended = True

@@ -20,7 +20,7 @@ from loader.printable import counted
 from loader.recovery.plan import Plan, PlannedVersion
 from loader.recovery.verbs import Expired, Workplace
 from loader.recovery.world import World
-from loader.release import expirable, holds, store
+from loader.release import digests, expirable, history, holds, released_rows, releases
 from loader.runs import FUTURE_TOLERANCE, Attempt, acting_operator, new_run_id, trace_id_of_caller
 from loader.warehouse import released_kinds
 
@@ -36,20 +36,11 @@ def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | 
     Raises RefusedError where the clocks of this machine and of the server disagree: an age is told by both."""
     cursor = world.cursor
     _refuse_clocks_apart(cursor)
-    versions = store.versions(cursor)
-    left_at = store.left_at(cursor)
-    gone = expirable(
-        versions,
-        store.expired(cursor).keys(),
-        store.pointers(cursor),
-        store.all_links(cursor),
-        left_at,
-        older_than=datetime.fromisoformat(request["older_than"]),
-        keep=request["keep"],
-    )
+    known = history.read_history(cursor)
+    gone = expirable(known, older_than=datetime.fromisoformat(request["older_than"]), keep=request["keep"])
     partitions = {partition for partition, _ in gone}
-    counts = store.recorded_versions(cursor, gone)
-    rows = store.unshown_count(cursor, gone)
+    counts = history.recorded_versions(cursor, gone)
+    rows = released_rows.unshown_count(cursor, gone)
     return Plan(
         mode="expire",
         request=dict(request),
@@ -67,7 +58,7 @@ def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | 
                 version,
                 counts[partition, version][0],
                 str(counts[partition, version][1]),
-                left_at[partition, version].astimezone(UTC).isoformat(),
+                known.left_at[partition, version].astimezone(UTC).isoformat(),
             )
             for partition, version in gone
         ),
@@ -117,7 +108,7 @@ def carry_out(work: Workplace, plan: Mapping[str, Any], attempt: Attempt) -> Exp
     request = plan["request"]
     with work.lock.transaction() as cursor:
         holds.lock_holds(cursor)
-        row_count = store.unshown_count(cursor, gone)
+        row_count = released_rows.unshown_count(cursor, gone)
         cursor.execute(
             _ADD,
             (
@@ -131,9 +122,9 @@ def carry_out(work: Workplace, plan: Mapping[str, Any], attempt: Attempt) -> Exp
             ),
         )
         expiry = int(cursor.fetchone()[0])
-        store.expire(cursor, gone, expiry)
-        for partition, version, recorded, held in store.unlike(cursor, partitions):
-            name = partition.named(store.known_kinds(cursor))
+        released_rows.expire(cursor, gone, expiry)
+        for partition, version, recorded, held in digests.unlike(cursor, partitions):
+            name = partition.named(releases.known_kinds(cursor))
             raise CheckFailedError(
                 f"expire: the rows of {name} as of release {version} are not those that were released then ({held},"
                 f" recorded {recorded}); nothing was removed",

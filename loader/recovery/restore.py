@@ -20,7 +20,16 @@ from loader.printable import counted
 from loader.recovery.plan import Plan, PlannedPointer
 from loader.recovery.verbs import Restored, Workplace
 from loader.recovery.world import World
-from loader.release import LinkedError, holds, refuse_unknown_kind, restore_targets, store, version_at
+from loader.release import (
+    LinkedError,
+    digests,
+    history,
+    holds,
+    refuse_unknown_kind,
+    releases,
+    restore_targets,
+    version_at,
+)
 from loader.runs import Attempt, acting_operator, new_run_id, trace_id_of_caller
 from loader.warehouse import released_kinds
 
@@ -75,7 +84,7 @@ def carry_out(work: Workplace, plan: Mapping[str, Any], attempt: Attempt) -> Res
         Partition(each["record_kind"], date.fromisoformat(each["partition_key"])): each["target_release_id"]
         for each in plan["pointers"]
     }
-    act = store.Act(
+    act = releases.Act(
         "restore",
         acting_operator(),
         attempt.trace_id,
@@ -84,13 +93,13 @@ def carry_out(work: Workplace, plan: Mapping[str, Any], attempt: Attempt) -> Res
     )
     with work.lock.transaction() as cursor:
         holds.lock_holds(cursor)
-        before = store.pointers(cursor)
-        release = store.add_release(cursor, act)
-        store.move_pointers(cursor, release, targets)
+        before = releases.pointers(cursor)
+        release = releases.add_release(cursor, act)
+        releases.move_pointers(cursor, release, targets)
         held = holds.hold(cursor, targets, act.operator, f"restored by release {release}: {act.reason}", act.trace_id)
         known = before if plan["request"]["window_start"] is None else {}
-        kinds = store.known_kinds(cursor)
-        seen, recorded = store.shown(cursor, list(targets), known), store.recorded(cursor, targets)
+        kinds = releases.known_kinds(cursor)
+        seen, recorded = digests.shown(cursor, list(targets), known), history.recorded(cursor, targets)
         for partition, target in sorted(targets.items()):
             if seen[partition] != recorded[partition]:
                 raise CheckFailedError(
@@ -109,7 +118,7 @@ def _planned(world: World, request: Mapping[str, Any], window: tuple[date, date]
     record_kind = request.get("record_kind")
     if record_kind is not None:
         refuse_unknown_kind([kind.record_kind for kind in released_kinds(cursor)], record_kind)
-    versions, shown, kinds = store.versions(cursor), store.pointers(cursor), store.known_kinds(cursor)
+    versions, shown, kinds = history.versions(cursor), releases.pointers(cursor), releases.known_kinds(cursor)
     wanted = {}
     then = _shown_then(cursor, request)
     for partition in shown if window is None else [each for each in versions if window[0] <= each.day < window[1]]:
@@ -127,7 +136,7 @@ def _planned(world: World, request: Mapping[str, Any], window: tuple[date, date]
             else f"{_restore(alone, wanted[alone], kinds)}   # {alone.record_kind} alone",
         )
     try:
-        targets = restore_targets(versions, shown, store.all_links(cursor), wanted)
+        targets = restore_targets(versions, shown, releases.all_links(cursor), wanted)
     except LinkedError as error:
         one, other = (side.named(kinds) for side in error.sides)
         raise RefusedError(
@@ -139,7 +148,7 @@ def _planned(world: World, request: Mapping[str, Any], window: tuple[date, date]
     moved = {each: target for each, target in sorted(targets.items()) if target != shown.get(each, 0)}
     if not moved:
         raise RefusedError("restore: readers see that state already; nothing was changed", next_command="make status")
-    counts = store.recorded(cursor, moved)
+    counts = history.recorded(cursor, moved)
     return tuple(
         PlannedPointer(
             partition.record_kind,
@@ -168,7 +177,7 @@ def refuse_expired(
     kinds: Collection[str],
 ) -> None:
     """Raise RefusedError, with what can still be shown, where a target's rows are gone."""
-    expired = store.expired(cursor)
+    expired = history.expired(cursor)
     for partition, target in sorted(targets.items()):
         if (partition, target) not in expired:
             continue
@@ -189,12 +198,12 @@ def refuse_expired(
 
 def _instead(cursor: Any, partition: Partition, others: Collection[int], kinds: Collection[str]) -> str:
     """The newest version of a partition, but for `others`, whose rows are as they were released."""
-    gone = store.expired(cursor).keys() | {
-        (partition, version) for _, version, *_ in store.unlike(cursor, [partition], is_content_read=True)
+    gone = history.expired(cursor).keys() | {
+        (partition, version) for _, version, *_ in digests.unlike(cursor, [partition], is_content_read=True)
     }
     whole = [
         version
-        for version in store.versions(cursor)[partition]
+        for version in history.versions(cursor)[partition]
         if (partition, version) not in gone and version not in others
     ]
     return _restore(partition, whole[-1], kinds) if whole else "make verify EVIDENCE=1"
@@ -208,7 +217,7 @@ def _restore(partition: Partition, version: int, kinds: Collection[str]) -> str:
 def _shown_then(cursor: Any, request: Mapping[str, Any]) -> dict[Partition, int] | None:
     """What readers saw of each partition at the release or time that is asked for; None where neither is."""
     if request["release"] is not None:
-        return store.shown_after(cursor, request["release"])
+        return history.shown_after(cursor, request["release"])
     if request["as_of"] is not None:
-        return store.shown_after(cursor, store.release_at(cursor, datetime.fromisoformat(request["as_of"])))
+        return history.shown_after(cursor, history.release_at(cursor, datetime.fromisoformat(request["as_of"])))
     return None

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from loader.release import holds, store
-from loader.release.acts import Held, KeptBackError, Readiness, hold, publish_build, readiness, release
-from loader.release.asked import refuse_unknown_kind
+from loader.release import digests, history, holds, released_rows, releases
+from loader.release.acceptances import files_over_limit
+from loader.release.by_hand import Held, KeptBackError, ReleaseRequest, hold, refuse_unknown_kind, release
+from loader.release.digests import unlike_released
 from loader.release.judgement import Request
-from loader.release.publish import Published, publish, record_published
-from loader.release.retention import expirable
-from loader.release.settle import settle
-from loader.release.store import Act, files_over_limit, known_kinds
-from loader.release.targets import LinkedError, restore_targets, version_at
-from loader.release.views import MEND_VIEWS, ViewFault, unlike_released, view_faults
+from loader.release.publish import Published, publish_build, publish_recorded, settle
+from loader.release.ready import Readiness, readiness
+from loader.release.releases import Act, known_kinds
+from loader.release.versions import LinkedError, expirable, restore_targets, version_at
+from loader.release.views import MEND_VIEWS, ViewFault, view_faults
 
 __all__ = [
     "MEND_VIEWS",
@@ -21,22 +21,25 @@ __all__ = [
     "LinkedError",
     "Published",
     "Readiness",
+    "ReleaseRequest",
     "Request",
     "ViewFault",
+    "digests",
     "expirable",
     "files_over_limit",
+    "history",
     "hold",
     "holds",
     "known_kinds",
-    "publish",
     "publish_build",
+    "publish_recorded",
     "readiness",
-    "record_published",
     "refuse_unknown_kind",
     "release",
+    "released_rows",
+    "releases",
     "restore_targets",
     "settle",
-    "store",
     "unlike_released",
     "version_at",
     "view_faults",

@@ -10,8 +10,8 @@ from typing import Any
 from loader.evidence import MISSING_DAY, Finding, read_findings, read_open_drift
 from loader.obstacles import Code, Obstacle, obstacles_of
 from loader.partition import Partition
-from loader.release import changes, holds, store
-from loader.release.gate import Link
+from loader.release import acceptances, changes, history, holds, releases
+from loader.release.groups import Link
 from loader.warehouse import built, fetch_rows
 
 # A reconcile row as far as it decides, in types that whoever made the table does not choose.
@@ -55,15 +55,15 @@ def read_board(cursor: Any, reject_limit: float) -> Board:
         frozenset(changes.changed_since_proof(cursor)),
         _rejects(cursor, reject_limit),
         _drifts(cursor),
-        store.pointers(cursor),
-        store.newest_versions(cursor),
+        releases.pointers(cursor),
+        history.newest_versions(cursor),
     )
 
 
 def _rejects(cursor: Any, reject_limit: float) -> dict[Partition, Obstacle]:
     """The files of each partition with too many rejects that nobody has let pass."""
     found: dict[Partition, dict[str, None]] = {}
-    for file in store.files_over_limit(cursor, reject_limit):
+    for file in acceptances.files_over_limit(cursor, reject_limit):
         found.setdefault(file.partition, {})[file.source_id] = None
     return {partition: Obstacle(Code.TOO_MANY_REJECTS, names=tuple(files)) for partition, files in found.items()}
 

@@ -1,20 +1,21 @@
-"""What changed in Silver since it was released, and its way into what readers see. In the caller's transaction.
+"""What changed in Silver since it was released. In the caller's transaction.
 
 A record that changes waits (release.pending_record) until the partitions on both of its sides are released.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from datetime import date
 from typing import Any
 
 from psycopg2 import errors
 
-from loader.errors import CheckFailedError
-from loader.partition import Partition, days_of, side_by_side
-from loader.release.gate import Link
-from loader.release.store import PARTITIONS, move_pointers, newest_versions, unseen_links
+from loader.partition import Partition, side_by_side
+from loader.release.groups import Link
+from loader.release.history import newest_versions
+from loader.release.released_rows import RETURNED
+from loader.release.releases import PARTITIONS, unseen_links
 from loader.warehouse import ReleasedKind, are_built, copy_built, freeze_built, released_kinds
 
 EVERYTHING = "*"
@@ -64,6 +65,7 @@ create temporary table silver_side (record_key text, partition_key date, row_dig
 """
 
 _KEY_SILVER_SIDE = "alter table pg_temp.silver_side add primary key (record_key)"
+
 # One row of each record: reconcile finds the others, and holds their days.
 _LEAVE_OUT_DOUBLES = """
 delete from pg_temp.silver_side as one
@@ -86,98 +88,6 @@ from pg_temp.silver_side as silver
 left join {rows} as newest on newest.{key} = silver.record_key and newest.end_release_id is null
 where (silver.partition_key, silver.row_digest) is distinct from (newest.partition_key, newest.row_digest);
 drop table pg_temp.silver_side
-"""
-
-_MAKE_ROWS = """
-create temporary table silver_row on commit drop as select {columns} from {rows} with no data
-"""
-
-_CLOSE_ROWS = """
-update {rows} as held
-set end_release_id = %(release)s
-from pg_temp.release_change as change
-where change.record_kind = %(kind)s and held.{key} = change.record_key and held.end_release_id is null
-    and change.old_partition_key = any(%(days)s)
-"""
-
-# With the digest of what is kept, which has to be the one that was compared.
-_ADD_ROWS = """
-insert into {rows} (first_release_id, row_digest, {columns})
-select %(release)s, fact.row_digest, {fact_columns}
-from (select fact.*, {digest} as row_digest from pg_temp.silver_row as fact offset 0) as fact
-inner join pg_temp.release_change as change
-    on change.record_kind = %(kind)s and change.record_key = fact.{key}
-    and change.new_partition_key = fact.partition_key
-    and fact.row_digest = coalesce(change.new_digest, fact.row_digest)
-where change.new_partition_key = any(%(days)s)
-"""
-
-_NOTE_DIGESTS = """
-update pg_temp.release_change as change
-set new_digest = held.row_digest
-from {rows} as held
-where change.record_kind = %(kind)s and change.new_digest is null
-    and held.{key} = change.record_key and held.first_release_id = %(release)s
-"""
-
-# A partition's version: the one before, without the rows that left, with those that came.
-_ADD_VERSIONS = """
-insert into release.partition_version (record_kind, partition_key, data_release_id, record_count, record_digest)
-select
-    %(kind)s,
-    wanted.partition_key,
-    %(release)s,
-    coalesce(latest.record_count, 0) + coalesce(change.record_count, 0),
-    coalesce(latest.record_digest, 0) + coalesce(change.record_digest, 0)
-from unnest(%(days)s) as wanted (partition_key)
-left join (
-    select partition_key, sum(record_count) as record_count, sum(record_digest) as record_digest
-    from (
-        select new_partition_key as partition_key, 1 as record_count, new_digest as record_digest
-        from pg_temp.release_change
-        where record_kind = %(kind)s
-        union all
-        select old_partition_key, -1, -old_digest from pg_temp.release_change where record_kind = %(kind)s
-    ) as sides
-    where partition_key is not null
-    group by partition_key
-) as change using (partition_key)
-left join (
-    select distinct on (partition_key) partition_key, record_count, record_digest
-    from release.partition_version where record_kind = %(kind)s order by partition_key, data_release_id desc
-) as latest using (partition_key)
-where change.partition_key is not null or latest.partition_key is null
-"""
-
-_ADD_LINKS = """
-insert into release.partition_link as link
-    (data_release_id, record_kind, old_partition_key, new_partition_key, record_count)
-select data_release_id, %(kind)s, old_partition_key, new_partition_key, count(*)
-from (
-    select %(release)s::bigint as data_release_id, old_partition_key, new_partition_key
-    from pg_temp.release_change
-    where record_kind = %(kind)s and old_partition_key <> new_partition_key and old_partition_key = any(%(days)s)
-    union all
-    select data_release_id, old_partition_key, new_partition_key
-    from ({returned}) as returned
-    where old_partition_key <> new_partition_key and new_partition_key = any(%(days)s)
-) as moved
-group by data_release_id, old_partition_key, new_partition_key
-on conflict (record_kind, data_release_id, old_partition_key, new_partition_key)
-do update set record_count = link.record_count + excluded.record_count
-"""
-
-# Records of a kind that had left Silver, and come back in another partition: the release that showed them no more, and
-# where they were. An earlier version of that partition shows them still.
-_RETURNED = """
-select distinct on (change.record_key)
-    gone.end_release_id as data_release_id,
-    gone.partition_key as old_partition_key,
-    change.new_partition_key
-from pg_temp.release_change as change
-inner join {rows} as gone on gone.{key} = change.record_key
-where change.record_kind = %(kind)s and change.old_partition_key is null and gone.end_release_id is not null
-order by change.record_key asc, gone.end_release_id desc
 """
 
 # Those whose old partition shows the state before they left.
@@ -229,7 +139,7 @@ def find_changes(cursor: Any) -> tuple[set[Partition], set[Link]]:
             links.add((found[0], found[1]))
     for kind in kinds:
         cursor.execute(
-            _STILL_SHOWN.format(returned=_RETURNED.format(rows=kind.rows, key=kind.key_column)),
+            _STILL_SHOWN.format(returned=RETURNED.format(rows=kind.rows, key=kind.key_column)),
             {"kind": kind.record_kind},
         )
         links.update(
@@ -280,57 +190,6 @@ def changed_since_proof(cursor: Any) -> set[tuple[str, date | None]]:
         " and (change.record_kind, change.record_key) in (select record_kind, row_key from unproved)"
     )
     return set(cursor.fetchall())
-
-
-def release_changes(cursor: Any, release: int, partitions: Sequence[Partition]) -> None:
-    """After find_changes: keep what changed in `partitions`, and let each of them show its newest version.
-
-    `partitions` holds both sides of every link, or neither. Raises CheckFailedError, and the transaction must not
-    commit, where readers would see a record twice or not at all.
-    """
-    for kind in released_kinds(cursor):
-        days = days_of(partitions, kind.record_kind)
-        if not days:
-            continue
-        names = {"rows": kind.rows, "key": kind.key_column}
-        parameters = {"release": release, "kind": kind.record_kind, "days": days}
-        cursor.execute(_CLOSE_ROWS.format(**names), parameters)
-        _add_rows(cursor, kind, parameters)
-        cursor.execute(_ADD_VERSIONS, parameters)
-        cursor.execute(_ADD_LINKS.format(returned=_RETURNED.format(**names)), parameters)
-    newest = newest_versions(cursor)
-    move_pointers(cursor, release, {partition: newest[partition] for partition in partitions})
-
-
-def _add_rows(cursor: Any, kind: ReleasedKind, parameters: Mapping[str, Any]) -> None:
-    """Take the rows of Silver over as values of the types that they are kept in."""
-    names = [name for name, _ in kind.columns(cursor)]
-    columns, fact_columns = ", ".join(names), ", ".join(f"fact.{name}" for name in names)
-    cursor.execute(
-        "select record_key from pg_temp.release_change"
-        " where record_kind = %(kind)s and new_partition_key = any(%(days)s)",
-        parameters,
-    )
-    wanted = [record_key for (record_key,) in cursor.fetchall()]
-    cursor.execute(_MAKE_ROWS.format(rows=kind.rows, columns=columns))
-    copy_built(
-        cursor,
-        f"select {fact_columns} from {kind.silver} as fact"
-        f" where fact.{kind.key_column} in (select unnest(%(wanted)s::text[]))",
-        {"wanted": wanted},
-        "pg_temp.silver_row",
-        names,
-    )
-    told = {"rows": kind.rows, "key": kind.key_column, "digest": kind.row_digest(cursor, "fact")}
-    cursor.execute(_ADD_ROWS.format(**told, columns=columns, fact_columns=fact_columns), parameters)
-    if cursor.rowcount != len(wanted):
-        raise CheckFailedError(
-            f"{kind.silver}: got {cursor.rowcount} of {len(wanted)} rows as they were compared, expected all: its"
-            " columns are not of the types that are released; nothing was released",
-            next_command="make build   # makes it anew",
-        )
-    cursor.execute(_NOTE_DIGESTS.format(**told), parameters)
-    cursor.execute("drop table pg_temp.silver_row")
 
 
 def keep_waiting(cursor: Any, released: Iterable[Partition]) -> None:

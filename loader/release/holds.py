@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from loader.partition import Partition, side_by_side
-from loader.release.store import PARTITIONS, Act
+from loader.release.releases import PARTITIONS, Act
 from loader.warehouse import fetch_rows
 
 

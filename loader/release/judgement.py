@@ -11,8 +11,8 @@ from loader.evidence import Finding
 from loader.obstacles import Code, Obstacle
 from loader.partition import Partition
 from loader.release.board import Board
-from loader.release.gate import Candidate, Decision, decide
-from loader.release.store import Act
+from loader.release.groups import Candidate, Decision, decide
+from loader.release.releases import Act
 from loader.silver import Proved
 
 # While they are judged: what keeps each partition back.

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from loader.config import Settings
-from loader.evidence import record_act
+from loader.errors import LoaderError
+from loader.evidence import record_act, write_files
 from loader.obstacles import told
 from loader.partition import Partition
 from loader.printable import counted
-from loader.release import changes, holds, store
+from loader.release import acceptances, changes, history, holds, released_rows, releases
 from loader.release.board import Board, read_board
-from loader.release.gate import Decision
+from loader.release.groups import Decision
 from loader.release.judgement import Judgement, Request, judge
+from loader.release.releases import Act
+from loader.runs import IngestLock, acting_operator, trace_id_of_caller
+from loader.silver import (
+    BuildResult,
+    ProofScope,
+    judge_build,
+    record_proof,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +114,7 @@ def publish(cursor: Any, request: Request) -> Published:
     release, acceptances = _move(cursor, request, judgement)
     ended = holds.free(cursor, sorted(judgement.freed), request.act)
     told_of = {*judgement.obstacles, *board.changing}
-    store.note_gate(cursor, {each: judgement.obstacles.get(each, ()) for each in told_of}, judgement.waiting)
+    releases.note_gate(cursor, {each: judgement.obstacles.get(each, ()) for each in told_of}, judgement.waiting)
     return _told(cursor, board, judgement, release, acceptances, ended)
 
 
@@ -113,16 +122,16 @@ def _move(cursor: Any, request: Request, judgement: Judgement) -> tuple[int | No
     """The release, where anything changes for readers, and what is let pass with it."""
     moving, release = judgement.moving, None
     if judgement.is_release:
-        release = store.add_release(cursor, request.act)
-        changes.release_changes(cursor, release, moving)
+        release = releases.add_release(cursor, request.act)
+        released_rows.release_changes(cursor, release, moving)
     changes.keep_waiting(cursor, moving)
     drifts, rejects = (
         [partition for partition in moving if partition in passing]
         for passing in (request.drift_passes, request.rejects_pass)
     )
     return release, [
-        *(store.accept_drift(cursor, drifts, request.act) if request.drift_passes else ()),
-        *(store.accept_rejects(cursor, rejects, request.act) if request.rejects_pass else ()),
+        *(acceptances.accept_drift(cursor, drifts, request.act) if request.drift_passes else ()),
+        *(acceptances.accept_rejects(cursor, rejects, request.act) if request.rejects_pass else ()),
     ]
 
 
@@ -130,7 +139,7 @@ def _told(
     cursor: Any, board: Board, judgement: Judgement, release: int | None, acceptances: list[int], ended: list[int]
 ) -> Published:
     """What the gate did, as the database has it now."""
-    pointers, newest = store.pointers(cursor), store.newest_versions(cursor)
+    pointers, newest = releases.pointers(cursor), history.newest_versions(cursor)
     current = {
         partition
         for partition, found in judgement.obstacles.items()
@@ -152,13 +161,18 @@ def _told(
         hold_changes=tuple(ended),
         acceptances=tuple(acceptances),
         rejecting=judgement.rejecting,
-        kinds=store.known_kinds(cursor) | {partition.record_kind for partition in (*asked_for, *judgement.kept_back)},
+        kinds=releases.known_kinds(cursor)
+        | {partition.record_kind for partition in (*asked_for, *judgement.kept_back)},
     )
 
 
-def record_published(cursor: Any, settings: Settings, kind: str, published: Published) -> Path | None:
-    """Add the record of what the gate did to the chain, in the same transaction; None where it did nothing. The file is
-    written after the commit, where this says."""
+def publish_recorded(cursor: Any, settings: Settings, request: Request) -> Published:
+    """As publish, with the record of what the gate did in the chain; its file is to be written after the commit."""
+    published = publish(cursor, request)
+    return replace(published, report_path=_record(cursor, settings, request.act.kind, published))
+
+
+def _record(cursor: Any, settings: Settings, kind: str, published: Published) -> Path | None:
     numbers = {
         "data_release": [] if published.data_release_id is None else [published.data_release_id],
         "hold_change": published.hold_changes,
@@ -169,3 +183,48 @@ def record_published(cursor: Any, settings: Settings, kind: str, published: Publ
     if published.data_release_id is None:
         kind = "free" if published.hold_changes else "accept"
     return record_act(cursor, settings, kind, numbers)
+
+
+def settle(
+    settings: Settings,
+    lock: IngestLock,
+    proof: tuple[BuildResult, ProofScope],
+    request: Request,
+    unproved: Callable[[], LoaderError] | None = None,
+) -> Published:
+    """Note what a build proved, let readers see what waits, and add the record to the chain, in one transaction; then
+    write its file.
+
+    `request`: as it is asked; what is proved is found here. Where the build did not close, the gate says so of every
+    day, or `unproved` is raised, with nothing recorded. Raises InfrastructureError, with the release made, where its
+    evidence file cannot be written.
+    """
+    build, scope = proof
+    with lock.transaction() as cursor:
+        proved = judge_build(cursor, scope, build)
+        if proved is not None:
+            record_proof(cursor, scope, proved, build, None)
+        elif unproved is not None:
+            raise unproved()
+        elif request.is_override:
+            # Nothing says what differs from what is released.
+            changes.await_everything(cursor)
+        published = publish_recorded(cursor, settings, replace(request, proved=proved))
+    with lock.transaction() as cursor:
+        is_recorded = published.report_path is not None
+        write_files(cursor, settings, published.sentence if is_recorded else "what an earlier command did")
+    return published
+
+
+def publish_build(settings: Settings, lock: IngestLock, build: BuildResult, sha256: str) -> Published | None:
+    """Note a build of everything outside a run (require_whole) as a proof, and let readers see what waited. Where
+    it did not close, the gate says so of every day. None where a model could not be built: of the tables that it left
+    nothing new is known. `sha256`: of the project before dbt started; the lock was held since.
+
+    Raises InfrastructureError, with the release made, where its evidence file cannot be written.
+    """
+    if build.skipped or any(not node.unique_id.startswith("test.") for node in build.failed):
+        return None
+    scope = ProofScope("all", "a build of everything", sha256)
+    act = Act("publish", acting_operator(), trace_id_of_caller(), dbt_invocation_id=build.invocation_id)
+    return settle(settings, lock, (build, scope), Request(act, settings.reject_limit))

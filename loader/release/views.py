@@ -1,4 +1,4 @@
-"""What readers look through: are the views of `serving` those of the project, and what is seen through them.
+"""What readers look through: are the views of `serving` those of the project.
 
 The views belong to the role that runs dbt. What is right is taken from the project's files alone: their query is made
 into a view of this session, for the server's own text of it, and thrown away. Nothing that another role wrote is run.
@@ -7,15 +7,13 @@ into a view of this session, for the server's own text of it, and thrown away. N
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loader.kinds import load_kinds
-from loader.partition import Partition, days_of
-from loader.warehouse import Role, released_kinds
+from loader.warehouse import Role
 
 if TYPE_CHECKING:
     from loader.warehouse import Warehouse
@@ -103,31 +101,6 @@ where relnamespace = to_regnamespace(%(schema)s) and relkind in ('r', 'p', 'v', 
 order by relname
 """
 
-# Days of a kind of which its view shows something else than the version that its pointer names; one snapshot.
-_SEEN = """
-with
-seen as (
-    select fact.partition_key, count(*) as record_count, coalesce(sum({digest}), 0) as record_digest
-    from {served} as fact
-    where {is_asked}
-    group by fact.partition_key
-),
-released as (
-    select fact.partition_key, version.record_count, version.record_digest
-    from release.partition_pointer as fact
-    inner join release.partition_version as version
-        on version.record_kind = fact.record_kind and version.partition_key = fact.partition_key
-        and version.data_release_id = fact.data_release_id
-    where fact.record_kind = %(kind)s and {is_asked}
-)
-select partition_key, coalesce(seen.record_count, 0), coalesce(released.record_count, 0)
-from seen
-full join released using (partition_key)
-where (coalesce(seen.record_count, 0), coalesce(seen.record_digest, 0))
-    is distinct from (coalesce(released.record_count, 0), coalesce(released.record_digest, 0))
-order by partition_key
-"""
-
 
 @dataclass(frozen=True, slots=True)
 class ViewFault:
@@ -213,33 +186,6 @@ def _faults_of(cursor: Any, view: _View, record_kind: str | None) -> list[ViewFa
     )
     words = [fault for (fault,) in cursor.fetchall()]
     return [ViewFault(name, ", ".join(words), MEND_VIEWS, record_kind)] if words else []
-
-
-def unlike_released(
-    warehouse: Warehouse, partitions: Sequence[Partition] | None = None
-) -> dict[Partition, tuple[int, int]]:
-    """Those of these partitions, or of all, that readers see otherwise than released: records seen, records released.
-
-    Looks through the views as the role that owns them, in a session that can write nothing: a view runs with its
-    owner's rights. Every record of the partitions is read and its digest computed. Ask view_faults first.
-    """
-    found: dict[Partition, tuple[int, int]] = {}
-    session = warehouse.acting_as(Role.TRANSFORM).connect(application_name="omnisupport-views")
-    session.set_session(isolation_level="REPEATABLE READ", readonly=True)
-    with closing(session), session.cursor() as cursor:
-        for kind in released_kinds(cursor):
-            days = None if partitions is None else days_of(partitions, kind.record_kind)
-            cursor.execute("select to_regclass(%s) is null", (kind.served,))
-            if days == [] or cursor.fetchone()[0]:
-                continue
-            query = _SEEN.format(
-                served=kind.served,
-                digest=kind.row_digest(cursor, "fact"),
-                is_asked="true" if days is None else "fact.partition_key = any(%(days)s::date[])",
-            )
-            cursor.execute(query, {"kind": kind.record_kind, "days": days})
-            found |= {Partition(kind.record_kind, day): (seen, released) for day, seen, released in cursor.fetchall()}
-    return found
 
 
 def _kinds_of_views(project_root: Path) -> dict[str, str]:

@@ -188,7 +188,7 @@ REFUSALS: tuple[Scene, ...] = (
         "restore as of a time that was twice",
         _a_clock_that_went_back,
         "person",
-        ("loader.release.store:release_at",),
+        ("loader.release.history:release_at",),
         is_long=True,
     ),
     Scene(
@@ -202,7 +202,7 @@ REFUSALS: tuple[Scene, ...] = (
         "release a day that drifts",
         _drifting_day_released,
         "person",
-        ("loader.release.acts:release",),
+        ("loader.release.by_hand:release",),
         is_long=True,
     ),
 )

@@ -38,8 +38,8 @@ UNTYPED: dict[str, str] = {
     "loader.erasure.verb:*": "an erasure that is cut off or does not close: it is typed, cut off at another place",
     "loader.recovery.replay:*": "a replay that finds other bytes, or would reject: tests/integration/recovery",
     "loader.recovery.world:World.input_of_run": "no error of its own: what was refused to a run is remembered",
-    "loader.release.changes:*": "Silver's columns of other types: tests/integration/test_foreign_code.py",
-    "loader.release.store:*": "a release store that contradicts itself: a defect",
+    "loader.release.released_rows:*": "Silver's columns of other types: tests/integration/test_foreign_code.py",
+    "loader.release.releases:*": "a release store that contradicts itself: a defect",
     # What is asked of one kind where there are several.
     "loader.ingest.request:_of_kind": "no manifest of the kind: tests/unit/test_kinds_of_a_request.py",
     # Files of the checkout that somebody edited: `git status` shows them.

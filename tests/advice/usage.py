@@ -56,7 +56,7 @@ _WORDS: tuple[tuple[str, str, str], ...] = (
     ("loader release", "loader.cli.release_commands:_days", "understood"),
     ("loader ready", "loader.cli.release_commands:_days", "understood"),
     ("loader hold --partition 2026-04-17", "loader.cli.release_commands:_reason", "understood"),
-    ("loader ready --partition 2026-04-17 --kind tickets", "loader.release.asked:refuse_unknown_kind", "understood"),
+    ("loader ready --partition 2026-04-17 --kind tickets", "loader.release.by_hand:refuse_unknown_kind", "understood"),
     ("loader release --partition 2026-04-17 --accept-drift", "loader.cli.release_commands:_reason", "understood"),
     (
         "loader state reset --object cursor --source s --to 2026-04-17T00:00:00Z --reason ' '",

@@ -44,7 +44,7 @@ POINTS = {
     "dbt: built": f"{_PROVING}:run_dbt:after:1",
     "proof: all but committed": f"{_PROVING}:record_proof:after:1",
     "facts are read": f"{_PROVING}:read_facts:after:1",
-    "release: pointers have moved, not committed": f"{_PROVING}:publish:after:1",
+    "release: pointers have moved, not committed": "loader.release.publish:publish:after:1",
     "state has moved, not committed": f"{_LEDGER}:Ledger._advance_state:after:1",
     "evidence: one of five records is added": "loader.ingest.evidence:append:after:1",
     "evidence: all recorded, not committed": "loader.ingest.evidence:Evidence.write:after:1",

@@ -53,7 +53,7 @@ POINTS = {
     "one of three old objects is gone": ("loader.raw_zone.archive:RawZone.remove:after:1", True),
     "old objects are gone": (f"{_ERASE}:run_dbt:before:1", True),
     "Silver is built": (f"{_ERASE}:run_dbt:after:1", True),
-    "readers see it, not committed": ("loader.release.settle:publish:after:1", True),
+    "readers see it, not committed": ("loader.release.publish:publish:after:1", True),
     "all but the empty space": (f"{_ERASE}:_vacuum:before:1", True),
     "all but the search": (f"{_ERASE}:search_rows:before:1", True),
     "the evidence is written, not committed": (f"{_ERASE}:_record:after:1", True),

@@ -14,9 +14,9 @@ import pytest
 
 from loader.progress import Silent
 from loader.recovery import apply_plan
-from loader.release import store
-from loader.release.acts import release
-from loader.warehouse import Warehouse
+from loader.release import ReleaseRequest
+from loader.release.by_hand import release
+from loader.warehouse import Warehouse, released_kinds
 from tests.crash.points import POINTS
 from tests.crash.test_crash_matrix import killed, when_the_lock_is_free
 from tests.ingests import declare, evidence_faults, rows, run, settings, write_export
@@ -129,8 +129,9 @@ def _exports(root: Path, number: int) -> Path:
 def _poll(database: Warehouse) -> str:
     """What readers see of each day, which version that claims to be, and its digest as a release counts it."""
     with closing(database.connect(application_name="tests")) as session, session.cursor() as cursor:
+        (kind,) = (each for each in released_kinds(cursor) if each.record_kind == "ticket_v1")
         return (
-            f"select partition_key, data_release_id, count(*), sum({store.row_digest(cursor, 'fact')})"
+            f"select partition_key, data_release_id, count(*), sum({kind.row_digest(cursor, 'fact')})"
             " from serving.ticket_fact as fact group by partition_key, data_release_id"
         )
 
@@ -139,4 +140,4 @@ def _back_and_forth() -> None:
     """All days as they were first shown, and then as they are proved."""
     everything = {"window_start": None, "window_end": None, "release": 1, "as_of": None}
     apply_plan(settings(), planned("restore", **everything, reason="tests"))
-    release(settings(), [date.fromisoformat(day) for day in DAYS], report=Silent())
+    release(settings(), ReleaseRequest([date.fromisoformat(day) for day in DAYS]), Silent())

@@ -37,7 +37,7 @@ POINTS = {
     "the second kind's lines are loaded": "loader.bronze.load:BronzeLoader.load:after:2",
     "the second kind is landed": "loader.ingest.execution:Execution.land:after:2",
     "the second kind is proved": "loader.ingest.proving:run_dbt:after:2",
-    "the second kind is released, not committed": "loader.ingest.proving:publish:after:2",
+    "the second kind is released, not committed": "loader.release.publish:publish:after:2",
     "the second kind's run has ended, nobody was told": "loader.ingest.proving:Proving.conclude:after:2",
 }
 QUICK = ("the first kind's run is over", "the second kind's lines are loaded")

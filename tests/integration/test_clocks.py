@@ -16,7 +16,7 @@ from loader.advice import Advice, AdviceKind, Asked, Diagnosis, diagnose
 from loader.advice.clock import look_at_clocks
 from loader.errors import RefusedError
 from loader.recovery.world import looking_at
-from loader.release import store
+from loader.release import history
 from loader.runs.state import StateObject, reset_state
 from loader.status import read_status
 from loader.warehouse import Warehouse, open_warehouse
@@ -140,11 +140,11 @@ def test_an_instant_between_two_clocks_is_no_release(database: Warehouse) -> Non
     times = rows(database, "select released_at from release.data_release order by data_release_id")
     with closing(database.connect(application_name="test")) as session, session.cursor() as cursor:
         before, after = times[1][0] - timedelta(hours=1), times[0][0] + timedelta(hours=1)
-        assert (store.release_at(cursor, before), store.release_at(cursor, after)) == (0, 2)
+        assert (history.release_at(cursor, before), history.release_at(cursor, after)) == (0, 2)
         with pytest.raises(RefusedError, match="the server's clock went back between releases 1 and 2"):
-            store.release_at(cursor, times[1][0] + timedelta(hours=1))
+            history.release_at(cursor, times[1][0] + timedelta(hours=1))
         # Left by a release that says to be from before it was made.
-        assert store.left_at(cursor) == {(*ticket_days(date(2026, 4, 17)), 1): times[0][0]}
+        assert history.left_at(cursor) == {(*ticket_days(date(2026, 4, 17)), 1): times[0][0]}
 
 
 def test_a_crash_that_is_found_late_is_no_clock(database: Warehouse) -> None:

@@ -17,7 +17,9 @@ from loader.advice import Advice, AdviceKind, after_run
 from loader.errors import RefusedError
 from loader.ingest import Verdict
 from loader.progress import Silent
-from loader.release.acts import readiness, release
+from loader.release import ReleaseRequest
+from loader.release.by_hand import release
+from loader.release.ready import readiness
 from loader.reports import read_completeness
 from loader.silver import run_dbt
 from loader.status import read_status
@@ -145,7 +147,7 @@ def test_drift_that_a_person_lets_pass_keeps_nothing_back_any_more(drifted: Drif
         False,
         "not released; proved rows wait for their release; drift to review: drift_value_mix of priority",
     )
-    done = release(settings(), [PRIORITY], reason="a campaign", accepts_drift=True, report=Silent())
+    done = release(settings(), ReleaseRequest([PRIORITY], reason="a campaign", accepts_drift=True), Silent())
     assert done.partitions == ticket_days(PRIORITY)
     assert rows(database, "select partition_key, check_name, measure, reason from release.acceptance") == [
         (PRIORITY, "drift_value_mix", "priority", "a campaign")
@@ -168,7 +170,7 @@ def test_drift_that_a_person_lets_pass_keeps_nothing_back_any_more(drifted: Drif
 def test_who_let_drift_pass_and_why_is_in_the_chain_of_evidence(drifted: Drifted) -> None:
     """Prevents a reason that is put in, or changed, after readers have seen the day."""
     database = drifted.kept.fresh()
-    done = release(settings(), [PRIORITY], reason="a campaign", accepts_drift=True, report=Silent())
+    done = release(settings(), ReleaseRequest([PRIORITY], reason="a campaign", accepts_drift=True), Silent())
     assert done.report_path is not None
     record = orjson.loads(done.report_path.read_bytes())
     assert [(each["partition_key"], each["measure"], each["reason"]) for each in record["accepted"]] == [
@@ -197,7 +199,7 @@ def test_drift_of_a_day_that_something_else_keeps_back_is_not_let_pass(drifted: 
     before = rows(database, acts)
     rows(database, f"update silver.ticket_fact set status = 'lost' where partition_key = '{PRIORITY}'")
     with pytest.raises(RefusedError, match="nothing was released"):
-        release(settings(), [PRIORITY], reason="a campaign", accepts_drift=True, report=Silent())
+        release(settings(), ReleaseRequest([PRIORITY], reason="a campaign", accepts_drift=True), Silent())
     assert rows(database, "select count(*) from release.acceptance") == [(0,)]
     assert rows(database, acts) == before
     assert _ready(PRIORITY)[1].endswith("drift to review: drift_value_mix of priority")

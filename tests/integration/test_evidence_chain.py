@@ -19,7 +19,7 @@ from loader.errors import CheckFailedError, InfrastructureError
 from loader.evidence.chain import append, write_waiting
 from loader.ingest.evidence import Evidence
 from loader.recovery import apply_plan
-from loader.release.acts import hold
+from loader.release.by_hand import hold
 from loader.warehouse import Role, Warehouse
 from tests.checkouts import ROOT
 from tests.ingests import declare, evidence_faults, rows, run, settings, ticket, write_export

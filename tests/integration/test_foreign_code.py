@@ -15,7 +15,9 @@ from loader.erasure import erase, plan_erasure
 from loader.errors import CheckFailedError
 from loader.progress import Silent
 from loader.recovery.world import looking_at
-from loader.release.acts import readiness, release
+from loader.release import ReleaseRequest
+from loader.release.by_hand import release
+from loader.release.ready import readiness
 from loader.reports.completeness import read_completeness
 from loader.reports.smoke import run_smoke_checks
 from loader.status import read_status
@@ -131,7 +133,7 @@ def test_what_commands_read_is_read_as_dbts_role(day: Warehouse) -> None:
 def test_a_release_takes_values_and_evaluates_nothing(day: Warehouse) -> None:
     """Prevents the attack as it was told: a policy whose function runs as the loader writes into what readers see."""
     as_transform(day, HANG_ON, "update silver.ticket_fact set status = status where ticket_id like '%1'")
-    released = release(settings(), [DAY], report=Silent())
+    released = release(settings(), ReleaseRequest([DAY]), Silent())
     assert ticket_days(DAY)[0] in released.current
 
 

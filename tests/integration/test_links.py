@@ -14,7 +14,7 @@ from loader.erasure import erase, plan_erasure, read_erasure_plan
 from loader.ingest import Verdict
 from loader.plans import write_plan
 from loader.progress import Silent
-from loader.release.acts import readiness
+from loader.release.ready import readiness
 from loader.silver import run_dbt
 from loader.status import read_status
 from loader.warehouse import Warehouse

@@ -11,7 +11,7 @@ import pytest
 from loader.advice import Asked, diagnose
 from loader.audit import verify_evidence
 from loader.recovery.world import looking_at
-from loader.release.acts import readiness
+from loader.release.ready import readiness
 from loader.status import read_status
 from loader.warehouse import Role, Warehouse
 from tests.ingests import DAY, declare, rows, run, settings, ticket, write_export

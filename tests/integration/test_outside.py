@@ -22,7 +22,7 @@ from loader.config import load_settings
 from loader.erasure import verb
 from loader.errors import CheckFailedError, CommandUsageError
 from loader.ingest import IngestRequest, Verdict, ingest, proving
-from loader.release import acts
+from loader.release import ReleaseRequest, by_hand
 from loader.runs import IngestLock
 from loader.silver import BuildResult, NodeResult, require_whole, run_dbt
 from loader.silver.checks import CHECKS_FILE, as_list, load_checks
@@ -250,11 +250,11 @@ def test_what_else_proves_asks_for_a_whole_build_too(ingested: Ingested, monkeyp
     """Prevents a release, an override too, an erasure or `make build` that takes half a build for a proof."""
     database = ingested.kept.fresh()
     before = rows(database, MOVED)
-    for place in ("loader.release.acts.run_dbt", "loader.erasure.verb.run_dbt", "loader.silver.run_dbt"):
+    for place in ("loader.release.by_hand.run_dbt", "loader.erasure.verb.run_dbt", "loader.silver.run_dbt"):
         monkeypatch.setattr(place, lambda *words, **options: HALF)
     for is_override in (False, True):
         with pytest.raises(CheckFailedError, match="got 1 of the"):
-            acts.release(settings(), [DAY], reason="why", is_override=is_override, report=lambda line: None)
+            by_hand.release(settings(), ReleaseRequest([DAY], reason="why", is_override=is_override), lambda line: None)
     erasure = {"erasure_id": 1, "operator": "o", "trace_id": "0" * 32}
     with closing(IngestLock.acquire(database)) as lock, pytest.raises(CheckFailedError, match="got 1 of the"):
         verb._build(settings(), database, lock, erasure, lambda line: None)

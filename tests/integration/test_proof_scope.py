@@ -21,7 +21,7 @@ from loader.contract.record import AcceptedRecord, RejectedRecord
 from loader.errors import CommandUsageError
 from loader.ingest import Verdict, proving
 from loader.kinds import Ruleset, too_long
-from loader.release.acts import readiness
+from loader.release.ready import readiness
 from loader.runs.lock import IngestLock
 from loader.silver import BuildResult, run_dbt
 from loader.warehouse import Warehouse

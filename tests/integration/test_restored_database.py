@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from loader.advice import Asked, Diagnosis, diagnose
 from loader.cli.status_command import status
 from loader.recovery.world import looking_at
-from loader.release.acts import hold
+from loader.release.by_hand import hold
 from loader.warehouse import Warehouse, open_warehouse
 from tests.ingests import DAY, declare, evidence_faults, rows, run, settings, silver, ticket, write_export
 from tests.recoveries import latest_run

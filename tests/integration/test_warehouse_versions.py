@@ -21,8 +21,8 @@ from loader.config import load_settings
 from loader.contract.schema import load_schema, schema_faults
 from loader.errors import InfrastructureError, RefusedError
 from loader.partition import Partition
-from loader.release import Act, holds, store
-from loader.release.targets import restore_targets
+from loader.release import Act, digests, history, holds, releases
+from loader.release.versions import restore_targets
 from loader.reports.smoke import run_smoke_checks
 from loader.silver.results import BuildResult
 from loader.warehouse import Role, Warehouse, answering_warehouse, ddl, set_up, versions
@@ -252,20 +252,20 @@ def test_what_was_released_before_there_were_kinds_can_be_shown_restored_and_pro
     set_up(old.acting_as(Role.LOADER), FILES)
     one, two, three = (Partition("ticket_v1", date(2026, 4, day)) for day in (15, 16, 17))
     with closing(old.acting_as(Role.LOADER).connect()) as session, session.cursor() as cursor:
-        assert store.pointers(cursor) == {two: 1, three: 1}
-        assert store.versions(cursor) == {one: [1], two: [1, 2], three: [1, 2]}
-        assert store.expired(cursor) == {(one, 1): 1}
-        assert store.all_links(cursor) == [(2, three, two)]
-        assert store.unlike(cursor, is_content_read=True) == []
-        assert not any(store.edited_rows(cursor, kind) for kind in released_kinds(cursor))
-        assert store.shown(cursor, [two, three]) == {two: (0, 0), three: (1, -4737157116651117819)}
+        assert releases.pointers(cursor) == {two: 1, three: 1}
+        assert history.versions(cursor) == {one: [1], two: [1, 2], three: [1, 2]}
+        assert history.expired(cursor) == {(one, 1): 1}
+        assert releases.all_links(cursor) == [(2, three, two)]
+        assert digests.unlike(cursor, is_content_read=True) == []
+        assert not any(digests.edited_rows(cursor, kind) for kind in released_kinds(cursor))
+        assert digests.shown(cursor, [two, three]) == {two: (0, 0), three: (1, -4737157116651117819)}
         assert holds.lock_holds(cursor) == {three}
-        targets = restore_targets(store.versions(cursor), {two: 2, three: 2}, store.all_links(cursor), {two: 1})
+        targets = restore_targets(history.versions(cursor), {two: 2, three: 2}, releases.all_links(cursor), {two: 1})
         assert targets == {two: 1, three: 1}
-        store.move_pointers(
-            cursor, store.add_release(cursor, Act("restore", "ana", "c" * 32, reason="why")), {two: 2, three: 2}
+        releases.move_pointers(
+            cursor, releases.add_release(cursor, Act("restore", "ana", "c" * 32, reason="why")), {two: 2, three: 2}
         )
-        assert store.shown(cursor, [two, three]) == {two: (1, 7049556472934483942), three: (0, 0)}
+        assert digests.shown(cursor, [two, three]) == {two: (1, 7049556472934483942), three: (0, 0)}
 
 
 def test_numbers_of_migrations_have_no_gap(tmp_path: Path) -> None:

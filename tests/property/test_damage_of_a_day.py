@@ -16,7 +16,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from loader.partition import Partition
-from loader.release.gate import connected
+from loader.release.groups import connected
 from loader.silver import run_dbt
 from loader.warehouse import Warehouse
 from tests.checkouts import ROOT

@@ -10,7 +10,7 @@ from typing import Any
 from data.generator import Options, generate
 from loader.partition import Partition
 from loader.release import Act
-from loader.release.acts import hold
+from loader.release.by_hand import hold
 from loader.release.judgement import Request
 from loader.release.publish import publish
 from loader.silver import BuildResult, ProofScope, judge_build

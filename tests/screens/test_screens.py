@@ -25,7 +25,7 @@ from loader.partition import Partition
 from loader.recovery import make_plan
 from loader.recovery.plan import PlannedPointer, PlannedVersion
 from loader.recovery.verbs import Expired, Restored
-from loader.release.acts import Held
+from loader.release.by_hand import Held
 from loader.release.publish import Decision, Published
 from loader.reports.smoke import Check
 from loader.silver.results import BuildResult, NodeResult

@@ -16,8 +16,8 @@ from loader.advice.readers import let_pass
 from loader.errors import InfrastructureError
 from loader.obstacles import Code, Obstacle
 from loader.partition import Partition
-from loader.release.acts import KeptBackError
-from loader.release.gate import Decision, KeptBack
+from loader.release.by_hand import KeptBackError
+from loader.release.groups import Decision, KeptBack
 from loader.release.publish import Published
 
 ONE, OTHER = date(2026, 4, 17), date(2026, 4, 18)

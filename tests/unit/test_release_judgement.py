@@ -13,7 +13,7 @@ from loader.obstacles import Code, Obstacle
 from loader.partition import Partition
 from loader.release.board import Board
 from loader.release.judgement import Judgement, Request, judge
-from loader.release.store import Act
+from loader.release.releases import Act
 from loader.silver import Proved
 
 TICKET, COMMENT = "ticket_v1", "comment_v1"

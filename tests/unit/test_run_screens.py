@@ -18,8 +18,9 @@ from loader.ingest.problems import Problem
 from loader.obstacles import Code, Obstacle
 from loader.partition import Partition
 from loader.release import Published
-from loader.release.acts import Held, Readiness
-from loader.release.gate import Decision, KeptBack
+from loader.release.by_hand import Held
+from loader.release.groups import Decision, KeptBack
+from loader.release.ready import Readiness
 from loader.screen import Screen
 from loader.screen.text import cells
 from loader.silver import ProofScope

@@ -25,7 +25,7 @@ from loader.kinds import load_ruleset
 from loader.raw_zone import RawZone
 from loader.raw_zone.lost import BACK_FIRST
 from loader.recovery.world import looking_at
-from loader.release.acts import hold
+from loader.release.by_hand import hold
 from loader.runs import take_back
 from loader.runs.state import StateObject, read_state, reset_state
 from loader.status import read_status

@@ -19,7 +19,8 @@ from loader.errors import RefusedError
 from loader.ingest import Verdict
 from loader.progress import Silent
 from loader.recovery import apply_plan
-from loader.release.acts import release
+from loader.release import ReleaseRequest
+from loader.release.by_hand import release
 from loader.runs.state import StateObject, read_state, reset_state
 from loader.warehouse import Role, Warehouse
 from tests.ingests import SILVER_OF_COMMENTS, comment, declare, rows, run, settings, silver, ticket, write_export
@@ -186,7 +187,7 @@ def test_restore_brings_its_earlier_state_back_and_holds_it_alone(place: tuple[W
     assert rows(database, _SHOWN) == public
     held = rows(database, "select record_kind, partition_key::text from release.partition_hold")
     assert held == [(COMMENTS, DAYS[2])]
-    release(settings(), [date.fromisoformat(DAYS[2])], record_kind=COMMENTS, report=Silent())
+    release(settings(), ReleaseRequest([date.fromisoformat(DAYS[2])], record_kind=COMMENTS), Silent())
     assert rows(database, _SHOWN) == internal
     assert rows(database, "select * from release.partition_hold") == []
 

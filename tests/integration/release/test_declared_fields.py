@@ -16,7 +16,7 @@ from loader.errors import RefusedError
 from loader.kinds import load_kinds
 from loader.kinds.generate import generated_files
 from loader.partition import Partition
-from loader.release import Act, changes, store
+from loader.release import Act, changes, digests, released_rows, releases
 from loader.warehouse import Role, Warehouse, set_up
 from loader.warehouse.released import released_kinds
 from tests.checkouts import ROOT
@@ -41,7 +41,7 @@ def released(database: Warehouse, tmp_path: Path) -> Iterator[Any]:
 def _publish(cursor: Any) -> None:
     cursor.connection.commit()
     partitions, _ = changes.find_changes(cursor)
-    changes.release_changes(cursor, store.add_release(cursor, ACT), sorted(partitions))
+    released_rows.release_changes(cursor, releases.add_release(cursor, ACT), sorted(partitions))
     cursor.connection.commit()
 
 
@@ -72,8 +72,8 @@ def test_a_field_declared_later_is_released_and_changes_no_row_from_before(
     set_up(database.acting_as(Role.LOADER), _infra(tmp_path, _with_channel))
     kind = next(each for each in released_kinds(released) if each.record_kind == TICKET)
     assert ("channel", "text") in kind.columns(released)
-    assert store.edited_rows(released, kind) == {}
-    assert store.unlike(released, is_content_read=True) == []
+    assert digests.edited_rows(released, kind) == {}
+    assert digests.unlike(released, is_content_read=True) == []
     released.connection.commit()
     released.execute("set local role omni_transform; alter table silver.ticket_fact add column channel text")
     released.connection.commit()
@@ -85,9 +85,9 @@ def test_a_field_declared_later_is_released_and_changes_no_row_from_before(
         "select ticket_id, channel, first_release_id, end_release_id from release.ticket_fact order by 1, 3"
     )
     assert released.fetchall() == [("1", None, 1, 2), ("1", "mail", 2, None), ("2", None, 1, None)]
-    assert store.edited_rows(released, kind) == {}
-    assert store.unlike(released, is_content_read=True) == []
-    assert store.pointers(released) == {Partition(TICKET, DAY): 2}
+    assert digests.edited_rows(released, kind) == {}
+    assert digests.unlike(released, is_content_read=True) == []
+    assert releases.pointers(released) == {Partition(TICKET, DAY): 2}
 
 
 def test_an_edited_value_of_a_column_declared_later_is_found(
@@ -98,7 +98,7 @@ def test_an_edited_value_of_a_column_declared_later_is_found(
     released.execute("set session_replication_role = replica")
     released.execute("update release.ticket_fact set channel = 'mail' where ticket_id = '1'")
     kind = next(each for each in released_kinds(released) if each.record_kind == TICKET)
-    assert store.edited_rows(released, kind) == {Partition(TICKET, DAY): 1}
+    assert digests.edited_rows(released, kind) == {Partition(TICKET, DAY): 1}
 
 
 def _with_text_as_tags(properties: dict[str, Any], text: str) -> str:
@@ -124,4 +124,4 @@ def test_a_field_that_was_released_keeps_its_column_and_type(
     with pytest.raises(RefusedError, match=words) as refused:
         set_up(database.acting_as(Role.LOADER), _infra(tmp_path, change))
     assert str(refused.value.next_command).startswith("git diff contracts/kinds")
-    assert store.unlike(released, is_content_read=True) == []
+    assert digests.unlike(released, is_content_read=True) == []

@@ -14,10 +14,9 @@ import pytest
 from loader.errors import RefusedError
 from loader.partition import Partition
 from loader.recovery.restore import refuse_expired
-from loader.release import Act, changes, holds, store
-from loader.release.gate import connected
-from loader.release.retention import expirable
-from loader.release.targets import LinkedError, restore_targets, version_at
+from loader.release import Act, changes, digests, history, holds, released_rows, releases
+from loader.release.groups import connected
+from loader.release.versions import LinkedError, expirable, restore_targets, version_at
 from loader.warehouse import Warehouse
 from tests.second_kind import NOTE, add_note
 
@@ -113,8 +112,8 @@ class History:
         groups = [group for group in connected(changed | behind, links) if not self.held.intersection(group)]
         moving = sorted(partition for group in groups for partition in group)
         if moving:
-            release = store.add_release(self.cursor, ACT)
-            changes.release_changes(self.cursor, release, moving)
+            release = releases.add_release(self.cursor, ACT)
+            released_rows.release_changes(self.cursor, release, moving)
             for partition in moving:
                 content = {
                     (key, status)
@@ -133,15 +132,15 @@ class History:
         if not known:
             return
         partition = self.random.choice(known)
-        versions = store.versions(self.cursor)
+        versions = history.versions(self.cursor)
         wanted = {partition: version_at(versions, partition, self.random.choice(versions[partition]))}
         if wanted[partition] >= self._pointer(partition) or (partition, wanted[partition]) in self.expired:
             return
-        targets = restore_targets(versions, store.pointers(self.cursor), store.all_links(self.cursor), wanted)
-        release = store.add_release(self.cursor, RESTORE)
-        store.move_pointers(self.cursor, release, targets)
+        targets = restore_targets(versions, releases.pointers(self.cursor), releases.all_links(self.cursor), wanted)
+        release = releases.add_release(self.cursor, RESTORE)
+        releases.move_pointers(self.cursor, release, targets)
         holds.hold(self.cursor, targets, "tests", "restored")
-        assert store.shown(self.cursor, list(targets)) == store.recorded(self.cursor, targets)
+        assert digests.shown(self.cursor, list(targets)) == history.recorded(self.cursor, targets)
         self.held |= set(targets)
         for one, version in targets.items():
             self.shown[one] = self.released[one].get(version, set())
@@ -149,35 +148,29 @@ class History:
     def expire(self) -> None:
         """What readers have not seen since some release goes; each version that is left can still be shown, row for
         row, with what it is linked to, and one that is gone is refused."""
-        versions, links = store.versions(self.cursor), store.all_links(self.cursor)
+        known = history.read_history(self.cursor)
         self.cursor.execute("select array_agg(released_at order by released_at) from release.data_release")
         older_than = self.random.choice(self.cursor.fetchone()[0] or [datetime.now(UTC)])
-        gone = expirable(
-            versions,
-            store.expired(self.cursor).keys(),
-            store.pointers(self.cursor),
-            links,
-            store.left_at(self.cursor),
-            older_than=older_than,
-            keep=self.random.choice([1, 1, 2]),
-        )
-        count = store.unshown_count(self.cursor, gone)
+        gone = expirable(known, older_than=older_than, keep=self.random.choice([1, 1, 2]))
+        count = released_rows.unshown_count(self.cursor, gone)
         before = self._row_count()
         self.cursor.execute(EXPIRY, (older_than, count))
-        store.expire(self.cursor, gone, self.cursor.fetchone()[0])
+        released_rows.expire(self.cursor, gone, self.cursor.fetchone()[0])
         assert self._row_count() == before - count
         self.expired |= set(gone)
-        assert store.expired(self.cursor).keys() == self.expired
-        assert store.unlike(self.cursor) == []
-        for partition, version in ((partition, version) for partition, known in versions.items() for version in known):
+        assert history.expired(self.cursor).keys() == self.expired
+        assert digests.unlike(self.cursor) == []
+        for partition, version in (
+            (partition, version) for partition, of_it in known.versions.items() for version in of_it
+        ):
             self.cursor.execute("savepoint here")
             self._show(partition, version)
             self.cursor.execute("rollback to savepoint here")
 
     def _show(self, partition: Partition, version: int) -> None:
-        versions, shown = store.versions(self.cursor), store.pointers(self.cursor)
+        versions, shown = history.versions(self.cursor), releases.pointers(self.cursor)
         try:
-            targets = restore_targets(versions, shown, store.all_links(self.cursor), {partition: version})
+            targets = restore_targets(versions, shown, releases.all_links(self.cursor), {partition: version})
         except LinkedError:
             return
         assert {target.record_kind for target in targets} == {partition.record_kind}
@@ -193,8 +186,8 @@ class History:
             return
         assert not self.expired.intersection(targets.items())
         refuse_expired(self.cursor, versions, shown, targets, kinds)
-        store.move_pointers(self.cursor, store.add_release(self.cursor, RESTORE), targets)
-        assert store.shown(self.cursor, list(targets)) == store.recorded(self.cursor, targets)
+        releases.move_pointers(self.cursor, releases.add_release(self.cursor, RESTORE), targets)
+        assert digests.shown(self.cursor, list(targets)) == history.recorded(self.cursor, targets)
         assert self._seen()[partition] == self.released[partition][version]
 
     def check(self) -> None:
@@ -220,10 +213,10 @@ class History:
         return int(self.cursor.fetchone()[0])
 
     def _pointer(self, partition: Partition) -> int:
-        return store.pointers(self.cursor).get(partition, 0)
+        return releases.pointers(self.cursor).get(partition, 0)
 
     def _is_version(self, partition: Partition, release: int) -> bool:
-        return store.versions(self.cursor).get(partition, [0])[-1] == release
+        return history.versions(self.cursor).get(partition, [0])[-1] == release
 
 
 @pytest.mark.parametrize("seed", [*range(20), 29, 31])

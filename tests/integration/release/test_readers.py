@@ -9,7 +9,7 @@ from typing import Any
 import psycopg2
 
 from loader.partition import Partition
-from loader.release import Act, changes, store
+from loader.release import Act, changes, digests, history, released_rows, releases
 from loader.warehouse import Warehouse
 from tests.ingests import rows
 from tests.integration.release.reader import Seen, busy, polling
@@ -105,19 +105,19 @@ def _release(cursor: Any, number: int) -> None:
     # Silver is dbt's, and read as it is committed.
     cursor.connection.commit()
     changes.find_changes(cursor)
-    changes.release_changes(cursor, store.add_release(cursor, ACT), PARTITIONS)
+    released_rows.release_changes(cursor, releases.add_release(cursor, ACT), PARTITIONS)
     changes.keep_waiting(cursor, PARTITIONS)
     cursor.execute("drop table release_change")
 
 
 def _restore(cursor: Any) -> None:
     """Every day as of the release before the last."""
-    versions = store.versions(cursor)
+    versions = history.versions(cursor)
     ((latest,),) = _fetch(cursor, "select max(data_release_id) from release.data_release")
     targets = {each: max(version for version in known if version < latest) for each, known in versions.items()}
     act = Act("restore", "tests", "a" * 32, reason="tests")
-    store.move_pointers(cursor, store.add_release(cursor, act), targets)
-    assert store.shown(cursor, PARTITIONS) == store.recorded(cursor, targets)
+    releases.move_pointers(cursor, releases.add_release(cursor, act), targets)
+    assert digests.shown(cursor, PARTITIONS) == history.recorded(cursor, targets)
 
 
 def _fetch(cursor: Any, statement: str) -> list[tuple[Any, ...]]:

@@ -20,8 +20,9 @@ from loader.ingest import Verdict
 from loader.progress import Silent, Step
 from loader.recovery import apply_plan
 from loader.recovery.verbs import Restored
-from loader.release import changes
-from loader.release.acts import KeptBackError, hold, readiness, release
+from loader.release import ReleaseRequest, changes
+from loader.release.by_hand import KeptBackError, hold, release
+from loader.release.ready import readiness
 from loader.runs.anchors import acting_operator
 from loader.screen import Screen
 from loader.status import read_status
@@ -230,11 +231,11 @@ def test_rejects_that_a_person_lets_pass_keep_that_day_back_no_more(
     assert deliver(tmp_path, "corrected", of_day(B, 2), of_day(C, 1)).exit_code == 0
     told = f"{B}: too many rejects in tickets-{B}.jsonl; nothing was released"
     with pytest.raises(KeptBackError, match=told) as kept_back:
-        release(settings(), [TUESDAY], report=Silent())
+        release(settings(), ReleaseRequest([TUESDAY]), Silent())
     accepts = f"make release PARTITION={B} ACCEPT_REJECTS=1 REASON='<why>'"
     assert after_kept_back(kept_back.value) == Advice(AdviceKind.ACCEPT_REJECTS, accepts)
     heard = Steps()
-    done = release(settings(), [TUESDAY], reason="sent again", accepts_rejects=True, report=heard)
+    done = release(settings(), ReleaseRequest([TUESDAY], reason="sent again", accepts_rejects=True), heard)
     assert {step.stage for step in heard.steps} == {"silver"}
     assert heard.steps[-1].done == heard.steps[-1].total
     assert done.report_path is not None
@@ -254,7 +255,7 @@ def test_rejects_that_were_let_pass_stay_so_and_those_of_another_file_do_not(
     first: State[Verdict], database: Warehouse, tmp_path: Path
 ) -> None:
     assert deliver(tmp_path, "second", of_day(B, 2), b"{broken", b"{broken").exit_code == 1
-    release(settings(), [TUESDAY], reason="looked at", accepts_rejects=True, report=Silent())
+    release(settings(), ReleaseRequest([TUESDAY], reason="looked at", accepts_rejects=True), Silent())
     assert deliver(tmp_path, "late", of_day(B, 1, status="closed", updated_at=f"{C}T09:00:00Z")).exit_code == 0
     assert ready(TUESDAY) == [(True, None)]
     assert deliver(tmp_path, "broken", of_day(B, 3), b"{broken").exit_code == 1
@@ -278,8 +279,8 @@ def test_a_held_day_stays_and_what_moved_out_of_it_waits_with_it(
     assert ready(MONDAY) == [(False, "held (under review) while newer rows wait")]
     assert ready(TUESDAY)[0][0] is False
     with pytest.raises(RefusedError, match="2026-04-13: was not asked for"):
-        release(settings(), [TUESDAY], report=Silent())
-    done = release(settings(), [MONDAY, TUESDAY], report=Silent())
+        release(settings(), ReleaseRequest([TUESDAY]), Silent())
+    done = release(settings(), ReleaseRequest([MONDAY, TUESDAY]), Silent())
     assert done.partitions == ticket_days(MONDAY, TUESDAY)
     assert rows(database, "select count(*) from serving.ticket_fact where partition_key = '2026-04-14'") == [(2,)]
     assert ready(MONDAY, TUESDAY) == [(True, None)] * 2
@@ -290,9 +291,9 @@ def test_a_held_day_stays_and_what_moved_out_of_it_waits_with_it(
 def test_an_override_is_recorded_with_its_reason(first: State[Verdict], database: Warehouse) -> None:
     rows(database, EDIT)
     with pytest.raises(RefusedError, match="record_differs_from_bronze: 1 row"):
-        release(settings(), [MONDAY], report=Silent())
+        release(settings(), ReleaseRequest([MONDAY]), Silent())
     assert rows(database, "select count(*) from serving.ticket_fact where status = 'closed'") == [(0,)]
-    done = release(settings(), [MONDAY], reason="the source says so", is_override=True, report=Silent())
+    done = release(settings(), ReleaseRequest([MONDAY], reason="the source says so", is_override=True), Silent())
     assert rows(database, "select count(*) from serving.ticket_fact where status = 'closed'") == [(1,)]
     assert rows(database, "select kind, reason from release.data_release order by 1") == [
         ("override", "the source says so"),
@@ -308,10 +309,10 @@ def test_a_day_of_which_nothing_is_known_is_never_released_and_its_hold_can_end(
 ) -> None:
     """Prevents a mistyped day that a scheduler takes for ready before its first line has come."""
     hold(settings(), [WEDNESDAY], "meant Tuesday")
-    assert release(settings(), [WEDNESDAY], report=Silent()).data_release_id is None
+    assert release(settings(), ReleaseRequest([WEDNESDAY]), Silent()).data_release_id is None
     assert rows(database, "select is_held from release.hold_change order by change_id") == [(True,), (False,)]
     with pytest.raises(RefusedError, match="2026-04-15: no line of it is known"):
-        release(settings(), [WEDNESDAY], reason="meant Tuesday", is_override=True, report=Silent())
+        release(settings(), ReleaseRequest([WEDNESDAY], reason="meant Tuesday", is_override=True), Silent())
     assert ready(WEDNESDAY) == [(False, "no line of it is known")]
 
 
@@ -333,7 +334,7 @@ def test_restore_shows_the_rows_of_then_until_release(
     # Whatever runs, they are held.
     assert deliver(tmp_path, "third", of_day(A, 1, status="pending", updated_at=f"{C}T10:00:00Z")).exit_code == 0
     assert rows(database, WHOLE) == whole
-    last = release(settings(), [MONDAY, TUESDAY], report=Silent()).data_release_id
+    last = release(settings(), ReleaseRequest([MONDAY, TUESDAY]), Silent()).data_release_id
     assert rows(database, "select status from serving.ticket_fact where ticket_id like '%13-000001'") == [("pending",)]
     assert restored(release=2).targets == dict.fromkeys(ticket_days(MONDAY), 2)
     assert rows(database, WHOLE) == newest
@@ -458,7 +459,7 @@ def test_a_proof_that_no_gate_has_looked_at_makes_no_day_ready(
         def dies(*arguments: Any, **options: Any) -> None:
             raise OSError(28, "No space left on device")
 
-        patch.setattr("loader.ingest.proving.publish", dies)
+        patch.setattr("loader.ingest.proving.publish_recorded", dies)
         with pytest.raises(OSError, match="No space left"):
             deliver(tmp_path, "second", of_day(C, 1), *rejects)
     waits = "proved rows wait for their release"
@@ -497,11 +498,11 @@ def test_a_sound_day_is_released_by_name_beside_a_damaged_one(first: State[Verdi
     """Also where the proof of changes does not close, for what it has not seen before: then everything is proved."""
     hold(settings(), [TUESDAY], "tests")
     rows(database, EDIT)
-    release(settings(), [TUESDAY], report=Silent())
+    release(settings(), ReleaseRequest([TUESDAY]), Silent())
     damage = "record_differs_from_bronze: 1 row of silver.ticket_fact, Silver's content is not Bronze's"
     assert ready(MONDAY, TUESDAY) == [(False, f"proved rows wait for their release; {damage}"), (True, None)]
     rows(database, EDIT.replace("'closed'", "'open'"))
-    release(settings(), [MONDAY], report=Silent())
+    release(settings(), ReleaseRequest([MONDAY]), Silent())
     assert ready(MONDAY, TUESDAY) == [(True, None)] * 2
 
 

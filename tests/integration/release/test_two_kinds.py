@@ -21,12 +21,13 @@ from loader.erasure.plan import make_erasure_plan
 from loader.erasure.removal import remove_rows
 from loader.errors import CommandUsageError
 from loader.partition import Partition
-from loader.release import Act, acts, changes, store
-from loader.release.acts import hold, readiness
-from loader.release.asked import asked_partitions
+from loader.release import Act, changes, digests, history, released_rows, releases
+from loader.release.by_hand import asked_partitions, hold
+from loader.release.digests import unlike_released
 from loader.release.judgement import Request
 from loader.release.publish import publish
-from loader.release.views import ViewFault, unlike_released
+from loader.release.ready import readiness
+from loader.release.views import ViewFault
 from loader.silver import Proved
 from loader.status import read_status
 from loader.warehouse import Role, Warehouse
@@ -71,7 +72,7 @@ def released(database: Warehouse, loader_environment: dict[str, str], tmp_path: 
 def _publish(cursor: Any) -> None:
     cursor.connection.commit()
     partitions, _ = changes.find_changes(cursor)
-    changes.release_changes(cursor, store.add_release(cursor, ACT), sorted(partitions))
+    released_rows.release_changes(cursor, releases.add_release(cursor, ACT), sorted(partitions))
     changes.keep_waiting(cursor, partitions)
     cursor.connection.commit()
 
@@ -79,13 +80,13 @@ def _publish(cursor: Any) -> None:
 def test_a_release_moves_the_partitions_of_the_kind_that_changed(released: Any) -> None:
     """Prevents a ticket that is taken for the note of the same key, and a link between days of two kinds."""
     one, two = Partition(NOTE, DAY), Partition(NOTE, NEXT)
-    assert store.pointers(released) == {one: 2, two: 2, Partition(TICKET, DAY): 1}
-    assert store.versions(released) == {one: [1, 2], two: [1, 2], Partition(TICKET, DAY): [1]}
-    assert store.all_links(released) == [(2, one, two)]
+    assert releases.pointers(released) == {one: 2, two: 2, Partition(TICKET, DAY): 1}
+    assert history.versions(released) == {one: [1, 2], two: [1, 2], Partition(TICKET, DAY): [1]}
+    assert releases.all_links(released) == [(2, one, two)]
     released.execute("select * from release.pending_record")
     assert released.fetchall() == []
-    assert [count for count, _ in store.shown(released, sorted(store.pointers(released))).values()] == [0, 2, 1]
-    assert store.unlike(released, is_content_read=True) == []
+    assert [count for count, _ in digests.shown(released, sorted(releases.pointers(released))).values()] == [0, 2, 1]
+    assert digests.unlike(released, is_content_read=True) == []
 
 
 def test_what_readers_see_of_each_kind_is_compared_with_its_release(released: Any, database: Warehouse) -> None:
@@ -112,7 +113,7 @@ def test_a_view_of_one_kind_that_was_bent_makes_no_other_unready(
     of_all = ViewFault("serving.kind_partition_status", "its query", "make build SELECT=serving")
 
     def reasons(*faults: ViewFault, kind: str | None = None) -> dict[str, str]:
-        monkeypatch.setattr(acts, "view_faults", lambda warehouse, root: list(faults))
+        monkeypatch.setattr("loader.release.ready.view_faults", lambda warehouse, root: list(faults))
         return {row["record_kind"]: row["reason"] for row in readiness(settings(), [DAY], record_kind=kind).partitions}
 
     bent, unknown = "{} is not as the project has it: its query", "no line of it is known"
@@ -213,7 +214,7 @@ def test_an_erasure_takes_the_person_out_of_every_kind(released: Any, database: 
         assert cursor.fetchone() == (0,)
     cursor.execute("select record_kind, record_key from release.pending_record order by 1, 2")
     assert cursor.fetchall() == [(NOTE, "1"), (NOTE, "2"), (TICKET, "1")]
-    assert store.unlike(cursor) == []
+    assert digests.unlike(cursor) == []
     cursor.execute(
         "select record_kind, partition_key, data_release_id, record_count from ops.erased_version order by 1, 2, 3"
     )
@@ -244,7 +245,7 @@ def test_a_person_whom_silver_does_not_show_leaves_releases_with_their_events(
     remove_rows(released, plan, "c", "a" * 32, {})
     released.execute("select note_number from release.visit_note")
     assert released.fetchall() == [("2",)]
-    assert store.unlike(released) == []
+    assert digests.unlike(released) == []
     released.connection.rollback()
 
 

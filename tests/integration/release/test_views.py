@@ -12,8 +12,9 @@ from click.testing import CliRunner
 
 from loader.audit import faults_of_sight
 from loader.cli import cli
-from loader.release.acts import readiness
-from loader.release.views import MEND_VIEWS, READERS, unlike_released, view_faults
+from loader.release.digests import unlike_released
+from loader.release.ready import readiness
+from loader.release.views import MEND_VIEWS, READERS, view_faults
 from loader.reports.smoke import _NotSoundError, _serving
 from loader.status import read_status
 from loader.warehouse import Role, Warehouse

@@ -10,7 +10,6 @@ from loader.obstacles import Code, Obstacle
 from loader.partition import Partition
 
 Link = tuple[Partition, Partition]
-
 _NO_CANDIDATE = Obstacle(Code.NOTHING_TO_RELEASE)
 
 
