@@ -16,7 +16,7 @@ from loader.printable import pasted
 
 if TYPE_CHECKING:
     from loader.config import Settings
-    from loader.ingest.dry_run import AssetForecast, Forecast
+    from loader.ingest import AssetForecast, Forecast
     from loader.screen import Screen
 
 _MANIFESTS_SHOWN = 10
@@ -47,7 +47,6 @@ def dry_run(
 ) -> int:
     """Judge files and lines, write a report, touch nothing else; needs no database."""
     from loader.config import load_settings
-    from loader.ingest.dry_run import as_record
     from loader.ingest.dry_run import dry_run as run_dry
     from loader.screen import next_lines
 
@@ -60,7 +59,7 @@ def dry_run(
     next_command = next_of(forecast, settings, {name: value for name, value in given.items() if value})
     if as_json:
         report_path = str(forecast.report_path)
-        print_json({**as_record(forecast, request), "report_path": report_path, "next_command": next_command})
+        print_json({**forecast.as_record(request), "report_path": report_path, "next_command": next_command})
         return exit_code
     show(forecast_lines(surface(), forecast, settings.named(forecast.report_path)))
     screen = surface(err=bool(exit_code))

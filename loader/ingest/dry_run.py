@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from loader.bronze import judged_lines
 from loader.config import Settings
 from loader.contract import AcceptedRecord, load_reason_codes
 from loader.evidence import reject_in_words
-from loader.gate import AssetFinding, AssetJudgement, GateReport, base_folder, inspect_manifest, withhold
+from loader.gate import AssetJudgement, GateReport, base_folder, inspect_manifest, withhold
+from loader.ingest.forecast import AssetForecast, Forecast
 from loader.ingest.problems import (
     Problem,
     Words,
@@ -34,66 +33,6 @@ from loader.runs import new_run_id, trace_id_of_caller
 from loader.warehouse import Warehouse, answering_warehouse
 
 _LOOKUP = 5_000
-
-
-@dataclass(slots=True)
-class AssetForecast:
-    """What would become of one declared asset: its outcome (success, skip, fail), and a fate for each line."""
-
-    manifest_id: str
-    source_id: str
-    outcome: str
-    judgement: str
-    disposition: str
-    findings: tuple[AssetFinding, ...]
-    fates: Counter[str] = field(default_factory=Counter)
-    reject_reasons: Counter[str] = field(default_factory=Counter)
-    warnings: Counter[str] = field(default_factory=Counter)
-    # The first reject in words, and the first line of each reason: of a reject in words, of a warning its number.
-    first_reject: str | None = None
-    examples: dict[str, str] = field(default_factory=dict)
-    # Lines per day, records and rejects whose day can be read.
-    days: Counter[date] = field(default_factory=Counter)
-
-    @property
-    def reason_codes(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(one.reason_code for one in self.findings))
-
-    @property
-    def rejected_count(self) -> int:
-        return self.fates["rejected"]
-
-    @property
-    def record_count(self) -> int:
-        return self.fates.total() - self.fates["rejected"] - self.fates["blank"] - self.fates["not_read"]
-
-
-@dataclass(frozen=True, slots=True)
-class Forecast:
-    """Per manifest an outcome, per asset a forecast. `is_split`: a database told known events from new ones;
-    `base_folders`: real ones, in which manifests say that their files lie."""
-
-    run_id: str
-    trace_id: str
-    outcomes: dict[str, str]
-    assets: tuple[AssetForecast, ...]
-    problems: tuple[Problem, ...]
-    is_split: bool
-    report_path: Path
-    base_folders: frozenset[Path]
-
-    @property
-    def fates(self) -> Counter[str]:
-        return sum((asset.fates for asset in self.assets), Counter())
-
-    def roots_to_allow(self, allowed: Sequence[Path]) -> str | None:
-        """LOADER_ALLOWED_ROOTS as it would admit every file that lies outside; None where none does, or where one is
-        not in the folder of its manifest's files: a path that leads away from its siblings opens nothing.
-        """
-        folders = {problem.folder for problem in self.problems if problem.folder is not None}
-        if not folders or not folders <= self.base_folders:
-            return None
-        return os.pathsep.join(map(str, [*allowed, *sorted(folders)]))
 
 
 def dry_run(settings: Settings, request: IngestRequest, report: Callable[[str], None]) -> Forecast:
@@ -243,7 +182,7 @@ def _conclude(
     shared = with_shared_sentences(problems, words)
     bases = frozenset(Path(os.path.realpath(base_folder(manifest))) for manifest in declared.manifests)
     forecast = Forecast(run_id, trace_id, outcomes, tuple(assets), shared, is_split, path, bases)
-    write_json(path, {"written_at": datetime.now(UTC).isoformat(), **as_record(forecast, request)})
+    write_json(path, {"written_at": datetime.now(UTC).isoformat(), **forecast.as_record(request)})
     return forecast
 
 
@@ -258,32 +197,3 @@ def _line_problems(assets: Sequence[AssetForecast], request: IngestRequest, reje
     if wanted is not None and wanted not in days:
         before, after = [day for day in days if day < wanted], [day for day in days if day > wanted]
         yield no_line_belongs(wanted, [*sorted(before)[-1:], *sorted(after)[:1]])
-
-
-def as_record(forecast: Forecast, request: IngestRequest) -> dict[str, Any]:
-    """The forecast as JSON-ready values."""
-    return {
-        "run_id": forecast.run_id,
-        "trace_id": forecast.trace_id,
-        "mode": "dry_run",
-        "partition_key": request.partition.isoformat() if request.partition else None,
-        "downstream_decision": "dry_run_only",
-        "manifests": forecast.outcomes,
-        "fates": dict(forecast.fates),
-        "assets": [
-            {
-                "manifest_id": asset.manifest_id,
-                "source_id": asset.source_id,
-                "outcome": asset.outcome,
-                "judgement": asset.judgement,
-                "disposition": asset.disposition,
-                "reason_codes": list(asset.reason_codes),
-                "fates": dict(asset.fates),
-                "reject_reasons": dict(asset.reject_reasons),
-                "first_reject": asset.first_reject,
-                "warnings": dict(asset.warnings),
-            }
-            for asset in forecast.assets
-        ],
-        "problems": [problem.message for problem in forecast.problems],
-    }

@@ -6,13 +6,10 @@ that is decided here. What is read and landed stands here, what is proved and re
 
 from __future__ import annotations
 
-import os
-import subprocess
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 from loader.bronze import (
@@ -27,55 +24,36 @@ from loader.bronze import (
     land_in_processes,
     read_assets,
 )
-from loader.config import Settings
-from loader.environment import in_own_environment, own_environment
-from loader.errors import LoaderError
-from loader.evidence import note_restoration, record_crashes
-from loader.gate import GateReport, Inspection, inspect_manifest, withhold
-from loader.ingest.plan import plan_reading
+from loader.environment import in_own_environment
+from loader.gate import GateReport, inspect_manifest
+from loader.ingest.intake import Intake
 from loader.ingest.proving import Proving
-from loader.ingest.request import Task
-from loader.kinds import Ruleset
-from loader.printable import counted
-from loader.privacy import FoundLine, finish_redactions, known_keys, put_without, read_suppression, record_arrival
-from loader.progress import Meter, Report
-from loader.raw_zone import ArchiveDamagedError, RawZone, SourceChangedError, require_objects
+from loader.ingest.reading import Wanted, plan_reading
+from loader.ingest.request import Task, Workplace
+from loader.privacy import record_arrival
+from loader.progress import Meter
+from loader.raw_zone import ArchiveDamagedError, require_objects
 from loader.reader import ContentChangedError
 from loader.runs import (
     SOURCE_MISSING,
     Attempt,
-    IngestLock,
-    Job,
     RegisteredAsset,
     drop_working_state,
-    refuse_changed_manifests,
     register,
-    register_ruleset,
-    repair,
-    take_back,
 )
-from loader.warehouse import Warehouse
 
 # Bytes as archived. A process starts in half a second, in which some 15 MB are read.
 _WORTH_A_PROCESS = 16 * 1024 * 1024
 
 
 @contextmanager
-def executing(
-    settings: Settings,
-    warehouse: Warehouse,
-    lock: IngestLock,
-    attempt: Attempt,
-    task: Task,
-    ruleset: Ruleset,
-    report: Report,
-) -> Iterator[Execution]:
+def executing(work: Workplace, attempt: Attempt, task: Task) -> Iterator[Execution]:
     """Repair, then start an attempt; whatever ends it early is recorded in the ledger and in evidence.
 
-    The caller holds the lock, and closes it. Raises RefusedError, with nothing started, when a declared manifest has
-    other bytes than the one registered under its id.
+    Raises RefusedError, with nothing started, when a declared manifest has other bytes than the one registered under
+    its id.
     """
-    execution = Execution(settings, warehouse, lock, attempt, task, ruleset, report)
+    execution = Execution(work, attempt, task)
     execution.start()
     try:
         execution.prepare()
@@ -89,57 +67,11 @@ class Execution(Proving):
     """The stages of one attempt, in the order in which they may be called: `gate` and `archive`, or `recall`; `land`;
     then those that prove. Entered by `executing`."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        warehouse: Warehouse,
-        lock: IngestLock,
-        attempt: Attempt,
-        task: Task,
-        ruleset: Ruleset,
-        report: Report,
-    ) -> None:
-        super().__init__(settings, warehouse, lock, attempt, task, ruleset.dataset, report)
-        self._ruleset = ruleset
-        self._working_root = settings.state_folder / "dlt"
-        self._raw_zone = RawZone(settings.raw_zone)
-        self._person = None if ruleset.kind.landing is None else ruleset.kind.landing.person
+    def __init__(self, work: Workplace, attempt: Attempt, task: Task) -> None:
+        super().__init__(work, attempt, task)
         # Files that need no reading, and lines of those that do.
         self._unchanged = self._lines_read = 0
         self._has_landed = False
-
-    def start(self) -> None:
-        """Remove what dead attempts left, and write this attempt's row."""
-        repaired = repair(
-            self._lock,
-            self._working_root,
-            lambda cursor, attempts: record_crashes(cursor, self._settings, attempts),
-        )
-        with self._lock.transaction() as cursor:
-            restored = note_restoration(cursor, self._settings)
-        if restored is not None:
-            self._report(restored)
-        self._write_files("what an earlier command did")
-        self._raw_zone.sweep()
-        with self._lock.transaction() as cursor:
-            finish_redactions(cursor, self._raw_zone)
-        if repaired.crashed_attempts or repaired.row_count:
-            self._report(
-                f"repair: {counted(len(repaired.crashed_attempts), 'dead attempt')},"
-                f" {counted(repaired.row_count, 'row')} of loads that never completed removed,"
-                f" {counted(len(repaired.staging_schemas), 'staging schema')} dropped"
-            )
-        with self._lock.transaction() as cursor:
-            refuse_changed_manifests(cursor, self._task.declared.manifests)
-            self.ruleset_id = register_ruleset(cursor, self._ruleset)
-        self._ledger.start(self._job(), self._take_back if self._task.takes_back else lambda cursor: None)
-        self._ledger.note("repaired_row_count", repaired.row_count)
-
-    def _take_back(self, cursor: Any) -> None:
-        removed = take_back(cursor, str(self.attempt.run_id))
-        self._report(
-            f"repair: {counted(removed, 'row')} that the run had landed taken back, to be read again from the archive"
-        )
 
     def gate(self) -> list[GateReport]:
         """Judge every declared asset; its source is read and hashed."""
@@ -171,19 +103,16 @@ class Execution(Proving):
         """
         meter = Meter(self._report, "archive", "bytes", sum(gate_report.admitted_bytes for gate_report in reports))
         with self._lock.transaction() as cursor:
-            self._suppression = read_suppression(cursor)
-            self._known_keys = known_keys(cursor, self._ruleset.kind.name)
-        keys: dict[str, str] = {}
-        self._arrived: dict[str, tuple[str, Sequence[FoundLine]]] = {}
-        archived = [self._archive_manifest(gate_report, keys, meter) for gate_report in reports]
+            intake = Intake(cursor, self._raw_zone, self._ruleset.kind, self._report)
+        archived = [intake.take(gate_report, meter) for gate_report in reports]
         self._said = {
             (gate_report.manifest.manifest_id, judged.asset.source_id): judged.judgement.findings
             for gate_report in archived
             for judged in gate_report.assets
         }
         with self._ledger.boundary("archived") as cursor:
-            registered = register(cursor, self.attempt.run_id, archived, keys)
-            record_arrival(cursor, self._arrived, self._ruleset.kind.name)
+            registered = register(cursor, self.attempt.run_id, archived, intake.keys)
+            record_arrival(cursor, intake.arrived, self._ruleset.kind.name)
             return self._choose(cursor, registered, is_read_again)
 
     def recall(
@@ -211,10 +140,7 @@ class Execution(Proving):
             cursor,
             entries,
             self._raw_zone,
-            ruleset_id=self.ruleset_id,
-            window=self._task.window,
-            is_read_again=is_read_again,
-            only=only,
+            Wanted(self.ruleset_id, self._task.window, is_read_again, only),
         )
         require_objects(cursor, self._settings, self._keys(to_read))
         self._say_what_is_lost(cursor, entries)
@@ -234,39 +160,6 @@ class Execution(Proving):
 
     def _keys(self, assets: Sequence[AssetToRead]) -> list[str]:
         return [asset.path.relative_to(self._raw_zone.root).as_posix() for asset in assets]
-
-    def _archive_manifest(self, gate_report: GateReport, keys: dict[str, str], meter: Meter) -> GateReport:
-        for judged in gate_report.assets:
-            if judged.judgement.disposition != "admitted":
-                continue
-            assert judged.inspection is not None and judged.path is not None
-            try:
-                self._put(judged.path, judged.inspection, keys)
-            except SourceChangedError as error:
-                gate_report = withhold(gate_report, judged.asset.source_id, error.reason_code, error.message)
-            meter.add(judged.inspection.size_bytes)
-        return gate_report
-
-    def _put(self, source: Path, inspected: Inspection, keys: dict[str, str]) -> None:
-        fingerprint = inspected.fingerprint
-        if fingerprint in keys:
-            return
-        known = self._known_keys.get(fingerprint)
-        state = "missing" if known is None else self._raw_zone.state(known)
-        erased: list[FoundLine] = []
-        if known is not None and state == "sound" and self._raw_zone.fingerprint_of(known) != fingerprint:
-            # It was redacted. The source still holds what was erased, and is not copied again.
-            key = known
-        elif state == "sound":
-            key = self._raw_zone.put(source, inspected)
-        else:
-            key, erased = put_without(self._raw_zone, source, inspected, self._suppression, self._person)
-        if known is not None and state != "sound":
-            self._report(f"archive: the object of {source.name} was {state}; put right from the delivered file")
-        keys[fingerprint] = key
-        if erased:
-            self._arrived[fingerprint] = (key, erased)
-            self._report(f"archive: {counted(len(erased), 'line')} of {source.name} of people who were erased: blanked")
 
     def land(self, to_read: Sequence[AssetToRead], *, until: date | None = None) -> None:
         """Read the assets, load their rows, make them visible in one transaction. May be called again, with others.
@@ -333,53 +226,6 @@ class Execution(Proving):
             )
             return land(read, loader, progressed)
 
-    def _job(self) -> Job:
-        return Job(
-            mode=self._task.mode,
-            batch_id=self._task.declared.batch_id,
-            manifests=self._task.declared.manifests,
-            window=self._task.window,
-            line_limit=self._task.line_limit,
-            ruleset_id=self.ruleset_id,
-            refused_manifests=tuple(
-                {"path": str(error.path), "violations": [violation.message for violation in error.violations]}
-                for error in self._task.declared.refused
-            ),
-            git_sha=git_sha(self._settings.project_root),
-            plan=self._task.plan,
-        )
-
-    def record_failure(self, error: BaseException) -> None:
-        """Best effort: the attempt's row and its evidence say how it ended, unless they do. A dead database leaves that
-        to repair."""
-        if self._has_ended:
-            return
-        status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-        exit_code = error.exit_code if isinstance(error, LoaderError) else 3
-        failure = str(error) or type(error).__name__
-        try:
-            with self._ledger.finish(status, exit_code=exit_code, failure=failure, lateness=None) as cursor:
-                record_crashes(cursor, self._settings, ((str(self.attempt.run_id), self.attempt.number),))
-            self._write_files("this end")
-        except LoaderError as second:
-            self._report(f"the end of the run: {second.message}")
-
 
 def _files(count: int) -> str:
     return f"{count:,} file{'' if count == 1 else 's'}"
-
-
-def git_sha(project_root: Path) -> str | None:
-    """The commit of the checkout, or None outside one."""
-    try:
-        answer = subprocess.run(
-            ["git", "-C", str(project_root), "rev-parse", "HEAD"],
-            env=own_environment(os.environ),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    except OSError:
-        return None
-    # Before the first commit, git fails and prints the word HEAD.
-    return answer.stdout.strip() if answer.returncode == 0 else None

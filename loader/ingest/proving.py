@@ -7,21 +7,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 
-from loader.config import Settings
 from loader.contract import load_reason_codes
 from loader.errors import CheckFailedError, InfrastructureError
-from loader.evidence import PartitionFacts, read_facts, write_files
+from loader.evidence import read_facts
 from loader.gate import AssetFinding
+from loader.ingest.attempt import AttemptAtWork
 from loader.ingest.evidence import Evidence
 from loader.ingest.problems import Problem, Words, in_short
-from loader.ingest.request import Task
-from loader.ingest.verdict import OF_ITS_DAYS, Verdict, judge_run
-from loader.obstacles import Code, Obstacle, obstacles_of
+from loader.ingest.request import Task, Workplace
+from loader.ingest.verdict import OF_ITS_DAYS, Case, Verdict, has_failed, judge_run
 from loader.partition import Partition
 from loader.printable import counted
-from loader.progress import Report
 from loader.release import MEND_VIEWS, Act, Request, files_over_limit, publish_recorded, view_faults
-from loader.runs import Attempt, IngestLock, Ledger, acting_operator
+from loader.runs import Attempt, acting_operator
 from loader.silver import (
     PROVING_BUILD,
     BuildResult,
@@ -38,7 +36,7 @@ from loader.silver import (
     require_whole,
     run_dbt,
 )
-from loader.warehouse import Warehouse, built
+from loader.warehouse import built
 
 # Over how many days reconcile went, and how many of its checks found something.
 _PROVED = """
@@ -47,31 +45,14 @@ select (select count(*) from reconcile.reconcile_partition),
 """
 
 
-class Proving:
+class Proving(AttemptAtWork):
     """What proves an attempt, in the order in which it may be called: `prepare`, `build`, then `review` or
     `conclude`."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        warehouse: Warehouse,
-        lock: IngestLock,
-        attempt: Attempt,
-        task: Task,
-        dataset: str,
-        report: Report,
-    ) -> None:
-        self._settings = settings
-        self._warehouse = warehouse
-        self._lock = lock
-        self._task = task
-        self._report = report
-        self.attempt = attempt
-        self._dataset = dataset
-        self._ledger = Ledger(lock, attempt, dataset)
+    def __init__(self, work: Workplace, attempt: Attempt, task: Task) -> None:
+        super().__init__(work, attempt, task)
         # What the gate found, by manifest and source.
         self._said: dict[tuple[str, str], Sequence[AssetFinding]] = {}
-        self._has_ended = False
 
     def prepare(self) -> None:
         """Have dbt's project parsed as it stands now, and remember its SQL."""
@@ -161,7 +142,7 @@ class Proving:
             for part in finished
             if (day := part.partition_key) in verdict.over_limit
             or (proved and proved.leaves_open(Partition(kind, day)))
-            or _has_failed(part)
+            or has_failed(part)
         ]
         self._report(f"evidence: {counted(len(finished), 'day')} finished, {len(failed)} failed")
         return failed
@@ -194,17 +175,13 @@ class Proving:
             failure=in_short(verdict.problems) or None,
             lateness=self._settings.allowed_lateness if moves_state and is_clean else None,
         ) as cursor:
-            asked = Request(self._act(build), self._settings.reject_limit, proved, blocked_by=_blocked_by(verdict))
+            asked = Request(self._act(build), self._settings.reject_limit, proved, blocked_by=verdict.blocked_by)
             published = publish_recorded(cursor, self._settings, asked)
             verdict = replace(verdict, notes=tuple(notes), release=published)
             paths = evidence.write(cursor, published)
         self._has_ended = True
         self._write_files(f"run {self.attempt.run_id}, which ended with {verdict.status},")
         return replace(verdict, report_paths=paths)
-
-    def _write_files(self, what: str) -> None:
-        with self._lock.transaction() as cursor:
-            write_files(cursor, self._settings, what)
 
     def _act(self, build: BuildResult) -> Act:
         return Act(
@@ -224,43 +201,20 @@ class Proving:
             proved = judge_build(cursor, scope, build)
             if proved is not None:
                 record_proof(cursor, scope, proved, build, self.attempt)
-            facts = read_facts(cursor, self.attempt, self._task.window, self._dataset)
+            facts = read_facts(cursor, self.attempt, self._task.window, self._ruleset.dataset)
             over_limit = files_over_limit(cursor, self._settings.reject_limit)
-        verdict = judge_run(
+        case = Case(
             facts,
             build,
             scope,
-            self._task.declared.refused,
-            self._settings.reject_limit,
-            self._task.partition,
-            problems,
             words=Words(load_reason_codes(self._settings.project_root / "contracts"), self._said),
+            reject_limit=self._settings.reject_limit,
+            refused=self._task.declared.refused,
+            partition=self._task.partition,
+            of_verb=problems,
         )
+        verdict = judge_run(case)
         its_own = {asset.asset_id for asset in facts.assets}
         over_its_limit = frozenset(file.partition.day for file in over_limit if file.asset_id in its_own)
         verdict = replace(verdict, over_limit=over_its_limit)
         return verdict, Evidence(self._settings, self.attempt, facts, verdict, build), proved
-
-
-# Problems of a run that let nothing of it through and are no matter of the proof; others keep back the partitions that
-# they are about.
-_BLOCKING = {"manifest_refused", "replay_differs"}
-
-
-def _blocked_by(verdict: Verdict) -> tuple[Obstacle, ...]:
-    found = sorted(_BLOCKING.intersection(verdict.reason_codes))
-    return (Obstacle(Code.RUN_FAILED, names=tuple(found)),) if found else ()
-
-
-# What others owe a day: their files, lines of theirs that nobody has asked for, and what its records name.
-_OF_OTHERS = {Code.WITHHELD, Code.MISSING, Code.NOT_READ, Code.UNASKED, Code.NOT_TAKEN, Code.LINK_MISSING}
-
-
-def _has_failed(partition: PartitionFacts) -> bool:
-    """Whether its proof does not close, or lines of this run's own assets are not where they belong. What other
-    manifests owe the day makes it incomplete, and is no failure of this run."""
-    return (
-        not partition.reconcile
-        or bool(partition.fates["out_of_partition"])
-        or any(obstacle.code not in _OF_OTHERS for obstacle in obstacles_of(partition.reconcile))
-    )

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from loader.config import Settings
 from loader.errors import CommandUsageError
@@ -25,6 +25,12 @@ from loader.manifest import (
 )
 from loader.printable import pasted
 from loader.reader import DocumentTooLargeError
+
+if TYPE_CHECKING:
+    from loader.kinds import Ruleset
+    from loader.progress import Report
+    from loader.runs import IngestLock
+    from loader.warehouse import Warehouse
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +111,17 @@ class Task:
         if self.window is None or self.window[1] - self.window[0] != timedelta(days=1):
             return None
         return self.window[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Workplace:
+    """Where an attempt works, and under which contract. Who made it took the lock, and closes it."""
+
+    settings: Settings
+    warehouse: Warehouse
+    lock: IngestLock
+    ruleset: Ruleset
+    report: Report
 
 
 def declared_input(settings: Settings, request: IngestRequest) -> DeclaredInput:

@@ -11,6 +11,7 @@ from loader.ingest.request import (
     DeclaredInput,
     IngestRequest,
     Task,
+    Workplace,
     by_kind,
     declared_input,
     refuse_limit_without_input,
@@ -95,7 +96,7 @@ def _ingest(settings: Settings, request: IngestRequest, kind: Kind, declared: De
     attempt = Attempt(new_run_id(), 1, trace_id_of_caller())
     with (
         closing(IngestLock.acquire(warehouse, wait_seconds=settings.lock_timeout)) as lock,
-        executing(settings, warehouse, lock, attempt, task, ruleset, report) as execution,
+        executing(Workplace(settings, warehouse, lock, ruleset, report), attempt, task) as execution,
     ):
         execution.land(execution.archive(execution.gate()))
         return execution.conclude(*execution.build(), moves_state=True)

@@ -19,7 +19,7 @@ from loader.ingest.problems import (
     with_shared_sentences,
 )
 from loader.manifest import ManifestRefusedError
-from loader.obstacles import Code, obstacles_of
+from loader.obstacles import Code, Obstacle, obstacles_of
 from loader.printable import counted
 from loader.release import Published
 from loader.silver import BuildResult, ProofScope
@@ -30,6 +30,12 @@ OF_ITS_DAYS = frozenset({"reconcile_finding", "unexplained_gap"})
 _NAMED = {Code.UNEXPLAINED, Code.WITHHELD, Code.MISSING, Code.LINK_MISSING}
 # What went wrong with a run and is not about one partition more than about another.
 _OF_ALL_PARTITIONS = {"dbt_check_failed", "manifest_refused", "replay_differs"}
+
+# Problems of a run that let nothing of it through and are no matter of the proof; others keep back the partitions that
+# they are about.
+_BLOCKING = {"manifest_refused", "replay_differs"}
+# What others owe a day: their files, lines of theirs that nobody has asked for, and what its records name.
+_OF_OTHERS = {Code.WITHHELD, Code.MISSING, Code.NOT_READ, Code.UNASKED, Code.NOT_TAKEN, Code.LINK_MISSING}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +92,12 @@ class Verdict:
         return frozenset(problem.reason_code for problem in self.problems)
 
     @property
+    def blocked_by(self) -> tuple[Obstacle, ...]:
+        """Why nothing that waits may be released, whatever its partition says."""
+        found = sorted(_BLOCKING.intersection(self.reason_codes))
+        return (Obstacle(Code.RUN_FAILED, names=tuple(found)),) if found else ()
+
+    @property
     def downstream_decision(self) -> str:
         """What the gate did: proceed where readers see all of the run's partitions as they are proved, and nothing
         that it touched waits for a person."""
@@ -94,24 +106,40 @@ class Verdict:
         return self.release.decision(self.facts.of_days(), has_drift=bool(self.facts.drifts))
 
 
-def judge_run(
-    facts: RunFacts,
-    build: BuildResult,
-    proof: ProofScope,
-    refused: Sequence[ManifestRefusedError],
-    reject_limit: float,
-    partition: date | None,
-    of_verb: Sequence[Problem] = (),
-    *,
-    words: Words,
-) -> Verdict:
+def has_failed(partition: PartitionFacts) -> bool:
+    """Whether its proof does not close, or lines of this run's own assets are not where they belong. What other
+    manifests owe the day makes it incomplete, and is no failure of this run."""
+    return (
+        not partition.reconcile
+        or bool(partition.fates["out_of_partition"])
+        or any(obstacle.code not in _OF_OTHERS for obstacle in obstacles_of(partition.reconcile))
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What a run is judged by: what the database and dbt say of it, and how much was proved. `refused`: manifests that
+    it was given; `partition`: the only one that it was asked for, if it was; `of_verb`: problems that the run's verb
+    has found itself."""
+
+    facts: RunFacts
+    build: BuildResult
+    proof: ProofScope
+    words: Words
+    reject_limit: float
+    refused: Sequence[ManifestRefusedError] = ()
+    partition: date | None = None
+    of_verb: Sequence[Problem] = ()
+
+
+def judge_run(case: Case) -> Verdict:
     """Every problem of a run; none means success, or warning where something deserves a look. What reconcile found of
-    another kind is none of its. `partition`: the only one that it was asked for, if it was; `of_verb`: problems that
-    the run's verb has found itself."""
-    found = [*of_verb, *map(of_manifest, refused), *_gate_problems(facts, words), *_build_problems(facts, build)]
-    found += _line_problems(facts, reject_limit)
-    if partition is not None and not facts.partitions:
-        found.append(no_line_belongs(partition, facts.nearest_partitions))
+    another kind is none of its."""
+    facts, words = case.facts, case.words
+    found = [*case.of_verb, *map(of_manifest, case.refused), *_gate_problems(facts, words)]
+    found += [*_build_problems(facts, case.build), *_line_problems(facts, case.reject_limit)]
+    if case.partition is not None and not facts.partitions:
+        found.append(no_line_belongs(case.partition, facts.nearest_partitions))
     problems = with_shared_sentences(found, words)
     warnings = _warnings(facts)
     codes = {problem.reason_code for problem in problems}
@@ -123,7 +151,7 @@ def judge_run(
         problems=problems,
         reason_codes=tuple(sorted(codes | warnings)),
         facts=facts,
-        proof=proof,
+        proof=case.proof,
     )
 
 

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 from loader.config import Settings
 from loader.errors import RefusedError
+from loader.ingest import Workplace
 from loader.kinds import load_kinds, load_ruleset
 from loader.plans import refuse_moved
 from loader.progress import Report, Silent
 from loader.recovery.plan import DUE, VERBS, Plan
 from loader.recovery.sources import found_now, roots_of
-from loader.recovery.verbs import Expired, RecoveryVerb, Restored, Workplace
+from loader.recovery.verbs import Expired, RecoveryVerb, Restored
 from loader.recovery.world import World, looking_at
 from loader.report_files import require_writable
 from loader.runs import IngestLock, whole_batch_id, whole_run_id

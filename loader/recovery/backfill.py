@@ -15,11 +15,12 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from loader.ingest import Workplace
 from loader.kinds import load_kinds
 from loader.printable import counted
 from loader.recovery.plan import DUE, Plan
 from loader.recovery.sources import changed_assets, declared_places, planned_sources, with_days
-from loader.recovery.verbs import Recorded, Workplace
+from loader.recovery.verbs import Recorded
 from loader.recovery.world import World, as_manifests
 from loader.runs import Attempt, new_run_id, trace_id_of_caller
 
@@ -94,7 +95,7 @@ def carry_out(
     window = (date.fromisoformat(plan["window_start"]), date.fromisoformat(plan["window_end"]))
     mode, takes_back = ("retry", recorded.takes_back) if recorded else ("backfill", False)
     task = Task(mode, declaration, window, plan=plan, takes_back=takes_back)
-    with executing(work.settings, work.warehouse, work.lock, attempt, task, work.ruleset, work.report) as execution:
+    with executing(work, attempt, task) as execution:
         entries = recorded.entries if recorded else ()
         to_read = execution.recall(entries) if entries else execution.archive(execution.gate())
         with work.lock.transaction() as cursor:

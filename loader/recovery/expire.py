@@ -15,10 +15,11 @@ from typing import Any
 
 from loader.errors import CheckFailedError, RefusedError
 from loader.evidence import record_act, write_files
+from loader.ingest import Workplace
 from loader.partition import Partition
 from loader.printable import counted
 from loader.recovery.plan import Plan, PlannedVersion
-from loader.recovery.verbs import Expired, Workplace
+from loader.recovery.verbs import Expired
 from loader.recovery.world import World
 from loader.release import digests, expirable, history, holds, released_rows, releases
 from loader.runs import FUTURE_TOLERANCE, Attempt, acting_operator, new_run_id, trace_id_of_caller

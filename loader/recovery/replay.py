@@ -15,14 +15,14 @@ from typing import Any
 
 from loader.bronze import AssetToRead
 from loader.errors import CheckFailedError, CommandUsageError, RefusedError
-from loader.ingest import DeclaredInput, Problem, Task, Verdict
+from loader.ingest import DeclaredInput, Problem, Task, Verdict, Workplace
 from loader.ingest.execution import executing
 from loader.printable import counted
 from loader.progress import Meter
 from loader.raw_zone import RawZone, require_objects
 from loader.recovery.plan import Plan
 from loader.recovery.sources import archived_places, with_days
-from loader.recovery.verbs import Recorded, Workplace
+from loader.recovery.verbs import Recorded
 from loader.recovery.world import World, as_manifests, as_run, planned_archived, window_of
 from loader.report_files import unused, write_json
 from loader.runs import Attempt, RegisteredAsset, new_run_id, trace_id_of_caller
@@ -185,7 +185,7 @@ def carry_out(
     window = None if run is None else window_of(run)
     mode, takes_back = ("retry", recorded.takes_back) if recorded else ("replay", False)
     task = Task(mode, DeclaredInput(manifests, ()), window, plan=plan, takes_back=takes_back)
-    with executing(work.settings, work.warehouse, work.lock, attempt, task, work.ruleset, work.report) as execution:
+    with executing(work, attempt, task) as execution:
         execution.land(execution.recall(entries, only=only))
         compared = [entry for entry in entries if only is None or entry.asset_id in only]
         changes = _changes(work, compared, before, execution.ruleset_id, window)

@@ -11,12 +11,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from loader.errors import CommandUsageError
-from loader.ingest import Task, Verdict
+from loader.ingest import Task, Verdict, Workplace
 from loader.ingest.execution import executing
 from loader.printable import counted
 from loader.recovery.plan import Plan
 from loader.recovery.sources import changed_assets, declared_places, planned_sources, with_days
-from loader.recovery.verbs import Workplace
 from loader.recovery.world import World, as_manifests, as_run, window_of
 from loader.runs import Attempt, new_run_id, trace_id_of_caller
 
@@ -75,7 +74,7 @@ def carry_out(work: Workplace, plan: Mapping[str, Any], attempt: Attempt) -> Ver
         run = world.run(plan["run"]["run_id"])
         declared = world.input_of_run(run)
     task = Task("rerun", declared, window_of(run), plan=plan)
-    with executing(work.settings, work.warehouse, work.lock, attempt, task, work.ruleset, work.report) as execution:
+    with executing(work, attempt, task) as execution:
         execution.land(execution.archive(execution.gate(), is_read_again=True))
         gone = [asset["source_id"] for asset in plan["assets"] if asset["reads_from"] == "raw_zone"]
         return execution.conclude(

@@ -15,10 +15,11 @@ from typing import Any
 
 from loader.errors import CheckFailedError, RefusedError
 from loader.evidence import record_act, write_files
+from loader.ingest import Workplace
 from loader.partition import Partition
 from loader.printable import counted
 from loader.recovery.plan import Plan, PlannedPointer
-from loader.recovery.verbs import Restored, Workplace
+from loader.recovery.verbs import Restored
 from loader.recovery.world import World
 from loader.release import (
     LinkedError,

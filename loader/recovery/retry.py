@@ -15,14 +15,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from loader.errors import RefusedError
-from loader.ingest import Task, Verdict
+from loader.ingest import Task, Verdict, Workplace
 from loader.ingest.execution import executing
 from loader.raw_zone import require_objects
 from loader.recovery import backfill, replay, rerun
 from loader.recovery.damage import ENDED_WELL, is_damaged
 from loader.recovery.plan import Plan
 from loader.recovery.sources import archived_places, declared_places, planned_sources, with_days
-from loader.recovery.verbs import Recorded, Workplace
+from loader.recovery.verbs import Recorded
 from loader.recovery.world import World, as_manifests, as_run, planned_archived, window_of
 from loader.runs import Attempt
 
@@ -86,7 +86,7 @@ def carry_out(work: Workplace, plan: Mapping[str, Any], attempt: Attempt) -> Ver
     if run["mode"] == "replay":
         return replay.carry_out(work, run["plan"], attempt, recorded=recorded)
     task = Task("retry", declared, window_of(run), run["line_limit"], plan, takes_back)
-    with executing(work.settings, work.warehouse, work.lock, attempt, task, work.ruleset, work.report) as execution:
+    with executing(work, attempt, task) as execution:
         is_rerun = run["mode"] == "rerun"
         if entries:
             to_read = execution.recall(entries, is_read_again=is_rerun)

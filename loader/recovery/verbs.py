@@ -7,29 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from loader.config import Settings
-from loader.kinds import Ruleset
 from loader.partition import Partition
-from loader.progress import Report
 from loader.recovery.plan import Plan
 from loader.recovery.world import World
-from loader.runs import Attempt, IngestLock
-from loader.warehouse import Warehouse
+from loader.runs import Attempt
 
 if TYPE_CHECKING:
-    from loader.ingest import DeclaredInput, Verdict
+    from loader.ingest import DeclaredInput, Verdict, Workplace
     from loader.runs import RegisteredAsset
-
-
-@dataclass(frozen=True, slots=True)
-class Workplace:
-    """What a verb needs to work; the lock is held from before the plan is checked until after the run has ended."""
-
-    settings: Settings
-    warehouse: Warehouse
-    lock: IngestLock
-    ruleset: Ruleset
-    report: Report
 
 
 @dataclass(frozen=True, slots=True)

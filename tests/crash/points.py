@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+_ATTEMPT = "loader.ingest.attempt"
 _EXECUTION = "loader.ingest.execution"
 _PROVING = "loader.ingest.proving"
 _LEDGER = "loader.runs.ledger"
@@ -48,7 +49,7 @@ POINTS = {
     "state has moved, not committed": f"{_LEDGER}:Ledger._advance_state:after:1",
     "evidence: one of five records is added": "loader.ingest.evidence:append:after:1",
     "evidence: all recorded, not committed": "loader.ingest.evidence:Evidence.write:after:1",
-    "the run has ended, no file of its evidence is written": f"{_PROVING}:write_files:before:2",
+    "the run has ended, no file of its evidence is written": f"{_ATTEMPT}:write_files:before:2",
     "the run has ended, one of six files is written": "loader.evidence.chain:write_once:after:1",
     "the run has ended, nobody was told": f"{_PROVING}:Proving.conclude:after:1",
 }
@@ -63,13 +64,13 @@ IN_WORKERS = {
 
 # Killed while it repairs what a command left that was killed when a load was merged.
 IN_REPAIR = {
-    "repair: dead attempts have their evidence, not committed": f"{_EXECUTION}:record_crashes:after:1",
+    "repair: dead attempts have their evidence, not committed": f"{_ATTEMPT}:record_crashes:after:1",
     "repair: dead attempts are marked": "loader.runs.repair:_remove_uncompleted_rows:before:1",
     "repair: rows are removed, not committed": "loader.runs.repair:_remove_uncompleted_rows:after:1",
     "repair: staging is dropped, not committed": "loader.runs.repair:_drop_staging:after:1",
     "repair: folders are still there": "loader.runs.repair:_remove_folders:before:1",
-    "repair: files of the evidence are not written": f"{_PROVING}:write_files:before:1",
-    "repair: done": f"{_EXECUTION}:repair:after:1",
+    "repair: files of the evidence are not written": f"{_ATTEMPT}:write_files:before:1",
+    "repair: done": f"{_ATTEMPT}:repair:after:1",
 }
 
 # In `make test`; the others in `make test-long`.

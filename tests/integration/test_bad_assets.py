@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from loader.bounds import FREE_CONTENT_BYTES, FREE_LINES, MAX_CONTENT_BYTES
-from loader.ingest import IngestRequest, Verdict
-from loader.ingest.dry_run import Forecast, dry_run
+from loader.ingest import Forecast, IngestRequest, Verdict
+from loader.ingest.dry_run import dry_run
 from loader.warehouse import Warehouse
 from tests.ingests import DAY, as_line, declare, fates, rows, run, settings, silver, ticket, write_export
 from tests.shared_warehouse import fresh_database, loader_variables

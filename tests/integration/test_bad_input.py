@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from loader.ingest import IngestRequest, Verdict
-from loader.ingest.dry_run import Forecast, dry_run
+from loader.ingest import Forecast, IngestRequest, Verdict
+from loader.ingest.dry_run import dry_run
 from loader.warehouse import Warehouse
 from tests.ingests import as_line, declare, fates, rows, run, settings, silver, summary, ticket, write_export
 from tests.integration.bad_lines import LONG_REJECT_BYTES, OddLine, export_lines

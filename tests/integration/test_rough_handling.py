@@ -17,8 +17,8 @@ from loader.cli.dry_run_command import next_of
 from loader.errors import CommandUsageError, InfrastructureError
 from loader.gate import GateReport
 from loader.ingest import IngestRequest, execution
+from loader.ingest.attempt import git_sha
 from loader.ingest.dry_run import dry_run
-from loader.ingest.execution import git_sha
 from loader.runs import IngestLock, new_run_id, repair
 from loader.silver import run_dbt
 from loader.status import read_status

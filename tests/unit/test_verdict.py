@@ -12,8 +12,7 @@ from loader.cli.ingest_screen import notes
 from loader.evidence.facts import Finding
 from loader.ingest import KindRun, worst_exit_code
 from loader.ingest.problems import words_of
-from loader.ingest.proving import _has_failed
-from loader.ingest.verdict import judge_run
+from loader.ingest.verdict import Case, judge_run
 from loader.silver import BuildResult, ProofScope
 from loader.silver.results import NodeResult
 from tests.checkouts import ROOT
@@ -35,7 +34,7 @@ def test_a_day_fails_for_a_file_with_too_many_rejects_that_has_lines_of_it() -> 
 
 
 @pytest.mark.parametrize(
-    ("counts", "codes", "has_failed"),
+    ("counts", "codes", "fails"),
     [
         ({"landed": 9}, None, False),
         ({"landed": 9, "missing_asset": 1}, ("asset_missing",), False),
@@ -49,12 +48,12 @@ def test_a_day_fails_for_a_file_with_too_many_rejects_that_has_lines_of_it() -> 
     ],
 )
 def test_a_day_is_sound_where_reconcile_names_no_obstacle(
-    counts: dict[str, int], codes: tuple[str, ...] | None, has_failed: bool
+    counts: dict[str, int], codes: tuple[str, ...] | None, fails: bool
 ) -> None:
     """Prevents evidence of success for a day that the gate keeps back; what others owe the day stops no backfill."""
     day = of_day(DAY, **counts)
     expected: tuple[str, Any] = ("success", ()) if codes is None else ("failed", codes)
-    assert (verdict({"partitions": (day,)}).of_partition(day), _has_failed(day)) == (expected, has_failed)
+    assert (verdict({"partitions": (day,)}).of_partition(day), has_failed(day)) == (expected, fails)
 
 
 def test_a_finding_of_a_day_is_damage_of_it() -> None:
@@ -71,7 +70,7 @@ def test_a_run_fails_for_damage_of_its_own_kind(kind: str | None, exit_code: int
     node = NodeResult("test.omnisupport.finding.1", "fail", 1, None, reads_findings=True)
     facts = verdict({"partitions": (of_day(DAY, landed=9),), "findings": (finding,)}).facts
     scope = ProofScope("all", "asked for", "")
-    judged = judge_run(facts, BuildResult("i", (node,)), scope, (), 0.05, None, words=words_of(ROOT))
+    judged = judge_run(Case(facts, BuildResult("i", (node,)), scope, words_of(ROOT), reject_limit=0.05))
     assert (judged.exit_code, [problem.name for problem in judged.problems]) == (
         exit_code,
         ["2026-04-17"] * exit_code,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -28,24 +29,25 @@ left join ops.asset_index as indexed on indexed.asset_id = wanted.asset_id and i
 """
 
 
-def plan_reading(
-    cursor: Any,
-    registered: Sequence[RegisteredAsset],
-    raw_zone: RawZone,
-    *,
-    ruleset_id: int,
-    window: tuple[date, date] | None,
-    is_read_again: bool = False,
-    only: frozenset[int] | None = None,
-) -> tuple[list[AssetToRead], list[AssetAction]]:
-    """Assets to read, each content once and in manifest order, and the action recorded for every entry.
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Assets are read that are not indexed under this ruleset, or have records in the window that are not taken;
+    `is_read_again`: whatever is there already, and all rows are offered to Bronze once more; `only`: of these assets,
+    the others count as unchanged."""
 
-    An asset is read when it is not indexed under this ruleset, or has records in the window that are not taken;
-    `is_read_again`: whatever is there already, and all its rows are offered to Bronze once more; `only`: of these.
-    """
-    start, end = window or (None, None)
+    ruleset_id: int
+    window: tuple[date, date] | None
+    is_read_again: bool = False
+    only: frozenset[int] | None = None
+
+
+def plan_reading(
+    cursor: Any, registered: Sequence[RegisteredAsset], raw_zone: RawZone, asked: Wanted
+) -> tuple[list[AssetToRead], list[AssetAction]]:
+    """Assets to read, each content once and in manifest order, and the action recorded for every entry."""
+    start, end = asked.window or (None, None)
     wanted = sorted({entry.asset_id for entry in registered if entry.asset_id is not None and entry.action == "parsed"})
-    cursor.execute(_STATE, {"ruleset": ruleset_id, "start": start, "end": end, "assets": wanted})
+    cursor.execute(_STATE, {"ruleset": asked.ruleset_id, "start": start, "end": end, "assets": wanted})
     state = {asset_id: found for asset_id, *found in cursor.fetchall()}
     to_read: dict[int, AssetToRead] = {}
     actions = []
@@ -55,8 +57,8 @@ def plan_reading(
             assert entry.asset_id is not None and entry.raw_zone_key
             assert entry.content_encoding
             is_indexed, is_due, content_bytes = state[entry.asset_id]
-            is_wanted = is_read_again or is_due or not is_indexed
-            if not is_wanted or (only is not None and entry.asset_id not in only):
+            is_wanted = asked.is_read_again or is_due or not is_indexed
+            if not is_wanted or (asked.only is not None and entry.asset_id not in asked.only):
                 action = "unchanged"
             else:
                 to_read[entry.asset_id] = AssetToRead(
@@ -66,7 +68,7 @@ def plan_reading(
                     raw_zone.fingerprint_of(entry.raw_zone_key),
                     content_bytes,
                     is_indexed,
-                    offers_lines=is_read_again or not is_indexed,
+                    offers_lines=asked.is_read_again or not is_indexed,
                 )
         actions.append(
             AssetAction(
