@@ -11,7 +11,7 @@ from loader.errors import RefusedError
 from loader.ingest import ABSENT, explained, words_of
 from loader.partition import Partition
 from loader.printable import counted
-from loader.recovery import PartitionState, World, never_asked
+from loader.recovery import PartitionState, World, nearest_partitions, never_asked, partition_states
 from loader.warehouse import fetch_rows
 
 _MANIFESTS = """
@@ -117,9 +117,9 @@ def look_at_coverage(asked: Asked) -> tuple[str, Advice | None]:
     window = None if day is None else (day, day + timedelta(days=1))
     kinds = world.read_kinds()
     worlds = [world.of_kind(kind) for kind in kinds if asked.record_kind in (None, kind)]
-    partitions = [(each, state) for each in worlds for state in each.partitions(window)]
+    partitions = [(each, state) for each in worlds for state in partition_states(each, window)]
     if not partitions:
-        near = sorted({near for each in worlds for near in each.nearest(window)}) if window else []
+        near = sorted({near for each in worlds for near in nearest_partitions(each, window)}) if window else []
         days = " and ".join(map(str, near)) or "none"
         return f"no indexed line belongs to {day or 'any partition'}; nearest data: {days}", _ingest(asked)
     unasked = never_asked(world.cursor) if day is None else frozenset()

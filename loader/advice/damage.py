@@ -10,7 +10,16 @@ from typing import Any
 from loader.advice.questions import Advice, AdviceKind, Asked, some
 from loader.advice.trace import traceless_manifests, traceless_runs
 from loader.printable import counted
-from loader.recovery import COLLISION, LANDED_TABLES, LISTING_CHECKS, World, damaged_runs
+from loader.recovery import (
+    COLLISION,
+    LANDED_TABLES,
+    LISTING_CHECKS,
+    World,
+    damaged_runs,
+    entries_of_run,
+    last_run,
+    run_of,
+)
 from loader.warehouse import are_built, built, fetch_rows
 
 # The kinds of trouble (docs/reliability_checklist.md): a finding has one of them (macros/reconcile/finding.sql).
@@ -96,7 +105,7 @@ def look_at_damage(asked: Asked) -> tuple[str, Advice | None]:
         unproved = _unproved(world)
     if unproved:
         answers.append(unproved)
-    if unproved and world.last_run() is not None:
+    if unproved and last_run(world) is not None:
         advice = advice or Advice(AdviceKind.PROVE, "make build", "proves everything, in the order of its layers")
     if advice is None and traceless:
         advice = traceless[0].advice
@@ -112,9 +121,9 @@ def _mend(world: World, rows: Sequence[dict[str, Any]]) -> Advice | None:
 def _can_be_landed_again(world: World, run_id: str) -> bool:
     """Under another contract it could not, nor where what it had read is not known any more; and what has just been
     landed again is not what is damaged."""
-    if any(entry.asset_id is not None and not entry.raw_zone_key for entry in world.entries_of_run(run_id)):
+    if any(entry.asset_id is not None and not entry.raw_zone_key for entry in entries_of_run(world, run_id)):
         return False
-    run, last = world.run(run_id), world.last_run()
+    run, last = run_of(world, run_id), last_run(world)
     is_just_done = last is not None and last["run_id"] == run_id and run["attempt"] > 1
     return world.is_todays(run) and not is_just_done
 

@@ -12,7 +12,7 @@ from loader.advice.questions import NOTED, Advice, AdviceKind, Asked
 from loader.errors import LoaderError
 from loader.kinds import kind_option
 from loader.printable import pasted
-from loader.recovery import World
+from loader.recovery import World, entries_of_run, last_run, manifests_of_run, run_of
 from loader.screen import shortened
 from loader.warehouse import fetch_rows
 
@@ -62,10 +62,10 @@ def end_of(run: Mapping[str, Any]) -> str:
 
 def look_at_last_run(asked: Asked) -> tuple[str, Advice | None]:
     world = asked.world
-    last = world.last_run()
+    last = last_run(world)
     if last is None:
         return "none has been started", _first_ingest(asked)
-    run = world.run(last["run_id"])
+    run = run_of(world, last["run_id"])
     attempt = f" attempt {run['attempt']}" if run["attempt"] > 1 else ""
     name = f"{run['mode']} {shortened(run['run_id'])}{attempt}"
     again = Advice(AdviceKind.WAIT, f"make status{asked.suffix}", "again when it has ended")
@@ -107,7 +107,7 @@ def _are_rejected_without_day(world: World, run: Mapping[str, Any]) -> bool:
 def for_run(world: World, run: Mapping[str, Any]) -> Advice:
     """What ends a run that is dead or has failed: its retry; where that would be refused, what takes its place."""
     run_id = run["run_id"]
-    is_archived = any(entry.asset_id is not None for entry in world.entries_of_run(run_id))
+    is_archived = any(entry.asset_id is not None for entry in entries_of_run(world, run_id))
     is_same_contract = world.is_todays(run)
     if not is_same_contract and run["line_limit"] is None:
         if is_archived:
@@ -115,7 +115,7 @@ def for_run(world: World, run: Mapping[str, Any]) -> Advice:
         if run["mode"] == "replay":
             return _ends_it(_replay_again(run["plan"]["request"]))
     try:
-        world.manifests_of_run(run)
+        manifests_of_run(world, run)
     except LoaderError:
         return _ends_it(
             _ingest_of(world, run), "what it declares now: it has changed since, or is gone and must be put back"

@@ -14,7 +14,7 @@ from loader.gate import AssetRefusedError
 from loader.ingest import content_of_manifest
 from loader.manifest import parse_manifest, seed_manifests
 from loader.printable import pasted
-from loader.recovery import World
+from loader.recovery import World, run_of
 from loader.warehouse import fetch_rows
 
 # Runs whose last attempt did not end well, with a manifest that was never registered, and that no later run which
@@ -52,7 +52,7 @@ def traceless_runs(world: World) -> tuple[list[Traceless], frozenset[str]]:
     """The latest first, and the manifest_ids that they declared; a run at work is none."""
     found, declared = [], set()
     for row in fetch_rows(world.cursor, _LOST_RUNS, None):
-        run = world.run(row["run_id"])
+        run = run_of(world, row["run_id"])
         if run["is_alive"]:
             continue
         declared.update(row["manifest_ids"])

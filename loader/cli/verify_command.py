@@ -97,7 +97,7 @@ def _verify_run(run_id: str, as_json: bool) -> int:
     from loader.kinds import load_ruleset
     from loader.progress import Meter
     from loader.raw_zone import RawZone
-    from loader.recovery import looking_at
+    from loader.recovery import archived_bytes, looking_at, run_of
     from loader.runs import whole_run_id
     from loader.screen import next_lines
     from loader.verify import verify_run
@@ -107,8 +107,8 @@ def _verify_run(run_id: str, as_json: bool) -> int:
     warehouse = open_warehouse(settings)
     with looking_at(settings, warehouse) as world:
         run_id = whole_run_id(world.cursor, run_id)
-        size = world.archived_bytes(run_id)
-        kind = world.run(run_id)["record_kind"]
+        size = archived_bytes(world, run_id)
+        kind = run_of(world, run_id)["record_kind"]
     with progress() as report:
         meter = Meter(report, "verify", "bytes", size)
         found = verify_run(

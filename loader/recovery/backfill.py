@@ -18,10 +18,13 @@ from typing import TYPE_CHECKING, Any
 from loader.ingest import Workplace
 from loader.kinds import load_kinds
 from loader.printable import counted
+from loader.recovery.gaps import partition_states, refuse_no_input
+from loader.recovery.past import as_manifests, last_run_of_kind
 from loader.recovery.plan import DUE, Plan
-from loader.recovery.sources import changed_assets, declared_places, planned_sources, with_days
+from loader.recovery.sources import changed_assets, planned_sources
+from loader.recovery.unindexed import declared_places, with_days
 from loader.recovery.verbs import Recorded
-from loader.recovery.world import World, as_manifests
+from loader.recovery.world import World
 from loader.runs import Attempt, new_run_id, trace_id_of_caller
 
 # What reads and loads is imported when a plan is carried out: planning takes a fraction of a second.
@@ -46,8 +49,8 @@ def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | 
     assets, unread = with_days(world, assets, declared_places(world, declaration.manifests), earlier)
     known = sorted({asset.asset_id for asset in assets if asset.asset_id is not None})
     world.refuse_older_rules(known)
-    partitions = world.partitions(window, changed_assets(assets), unread, known)
-    world.refuse_no_input(window, partitions, unread)
+    partitions = partition_states(world, window, changed_assets(assets), unread, known)
+    refuse_no_input(world, window, partitions, unread)
     due = [partition for partition in partitions if partition.is_due]
     return Plan(
         mode="backfill",
@@ -65,7 +68,7 @@ def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | 
         + ("; goes on after a partition that fails" if request["keep_going"] else "; stops at the first that fails"),
         idempotency_guard="insert-only by event_id; partitions that are taken are not read again; the cursor stays",
         downstream_impact="records of these partitions get their newest version; one that moves leaves its old day",
-        last_run=world.last_run_of_kind(),
+        last_run=last_run_of_kind(world),
     )
 
 

@@ -19,7 +19,8 @@ from loader.errors import InfrastructureError, LoaderError
 from loader.gate import AssetRefusedError, inspect_file, open_within
 from loader.kinds import Ruleset, load_same_ruleset
 from loader.reader import ContentChangedError
-from loader.recovery.sources import Days, Source
+from loader.recovery.sources import Source
+from loader.recovery.unindexed import Days
 
 # Bytes on disk from which starting processes (a second of imports) is worth it.
 SHARED_FROM = 64 * 1024**2

@@ -18,6 +18,8 @@ from loader.evidence import record_act, write_files
 from loader.ingest import Workplace
 from loader.partition import Partition
 from loader.printable import counted
+from loader.recovery.gaps import states_among
+from loader.recovery.past import last_run
 from loader.recovery.plan import Plan, PlannedVersion
 from loader.recovery.verbs import Expired
 from loader.recovery.world import World
@@ -50,7 +52,7 @@ def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | 
         manifests=(),
         window=None,
         ruleset_sha256=world.ruleset.sha256,
-        partitions=world.partitions_among(partitions),
+        partitions=states_among(world, partitions),
         assets=(),
         versions=tuple(
             PlannedVersion(
@@ -71,7 +73,7 @@ def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | 
         f" and {counted(rows, 'row')} that no other version shows are removed",
         idempotency_guard="what a pointer, a hold or a link needs stays; what stays is proved by its digest",
         downstream_impact="none for readers; a restore to these versions is refused from then on",
-        last_run=world.last_run(),
+        last_run=last_run(world),
     )
 
 

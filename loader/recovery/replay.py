@@ -8,25 +8,33 @@ older ruleset stay readable. What changed is reported line by line, normally not
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import closing
-from dataclasses import dataclass, replace
-from datetime import date
+from dataclasses import replace
 from typing import Any
 
-from loader.bronze import AssetToRead
-from loader.errors import CheckFailedError, CommandUsageError, RefusedError
+from loader.errors import CommandUsageError, RefusedError
 from loader.ingest import DeclaredInput, Problem, Task, Verdict, Workplace
 from loader.ingest.execution import executing
 from loader.printable import counted
-from loader.progress import Meter
 from loader.raw_zone import RawZone, require_objects
+from loader.recovery.comparison import archived, compare
+from loader.recovery.gaps import partition_states
+from loader.recovery.past import (
+    as_manifests,
+    as_run,
+    entries_of_run,
+    last_run_of_kind,
+    planned_archived,
+    registered_manifests,
+    run_of,
+    window_of,
+)
 from loader.recovery.plan import Plan
-from loader.recovery.sources import archived_places, with_days
+from loader.recovery.unindexed import archived_places, with_days
 from loader.recovery.verbs import Recorded
-from loader.recovery.world import World, as_manifests, as_run, planned_archived, window_of
+from loader.recovery.world import World
 from loader.report_files import unused, write_json
 from loader.runs import Attempt, RegisteredAsset, new_run_id, trace_id_of_caller
-from loader.verify import Claim, reread, verify_assets
+from loader.verify import reread
 from loader.warehouse import fetch_rows
 
 _OF_BATCH = """
@@ -49,31 +57,6 @@ where indexed.asset_id = any(%(assets)s) and indexed.is_complete and indexed.run
 group by indexed.asset_id
 """
 
-# How the kind and the reasons of a window's lines went from one ruleset to another; a line that stayed as it was has no
-# row, a line without a day belongs to every window.
-_CHANGES = """
-select
-    old.kind as old_kind, new.kind as new_kind,
-    coalesce(array_to_string(old_reject.reason_codes, ', '), '') as old_reasons,
-    coalesce(array_to_string(new_reject.reason_codes, ', '), '') as new_reasons,
-    count(*) as line_count
-from unnest(%(assets)s::int[], %(rulesets)s::int[]) as was (asset_id, ruleset_id)
-inner join bronze.asset_line as old on old.asset_id = was.asset_id and old.ruleset_id = was.ruleset_id
-inner join bronze.asset_line as new
-    on new.asset_id = old.asset_id and new.line_number = old.line_number and new.ruleset_id = %(ruleset)s
-left join bronze.rejected_record as old_reject
-    on old_reject.asset_id = old.asset_id and old_reject.line_number = old.line_number
-        and old_reject.ruleset_id = old.ruleset_id
-left join bronze.rejected_record as new_reject
-    on new_reject.asset_id = new.asset_id and new_reject.line_number = new.line_number
-        and new_reject.ruleset_id = new.ruleset_id
-where (old.kind, old.event_id, old_reject.reason_codes)
-    is distinct from (new.kind, new.event_id, new_reject.reason_codes)
-    and coalesce(new.partition_key, old.partition_key, %(start)s) >= %(start)s
-    and coalesce(new.partition_key, old.partition_key, %(start)s) < %(end)s
-group by 1, 2, 3, 4 order by line_count desc, 1, 2, 3, 4
-"""
-
 _WITH_REJECTS = """
 select line.asset_id, array_agg(line.line_number) as line_numbers
 from bronze.visible_line as line
@@ -81,38 +64,6 @@ inner join unnest(%(assets)s::int[], %(rulesets)s::int[]) as reading (asset_id, 
     on reading.asset_id = line.asset_id and reading.ruleset_id = line.ruleset_id
 where line.kind = 'rejected' group by line.asset_id
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Changes:
-    """What today's ruleset made of lines that were read before; counts are lines.
-
-    `transitions`: (kind and reasons before, kind and reasons now, lines). `compared_line_count`: lines of assets that
-    were indexed under this ruleset already, read again and compared one by one; `differing`: those that differ.
-    """
-
-    transitions: tuple[Mapping[str, Any], ...]
-    compared_line_count: int
-    differing: Mapping[str, int]
-
-    @property
-    def changed_count(self) -> int:
-        return sum(int(change["line_count"]) for change in self.transitions) + sum(self.differing.values())
-
-    def count(self, old_kind: str, new_kind: str) -> int:
-        return sum(
-            int(change["line_count"])
-            for change in self.transitions
-            if (change["old_kind"], change["new_kind"]) == (old_kind, new_kind)
-        )
-
-    @property
-    def sentence(self) -> str:
-        return (
-            f"{self.changed_count} changed: {self.count('rejected', 'record')} newly valid,"
-            f" {self.count('record', 'rejected')} newly rejected; {counted(self.compared_line_count, 'line')} compared"
-            " one by one"
-        )
 
 
 def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | None = None) -> Plan:
@@ -133,7 +84,7 @@ def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | 
         )
     window = None if run is None else window_of(run)
     manifest_ids = sorted({entry.manifest_id for entry in entries})
-    manifests = world.registered_manifests(manifest_ids)
+    manifests = registered_manifests(world, manifest_ids)
     note = counted(sum(entry.asset_id is not None for entry in entries), "archived asset")
     if request["rejected_only"]:
         only, note = _with_rejects(world, entries)
@@ -150,13 +101,13 @@ def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | 
         window=window,
         kind=world.ruleset.kind,
         ruleset_sha256=world.ruleset.sha256,
-        partitions=tuple(world.partitions(window, unread=unread, only=known)),
+        partitions=tuple(partition_states(world, window, unread=unread, only=known)),
         assets=assets,
         proposed_action=f"a new run over {note}, from the raw zone, under today's ruleset",
         idempotency_guard="insert-only; an asset indexed under today's ruleset is compared, not written",
         downstream_impact="lines that are newly valid land, newly rejected ones leave Silver; otherwise none"
         + world.judged_beside(known, window),
-        last_run=world.last_run_of_kind(),
+        last_run=last_run_of_kind(world),
     )
 
 
@@ -180,7 +131,7 @@ def carry_out(
         run, entries = _entries(world, plan["request"])
         entries = list(recorded.entries) if recorded and recorded.entries else entries
         only = _with_rejects(world, entries, str(attempt.run_id))[0] if plan["request"]["rejected_only"] else None
-        manifests = world.registered_manifests(sorted({entry.manifest_id for entry in entries}))
+        manifests = registered_manifests(world, sorted({entry.manifest_id for entry in entries}))
         before = _readings(cursor, entries, str(attempt.run_id))
     window = None if run is None else window_of(run)
     mode, takes_back = ("retry", recorded.takes_back) if recorded else ("replay", False)
@@ -188,10 +139,10 @@ def carry_out(
     with executing(work, attempt, task) as execution:
         execution.land(execution.recall(entries, only=only))
         compared = [entry for entry in entries if only is None or entry.asset_id in only]
-        changes = _changes(work, compared, before, execution.ruleset_id, window)
+        changes = compare(work, compared, before, execution.ruleset_id, window)
         work.report(f"replay: {changes.sentence}")
         path = unused(work.settings.report_dir / "replay" / f"replay_{attempt.run_id}.{attempt.number}.json")
-        write_json(path, {"run_id": str(attempt.run_id), "attempt": attempt.number, **as_record(changes)})
+        write_json(path, {"run_id": str(attempt.run_id), "attempt": attempt.number, **changes.as_record()})
         message = f"Bronze is not what the archive says: {dict(changes.differing)}"
         verdict = execution.conclude(
             *execution.build(),
@@ -202,23 +153,11 @@ def carry_out(
     return replace(verdict, report_paths=(*verdict.report_paths, path))
 
 
-def as_record(changes: Changes) -> dict[str, Any]:
-    """The changes as JSON-ready values."""
-    return {
-        "changed_line_count": changes.changed_count,
-        "newly_valid_count": changes.count("rejected", "record"),
-        "newly_rejected_count": changes.count("record", "rejected"),
-        "transitions": [dict(change) for change in changes.transitions],
-        "compared_line_count": changes.compared_line_count,
-        "differing": dict(changes.differing),
-    }
-
-
 def _entries(world: World, request: Mapping[str, Any]) -> tuple[dict[str, Any] | None, list[RegisteredAsset]]:
     run = None
     if request["batch_id"] is None:
-        run = world.run(request["run_id"])
-        entries = world.entries_of_run(run["run_id"])
+        run = run_of(world, request["run_id"])
+        entries = entries_of_run(world, run["run_id"])
     else:
         of_kind = {"batch_id": request["batch_id"], "kind": world.ruleset.contract_ref}
         rows = fetch_rows(world.cursor, _OF_BATCH, of_kind)
@@ -253,78 +192,6 @@ def _readings(cursor: Any, entries: Sequence[RegisteredAsset], run_id: str) -> d
     return {row["asset_id"]: row["ruleset_id"] for row in fetch_rows(cursor, _READINGS, parameters)}
 
 
-def _changes(
-    work: Workplace,
-    entries: Sequence[RegisteredAsset],
-    before: Mapping[int, int],
-    ruleset_id: int,
-    window: tuple[date, date] | None,
-) -> Changes:
-    """Assets read under a ruleset that is new to them are compared with their old reading, in SQL; the others with the
-    archive, by reading them again."""
-    ours = {entry.asset_id for entry in entries}
-    anew = {asset_id: old for asset_id, old in before.items() if old != ruleset_id and asset_id in ours}
-    with work.lock.transaction() as cursor:
-        start, end = window or (date.min, date.max)
-        transitions = fetch_rows(
-            cursor,
-            _CHANGES,
-            {
-                "assets": list(anew),
-                "rulesets": list(anew.values()),
-                "ruleset": ruleset_id,
-                "start": start,
-                "end": end,
-            },
-        )
-        cursor.execute(
-            "select asset_id, content_bytes from ops.source_asset where asset_id = any(%s)", (sorted(before),)
-        )
-        sizes = dict(cursor.fetchall())
-    raw_zone = RawZone(work.settings.raw_zone)
-    claims = {
-        entry.asset_id: Claim(
-            AssetToRead(
-                entry.asset_id,
-                raw_zone.path_of(entry.raw_zone_key),
-                entry.content_encoding,
-                raw_zone.fingerprint_of(entry.raw_zone_key),
-                sizes[entry.asset_id],
-                is_indexed=True,
-                offers_lines=False,
-            ),
-            ruleset_id,
-            is_judged=True,
-        )
-        for entry in entries
-        if entry.asset_id is not None
-        and entry.raw_zone_key
-        and entry.content_encoding
-        and entry.source_fingerprint
-        and before.get(entry.asset_id) == ruleset_id
-    }
-    meter = Meter(work.report, "compare", "bytes", sum(claim.asset.content_bytes for claim in claims.values()))
-    with closing(work.warehouse.connect(application_name="omnisupport-verify")) as connection:
-        found = verify_assets(
-            connection,
-            work.ruleset,
-            claims.values(),
-            window,
-            lambda lines, content_bytes: meter.add(content_bytes, lines),
-        )
-    if found.unreadable:
-        keys = [entry.raw_zone_key for entry in entries if entry.asset_id in found.unreadable and entry.raw_zone_key]
-        with work.lock.transaction() as cursor:
-            require_objects(cursor, work.settings, keys, are_read=True)
-        raise CheckFailedError(
-            "the raw zone does not give "
-            + "; ".join(f"asset {asset_id}: {reason}" for asset_id, reason in list(found.unreadable.items())[:3])
-            + ". What was landed stays.",
-            next_command="make diagnose",
-        )
-    return Changes(tuple(transitions), found.line_count, dict(found.differences))
-
-
 def _with_rejects(world: World, entries: Sequence[RegisteredAsset], run_id: str = "") -> tuple[frozenset[int], str]:
     """The assets that hold rejects, and what becomes of these; every line of them is judged.
 
@@ -338,17 +205,8 @@ def _with_rejects(world: World, entries: Sequence[RegisteredAsset], run_id: str 
     raw_zone = RawZone(world.settings.raw_zone)
     newly_valid = still_rejected = newly_rejected = 0
     for asset_id, entry in {entry.asset_id: entry for entry in entries if entry.asset_id in rejected}.items():
-        assert asset_id is not None and entry.raw_zone_key and entry.content_encoding and entry.source_fingerprint
-        asset = AssetToRead(
-            asset_id,
-            raw_zone.path_of(entry.raw_zone_key),
-            entry.content_encoding,
-            raw_zone.fingerprint_of(entry.raw_zone_key),
-            0,
-            is_indexed=True,
-            offers_lines=False,
-        )
-        for line in reread(asset, world.ruleset):
+        assert asset_id is not None
+        for line in reread(archived(raw_zone, entry), world.ruleset):
             was_rejected = line.number in rejected[asset_id]
             newly_valid += was_rejected and line.kind == "record"
             still_rejected += was_rejected and line.kind == "rejected"

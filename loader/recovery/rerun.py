@@ -14,9 +14,20 @@ from loader.errors import CommandUsageError
 from loader.ingest import Task, Verdict, Workplace
 from loader.ingest.execution import executing
 from loader.printable import counted
+from loader.recovery.gaps import partition_states
+from loader.recovery.past import (
+    as_manifests,
+    as_run,
+    input_of_run,
+    last_run_of_kind,
+    manifests_of_run,
+    run_of,
+    window_of,
+)
 from loader.recovery.plan import Plan
-from loader.recovery.sources import changed_assets, declared_places, planned_sources, with_days
-from loader.recovery.world import World, as_manifests, as_run, window_of
+from loader.recovery.sources import changed_assets, planned_sources
+from loader.recovery.unindexed import declared_places, with_days
+from loader.recovery.world import World
 from loader.runs import Attempt, new_run_id, trace_id_of_caller
 
 
@@ -29,14 +40,14 @@ def job_mode(run: Mapping[str, Any]) -> str:
 
 def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | None = None) -> Plan:
     """Plan the job of run `run_id` again, or that of the latest run; reads and hashes every source."""
-    run = world.run(request["run_id"])
+    run = run_of(world, request["run_id"])
     if run["line_limit"] is not None:
         raise CommandUsageError(
             f"run {run['run_id']} was a look at {run['line_limit']} lines of an ad-hoc file (LIMIT); nothing was"
             " started",
             next_command="make ingest INPUT=<file.jsonl> BATCH=<its batch>",
         )
-    manifests = world.manifests_of_run(run)
+    manifests = manifests_of_run(world, run)
     window = window_of(run)
     assets = planned_sources(world, manifests, is_hashed=True)
     changed = changed_assets(assets)
@@ -52,7 +63,7 @@ def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | 
         window=window,
         kind=world.ruleset.kind,
         ruleset_sha256=world.ruleset.sha256,
-        partitions=tuple(world.partitions(window, changed, unread, known)),
+        partitions=tuple(partition_states(world, window, changed, unread, known)),
         assets=assets,
         proposed_action=f"a new run of the same job: {counted(len(assets), 'source')} gated and parsed again,"
         f" {len(changed)} of them changed"
@@ -60,7 +71,7 @@ def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | 
         idempotency_guard="insert-only by event_id and by (asset, line, ruleset): what is there is not written again",
         downstream_impact="none where nothing changed; a changed source is withheld and holds its partitions"
         + world.judged_beside(known, window),
-        last_run=world.last_run_of_kind(),
+        last_run=last_run_of_kind(world),
     )
 
 
@@ -71,8 +82,8 @@ def attempt(plan: Mapping[str, Any]) -> Attempt:
 def carry_out(work: Workplace, plan: Mapping[str, Any], attempt: Attempt) -> Verdict:
     with work.lock.transaction() as cursor:
         world = World(work.settings, cursor, work.ruleset)
-        run = world.run(plan["run"]["run_id"])
-        declared = world.input_of_run(run)
+        run = run_of(world, plan["run"]["run_id"])
+        declared = input_of_run(world, run)
     task = Task("rerun", declared, window_of(run), plan=plan)
     with executing(work, attempt, task) as execution:
         execution.land(execution.archive(execution.gate(), is_read_again=True))

@@ -18,6 +18,8 @@ from loader.evidence import record_act, write_files
 from loader.ingest import Workplace
 from loader.partition import Partition
 from loader.printable import counted
+from loader.recovery.gaps import states_among
+from loader.recovery.past import last_run
 from loader.recovery.plan import Plan, PlannedPointer
 from loader.recovery.verbs import Restored
 from loader.recovery.world import World
@@ -51,14 +53,14 @@ def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | 
         manifests=(),
         window=window,
         ruleset_sha256=world.ruleset.sha256,
-        partitions=world.partitions_among(moved),
+        partitions=states_among(world, moved),
         assets=(),
         pointers=pointers,
         target_assets=("release/partition_pointer",),
         proposed_action=f"an earlier state of {_in_words(moved)} is shown, and held",
         idempotency_guard="pointers are set, no row is written or removed",
         downstream_impact="readers see the older rows until `make release`; the digest proves which",
-        last_run=world.last_run(),
+        last_run=last_run(world),
     )
 
 

@@ -20,22 +20,35 @@ from loader.ingest.execution import executing
 from loader.raw_zone import require_objects
 from loader.recovery import backfill, replay, rerun
 from loader.recovery.damage import ENDED_WELL, is_damaged
+from loader.recovery.gaps import partition_states
+from loader.recovery.past import (
+    as_manifests,
+    as_run,
+    entries_of_run,
+    input_of_run,
+    last_run_of_kind,
+    manifests_of_run,
+    planned_archived,
+    run_of,
+    window_of,
+)
 from loader.recovery.plan import Plan
-from loader.recovery.sources import archived_places, declared_places, planned_sources, with_days
+from loader.recovery.sources import planned_sources
+from loader.recovery.unindexed import archived_places, declared_places, with_days
 from loader.recovery.verbs import Recorded
-from loader.recovery.world import World, as_manifests, as_run, planned_archived, window_of
+from loader.recovery.world import World
 from loader.runs import Attempt
 
 
 def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | None = None) -> Plan:
     """Plan for the run `run_id`, or for the latest one. Raises RefusedError for a run that is alive, and for one that
     succeeded and whose rows are what it landed."""
-    run = world.run(request["run_id"])
+    run = run_of(world, request["run_id"])
     # Looked at once: of a run that ended well, the archive is read.
     is_taken_back = is_damaged(world, run)
     _refuse(world, run, is_taken_back)
-    entries = world.entries_of_run(run["run_id"])
-    manifests = world.manifests_of_run(run)
+    entries = entries_of_run(world, run["run_id"])
+    manifests = manifests_of_run(world, run)
     window = window_of(run)
     if entries:
         assets, unread = with_days(world, planned_archived(entries), archived_places(world, entries), earlier)
@@ -55,12 +68,12 @@ def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | 
         window=window,
         kind=world.ruleset.kind,
         ruleset_sha256=world.ruleset.sha256,
-        partitions=tuple(world.partitions(window, unread=unread, only=known)),
+        partitions=tuple(partition_states(world, window, unread=unread, only=known)),
         assets=assets,
         proposed_action=f"attempt {run['attempt'] + 1} of run {run['run_id']} ({run['mode']}): {inputs}",
         idempotency_guard="rows of loads that never completed are removed first; completed ones stay, insert-only",
         downstream_impact="the partitions of the window become complete; others keep their rows",
-        last_run=world.last_run_of_kind(),
+        last_run=last_run_of_kind(world),
     )
 
 
@@ -73,9 +86,9 @@ def carry_out(work: Workplace, plan: Mapping[str, Any], attempt: Attempt) -> Ver
     """The run's own mode decides what its attempt does: a backfill goes on as a backfill, a replay as a replay."""
     with work.lock.transaction() as cursor:
         world = World(work.settings, cursor, work.ruleset)
-        run = world.run(plan["run"]["run_id"])
-        entries = world.entries_of_run(run["run_id"])
-        declared = world.input_of_run(run)
+        run = run_of(world, plan["run"]["run_id"])
+        entries = entries_of_run(world, run["run_id"])
+        declared = input_of_run(world, run)
         takes_back = is_damaged(world, run)
         if takes_back:
             keys = [entry.raw_zone_key for entry in entries if entry.raw_zone_key]

@@ -120,7 +120,7 @@ REFUSALS: tuple[Scene, ...] = (
         "retry a run whose manifest has changed",
         _dead_and_its_manifest_has_changed,
         "understood",
-        (f"{_RECOVERY}.world:World._manifest",),
+        (f"{_RECOVERY}.past:_manifest",),
         is_long=True,
     ),
     Scene("retry a run that ended well", "loader retry", "understood", (f"{_RECOVERY}.retry:_refuse",)),
@@ -128,7 +128,7 @@ REFUSALS: tuple[Scene, ...] = (
         "backfill a day without data",
         "make backfill PARTITION=2025-01-01",
         "understood",
-        (f"{_RECOVERY}.world:World.refuse_no_input",),
+        (f"{_RECOVERY}.gaps:refuse_no_input",),
     ),
     Scene(
         "backfill under new rules",

@@ -36,8 +36,9 @@ UNTYPED: dict[str, str] = {
     "loader.bronze.completion:*": "an index that does not add up: the sabotage of ops.asset_index is typed",
     "loader.ingest.proving:*": "a table that a session keeps from dbt: tests/integration/test_idle_readers.py",
     "loader.erasure.verb:*": "an erasure that is cut off or does not close: it is typed, cut off at another place",
-    "loader.recovery.replay:*": "a replay that finds other bytes, or would reject: tests/integration/recovery",
-    "loader.recovery.world:World.input_of_run": "no error of its own: what was refused to a run is remembered",
+    "loader.recovery.comparison:*": "a replay that finds other bytes: tests/integration/recovery",
+    "loader.recovery.replay:*": "a replay that would reject: tests/integration/recovery",
+    "loader.recovery.past:input_of_run": "no error of its own: what was refused to a run is remembered",
     "loader.release.released_rows:*": "Silver's columns of other types: tests/integration/test_foreign_code.py",
     "loader.release.releases:*": "a release store that contradicts itself: a defect",
     # What is asked of one kind where there are several.

@@ -258,7 +258,7 @@ USAGE: tuple[Scene, ...] = (
     Scene("names that nothing orders", _names_that_nothing_orders, "person", (f"{_DELIVERY}:_order",)),
     Scene("files of one time", _equal_times, "person", (f"{_DELIVERY}:_order_by_mtime",)),
     Scene("a name of two lines", _a_name_that_no_manifest_holds, "person", ("loader.manifest.draft:require_storable",)),
-    Scene("no run at all", _no_run_at_all, "understood", ("loader.recovery.world:World.run",)),
+    Scene("no run at all", _no_run_at_all, "understood", ("loader.recovery.past:run_of",)),
     Scene("a newer warehouse", _a_newer_warehouse, "person", ("loader.warehouse.versions:due_migrations",)),
     Scene("reports where nobody writes", _reports_at("/proc/reports"), "person", (f"{_FILES}:_unwritable",)),
     Scene("reports at no text", _reports_at("/odd\udcff"), "understood", (f"{_FILES}:require_writable",)),

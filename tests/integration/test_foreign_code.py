@@ -14,6 +14,7 @@ import pytest
 from loader.erasure import erase, plan_erasure
 from loader.errors import CheckFailedError
 from loader.progress import Silent
+from loader.recovery import partition_states
 from loader.recovery.world import looking_at
 from loader.release import ReleaseRequest
 from loader.release.by_hand import release
@@ -123,7 +124,7 @@ def test_what_commands_read_is_read_as_dbts_role(day: Warehouse) -> None:
     assert read_completeness(warehouse, DAY).partitions[0]["silver"] == 7
     assert "is not as the project has it: its query" in readiness(settings(), [DAY]).partitions[0]["reason"]
     with looking_at(settings(), warehouse) as world:
-        assert [(each.current_output_count, each.gap_reason) for each in world.partitions(None)] == [
+        assert [(each.current_output_count, each.gap_reason) for each in partition_states(world, None)] == [
             (7, "no_gap_detected")
         ]
     assert [check.detail for check in run_smoke_checks(settings()) if "evil" in check.detail] == []
