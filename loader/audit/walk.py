@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 
@@ -20,10 +20,7 @@ from loader.partition import Partition
 from loader.printable import counted
 from loader.release import ViewFault, digests, releases, unlike_released
 from loader.report_files import is_unfinished
-from loader.warehouse import are_built, built, fetch_rows, released_kinds
-
-if TYPE_CHECKING:
-    from loader.warehouse import Warehouse
+from loader.warehouse import Warehouse, are_built, built, fetch_rows, released_kinds
 
 _BATCH = 500
 # What a record says it is: where its schema lies in contracts/, and whether it is of the chain of acts.

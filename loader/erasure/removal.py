@@ -12,7 +12,7 @@ from typing import Any
 from psycopg2.extras import Json, execute_values
 
 from loader.bounds import KEPT_LINE_BYTES
-from loader.erasure.plan import ErasurePlan
+from loader.erasure.planning import ErasurePlan
 from loader.privacy import add_tombstones
 from loader.warehouse import ReleasedKind, released_kinds
 

@@ -1,24 +1,19 @@
-"""What is left of a person after an erasure: every row, archived object and file of the project, searched once more."""
+"""What is left of a person after an erasure: every row of every table, and what the planner remembers."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from psycopg2 import sql
 
 from loader.bounds import KEPT_LINE_BYTES
-from loader.config import Settings
-from loader.erasure.kinds import landing_of
+from loader.erasure.traces import landing_of
 from loader.kinds import Field, Landing
-from loader.privacy import find_lines, is_named_in, may_name, owners, owners_of_whatever_kind
-from loader.raw_zone import RawZone
-from loader.reader import open_content
+from loader.privacy import is_named_in, owners
 from loader.warehouse import built, released_kinds
 
 # Shorter texts say nothing of one person ("Hello", "n/a") and stand everywhere.
@@ -145,8 +140,9 @@ def search_rows(cursor: Any, kinds: Mapping[str, Landing], person_id: str, texts
                 remains.not_searched.append(f"{schema}.{table}")
                 continue
             read.add((schema, table))
-            owner = owners_of_rows.of(f"{schema}.{table}", plain or [])
-            for row in _suspicious(reader, schema, table, plain or [], binary or [], owner, [person_id, *needles]):
+            owners = owners_of_rows.of(f"{schema}.{table}", plain or [])
+            of_table = _Table(schema, table, plain or [], binary or [], owners)
+            for row in _suspicious(reader, of_table, [person_id, *needles]):
                 _judge(remains, kinds, row, person_id, needles)
         reader.execute(_STATISTICS, (is_own, person_id))
         for schema, table, column, text in reader.fetchall():
@@ -167,29 +163,34 @@ def _is_held(cursor: Any, schema: str, table: str, column: str, person_id: str) 
     return any(is_named_in(text, person_id) for (text,) in cursor)
 
 
-def _suspicious(
-    cursor: Any,
-    schema: str,
-    table: str,
-    plain: Sequence[str],
-    binary: Sequence[str],
-    owners: Sequence[str] | None,
-    needles: Sequence[str],
-) -> Iterator[_Row]:
-    """Rows that hold one of the texts somewhere; `owners`: the columns that say whose they are."""
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """`plain` and `binary`: columns that may hold text; `owners`: those that say whose a row is, None: nothing does."""
+
+    schema: str
+    name: str
+    plain: Sequence[str]
+    binary: Sequence[str]
+    owners: Sequence[str] | None
+
+
+def _suspicious(cursor: Any, table: _Table, needles: Sequence[str]) -> Iterator[_Row]:
+    """Rows that hold one of the texts somewhere."""
     # In Bronze the texts of others may be the same; whose a row is, its person says.
-    wanted = needles[:1] if schema == "bronze" else needles
+    wanted = needles[:1] if table.schema == "bronze" else needles
     text = sql.SQL("concat_ws(chr(10), {})").format(
-        sql.SQL(", ").join([sql.SQL("{}::text").format(sql.Identifier(name)) for name in plain] or [sql.SQL("''")])
+        sql.SQL(", ").join(
+            [sql.SQL("{}::text").format(sql.Identifier(name)) for name in table.plain] or [sql.SQL("''")]
+        )
     )
     content = sql.SQL("array[{}]::bytea[]").format(
-        sql.SQL(", ").join(sql.SQL("coalesce({}, '')").format(sql.Identifier(name)) for name in binary)
+        sql.SQL(", ").join(sql.SQL("coalesce({}, '')").format(sql.Identifier(name)) for name in table.binary)
     )
     owner = sql.SQL("null::text[]")
-    if owners is not None:
-        owner = sql.SQL("array[{}]::text[]").format(sql.SQL(", ").join(map(sql.Identifier, owners)))
+    if table.owners is not None:
+        owner = sql.SQL("array[{}]::text[]").format(sql.SQL(", ").join(map(sql.Identifier, table.owners)))
     kind = sql.SQL("null::text")
-    if (schema, table) == _REJECTS:
+    if (table.schema, table.name) == _REJECTS:
         kind = sql.SQL("(select record_kind from ops.source_asset as asset where asset.asset_id = held.asset_id)")
     cursor.execute(
         sql.SQL(
@@ -199,11 +200,11 @@ def _suspicious(
             ") as row where exists (select from unnest(%s::text[]) as needle"
             " where strpos(row_text, needle) > 0 or exists (select from unnest(row_bytes) as bytes"
             " where position(convert_to(needle, 'UTF8') in bytes) > 0))"
-        ).format(text=text, content=content, owner=owner, kind=kind, table=sql.Identifier(schema, table)),
+        ).format(text=text, content=content, owner=owner, kind=kind, table=sql.Identifier(table.schema, table.name)),
         (list(wanted),),
     )
     for row_text, row_bytes, whose, record_kind in cursor:
-        yield _Row(f"{schema}.{table}", row_text, [bytes(each) for each in row_bytes], whose, record_kind)
+        yield _Row(f"{table.schema}.{table.name}", row_text, [bytes(each) for each in row_bytes], whose, record_kind)
 
 
 def _judge(remains: Remains, kinds: Mapping[str, Landing], row: _Row, person_id: str, needles: Sequence[str]) -> None:
@@ -233,59 +234,3 @@ def _owners_of_kept(line: bytes, person: Field | None) -> frozenset[str]:
         if named:
             return frozenset().union(*(owners(each, person) for each in named))
     return owners(line, person)
-
-
-def search_objects(
-    raw_zone: RawZone, read_under: Mapping[str, Sequence[Landing]], kinds: Sequence[Landing], person_id: str
-) -> Remains:
-    """Every archived object, decompressed: under each kind that `read_under` says of its key; one that no asset needs
-    under whichever of `kinds`."""
-    remains = Remains()
-    for key in raw_zone.objects():
-        # Under one kind after the other, or under all at once.
-        readings = [[landing.person] for landing in read_under.get(key, ())] or [[each.person for each in kinds]]
-
-        def whose(body: bytes, readings: Sequence[Sequence[Field | None]] = readings) -> str | None:
-            if not may_name(body, person_id):
-                return None
-            if any(person_id in owners_of_whatever_kind(body, persons) for persons in readings):
-                return "found"
-            remains.mention_count += is_named_in(body.decode(errors="replace"), person_id)
-            return None
-
-        content = open_content(raw_zone.path_of(key), "gzip" if key.endswith(".gz") else "identity")
-        found = find_lines(content, whose)
-        if found:
-            remains.found[f"raw zone {key}"] += len(found)
-    return remains
-
-
-def files_of(settings: Settings) -> Iterator[Path]:
-    """Files of the project that may quote a record: reports, logs, and what dbt and dlt leave."""
-    local, dbt_project = settings.state_folder, settings.project_root / "dbt_project"
-    folders = (settings.report_dir, local / "dbt", local / "dlt", dbt_project / "target", dbt_project / "logs")
-    for folder in folders:
-        yield from _files_below(folder, {settings.raw_zone})
-    if local.is_dir():
-        yield from sorted(local.glob("*.log"))
-
-
-def _files_below(folder: Path, apart: set[Path]) -> Iterator[Path]:
-    if folder in apart or not folder.is_dir() or folder.is_symlink():
-        return
-    with suppress(PermissionError):
-        for path in sorted(folder.iterdir()):
-            if path.is_dir():
-                yield from _files_below(path, apart)
-            elif path.is_file() and not path.is_symlink():
-                yield path
-
-
-def holds(path: Path, person_id: str, texts: Iterable[str]) -> bool:
-    """Whether a file quotes the person."""
-    with suppress(FileNotFoundError, PermissionError):
-        content = path.read_bytes()
-        if person_id.encode() in content and is_named_in(content.decode(errors="replace"), person_id):
-            return True
-        return any(text.encode() in content for text in searched(texts))
-    return False

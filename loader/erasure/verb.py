@@ -8,23 +8,22 @@ it. An ingest that comes first removes the old objects and builds Silver.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import orjson
+from typing import Any
 
 from loader.config import Settings
-from loader.erasure.kinds import kinds_of_objects, landed_kinds
-from loader.erasure.plan import ErasurePlan, make_erasure_plan
+from loader.erasure.dead_rows import forget_statistics, vacuum
+from loader.erasure.files import clean_files, search_objects
+from loader.erasure.planning import ErasurePlan, make_erasure_plan
+from loader.erasure.record import Outcome, record_erasure, source_paths_of
 from loader.erasure.removal import remove_rows
-from loader.erasure.search import files_of, holds, search_objects, search_rows, searched
+from loader.erasure.search import search_rows
+from loader.erasure.traces import kinds_of_objects, landed_kinds
 from loader.errors import CheckFailedError, RefusedError
-from loader.evidence import append, record_crashes, write_files
+from loader.evidence import record_crashes, write_files
 from loader.plans import refuse_moved
 from loader.printable import counted, pasted
 from loader.privacy import blanked, finish_redactions
@@ -44,21 +43,7 @@ from loader.silver import (
     run_dbt,
     start_dbt,
 )
-from loader.warehouse import fetch_rows, open_warehouse, released_kinds
-
-if TYPE_CHECKING:
-    from loader.warehouse import Warehouse
-
-# Nobody reads them but the loader and dbt: they are written anew, so that no page keeps a dead row.
-_WRITTEN_ANEW = ("bronze.record_event", "bronze.rejected_record")
-# Readers are on them, or they hold keys only: their empty places are used again, and nobody waits for a lock.
-_VACUUMED = (
-    "bronze.asset_line",
-    "release.partition_version",
-    "release.pending_record",
-    "ops.unbuilt_erasure",
-    "ops.unproved_change",
-)
+from loader.warehouse import Warehouse, fetch_rows, open_warehouse
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +96,26 @@ def erase(settings: Settings, person_id: str, plan: Mapping[str, Any], report: R
                 _refuse_applied(cursor, plan)
                 again = f"make erase PERSON={pasted(person_id)} REASON={pasted(plan['reason'])}"
                 refuse_moved(plan, today.as_record(settings), again)
+        work = _Erasing(settings, warehouse, lock, raw_zone, person_id, today, report)
         if erasure_id is None:
             erasure_id = plan["plan_id"]
-            _remove(lock, raw_zone, person_id, _as_planned(today, plan), report)
+            _remove(work, _as_planned(today, plan))
         else:
             report(f"erase: goes on with {erasure_id}, which was cut off")
-        return _finish(settings, warehouse, lock, raw_zone, person_id, today, erasure_id, report)
+        return _finish(work, erasure_id)
+
+
+@dataclass(frozen=True, slots=True)
+class _Erasing:
+    """An erasure at work: where, of whom, and what was found `today`."""
+
+    settings: Settings
+    warehouse: Warehouse
+    lock: IngestLock
+    raw_zone: RawZone
+    person_id: str
+    today: ErasurePlan
+    report: Report
 
 
 def _unfinished(cursor: Any, plan: ErasurePlan) -> str | None:
@@ -141,47 +140,40 @@ def _as_planned(today: ErasurePlan, plan: Mapping[str, Any]) -> ErasurePlan:
     return replace(today, plan_id=plan["plan_id"], operator=plan["operator"], timestamp=plan["timestamp"])
 
 
-def _remove(lock: IngestLock, raw_zone: RawZone, person_id: str, plan: ErasurePlan, report: Report) -> None:
+def _remove(work: _Erasing, plan: ErasurePlan) -> None:
+    raw_zone = work.raw_zone
     new_keys = {}
     for asset in plan.assets:
         if asset.lines:
             path, fingerprint = raw_zone.path_of(asset.raw_zone_key), raw_zone.fingerprint_of(asset.raw_zone_key)
             content = open_content(path, asset.content_encoding, fingerprint=fingerprint)
             new_keys[asset.asset_id] = raw_zone.put_content(blanked(content, asset.lines), asset.content_encoding)
-    report(f"erase: {counted(len(new_keys), 'archived object')} redacted")
-    with lock.transaction() as cursor:
-        removed = remove_rows(cursor, plan, person_id, trace_id_of_caller(), new_keys)
-    report("erase: " + ", ".join(f"{count} {place}" for place, count in removed.items()) + " removed")
+    work.report(f"erase: {counted(len(new_keys), 'archived object')} redacted")
+    with work.lock.transaction() as cursor:
+        removed = remove_rows(cursor, plan, work.person_id, trace_id_of_caller(), new_keys)
+    work.report("erase: " + ", ".join(f"{count} {place}" for place, count in removed.items()) + " removed")
 
 
-def _finish(
-    settings: Settings,
-    warehouse: Warehouse,
-    lock: IngestLock,
-    raw_zone: RawZone,
-    person_id: str,
-    plan: ErasurePlan,
-    erasure_id: str,
-    report: Report,
-) -> Erased:
+def _finish(work: _Erasing, erasure_id: str) -> Erased:
+    settings, lock, plan = work.settings, work.lock, work.today
     kinds = landed_kinds(settings)
     with lock.transaction() as cursor:
-        count = finish_redactions(cursor, raw_zone)
+        count = finish_redactions(cursor, work.raw_zone)
         # One that an erasure made before it died may have got its asset since.
         unregistered = {*plan.unregistered_keys} - {*kinds_of_objects(cursor, kinds)}
-        count += sum(raw_zone.remove(key) for key in sorted(unregistered))
+        count += sum(work.raw_zone.remove(key) for key in sorted(unregistered))
         (erasure,) = fetch_rows(cursor, "select * from ops.erasure where erasure_id = %s", (erasure_id,))
-    again = f"make erase PERSON={pasted(person_id)} REASON={pasted(erasure['reason'])} MODE=execute"
-    report(f"erase: {counted(count, 'archived object')} removed")
-    _build(settings, warehouse, lock, erasure, report)
-    _forget_statistics(lock)
-    _vacuum(settings, warehouse, again)
-    cleaned, left = _clean_files(settings, person_id, plan)
-    report(f"erase: {counted(len(cleaned), 'file')} that quoted the person removed or blanked")
+    again = f"make erase PERSON={pasted(work.person_id)} REASON={pasted(erasure['reason'])} MODE=execute"
+    work.report(f"erase: {counted(count, 'archived object')} removed")
+    _build(work, erasure)
+    forget_statistics(lock)
+    vacuum(settings, work.warehouse, again)
+    cleaned, left = clean_files(settings, work.person_id, plan.texts)
+    work.report(f"erase: {counted(len(cleaned), 'file')} that quoted the person removed or blanked")
     with lock.transaction() as cursor:
-        remains = search_rows(cursor, kinds, person_id, plan.texts)
+        remains = search_rows(cursor, kinds, work.person_id, plan.texts)
         read_under = kinds_of_objects(cursor, kinds)
-    in_objects = search_objects(raw_zone, read_under, [*kinds.values()], person_id)
+    in_objects = search_objects(work.raw_zone, read_under, [*kinds.values()], work.person_id)
     found = {**remains.found, **in_objects.found, **dict.fromkeys(left, 1)}
     if found:
         raise CheckFailedError(
@@ -193,27 +185,26 @@ def _finish(
             next_command=again,
         )
     with lock.transaction() as cursor:
-        source_paths = _source_paths(cursor, settings, erasure_id)
+        source_paths = source_paths_of(cursor, settings, erasure_id)
         mentions = remains.mention_count + in_objects.mention_count
-        path = _record(cursor, settings, erasure, source_paths, cleaned, mentions, remains.not_searched)
+        outcome = Outcome(source_paths, tuple(cleaned), mentions, tuple(remains.not_searched))
+        path = record_erasure(cursor, settings, erasure, outcome)
     with lock.transaction() as cursor:
         write_files(cursor, settings, f"erasure {erasure_id}")
-    return Erased(erasure_id, erasure["removed"], source_paths, mentions, tuple(remains.not_searched), path)
+    return Erased(erasure_id, erasure["removed"], source_paths, mentions, outcome.not_searched, path)
 
 
-def _build(
-    settings: Settings, warehouse: Warehouse, lock: IngestLock, erasure: Mapping[str, Any], report: Report
-) -> None:
+def _build(work: _Erasing, erasure: Mapping[str, Any]) -> None:
     """Silver without the person, everything proved, and what readers see brought up to it."""
-    scope = ProofScope("all", "an erasure", project_sha256(settings.project_root))
+    scope = ProofScope("all", "an erasure", project_sha256(work.settings.project_root))
     build = run_dbt(
-        warehouse,
-        settings.project_root,
+        work.warehouse,
+        work.settings.project_root,
         [*PROVING_BUILD, "--vars", scope.variables],
-        anchors={"writer_token": lock.token},
-        report=report,
+        anchors={"writer_token": work.lock.token},
+        report=work.report,
     )
-    missing = left_out(build, settings.project_root)
+    missing = left_out(build, work.settings.project_root)
     act = Act(
         "publish",
         erasure["operator"],
@@ -224,13 +215,13 @@ def _build(
     if missing:
         raise _unproved(erasure["erasure_id"], build, missing)
     published = settle(
-        settings,
-        lock,
+        work.settings,
+        work.lock,
         (build, scope),
-        Request(act, settings.reject_limit),
+        Request(act, work.settings.reject_limit),
         unproved=lambda: _unproved(erasure["erasure_id"], build, None),
     )
-    report(f"erase: proved; readers: {published.sentence}")
+    work.report(f"erase: proved; readers: {published.sentence}")
 
 
 def _unproved(erasure_id: str, build: BuildResult, missing: str | None) -> CheckFailedError:
@@ -246,137 +237,3 @@ def _unproved(erasure_id: str, build: BuildResult, missing: str | None) -> Check
         " the person are gone; Silver and the search for what is left are not proved",
         next_command=next_command,
     )
-
-
-def _forget_statistics(lock: IngestLock) -> None:
-    """What the planner remembers of keys that waited for a proof. An emptied table keeps its statistics when it is
-    analyzed, so it is given a row that nobody ever sees."""
-    with lock.transaction() as cursor:
-        cursor.execute("insert into ops.unproved_change (table_name, row_key) values ('', '')")
-        cursor.execute("analyze ops.unproved_change")
-        cursor.execute("delete from ops.unproved_change where (table_name, row_key) = ('', '')")
-
-
-def _vacuum(settings: Settings, warehouse: Warehouse, again: str) -> None:
-    """`again`: the command that goes on with the erasure, and vacuums once more."""
-    session = warehouse.connect(application_name="omnisupport-erase-vacuum", autocommit=True)
-    with closing(session), session.cursor() as cursor:
-        for table in _WRITTEN_ANEW:
-            cursor.execute(f"vacuum (full, analyze) {table}")
-        for table in (*_VACUUMED, *(kind.rows for kind in released_kinds(cursor))):
-            cursor.execute(f"vacuum (analyze) {table}")
-    # Silver is dbt's: it is emptied by the role that owns it.
-    done = run_dbt(warehouse, settings.project_root, ["run-operation", "vacuum_silver"])
-    if not done.is_ok:
-        raise CheckFailedError(
-            "erasure: Silver could not be vacuumed, dbt says why above. The rows and objects of the person are gone;"
-            " what their places still hold is not",
-            next_command=f"{again}   # when what dbt says is mended",
-        )
-
-
-def _clean_files(settings: Settings, person_id: str, plan: ErasurePlan) -> tuple[list[str], list[str]]:
-    """Files that quote the person: logs are blanked where they do, what can be made again is removed, and evidence,
-    which may not change, is only named. Returns the names of both kinds."""
-    cleaned, left = [], []
-    evidence = tuple(settings.report_dir / name for name in ("run_evidence", "release", "erase", "chain"))
-    for path in files_of(settings):
-        if not holds(path, person_id, plan.texts):
-            continue
-        name = settings.named(path)
-        if any(path.is_relative_to(folder) for folder in evidence):
-            left.append(name)
-            continue
-        cleaned.append(name)
-        if path.suffix == ".log":
-            _blank_lines(path, person_id, plan)
-        else:
-            with suppress(FileNotFoundError):
-                path.unlink()
-    return cleaned, left
-
-
-def _blank_lines(path: Path, person_id: str, plan: ErasurePlan) -> None:
-    """In place and to the byte: whoever writes the log goes on at its end."""
-    needles = [text.encode() for text in (person_id, *searched(plan.texts))]
-    with path.open("r+b") as file:
-        offset = 0
-        for line in file.read().splitlines(keepends=True):
-            if any(needle in line for needle in needles):
-                file.seek(offset)
-                file.write(b" " * len(line.rstrip(b"\r\n")))
-            offset += len(line)
-
-
-def _source_paths(cursor: Any, settings: Settings, erasure_id: str) -> tuple[str, ...]:
-    """The delivered files of erased lines, where their manifests say that they lie."""
-    cursor.execute(
-        "select distinct manifest.manifest_path, manifest.manifest_bytes, entry.source_url_or_path"
-        " from ops.erased_line as line"
-        " inner join ops.manifest_asset as entry on entry.asset_id = line.asset_id"
-        " inner join ops.manifest as manifest on manifest.manifest_id = entry.manifest_id"
-        " where line.erasure_id = %s",
-        (erasure_id,),
-    )
-    found = set()
-    for manifest_path, content, path in cursor.fetchall():
-        folder = settings.project_root / Path(manifest_path).parent / (orjson.loads(bytes(content)).get("root") or "")
-        found.add(settings.named(Path(os.path.normpath(folder / path))))
-    return tuple(sorted(found))
-
-
-def _record(
-    cursor: Any,
-    settings: Settings,
-    erasure: Mapping[str, Any],
-    source_paths: tuple[str, ...],
-    cleaned: list[str],
-    mention_count: int,
-    not_searched: list[str],
-) -> Path:
-    """The evidence, as the next record of the chain, and the end of the erasure, in one transaction."""
-    erasure_id = str(erasure["erasure_id"])
-    path = settings.report_dir / "erase" / f"{erasure_id}.json"
-    finished_at = datetime.now(UTC)
-    redactions = fetch_rows(
-        cursor,
-        "select asset_id, old_raw_zone_key, new_raw_zone_key, line_count from ops.raw_zone_redaction"
-        " where erasure_id = %s order by redaction_id",
-        (erasure_id,),
-    )
-    versions = fetch_rows(
-        cursor,
-        "select record_kind, partition_key::text, data_release_id, record_count, record_digest::text"
-        " from ops.erased_version"
-        " where erasure_id = %s order by record_kind, partition_key, data_release_id",
-        (erasure_id,),
-    )
-    written = append(
-        cursor,
-        settings,
-        {
-            "evidence_schema_version": "erasure_evidence_v1",
-            "run_id": erasure_id,
-            "attempt": 1,
-            "trace_id": erasure["trace_id"],
-            "mode": "erase",
-            # One chain for all kinds: that of the first.
-            "asset_key": next(landing.asset_key for landing in landed_kinds(settings).values()),
-            "status": "success",
-            "customer_hash": bytes(erasure["customer_hash"]).hex(),
-            "operator": erasure["operator"],
-            "reason": erasure["reason"],
-            "started_at": erasure["removed_at"].astimezone(UTC).isoformat(),
-            "finished_at": finished_at.isoformat(),
-            "removed": erasure["removed"],
-            "redacted_objects": [dict(row) for row in redactions],
-            "released_versions": [dict(row) for row in versions],
-            "files_cleaned": cleaned,
-            "still_at_the_source": list(source_paths),
-            "mention_count": mention_count,
-            "not_searched": not_searched,
-            "report_path": settings.named(path),
-        },
-    )
-    cursor.execute("update ops.erasure set finished_at = %s where erasure_id = %s", (finished_at, erasure_id))
-    return written

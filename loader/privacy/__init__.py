@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
-from loader.privacy.person import is_named_in, may_name, owners, owners_of_whatever_kind, person_hash
-from loader.privacy.redaction import FoundLine, blanked, find_lines
+from loader.privacy.person import (
+    FoundLine,
+    blanked,
+    find_lines,
+    is_named_in,
+    look_alikes,
+    may_name,
+    owners,
+    owners_of_whatever_kind,
+    person_hash,
+)
 from loader.privacy.tombstones import (
     add_tombstones,
     finish_redactions,
@@ -21,6 +30,7 @@ __all__ = [
     "finish_redactions",
     "is_named_in",
     "known_keys",
+    "look_alikes",
     "may_name",
     "owners",
     "owners_of_whatever_kind",

@@ -1,4 +1,5 @@
-"""Whose a line is: the ids of the persons that it may belong to, read as widely as a line can be broken.
+"""Whose a line is: the ids of the persons that it may belong to, read as widely as a line can be broken; a person's
+lines in a content, and the same content with blanks in their place.
 
 Its kind says which field stands for a person. The same line under another kind may be somebody else's, or nobody's.
 """
@@ -9,7 +10,8 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import product
@@ -19,10 +21,15 @@ import orjson
 
 from loader.contract import strings_of
 from loader.kinds import Field
+from loader.reader import Line, iter_lines
 
 # What may be an id in a line that is no JSON: a quoted text, or letters, digits and the like between anything else.
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _WORDS = (re.compile(r"[\w@.:+/-]+"), re.compile(r"[\w@.+-]+"), re.compile(r"[\w-]+"))
+# Cyrillic and Greek letters that are drawn as Latin ones, after case is folded.
+_SAME_SHAPE = str.maketrans("авекмнорстухѕіјԁԛԝαβεικμνορτυχ", "abekmhopctyxsijdqwabeikuvoptux")
+# Only the first 64 KiB of a longer line are searched. The reader rejects lines of more than 10 MiB.
+SEARCHED_LINE_BYTES = 256 * 1024 * 1024
 
 
 def owners(body: bytes, person: Field | None) -> frozenset[str]:
@@ -137,6 +144,21 @@ def person_hash(key: bytes, person_id: str) -> bytes:
     return hmac.digest(key, person_id.encode(), hashlib.sha256)
 
 
+def shape(identity: str) -> str:
+    """What a reader sees of an id: without blanks, invisible characters and case; widths, dashes and letters of the
+    same form are one."""
+    folded = unicodedata.normalize("NFKC", identity).casefold().translate(_SAME_SHAPE)
+    return "".join(
+        "-" if unicodedata.category(each) == "Pd" else each for each in folded if each.isprintable() and each != " "
+    )
+
+
+def look_alikes(identity: str, known: Iterable[str]) -> Iterator[str]:
+    """Those of `known` that are another id and look like this one, in their order."""
+    wanted = shape(identity)
+    yield from (each for each in known if each != identity and shape(each) == wanted)
+
+
 @dataclass(frozen=True, slots=True)
 class Suppression:
     """Whom this warehouse has erased: the erasure by the person's keyed hash. Empty: nobody."""
@@ -152,3 +174,51 @@ class Suppression:
             if found is not None:
                 return found
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class FoundLine:
+    """A line of the person; `[start, end)`: the bytes of its body in the decompressed content, terminator excluded."""
+
+    number: int
+    start: int
+    end: int
+    erasure_id: str
+
+
+def find_lines(
+    content: Iterable[bytes],
+    erasure_of: Callable[[bytes], str | None],
+    on_line: Callable[[Line], None] = lambda line: None,
+) -> list[FoundLine]:
+    """The lines that fall under an erasure, in their order. `on_line` sees each of them whole."""
+    found = []
+    for line in iter_lines(content, max_line_bytes=SEARCHED_LINE_BYTES):
+        erasure_id = erasure_of(line.body)
+        if erasure_id is not None:
+            on_line(line)
+            # A line that was not read whole may have a terminator: one byte is left.
+            length = line.length - 1 if line.is_too_long else len(line.body)
+            found.append(FoundLine(line.number, line.offset, line.offset + length, erasure_id))
+    return found
+
+
+def blanked(content: Iterable[bytes], lines: Sequence[FoundLine]) -> Iterator[bytes]:
+    """The content with a blank for every byte of these lines (ordered, as find_lines gives them): offsets, lengths and
+    line numbers stay true, and the reader calls such a line blank."""
+    offset = 0
+    remaining = iter(lines)
+    line = next(remaining, None)
+    for chunk in content:
+        end = offset + len(chunk)
+        if line is not None and line.start < end:
+            edited = bytearray(chunk)
+            while line is not None and line.start < end:
+                first, last = max(line.start, offset), min(line.end, end)
+                edited[first - offset : last - offset] = b" " * (last - first)
+                if line.end > end:
+                    break
+                line = next(remaining, None)
+            chunk = bytes(edited)
+        offset = end
+        yield chunk

@@ -10,8 +10,7 @@ from psycopg2.extras import execute_values
 
 from loader.gate import Inspection
 from loader.kinds import Field
-from loader.privacy.person import Suppression
-from loader.privacy.redaction import FoundLine, blanked, find_lines
+from loader.privacy.person import FoundLine, Suppression, blanked, find_lines
 from loader.raw_zone import RawZone, SourceChangedError
 from loader.reader import ContentChangedError, open_content
 

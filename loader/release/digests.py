@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from loader.partition import Partition, days_of
-from loader.warehouse import ReleasedKind, Role, released_kinds
-
-if TYPE_CHECKING:
-    from loader.warehouse import Warehouse
+from loader.warehouse import ReleasedKind, Role, Warehouse, released_kinds
 
 # Versions of a kind whose rows are not those that were released: rows that went or came, or, by the digest of what they
 # hold now, were edited.

@@ -10,13 +10,10 @@ import re
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from loader.kinds import load_kinds
-from loader.warehouse import Role
-
-if TYPE_CHECKING:
-    from loader.warehouse import Warehouse
+from loader.warehouse import Role, Warehouse
 
 SCHEMA = "serving"
 # Who may read the views, as dbt_project.yml grants it.

@@ -59,7 +59,7 @@ def an_erasure_whose_silver_is_not_vacuumed(place: Place, patch: pytest.MonkeyPa
     def of_a_full_disk(warehouse: Warehouse, root: Path, arguments: list[str], **options: Any) -> BuildResult:
         return failed if arguments[0] == "run-operation" else run_dbt(warehouse, root, arguments, **options)
 
-    patch.setattr("loader.erasure.verb.run_dbt", of_a_full_disk)
+    patch.setattr("loader.erasure.dead_rows.run_dbt", of_a_full_disk)
     place.when_typed(patch.undo)
     customer = place.value("select min(customer_id) from silver.customer_dim")
     return f"loader erase --customer {customer} --reason 'request 4711' --mode execute"
@@ -74,7 +74,7 @@ def an_erasure_and_a_model_that_cannot_be_built(place: Place, patch: pytest.Monk
 
 
 SCENES: tuple[Scene, ...] = (
-    Scene("an erasure cut off", erasure_cut_off("_vacuum"), "closed"),
+    Scene("an erasure cut off", erasure_cut_off("vacuum"), "closed"),
     Scene("an erasure cut off, a row of Silver gone", erasure_cut_off("_build", _TICKET_GONE), "closed"),
     Scene("an erasure cut off, a customer gone", erasure_cut_off("_build", _CUSTOMER_GONE), "closed"),
     Scene("an erasure cut off, a row of Bronze gone", erasure_cut_off("_build", _EVENT_GONE), "closed"),
@@ -90,7 +90,7 @@ SCENES: tuple[Scene, ...] = (
         "an erasure whose Silver is not vacuumed",
         an_erasure_whose_silver_is_not_vacuumed,
         "closed",
-        ("loader.erasure.verb:_vacuum",),
+        ("loader.erasure.dead_rows:vacuum",),
     ),
     Scene("an erasure, and a row of Bronze gone", an_erasure_and_a_row_of_bronze_is_gone, "closed"),
 )

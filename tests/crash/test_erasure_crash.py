@@ -54,9 +54,9 @@ POINTS = {
     "old objects are gone": (f"{_ERASE}:run_dbt:before:1", True),
     "Silver is built": (f"{_ERASE}:run_dbt:after:1", True),
     "readers see it, not committed": ("loader.release.publish:publish:after:1", True),
-    "all but the empty space": (f"{_ERASE}:_vacuum:before:1", True),
+    "all but the empty space": (f"{_ERASE}:vacuum:before:1", True),
     "all but the search": (f"{_ERASE}:search_rows:before:1", True),
-    "the evidence is written, not committed": (f"{_ERASE}:_record:after:1", True),
+    "the evidence is written, not committed": (f"{_ERASE}:record_erasure:after:1", True),
 }
 
 # What must be the same however the erasure came about.

@@ -11,12 +11,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loader.erasure.look_alikes import look_alikes
-from loader.erasure.plan import texts_of
+from loader.erasure.traces import texts_of
 from loader.kinds import Field, load_kinds
 from loader.kinds.judge import is_unclear
-from loader.privacy.person import Suppression, is_named_in, may_name, owners, owners_of_whatever_kind, person_hash
-from loader.privacy.redaction import blanked, find_lines
+from loader.privacy.person import (
+    Suppression,
+    blanked,
+    find_lines,
+    is_named_in,
+    look_alikes,
+    may_name,
+    owners,
+    owners_of_whatever_kind,
+    person_hash,
+)
 from loader.raw_zone import RawZone
 from loader.reader import is_blank, iter_lines, open_content
 from tests.checkouts import ROOT

@@ -9,7 +9,8 @@ import orjson
 import pytest
 
 from loader.erasure import plan_erasure
-from loader.erasure.search import search_objects, search_rows
+from loader.erasure.files import search_objects
+from loader.erasure.search import search_rows
 from loader.errors import CommandUsageError, RefusedError
 from loader.kinds import load_kinds
 from loader.kinds.generate import generated_files

@@ -7,25 +7,23 @@ The plan is a file that people pass on, so it names nobody: the person is a keye
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from loader.config import Settings
-from loader.contract import number_json, read_exactly
-from loader.erasure.kinds import landed_kinds, landing_of
-from loader.erasure.look_alikes import look_alikes
+from loader.erasure.traces import AssetLines, Search, asset_lines, encoding_of, landed_kinds, landing_of
 from loader.errors import CommandUsageError
-from loader.kinds import Landing
 from loader.plans import read_plan
-from loader.privacy import FoundLine, find_lines, is_named_in, may_name, owners_of_whatever_kind, person_hash
+from loader.privacy import (
+    is_named_in,
+    look_alikes,
+    person_hash,
+)
 from loader.raw_zone import RawZone, require_objects
-from loader.reader import MAX_LINE_BYTES, ContentChangedError, ContentEncoding, Line, open_content
+from loader.reader import ContentChangedError
 from loader.runs import acting_operator
 from loader.warehouse import fetch_rows, released_kinds
 
@@ -73,25 +71,10 @@ full join (
 order by record_kind
 """
 
-
 _KNOWN = """
 select person_id, count(*)::int from bronze.record_event
 where person_id <> %s group by person_id order by person_id
 """
-
-
-@dataclass(frozen=True, slots=True)
-class AssetLines:
-    """An asset that holds lines of the person. `lines` empty: its object is gone, and `numbers` are Bronze's."""
-
-    asset_id: int
-    raw_zone_key: str
-    content_encoding: ContentEncoding
-    source_paths: tuple[str, ...]
-    numbers: tuple[int, ...]
-    lines: tuple[FoundLine, ...]
-    # Bytes of each line beyond what a reader takes for a line; such a line is rejected, blank or not.
-    too_long: Mapping[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,13 +156,13 @@ def make_erasure_plan(cursor: Any, settings: Settings, person_id: str, reason: s
     raw_zone = RawZone(settings.raw_zone)
     cursor.execute("select hash_key from ops.erasure_key")
     key = bytes(cursor.fetchone()[0])
-    search = _Search(person_id)
+    search = Search(person_id)
     assets = []
     registered = set()
     for row in fetch_rows(cursor, _ASSETS, {"person": person_id}):
         registered.add(row["raw_zone_key"])
         try:
-            found = _asset_lines(raw_zone, row, search, landing_of(kinds, row["record_kind"]))
+            found = asset_lines(raw_zone, row, search, landing_of(kinds, row["record_kind"]))
         except ContentChangedError:
             # What cannot be read cannot be searched.
             require_objects(cursor, settings, [row["raw_zone_key"]], are_read=True)
@@ -189,7 +172,7 @@ def make_erasure_plan(cursor: Any, settings: Settings, person_id: str, reason: s
     unregistered = tuple(
         archived
         for archived in raw_zone.objects()
-        if archived not in registered and search.lines(raw_zone, archived, _encoding(archived), *kinds.values())
+        if archived not in registered and search.lines(raw_zone, archived, encoding_of(archived), *kinds.values())
     )
     pairs = [(asset.asset_id, number) for asset in assets for number in asset.numbers]
     parameters = {
@@ -236,76 +219,6 @@ def read_erasure_plan(settings: Settings, typed: Path) -> dict[str, Any]:
         del record["ticket_count"]
         record["plan_schema_version"] = SCHEMA_VERSION
     return record
-
-
-class _Search:
-    """A search for one person's lines; keeps what these lines say, and counts other lines that mention the id."""
-
-    def __init__(self, person_id: str) -> None:
-        self._person_id = person_id
-        self.mention_count = 0
-        self.texts: set[str] = set()
-
-    def lines(self, raw_zone: RawZone, key: str, encoding: ContentEncoding, *kinds: Landing) -> list[FoundLine]:
-        """The person's lines of an object, of this kind; of one that no asset needs, of whichever of these kinds."""
-        persons = [landing.person for landing in kinds]
-
-        def note(line: Line) -> None:
-            self.texts.update(text for landing in kinds for text in texts_of(line.body, landing))
-
-        def whose(body: bytes) -> str | None:
-            if not may_name(body, self._person_id):
-                return None
-            if self._person_id in owners_of_whatever_kind(body, persons):
-                return "planned"
-            self.mention_count += is_named_in(body.decode(errors="replace"), self._person_id)
-            return None
-
-        content = open_content(raw_zone.path_of(key), encoding, fingerprint=raw_zone.fingerprint_of(key))
-        return find_lines(content, whose, note)
-
-
-def texts_of(body: bytes, landing: Landing) -> Iterator[str]:
-    """What a line of a kind says that could be found elsewhere and is nobody else's: its free text, and itself."""
-    with suppress(orjson.JSONDecodeError):
-        record = orjson.loads(body)
-        if isinstance(record, dict):
-            said = (record.get(field.name) for field in landing.fields if field.says_of_persons)
-            yield from (text for value in said for text in _texts(value))
-    with suppress(ValueError):
-        # As Bronze keeps it, numbers as they were delivered.
-        record = read_exactly(body.decode())
-        if isinstance(record, dict):
-            kept = {name: value for name, value in record.items() if name not in landing.envelope}
-            yield orjson.dumps(kept, default=number_json, option=orjson.OPT_SORT_KEYS).decode()
-    yield body.decode(errors="replace")
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, list | dict):
-        for inner in value.values() if isinstance(value, dict) else value:
-            yield from _texts(inner)
-
-
-def _asset_lines(raw_zone: RawZone, row: Mapping[str, Any], search: _Search, landing: Landing) -> AssetLines:
-    key, encoding = row["raw_zone_key"], row["content_encoding"]
-    lines: Sequence[FoundLine] = search.lines(raw_zone, key, encoding, landing) if raw_zone.has(key) else ()
-    numbers = sorted({line.number for line in lines} | set(row["known_lines"]))
-    return AssetLines(
-        row["asset_id"],
-        key,
-        encoding,
-        tuple(row["source_paths"]),
-        tuple(numbers),
-        tuple(lines),
-        {line.number: line.end - line.start for line in lines if line.end - line.start > MAX_LINE_BYTES},
-    )
-
-
-def _encoding(key: str) -> ContentEncoding:
-    return "gzip" if key.endswith(".gz") else "identity"
 
 
 def _refuse_unusable(person_id: str, reason: str) -> None:

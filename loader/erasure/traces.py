@@ -1,0 +1,136 @@
+"""What of a person lies in the archive, and what these lines say.
+
+A line is read under the kind of the asset in which it lies, as it is declared today.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from loader.config import Settings
+from loader.contract import number_json, read_exactly
+from loader.errors import RefusedError
+from loader.kinds import Landing, load_kinds
+from loader.privacy import (
+    FoundLine,
+    find_lines,
+    is_named_in,
+    may_name,
+    owners_of_whatever_kind,
+)
+from loader.raw_zone import RawZone
+from loader.reader import MAX_LINE_BYTES, ContentEncoding, Line, open_content
+
+
+@dataclass(frozen=True, slots=True)
+class AssetLines:
+    """An asset that holds lines of the person. `lines` empty: its object is gone, and `numbers` are Bronze's."""
+
+    asset_id: int
+    raw_zone_key: str
+    content_encoding: ContentEncoding
+    source_paths: tuple[str, ...]
+    numbers: tuple[int, ...]
+    lines: tuple[FoundLine, ...]
+    # Bytes of each line beyond what a reader takes for a line; such a line is rejected, blank or not.
+    too_long: Mapping[int, int]
+
+
+class Search:
+    """A search for one person's lines; keeps what these lines say, and counts other lines that mention the id."""
+
+    def __init__(self, person_id: str) -> None:
+        self._person_id = person_id
+        self.mention_count = 0
+        self.texts: set[str] = set()
+
+    def lines(self, raw_zone: RawZone, key: str, encoding: ContentEncoding, *kinds: Landing) -> list[FoundLine]:
+        """The person's lines of an object, of this kind; of one that no asset needs, of whichever of these kinds."""
+        persons = [landing.person for landing in kinds]
+
+        def note(line: Line) -> None:
+            self.texts.update(text for landing in kinds for text in texts_of(line.body, landing))
+
+        def whose(body: bytes) -> str | None:
+            if not may_name(body, self._person_id):
+                return None
+            if self._person_id in owners_of_whatever_kind(body, persons):
+                return "planned"
+            self.mention_count += is_named_in(body.decode(errors="replace"), self._person_id)
+            return None
+
+        content = open_content(raw_zone.path_of(key), encoding, fingerprint=raw_zone.fingerprint_of(key))
+        return find_lines(content, whose, note)
+
+
+def asset_lines(raw_zone: RawZone, row: Mapping[str, Any], search: Search, landing: Landing) -> AssetLines:
+    key, encoding = row["raw_zone_key"], row["content_encoding"]
+    lines: Sequence[FoundLine] = search.lines(raw_zone, key, encoding, landing) if raw_zone.has(key) else ()
+    numbers = sorted({line.number for line in lines} | set(row["known_lines"]))
+    return AssetLines(
+        row["asset_id"],
+        key,
+        encoding,
+        tuple(row["source_paths"]),
+        tuple(numbers),
+        tuple(lines),
+        {line.number: line.end - line.start for line in lines if line.end - line.start > MAX_LINE_BYTES},
+    )
+
+
+def texts_of(body: bytes, landing: Landing) -> Iterator[str]:
+    """What a line of a kind says that could be found elsewhere and is nobody else's: its free text, and itself."""
+    with suppress(orjson.JSONDecodeError):
+        record = orjson.loads(body)
+        if isinstance(record, dict):
+            said = (record.get(field.name) for field in landing.fields if field.says_of_persons)
+            yield from (text for value in said for text in _texts(value))
+    with suppress(ValueError):
+        # As Bronze keeps it, numbers as they were delivered.
+        record = read_exactly(body.decode())
+        if isinstance(record, dict):
+            kept = {name: value for name, value in record.items() if name not in landing.envelope}
+            yield orjson.dumps(kept, default=number_json, option=orjson.OPT_SORT_KEYS).decode()
+    yield body.decode(errors="replace")
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list | dict):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _texts(inner)
+
+
+def encoding_of(key: str) -> ContentEncoding:
+    return "gzip" if key.endswith(".gz") else "identity"
+
+
+def landed_kinds(settings: Settings) -> Mapping[str, Landing]:
+    """What each kind that lands declares, by its name."""
+    kinds = load_kinds(settings.project_root / "contracts")
+    return {name: kind.landing for name, kind in kinds.items() if kind.landing is not None}
+
+
+def kinds_of_objects(cursor: Any, kinds: Mapping[str, Landing]) -> dict[str, list[Landing]]:
+    """Under which kinds the assets of each registered object are read, by its key. Raises as landing_of does."""
+    cursor.execute("select raw_zone_key, array_agg(distinct record_kind) from ops.source_asset group by raw_zone_key")
+    return {key: [landing_of(kinds, name) for name in names] for key, names in cursor.fetchall()}
+
+
+def landing_of(kinds: Mapping[str, Landing], record_kind: str) -> Landing:
+    """What the kind of an asset declares. Raises RefusedError where it is not declared here any more: whose its lines
+    are cannot be told, so nobody can be erased from them."""
+    if record_kind not in kinds:
+        folder = f"contracts/kinds/{record_kind}"
+        raise RefusedError(
+            f"the archive has files of {record_kind}, which {folder} does not declare here: whose their lines are"
+            " cannot be told. Nothing was changed",
+            next_command=f"git log --oneline -- {folder}   # says which commit to take it back from",
+        )
+    return kinds[record_kind]
