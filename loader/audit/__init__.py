@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from loader.audit.walk import Fault, faults_of_sight, verify_evidence
+from loader.audit.holdings import Fault, faults_of_sight
+from loader.audit.walk import verify_evidence
 
 __all__ = ["Fault", "faults_of_sight", "verify_evidence"]

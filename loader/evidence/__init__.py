@@ -4,23 +4,14 @@ from __future__ import annotations
 
 from loader.evidence import acts, journal
 from loader.evidence.acts import record_act
+from loader.evidence.asset_facts import AssetFacts, reject_in_words
 from loader.evidence.attempts import place_of, record_crashes, state_record
 from loader.evidence.chain import append, write_files
 from loader.evidence.drift import MISSING_DAY, Drift, read_open_drift
-from loader.evidence.facts import (
-    FATES,
-    AssetFacts,
-    Finding,
-    PartitionFacts,
-    RunFacts,
-    read_facts,
-    read_findings,
-    read_run,
-    reject_in_words,
-)
+from loader.evidence.findings import Finding, Tie, files_of, read_findings, read_ties
 from loader.evidence.journal import note_restoration
 from loader.evidence.links import LINK_MISSING, MissingLink, in_short, read_missing_links
-from loader.evidence.ties import Tie, files_of, read_ties
+from loader.evidence.run_facts import FATES, PartitionFacts, RunFacts, read_facts, read_run
 
 __all__ = [
     "FATES",

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from loader.config import Settings
 from loader.evidence.chain import append
-from loader.evidence.facts import FATES, read_run
+from loader.evidence.run_facts import FATES, read_run
 from loader.kinds import load_kinds
 from loader.warehouse import json_value
 

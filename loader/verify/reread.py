@@ -1,11 +1,15 @@
-"""What the archived bytes themselves say of each line, apart from anything that a run has stored."""
+"""What the archived bytes themselves say of each line, apart from anything that a run has stored.
+
+The lines can be put into a table of the session, to be compared there with what is stored.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import io
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from loader.bounds import KEPT_LINE_BYTES
 from loader.bronze import AssetToRead
@@ -14,6 +18,17 @@ from loader.kinds import Ruleset, too_long
 from loader.reader import Line, is_blank, iter_lines, open_content
 
 _POSTGRES_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+
+_NULL = "\\N"
+_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+
+MAKE_EXPECTED = """
+create temporary table expected_line (
+    line_number integer not null, byte_offset bigint not null, byte_length bigint not null, is_blank boolean not null,
+    body_sha256 bytea not null, kept_sha256 bytea not null, fingerprint bytea, kind text, partition_key date,
+    reason_codes text[], message text, json_path text, warning_codes text[], envelope text, columns_md5 bytea
+) on commit drop
+"""
 
 
 class RereadLine(NamedTuple):
@@ -99,3 +114,34 @@ def _hashes(line: Line) -> tuple[bytes, bytes]:
     kept = hashlib.sha256(line.body[:KEPT_LINE_BYTES]).digest()
     whole = line.body_sha256 or (kept if len(line.body) <= KEPT_LINE_BYTES else hashlib.sha256(line.body).digest())
     return whole, kept
+
+
+def copy_lines(cursor: Any, stretch: Sequence[RereadLine]) -> None:
+    """PostgreSQL's text format: hex, numbers and closed lists need no escapes, what a file says does."""
+    text = io.StringIO()
+    write = text.write
+    for line in stretch:
+        message, path = (_escaped(word) for word in line.words) if line.words else (_NULL, _NULL)
+        warnings, batch = (_listed(line.delivery[0]), _escaped(line.delivery[1])) if line.delivery else (_NULL, _NULL)
+        fingerprint, columns = (_hex(value) for value in (line.fingerprint, line.columns_md5))
+        write(
+            f"{line.number}\t{line.offset}\t{line.length}\t{'t' if line.is_blank else 'f'}\t"
+            f"\\\\x{line.body_sha256.hex()}\t\\\\x{line.kept_sha256.hex()}\t{fingerprint}\t{line.kind or _NULL}\t"
+            f"{line.partition_key or _NULL}\t{_listed(line.reason_codes)}\t{message}\t{path}\t{warnings}\t{batch}\t"
+            f"{columns}\n"
+        )
+    text.seek(0)
+    cursor.copy_expert("copy pg_temp.expected_line from stdin", text)
+    cursor.execute("analyze pg_temp.expected_line")
+
+
+def _hex(value: bytes | None) -> str:
+    return _NULL if value is None else "\\\\x" + value.hex()
+
+
+def _listed(codes: Sequence[str] | None) -> str:
+    return _NULL if codes is None else "{" + ",".join(codes) + "}"
+
+
+def _escaped(text: str) -> str:
+    return text.translate(_ESCAPES)

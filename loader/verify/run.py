@@ -2,36 +2,25 @@
 
 from __future__ import annotations
 
-import io
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import islice
 from typing import Any
 
-from loader.bronze import AssetToRead
 from loader.errors import CheckFailedError
 from loader.kinds import Ruleset
 from loader.raw_zone import RawZone
 from loader.reader import ContentChangedError
-from loader.verify.reread import RereadLine, reread
-from loader.warehouse import Warehouse, fetch_rows
+from loader.verify.claims import Claim, read_claims, window_of_run
+from loader.verify.reread import MAKE_EXPECTED, copy_lines, reread
+from loader.warehouse import Warehouse
 
 _STRIDE = 50_000
 _NO_LINE_BEYOND = 2**31 - 1
 _SHOWN = 20
-_NULL = "\\N"
-_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
-
-_EXPECTED = """
-create temporary table expected_line (
-    line_number integer not null, byte_offset bigint not null, byte_length bigint not null, is_blank boolean not null,
-    body_sha256 bytea not null, kept_sha256 bytea not null, fingerprint bytea, kind text, partition_key date,
-    reason_codes text[], message text, json_path text, warning_codes text[], envelope text, columns_md5 bytea
-) on commit drop
-"""
 
 # What Bronze holds of a stretch of lines, beside what the archive says; a row for each line that differs, with the
 # first reason. A payload that is not that of its fingerprint differs too: the fingerprint alone could be kept.
@@ -102,31 +91,6 @@ judged as (
 select line_number, difference from judged where difference is not null order by line_number
 """
 
-# Each asset as the run left it: the reading that counted when its landing ended, whoever made it. (One that was limited
-# then, and whole later, is one reading.)
-_CLAIMS = """
-with landed as (
-    select run_id, max(ruleset_id) as ruleset_id,
-        max(event_number) filter (where jsonb_exists(stage_ended_at, 'landed')) as event_number
-    from ops.ingest_run where run_id = %(run_id)s group by run_id
-)
-select distinct on (entry.asset_id)
-    entry.asset_id, indexed.ruleset_id, ruleset.ruleset_sha256, indexed.indexed_line_count,
-    asset.source_fingerprint, asset.raw_zone_key, asset.content_encoding, asset.content_bytes
-from landed
-inner join ops.run_asset as entry on entry.run_id = landed.run_id and entry.action in ('parsed', 'unchanged')
-inner join ops.source_asset as asset on asset.asset_id = entry.asset_id
-left join ops.asset_index as indexed
-    on indexed.asset_id = entry.asset_id
-    and (indexed.ruleset_id = landed.ruleset_id or exists (
-        select from ops.ingest_run as reader
-        where reader.run_id = indexed.run_id and reader.attempt = indexed.attempt
-            and reader.event_number <= landed.event_number))
-left join ops.ruleset as ruleset on ruleset.ruleset_id = indexed.ruleset_id
-where landed.event_number is not null
-order by entry.asset_id, indexed.is_complete desc nulls last, indexed.ruleset_id desc
-"""
-
 
 @dataclass(frozen=True, slots=True)
 class LineDifference:
@@ -156,17 +120,6 @@ class Verification:
         return not self.differences and not self.unreadable
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """An asset as a run says that it has been indexed; `is_judged` false: under an older ruleset, whose judge is gone;
-    `line_count`: how many of its lines, if not all."""
-
-    asset: AssetToRead
-    ruleset_id: int
-    is_judged: bool
-    line_count: int | None = None
-
-
 def verify_run(
     warehouse: Warehouse,
     raw_zone: RawZone,
@@ -182,12 +135,12 @@ def verify_run(
     """
     with closing(warehouse.connect(application_name="omnisupport-verify")) as connection:
         with connection, connection.cursor() as cursor:
-            claims, unindexed = _claims(cursor, raw_zone, ruleset, run_id)
+            claims, unindexed = read_claims(cursor, raw_zone, ruleset, run_id)
             if not claims:
                 raise CheckFailedError(
                     f"run {run_id} landed no line: there is nothing to verify", next_command="make diagnose"
                 )
-            window = _window(cursor, run_id)
+            window = window_of_run(cursor, run_id)
         found = verify_assets(connection, ruleset, claims, window, progress)
     found.unreadable.update(dict.fromkeys(unindexed, "its lines are not indexed, or not all of them"))
     return found
@@ -208,7 +161,7 @@ def verify_assets(
     for claim in claims:
         found.asset_count += 1
         with connection, connection.cursor() as cursor:
-            cursor.execute(_EXPECTED)
+            cursor.execute(MAKE_EXPECTED)
             cursor.execute("set local work_mem = '64MB'; set local jit = off; set local random_page_cost = 1.1")
             try:
                 _verify_asset(cursor, ruleset, claim, window, found, progress)
@@ -231,7 +184,7 @@ def _verify_asset(
     while True:
         stretch = list(islice(lines, _STRIDE))
         is_last = len(stretch) < _STRIDE
-        _copy(cursor, stretch)
+        copy_lines(cursor, stretch)
         last = stretch[-1].number if stretch else first - 1
         if is_last and claim.line_count is None:
             last = _NO_LINE_BEYOND
@@ -256,68 +209,3 @@ def _verify_asset(
         if is_last:
             return
         first = last + 1
-
-
-def _copy(cursor: Any, stretch: Sequence[RereadLine]) -> None:
-    """PostgreSQL's text format: hex, numbers and closed lists need no escapes, what a file says does."""
-    text = io.StringIO()
-    write = text.write
-    for line in stretch:
-        message, path = (_escaped(word) for word in line.words) if line.words else (_NULL, _NULL)
-        warnings, batch = (_listed(line.delivery[0]), _escaped(line.delivery[1])) if line.delivery else (_NULL, _NULL)
-        fingerprint, columns = (_hex(value) for value in (line.fingerprint, line.columns_md5))
-        write(
-            f"{line.number}\t{line.offset}\t{line.length}\t{'t' if line.is_blank else 'f'}\t"
-            f"\\\\x{line.body_sha256.hex()}\t\\\\x{line.kept_sha256.hex()}\t{fingerprint}\t{line.kind or _NULL}\t"
-            f"{line.partition_key or _NULL}\t{_listed(line.reason_codes)}\t{message}\t{path}\t{warnings}\t{batch}\t"
-            f"{columns}\n"
-        )
-    text.seek(0)
-    cursor.copy_expert("copy pg_temp.expected_line from stdin", text)
-    cursor.execute("analyze pg_temp.expected_line")
-
-
-def _hex(value: bytes | None) -> str:
-    return _NULL if value is None else "\\\\x" + value.hex()
-
-
-def _listed(codes: Sequence[str] | None) -> str:
-    return _NULL if codes is None else "{" + ",".join(codes) + "}"
-
-
-def _escaped(text: str) -> str:
-    return text.translate(_ESCAPES)
-
-
-def _claims(cursor: Any, raw_zone: RawZone, ruleset: Ruleset, run_id: str) -> tuple[list[Claim], list[int]]:
-    """What a run claims of its assets, and the assets of which nothing can be claimed."""
-    cursor.execute("select max(line_limit) from ops.ingest_run where run_id = %s", (run_id,))
-    (line_limit,) = cursor.fetchone()
-    rows = fetch_rows(cursor, _CLAIMS, {"run_id": run_id})
-    claims = [
-        Claim(
-            AssetToRead(
-                row["asset_id"],
-                raw_zone.path_of(row["raw_zone_key"]),
-                row["content_encoding"],
-                raw_zone.fingerprint_of(row["raw_zone_key"]),
-                row["content_bytes"],
-                is_indexed=True,
-                offers_lines=False,
-            ),
-            row["ruleset_id"],
-            row["ruleset_sha256"] == ruleset.sha256,
-            None if line_limit is None else min(line_limit, row["indexed_line_count"]),
-        )
-        for row in rows
-        if row["ruleset_id"] is not None
-    ]
-    return claims, [row["asset_id"] for row in rows if row["ruleset_id"] is None]
-
-
-def _window(cursor: Any, run_id: str) -> tuple[date, date] | None:
-    cursor.execute(
-        "select window_start, window_end from ops.ingest_run where run_id = %s order by attempt limit 1", (run_id,)
-    )
-    start, end = cursor.fetchone()
-    return None if start is None else (start, end)

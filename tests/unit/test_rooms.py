@@ -160,10 +160,10 @@ def test_every_further_door_is_used() -> None:
 )
 def test_an_import_of_a_higher_room_is_seen_wherever_it_stands(source: str) -> None:
     """Prevents a circle that is hidden from Python, by types or by functions."""
-    (fault,) = upward(imports_of("loader/evidence/facts.py", source))
+    (fault,) = upward(imports_of("loader/evidence/run_facts.py", source))
     line = source.count("\n") + 1
     assert re.sub(r"\d+\)", ")", fault) == (
-        f"loader/evidence/facts.py:{line}: evidence (layer ) imports recovery (layer )"
+        f"loader/evidence/run_facts.py:{line}: evidence (layer ) imports recovery (layer )"
     )
 
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from loader.cli.ingest_screen import notes
-from loader.evidence.facts import Finding
+from loader.evidence.findings import Finding
 from loader.ingest import KindRun, worst_exit_code
 from loader.ingest.problems import words_of
-from loader.ingest.verdict import Case, judge_run
+from loader.ingest.verdict import Case, has_failed, judge_run
 from loader.silver import BuildResult, ProofScope
 from loader.silver.results import NodeResult
 from tests.checkouts import ROOT

@@ -2,42 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
 
+from loader.evidence.asset_facts import AssetFacts, read_assets
 from loader.evidence.drift import Drift, read_open_drift
+from loader.evidence.findings import TIE_UNORDERED, Finding, Tie, read_findings, read_ties
 from loader.evidence.links import LINK_MISSING, MissingLink, read_missing_links
-from loader.evidence.ties import TIE_UNORDERED, Tie, read_ties
 from loader.partition import Partition
 from loader.runs import Attempt
 from loader.warehouse import built, fetch_rows
 
 FATES = ("erased", "landed", "duplicate", "rejected", "blank", "out_of_partition", "gap")
-
-
-@dataclass(frozen=True, slots=True)
-class AssetFacts:
-    """A manifest entry in this attempt. Counts are lines; all zero unless it was admitted.
-
-    `is_in_window`: some line of it belongs to the run's window, or none of its lines has a readable day.
-    `is_covering`: its manifest may hold lines of the window.
-    """
-
-    manifest_id: str
-    source_id: str
-    asset_id: int | None
-    source_fingerprint: str | None
-    action: str
-    judgement: str
-    reason_codes: tuple[str, ...]
-    record_count: int
-    rejected_count: int
-    is_in_window: bool
-    is_covering: bool
-    # In words, of the line that was rejected first; what it says is usually true of the whole file.
-    first_reject: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,34 +30,6 @@ class PartitionFacts:
     @property
     def line_count(self) -> int:
         return sum(self.fates.values())
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One row of reconcile.reconcile_finding."""
-
-    table_name: str
-    check_name: str
-    partition_key: date | None
-    source_id: str | None
-    finding_count: int
-    detail: str
-    # None: of any kind.
-    record_kind: str | None = None
-
-    def is_about(self, record_kind: str, day: date) -> bool:
-        """Whether it is of this day of a kind, or may be."""
-        return self.is_of_kind(record_kind) and self.partition_key in (None, day)
-
-    def is_of_kind(self, record_kind: str) -> bool:
-        """Whether it is of some day of a kind, or may be."""
-        return self.record_kind in (None, record_kind)
-
-    @property
-    def line(self) -> str:
-        partition = f" partition {self.partition_key}" if self.partition_key else ""
-        asset = f" asset {self.source_id}" if self.source_id else ""
-        return f"{self.table_name}{partition}{asset}: {self.check_name} ({self.finding_count}; {self.detail})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +89,7 @@ def read_facts(cursor: Any, attempt: Attempt, window: tuple[date, date] | None, 
     by_day = _fates(cursor, key)
     inside = {day: fates for day, fates in by_day.items() if day and _is_inside(day, window)}
     outside = _sum(fates for day, fates in by_day.items() if day and day not in inside)
-    assets = _assets(cursor, key, start, end)
+    assets = read_assets(cursor, key, start, end)
     kind = str(run["record_kind"])
     ties = read_ties(cursor, kind, list(inside))
     links = read_missing_links(cursor, kind, list(inside))
@@ -213,66 +163,6 @@ def _sum(groups: Any) -> dict[str, int]:
     return total
 
 
-_ASSETS = """
-select
-    entry.manifest_id, entry.source_id, entry.asset_id, asset.source_fingerprint, entry.action, entry.judgement,
-    entry.reason_codes,
-    coalesce(proof.record_line_count, 0)::bigint as record_count,
-    coalesce(proof.rejected_count, 0)::bigint as rejected_count,
-    %(start)s::date is null
-        or coalesce(proof.record_line_count, 0) = 0
-        or exists (
-            select from ops.asset_partition as part
-            where part.asset_id = entry.asset_id and part.partition_key >= %(start)s and part.partition_key < %(end)s
-        ) as is_in_window,
-    %(start)s::date is null
-        or manifest.window_field is distinct from 'created_at'
-        or (manifest.window_start < %(end)s::timestamp at time zone 'UTC'
-            and manifest.window_end > %(start)s::timestamp at time zone 'UTC') as is_covering
-from ops.run_asset as entry
-inner join ops.manifest as manifest on manifest.manifest_id = entry.manifest_id
-left join ops.source_asset as asset on asset.asset_id = entry.asset_id
-left join reconcile.reconcile_asset as proof on proof.asset_id = entry.asset_id
-where entry.run_id = %(run_id)s and entry.attempt = %(attempt)s
-order by entry.manifest_id, entry.source_id
-"""
-
-
-def _assets(cursor: Any, key: tuple[str, int], start: date | None, end: date | None) -> tuple[AssetFacts, ...]:
-    rows = fetch_rows(built(cursor), _ASSETS, {"run_id": key[0], "attempt": key[1], "start": start, "end": end})
-    first = _first_rejects(cursor, [row["asset_id"] for row in rows if row["rejected_count"]])
-    return tuple(
-        AssetFacts(
-            **{**row, "reason_codes": tuple(row["reason_codes"]), "first_reject": first.get(row["asset_id"])},
-        )
-        for row in rows
-    )
-
-
-_FIRST_REJECTS = """
-select asset.asset_id, reject.line_number, reject.reason_codes, reject.message
-from unnest(%s::int []) as asset (asset_id)
-inner join ops.asset_reading as reading on reading.asset_id = asset.asset_id
-cross join lateral (
-    select line_number, reason_codes, message from bronze.rejected_record as reject
-    where reject.asset_id = asset.asset_id and reject.ruleset_id = reading.ruleset_id
-    order by line_number limit 1
-) as reject
-"""
-
-
-def _first_rejects(cursor: Any, asset_ids: Sequence[int]) -> dict[int, str]:
-    if not asset_ids:
-        return {}
-    cursor.execute(_FIRST_REJECTS, (list(asset_ids),))
-    return {asset_id: reject_in_words(*reject) for asset_id, *reject in cursor.fetchall()}
-
-
-def reject_in_words(line_number: int, reason_codes: Sequence[str], message: str) -> str:
-    """A reject as people read it."""
-    return f"line {line_number}: {', '.join(reason_codes)}: {message.removeprefix('$: ')}"
-
-
 _FINGERPRINTS = f"""
 select part.partition_key, array_agg(distinct asset.source_fingerprint order by asset.source_fingerprint)
 from ops.asset_partition as part
@@ -296,17 +186,6 @@ def _partitions(
     return tuple(
         PartitionFacts(day, inside[day], fingerprints.get(day, ()), reconcile.get(day, {})) for day in sorted(inside)
     )
-
-
-def read_findings(cursor: Any) -> tuple[Finding, ...]:
-    """What the last build of reconcile found, of whatever day."""
-    rows = fetch_rows(
-        built(cursor),
-        "select table_name, check_name, record_kind, partition_key, source_id, finding_count, detail"
-        " from reconcile.reconcile_finding order by table_name, check_name, record_kind, partition_key, source_id",
-        (),
-    )
-    return tuple(Finding(**row) for row in rows)
 
 
 def _warnings(cursor: Any, key: tuple[str, int]) -> dict[str, tuple[int, str | None]]:

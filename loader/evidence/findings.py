@@ -1,4 +1,4 @@
-"""Versions that nothing delivered puts in order, as dbt found them: a warning, and the files that it is about."""
+"""What the last build of reconcile found: rows that do not add up, and versions that nothing puts in order."""
 
 from __future__ import annotations
 
@@ -7,7 +7,47 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from loader.warehouse import are_built, built
+from loader.warehouse import are_built, built, fetch_rows
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One row of reconcile.reconcile_finding."""
+
+    table_name: str
+    check_name: str
+    partition_key: date | None
+    source_id: str | None
+    finding_count: int
+    detail: str
+    # None: of any kind.
+    record_kind: str | None = None
+
+    def is_about(self, record_kind: str, day: date) -> bool:
+        """Whether it is of this day of a kind, or may be."""
+        return self.is_of_kind(record_kind) and self.partition_key in (None, day)
+
+    def is_of_kind(self, record_kind: str) -> bool:
+        """Whether it is of some day of a kind, or may be."""
+        return self.record_kind in (None, record_kind)
+
+    @property
+    def line(self) -> str:
+        partition = f" partition {self.partition_key}" if self.partition_key else ""
+        asset = f" asset {self.source_id}" if self.source_id else ""
+        return f"{self.table_name}{partition}{asset}: {self.check_name} ({self.finding_count}; {self.detail})"
+
+
+def read_findings(cursor: Any) -> tuple[Finding, ...]:
+    """What the last build of reconcile found, of whatever day."""
+    rows = fetch_rows(
+        built(cursor),
+        "select table_name, check_name, record_kind, partition_key, source_id, finding_count, detail"
+        " from reconcile.reconcile_finding order by table_name, check_name, record_kind, partition_key, source_id",
+        (),
+    )
+    return tuple(Finding(**row) for row in rows)
+
 
 TIE_UNORDERED = "tie_unordered"
 _FILES_TOLD = 4
