@@ -12,7 +12,7 @@ from loader.cli.options import json_option
 from loader.cli.output import print_json, progress, show, surface
 
 if TYPE_CHECKING:
-    from loader.drill import Outcome
+    from loader.drill import DrillOutcome
     from loader.screen import Screen
 
 
@@ -40,7 +40,7 @@ def drill(as_json: bool) -> int:
     return 1 if failed else 0
 
 
-def drill_lines(screen: Screen, outcomes: Sequence[Outcome]) -> list[str]:
+def drill_lines(screen: Screen, outcomes: Sequence[DrillOutcome]) -> list[str]:
     """How many were recovered, and for each what was seen, what was typed, and how long it took."""
     from loader.screen import Mark, amount, listing
 

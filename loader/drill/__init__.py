@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from loader.drill.incident import Outcome
+from loader.drill.incident import DrillOutcome
 from loader.drill.incidents import run_drill
 
-__all__ = ["Outcome", "run_drill"]
+__all__ = ["DrillOutcome", "run_drill"]

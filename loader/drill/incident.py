@@ -10,7 +10,7 @@ from loader.drill.scratch import Scratch
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class DrillOutcome:
     """What an incident looked like, what recovered it, and what is true afterwards.
 
     `seen`: what the project itself said of it; `facts`: what must hold now, read from tables and files and not from an
@@ -48,7 +48,7 @@ class Incident:
     make: Callable[[Scratch], Made]
     command: Callable[[Scratch], tuple[str, ...]]
 
-    def recovered(self, place: Scratch) -> Outcome:
+    def recovered(self, place: Scratch) -> DrillOutcome:
         """Make it and recover it, each by commands; raises InfrastructureError when one cannot run at all."""
         began = time.monotonic()
         made = self.make(place)
@@ -60,7 +60,7 @@ class Incident:
             "the day is complete": complete.code == 0,
             **made.facts(),
         }
-        return Outcome(
+        return DrillOutcome(
             self.name,
             made.seen,
             self.verb,

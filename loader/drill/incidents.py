@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from loader.config import Settings
-from loader.drill.incident import Incident, Made, Outcome
+from loader.drill.incident import DrillOutcome, Incident, Made
 from loader.drill.scratch import Scratch, labels, scratch
 from loader.printable import counted
 
@@ -39,7 +39,7 @@ select
 """
 
 
-def run_drill(settings: Settings, report: Callable[[str], None]) -> Iterator[Outcome]:
+def run_drill(settings: Settings, report: Callable[[str], None]) -> Iterator[DrillOutcome]:
     """Make each incident in a scratch database and folder, recover it, and yield what happened; the warehouse, its raw
     zone and its reports are not touched. Raises InfrastructureError when a command cannot run at all."""
     with scratch(settings, _SAMPLES) as place:

@@ -18,7 +18,7 @@ import pytest
 
 from loader import cli
 from loader.config import load_settings
-from loader.drill.incident import Outcome
+from loader.drill import DrillOutcome
 from loader.erasure import Erased
 from loader.kinds import KindFault, load_kinds
 from loader.partition import Partition
@@ -81,7 +81,7 @@ NOT_AS_DECLARED = [
     ),
     KindFault("dbt_project/models/silver/ticket_fact.yml:61", "tags: got text, expected jsonb", "git diff dbt_project"),
 ]
-RECOVERED = Outcome(
+RECOVERED = DrillOutcome(
     "killed while it landed",
     "run 01a223dd-7c41 is dead; last stage done: archived",
     "retry",
@@ -90,7 +90,7 @@ RECOVERED = Outcome(
     True,
     4.2,
 )
-LOST = Outcome(
+LOST = DrillOutcome(
     "a file that changed after it was read",
     "tickets-2026-04-17.jsonl has other bytes than those that were registered",
     "rerun",
