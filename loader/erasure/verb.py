@@ -16,9 +16,9 @@ from typing import Any
 
 from loader.config import Settings
 from loader.erasure.dead_rows import forget_statistics, vacuum
-from loader.erasure.files import clean_files, search_objects
+from loader.erasure.erasure_evidence import ErasureOutcome, record_erasure, source_paths_of
 from loader.erasure.planning import ErasurePlan, make_erasure_plan
-from loader.erasure.record import Outcome, record_erasure, source_paths_of
+from loader.erasure.quotes import clean_files, search_objects
 from loader.erasure.removal import remove_rows
 from loader.erasure.search import search_rows
 from loader.erasure.traces import kinds_of_objects, landed_kinds
@@ -187,7 +187,7 @@ def _finish(work: _Erasing, erasure_id: str) -> Erased:
     with lock.transaction() as cursor:
         source_paths = source_paths_of(cursor, settings, erasure_id)
         mentions = remains.mention_count + in_objects.mention_count
-        outcome = Outcome(source_paths, tuple(cleaned), mentions, tuple(remains.not_searched))
+        outcome = ErasureOutcome(source_paths, tuple(cleaned), mentions, tuple(remains.not_searched))
         path = record_erasure(cursor, settings, erasure, outcome)
     with lock.transaction() as cursor:
         write_files(cursor, settings, f"erasure {erasure_id}")

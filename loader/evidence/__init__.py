@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from loader.evidence import acts, journal
 from loader.evidence.acts import record_act
-from loader.evidence.asset_facts import AssetFacts, reject_in_words
+from loader.evidence.asset_facts import reject_in_words
 from loader.evidence.attempts import place_of, record_crashes, state_record
 from loader.evidence.chain import append, write_files
 from loader.evidence.drift import MISSING_DAY, Drift, read_open_drift
@@ -17,7 +17,6 @@ __all__ = [
     "FATES",
     "LINK_MISSING",
     "MISSING_DAY",
-    "AssetFacts",
     "Drift",
     "Finding",
     "MissingLink",

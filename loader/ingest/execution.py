@@ -28,8 +28,8 @@ from loader.environment import in_own_environment
 from loader.gate import GateReport, inspect_manifest
 from loader.ingest.intake import Intake
 from loader.ingest.proving import Proving
-from loader.ingest.reading import Wanted, plan_reading
 from loader.ingest.request import Task, Workplace
+from loader.ingest.to_read import Wanted, plan_reading
 from loader.privacy import record_arrival
 from loader.progress import Meter
 from loader.raw_zone import ArchiveDamagedError, require_objects

@@ -10,7 +10,7 @@ from loader.release.judgement import Request
 from loader.release.publish import Published, publish_build, publish_recorded, settle
 from loader.release.ready import Readiness, readiness
 from loader.release.releases import Act, known_kinds
-from loader.release.versions import LinkedError, expirable, restore_targets, version_at
+from loader.release.restorable import LinkedError, expirable, restore_targets, version_at
 from loader.release.views import MEND_VIEWS, ViewFault, view_faults
 
 __all__ = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from loader.verify.claims import Claim
+from loader.verify.line_by_line import Verification, verify_assets, verify_run
 from loader.verify.reread import reread
-from loader.verify.run import LineDifference, Verification, verify_assets, verify_run
 
-__all__ = ["Claim", "LineDifference", "Verification", "reread", "verify_assets", "verify_run"]
+__all__ = ["Claim", "Verification", "reread", "verify_assets", "verify_run"]

@@ -102,7 +102,7 @@ REFUSALS: tuple[Scene, ...] = (
         "verify a run that landed nothing",
         _dead_in_gate("make verify RUN={run}"),
         "understood",
-        ("loader.verify.run:verify_run",),
+        ("loader.verify.line_by_line:verify_run",),
     ),
     Scene(
         "replay a run that archived nothing",

@@ -46,7 +46,7 @@ POINTS = {
     "proof: all but committed": f"{_PROVING}:record_proof:after:1",
     "facts are read": f"{_PROVING}:read_facts:after:1",
     "release: pointers have moved, not committed": "loader.release.publish:publish:after:1",
-    "state has moved, not committed": f"{_LEDGER}:Ledger._advance_state:after:1",
+    "state has moved, not committed": f"{_LEDGER}:advance_state:after:1",
     "evidence: one of five records is added": "loader.ingest.evidence:append:after:1",
     "evidence: all recorded, not committed": "loader.ingest.evidence:Evidence.write:after:1",
     "the run has ended, no file of its evidence is written": f"{_ATTEMPT}:write_files:before:2",

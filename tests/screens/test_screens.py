@@ -29,7 +29,7 @@ from loader.release.by_hand import Held
 from loader.release.publish import Decision, Published
 from loader.reports.smoke import Check
 from loader.silver.results import BuildResult, NodeResult
-from loader.verify.run import LineDifference, Verification
+from loader.verify.line_by_line import LineDifference, Verification
 from loader.warehouse import Warehouse
 from tests.checkouts import ROOT
 from tests.ingests import declare, rows, ticket, write_export

@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from loader.erasure import plan_erasure
-from loader.erasure.files import search_objects
+from loader.erasure.quotes import search_objects
 from loader.erasure.search import search_rows
 from loader.errors import CommandUsageError, RefusedError
 from loader.kinds import load_kinds

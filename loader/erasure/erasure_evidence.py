@@ -18,7 +18,7 @@ from loader.warehouse import fetch_rows
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ErasureOutcome:
     """What an erasure came to, beside what was removed: as in Erased; `cleaned`: files that quoted the person."""
 
     source_paths: tuple[str, ...]
@@ -27,7 +27,7 @@ class Outcome:
     not_searched: tuple[str, ...]
 
 
-def record_erasure(cursor: Any, settings: Settings, erasure: Mapping[str, Any], outcome: Outcome) -> Path:
+def record_erasure(cursor: Any, settings: Settings, erasure: Mapping[str, Any], outcome: ErasureOutcome) -> Path:
     """The evidence, as the next record of the chain, and the end of the erasure, in one transaction."""
     erasure_id = str(erasure["erasure_id"])
     path = settings.report_dir / "erase" / f"{erasure_id}.json"
