@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import yaml
@@ -22,6 +22,7 @@ from loader.config import load_settings
 from loader.erasure import verb
 from loader.errors import CheckFailedError, CommandUsageError
 from loader.ingest import IngestRequest, Verdict, ingest, proving
+from loader.raw_zone import RawZone
 from loader.release import ReleaseRequest, by_hand
 from loader.runs import IngestLock
 from loader.silver import BuildResult, NodeResult, require_whole, run_dbt
@@ -257,7 +258,8 @@ def test_what_else_proves_asks_for_a_whole_build_too(ingested: Ingested, monkeyp
             by_hand.release(settings(), ReleaseRequest([DAY], reason="why", is_override=is_override), lambda line: None)
     erasure = {"erasure_id": 1, "operator": "o", "trace_id": "0" * 32}
     with closing(IngestLock.acquire(database)) as lock, pytest.raises(CheckFailedError, match="got 1 of the"):
-        verb._build(settings(), database, lock, erasure, lambda line: None)
+        at_work = (settings(), database, lock, RawZone(settings().raw_zone), "nobody")
+        verb._build(verb._Erasing(*at_work, today=cast(Any, None), report=lambda line: None), erasure)
     with pytest.raises(CheckFailedError, match="got 1 of the"):
         cli.main(["build"], standalone_mode=False)
     assert rows(database, MOVED) == before

@@ -15,7 +15,7 @@ import pytest
 
 from loader import status
 from loader.audit import faults_of_sight
-from loader.erasure import plan as plan_room
+from loader.erasure import planning as plan_room
 from loader.erasure import removal as removal_room
 from loader.erasure.planning import make_erasure_plan
 from loader.erasure.removal import remove_rows
