@@ -27,7 +27,9 @@ def released_lines(screen: Screen, published: Published, evidence: str | None, n
     days = [partition.named(published.kinds) for partition in published.partitions]
     # What readers see already moves without a release.
     if published.data_release_id is not None and days:
-        told = f"Readers see {_named(screen, days)} as proved now (release {published.data_release_id})."
+        told = (
+            f"Readers see {_named(screen, days, published.kinds)} as proved now (release {published.data_release_id})."
+        )
     else:
         told = "Nothing to release: readers see it as it is proved."
     also = [
@@ -48,7 +50,7 @@ def released_lines(screen: Screen, published: Published, evidence: str | None, n
 
 def held_lines(screen: Screen, held: Held, why: str, next_command: str) -> list[str]:
     are = "is" if len(held.partitions) == 1 else "are"
-    names = _named(screen, [partition.named(held.kinds) for partition in held.partitions])
+    names = _named(screen, [partition.named(held.kinds) for partition in held.partitions], held.kinds)
     rows: list[list[object]] = []
     for hold in held.holds:
         day = Partition(hold["record_kind"], hold["partition_key"]).named(held.kinds)
@@ -72,9 +74,9 @@ def ready_lines(screen: Screen, found: Readiness) -> list[str]:
         sentence = f"{_name_of(days[0], kinds)} is {'not ' if waiting else ''}ready."
     elif waiting:
         are = "is" if len(waiting) == 1 else "are"
-        sentence = f"{screen.words(len(waiting))} of {amount(screen, len(days), 'day')} {are} not ready."
+        sentence = f"{screen.words(len(waiting))} of {amount(screen, len(days), _noun(kinds))} {are} not ready."
     else:
-        sentence = f"All {screen.words(len(days))} days are ready."
+        sentence = f"All {amount(screen, len(days), _noun(kinds))} are ready."
     rows = [
         [
             Mark("ready", "good") if row["is_ready"] else Mark("not ready", "bad"),
@@ -100,8 +102,13 @@ def _name_of(row: Mapping[str, Any], kinds: Collection[str]) -> str:
     return Partition(row["record_kind"], date.fromisoformat(row["partition_key"])).named(kinds)
 
 
-def _named(screen: Screen, days: Sequence[str]) -> str:
+def _named(screen: Screen, days: Sequence[str], kinds: Collection[str]) -> str:
     """One day by its date; several by their number, the first and the last."""
     if len(days) == 1:
         return days[0]
-    return f"{amount(screen, len(days), 'day')} ({days[0]} … {days[-1]})"
+    return f"{amount(screen, len(days), _noun(kinds))} ({days[0]} … {days[-1]})"
+
+
+def _noun(kinds: Collection[str]) -> str:
+    """Where several kinds are known, a day of each is a partition of its own."""
+    return "day" if len(kinds) < 2 else "partition"

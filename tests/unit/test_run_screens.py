@@ -186,7 +186,7 @@ def test_ready_says_what_records_name_in_vain() -> None:
     assert link.line == "12 records name 2 of ticket_v1 that are not there (TKT-1, TKT-2)"
     lines = ready_lines(Screen(140), Readiness([comments, ready(DAY)], (link,), both))
     assert lines == [
-        "All 2 days are ready.",
+        "All 2 partitions are ready.",
         f"  ready   2026-04-17 of ticket_comment_v1   release 1   link_missing: {link.line}",
         "  ready   2026-04-17 of ticket_v1           release 1",
     ]
