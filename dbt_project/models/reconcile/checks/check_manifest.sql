@@ -25,53 +25,29 @@ compared as (
 
     select
         documents.*,
-        array_remove(array[
-            case
-                when documents.manifest_id is distinct from documents.body ->> 'manifest_id'
-                    then 'manifest_id'
-            end,
-            case
-                when documents.batch_id is distinct from documents.body ->> 'batch_id'
-                    then 'batch_id'
-            end,
-            case
-                when documents.contract_ref is distinct from documents.body ->> 'contract_ref'
-                    then 'contract_ref'
-            end,
-            case
-                when documents.modality is distinct from documents.body ->> 'modality'
-                    then 'modality'
-            end,
-            case
-                when documents.load_mode is distinct from documents.body ->> 'load_mode'
-                    then 'load_mode'
-            end,
-            case
-                when documents.window_field is distinct from documents.body -> 'selection_window' ->> 'field'
-                    then 'window_field'
-            end,
-            case
-                when
-                    documents.window_start is distinct from
-                    {{ payload_value("(body -> 'selection_window')", 'start', 'instant', 'false') }}
-                    then 'window_start'
-            end,
-            case
-                when
-                    documents.window_end is distinct from
-                    {{ payload_value("(body -> 'selection_window')", 'end', 'instant', 'false') }}
-                    then 'window_end'
-            end,
-            case
-                when
-                    documents.declared_asset_count is distinct from case
-                        when jsonb_typeof(documents.body -> 'assets') = 'array'
-                            then jsonb_array_length(documents.body -> 'assets')
-                    end
-                    then 'declared_asset_count'
-            end
-        ], null) as differing_columns
+        {{ differing_names('documents', 'stated', [
+            'manifest_id', 'batch_id', 'contract_ref', 'modality', 'load_mode',
+            'window_field', 'window_start', 'window_end', 'declared_asset_count'
+        ]) | indent(4) }} as differing_columns
     from documents
+    cross join
+        lateral (
+            select
+                documents.body ->> 'manifest_id' as manifest_id,
+                documents.body ->> 'batch_id' as batch_id,
+                documents.body ->> 'contract_ref' as contract_ref,
+                documents.body ->> 'modality' as modality,
+                documents.body ->> 'load_mode' as load_mode,
+                documents.body -> 'selection_window' ->> 'field' as window_field,
+                {{ payload_value("(documents.body -> 'selection_window')", 'start', 'instant', 'false') }}
+                    as window_start,
+                {{ payload_value("(documents.body -> 'selection_window')", 'end', 'instant', 'false') }}
+                    as window_end,
+                case
+                    when jsonb_typeof(documents.body -> 'assets') = 'array'
+                        then jsonb_array_length(documents.body -> 'assets')
+                end as declared_asset_count
+        ) as stated
 
 ),
 
@@ -81,7 +57,12 @@ declared as (
         documents.manifest_id,
         listed.entry ->> 'source_id' as source_id,
         listed.ordinal,
-        listed.entry
+        listed.entry ->> 'source_url_or_path' as source_url_or_path,
+        listed.entry ->> 'asset_type' as asset_type,
+        listed.entry ->> 'checksum_sha256' as declared_checksum_sha256,
+        (listed.entry ->> 'size_bytes')::bigint as declared_size_bytes,
+        (listed.entry ->> 'record_count')::bigint as declared_record_count,
+        (listed.entry ->> 'sequence')::bigint as sequence
     from documents
     cross join
         lateral
@@ -112,36 +93,17 @@ entries as (
         coalesce(declared.source_id, registered.source_id) as source_id,
         registered.asset_id,
         registered.copy_count,
-        declared.entry is null as is_undeclared,
+        declared.ordinal is null as is_undeclared,
         registered.manifest_id is null as is_unregistered,
-        array_remove(array[
-            case when registered.ordinal <> declared.ordinal then 'ordinal' end,
-            case
-                when registered.source_url_or_path is distinct from declared.entry ->> 'source_url_or_path'
-                    then 'source_url_or_path'
-            end,
-            case
-                when registered.asset_type is distinct from declared.entry ->> 'asset_type'
-                    then 'asset_type'
-            end,
-            case
-                when registered.declared_checksum_sha256 is distinct from declared.entry ->> 'checksum_sha256'
-                    then 'declared_checksum_sha256'
-            end,
-            case
-                when registered.declared_size_bytes is distinct from (declared.entry ->> 'size_bytes')::bigint
-                    then 'declared_size_bytes'
-            end,
-            case
-                when
-                    registered.declared_record_count
-                    is distinct from (declared.entry ->> 'record_count')::bigint
-                    then 'declared_record_count'
-            end,
-            case
-                when registered.sequence <> (declared.entry ->> 'sequence')::bigint then 'sequence'
-            end
-        ], null) as differing_columns
+        nullif(concat_ws(
+            ', ',
+            {{ differing_names('registered', 'declared', [
+                'ordinal', 'source_url_or_path', 'asset_type', 'declared_checksum_sha256', 'declared_size_bytes',
+                'declared_record_count'
+            ]) | indent(8) }},
+            -- Where the manifest declares none, the loader derived it.
+            case when registered.sequence <> declared.sequence then 'sequence' end
+        ), '') as differing_columns
     from declared
     full join registered
         on
@@ -211,11 +173,11 @@ found as (
     select
         {{ finding(
             'manifest_differs_from_bytes', 'drift', "'ops.manifest'",
-            "case when body is null then 'the stored bytes are no JSON' else array_to_string(differing_columns, ', ') end",
+            "case when body is null then 'the stored bytes are no JSON' else differing_columns end",
             manifest_id='manifest_id', run_id='registered_by_run_id'
         ) }}
     from compared
-    where is_authentic and (body is null or differing_columns <> '{}')
+    where is_authentic and (body is null or differing_columns is not null)
     union all
     select
         {{ finding(
@@ -258,11 +220,11 @@ found as (
     union all
     select
         {{ finding(
-            'entry_differs_from_manifest', 'drift', "'ops.manifest_asset'", "array_to_string(differing_columns, ', ')",
+            'entry_differs_from_manifest', 'drift', "'ops.manifest_asset'", 'differing_columns',
             manifest_id='manifest_id', source_id='source_id', asset_id='asset_id'
         ) }}
     from entries
-    where not is_undeclared and not is_unregistered and differing_columns <> '{}'
+    where not is_undeclared and not is_unregistered and differing_columns is not null
     union all
     select
         {{ finding(
