@@ -5,10 +5,7 @@ with
 
 lines as (
 
-    select * from {{ source('bronze', 'asset_line') }}
-    {%- if scope_asset is not none %}
-    where asset_id = any(array(select scope_asset.asset_id from {{ scope_asset }} as scope_asset))
-    {%- endif %}
+    {{ rows_to_prove(source('bronze', 'asset_line'), 'asset_id', scope_asset) }}
 
 ),
 
@@ -30,10 +27,7 @@ events as (
 
 rejects as (
 
-    select * from {{ source('bronze', 'rejected_record') }}
-    {%- if scope_asset is not none %}
-    where asset_id = any(array(select scope_asset.asset_id from {{ scope_asset }} as scope_asset))
-    {%- endif %}
+    {{ rows_to_prove(source('bronze', 'rejected_record'), 'asset_id', scope_asset) }}
 
 ),
 

@@ -54,24 +54,13 @@ case {{ record_kind }}
     {%- endif %}
     {{ "union all" if not loop.last }}
     {%- else %}
-    select
-        null::text as record_kind,
-        null::oid as silver_table,
-        null::tid as silver_place,
-        null::text as record_key,
-        null::uuid as event_id,
-        null::date as partition_key,
-        null::bigint as version_count,
-        null::text[] as envelope_values,
-        null::integer as asset_id,
-        null::text as source_fingerprint,
-        null::integer as line_number,
-        null::text as manifest_id,
-        null::text as batch_id,
-        null::uuid as run_id,
-        null::text as dlt_load_id,
-        null::bigint as content_digest
-    where false
+    {{ no_rows({
+        'record_kind': 'text', 'silver_table': 'oid', 'silver_place': 'tid', 'record_key': 'text',
+        'event_id': 'uuid', 'partition_key': 'date', 'version_count': 'bigint', 'envelope_values':
+        'text[]', 'asset_id': 'integer', 'source_fingerprint': 'text', 'line_number': 'integer',
+        'manifest_id': 'text', 'batch_id': 'text', 'run_id': 'uuid', 'dlt_load_id': 'text',
+        'content_digest': 'bigint'
+    }) | indent(4) }}
     {%- endfor %}
 {%- endmacro %}
 

@@ -23,10 +23,7 @@ with
 
 claims as {{ 'materialized' if is_incremental() else 'not materialized' }} (
 
-    select * from {{ ref('event_claim') }}
-    {%- if is_incremental() %}
-    where record_key = any(array{{ scope_keys }})
-    {%- endif %}
+    {{ rows_to_prove(ref('event_claim'), 'record_key', scope_record) }}
 
 ),
 
@@ -264,37 +261,8 @@ compared as (
 
 ),
 
-run_manifests as (
-
-    select
-        run_id,
-        asset_id,
-        min(manifest_id) as manifest_id
-    from {{ source('ops', 'run_asset') }}
-    where asset_id is not null
-    group by run_id, asset_id
-
-),
-
-fingerprints as (
-
-    select
-        asset_id,
-        min(source_fingerprint) as source_fingerprint
-    from {{ source('ops', 'source_asset') }}
-    group by asset_id
-
-),
-
-batches as (
-
-    select
-        manifest_id,
-        min(batch_id) as batch_id
-    from {{ source('ops', 'manifest') }}
-    group by manifest_id
-
-),
+-- CTEs run_manifests, fingerprints and batches.
+{{ stated_lineage() }}
 
 standings as (
 

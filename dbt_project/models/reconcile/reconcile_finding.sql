@@ -1,32 +1,16 @@
 {{ config(pre_hook="{{ set_reconcile_session() }}", post_hook="{{ sign_scope() }}") }}
 {#- What the checks found, each damage on every day that it may be of: too many rather than too few. -#}
+{%- set dimensions = declared_kinds().values() | map(attribute='dimensions') | sum(start=[]) -%}
+{%- set checks =
+    ['load', 'event', 'line', 'reject', 'manifest', 'asset', 'run', 'silver', 'equation'] + dimensions %}
 
 with
 
 checked as (
 
-    select * from {{ ref('check_load') }}
-    union all
-    select * from {{ ref('check_event') }}
-    union all
-    select * from {{ ref('check_line') }}
-    union all
-    select * from {{ ref('check_reject') }}
-    union all
-    select * from {{ ref('check_manifest') }}
-    union all
-    select * from {{ ref('check_asset') }}
-    union all
-    select * from {{ ref('check_run') }}
-    union all
-    select * from {{ ref('check_silver') }}
-    union all
-    select * from {{ ref('check_equation') }}
-    {%- for declared in declared_kinds().values() %}
-    {%- for dimension in declared.dimensions %}
-    union all
-    select * from {{ ref('check_' ~ dimension) }}
-    {%- endfor %}
+    {%- for check in checks %}
+    select * from {{ ref('check_' ~ check) }}
+    {{ "union all" if not loop.last }}
     {%- endfor %}
 
 ),
@@ -119,15 +103,9 @@ relevant as (
 
 ),
 
--- One name per asset: manifests may name the same content differently.
 file_names as (
 
-    select
-        asset_id,
-        min(source_id) as source_id
-    from {{ source('ops', 'manifest_asset') }}
-    where asset_id is not null
-    group by asset_id
+    {{ file_names() }}
 
 ),
 

@@ -2,16 +2,7 @@ with
 
 visible_loads as (
 
-    select
-        completed_loads.load_id,
-        coalesce(bool_and(loads.is_intact), false) as is_intact
-    from {{ source('ops', 'completed_load') }} as completed_loads
-    left join {{ ref('reconcile_load') }} as loads
-        on
-            completed_loads.load_id = loads.load_id
-            and completed_loads.table_name = loads.table_name
-    where completed_loads.table_name = 'asset_line'
-    group by completed_loads.load_id
+    {{ loads_of_lines() }}
 
 ),
 

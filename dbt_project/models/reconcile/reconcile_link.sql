@@ -59,16 +59,10 @@ final as (
     where named.linked_key is not null and held.linked_key is null
     {{ "union all" if not loop.last }}
     {%- else %}
-    select
-        null::text as record_kind,
-        null::text as record_key,
-        null::date as partition_key,
-        null::text as field_name,
-        null::text as linked_kind,
-        null::text as linked_key,
-        null::boolean as is_awaited,
-        null::boolean as is_shown
-    where false
+    {{ no_rows({
+        'record_kind': 'text', 'record_key': 'text', 'partition_key': 'date', 'field_name': 'text',
+        'linked_kind': 'text', 'linked_key': 'text', 'is_awaited': 'boolean', 'is_shown': 'boolean'
+    }) | indent(4) }}
     {%- endfor %}
 
 )

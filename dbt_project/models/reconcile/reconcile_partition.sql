@@ -280,38 +280,14 @@ joined as (
         coalesce(event_counts.bronze_digest, 0) as bronze_digest,
         coalesce(silver_counts.silver_digest, 0) as silver_digest
     from partitions
-    left join asset_counts
-        on
-            partitions.record_kind = asset_counts.record_kind
-            and partitions.partition_key = asset_counts.partition_key
-    left join absent_counts
-        on
-            partitions.record_kind = absent_counts.record_kind
-            and partitions.partition_key = absent_counts.partition_key
-    left join declared_counts
-        on
-            partitions.record_kind = declared_counts.record_kind
-            and partitions.partition_key = declared_counts.partition_key
-    left join line_counts
-        on
-            partitions.record_kind = line_counts.record_kind
-            and partitions.partition_key = line_counts.partition_key
-    left join event_counts
-        on
-            partitions.record_kind = event_counts.record_kind
-            and partitions.partition_key = event_counts.partition_key
-    left join silver_counts
-        on
-            partitions.record_kind = silver_counts.record_kind
-            and partitions.partition_key = silver_counts.partition_key
-    left join tie_counts
-        on
-            partitions.record_kind = tie_counts.record_kind
-            and partitions.partition_key = tie_counts.partition_key
-    left join link_counts
-        on
-            partitions.record_kind = link_counts.record_kind
-            and partitions.partition_key = link_counts.partition_key
+    left join asset_counts on {{ is_same_partition('partitions', 'asset_counts') }}
+    left join absent_counts on {{ is_same_partition('partitions', 'absent_counts') }}
+    left join declared_counts on {{ is_same_partition('partitions', 'declared_counts') }}
+    left join line_counts on {{ is_same_partition('partitions', 'line_counts') }}
+    left join event_counts on {{ is_same_partition('partitions', 'event_counts') }}
+    left join silver_counts on {{ is_same_partition('partitions', 'silver_counts') }}
+    left join tie_counts on {{ is_same_partition('partitions', 'tie_counts') }}
+    left join link_counts on {{ is_same_partition('partitions', 'link_counts') }}
 
 ),
 

@@ -1,20 +1,18 @@
 {#- Selected by a model of Silver and what follows, and built after all of them. -#}
 {%- do built_kinds() -%}
 {#- Events: each row of bronze.record_event against its own payload, its line and its load. -#}
-{%- set day = 'coalesce(deliveries.partition_key, flagged.partition_key)' -%}
-{%- set asset = 'coalesce(deliveries.asset_id, flagged.asset_id)' -%}
 {#- A record under another kind than its own has none of its fields. -#}
-{%- set event = "'event ' || flagged.event_id || ' of ' || coalesce(flagged.record_key, 'no key')" -%}
+{%- set event = "'event ' || event_id || ' of ' || coalesce(record_key, 'no key')" -%}
+{%- set told = {
+    'record_kind': 'record_kind', 'partition_key': 'told_partition_key', 'asset_id': 'told_asset_id'
+} -%}
 {%- set scope_record = ref('scope_record') %}
 
 with
 
 events as (
 
-    select * from {{ ref('reconcile_event') }}
-    {%- if is_proving_changes() %}
-    where record_key = any(array(select scope_record.record_key from {{ scope_record }} as scope_record))
-    {%- endif %}
+    {{ rows_to_prove(ref('reconcile_event'), 'record_key', scope_record) }}
 
 ),
 
@@ -95,83 +93,83 @@ deliveries as (
 
 ),
 
+located as (
+
+    select
+        flagged.*,
+        coalesce(deliveries.partition_key, flagged.partition_key) as told_partition_key,
+        coalesce(deliveries.asset_id, flagged.asset_id) as told_asset_id
+    from flagged
+    left join deliveries on flagged.event_id = deliveries.event_id
+
+),
+
 found as (
 
     select
         {{ finding(
             'payload_differs_from_fingerprint', 'drift', "'bronze.record_event'",
             event ~ " || ': sha256(raw_payload) is not its record_fingerprint'",
-            record_kind='flagged.record_kind', partition_key=day, asset_id=asset, run_id='flagged.run_id'
+            run_id='run_id', **told
         ) }}
-    from flagged
-    left join deliveries on flagged.event_id = deliveries.event_id
-    where not flagged.is_payload_authentic
+    from located
+    where not is_payload_authentic
     union all
     select
         {{ finding(
             'event_id_differs_from_fingerprint', 'drift', "'bronze.record_event'",
             event ~ " || ': expected the first 16 of 32 bytes of record_fingerprint'",
-            record_kind='flagged.record_kind', partition_key=day, asset_id=asset, run_id='flagged.run_id'
+            run_id='run_id', **told
         ) }}
-    from flagged
-    left join deliveries on flagged.event_id = deliveries.event_id
-    where not flagged.is_event_id_authentic
+    from located
+    where not is_event_id_authentic
     union all
     select
         {{ finding(
             'columns_differ_from_payload', 'drift', "'bronze.record_event'",
-            event ~ " || ': '
-            || flagged.differing_columns",
-            record_kind='flagged.record_kind', partition_key=day, asset_id=asset, run_id='flagged.run_id'
+            event ~ " || ': ' || differing_columns",
+            run_id='run_id', **told
         ) }}
-    from flagged
-    left join deliveries on flagged.event_id = deliveries.event_id
-    where flagged.differing_columns is not null and flagged.is_payload_authentic
+    from located
+    where differing_columns is not null and is_payload_authentic
     union all
     select
         {{ finding(
             'partition_differs_from_created_at', 'drift', "'bronze.record_event'",
-            event ~ " || ': got ' || flagged.partition_key
-            || ', expected the UTC day of created_at'",
-            record_kind='flagged.record_kind', partition_key=day, asset_id=asset, run_id='flagged.run_id'
+            event ~ " || ': got ' || partition_key || ', expected the UTC day of created_at'",
+            run_id='run_id', **told
         ) }}
-    from flagged
-    left join deliveries on flagged.event_id = deliveries.event_id
-    where not flagged.is_partition_authentic
+    from located
+    where not is_partition_authentic
     union all
     select
         {{ finding(
             'event_doubled', 'duplicate', "'bronze.record_event'",
-            event ~ " || ': got ' || flagged.copy_count
-            || ' rows, expected 1'",
-            record_kind='flagged.record_kind', partition_key=day, asset_id=asset, run_id='flagged.run_id'
+            event ~ " || ': got ' || copy_count || ' rows, expected 1'",
+            run_id='run_id', **told
         ) }}
-    from flagged
-    left join deliveries on flagged.event_id = deliveries.event_id
-    where flagged.copy_count > 1
+    from located
+    where copy_count > 1
     union all
     select
         {{ finding(
             'run_differs_from_load', 'drift', "'bronze.record_event'",
-            event ~ " || ': got run ' || flagged.run_id
-            || ', its load was completed by ' || flagged.load_run_id",
-            record_kind='flagged.record_kind', partition_key=day, asset_id=asset, run_id='flagged.load_run_id'
+            event ~ " || ': got run ' || run_id || ', its load was completed by ' || load_run_id",
+            run_id='load_run_id', **told
         ) }}
-    from flagged
-    left join deliveries on flagged.event_id = deliveries.event_id
-    where flagged.is_run_foreign
+    from located
+    where is_run_foreign
     union all
     select
         {{ finding(
             'first_delivery_missing', 'gap',
-            "case when flagged.is_load_intact then 'bronze.asset_line' else 'bronze.record_event' end",
-            event ~ " || ' names asset ' || flagged.asset_id
-            || ' line ' || flagged.line_number || '; that line is absent or holds another event'",
-            record_kind='flagged.record_kind', partition_key=day, asset_id=asset, run_id='flagged.run_id'
+            "case when is_load_intact then 'bronze.asset_line' else 'bronze.record_event' end",
+            event ~ " || ' names asset ' || asset_id
+            || ' line ' || line_number || '; that line is absent or holds another event'",
+            run_id='run_id', **told
         ) }}
-    from flagged
-    left join deliveries on flagged.event_id = deliveries.event_id
-    where not flagged.is_first_delivery_known
+    from located
+    where not is_first_delivery_known
     union all
     -- Lines of a taken partition whose event is not there.
     select

@@ -9,11 +9,7 @@ indexes as (select * from {{ ref('reconcile_index') }}),
 
 lines as (
 
-    select * from {{ source('bronze', 'asset_line') }}
-    {%- if is_proving_changes() %}
-    where asset_id = any(array(select scope_asset.asset_id from {{ scope_asset }} as scope_asset))
-    offset 0 -- a fence: lines are found by their asset, not by going through every load
-    {%- endif %}
+    {{ rows_to_prove(source('bronze', 'asset_line'), 'asset_id', scope_asset, is_fenced=true) }}
 
 ),
 

@@ -31,7 +31,7 @@ compared as (
         ]) | indent(4) }} as differing_columns
     from documents
     cross join
-        lateral (
+        lateral ( -- noqa: ST05
             select
                 documents.body ->> 'manifest_id' as manifest_id,
                 documents.body ->> 'batch_id' as batch_id,
@@ -62,7 +62,7 @@ declared as (
         listed.entry ->> 'checksum_sha256' as declared_checksum_sha256,
         (listed.entry ->> 'size_bytes')::bigint as declared_size_bytes,
         (listed.entry ->> 'record_count')::bigint as declared_record_count,
-        (listed.entry ->> 'sequence')::bigint as sequence
+        (listed.entry ->> 'sequence')::bigint as declared_sequence
     from documents
     cross join
         lateral
@@ -102,7 +102,7 @@ entries as (
                 'declared_record_count'
             ]) | indent(8) }},
             -- Where the manifest declares none, the loader derived it.
-            case when registered.sequence <> declared.sequence then 'sequence' end
+            case when registered.sequence <> declared.declared_sequence then 'sequence' end
         ), '') as differing_columns
     from declared
     full join registered

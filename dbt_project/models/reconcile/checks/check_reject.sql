@@ -7,20 +7,13 @@ with
 
 lines as (
 
-    select * from {{ source('bronze', 'asset_line') }}
-    {%- if is_proving_changes() %}
-    where asset_id = any(array(select scope_asset.asset_id from {{ scope_asset }} as scope_asset))
-    offset 0 -- a fence: lines are found by their asset, not by going through every load
-    {%- endif %}
+    {{ rows_to_prove(source('bronze', 'asset_line'), 'asset_id', scope_asset, is_fenced=true) }}
 
 ),
 
 rejects as (
 
-    select * from {{ source('bronze', 'rejected_record') }}
-    {%- if is_proving_changes() %}
-    where asset_id = any(array(select scope_asset.asset_id from {{ scope_asset }} as scope_asset))
-    {%- endif %}
+    {{ rows_to_prove(source('bronze', 'rejected_record'), 'asset_id', scope_asset) }}
 
 ),
 

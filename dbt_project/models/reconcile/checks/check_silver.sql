@@ -7,16 +7,16 @@
 {%- set ops_columns = "array['source_fingerprint', 'manifest_id', 'batch_id']" -%}
 {%- set scope_record = ref('scope_record') -%}
 {%- set scope_keys = '(select scope_record.record_key from ' ~ scope_record ~ ' as scope_record)' -%}
-{%- set silver_name = silver_name_of('record_kind') %}
+{%- set silver_name = silver_name_of('record_kind') -%}
+{%- set told = {
+    'record_kind': 'record_kind', 'partition_key': 'shown_partition_key', 'asset_id': 'winner_asset_id'
+} %}
 
 with
 
 events as (
 
-    select * from {{ ref('reconcile_event') }}
-    {%- if is_proving_changes() %}
-    where record_key = any(array{{ scope_keys }})
-    {%- endif %}
+    {{ rows_to_prove(ref('reconcile_event'), 'record_key', scope_record) }}
 
 ),
 
@@ -36,14 +36,10 @@ silver_rows as (
     {%- endif %}
     {{ "union all" if not loop.last }}
     {%- else %}
-    select
-        null::text as record_kind,
-        null::text as record_key,
-        null::date as partition_key,
-        null::integer as asset_id,
-        null::uuid as run_id,
-        null::text as column_names
-    where false
+    {{ no_rows({
+        'record_kind': 'text', 'record_key': 'text', 'partition_key': 'date', 'asset_id': 'integer',
+        'run_id': 'uuid', 'column_names': 'text'
+    }) | indent(4) }}
     {%- endfor %}
 
 ),
@@ -184,7 +180,7 @@ found as (
         {{ finding(
             'record_missing', 'gap', silver_name,
             "'record ' || record_key || ': got no row, expected event ' || event_id",
-            record_kind='record_kind', partition_key='shown_partition_key', asset_id='winner_asset_id', run_id='run_id'
+            run_id='run_id', **told
         ) }}
     from flagged
     where silver_state = 'missing'
@@ -192,7 +188,7 @@ found as (
     select
         {{ finding(
             'record_doubled', 'duplicate', silver_name, "'record ' || record_key || ': got another row of it, expected one'",
-            record_kind='record_kind', partition_key='shown_partition_key', asset_id='winner_asset_id', run_id='silver_run_id'
+            run_id='silver_run_id', **told
         ) }}
     from flagged
     where silver_state = 'doubled'
@@ -229,26 +225,26 @@ found as (
         {{ finding(
             'record_differs_from_bronze', 'drift',
             "case"
-            ~ " when flagged.are_events_damaged and flagged.differing_silver_columns <@ array['"
+            ~ " when are_events_damaged and differing_silver_columns <@ array['"
             ~ unwitnessed | join("', '") ~ "'] then 'bronze.record_event'"
-            ~ " when flagged.are_lines_damaged and flagged.differing_silver_columns <@ array['version_count']"
+            ~ " when are_lines_damaged and differing_silver_columns <@ array['version_count']"
             ~ " then 'bronze.asset_line'"
             ~ " else " ~ silver_name ~ " end",
-            "'record ' || flagged.record_key || ': ' || array_to_string(flagged.differing_silver_columns, ', ')
+            "'record ' || record_key || ': ' || array_to_string(differing_silver_columns, ', ')
             || ' differ between Silver and its winner in Bronze'",
-            record_kind='record_kind', partition_key='flagged.shown_partition_key', asset_id='flagged.winner_asset_id', run_id='flagged.run_id'
+            run_id='run_id', **told
         ) }}
     from flagged
-    where flagged.silver_state = 'different' and not flagged.differing_silver_columns <@ {{ ops_columns }}
+    where silver_state = 'different' and not differing_silver_columns <@ {{ ops_columns }}
     union all
     select
         {{ finding(
             'lineage_differs', 'drift', silver_name,
-            "'record ' || flagged.record_key || ': ' || array_to_string(flagged.differing_silver_columns, ', ')",
-            record_kind='record_kind', partition_key='flagged.shown_partition_key', asset_id='flagged.winner_asset_id', run_id='flagged.run_id'
+            "'record ' || record_key || ': ' || array_to_string(differing_silver_columns, ', ')",
+            run_id='run_id', **told
         ) }}
     from flagged
-    where flagged.silver_state = 'different' and flagged.differing_silver_columns <@ {{ ops_columns }}
+    where silver_state = 'different' and differing_silver_columns <@ {{ ops_columns }}
     union all
     select
         {{ finding(

@@ -398,15 +398,9 @@ low_days as (
 
 ),
 
--- One name per asset: manifests may name the same content differently.
 file_names as (
 
-    select
-        asset_id,
-        min(source_id) as source_id
-    from {{ source('ops', 'manifest_asset') }}
-    where asset_id is not null
-    group by asset_id
+    {{ file_names() }}
 
 ),
 

@@ -1,12 +1,7 @@
-{{
-    config(
-        materialized='incremental',
-        pre_hook=[
-            "{{ set_reconcile_session() }}",
-            "{{ delete_unproved('asset_id', ref('scope_asset')) }}",
-        ],
-    )
-}}
+{{ config(
+    materialized='incremental',
+    pre_hook=["{{ set_reconcile_session() }}", "{{ delete_unproved('asset_id', ref('scope_asset')) }}"],
+) }}
 {%- set scope_asset = ref('scope_asset') -%}
 
 

@@ -1,37 +1,20 @@
-{{
-    config(
-        materialized='incremental',
-        pre_hook=[
-            "{{ set_reconcile_session() }}",
-            "{{ delete_unproved('asset_id', ref('scope_asset')) }}",
-        ],
-    )
-}}
+{{ config(
+    materialized='incremental',
+    pre_hook=["{{ set_reconcile_session() }}", "{{ delete_unproved('asset_id', ref('scope_asset')) }}"],
+) }}
 {%- set scope_asset = ref('scope_asset') %}
 
 with
 
 lines as (
 
-    select * from {{ source('bronze', 'asset_line') }}
-    {%- if is_incremental() %}
-    where asset_id = any(array(select scope_asset.asset_id from {{ scope_asset }} as scope_asset))
-    {%- endif %}
+    {{ rows_to_prove(source('bronze', 'asset_line'), 'asset_id', scope_asset) }}
 
 ),
 
 visible_loads as (
 
-    select
-        completed_loads.load_id,
-        coalesce(bool_and(loads.is_intact), false) as is_intact
-    from {{ source('ops', 'completed_load') }} as completed_loads
-    left join {{ ref('reconcile_load') }} as loads
-        on
-            completed_loads.load_id = loads.load_id
-            and completed_loads.table_name = loads.table_name
-    where completed_loads.table_name = 'asset_line'
-    group by completed_loads.load_id
+    {{ loads_of_lines() }}
 
 ),
 

@@ -1,32 +1,20 @@
-{{
-    config(
-        materialized='incremental',
-        pre_hook=[
-            "{{ set_reconcile_session() }}",
-            "{{ delete_unproved('asset_id', ref('scope_asset')) }}",
-        ],
-    )
-}}
+{{ config(
+    materialized='incremental',
+    pre_hook=["{{ set_reconcile_session() }}", "{{ delete_unproved('asset_id', ref('scope_asset')) }}"],
+) }}
 {%- set scope_asset = ref('scope_asset') %}
 
 with
 
 rejects as (
 
-    select * from {{ source('bronze', 'rejected_record') }}
-    {%- if is_incremental() %}
-    where asset_id = any(array(select scope_asset.asset_id from {{ scope_asset }} as scope_asset))
-    {%- endif %}
+    {{ rows_to_prove(source('bronze', 'rejected_record'), 'asset_id', scope_asset) }}
 
 ),
 
 lines as (
 
-    select * from {{ source('bronze', 'asset_line') }}
-    {%- if is_incremental() %}
-    where asset_id = any(array(select scope_asset.asset_id from {{ scope_asset }} as scope_asset))
-    offset 0 -- a fence: lines are found by their asset, not by going through every load
-    {%- endif %}
+    {{ rows_to_prove(source('bronze', 'asset_line'), 'asset_id', scope_asset, is_fenced=true) }}
 
 ),
 

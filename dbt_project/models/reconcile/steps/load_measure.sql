@@ -1,5 +1,4 @@
 {#- The rows of changed loads, once more as they are now. -#}
-{%- set changed_loads = 'array(select changed_load.load_id from changed_load)' -%}
 {{
     config(
         materialized='incremental',
@@ -18,28 +17,19 @@ with
 
 load_content as (
 
-    select * from {{ source('ops', 'load_content') }}
-    {%- if is_incremental() %}
-    where load_id = any({{ changed_loads }})
-    {%- endif %}
+    {{ rows_to_prove(source('ops', 'load_content'), 'load_id', 'changed_load') }}
 
 ),
 
 events as (
 
-    select * from {{ source('bronze', 'record_event') }}
-    {%- if is_incremental() %}
-    where _dlt_load_id = any({{ changed_loads }})
-    {%- endif %}
+    {{ rows_to_prove(source('bronze', 'record_event'), '_dlt_load_id', 'changed_load', 'load_id') }}
 
 ),
 
 rejects as (
 
-    select * from {{ source('bronze', 'rejected_record') }}
-    {%- if is_incremental() %}
-    where _dlt_load_id = any({{ changed_loads }})
-    {%- endif %}
+    {{ rows_to_prove(source('bronze', 'rejected_record'), '_dlt_load_id', 'changed_load', 'load_id') }}
 
 ),
 

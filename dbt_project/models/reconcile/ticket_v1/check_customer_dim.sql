@@ -2,7 +2,10 @@
 {#- Selected by a model of Silver and what follows, and built after all of them. -#}
 {%- do built_kinds() -%}
 {#- Customers: customer_dim, computed anew from Bronze's events. -#}
-{%- set scope_record = ref('scope_record') %}
+{%- set scope_record = ref('scope_record') -%}
+{%- set told = {
+    'record_kind': "'ticket_v1'", 'partition_key': 'partition_key', 'asset_id': 'asset_id', 'run_id': 'run_id'
+} %}
 
 with
 
@@ -21,10 +24,7 @@ customers as (select * from {{ ref('customer_dim') }}),
 
 tickets as (
 
-    select * from {{ ref('ticket_fact') }}
-    {%- if is_proving_changes() %}
-    where ticket_id = any(array(select scope_record.record_key from {{ scope_record }} as scope_record))
-    {%- endif %}
+    {{ rows_to_prove(ref('ticket_fact'), 'ticket_id', scope_record, 'record_key') }}
 
 ),
 
@@ -62,37 +62,8 @@ newest as (
 
 ),
 
-run_manifests as (
-
-    select
-        run_id,
-        asset_id,
-        min(manifest_id) as manifest_id
-    from {{ source('ops', 'run_asset') }}
-    where asset_id is not null
-    group by run_id, asset_id
-
-),
-
-fingerprints as (
-
-    select
-        asset_id,
-        min(source_fingerprint) as source_fingerprint
-    from {{ source('ops', 'source_asset') }}
-    group by asset_id
-
-),
-
-batches as (
-
-    select
-        manifest_id,
-        min(batch_id) as batch_id
-    from {{ source('ops', 'manifest') }}
-    group by manifest_id
-
-),
+-- CTEs run_manifests, fingerprints and batches.
+{{ stated_lineage() }}
 
 expected_customers as (
 
@@ -259,7 +230,7 @@ found as (
         {{ finding(
             'customer_differs_from_bronze', 'drift', "'silver.customer_dim'",
             "'customer of event ' || event_id || ': ' || difference",
-            record_kind="'ticket_v1'", partition_key='partition_key', asset_id='asset_id', run_id='run_id'
+            **told
         ) }}
     from dated
     where difference is not null
@@ -268,7 +239,7 @@ found as (
         {{ finding(
             'lineage_differs', 'drift', "'silver.customer_dim'",
             "'customer of event ' || event_id || ': ' || lineage_difference",
-            record_kind="'ticket_v1'", partition_key='partition_key', asset_id='asset_id', run_id='run_id'
+            **told
         ) }}
     from dated
     where difference is null and lineage_difference is not null
@@ -277,7 +248,7 @@ found as (
         {{ finding(
             'value_not_accepted', 'drift', "'silver.customer_dim'",
             "'customer of event ' || event_id || ': ' || column_names",
-            record_kind="'ticket_v1'", partition_key='partition_key', asset_id='asset_id', run_id='run_id'
+            **told
         ) }}
     from dated
     where column_names is not null
@@ -286,7 +257,7 @@ found as (
         {{ finding(
             'ticket_without_customer', 'no_trace', "'silver.ticket_fact'",
             "'ticket ' || ticket_id || ': customer_dim has no row for its customer'",
-            record_kind="'ticket_v1'", partition_key='partition_key', asset_id='asset_id', run_id='run_id'
+            **told
         ) }}
     from orphans
 

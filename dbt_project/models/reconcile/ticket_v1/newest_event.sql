@@ -15,19 +15,13 @@ with
 
 claims as (
 
-    select * from {{ ref('event_claim') }}
-    {%- if is_incremental() %}
-    where record_key = any(array(select newest_candidate.record_key from newest_candidate))
-    {%- endif %}
+    {{ rows_to_prove(ref('event_claim'), 'record_key', 'newest_candidate') }}
 
 ),
 
 raw_events as (
 
-    select * from {{ source('bronze', 'record_event') }}
-    {%- if is_incremental() %}
-    where event_id = any(array(select newest_candidate.event_id from newest_candidate))
-    {%- endif %}
+    {{ rows_to_prove(source('bronze', 'record_event'), 'event_id', 'newest_candidate') }}
 
 ),
 
