@@ -46,9 +46,7 @@ visible_lines as (
     select lines.*
     from lines
     inner join {{ source('ops', 'asset_reading') }} as asset_readings
-        on
-            lines.asset_id = asset_readings.asset_id
-            and lines.ruleset_id = asset_readings.ruleset_id
+        on {{ equal_in('lines', 'asset_readings', ['asset_id', 'ruleset_id']) }}
     inner join visible_loads
         on
             lines._dlt_load_id = visible_loads.load_id
@@ -128,20 +126,11 @@ fates as (
         visible_events.partition_key <> visible_lines.partition_key as is_misdated
     from visible_lines
     left join visible_rejects
-        on
-            visible_lines.asset_id = visible_rejects.asset_id
-            and visible_lines.line_number = visible_rejects.line_number
-            and visible_lines.ruleset_id = visible_rejects.ruleset_id
+        on {{ equal_in('visible_lines', 'visible_rejects', ['asset_id', 'line_number', 'ruleset_id']) }}
     left join visible_events on visible_lines.event_id = visible_events.event_id
     left join {{ source('ops', 'erased_line') }} as erased_lines
-        on
-            visible_lines.asset_id = erased_lines.asset_id
-            and visible_lines.line_number = erased_lines.line_number
-    left join taken
-        on
-            visible_lines.asset_id = taken.asset_id
-            and visible_lines.ruleset_id = taken.ruleset_id
-            and visible_lines.partition_key = taken.partition_key
+        on {{ equal_in('visible_lines', 'erased_lines', ['asset_id', 'line_number']) }}
+    left join taken on {{ equal_in('visible_lines', 'taken', ['asset_id', 'ruleset_id', 'partition_key']) }}
 
 )
 

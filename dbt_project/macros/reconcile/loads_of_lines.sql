@@ -5,9 +5,7 @@
         coalesce(bool_and(loads.is_intact), false) as is_intact
     from {{ source('ops', 'completed_load') }} as completed_loads
     left join {{ ref('reconcile_load') }} as loads
-        on
-            completed_loads.load_id = loads.load_id
-            and completed_loads.table_name = loads.table_name
+        on {{ equal_in('completed_loads', 'loads', ['load_id', 'table_name']) }}
     where completed_loads.table_name = 'asset_line'
     group by completed_loads.load_id
 {%- endmacro %}

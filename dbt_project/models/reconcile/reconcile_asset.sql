@@ -65,9 +65,7 @@ partitions as (
         count(asset_partitions.taken_by_run_id) as taken_partition_count
     from {{ source('ops', 'asset_partition') }} as asset_partitions
     inner join latest_indexes
-        on
-            asset_partitions.asset_id = latest_indexes.asset_id
-            and asset_partitions.ruleset_id = latest_indexes.ruleset_id
+        on {{ equal_in('asset_partitions', 'latest_indexes', ['asset_id', 'ruleset_id']) }}
     group by asset_partitions.asset_id
 
 ),

@@ -192,10 +192,7 @@ placed as (
             and progress.table_name = 'record_event'
     left join deliveries on claims.event_id = deliveries.event_id
     left join readings on claims.asset_id = readings.asset_id
-    left join shown
-        on
-            claims.record_kind = shown.record_kind
-            and claims.record_key = shown.record_key
+    left join shown on {{ equal_in('claims', 'shown', ['record_kind', 'record_key']) }}
 
 ),
 
@@ -284,10 +281,7 @@ standings as (
         end as tie_asset_id
     from compared
     left join fingerprints on compared.asset_id = fingerprints.asset_id
-    left join run_manifests
-        on
-            compared.run_id = run_manifests.run_id
-            and compared.asset_id = run_manifests.asset_id
+    left join run_manifests on {{ equal_in('compared', 'run_manifests', ['run_id', 'asset_id']) }}
     left join batches on run_manifests.manifest_id = batches.manifest_id
 
 ),
@@ -302,10 +296,7 @@ numbered_rows as (
                 then silver_rows.record_key
         end as first_copy_record_key
     from silver_rows
-    left join doubled_rows
-        on
-            silver_rows.record_kind = doubled_rows.record_kind
-            and silver_rows.record_key = doubled_rows.record_key
+    left join doubled_rows on {{ equal_in('silver_rows', 'doubled_rows', ['record_kind', 'record_key']) }}
 
 ),
 

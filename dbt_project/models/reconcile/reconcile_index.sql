@@ -63,9 +63,7 @@ joined as (
         counted.first_misplaced_line_number
     from indexed
     full join {{ ref('asset_measure') }} as counted
-        on
-            indexed.asset_id = counted.asset_id
-            and indexed.ruleset_id = counted.ruleset_id
+        on {{ equal_in('indexed', 'counted', ['asset_id', 'ruleset_id']) }}
     cross join all_loads
 
 ),

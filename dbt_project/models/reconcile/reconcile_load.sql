@@ -55,9 +55,7 @@ joined as (
         measured.last_run_id
     from completed
     full join {{ ref('load_measure') }} as measured
-        on
-            completed.load_id = measured.load_id
-            and completed.table_name = measured.table_name
+        on {{ equal_in('completed', 'measured', ['load_id', 'table_name']) }}
 
 ),
 

@@ -67,10 +67,7 @@ declared_counts as (
         asset_partitions.partition_key,
         sum(asset_partitions.record_line_count + asset_partitions.rejected_line_count) as declared_line_count
     from asset_partitions
-    inner join assets
-        on
-            asset_partitions.asset_id = assets.asset_id
-            and asset_partitions.ruleset_id = assets.ruleset_id
+    inner join assets on {{ equal_in('asset_partitions', 'assets', ['asset_id', 'ruleset_id']) }}
     group by assets.record_kind, asset_partitions.partition_key
 
 ),
@@ -89,10 +86,7 @@ touching_assets as (
         asset_partitions.partition_key,
         asset_partitions.asset_id
     from asset_partitions
-    inner join assets
-        on
-            asset_partitions.asset_id = assets.asset_id
-            and asset_partitions.ruleset_id = assets.ruleset_id
+    inner join assets on {{ equal_in('asset_partitions', 'assets', ['asset_id', 'ruleset_id']) }}
 
 ),
 
@@ -280,14 +274,15 @@ joined as (
         coalesce(event_counts.bronze_digest, 0) as bronze_digest,
         coalesce(silver_counts.silver_digest, 0) as silver_digest
     from partitions
-    left join asset_counts on {{ is_same_partition('partitions', 'asset_counts') }}
-    left join absent_counts on {{ is_same_partition('partitions', 'absent_counts') }}
-    left join declared_counts on {{ is_same_partition('partitions', 'declared_counts') }}
-    left join line_counts on {{ is_same_partition('partitions', 'line_counts') }}
-    left join event_counts on {{ is_same_partition('partitions', 'event_counts') }}
-    left join silver_counts on {{ is_same_partition('partitions', 'silver_counts') }}
-    left join tie_counts on {{ is_same_partition('partitions', 'tie_counts') }}
-    left join link_counts on {{ is_same_partition('partitions', 'link_counts') }}
+    left join asset_counts on {{ equal_in('partitions', 'asset_counts', ['record_kind', 'partition_key']) }}
+    left join absent_counts on {{ equal_in('partitions', 'absent_counts', ['record_kind', 'partition_key']) }}
+    left join declared_counts
+        on {{ equal_in('partitions', 'declared_counts', ['record_kind', 'partition_key']) }}
+    left join line_counts on {{ equal_in('partitions', 'line_counts', ['record_kind', 'partition_key']) }}
+    left join event_counts on {{ equal_in('partitions', 'event_counts', ['record_kind', 'partition_key']) }}
+    left join silver_counts on {{ equal_in('partitions', 'silver_counts', ['record_kind', 'partition_key']) }}
+    left join tie_counts on {{ equal_in('partitions', 'tie_counts', ['record_kind', 'partition_key']) }}
+    left join link_counts on {{ equal_in('partitions', 'link_counts', ['record_kind', 'partition_key']) }}
 
 ),
 

@@ -39,10 +39,7 @@ worked_on as (
         run_assets.run_id,
         run_assets.asset_id
     from {{ source('ops', 'run_asset') }} as run_assets
-    inner join latest_attempts
-        on
-            run_assets.run_id = latest_attempts.run_id
-            and run_assets.attempt = latest_attempts.attempt
+    inner join latest_attempts on {{ equal_in('run_assets', 'latest_attempts', ['run_id', 'attempt']) }}
     where run_assets.asset_id is not null and run_assets.action in ('parsed', 'unchanged')
 
 ),

@@ -46,10 +46,7 @@ counted_indexes as (
         indexes.record_line_count + indexes.rejected_line_count + coalesce(erased_lines.line_count, 0)
             as delivered_record_count
     from indexes
-    left join erased_lines
-        on
-            indexes.asset_id = erased_lines.asset_id
-            and indexes.ruleset_id = erased_lines.ruleset_id
+    left join erased_lines on {{ equal_in('indexes', 'erased_lines', ['asset_id', 'ruleset_id']) }}
 
 ),
 
@@ -267,14 +264,8 @@ found as (
         ) }}
     from asset_indexes
     inner join attempts on asset_indexes.run_id = attempts.run_id
-    left join ingest_runs
-        on
-            asset_indexes.run_id = ingest_runs.run_id
-            and asset_indexes.attempt = ingest_runs.attempt
-    left join parsed
-        on
-            asset_indexes.run_id = parsed.run_id
-            and asset_indexes.asset_id = parsed.asset_id
+    left join ingest_runs on {{ equal_in('asset_indexes', 'ingest_runs', ['run_id', 'attempt']) }}
+    left join parsed on {{ equal_in('asset_indexes', 'parsed', ['run_id', 'asset_id']) }}
     left join unregistered_runs on asset_indexes.run_id = unregistered_runs.run_id
     where
         unregistered_runs.run_id is null
@@ -320,9 +311,7 @@ found as (
         ) }}
     from asset_partitions
     inner join asset_indexes
-        on
-            asset_partitions.asset_id = asset_indexes.asset_id
-            and asset_partitions.ruleset_id = asset_indexes.ruleset_id
+        on {{ equal_in('asset_partitions', 'asset_indexes', ['asset_id', 'ruleset_id']) }}
     inner join attempts on asset_indexes.run_id = attempts.run_id
     where
         asset_partitions.taken_by_run_id is null

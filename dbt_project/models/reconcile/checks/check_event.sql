@@ -180,10 +180,7 @@ found as (
             partition_key='fates.partition_key', asset_id='fates.asset_id', finding_count='fates.line_count'
         ) }}
     from fates
-    inner join indexes
-        on
-            fates.asset_id = indexes.asset_id
-            and fates.ruleset_id = indexes.ruleset_id
+    inner join indexes on {{ equal_in('fates', 'indexes', ['asset_id', 'ruleset_id']) }}
     where fates.fate = 'gap' and fates.kind = 'record'
     union all
     select
@@ -194,10 +191,7 @@ found as (
             partition_key='fates.partition_key', asset_id='fates.asset_id', finding_count='fates.line_count'
         ) }}
     from fates
-    inner join indexes
-        on
-            fates.asset_id = indexes.asset_id
-            and fates.ruleset_id = indexes.ruleset_id
+    inner join indexes on {{ equal_in('fates', 'indexes', ['asset_id', 'ruleset_id']) }}
     where fates.is_misdated
 
 )

@@ -72,10 +72,7 @@ partitions as (
         coalesce(counted.rejected_line_count, 0) as rejected_line_count
     from counted_partitions as counted
     full join declared_partitions as declared
-        on
-            counted.asset_id = declared.asset_id
-            and counted.ruleset_id = declared.ruleset_id
-            and counted.partition_key = declared.partition_key
+        on {{ equal_in('counted', 'declared', ['asset_id', 'ruleset_id', 'partition_key']) }}
 
 ),
 
@@ -129,10 +126,7 @@ found as (
             partition_key='partitions.partition_key', asset_id='indexes.asset_id'
         ) }}
     from indexes
-    left join partitions
-        on
-            indexes.asset_id = partitions.asset_id
-            and indexes.ruleset_id = partitions.ruleset_id
+    left join partitions on {{ equal_in('indexes', 'partitions', ['asset_id', 'ruleset_id']) }}
     where indexes.index_copy_count = 0
     union all
     select
@@ -221,10 +215,7 @@ found as (
             partition_key='partitions.partition_key', asset_id='partitions.asset_id'
         ) }}
     from partitions
-    left join indexes
-        on
-            partitions.asset_id = indexes.asset_id
-            and partitions.ruleset_id = indexes.ruleset_id
+    left join indexes on {{ equal_in('partitions', 'indexes', ['asset_id', 'ruleset_id']) }}
     where
         partitions.record_line_count is distinct from partitions.declared_record_line_count
         or partitions.rejected_line_count is distinct from partitions.declared_rejected_line_count

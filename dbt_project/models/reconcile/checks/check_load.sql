@@ -42,10 +42,7 @@ missing as (
         expected.load_id,
         expected.table_name
     from expected
-    left join completed_loads
-        on
-            expected.load_id = completed_loads.load_id
-            and expected.table_name = completed_loads.table_name
+    left join completed_loads on {{ equal_in('expected', 'completed_loads', ['load_id', 'table_name']) }}
     where completed_loads.load_id is null
 
 ),
@@ -74,10 +71,7 @@ found as (
             load_id='missing.load_id'
         ) }}
     from missing
-    left join loads
-        on
-            missing.load_id = loads.load_id
-            and missing.table_name = loads.table_name
+    left join loads on {{ equal_in('missing', 'loads', ['load_id', 'table_name']) }}
     union all
     select
         {{ finding(
@@ -197,10 +191,7 @@ found as (
             load_id='completed_loads.load_id', run_id='ingest_runs.run_id'
         ) }}
     from completed_loads
-    inner join ingest_runs
-        on
-            completed_loads.run_id = ingest_runs.run_id
-            and completed_loads.attempt = ingest_runs.attempt
+    inner join ingest_runs on {{ equal_in('completed_loads', 'ingest_runs', ['run_id', 'attempt']) }}
     left join listed on completed_loads.load_id = listed.load_id
     where listed.load_id is null and completed_loads.table_name = 'record_event'
     union all

@@ -105,10 +105,7 @@ entries as (
             case when registered.sequence <> declared.declared_sequence then 'sequence' end
         ), '') as differing_columns
     from declared
-    full join registered
-        on
-            declared.manifest_id = registered.manifest_id
-            and declared.source_id = registered.source_id
+    full join registered on {{ equal_in('declared', 'registered', ['manifest_id', 'source_id']) }}
 
 ),
 

@@ -29,9 +29,7 @@ visible_loads as (
         coalesce(bool_or(loads.first_run_id <> loads.last_run_id), false) as has_several_runs
     from {{ source('ops', 'completed_load') }} as completed_loads
     left join {{ ref('reconcile_load') }} as loads
-        on
-            completed_loads.load_id = loads.load_id
-            and completed_loads.table_name = loads.table_name
+        on {{ equal_in('completed_loads', 'loads', ['load_id', 'table_name']) }}
     group by completed_loads.load_id, completed_loads.table_name
 
 ),
@@ -102,10 +100,7 @@ lines_of_rejects as (
     select visible_lines.*
     from visible_lines
     inner join visible_rejects
-        on
-            visible_lines.asset_id = visible_rejects.asset_id
-            and visible_lines.line_number = visible_rejects.line_number
-            and visible_lines.ruleset_id = visible_rejects.ruleset_id
+        on {{ equal_in('visible_lines', 'visible_rejects', ['asset_id', 'line_number', 'ruleset_id']) }}
 
 ),
 
@@ -129,10 +124,7 @@ paired as (
         select * from lines_of_rejects
     ) as known_line
     full join visible_rejects
-        on
-            known_line.asset_id = visible_rejects.asset_id
-            and known_line.line_number = visible_rejects.line_number
-            and known_line.ruleset_id = visible_rejects.ruleset_id
+        on {{ equal_in('known_line', 'visible_rejects', ['asset_id', 'line_number', 'ruleset_id']) }}
 
 ),
 

@@ -235,10 +235,7 @@ found as (
             run_id='registered_runs.run_id'
         ) }}
     from registered_runs
-    inner join run_batches
-        on
-            registered_runs.run_id = run_batches.run_id
-            and registered_runs.attempt = run_batches.attempt
+    inner join run_batches on {{ equal_in('registered_runs', 'run_batches', ['run_id', 'attempt']) }}
     where run_batches.is_known and registered_runs.batch_id <> run_batches.batch_id
     union all
     select
@@ -285,10 +282,7 @@ found as (
             asset_id='run_assets.asset_id'
         ) }}
     from run_assets
-    inner join ingest_runs
-        on
-            run_assets.run_id = ingest_runs.run_id
-            and run_assets.attempt = ingest_runs.attempt
+    inner join ingest_runs on {{ equal_in('run_assets', 'ingest_runs', ['run_id', 'attempt']) }}
     where run_assets.manifest_id <> all(ingest_runs.manifest_ids)
     union all
     select
@@ -303,9 +297,7 @@ found as (
         ) }}
     from run_assets
     inner join manifest_assets
-        on
-            run_assets.manifest_id = manifest_assets.manifest_id
-            and run_assets.source_id = manifest_assets.source_id
+        on {{ equal_in('run_assets', 'manifest_assets', ['manifest_id', 'source_id']) }}
     where
         run_assets.asset_id <> manifest_assets.asset_id
         or (run_assets.action in ('withheld', 'missing'))

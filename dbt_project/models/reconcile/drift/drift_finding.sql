@@ -86,10 +86,7 @@ counted as (
         coalesce(sum(profiles.record_count) over earlier_weekday, 0) as weekday_value_count
     from trailing_days as measured_day
     inner join feature_values
-        on
-            measured_day.record_kind = feature_values.record_kind
-            and measured_day.check_name = feature_values.check_name
-            and measured_day.measure = feature_values.measure
+        on {{ equal_in('measured_day', 'feature_values', ['record_kind', 'check_name', 'measure']) }}
     left join profiles
         on
             measured_day.record_kind = profiles.record_kind
@@ -261,11 +258,7 @@ shifted as (
         candidates.trailing_day_count
     from candidates
     left join usual
-        on
-            candidates.record_kind = usual.record_kind
-            and candidates.partition_key = usual.partition_key
-            and candidates.check_name = usual.check_name
-            and candidates.measure = usual.measure
+        on {{ equal_in('candidates', 'usual', ['record_kind', 'partition_key', 'check_name', 'measure']) }}
     where candidates.score > coalesce(usual.threshold, 0)
     order by
         candidates.record_kind asc,
@@ -358,10 +351,7 @@ judged_days as (
                 and later.record_count >= {{ limits.thin_share }} * expected.expected_count
         ) as is_over
     from expected
-    left join volumes
-        on
-            expected.record_kind = volumes.record_kind
-            and expected.partition_key = volumes.partition_key
+    left join volumes on {{ equal_in('expected', 'volumes', ['record_kind', 'partition_key']) }}
     where
         expected.week_count >= {{ limits.min_weeks }}
         and expected.expected_count >= {{ limits.min_expected_tickets }}

@@ -38,18 +38,12 @@ reasons as (
         reason.reason_code
     from rejects
     inner join {{ source('ops', 'asset_reading') }} as asset_readings
-        on
-            rejects.asset_id = asset_readings.asset_id
-            and rejects.ruleset_id = asset_readings.ruleset_id
+        on {{ equal_in('rejects', 'asset_readings', ['asset_id', 'ruleset_id']) }}
     inner join visible_loads as reject_loads
         on
             rejects._dlt_load_id = reject_loads.load_id
             and reject_loads.table_name = 'rejected_record'
-    inner join lines
-        on
-            rejects.asset_id = lines.asset_id
-            and rejects.line_number = lines.line_number
-            and rejects.ruleset_id = lines.ruleset_id
+    inner join lines on {{ equal_in('rejects', 'lines', ['asset_id', 'line_number', 'ruleset_id']) }}
     inner join visible_loads as line_loads
         on
             lines._dlt_load_id = line_loads.load_id

@@ -70,10 +70,7 @@ final as (
         named_runs.first_record_kind,
         named_runs.last_record_kind
     from load_content
-    left join named_runs
-        on
-            load_content.load_id = named_runs.load_id
-            and load_content.table_name = named_runs.table_name
+    left join named_runs on {{ equal_in('load_content', 'named_runs', ['load_id', 'table_name']) }}
 
 )
 

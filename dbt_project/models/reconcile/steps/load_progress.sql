@@ -14,9 +14,7 @@ select
     and not coalesce(bool_or(built_loads.load_id is not null), false) as is_pending
 from {{ source('ops', 'completed_load') }} as completed_loads
 left join {{ source('ops', 'ingest_run') }} as ingest_runs
-    on
-        completed_loads.run_id = ingest_runs.run_id
-        and completed_loads.attempt = ingest_runs.attempt
+    on {{ equal_in('completed_loads', 'ingest_runs', ['run_id', 'attempt']) }}
 left join {{ source('silver_ledger', 'built_load') }} as built_loads
     on completed_loads.load_id = built_loads.load_id
 group by completed_loads.load_id, completed_loads.table_name

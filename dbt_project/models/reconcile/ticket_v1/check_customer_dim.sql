@@ -87,10 +87,7 @@ expected_customers as (
         newest.partition_key
     from newest
     left join fingerprints on newest.asset_id = fingerprints.asset_id
-    left join run_manifests
-        on
-            newest.run_id = run_manifests.run_id
-            and newest.asset_id = run_manifests.asset_id
+    left join run_manifests on {{ equal_in('newest', 'run_manifests', ['run_id', 'asset_id']) }}
     left join batches on run_manifests.manifest_id = batches.manifest_id
 
 ),

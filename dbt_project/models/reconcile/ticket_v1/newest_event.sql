@@ -87,10 +87,7 @@ final as (
         claims.dlt_load_id,
         claims.partition_key
     from newest_events
-    inner join claims
-        on
-            newest_events.event_id = claims.event_id
-            and newest_events.record_key = claims.record_key
+    inner join claims on {{ equal_in('newest_events', 'claims', ['event_id', 'record_key']) }}
     inner join raw_events on newest_events.event_id = raw_events.event_id
 
 )
