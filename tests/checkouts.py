@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from loader.config import Settings
 from loader.warehouse import embedded, placement
@@ -35,6 +38,19 @@ def make_checkout(root: Path) -> None:
     for name in CHECKOUT:
         if (ROOT / name).exists():
             (root / name).symlink_to(ROOT / name)
+
+
+def contracts_and(folder: Path, kinds: Mapping[str, tuple[str, Mapping[str, Any]]]) -> Path:
+    """The contracts of the repository without their fixtures, in `folder`, and these kinds: declaration and schema."""
+    contracts = Path(
+        shutil.copytree(ROOT / "contracts", folder / "contracts", ignore=shutil.ignore_patterns("fixtures"))
+    )
+    for name, (declaration, schema) in kinds.items():
+        kind = contracts / "kinds" / name
+        kind.mkdir()
+        (kind / "kind.yml").write_text(declaration)
+        (kind / "schema.json").write_text(json.dumps(schema))
+    return contracts
 
 
 def remove_server(settings: Settings) -> None:

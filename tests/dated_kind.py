@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 from pathlib import Path
 from typing import Any
 
-from tests.checkouts import ROOT
+from tests.checkouts import contracts_and
 
 LEASE = "lease_v1"
 DECLARATION = """\
@@ -57,11 +55,4 @@ RECORD = {"lease": 7, "signed_on": "2026-06-01"}
 
 def contracts_with_lease(folder: Path) -> Path:
     """The contracts of the repository, and the lease's."""
-    contracts = Path(
-        shutil.copytree(ROOT / "contracts", folder / "contracts", ignore=shutil.ignore_patterns("fixtures"))
-    )
-    kind = contracts / "kinds" / LEASE
-    kind.mkdir()
-    (kind / "kind.yml").write_text(DECLARATION)
-    (kind / "schema.json").write_text(json.dumps(SCHEMA))
-    return contracts
+    return contracts_and(folder, {LEASE: (DECLARATION, SCHEMA)})

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 from pathlib import Path
 from typing import Any
 
-from tests.checkouts import ROOT
+from tests.checkouts import contracts_and
 
 DECLARATION = """\
 kind: {name}
@@ -59,12 +57,6 @@ def schema(name: str | None) -> dict[str, Any]:
 
 def contracts_with(folder: Path, *names: str, say_themselves: bool = False) -> Path:
     """The contracts of the repository, and these kinds."""
-    contracts = Path(
-        shutil.copytree(ROOT / "contracts", folder / "contracts", ignore=shutil.ignore_patterns("fixtures"))
+    return contracts_and(
+        folder, {name: (DECLARATION.format(name=name), schema(name if say_themselves else None)) for name in names}
     )
-    for name in names:
-        kind = contracts / "kinds" / name
-        kind.mkdir()
-        (kind / "kind.yml").write_text(DECLARATION.format(name=name))
-        (kind / "schema.json").write_text(json.dumps(schema(name if say_themselves else None)))
-    return contracts

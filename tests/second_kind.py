@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 from pathlib import Path
 
 from loader.kinds import load_kinds
 from loader.kinds.generate import generated_files
 from loader.warehouse import Warehouse
-from tests.checkouts import ROOT
+from tests.checkouts import ROOT, contracts_and
 from tests.shared_warehouse import execute
 
 NOTE = "note_v1"
@@ -44,14 +42,7 @@ SCHEMA = {
 
 def contracts_with_note(folder: Path) -> Path:
     """The contracts of the repository, and the note's."""
-    contracts = Path(
-        shutil.copytree(ROOT / "contracts", folder / "contracts", ignore=shutil.ignore_patterns("fixtures"))
-    )
-    kind = contracts / "kinds" / NOTE
-    kind.mkdir()
-    (kind / "kind.yml").write_text(DECLARATION)
-    (kind / "schema.json").write_text(json.dumps(SCHEMA))
-    return contracts
+    return contracts_and(folder, {NOTE: (DECLARATION, SCHEMA)})
 
 
 def add_note(database: Warehouse, folder: Path) -> None:

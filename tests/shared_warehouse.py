@@ -13,6 +13,8 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from loader.warehouse import Warehouse
 
 # A copy of a database has none of the rights on it.
@@ -54,11 +56,29 @@ def loader_variables(database: Warehouse, folder: Path) -> dict[str, str]:
     }
 
 
+@contextmanager
+def own_warehouse(server: Warehouse, template: str, folder: Path, **variables: str) -> Iterator[Warehouse]:
+    """For the block, every loader command works on a fresh database and on folders below `folder`, with these variables
+    besides."""
+    with fresh_database(server, template) as database, pytest.MonkeyPatch.context() as patch:
+        for name, value in {**loader_variables(database, folder), **variables}.items():
+            patch.setenv(name, value)
+        yield database
+
+
 def execute(server: Warehouse, *statements: str) -> None:
     """Statements that no transaction may hold, e.g. `create database`."""
     with closing(server.connect(application_name="tests", autocommit=True)) as connection:
         for statement in statements:
             connection.cursor().execute(statement)
+
+
+@contextmanager
+def empty_database(server: Warehouse, name: str) -> Iterator[Warehouse]:
+    """A database without anything of ours, dropped at the end, as its superuser; what roles its server has it keeps."""
+    execute(server, f"create database {name} template template0 encoding 'UTF8' lc_collate 'C' lc_ctype 'C'")
+    yield server.in_database(name)
+    execute(server, f"drop database {name} with (force)")
 
 
 @dataclass(frozen=True, slots=True)

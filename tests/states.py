@@ -10,10 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-import pytest
-
 from loader.warehouse import Warehouse
-from tests.shared_warehouse import execute, fresh_database, loader_variables
+from tests.shared_warehouse import execute, own_warehouse
 
 Made = TypeVar("Made")
 
@@ -57,12 +55,8 @@ class States:
         kept = self._kept.get(build)
         number = len(self._kept)
         folder = kept.folder if kept else self._root / f"{build.__name__}_{number}"
-        with (
-            fresh_database(self._server, kept.template if kept else self._template) as database,
-            pytest.MonkeyPatch.context() as patch,
-        ):
-            for variable, value in {**loader_variables(database, folder), **variables}.items():
-                patch.setenv(variable, value)
+        template = kept.template if kept else self._template
+        with own_warehouse(self._server, template, folder, **variables) as database:
             if kept is not None:
                 shutil.rmtree(folder)
                 shutil.copytree(kept.pristine, folder, symlinks=True)

@@ -26,7 +26,7 @@ from tests.crash.points import IN_REPAIR, IN_WORKERS, POINTS, QUICK
 from tests.e2e.commands import LOADER
 from tests.ingests import declare, evidence_faults, rows, run, ticket, write_export
 from tests.recoveries import left_by_runs, recover
-from tests.shared_warehouse import fresh_database, loader_variables
+from tests.shared_warehouse import own_warehouse
 
 pytestmark = pytest.mark.usefixtures("replayed")
 
@@ -64,9 +64,7 @@ def undisturbed(server: Warehouse, _template: str, tmp_path_factory: pytest.Temp
     """What one run leaves that nobody disturbs."""
     root = tmp_path_factory.mktemp("undisturbed")
     manifest = _exports(root)
-    with fresh_database(server, _template) as database, pytest.MonkeyPatch.context() as patch:
-        for name, value in loader_variables(database, root).items():
-            patch.setenv(name, value)
+    with own_warehouse(server, _template, root) as database:
         verdict = run(manifest)
         assert verdict.exit_code == 0, verdict.problems
         return left_by_runs(database, verdict.facts.run["run_id"])
@@ -248,9 +246,7 @@ def test_killed_at_random_for_long(
         rounds += 1
         root = tmp_path / str(rounds)
         manifest = _exports(root)
-        with fresh_database(server, _template) as database, pytest.MonkeyPatch.context() as patch:
-            for name, value in loader_variables(database, root).items():
-                patch.setenv(name, value)
+        with own_warehouse(server, _template, root) as database:
             environment = {**os.environ, "LOADER_WORKERS": chance.choice(["0", "2"])}
             if chance.random() < 0.5:
                 environment |= {"CRASH_WORKERS": "1", "CRASH_AT": "no.module:no_name:before:1"}

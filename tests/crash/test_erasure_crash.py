@@ -29,7 +29,7 @@ from tests.integration.privacy.people import (
     reported,
     traces,
 )
-from tests.shared_warehouse import Kept, fresh_database, kept, loader_variables
+from tests.shared_warehouse import Kept, kept, own_warehouse
 
 pytestmark = pytest.mark.long
 
@@ -89,9 +89,7 @@ _END = {
 @pytest.fixture(scope="module")
 def proved(server: Warehouse, _template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Kept, Path]]:
     folder = tmp_path_factory.mktemp("erasures")
-    with fresh_database(server, _template) as database, pytest.MonkeyPatch.context() as patch:
-        for name, value in {**loader_variables(database, folder), "LOADER_REJECT_LIMIT": "0.5"}.items():
-            patch.setenv(name, value)
+    with own_warehouse(server, _template, folder, LOADER_REJECT_LIMIT="0.5") as database:
         for manifest in deliver_to_both(folder):
             ingest(manifest)
         with kept(server, database) as copy:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import subprocess
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ import pytest
 
 from loader.warehouse import Warehouse
 from tests.checkouts import ROOT
-from tests.e2e.commands import LOADER
+from tests.crash.started import started, wait_until
 from tests.ingests import declare, rows, run, silver, ticket, write_export
 
 LINES = 8_000
@@ -31,25 +30,6 @@ IS_BUILDING = (
     f"{_LIVING} inner join pg_stat_activity as session on starts_with(session.application_name, 'dbt')"
     " and session.datname = current_database() where run.status = 'running' and run.stage = 'landed')"
 )
-
-
-def _start(environment: dict[str, str], manifest: Path) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [*LOADER, "ingest", "--manifest", str(manifest)],
-        cwd=ROOT,
-        env={**environment, "PYTHONPATH": str(ROOT)},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def _wait(database: Warehouse, question: str, process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 180
-    while not rows(database, question)[0][0]:
-        assert process.poll() is None and time.monotonic() < deadline, process.communicate()
-        time.sleep(0.02)
 
 
 def _interrupt(process: subprocess.Popen[str], database: Warehouse) -> None:
@@ -97,8 +77,8 @@ def test_an_ingest_is_whole_whatever_became_of_those_before_it(
     write_export(tmp_path / "e" / "t-2026-04-17.jsonl", [ticket(number) for number in range(LINES)])
     manifest = declare(tmp_path / "e")
     for ending in ENDINGS:
-        process = _start(loader_environment, manifest)
-        _wait(database, ending.moment, process)
+        process = started(loader_environment, "ingest", "--manifest", str(manifest))
+        wait_until(database, ending.moment, process)
         ending.end(process, database)
         _, err = process.communicate(timeout=180)
         assert process.returncode == ending.code, (ending.name, err)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
 from contextlib import closing
 from pathlib import Path
@@ -12,8 +11,7 @@ import pytest
 
 from loader.runs.lock import IngestLock
 from loader.warehouse import Warehouse
-from tests.checkouts import ROOT
-from tests.e2e.commands import LOADER
+from tests.crash.started import started, wait_until
 from tests.ingests import declare, rows, run, ticket, write_export
 from tests.integration.silver.dbt_runs import statement
 
@@ -31,25 +29,6 @@ def _exports(folder: Path, name: str, first: int) -> Path:
     return declare(folder / name, name, manifest_id=f"manifest-{name}")
 
 
-def _start(environment: dict[str, str], *words: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [*LOADER, *words],
-        cwd=ROOT,
-        env={**environment, "PYTHONPATH": str(ROOT)},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def _wait(database: Warehouse, question: str, process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 60
-    while not rows(database, question)[0][0]:
-        assert process.poll() is None and time.monotonic() < deadline, process.communicate()
-        time.sleep(0.01)
-
-
 @pytest.mark.parametrize("rounds", [1, pytest.param(ROUNDS, marks=pytest.mark.long)])
 def test_two_ingests_at_once_lose_no_row_and_double_none(
     rounds: int, database: Warehouse, loader_environment: dict[str, str], tmp_path: Path
@@ -61,7 +40,7 @@ def test_two_ingests_at_once_lose_no_row_and_double_none(
             _exports(tmp_path, f"right{number}", first + LINES // 2),
         ]
         processes = [
-            _start(loader_environment, "ingest", "--manifest", str(manifest), "--lock-timeout", "120")
+            started(loader_environment, "ingest", "--manifest", str(manifest), "--lock-timeout", "120")
             for manifest in manifests
         ]
         for process in processes:
@@ -81,7 +60,7 @@ def test_the_holder_is_named_after_the_timeout(
     manifest = _exports(tmp_path, "left", 1)
     with closing(IngestLock.acquire(database)) as holder:
         began = time.monotonic()
-        waiting = _start(loader_environment, "ingest", "--manifest", str(manifest), "--lock-timeout", "2")
+        waiting = started(loader_environment, "ingest", "--manifest", str(manifest), "--lock-timeout", "2")
         _, err = waiting.communicate(timeout=60)
         assert waiting.returncode == 4
         assert time.monotonic() - began >= 2
@@ -95,13 +74,13 @@ def test_one_that_lost_its_lock_is_fenced_off_from_the_one_that_waited(
 ) -> None:
     """The holder's session ends while its load is at work: the waiting one takes over, and only it completes."""
     left, right = _exports(tmp_path, "left", 1), _exports(tmp_path, "right", 1 + LINES // 2)
-    holder = _start(loader_environment, "ingest", "--manifest", str(left))
+    holder = started(loader_environment, "ingest", "--manifest", str(left))
     # A reader's lock stops the merge where it would write.
     with statement(database, "lock table bronze.raw_ticket_event in share mode"):
-        _wait(database, IS_MERGING, holder)
-        waiting = _start(loader_environment, "ingest", "--manifest", str(right), "--lock-timeout", "120")
+        wait_until(database, IS_MERGING, holder)
+        waiting = started(loader_environment, "ingest", "--manifest", str(right), "--lock-timeout", "120")
         rows(database, "select pg_terminate_backend(lock_pid) from ops.ingest_run where status = 'running'")
-        _wait(database, IS_TAKEN_OVER, waiting)
+        wait_until(database, IS_TAKEN_OVER, waiting)
     _, lost = holder.communicate(timeout=120)
     out, err = waiting.communicate(timeout=120)
     assert holder.returncode == 3, lost

@@ -16,7 +16,8 @@ import sys
 import tempfile
 import time
 import traceback
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
@@ -24,14 +25,35 @@ from typing import Any, NoReturn
 from loader.cli import main
 from loader.silver import dbt
 from loader.warehouse import Warehouse
-from tests.checkouts import ROOT, make_checkout
+from tests.checkouts import ROOT, make_checkout, make_reachable_folder
 from tests.e2e.forks import Fork, give_parsed, import_dbt, keep_parsed
 from tests.ingests import ticket, write_export
+from tests.shared_warehouse import fresh_database
 
 # The console script, or, where the project is not installed, what it does.
 _SCRIPT = shutil.which("loader", path=str(Path(sys.executable).parent))
 LOADER = [_SCRIPT] if _SCRIPT else [sys.executable, "-c", "from loader.cli import main; main()"]
 _SECONDS = 120
+# What a run's verdict says as JSON.
+VERDICT = {
+    "run_id",
+    "record_kind",
+    "attempt",
+    "trace_id",
+    "status",
+    "exit_code",
+    "reason_codes",
+    "problems",
+    "notes",
+    "summary",
+    "warnings",
+    "drift",
+    "reconcile",
+    "downstream_decision",
+    "release",
+    "report_paths",
+    "next_command",
+}
 
 
 @dataclass(frozen=True)
@@ -153,6 +175,16 @@ def make_own_checkout(root: Path) -> None:
         if (root / name).is_symlink():
             (root / name).unlink()
             shutil.copytree(ROOT / name, root / name)
+
+
+@contextmanager
+def own_checkout(server: Warehouse, template: str) -> Iterator[Checkout]:
+    """A small checkout with a fresh database; both are gone afterwards."""
+    folder = make_reachable_folder()
+    make_small_checkout(folder / "project")
+    with fresh_database(server, template) as database:
+        yield Checkout(folder / "project", database)
+    shutil.rmtree(folder)
 
 
 def make_small_checkout(root: Path) -> None:

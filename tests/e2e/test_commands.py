@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import shutil
 import socket
 from collections.abc import Iterator
 from contextlib import closing
@@ -15,10 +14,8 @@ from pathlib import Path
 import pytest
 
 from loader.warehouse import Role, Warehouse
-from tests.checkouts import make_reachable_folder
-from tests.e2e.commands import LOADER, Checkout, Done, make_small_checkout
+from tests.e2e.commands import LOADER, VERDICT, Checkout, Done, make_small_checkout, own_checkout
 from tests.ingests import rows, ticket, write_export
-from tests.shared_warehouse import fresh_database
 
 COMMANDS = [
     "ingest",
@@ -54,10 +51,7 @@ class Day:
 
 @pytest.fixture(scope="module")
 def day(server: Warehouse, _template: str) -> Iterator[Day]:
-    folder = make_reachable_folder()
-    make_small_checkout(folder / "project")
-    with fresh_database(server, _template) as database:
-        checkout = Checkout(folder / "project", database)
+    with own_checkout(server, _template) as checkout:
         yield Day(
             checkout,
             declared=checkout.loader(
@@ -70,7 +64,6 @@ def day(server: Warehouse, _template: str) -> Iterator[Day]:
             status=checkout.loader("status", "--json"),
             forecast_after=checkout.loader("dry-run", "--json"),
         )
-    shutil.rmtree(folder)
 
 
 def test_help_lists_every_command_and_the_exit_codes(day: Day) -> None:
@@ -93,25 +86,7 @@ def test_manifest_declares_the_folder(day: Day) -> None:
 def test_ingest_says_what_became_of_the_day(day: Day) -> None:
     record = day.ingested.record
     assert day.ingested.code == 0, day.ingested
-    assert set(record) == {
-        "run_id",
-        "record_kind",
-        "attempt",
-        "trace_id",
-        "status",
-        "exit_code",
-        "reason_codes",
-        "notes",
-        "problems",
-        "summary",
-        "warnings",
-        "drift",
-        "reconcile",
-        "downstream_decision",
-        "release",
-        "report_paths",
-        "next_command",
-    }
+    assert set(record) == VERDICT
     assert [record["summary"][name] for name in SUMMARY] == [81, 80, 0, 50, 30, 0]
     (reconcile,) = record["reconcile"]
     assert (reconcile["partition_key"], reconcile["unexplained_count"]) == ("2026-04-17", 0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -12,34 +11,14 @@ import pytest
 
 from loader.contract.schema import load_schema, schema_faults
 from loader.warehouse import Warehouse
-from tests.checkouts import ROOT, make_reachable_folder
-from tests.e2e.commands import Checkout, Done, make_small_checkout
+from tests.checkouts import ROOT
+from tests.e2e.commands import VERDICT, Checkout, Done, own_checkout
 from tests.ingests import rows
-from tests.shared_warehouse import fresh_database
 
 PLAN_SCHEMA = ROOT / "contracts" / "recovery" / "recovery_plan_v1.schema.json"
 PLAN = "reports/backfill/backfill_plan_2026-04-18.json"
 SOURCE = "structured:tickets:test"
 RESET = ["state", "reset", "--object", "cursor", "--source", SOURCE, "--to", "2026-04-16T00:00:00Z"]
-VERDICT = {
-    "run_id",
-    "record_kind",
-    "attempt",
-    "trace_id",
-    "status",
-    "exit_code",
-    "reason_codes",
-    "problems",
-    "notes",
-    "summary",
-    "warnings",
-    "drift",
-    "reconcile",
-    "downstream_decision",
-    "release",
-    "report_paths",
-    "next_command",
-}
 CHANGE = {
     "dataset",
     "changed_at",
@@ -83,10 +62,7 @@ class Story:
 
 @pytest.fixture(scope="module")
 def story(server: Warehouse, _template: str) -> Iterator[Story]:
-    folder = make_reachable_folder()
-    make_small_checkout(folder / "project")
-    with fresh_database(server, _template) as database:
-        checkout = Checkout(folder / "project", database)
+    with own_checkout(server, _template) as checkout:
         declared = checkout.loader(
             *("manifest", "--from", "data/exports", "--out", "data/seed_manifests/exports.json", "--owner", "tests"),
             *("--license", "CC0-1.0", "--pii-scan", "clean"),
@@ -96,7 +72,7 @@ def story(server: Warehouse, _template: str) -> Iterator[Story]:
         run_id = ingested.record["run_id"]
         yield Story(
             checkout,
-            database,
+            checkout.warehouse,
             ingested,
             planned=checkout.loader("plan", "backfill", "--partition", "2026-04-18", "--json"),
             applied=checkout.loader("apply", PLAN, "--json"),
@@ -105,7 +81,6 @@ def story(server: Warehouse, _template: str) -> Iterator[Story]:
             replayed=checkout.loader("replay", "--run", run_id, "--mode", "execute", "--json"),
             state=checkout.loader("state", "--json"),
         )
-    shutil.rmtree(folder)
 
 
 def test_a_plan_is_a_file_that_can_be_reviewed(story: Story) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -12,10 +11,9 @@ import pytest
 
 from loader.contract.schema import load_schema, schema_faults
 from loader.warehouse import Warehouse
-from tests.checkouts import ROOT, make_reachable_folder
-from tests.e2e.commands import Checkout, Done, make_small_checkout
+from tests.checkouts import ROOT
+from tests.e2e.commands import Checkout, Done, own_checkout
 from tests.ingests import rows, ticket, write_export
-from tests.shared_warehouse import fresh_database
 
 DAY, OTHER = "2026-04-17", "2026-04-18"
 PARTITION = {"record_kind": "ticket_v1", "partition_key": DAY}
@@ -65,10 +63,7 @@ class Story:
 
 @pytest.fixture(scope="module")
 def story(server: Warehouse, _template: str) -> Iterator[Story]:
-    folder = make_reachable_folder()
-    make_small_checkout(folder / "project")
-    with fresh_database(server, _template) as database:
-        checkout = Checkout(folder / "project", database)
+    with own_checkout(server, _template) as checkout:
         loader = checkout.loader
         _declare(checkout, "exports")
         assert loader("ingest").code == 0
@@ -80,11 +75,11 @@ def story(server: Warehouse, _template: str) -> Iterator[Story]:
         told["kept_back"] = loader("ingest", "--json")
         told["not_ready"] = loader("ready", "--partition", DAY, "--json")
         told["released"] = loader("release", "--partition", DAY, "--json")
-        told["shown_after_release"] = rows(database, SHOWN, DAY)
+        told["shown_after_release"] = rows(checkout.warehouse, SHOWN, DAY)
         told["planned"] = loader(*RESTORE, "--json")
         told["restored"] = loader("apply", told["planned"].record["report_path"], "--json")
         told["restored_again"] = loader("apply", told["planned"].record["report_path"], "--json")
-        told["shown_after_restore"] = rows(database, SHOWN, DAY)
+        told["shown_after_restore"] = rows(checkout.warehouse, SHOWN, DAY)
         told["ready_after_restore"] = loader("ready", "--partition", DAY)
         told["shown_anew"] = loader(*RESTORE, "--release", "2", "--mode", "execute")
         told["to_expire"] = loader(*EXPIRE, "--json")
@@ -92,8 +87,7 @@ def story(server: Warehouse, _template: str) -> Iterator[Story]:
         told["expired_again"] = loader(*EXPIRE, "--mode", "execute", "--json")
         told["restored_to_expired"] = loader(*RESTORE, "--release", "1", "--json")
         told["verified"] = loader("verify", "--evidence", "--json")
-        yield Story(checkout, database, **told)
-    shutil.rmtree(folder)
+        yield Story(checkout, checkout.warehouse, **told)
 
 
 def _declare(checkout: Checkout, name: str) -> None:

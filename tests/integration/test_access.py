@@ -12,7 +12,7 @@ import pytest
 from loader.warehouse import Role, Warehouse
 from loader.warehouse.released import released_kinds
 from tests.ingests import DAY, declare, run, ticket, write_export
-from tests.shared_warehouse import fresh_database, loader_variables
+from tests.shared_warehouse import own_warehouse
 
 pytestmark = pytest.mark.usefixtures("replayed")
 
@@ -32,12 +32,10 @@ LAYERS = {
 def day(server: Warehouse, _template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
     """A released day with a reject in it; as its superuser."""
     folder = tmp_path_factory.mktemp("access")
-    with fresh_database(server, _template) as database, pytest.MonkeyPatch.context() as patch:
-        for name, value in loader_variables(database, folder).items():
-            patch.setenv(name, value)
-        patch.setenv("LOADER_REJECT_LIMIT", "0.5")
+    with own_warehouse(
+        server, _template, folder, LOADER_REJECT_LIMIT="0.5", LOADER_ALLOWED_ROOTS=str(folder)
+    ) as database:
         write_export(folder / "exports" / "a.jsonl", [ticket(1), ticket(2, description="secret words"), b"{broken"])
-        patch.setenv("LOADER_ALLOWED_ROOTS", str(folder))
         verdict = run(declare(folder / "exports"), partition=DAY)
         assert verdict.release is not None and verdict.release.current
         yield database

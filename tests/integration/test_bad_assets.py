@@ -18,7 +18,7 @@ from loader.ingest import Forecast, IngestRequest, Verdict
 from loader.ingest.dry_run import dry_run
 from loader.warehouse import Warehouse
 from tests.ingests import DAY, as_line, declare, fates, rows, run, settings, silver, ticket, write_export
-from tests.shared_warehouse import fresh_database, loader_variables
+from tests.shared_warehouse import own_warehouse
 
 pytestmark = pytest.mark.usefixtures("replayed")
 
@@ -75,9 +75,7 @@ class Story:
 def story(server: Warehouse, _template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     folder = tmp_path_factory.mktemp("bad_assets")
     exports = folder / "delivered" / "exports"
-    with fresh_database(server, _template) as database, pytest.MonkeyPatch.context() as patch:
-        for name, value in loader_variables(database, folder).items():
-            patch.setenv(name, value)
+    with own_warehouse(server, _template, folder) as database:
         manifest = _deliver(exports)
         forecast = dry_run(settings(), IngestRequest(manifest_paths=(manifest,)), lambda line: None)
         yield Story(database, exports, manifest, forecast, run(manifest))

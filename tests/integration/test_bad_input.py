@@ -18,7 +18,7 @@ from loader.ingest.dry_run import dry_run
 from loader.warehouse import Warehouse
 from tests.ingests import as_line, declare, fates, rows, run, settings, silver, summary, ticket, write_export
 from tests.integration.bad_lines import LONG_REJECT_BYTES, OddLine, export_lines
-from tests.shared_warehouse import fresh_database, loader_variables
+from tests.shared_warehouse import own_warehouse
 
 pytestmark = pytest.mark.usefixtures("replayed")
 
@@ -66,9 +66,7 @@ def story(
     marked = [b"\xef\xbb\xbf" + as_line(ticket(1)), as_line(ticket(700_001)), b"", b"{}", as_line(ticket(700_002))]
     write_export(exports / MARKED, marked, end=b"\r\n")
     write_export(exports / SOUND, [ticket(800_000 + number) for number in range(1, 21)])
-    with fresh_database(server, _template) as database, pytest.MonkeyPatch.context() as patch:
-        for name, value in {**loader_variables(database, folder), "LOADER_LOAD_FORMAT": request.param}.items():
-            patch.setenv(name, value)
+    with own_warehouse(server, _template, folder, LOADER_LOAD_FORMAT=request.param) as database:
         manifest = declare(exports)
         forecast = dry_run(settings(), IngestRequest(manifest_paths=(manifest,)), lambda line: None)
         yield Story(database, exports, manifest, forecast, run(manifest))

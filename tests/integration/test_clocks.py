@@ -23,7 +23,7 @@ from loader.warehouse import Warehouse, open_warehouse
 from tests.clocks import shift_what_was_written
 from tests.ingests import declare, evidence_faults, rows, run, settings, ticket, ticket_days, write_export
 from tests.recoveries import latest_run, planned
-from tests.shared_warehouse import Kept, fresh_database, kept, loader_variables
+from tests.shared_warehouse import Kept, kept, own_warehouse
 
 pytestmark = pytest.mark.usefixtures("replayed")
 
@@ -39,9 +39,10 @@ def set_back(server: Warehouse, _template: str, tmp_path_factory: pytest.TempPat
     """A day, then the server's clock goes back by 24 hours and the loader's to 1970, then a newer version of the day.
     Both are in the zone +14."""
     root = tmp_path_factory.mktemp("clocks")
-    with fresh_database(server, _template) as database, pytest.MonkeyPatch.context() as patch:
-        for name, value in {**loader_variables(database, root), "TZ": "Pacific/Kiritimati"}.items():
-            patch.setenv(name, value)
+    with (
+        own_warehouse(server, _template, root, TZ="Pacific/Kiritimati") as database,
+        pytest.MonkeyPatch.context() as patch,
+    ):
         time.tzset()
         rows(database, f"alter database {database.dbname} set timezone to 'Pacific/Kiritimati'")
         write_export(root / "1" / f"tickets-{DAY}.jsonl", [ticket(1)])

@@ -41,7 +41,7 @@ from tests.integration.drift_scene import (
     write_exports,
 )
 from tests.proofs import reconciled
-from tests.shared_warehouse import Kept, fresh_database, kept, loader_variables
+from tests.shared_warehouse import Kept, kept, own_warehouse
 
 pytestmark = pytest.mark.usefixtures("replayed")
 
@@ -62,9 +62,7 @@ def drifted(server: Warehouse, _template: str, tmp_path_factory: pytest.TempPath
     """The committed sample, then two weeks with a change a day, each in one ingest."""
     root = tmp_path_factory.mktemp("drifted")
     write_exports(root / "changed")
-    with fresh_database(server, _template) as database, pytest.MonkeyPatch.context() as patch:
-        for name, value in {**loader_variables(database, root), "LOADER_REJECT_LIMIT": "0.9"}.items():
-            patch.setenv(name, value)
+    with own_warehouse(server, _template, root, LOADER_REJECT_LIMIT="0.9") as database:
         usual = run_kinds()["ticket_v1"]
         changed = run(declare(root / "changed", "changed"))
         with kept(server, database) as copy:

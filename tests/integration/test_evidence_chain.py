@@ -24,7 +24,7 @@ from loader.warehouse import Role, Warehouse
 from tests.checkouts import ROOT
 from tests.ingests import declare, evidence_faults, rows, run, settings, ticket, write_export
 from tests.recoveries import planned
-from tests.shared_warehouse import Kept, fresh_database, kept, loader_variables
+from tests.shared_warehouse import Kept, kept, own_warehouse
 
 pytestmark = pytest.mark.usefixtures("replayed")
 
@@ -39,9 +39,7 @@ def ingested(
 ) -> Iterator[tuple[Kept, dict[Path, bytes]]]:
     """Two runs, a hold and a restore, and the files that they left."""
     root = tmp_path_factory.mktemp("ingested")
-    with fresh_database(server, _template) as database, pytest.MonkeyPatch.context() as patch:
-        for name, value in loader_variables(database, root).items():
-            patch.setenv(name, value)
+    with own_warehouse(server, _template, root) as database:
         for name, number in (("first", 1), ("second", 2)):
             write_export(root / name / f"tickets-{DAY}.jsonl", [ticket(number)])
             assert run(declare(root / name, name)).exit_code == 0

@@ -25,7 +25,7 @@ from loader.status import read_status
 from loader.warehouse import Role, Warehouse, fetch_rows, open_warehouse
 from loader.warehouse.built import are_built, built, copy_built, freeze_built
 from tests.ingests import DAY, declare, evidence_faults, rows, run, settings, ticket, ticket_days, write_export
-from tests.shared_warehouse import fresh_database, loader_variables
+from tests.shared_warehouse import own_warehouse
 
 # Whoever evaluates it fails, but for the role that owns it: the command that did is then seen to.
 EVIL = """
@@ -83,9 +83,7 @@ SERVED = {
 def day(server: Warehouse, _template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
     """A released day, on which dbt's role has hung what runs as whoever reads."""
     folder = tmp_path_factory.mktemp("foreign")
-    with fresh_database(server, _template) as database, pytest.MonkeyPatch.context() as patch:
-        for name, value in {**loader_variables(database, folder), "LOADER_ALLOWED_ROOTS": str(folder)}.items():
-            patch.setenv(name, value)
+    with own_warehouse(server, _template, folder, LOADER_ALLOWED_ROOTS=str(folder)) as database:
         write_export(folder / "exports" / "a.jsonl", [ticket(number) for number in range(1, 8)])
         assert run(declare(folder / "exports"), partition=DAY).release is not None
         as_transform(database, EVIL, HANG_ON)

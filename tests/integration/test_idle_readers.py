@@ -20,7 +20,7 @@ from loader.silver import ProofScope, run_dbt
 from loader.warehouse import Role, Warehouse
 from tests.checkouts import ROOT
 from tests.ingests import declare, rows, run, ticket, write_export
-from tests.shared_warehouse import fresh_database, loader_variables
+from tests.shared_warehouse import own_warehouse
 
 # A build that waits for readers is let go then, and has failed the test.
 SECONDS = 150.0
@@ -35,11 +35,9 @@ where relkind in ('r', 'v') and nspname in ('bronze', 'ops', 'release', 'staging
 def warehouse(server: Warehouse, _template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
     """A released day, and exports of two more in folders `1` and `2`; as its superuser."""
     folder = tmp_path_factory.mktemp("idle")
-    with fresh_database(server, _template) as database, pytest.MonkeyPatch.context() as patch:
-        for name, value in {**loader_variables(database, folder), "LOADER_REJECT_LIMIT": "0.9"}.items():
-            patch.setenv(name, value)
-        patch.setenv("LOADER_ALLOWED_ROOTS", str(folder))
-        patch.setenv("EXPORTS", str(folder))
+    with own_warehouse(
+        server, _template, folder, LOADER_REJECT_LIMIT="0.9", LOADER_ALLOWED_ROOTS=str(folder), EXPORTS=str(folder)
+    ) as database:
         assert deliver(folder, 0).exit_code == 0
         yield database
 

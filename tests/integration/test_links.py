@@ -22,7 +22,7 @@ from tests.checkouts import ROOT
 from tests.ingests import DAY, comment, declare, evidence_faults, rows, run, settings, ticket, write_export
 from tests.proofs import proved_whole, reconciled
 from tests.recoveries import stricter_contract
-from tests.shared_warehouse import Kept, fresh_database, kept, loader_variables
+from tests.shared_warehouse import Kept, kept, own_warehouse
 
 pytestmark = pytest.mark.usefixtures("replayed")
 
@@ -46,9 +46,7 @@ class Scene:
 def scene(server: Warehouse, _template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     """Ticket 1, then comments on tickets 1, 2, 2, and on the next day 3; each proved."""
     root = tmp_path_factory.mktemp("links")
-    with fresh_database(server, _template) as database, pytest.MonkeyPatch.context() as patch:
-        for name, value in loader_variables(database, root).items():
-            patch.setenv(name, value)
+    with own_warehouse(server, _template, root) as database:
         assert deliver(root, TICKETS, "first", ticket(1)).proof.name == "all"
         items = [comment(number, ticket_id=key(named)) for number, named in ((1, 1), (2, 2), (3, 2))]
         first = deliver(root, COMMENTS, "comments", *items, comment(4, ticket_id=key(3), created_at=NEXT_DAY))

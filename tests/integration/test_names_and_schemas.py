@@ -20,7 +20,7 @@ from loader.warehouse.binaries import find_binaries
 from loader.warehouse.session import MEANING
 from tests.checkouts import ROOT
 from tests.ingests import rows
-from tests.shared_warehouse import execute
+from tests.shared_warehouse import empty_database, execute
 
 FILES = ROOT / "infra" / "postgres"
 # What the loader asks most often, in a version that fits its arguments better than PostgreSQL's own, as an attacker
@@ -151,10 +151,8 @@ def test_shadows_in_a_schema_of_ones_own_name_are_not_seen(database: Warehouse) 
 @pytest.fixture
 def bare(server: Warehouse, database: Warehouse) -> Iterator[Warehouse]:
     """An empty database, as its superuser. (`database`: roles are there.)"""
-    name = f"{database.dbname}_bare"
-    execute(server, f"create database {name} template template0 encoding 'UTF8' lc_collate 'C' lc_ctype 'C'")
-    yield server.in_database(name)
-    execute(server, f"drop database {name} with (force)")
+    with empty_database(server, f"{database.dbname}_bare") as bare:
+        yield bare
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ from loader.warehouse import Role, Warehouse
 from tests import outside
 from tests.checkouts import ROOT, make_checkout
 from tests.ingests import DAY, declare, rows, run, settings, ticket, ticket_days, write_export
-from tests.shared_warehouse import Kept, fresh_database, kept, loader_variables
+from tests.shared_warehouse import Kept, kept, own_warehouse
 
 LOADER = (sys.executable, "-c", "from loader.cli import main; main()")
 BRONZE_COLUMNS = """
@@ -99,9 +99,7 @@ def _hostile_shell(folder: Path) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def ingested(server: Warehouse, _template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ingested]:
     root = tmp_path_factory.mktemp("outside")
-    with fresh_database(server, _template) as database, pytest.MonkeyPatch.context() as patch:
-        for name, value in loader_variables(database, root).items():
-            patch.setenv(name, value)
+    with own_warehouse(server, _template, root) as database:
         write_export(root / "e" / "tickets.jsonl", [*(ticket(number) for number in range(1, 41)), ticket(1), b"{"])
         write_export(root / "f" / "tickets.jsonl", [ticket(number) for number in range(41, 51)])
         first, second = declare(root / "e"), declare(root / "f", "second")

@@ -28,7 +28,7 @@ from loader.warehouse import Warehouse
 from tests.checkouts import ROOT
 from tests.ingests import declare, evidence_faults, rows, run, settings, ticket, write_export
 from tests.proofs import proved_whole, reconciled
-from tests.shared_warehouse import Kept, fresh_database, kept, loader_variables
+from tests.shared_warehouse import Kept, kept, own_warehouse
 
 pytestmark = pytest.mark.usefixtures("replayed")
 
@@ -62,9 +62,7 @@ def days(server: Warehouse, _template: str, tmp_path_factory: pytest.TempPathFac
         gzip_every=2,
     )
     generate(options, root / "all")
-    with fresh_database(server, _template) as database, pytest.MonkeyPatch.context() as patch:
-        for name, value in {**loader_variables(database, root), "LOADER_REJECT_LIMIT": "0.5"}.items():
-            patch.setenv(name, value)
+    with own_warehouse(server, _template, root, LOADER_REJECT_LIMIT="0.5") as database:
         manifests = []
         for number, file in enumerate(sorted((root / "all").glob("tickets-*"))):
             folder = root / f"day-{number}"

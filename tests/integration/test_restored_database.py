@@ -20,7 +20,7 @@ from loader.release.by_hand import hold
 from loader.warehouse import Warehouse, open_warehouse
 from tests.ingests import DAY, declare, evidence_faults, rows, run, settings, silver, ticket, write_export
 from tests.recoveries import latest_run
-from tests.shared_warehouse import Kept, fresh_database, kept, loader_variables
+from tests.shared_warehouse import Kept, kept, own_warehouse
 
 pytestmark = pytest.mark.usefixtures("replayed")
 
@@ -34,9 +34,7 @@ def backed_up(
 ) -> Iterator[tuple[Kept, Path]]:
     """A backup of a warehouse that holds a day; and the files of a second day and a third."""
     root = tmp_path_factory.mktemp("restored")
-    with fresh_database(server, _template) as database, pytest.MonkeyPatch.context() as patch:
-        for name, value in loader_variables(database, root).items():
-            patch.setenv(name, value)
+    with own_warehouse(server, _template, root) as database:
         for place, day in enumerate((DAY, NEXT_DAY, date(2026, 4, 19))):
             created = ticket(place, ticket_id=f"TKT-{day:%Y%m%d}-000001", created_at=f"{day}T08:00:00Z")
             write_export(root / str(place) / f"tickets-{day}.jsonl", [created])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import threading
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from loader.errors import InfrastructureError
 from loader.warehouse import Warehouse, answering_warehouse, ddl, open_warehouse
 from loader.warehouse.versions import read_definition
 from tests.checkouts import ROOT
+from tests.integration.applied import applied_at_once
 
 FILES = ROOT / "infra" / "postgres"
 
@@ -172,18 +172,5 @@ def test_a_role_that_may_not_create_is_told_which_grant_it_lacks(database: Wareh
 
 def test_processes_that_apply_at_once_queue_instead_of_colliding(database: Warehouse) -> None:
     _query(database, "drop schema ops cascade; drop schema bronze cascade")
-    results: list[bool | Exception] = []
-
-    def apply() -> None:
-        with closing(database.connect()) as connection:
-            try:
-                results.append(ddl.ensure_schema(connection, FILES))
-            except InfrastructureError as error:
-                results.append(error)
-
-    threads = [threading.Thread(target=apply) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    results = applied_at_once(4, database, FILES)
     assert set(results) == {True} or set(results) == {True, False}, results

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import threading
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import date
@@ -29,8 +28,9 @@ from loader.warehouse import Role, Warehouse, answering_warehouse, ddl, set_up, 
 from loader.warehouse.released import released_kinds
 from tests.checkouts import ROOT
 from tests.ingests import rows
+from tests.integration.applied import applied_at_once
 from tests.integration.warehouse_catalogue import catalogue
-from tests.shared_warehouse import execute
+from tests.shared_warehouse import empty_database, execute
 
 FILES = ROOT / "infra" / "postgres"
 SHAPES = ROOT / "tests" / "integration" / "older_warehouses"
@@ -50,10 +50,8 @@ GONE = {"is_assessed"}
 @pytest.fixture
 def old(server: Warehouse, database: Warehouse) -> Iterator[Warehouse]:
     """A database without anything of ours; its server has the roles."""
-    name = f"omni_old_{os.getpid()}"
-    execute(server, f"create database {name} template template0 encoding 'UTF8' lc_collate 'C' lc_ctype 'C'")
-    yield server.in_database(name)
-    execute(server, f"drop database {name} with (force)")
+    with empty_database(server, f"omni_old_{os.getpid()}") as old:
+        yield old
 
 
 def make_older(old: Warehouse, shape: str) -> None:
@@ -202,20 +200,7 @@ def test_a_migration_that_fails_leaves_the_older_warehouse(old: Warehouse, tmp_p
 def test_two_processes_at_once_migrate_once(old: Warehouse) -> None:
     """Prevents a second run of statements that bear one only (a rename)."""
     make_older(old, "8101910")
-    ended: list[bool | Exception] = []
-
-    def upgrade() -> None:
-        with closing(old.acting_as(Role.LOADER).connect()) as connection:
-            try:
-                ended.append(ddl.ensure_schema(connection, FILES))
-            except Exception as error:
-                ended.append(error)
-
-    threads = [threading.Thread(target=upgrade) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    ended = applied_at_once(3, old.acting_as(Role.LOADER), FILES)
     assert sorted(ended, key=str) == [False, False, True]
 
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import tempfile
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -155,20 +153,17 @@ def _take(step: Step, manifests: list[list[Path]]) -> None:
             recover("retry", run_id=None)
 
 
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    path = Path(tempfile.mkdtemp(prefix="history-"))
-    yield path
-    shutil.rmtree(path)
-
-
-@hypothesis_settings(
+# How many histories a test goes through, the same in each run.
+HISTORIES = hypothesis_settings(
     max_examples=int(os.environ.get("HISTORIES", "1")),
     deadline=None,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
     derandomize=True,
 )
+
+
+@HISTORIES
 @given(history=histories())
 def test_silver_does_not_depend_on_history(
     history: tuple[list[Files], list[Step]],

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, note
-from hypothesis import settings as hypothesis_settings
+from hypothesis import given, note
 from hypothesis import strategies as st
 
 from loader.warehouse import Warehouse
 from tests.ingests import comment, declare, rows, run, ticket, write_export
 from tests.proofs import proved_whole, reconciled
-from tests.property.test_any_history import _empty
+from tests.property.test_any_history import HISTORIES, _empty
 
 pytestmark = pytest.mark.usefixtures("replayed", "loader_environment")
 
@@ -47,20 +43,7 @@ def deliveries(draw: st.DrawFn) -> list[tuple[str, list[dict[str, Any]]]]:
     return found
 
 
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    path = Path(tempfile.mkdtemp(prefix="links-"))
-    yield path
-    shutil.rmtree(path)
-
-
-@hypothesis_settings(
-    max_examples=int(os.environ.get("HISTORIES", "1")),
-    deadline=None,
-    phases=[Phase.explicit, Phase.generate],
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
-    derandomize=True,
-)
+@HISTORIES
 @given(delivered=deliveries())
 def test_a_missing_link_does_not_depend_on_history(
     delivered: list[tuple[str, list[dict[str, Any]]]], database: Warehouse, folder: Path

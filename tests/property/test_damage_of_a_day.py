@@ -22,7 +22,7 @@ from loader.warehouse import Warehouse
 from tests.checkouts import ROOT
 from tests.ingests import comment, declare, rows, run_kinds, ticket, write_export
 from tests.sabotage.victims import ASSETS, COMMENTS, TICKETS, VICTIMS, Victim
-from tests.shared_warehouse import Kept, fresh_database, kept, loader_variables
+from tests.shared_warehouse import Kept, kept, own_warehouse
 
 pytestmark = pytest.mark.usefixtures("replayed")
 
@@ -111,9 +111,7 @@ def week(server: Warehouse, _template: str, tmp_path_factory: pytest.TempPathFac
     root = tmp_path_factory.mktemp("week")
     for victim in VICTIMS:
         _week_of(victim, root)
-    with fresh_database(server, _template) as database, pytest.MonkeyPatch.context() as patch:
-        for name, value in {**loader_variables(database, root), "LOADER_REJECT_LIMIT": "0.5"}.items():
-            patch.setenv(name, value)
+    with own_warehouse(server, _template, root, LOADER_REJECT_LIMIT="0.5") as database:
         first, last = (
             [declare(root / victim.kind / name, name, kind=victim.kind) for victim in VICTIMS]
             for name in ("first", "last")

@@ -23,7 +23,7 @@ from tests.sabotage.cases import CASES
 from tests.sabotage.limits import LIMITS, Limit
 from tests.sabotage.two_kinds import DAYS, REJECT_LIMIT, ingest_two_kinds, published
 from tests.sabotage.victims import VICTIMS, Victim
-from tests.shared_warehouse import Kept, fresh_database, kept, loader_variables
+from tests.shared_warehouse import Kept, kept, loader_variables, own_warehouse
 
 pytestmark = pytest.mark.usefixtures("replayed")
 
@@ -36,9 +36,7 @@ FINDINGS = (
 def proved(server: Warehouse, _template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
     """A database with the ingested and proved days of two kinds, of which copies are damaged."""
     folder = tmp_path_factory.mktemp("proved")
-    with fresh_database(server, _template) as database, pytest.MonkeyPatch.context() as patch:
-        for name, value in {**loader_variables(database, folder), "LOADER_REJECT_LIMIT": str(REJECT_LIMIT)}.items():
-            patch.setenv(name, value)
+    with own_warehouse(server, _template, folder, LOADER_REJECT_LIMIT=str(REJECT_LIMIT)) as database:
         ingest_two_kinds(folder)
         with kept(server, database) as proved:
             yield proved

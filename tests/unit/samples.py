@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,3 +33,19 @@ def assert_made_again(sample: Path, module: str, main: Callable[[list[str]], int
     for path in made:
         # Compressed bytes follow the zlib that Python was built with; the content must not.
         assert uncompressed(path) == uncompressed(sample / path.name), path.name
+
+
+def assert_same_bytes_elsewhere(folder: Path, module: str, *words: str) -> None:
+    """Whatever the hash seed, the time zone and the locale of the process that generates."""
+    digests = set()
+    for number, (hash_seed, zone, locale) in enumerate((("1", "UTC", "C"), ("2", "Asia/Tokyo", "C.UTF-8"))):
+        out = folder / str(number)
+        subprocess.run(
+            [sys.executable, "-m", module, *words, "--out", str(out)],
+            cwd=ROOT,
+            env=os.environ | {"PYTHONHASHSEED": hash_seed, "TZ": zone, "LC_ALL": locale},
+            check=True,
+            capture_output=True,
+        )
+        digests.add(hashlib.sha256(repr(contents(out)).encode()).hexdigest())
+    assert len(digests) == 1

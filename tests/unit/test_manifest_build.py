@@ -20,16 +20,10 @@ from tests.unit.manifest_building import (
     LINE,
     ROOT,
     build,
-    folder_of_one_export,
     ignored,
     judged,
     source_ids,
 )
-
-
-@pytest.fixture
-def exports(tmp_path: Path) -> Path:
-    return folder_of_one_export(tmp_path)
 
 
 def test_the_same_folder_gives_the_same_bytes_whatever_its_time_stamps(exports: Path) -> None:

@@ -15,14 +15,8 @@ from tests.unit.manifest_building import (
     DAY,
     LINE,
     ROOT,
-    folder_of_one_export,
     judged,
 )
-
-
-@pytest.fixture
-def exports(tmp_path: Path) -> Path:
-    return folder_of_one_export(tmp_path)
 
 
 def test_an_ad_hoc_file_is_admitted_wherever_it_lies(exports: Path) -> None:

@@ -19,14 +19,8 @@ from tests.unit.manifest_building import (
     OWNED,
     ROOT,
     build,
-    folder_of_one_export,
     judged,
 )
-
-
-@pytest.fixture
-def exports(tmp_path: Path) -> Path:
-    return folder_of_one_export(tmp_path)
 
 
 @pytest.fixture(autouse=True)

@@ -11,14 +11,7 @@ from loader.cli import output
 from loader.progress import Meter, Silent, Step
 from loader.screen import Screen, progress
 from loader.screen.progress import Bars, Lines, stage_lines
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def monotonic(self) -> float:
-        return self.now
+from tests.unit.moved_clock import Clock
 
 
 @pytest.fixture

@@ -8,18 +8,9 @@ from loader.silver import watch
 from loader.silver.watch import DbtWatch
 from loader.warehouse import Warehouse
 from loader.warehouse.activity import Blocker
+from tests.unit.moved_clock import Clock
 
 NOBODY = Warehouse(host="/nowhere", port=5432, user="omni", dbname="omni")
-
-
-class Clock:
-    """time.monotonic, moved by hand; seconds."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def monotonic(self) -> float:
-        return self.now
 
 
 @pytest.fixture

@@ -41,7 +41,7 @@ from tests.integration.privacy.people import (
     traces,
 )
 from tests.recoveries import left_by_runs, planned, recover
-from tests.shared_warehouse import fresh_database, loader_variables
+from tests.shared_warehouse import own_warehouse
 
 pytestmark = pytest.mark.usefixtures("replayed")
 
@@ -78,9 +78,7 @@ def told(server: Warehouse, _template: str, tmp_path_factory: pytest.TempPathFac
     """The person is delivered twice in tickets and once in comments, seen as of the first release, and erased; what was
     before."""
     folder = tmp_path_factory.mktemp("erasure")
-    with fresh_database(server, _template) as database, pytest.MonkeyPatch.context() as patch:
-        for name, value in {**loader_variables(database, folder), "LOADER_REJECT_LIMIT": "0.5"}.items():
-            patch.setenv(name, value)
+    with own_warehouse(server, _template, folder, LOADER_REJECT_LIMIT="0.5") as database:
         manifests = deliver_to_both(folder)
         runs = [str(ingest(manifest).facts.run["run_id"]) for manifest in manifests]
         request = {"window_start": "2026-04-17", "window_end": "2026-04-18", "release": 1, "as_of": None, "reason": "t"}

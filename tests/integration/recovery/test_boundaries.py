@@ -24,7 +24,7 @@ from tests.recoveries import (
     recover,
     stricter_contract,
 )
-from tests.shared_warehouse import Kept, fresh_database, kept, loader_variables
+from tests.shared_warehouse import Kept, kept, own_warehouse
 
 pytestmark = pytest.mark.usefixtures("replayed")
 
@@ -62,9 +62,7 @@ def history(server: Warehouse, _template: str, tmp_path_factory: pytest.TempPath
     ]
     write_export(root / "other" / f"other-{OTHER_DAY}.jsonl", [*of_other, b"{broken"])
     other = declare(root / "other", "other", manifest_id="manifest-other", batch_id="batch-20260410-001")
-    with fresh_database(server, _template) as database, pytest.MonkeyPatch.context() as patch:
-        for name, value in {**loader_variables(database, root), "LOADER_REJECT_LIMIT": "0.5"}.items():
-            patch.setenv(name, value)
+    with own_warehouse(server, _template, root, LOADER_REJECT_LIMIT="0.5") as database:
         shutil.copytree(root / "pristine", root / "given")
         runs = []
         for verdict in (run(other), run(root / "given" / exports.name, partition=DAY)):

@@ -16,7 +16,7 @@ from loader.recovery import apply_plan, make_plan
 from loader.warehouse import Warehouse
 from tests.ingests import DAY, rows, run, settings
 from tests.recoveries import DAYS, backfill_window, daily_exports, latest_run, planned, recover
-from tests.shared_warehouse import Kept, fresh_database, kept, loader_variables
+from tests.shared_warehouse import Kept, kept, own_warehouse
 
 pytestmark = pytest.mark.usefixtures("replayed")
 
@@ -28,9 +28,7 @@ def ingested(
     """Three days declared, the last one ingested."""
     root = tmp_path_factory.mktemp("ingested")
     exports = daily_exports(root / "pristine")
-    with fresh_database(server, _template) as database, pytest.MonkeyPatch.context() as patch:
-        for name, value in {**loader_variables(database, root), "LOADER_REJECT_LIMIT": "0.5"}.items():
-            patch.setenv(name, value)
+    with own_warehouse(server, _template, root, LOADER_REJECT_LIMIT="0.5") as database:
         shutil.copytree(root / "pristine", root / "given")
         verdict = run(root / "given" / exports.name, partition=DAY)
         assert verdict.exit_code == 0, verdict.problems

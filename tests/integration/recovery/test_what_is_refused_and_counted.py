@@ -20,7 +20,7 @@ from loader.runs.registry import register_ruleset
 from loader.warehouse import Warehouse
 from tests.ingests import declare, rows, run, settings, ticket, write_export
 from tests.recoveries import backfill_window, failing, of_day, planned, recover
-from tests.shared_warehouse import Kept, fresh_database, kept, loader_variables
+from tests.shared_warehouse import Kept, kept, own_warehouse
 
 pytestmark = pytest.mark.usefixtures("replayed")
 
@@ -132,9 +132,7 @@ def gaps(server: Warehouse, _template: str, tmp_path_factory: pytest.TempPathFac
         terms = {"manifest_id": f"manifest-{name}", "batch_id": f"batch-20260416-00{number}"}
         manifests.append(declare(root / name, name, **terms))
     first, second, third = manifests
-    with fresh_database(server, _template) as database, pytest.MonkeyPatch.context() as patch:
-        for name, value in {**loader_variables(database, root), "LOADER_REJECT_LIMIT": "0.5"}.items():
-            patch.setenv(name, value)
+    with own_warehouse(server, _template, root, LOADER_REJECT_LIMIT="0.5") as database:
         for verdict in (run(first), run(second, partition=date(2026, 4, 13))):
             assert verdict.exit_code == 0, verdict.problems
         with failing("dbt"), pytest.raises(OSError, match="No space"):

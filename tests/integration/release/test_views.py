@@ -21,7 +21,7 @@ from loader.warehouse import Role, Warehouse
 from tests.checkouts import ROOT
 from tests.ingests import DAY, declare, rows, run, settings, ticket, write_export
 from tests.makefile import loader_words
-from tests.shared_warehouse import fresh_database, loader_variables
+from tests.shared_warehouse import own_warehouse
 
 FACT, STATUS, DIM = "serving.ticket_fact", "serving.partition_status", "serving.customer_dim"
 SERVED = f"select ticket_id, status from {FACT} order by 1"
@@ -71,10 +71,7 @@ ATTACKS: tuple[tuple[str, dict[str, str]], ...] = (
 def released(server: Warehouse, _template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
     """Two released versions of a ticket; as the warehouse's superuser."""
     folder = tmp_path_factory.mktemp("views")
-    with fresh_database(server, _template) as database, pytest.MonkeyPatch.context() as patch:
-        for name, value in loader_variables(database, folder).items():
-            patch.setenv(name, value)
-        patch.setenv("LOADER_ALLOWED_ROOTS", str(folder))
+    with own_warehouse(server, _template, folder, LOADER_ALLOWED_ROOTS=str(folder)) as database:
         later = {"status": "closed", "updated_at": "2026-04-17T09:00:00Z"}
         for number, changes in enumerate(({}, later)):
             write_export(folder / f"{number}" / f"tickets-2026-04-1{7 + number}.jsonl", [ticket(1, **changes)])
