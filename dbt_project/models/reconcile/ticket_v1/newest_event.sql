@@ -68,18 +68,13 @@ newest_events as (
 
 ),
 
-final as (
+-- The fence lets each payload be read once.
+stated as (
 
     select
-        newest_events.person_id,
-        newest_events.event_id,
-        newest_events.record_key,
-        newest_events.version_at,
-        newest_events.version_sequence,
-        newest_events.version_line_number,
+        newest_events.*,
         encode(raw_events.record_fingerprint, 'hex') as record_fingerprint,
-        reconcile.jsonb_or_null(raw_events.raw_payload) ->> 'org_id' as org_id,
-        reconcile.jsonb_or_null(raw_events.raw_payload) ->> 'sla_tier' as sla_tier,
+        reconcile.jsonb_or_null(raw_events.raw_payload) as payload,
         claims.asset_id,
         claims.line_number,
         claims.envelope_values[1] as ingest_batch_id,
@@ -89,6 +84,29 @@ final as (
     from newest_events
     inner join claims on {{ equal_in('newest_events', 'claims', ['event_id', 'record_key']) }}
     inner join raw_events on newest_events.event_id = raw_events.event_id
+    limit all
+
+),
+
+final as (
+
+    select
+        person_id,
+        event_id,
+        record_key,
+        version_at,
+        version_sequence,
+        version_line_number,
+        record_fingerprint,
+        payload ->> 'org_id' as org_id,
+        payload ->> 'sla_tier' as sla_tier,
+        asset_id,
+        line_number,
+        ingest_batch_id,
+        run_id,
+        dlt_load_id,
+        partition_key
+    from stated
 
 )
 
