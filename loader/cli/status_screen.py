@@ -137,7 +137,7 @@ def _body(screen: Screen, answer: Status, room: int) -> list[str]:
 
 def _listed(screen: Screen, day: DayState, kinds: Collection[str]) -> list[object]:
     state = Mark("kept back", "look") if day.state == "kept back" else Mark("needs you", "bad")
-    return [state, day.partition.named(kinds), _records(screen, day), day.reason]
+    return [state, day.partition.named(kinds), _records(screen, day, kinds), day.reason]
 
 
 def _summed(screen: Screen, answer: Status, listed: Sequence[DayState]) -> list[list[object]]:
@@ -162,30 +162,38 @@ def _summed(screen: Screen, answer: Status, listed: Sequence[DayState]) -> list[
             count = amount(screen, len(found), f"{also}day") + of_kind
             count = found[0].partition.named(answer.kinds) if len(found) == 1 else count
             rows.append(
-                [Mark(words, sign.tone or "quiet"), count, _measure(screen, found), _told(screen, answer, found)]
+                [
+                    Mark(words, sign.tone or "quiet"),
+                    count,
+                    _measure(screen, found, answer.kinds),
+                    _told(screen, answer, found),
+                ]
             )
     return rows
 
 
-def _records(screen: Screen, day: DayState) -> str:
-    return amount(screen, day.ticket_count, noun_of(day.record_kind))
+def _records(screen: Screen, day: DayState, kinds: Collection[str]) -> str:
+    """Where the row names the kind, its noun would say it twice."""
+    return amount(screen, day.ticket_count, noun_of(day.record_kind) if len(kinds) < 2 else "record")
 
 
-def _measure(screen: Screen, found: Sequence[DayState]) -> str:
+def _measure(screen: Screen, found: Sequence[DayState], kinds: Collection[str]) -> str:
     if len(found) == 1 and found[0].is_asked_for:
-        return _records(screen, found[0])
+        return _records(screen, found[0], kinds)
     return amount(screen, sum(day.line_count for day in found), "line")
 
 
 def _told(screen: Screen, answer: Status, found: Sequence[DayState]) -> str:
-    """From when to when, and why; of days without a reason, how many of their lines were rejected, and how many of
-    their records name one that is not there."""
+    """From when to when, where one kind is known, and why; of days without a reason, how many of their lines were
+    rejected, and how many of their records name one that is not there."""
     reasons = list(dict.fromkeys(day.reason for day in found if day.reason))
     rejected = sum(day.rejected_count for day in found)
     known = {(day.record_kind, day.partition_key) for day in found}
     links = [row for row in answer.links if (row["record_kind"], row["partition_key"]) in known]
     missing = sum(row["record_count"] for row in links)
-    words = [f"{found[0].partition_key} … {found[-1].partition_key}"] if len(found) > 1 else []
+    # Beside the names of kinds there is no room for it, and the strips show it.
+    has_room = len(answer.kinds) < 2
+    words = [f"{found[0].partition_key} … {found[-1].partition_key}"] if len(found) > 1 and has_room else []
     counts = [f"{screen.words(rejected)} rejected"] if rejected else []
     counts += [f"{screen.words(missing)} link_missing"] if missing else []
     words += reasons[:1] or counts

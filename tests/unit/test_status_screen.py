@@ -377,9 +377,9 @@ def test_two_kinds_are_counted_apart_and_named() -> None:
     assert status_lines(Screen(90), two_kinds())[:12] == [
         "Readers may rely on 2 of 3 days asked for (note_v1 1 of 2, ticket_v1 1 of 1). 1 needs you.",
         "",
-        "needs you   2026-04-18 of note_v1     40 notes     record_missing in silver.ticket_fact",
-        "released    2026-04-17 of note_v1     40 notes     2 rejected",
-        "released    2026-04-17 of ticket_v1   40 tickets   2 rejected",
+        "needs you   2026-04-18 of note_v1     40 records   record_missing in silver.ticket_fact",
+        "released    2026-04-17 of note_v1     40 records   2 rejected",
+        "released    2026-04-17 of ticket_v1   40 records   2 rejected",
         "",
         "note_v1",
         f"2026-04{' ' * 21}■✗{' ' * 18}■ released  ✗ needs you",
@@ -408,6 +408,23 @@ def test_two_kinds_are_counted_apart_and_named() -> None:
     assert status_lines(Screen(90), replace(bent, blind_kinds=["note_v1"], record_kind="note_v1"))[0].startswith(
         "Readers may rely on nothing of note_v1: a view"
     )
+
+
+def test_a_row_of_each_kind_stays_one_line() -> None:
+    """Prevents the first screen that a newcomer sees from being broken after each state."""
+    rows: list[dict[str, Any]] = []
+    readers: list[dict[str, Any]] = []
+    for kind in ("ticket_comment_v1", "ticket_v1"):
+        known, seen = released(date(2026, 4, 17), 1)
+        rest = [proved(f"2026-03-{day:02}", expected=133, out_of_partition=133, rejected=1) for day in range(1, 31)]
+        rows += [{**row, "record_kind": kind} for row in (*known, *rest)]
+        readers += [{**row, "record_kind": kind} for row in seen]
+    assert status_lines(Screen(80), status(rows, readers))[3:7] == [
+        "released        2026-04-17 of ticket_comment_v1   40 records   2 rejected",
+        "released        2026-04-17 of ticket_v1           40 records   2 rejected",
+        "not asked for   30 days of ticket_comment_v1      0 lines      30 rejected",
+        "not asked for   30 days of ticket_v1              0 lines      30 rejected",
+    ]
 
 
 def test_what_bends_every_answer_is_loud() -> None:
