@@ -53,7 +53,7 @@ def test_three_days_give_every_incident_at_its_last_event(tmp_path: Path, databa
     newest = rows(
         database,
         "select count(*) from silver.ticket_fact as ticket where exists (select from bronze.raw_ticket_event as event"
-        " where event.ticket_id = ticket.ticket_id and event.updated_at > ticket.updated_at)",
+        " where event.record_key = ticket.ticket_id and event.updated_at > ticket.updated_at)",
     )
     assert newest == [(0,)]
 
