@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ import pytest
 from loader.warehouse import Warehouse
 from tests.checkouts import ROOT, make_reachable_folder
 from tests.e2e.commands import LOADER, Checkout, make_own_checkout
+from tests.makefile import loader_words
 from tests.shared_warehouse import fresh_database
 
 PAGE = ROOT / "docs" / "your_own_kind.md"
@@ -50,7 +50,7 @@ def _page() -> Iterator[tuple[str, str] | Typed | Edited]:
         else:
             first, *lines = match["body"].rstrip("\n").split("\n")
             said = re.match(r"\s*[^`]*?\(exit code (\d)\)", text[match.end() :].split("\n```")[0].replace("\n", " "))
-            yield Typed(first.removeprefix("$ loader "), lines, int(said[1]) if said else 0)
+            yield Typed(first.removeprefix("$ "), lines, int(said[1]) if said else 0)
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_the_page_does_what_it_says(checkout: Checkout) -> None:
     commands = 0
     for step in _page():
         if isinstance(step, Typed):
-            words = shlex.split(step.command)
+            words = list(loader_words(step.command))
             # A process of its own, since it parses: dbt's parser waits for ever in a fork of one that has parsed.
             is_parsing = words[:2] == ["kind", "new"]
             done = checkout.run([*LOADER, *words]) if is_parsing else checkout.loader(*words)

@@ -19,7 +19,15 @@ from dlt.destinations.impl.postgres.configuration import PostgresCredentials
 from loader.config import Settings
 from loader.environment import VARIABLES, foreign
 from loader.errors import CommandUsageError, InfrastructureError
-from loader.warehouse import Warehouse, embedded, embedded_status, find_warehouse, open_warehouse, stop_embedded
+from loader.warehouse import (
+    Warehouse,
+    answers,
+    embedded,
+    embedded_status,
+    find_warehouse,
+    open_warehouse,
+    stop_embedded,
+)
 from loader.warehouse.connection import given_warehouse
 from tests.checkouts import ROOT
 
@@ -151,10 +159,10 @@ def test_a_server_that_refuses_is_not_starting(project: Settings, monkeypatch: p
     doors.write_text(written)
     os.kill(pid or 0, 1)
     (embedded_status(project).socket_folder / ".s.PGSQL.5432").unlink()
-    monkeypatch.setattr(embedded, "ANSWER_TIMEOUT_SECONDS", 0.5)
+    monkeypatch.setattr(answers, "ANSWER_TIMEOUT_SECONDS", 0.5)
     with pytest.raises(InfrastructureError, match=f"process {pid} of .* says that it is ready, and nobody listens in"):
         open_warehouse(project, announce=lambda line: None)
-    monkeypatch.setattr(embedded, "ANSWER_TIMEOUT_SECONDS", 10.0)
+    monkeypatch.setattr(answers, "ANSWER_TIMEOUT_SECONDS", 10.0)
     assert stop_embedded(project)
     embedded.start(project.state_folder, lambda line: None)
     assert doors.read_text() == written
