@@ -191,7 +191,7 @@ def _told(screen: Screen, answer: Status, found: Sequence[DayState]) -> str:
     known = {(day.record_kind, day.partition_key) for day in found}
     links = [row for row in answer.links if (row["record_kind"], row["partition_key"]) in known]
     missing = sum(row["record_count"] for row in links)
-    # Beside the names of kinds there is no room for it, and the strips show it.
+    # The names of kinds leave no room for it, and the strips show it.
     has_room = len(answer.kinds) < 2
     words = [f"{found[0].partition_key} … {found[-1].partition_key}"] if len(found) > 1 and has_room else []
     counts = [f"{screen.words(rejected)} rejected"] if rejected else []

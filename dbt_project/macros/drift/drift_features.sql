@@ -33,7 +33,7 @@ analyze touched_partition;
     on which the record was opened; where none is known, the first version at all. It stays the same as the record grows
     older, so that a young partition can be compared with older ones. -#}
 {% macro opening_events(events) -%}
-select distinct on (record_kind, partition_key, record_key) *
+select distinct on (partition_key, record_key, record_kind) *
 from (
     select
         *,
@@ -42,9 +42,9 @@ from (
     where event_fate <> 'retired'
 ) as versions
 order by
-    record_kind asc,
     partition_key asc,
     record_key asc,
+    record_kind asc,
     is_of_opening_day desc,
     case when is_of_opening_day then version_at end desc,
     version_at asc,

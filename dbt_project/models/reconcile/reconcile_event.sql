@@ -196,6 +196,7 @@ placed as (
 
 ),
 
+-- The key comes first: the kind is the same in most comparisons of the sort.
 -- A record under two sources belongs to the source of its earliest event, whatever arrived first.
 scoped as (
 
@@ -203,7 +204,7 @@ scoped as (
         *,
         not is_pending and not is_retired as is_counted,
         first_value(record_source) over (
-            partition by record_kind, record_key, is_pending or is_retired
+            partition by record_key, record_kind, is_pending or is_retired
             order by created_at asc, version_sequence asc, version_line_number asc, event_id asc
         ) as kept_record_source
     from placed
@@ -228,11 +229,11 @@ ranked as (
         first_value(version_at) over by_version as greatest_at,
         first_value(version_sequence) over by_version as greatest_sequence,
         first_value(version_asset_id) over by_version as greatest_asset_id,
-        count(*) over (partition by record_kind, record_key, is_candidate) as version_count
+        count(*) over (partition by record_key, record_kind, is_candidate) as version_count
     from eligible
     window
         by_version as (
-            partition by record_kind, record_key, is_candidate
+            partition by record_key, record_kind, is_candidate
             order by
                 version_at desc, version_sequence desc, version_line_number desc, event_id desc,
                 row_table asc, row_place asc
@@ -247,13 +248,13 @@ compared as (
     select
         *,
         min(version_rank) filter (where event_id = shown_event_id) over (
-            partition by record_kind, record_key, is_candidate
+            partition by record_key, record_kind, is_candidate
         ) as shown_rank,
         bool_or(
             version_at = greatest_at
             and version_sequence = greatest_sequence
             and version_asset_id <> greatest_asset_id
-        ) over (partition by record_kind, record_key, is_candidate) as has_tie
+        ) over (partition by record_key, record_kind, is_candidate) as has_tie
     from ranked
 
 ),

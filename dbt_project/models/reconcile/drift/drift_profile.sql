@@ -68,7 +68,7 @@ numbered as (
         event_id,
         dlt_load_id,
         row_number() over (
-            partition by record_kind, partition_key
+            partition by partition_key, record_kind
             order by hashtextextended(record_key, 0) asc, record_key asc
         ) as place
     from openings
