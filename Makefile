@@ -75,6 +75,7 @@ $(foreach name,$(filter-out $(on_line),$(taken)),$(if $(value $(name)),$(foreach
 # What an operator gives, or pastes, is text: make expands nothing in it, and the shell gets it as one word.
 $(foreach name,K $(GIVEN),$(if $(value $(name)),$(eval override $(name) := $$(value $(name)))))
 quoted = '$(subst ','\'',$($(1)))'
+# make has no function for it, and a shell would start for each variable.
 lower = $(subst A,a,$(subst B,b,$(subst C,c,$(subst D,d,$(subst E,e,$(subst F,f,$(subst G,g,$(subst H,h,$(subst I,i,$(subst \
 	J,j,$(subst K,k,$(subst L,l,$(subst M,m,$(subst N,n,$(subst O,o,$(subst P,p,$(subst Q,q,$(subst R,r,$(subst S,s,$(subst \
 	T,t,$(subst U,u,$(subst V,v,$(subst W,w,$(subst X,x,$(subst Y,y,$(subst Z,z,$(subst _,-,$(1))))))))))))))))))))))))))))

@@ -50,4 +50,4 @@ def _cell(text: str) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(commands_page())
+    PAGE.write_text(commands_page(), encoding="utf-8")

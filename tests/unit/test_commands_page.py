@@ -28,7 +28,7 @@ COMMANDS = dict(_commands(cli))
 
 def test_the_page_of_commands_is_what_they_say() -> None:
     """Mended by `python -m loader.cli.reference`."""
-    assert (ROOT / PAGE).read_text() == commands_page()
+    assert (ROOT / PAGE).read_text("utf-8") == commands_page()
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -42,7 +42,7 @@ def test_a_command_and_its_options_say_what_they_do(name: str) -> None:
 @pytest.mark.parametrize("page", ["README.md", "README.zh-CN.md"])
 def test_each_command_and_each_target_stands_in_the_readme(page: str) -> None:
     """Prevents a command that nobody finds."""
-    rows = re.findall(r"^\|(.*)$", (ROOT / page).read_text(), re.MULTILINE)
+    rows = re.findall(r"^\|(.*)$", (ROOT / page).read_text("utf-8"), re.MULTILINE)
     named = set(re.findall(r"[a-z][a-z-]+", " ".join(word for row in rows for word in re.findall(r"`([^`]*)`", row))))
     assert [target for target in targets() if target not in named] == []
     assert [name for name in COMMANDS if name.split()[0] not in named] == []
