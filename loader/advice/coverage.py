@@ -16,7 +16,9 @@ from loader.warehouse import fetch_rows
 
 _MANIFESTS = """
 select manifest.manifest_id, manifest.manifest_path, manifest.declared_asset_count,
-    count(*) filter (where entry.disposition = 'admitted') as admitted_count
+    count(*) filter (where entry.disposition = 'admitted') as admitted_count,
+    -- Accepted, and of a kind that does not land yet.
+    count(*) filter (where entry.disposition = 'not_available') as not_due_count
 from ops.manifest as manifest
 inner join ops.manifest_asset as entry using (manifest_id)
 group by manifest.manifest_id, manifest.manifest_path, manifest.declared_asset_count order by manifest.manifest_id
@@ -92,9 +94,11 @@ def look_at_manifests(asked: Asked) -> tuple[str, Advice | None]:
     manifests = fetch_rows(world.cursor, _MANIFESTS, None)
     if not manifests:
         return "none has been registered", _ingest(asked)
-    declared = sum(manifest["declared_asset_count"] for manifest in manifests)
-    admitted = sum(manifest["admitted_count"] for manifest in manifests)
-    answer = f"{len(manifests):,} registered, {admitted:,} of {declared:,} files admitted"
+    declared, admitted, not_due = (
+        sum(manifest[f"{name}_count"] for manifest in manifests) for name in ("declared_asset", "admitted", "not_due")
+    )
+    answer = f"{len(manifests):,} registered, {admitted:,} of {declared - not_due:,} files admitted"
+    answer += f", and {not_due:,} of kinds that do not land yet" if not_due else ""
     absent = explained(fetch_rows(world.cursor, ABSENT, None), words_of(world.settings.project_root))
     changed = [row for row in fetch_rows(world.cursor, _CHANGED, None) if row["action"] in ("withheld", "missing")]
     groups: dict[str, list[str]] = {}

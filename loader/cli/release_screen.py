@@ -103,9 +103,10 @@ def _name_of(row: Mapping[str, Any], kinds: Collection[str]) -> str:
 
 
 def _named(screen: Screen, days: Sequence[str], kinds: Collection[str]) -> str:
-    """One day by its date; several by their number, the first and the last."""
-    if len(days) == 1:
-        return days[0]
+    """One day by its date; several by their number, the first and the last. Two that may be of two kinds have no
+    "from … to"."""
+    if len(days) == 1 or (len(days) == 2 and len(kinds) > 1):
+        return " and ".join(days)
     return f"{amount(screen, len(days), _noun(kinds))} ({days[0]} … {days[-1]})"
 
 

@@ -1,4 +1,5 @@
-"""Rows in columns of plain text; a table that does not fit turns into a list, and nothing in it is cut.
+"""Rows in columns of plain text. Without titles, a sentence that has no room beside its row stands below it; any other
+table that does not fit turns into a list. Nothing is cut.
 
 Failures are such a list, by their reason: the sentence once, how many, the first names, what mends it.
 """
@@ -67,7 +68,9 @@ def table(
         named[-1].is_prose if named else True,
     )
     left = screen.width - _start_of_last(layout)
-    if layout.widths[-1] <= left or (layout.has_prose and left >= _LEAST_PROSE):
+    # Below a row with titles, a sentence would stand in no column.
+    least = 0 if drawn is found else _LEAST_PROSE
+    if layout.widths[-1] <= left or (layout.has_prose and left >= least):
         return [line for row in drawn for line in _row(layout, row)]
     return _as_list(screen, [each.title for each in named], found, indent)
 
@@ -104,11 +107,11 @@ def _row(layout: _Layout, row: Sequence[_Cell]) -> list[str]:
         text = padded(last.text, layout.widths[-1], is_right=True) if layout.is_right[-1] else last.text
         return [(begin + screen.painted(text, last.tone)).rstrip()]
     words = atoms(last.text)
-    if max(map(cells, words)) <= left:
+    if left >= _LEAST_PROSE and max(map(cells, words)) <= left:
         lines = filled(words, left)
         below = " " * start
         return [(below if place else begin) + screen.painted(line, last.tone) for place, line in enumerate(lines)]
-    # A name in it is wider than the column: the whole text stands below, where there is more room.
+    # A name in it is wider than the column, or the column is a tower: the whole text stands below, with more room.
     below = layout.indent + "    "
     return [*filter(None, [begin.rstrip()]), *paragraph(screen, last.text, indent=below, tone=last.tone)]
 

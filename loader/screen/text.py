@@ -70,10 +70,12 @@ def _begun(lines: Sequence[str], indent: str, hanging: str | None) -> list[str]:
 def spread(
     screen: Screen, parts: Sequence[str], *, indent: str = "", hanging: str | None = None, between: str = "   "
 ) -> list[str]:
-    """Short facts beside each other, three cells apart; none of them is broken."""
+    """Short facts beside each other, three cells apart; only one that is wider than the screen is broken, and continued
+    two cells further in."""
     shown = [screen.words(part) for part in parts if part]
     room = screen.width - max(cells(indent), cells(indent if hanging is None else hanging))
-    return _begun(filled(shown, room, between=between), indent, hanging)
+    lines = [part for line in filled(shown, room, between=between) for part in _folded(line, room, "  ", "")]
+    return _begun(lines, indent, hanging)
 
 
 def next_lines(screen: Screen, command: str) -> list[str]:

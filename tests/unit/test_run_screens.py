@@ -210,6 +210,9 @@ def test_hold_and_release_say_what_readers_see_now() -> None:
         "  2026-04-18   no line of it is known yet",
         "next: make release PARTITION=2026-04-17",
     ]
+    both = (PART, PART._replace(record_kind="note_v1"))
+    of_two_kinds = held_lines(screen, Held(both, (), frozenset({"ticket_v1", "note_v1"})), "audit", "make status")
+    assert " ".join(of_two_kinds).startswith("2026-04-17 of ticket_v1 and 2026-04-17 of note_v1 are held: readers")
     found = published(3, (Decision((PART,), ()),), hold_changes=(1,), acceptances=(1, 2))
     assert released_lines(screen, found, "reports/release/3.json", "make ready PARTITION=2026-04-17") == [
         "Readers see 2026-04-17 as proved now (release 3).",

@@ -141,6 +141,16 @@ def test_a_name_wider_than_its_column_has_the_next_lines() -> None:
     ]
 
 
+def test_a_sentence_without_room_stands_below_its_row() -> None:
+    """Prevents one long reason that takes all rows apart, and a tower of words at the right."""
+    rows = [["needs you", "2026-04-17 of ticket_v1" + " " * 40, "a row of Silver is missing"], ["released", "x", "ok"]]
+    assert table(EIGHTY, rows) == [
+        "needs you   2026-04-17 of ticket_v1",
+        "    a row of Silver is missing",
+        f"released    x{' ' * 65}ok",
+    ]
+
+
 def test_a_table_that_does_not_fit_is_a_list() -> None:
     columns = ["run", "manifest", "lines", "status"]
     rows = [[RUN, "manifest-tickets-2026-03-a100d1c5383f", 8_244, "success"]]
@@ -253,6 +263,16 @@ def test_facts_beside_each_other_stay_whole() -> None:
     ) == [
         "cursor 2026-04-29 10:22:30   watermark 3 days before",
         "last run 01a223dd ok",
+    ]
+
+
+def test_only_a_fact_wider_than_the_screen_is_broken() -> None:
+    last = "last run 01a223dd ingest of ticket_comment_v1 2026-11-30 20:39 ok, with warnings"
+    assert spread(Screen(60), ["cursor 2026-04-29 10:22:30", last, "and more"], indent=" ") == [
+        " cursor 2026-04-29 10:22:30",
+        " last run 01a223dd ingest of ticket_comment_v1 2026-11-30",
+        "   20:39 ok, with warnings",
+        " and more",
     ]
 
 

@@ -425,6 +425,18 @@ def test_a_row_of_each_kind_stays_one_line() -> None:
         "not asked for   30 days of ticket_comment_v1      0 lines      30 rejected",
         "not asked for   30 days of ticket_v1              0 lines      30 rejected",
     ]
+    runs = [
+        {**status().runs[0], "run_id": run_id, "record_kind": kind, "status": "warning"}
+        for run_id, kind in ((RUN, "ticket_comment_v1"), (RUN[::-1], "ticket_v1"))
+    ]
+    damaged = status_lines(Screen(80), status(rows, readers, [finding(DAY)], runs=runs))
+    assert damaged[3:6] == [
+        "needs you       2026-04-17 of ticket_v1           40 records",
+        "    record_missing in silver.ticket_fact",
+        "released        2026-04-17 of ticket_comment_v1   40 records   2 rejected",
+    ]
+    assert "last run 01a20487-27bf ingest of ticket_comment_v1 2026-04-20 20:34 ok, with" in damaged
+    assert len(damaged) <= 24 and max(map(cells, damaged)) <= 80
 
 
 def test_what_bends_every_answer_is_loud() -> None:

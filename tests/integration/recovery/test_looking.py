@@ -317,6 +317,21 @@ class TestDiagnose:
         assert _wrong(found) == []
         assert found.next_command == "make psql ROLE=reader   # what readers see"
 
+    def test_a_file_of_a_kind_that_does_not_land_yet(self, database: Warehouse, checkout: Path) -> None:
+        """Prevents "2 of 3 files admitted" that is called ok: nobody can deliver the third better."""
+        rows(
+            database,
+            "insert into ops.manifest_asset select (jsonb_populate_record(entry, jsonb_build_object('source_id',"
+            " 'd.jsonl', 'disposition', 'not_available', 'asset_id', null))).* from ops.manifest_asset as entry"
+            " limit 1",
+        )
+        rows(database, "update ops.manifest set declared_asset_count = declared_asset_count + 1")
+        found = _diagnosed(database, checkout)
+        assert _wrong(found) == []
+        assert _answer(found, "which manifest?") == (
+            "1 registered, 3 of 3 files admitted, and 1 of kinds that do not land yet"
+        )
+
     def test_what_readers_do_not_see_as_it_is_proved(self, database: Warehouse, checkout: Path) -> None:
         """Prevents a morning on which all is in order, and readers see the day before last."""
         hold(settings(), [date(2026, 4, 16)], "under review")
