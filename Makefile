@@ -186,7 +186,7 @@ lint: $(STAMP) ## ruff, mypy --strict, sqlfluff (needs the warehouse for dbt's t
 	@connection=$$($(LOADER) env) && eval "$$connection" && $(BIN)/sqlfluff lint dbt_project/models dbt_project/tests
 
 lock: ## Write requirements.lock anew from pyproject.toml
-	UV_PYTHON_DOWNLOADS=never uv pip compile --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-emit-index-url --no-header --extra dev pyproject.toml -o requirements.lock
+	UV_PYTHON_DOWNLOADS=never uv pip compile --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-emit-index-url --no-header --extra dev --extra media pyproject.toml -o requirements.lock
 
 up: ## Start the embedded PostgreSQL, or check the one that PGHOST names
 down: ## Stop the embedded PostgreSQL; its data stays; refused while a command writes [FORCE=1]

@@ -39,6 +39,30 @@ MAX_MANIFEST_NAMES = 100
 # Violations of one manifest that are looked for.
 MAX_VIOLATIONS = 1_000
 
+# Facts about a whole file are read by libraries that were not written for hostile ones: what a loop, a bomb or a leak
+# there may cost, for one file. A long manual of 1,000 pages needs 2 s and 130 MiB.
+FACTS_CPU_SECONDS = 30
+# Waiting counts, too: for a slow disk, and for a processor that others have.
+FACTS_WALL_SECONDS = 120
+# Addresses are what the system can bound: a library that is loaded and not used counts. The interpreter with all of
+# them has 0.2 GiB, a decoded image of the size below 0.4 GiB.
+FACTS_MEMORY_BYTES = 2**30
+# HTML and Markdown are held whole, and their tree has 30 bytes for a byte of the worst page.
+MAX_TEXT_FILE_BYTES = 16 * 2**20
+# A title of a file is a fact for a table's cell.
+MAX_TITLE_LENGTH = 500
+# The largest cameras have 100 million. An image beyond it is never decoded: its header says so.
+MAX_PIXELS = 100_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class FactsLimits:
+    """What reading the facts of one file may cost."""
+
+    cpu_seconds: int = FACTS_CPU_SECONDS
+    wall_seconds: int = FACTS_WALL_SECONDS
+    memory_bytes: int = FACTS_MEMORY_BYTES
+
 
 @dataclass(frozen=True, slots=True)
 class ExpansionLimits:

@@ -1,0 +1,12 @@
+"""Facts about a whole file, read in a process with bounds: what can be computed again from its bytes, and no more.
+
+Nothing of the libraries that read is imported here: they stand in the process only.
+"""
+
+from __future__ import annotations
+
+from loader.facts.model import FACT_FIELDS, FACTS_VERSIONS, Facts, FactsDefect, FactValue
+from loader.facts.process import FactsReader
+from loader.facts.reading import read_facts_here
+
+__all__ = ["FACTS_VERSIONS", "FACT_FIELDS", "FactValue", "Facts", "FactsDefect", "FactsReader", "read_facts_here"]

@@ -1,0 +1,50 @@
+"""A file → its facts or its defect, in this process and without bounds: the process beside the loader runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from loader.facts import documents
+from loader.facts.media_types import HEAD_BYTES, contradicts, media_type_of
+from loader.facts.model import Facts, FactsDefect, FactValue, RefusedFileError
+
+
+class _Reader(Protocol):
+    """What each module of a reader has."""
+
+    def prepare(self) -> Mapping[str, str]: ...
+
+    def read(self, file: BinaryIO, asset_type: str) -> tuple[Mapping[str, FactValue], frozenset[str]]: ...
+
+
+READERS: Mapping[str, _Reader] = {"document": documents}
+
+
+def read_facts_here(path: Path, reader: str, asset_type: str) -> Facts | FactsDefect:
+    """The facts of the file, or why it has none.
+
+    KeyError where no reader has this name or asset type; OSError where the file cannot be read; MemoryError where it is
+    larger than this process may grow; InfrastructureError where a library is not installed.
+    """
+    media_type = media_type_of(reader, asset_type)
+    libraries = READERS[reader].prepare()
+    with path.open("rb") as file:
+        try:
+            _require_type(file, media_type, asset_type)
+            values, estimated = READERS[reader].read(file, asset_type)
+        except RefusedFileError as refused:
+            return refused.defect
+    return Facts({"media_type": media_type, **values}, estimated, libraries)
+
+
+def _require_type(file: BinaryIO, media_type: str, asset_type: str) -> None:
+    head = file.read(HEAD_BYTES)
+    file.seek(0)
+    if not head:
+        raise RefusedFileError("unreadable_file", "the file has no bytes")
+    if contradicts(media_type, head):
+        raise RefusedFileError(
+            "media_type_mismatch", f"the file is declared as {asset_type}, and its first bytes are another type's"
+        )
