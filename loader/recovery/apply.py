@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from datetime import date, timedelta
@@ -21,7 +22,7 @@ from loader.recovery.sources import found_now, roots_of
 from loader.recovery.verbs import Expired, RecoveryVerb, Restored
 from loader.recovery.world import World, looking_at
 from loader.report_files import require_writable
-from loader.runs import IngestLock, whole_batch_id, whole_run_id
+from loader.runs import Attempt, IngestLock, new_run_id, trace_id_of_caller, whole_batch_id, whole_run_id
 from loader.silver import start_dbt
 from loader.warehouse import open_warehouse
 
@@ -130,7 +131,15 @@ def apply_plan(
             refuse_moved(plan, verb.plan(world, plan["request"], plan).as_record(settings), _plan_again(plan))
             _refuse_changed_sources(world, plan)
         work = Workplace(settings, warehouse, lock, ruleset, report or Silent())
-        return verb.carry_out(work, plan, verb.attempt(plan))
+        return verb.carry_out(work, plan, _attempt(plan))
+
+
+def _attempt(plan: Mapping[str, Any]) -> Attempt:
+    """What the plan becomes: a retry the next attempt of its run, all else the first of one of its own."""
+    if plan["mode"] == "retry":
+        run = plan["run"]
+        return Attempt(uuid.UUID(run["run_id"]), run["attempt"] + 1, run["trace_id"])
+    return Attempt(new_run_id(), 1, trace_id_of_caller())
 
 
 def _refuse_applied(cursor: Any, plan: Mapping[str, Any]) -> None:

@@ -25,7 +25,7 @@ from loader.recovery.sources import changed_assets, planned_sources
 from loader.recovery.unindexed import declared_places, with_days
 from loader.recovery.verbs import Recorded
 from loader.recovery.world import World
-from loader.runs import Attempt, new_run_id, trace_id_of_caller
+from loader.runs import Attempt
 
 # What reads and loads is imported when a plan is carried out: planning takes a fraction of a second.
 if TYPE_CHECKING:
@@ -55,7 +55,6 @@ def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | 
     return Plan(
         mode="backfill",
         request=dict(request),
-        run=None,
         batch_id=declaration.batch_id,
         manifests=as_manifests(declaration.manifests),
         window=window,
@@ -70,10 +69,6 @@ def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | 
         downstream_impact="records of these partitions get their newest version; one that moves leaves its old day",
         last_run=last_run_of_kind(world),
     )
-
-
-def attempt(plan: Mapping[str, Any]) -> Attempt:
-    return Attempt(new_run_id(), 1, trace_id_of_caller())
 
 
 def carry_out(

@@ -24,7 +24,7 @@ from loader.recovery.plan import Plan, PlannedVersion
 from loader.recovery.verbs import Expired
 from loader.recovery.world import World
 from loader.release import digests, expirable, history, holds, released_rows, releases
-from loader.runs import FUTURE_TOLERANCE, Attempt, acting_operator, new_run_id, trace_id_of_caller
+from loader.runs import FUTURE_TOLERANCE, Attempt, acting_operator
 from loader.warehouse import released_kinds
 
 _ADD = """
@@ -47,13 +47,8 @@ def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | 
     return Plan(
         mode="expire",
         request=dict(request),
-        run=None,
-        batch_id="",
-        manifests=(),
-        window=None,
         ruleset_sha256=world.ruleset.sha256,
         partitions=states_among(world, partitions),
-        assets=(),
         versions=tuple(
             PlannedVersion(
                 partition.record_kind,
@@ -88,10 +83,6 @@ def _refuse_clocks_apart(cursor: Any) -> None:
             " nobody knows what is old; nothing was removed",
             next_command="date -u   # set the clock that is wrong, then the same command again",
         )
-
-
-def attempt(plan: Mapping[str, Any]) -> Attempt:
-    return Attempt(new_run_id(), 1, trace_id_of_caller())
 
 
 def carry_out(work: Workplace, plan: Mapping[str, Any], attempt: Attempt) -> Expired:

@@ -105,17 +105,17 @@ class Plan:
 
     mode: Verb
     request: Mapping[str, Any]
-    run: Mapping[str, Any] | None
-    batch_id: str
-    manifests: tuple[Mapping[str, Any], ...]
-    window: tuple[date, date] | None
     ruleset_sha256: str
     partitions: tuple[PartitionState, ...]
-    assets: tuple[PlannedAsset, ...]
     proposed_action: str
     idempotency_guard: str
     downstream_impact: str
     last_run: Mapping[str, Any] | None
+    window: tuple[date, date] | None = None
+    run: Mapping[str, Any] | None = None
+    batch_id: str = ""
+    manifests: tuple[Mapping[str, Any], ...] = ()
+    assets: tuple[PlannedAsset, ...] = ()
     pointers: tuple[PlannedPointer, ...] = ()
     versions: tuple[PlannedVersion, ...] = ()
     # For a plan that lands: what its records are, and what its run brings up to date.

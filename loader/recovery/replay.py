@@ -33,7 +33,7 @@ from loader.recovery.unindexed import archived_places, with_days
 from loader.recovery.verbs import Recorded
 from loader.recovery.world import World
 from loader.report_files import unused, write_json
-from loader.runs import Attempt, RegisteredAsset, new_run_id, trace_id_of_caller
+from loader.runs import Attempt, RegisteredAsset
 from loader.verify import reread
 from loader.warehouse import fetch_rows
 
@@ -109,10 +109,6 @@ def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | 
         + world.judged_beside(known, window),
         last_run=last_run_of_kind(world),
     )
-
-
-def attempt(plan: Mapping[str, Any]) -> Attempt:
-    return Attempt(new_run_id(), 1, trace_id_of_caller())
 
 
 def carry_out(

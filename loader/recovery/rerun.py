@@ -28,7 +28,7 @@ from loader.recovery.plan import Plan
 from loader.recovery.sources import changed_assets, planned_sources
 from loader.recovery.unindexed import declared_places, with_days
 from loader.recovery.world import World
-from loader.runs import Attempt, new_run_id, trace_id_of_caller
+from loader.runs import Attempt
 
 
 def job_mode(run: Mapping[str, Any]) -> str:
@@ -73,10 +73,6 @@ def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | 
         + world.judged_beside(known, window),
         last_run=last_run_of_kind(world),
     )
-
-
-def attempt(plan: Mapping[str, Any]) -> Attempt:
-    return Attempt(new_run_id(), 1, trace_id_of_caller())
 
 
 def carry_out(work: Workplace, plan: Mapping[str, Any], attempt: Attempt) -> Verdict:

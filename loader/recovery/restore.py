@@ -33,7 +33,7 @@ from loader.release import (
     restore_targets,
     version_at,
 )
-from loader.runs import Attempt, acting_operator, new_run_id, trace_id_of_caller
+from loader.runs import Attempt, acting_operator
 from loader.warehouse import released_kinds
 
 
@@ -48,13 +48,9 @@ def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | 
     return Plan(
         mode="restore",
         request=dict(request),
-        run=None,
-        batch_id="",
-        manifests=(),
         window=window,
         ruleset_sha256=world.ruleset.sha256,
         partitions=states_among(world, moved),
-        assets=(),
         pointers=pointers,
         target_assets=("release/partition_pointer",),
         proposed_action=f"an earlier state of {_in_words(moved)} is shown, and held",
@@ -69,10 +65,6 @@ def _in_words(partitions: Sequence[Partition]) -> str:
     counts = Counter(partition.record_kind for partition in partitions)
     told = ", ".join(f"{kind} {count:,}" for kind, count in counts.items())
     return counted(len(partitions), "partition") + (f" ({told})" if len(counts) > 1 else "")
-
-
-def attempt(plan: Mapping[str, Any]) -> Attempt:
-    return Attempt(new_run_id(), 1, trace_id_of_caller())
 
 
 def carry_out(work: Workplace, plan: Mapping[str, Any], attempt: Attempt) -> Restored:

@@ -10,7 +10,6 @@ one that is alive, or whose contract changed since.
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping
 from typing import Any
 
@@ -75,11 +74,6 @@ def plan(world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | 
         downstream_impact="the partitions of the window become complete; others keep their rows",
         last_run=last_run_of_kind(world),
     )
-
-
-def attempt(plan: Mapping[str, Any]) -> Attempt:
-    run = plan["run"]
-    return Attempt(uuid.UUID(run["run_id"]), run["attempt"] + 1, run["trace_id"])
 
 
 def carry_out(work: Workplace, plan: Mapping[str, Any], attempt: Attempt) -> Verdict:

@@ -53,12 +53,10 @@ class RecoveryVerb(Protocol):
     """A verb. `plan` reads only, and gives the same for the same world and request; raises what refuses the request. It
     may trust `earlier`, the record of a plan of the same request, in what follows from bytes that are still the same.
 
-    `attempt` names the run that the plan becomes; `carry_out` is called under the lock, with a plan that was just
-    compared with the world, and returns the verdict of that attempt.
+    `carry_out` is called under the lock, with a plan that was just compared with the world, and returns the verdict of
+    that attempt.
     """
 
     def plan(self, world: World, request: Mapping[str, Any], earlier: Mapping[str, Any] | None = None) -> Plan: ...
-
-    def attempt(self, plan: Mapping[str, Any]) -> Attempt: ...
 
     def carry_out(self, work: Workplace, plan: Mapping[str, Any], attempt: Attempt) -> Verdict | Restored | Expired: ...
