@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -36,27 +36,26 @@ _FATES = {
 @partition_option
 @input_options
 @json_option
-def dry_run(
-    partition: str | None,
-    manifest: str | None,
-    input_file: str | None,
-    batch: str | None,
-    limit: int | None,
-    kind: str | None,
-    as_json: bool,
-) -> int:
+def dry_run(as_json: bool, **asked: Any) -> int:
     """Judge files and lines, write a report, touch nothing else; needs no database."""
     from loader.config import load_settings
     from loader.ingest.dry_run import dry_run as run_dry
     from loader.screen import next_lines
 
     settings = load_settings()
-    request = request_of(partition, manifest, input_file, batch, limit, kind)
+    request = request_of(**asked)
     with progress() as report:
         forecast = run_dry(settings, request, report)
     exit_code = 1 if forecast.problems else 0
-    given = {"PARTITION": partition, "MANIFEST": manifest, "INPUT": input_file, "BATCH": batch, "KIND": kind}
-    next_command = next_of(forecast, settings, {name: value for name, value in given.items() if value})
+    variables = {
+        "partition": "PARTITION",
+        "manifest": "MANIFEST",
+        "input_file": "INPUT",
+        "batch": "BATCH",
+        "kind": "KIND",
+    }
+    given = {variable: asked[name] for name, variable in variables.items() if asked[name]}
+    next_command = next_of(forecast, settings, given)
     if as_json:
         report_path = str(forecast.report_path)
         print_json({**forecast.as_record(request), "report_path": report_path, "next_command": next_command})

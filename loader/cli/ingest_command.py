@@ -22,16 +22,7 @@ _TOTALS = ("total", "valid", "invalid", "inserted", "skipped", "errors")
 @input_options
 @lock_option
 @json_option
-def ingest(
-    partition: str | None,
-    manifest: str | None,
-    input_file: str | None,
-    batch: str | None,
-    limit: int | None,
-    kind: str | None,
-    lock_timeout: float | None,
-    as_json: bool,
-) -> int:
+def ingest(lock_timeout: float | None, as_json: bool, **asked: Any) -> int:
     """Bring declared files into the warehouse and prove every line.
 
     Gates, archives, lands, builds, reconciles, releases and writes evidence. Without a partition: every declared file
@@ -42,7 +33,7 @@ def ingest(
     from loader.ingest import ingest_kinds, worst_exit_code
 
     settings = settings_of(lock_timeout)
-    request = request_of(partition, manifest, input_file, batch, limit, kind)
+    request = request_of(**asked)
     with progress() as report:
         runs = ingest_kinds(settings, request, report)
     if len(runs) == 1:

@@ -66,9 +66,13 @@ def _only_a_dry_run(place: Scratch) -> Made:
     return Made(f"{lines} lines judged, {len(status.record['partitions'])} partitions in the warehouse", facts)
 
 
-def _backfill_first(place: Scratch) -> tuple[str, ...]:
-    manifest = str(place.folder / "exports.json")
-    return ("backfill", "--partition", DRILLED[0], "--manifest", manifest, "--mode", "execute")
+def _backfill(day: str) -> Callable[[Scratch], tuple[str, ...]]:
+    """With the manifest as it was meant."""
+
+    def words(place: Scratch) -> tuple[str, ...]:
+        return ("backfill", "--partition", day, "--manifest", str(place.folder / "exports.json"), "--mode", "execute")
+
+    return words
 
 
 def _removed_report(place: Scratch) -> Made:
@@ -132,12 +136,6 @@ def _broken_manifest(place: Scratch) -> Made:
         }
 
     return Made(f"exit code {refused.code}: {refused.record['error'].splitlines()[-1].strip()}", facts)
-
-
-def _backfill_second(place: Scratch) -> tuple[str, ...]:
-    """With the manifest as it was meant."""
-    manifest = str(place.folder / "exports.json")
-    return ("backfill", "--partition", DRILLED[1], "--manifest", manifest, "--mode", "execute")
 
 
 def _failing_check(place: Scratch) -> Made:
@@ -211,9 +209,9 @@ def _to_land(forecast: Mapping[str, Any]) -> int:
 
 
 _INCIDENTS = (
-    Incident("only a dry run was done", "backfill", DRILLED[0], _only_a_dry_run, _backfill_first),
+    Incident("only a dry run was done", "backfill", DRILLED[0], _only_a_dry_run, _backfill(DRILLED[0])),
     Incident("a report was removed", "rerun", DRILLED[0], _removed_report, _rerun),
-    Incident("a manifest is broken", "backfill", DRILLED[1], _broken_manifest, _backfill_second),
+    Incident("a manifest is broken", "backfill", DRILLED[1], _broken_manifest, _backfill(DRILLED[1])),
     Incident("a check fails", "rebuild", DRILLED[1], _failing_check, _rebuild),
     Incident("a run was killed", "retry", DRILLED[2], _killed_run, _retry),
 )
