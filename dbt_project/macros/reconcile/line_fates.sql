@@ -47,10 +47,7 @@ visible_lines as (
     from lines
     inner join {{ source('ops', 'asset_reading') }} as asset_readings
         on {{ equal_in('lines', 'asset_readings', ['asset_id', 'ruleset_id']) }}
-    inner join visible_loads
-        on
-            lines._dlt_load_id = visible_loads.load_id
-            and visible_loads.table_name = 'asset_line'
+    inner join visible_loads on {{ is_loaded_by('lines', 'visible_loads', 'asset_line') }}
 
 ),
 
@@ -63,10 +60,7 @@ visible_events as (
         events.partition_key,
         events.run_id
     from events
-    inner join visible_loads
-        on
-            events._dlt_load_id = visible_loads.load_id
-            and visible_loads.table_name = 'record_event'
+    inner join visible_loads on {{ is_loaded_by('events', 'visible_loads', 'record_event') }}
     order by events.event_id, events.asset_id, events.line_number
 
 ),
@@ -78,10 +72,7 @@ visible_rejects as (
         rejects.line_number,
         rejects.ruleset_id
     from rejects
-    inner join visible_loads
-        on
-            rejects._dlt_load_id = visible_loads.load_id
-            and visible_loads.table_name = 'rejected_record'
+    inner join visible_loads on {{ is_loaded_by('rejects', 'visible_loads', 'rejected_record') }}
 
 ),
 

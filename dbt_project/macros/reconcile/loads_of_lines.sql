@@ -9,3 +9,8 @@
     where completed_loads.table_name = 'asset_line'
     group by completed_loads.load_id
 {%- endmacro %}
+
+{#- Whether a row of a table of Bronze belongs to a load of that table, where loads of several tables stand together. -#}
+{% macro is_loaded_by(row, load, table_name) -%}
+    {{ row }}._dlt_load_id = {{ load }}.load_id and {{ load }}.table_name = '{{ table_name }}'
+{%- endmacro %}

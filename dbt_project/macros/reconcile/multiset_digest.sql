@@ -3,10 +3,6 @@
     {{ return(adapter.dispatch('multiset_digest')(expressions)) }}
 {%- endmacro %}
 
-{% macro default__multiset_digest(expressions) -%}
-    {{ exceptions.raise_compiler_error("multiset_digest exists for PostgreSQL only, not for " ~ target.type) }}
-{%- endmacro %}
-
 {% macro postgres__multiset_digest(expressions) -%}
     coalesce(sum({{ row_digest(expressions) }}), 0)
 {%- endmacro %}
@@ -14,10 +10,6 @@
 {#- A row's text is quoted by PostgreSQL: null differs from '', and no value can run into its neighbour. -#}
 {% macro row_digest(expressions) -%}
     {{ return(adapter.dispatch('row_digest')(expressions)) }}
-{%- endmacro %}
-
-{% macro default__row_digest(expressions) -%}
-    {{ exceptions.raise_compiler_error("row_digest exists for PostgreSQL only, not for " ~ target.type) }}
 {%- endmacro %}
 
 {% macro postgres__row_digest(expressions) -%}

@@ -8,10 +8,6 @@
     {{ return(adapter.dispatch('payload_value')(payload, field, type, is_trusted)) }}
 {%- endmacro %}
 
-{% macro default__payload_value(payload, field, type, is_trusted='true') -%}
-    {{ exceptions.raise_compiler_error("payload_value exists for PostgreSQL only, not for " ~ target.type) }}
-{%- endmacro %}
-
 {% macro postgres__payload_value(payload, field, type, is_trusted='true') -%}
     {%- set as_text = "(" ~ payload ~ " ->> '" ~ field ~ "')" -%}
     {%- if type == 'text' -%}
@@ -43,10 +39,6 @@
     {{ return(adapter.dispatch('truncated_instant')(as_text)) }}
 {%- endmacro %}
 
-{% macro default__truncated_instant(as_text) -%}
-    {{ exceptions.raise_compiler_error("truncated_instant exists for PostgreSQL only, not for " ~ target.type) }}
-{%- endmacro %}
-
 {% macro postgres__truncated_instant(as_text) -%}
     case when octet_length({{ as_text }}) > 27 then regexp_replace({{ as_text }}, '(\.\d{6})\d+', '\1') else {{ as_text }} end
 {%- endmacro %}
@@ -55,10 +47,6 @@
     zone. -#}
 {% macro instant_of(expression, type) -%}
     {{ return(adapter.dispatch('instant_of')(expression, type)) }}
-{%- endmacro %}
-
-{% macro default__instant_of(expression, type) -%}
-    {{ exceptions.raise_compiler_error("instant_of exists for PostgreSQL only, not for " ~ target.type) }}
 {%- endmacro %}
 
 {% macro postgres__instant_of(expression, type) -%}
@@ -72,10 +60,6 @@
 {#- A typed value as text that depends on no session setting; SQL null stays null. -#}
 {% macro setting_free_text(expression, type) -%}
     {{ return(adapter.dispatch('setting_free_text')(expression, type)) }}
-{%- endmacro %}
-
-{% macro default__setting_free_text(expression, type) -%}
-    {{ exceptions.raise_compiler_error("setting_free_text exists for PostgreSQL only, not for " ~ target.type) }}
 {%- endmacro %}
 
 {% macro postgres__setting_free_text(expression, type) -%}

@@ -6,17 +6,7 @@
 {%- do ref('stg_ops__completed_load') -%}
 with
 
--- The manifest under which a run first read an asset.
-run_manifests as (
-
-    select
-        run_id,
-        asset_id,
-        min(manifest_id) as manifest_id
-    from {{ ref('stg_ops__run_asset') }}
-    group by run_id, asset_id
-
-)
+{{ run_manifests() }}
 
 select
     events.record_key,
@@ -42,6 +32,27 @@ from {{ ranked_versions(kind) }} as versions
 -- Where they lie, not through a staging view: the versions are of loads that count already.
 inner join {{ source('bronze', declared_kinds()[kind].bronze) }} as events
     on versions.event_id = events.event_id
+{{ joined_origins() }}
+where versions.is_winner
+limit all -- a fence: the payload is parsed once, not once for every field, and by the workers
+{%- endmacro %}
+
+{#- A CTE: the manifest under which a run first read an asset. -#}
+{% macro run_manifests() -%}
+run_manifests as (
+
+    select
+        run_id,
+        asset_id,
+        min(manifest_id) as manifest_id
+    from {{ ref('stg_ops__run_asset') }}
+    group by run_id, asset_id
+
+)
+{%- endmacro %}
+
+{#- What joins, beside `events` and `run_manifests`, the file and the manifest that each event came with. -#}
+{% macro joined_origins() -%}
 left join {{ ref('stg_ops__source_asset') }} as source_assets
     on events.asset_id = source_assets.asset_id
 left join run_manifests
@@ -50,6 +61,4 @@ left join run_manifests
         and events.asset_id = run_manifests.asset_id
 left join {{ ref('stg_ops__manifest') }} as manifests
     on run_manifests.manifest_id = manifests.manifest_id
-where versions.is_winner
-limit all -- a fence: the payload is parsed once, not once for every field, and by the workers
 {%- endmacro %}

@@ -44,13 +44,9 @@ counted as (
         asset_id,
         sum(line_count) as counted_line_count,
         coalesce(sum(line_count) filter (where kind = 'record'), 0) as record_line_count,
-        coalesce(sum(line_count) filter (where fate = 'erased'), 0) as erased_count,
-        coalesce(sum(line_count) filter (where fate = 'blank'), 0) as blank_count,
-        coalesce(sum(line_count) filter (where fate = 'rejected'), 0) as rejected_count,
-        coalesce(sum(line_count) filter (where fate = 'landed'), 0) as landed_count,
-        coalesce(sum(line_count) filter (where fate = 'duplicate'), 0) as duplicate_count,
-        coalesce(sum(line_count) filter (where fate = 'out_of_partition'), 0) as out_of_partition_count,
-        coalesce(sum(line_count) filter (where fate = 'gap'), 0) as gap_count,
+        {{ lines_by_fate([
+            'erased', 'blank', 'rejected', 'landed', 'duplicate', 'out_of_partition', 'gap'
+        ]) }},
         sum(event_digest) as event_digest
     from {{ ref('reconcile_fate') }}
     group by asset_id
@@ -99,14 +95,10 @@ final as (
         coalesce(latest_indexes.declared_indexed_line_count, 0) as indexed_line_count,
         coalesce(latest_indexes.declared_line_count - latest_indexes.declared_indexed_line_count, 0)
             as not_read_line_count,
-        coalesce(counted.record_line_count, 0) as record_line_count,
-        coalesce(counted.erased_count, 0) as erased_count,
-        coalesce(counted.blank_count, 0) as blank_count,
-        coalesce(counted.rejected_count, 0) as rejected_count,
-        coalesce(counted.landed_count, 0) as landed_count,
-        coalesce(counted.duplicate_count, 0) as duplicate_count,
-        coalesce(counted.out_of_partition_count, 0) as out_of_partition_count,
-        coalesce(counted.gap_count, 0) as gap_count,
+        {{ or_zero('counted', [
+            'record_line_count', 'erased_count', 'blank_count', 'rejected_count', 'landed_count',
+            'duplicate_count', 'out_of_partition_count', 'gap_count'
+        ]) }},
         declared.declared_record_count,
         case
             when declared.declared_record_count is not null and latest_indexes.is_complete

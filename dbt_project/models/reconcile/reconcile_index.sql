@@ -52,12 +52,10 @@ joined as (
         indexed.is_complete,
         indexed.run_id,
         indexed.attempt,
-        coalesce(counted.line_count, 0) as line_count,
-        coalesce(counted.record_line_count, 0) as record_line_count,
-        coalesce(counted.rejected_line_count, 0) as rejected_line_count,
-        coalesce(counted.blank_line_count, 0) as blank_line_count,
-        coalesce(counted.tiled_bytes, 0) as tiled_bytes,
-        coalesce(counted.end_offset, 0) as end_offset,
+        {{ or_zero('counted', [
+            'line_count', 'record_line_count', 'rejected_line_count', 'blank_line_count', 'tiled_bytes',
+            'end_offset'
+        ]) }},
         coalesce(counted.is_load_intact, all_loads.is_intact) as is_load_intact,
         coalesce(counted.misplaced_line_count, 0) as misplaced_line_count,
         counted.first_misplaced_line_number

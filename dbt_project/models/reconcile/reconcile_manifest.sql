@@ -54,22 +54,12 @@ final as (
         headers.load_mode,
         headers.is_implicit,
         coalesce(headers.declared_asset_count, 0) as declared_asset_count,
-        coalesce(entries.admitted_asset_count, 0) as admitted_asset_count,
-        coalesce(entries.withheld_asset_count, 0) as withheld_asset_count,
-        coalesce(entries.missing_asset_count, 0) as missing_asset_count,
-        coalesce(entries.not_available_asset_count, 0) as not_available_asset_count,
-        coalesce(entries.not_read_asset_count, 0) as not_read_asset_count,
-        coalesce(entries.size_bytes, 0) as size_bytes,
-        coalesce(entries.content_bytes, 0) as content_bytes,
-        coalesce(entries.line_count, 0) as line_count,
-        coalesce(entries.not_read_line_count, 0) as not_read_line_count,
-        coalesce(entries.erased_count, 0) as erased_count,
-        coalesce(entries.blank_count, 0) as blank_count,
-        coalesce(entries.rejected_count, 0) as rejected_count,
-        coalesce(entries.landed_count, 0) as landed_count,
-        coalesce(entries.duplicate_count, 0) as duplicate_count,
-        coalesce(entries.out_of_partition_count, 0) as out_of_partition_count,
-        coalesce(entries.gap_count, 0) as gap_count,
+        {{ or_zero('entries', [
+            'admitted_asset_count', 'withheld_asset_count', 'missing_asset_count',
+            'not_available_asset_count', 'not_read_asset_count', 'size_bytes', 'content_bytes',
+            'line_count', 'not_read_line_count', 'erased_count', 'blank_count', 'rejected_count',
+            'landed_count', 'duplicate_count', 'out_of_partition_count', 'gap_count'
+        ]) }},
         coalesce(entries.unexplained_line_count, 0)
         + abs(coalesce(headers.declared_asset_count, 0) - coalesce(entries.entry_count, 0))
             as unexplained_count

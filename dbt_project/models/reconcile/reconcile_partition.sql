@@ -48,11 +48,7 @@ line_counts as (
         record_kind,
         partition_key,
         sum(line_count) as line_count,
-        coalesce(sum(line_count) filter (where fate = 'rejected'), 0) as rejected_count,
-        coalesce(sum(line_count) filter (where fate = 'landed'), 0) as landed_count,
-        coalesce(sum(line_count) filter (where fate = 'duplicate'), 0) as duplicate_count,
-        coalesce(sum(line_count) filter (where fate = 'out_of_partition'), 0) as out_of_partition_count,
-        coalesce(sum(line_count) filter (where fate = 'gap'), 0) as gap_count
+        {{ lines_by_fate(['rejected', 'landed', 'duplicate', 'out_of_partition', 'gap']) }}
     from fates
     where partition_key is not null
     group by record_kind, partition_key
@@ -255,18 +251,13 @@ joined as (
         coalesce(line_counts.line_count, 0) as line_count,
         coalesce(line_counts.rejected_count, 0) as rejected_count,
         coalesce(asset_counts.unassigned_rejected_count, 0) as unassigned_rejected_count,
-        coalesce(line_counts.landed_count, 0) as landed_count,
-        coalesce(line_counts.duplicate_count, 0) as duplicate_count,
-        coalesce(line_counts.out_of_partition_count, 0) as out_of_partition_count,
-        coalesce(line_counts.gap_count, 0) as gap_count,
-        coalesce(event_counts.event_count, 0) as event_count,
-        coalesce(event_counts.winner_count, 0) as winner_count,
-        coalesce(event_counts.superseded_count, 0) as superseded_count,
-        coalesce(event_counts.collided_count, 0) as collided_count,
-        coalesce(event_counts.retired_count, 0) as retired_count,
-        coalesce(event_counts.pending_count, 0) as pending_count,
-        coalesce(event_counts.moved_count, 0) as moved_count,
-        coalesce(event_counts.late_count, 0) as late_count,
+        {{ or_zero('line_counts', [
+            'landed_count', 'duplicate_count', 'out_of_partition_count', 'gap_count'
+        ]) }},
+        {{ or_zero('event_counts', [
+            'event_count', 'winner_count', 'superseded_count', 'collided_count', 'retired_count',
+            'pending_count', 'moved_count', 'late_count'
+        ]) }},
         coalesce(tie_counts.tie_unordered_count, 0) as tie_unordered_count,
         coalesce(link_counts.link_missing_count, 0) as link_missing_count,
         coalesce(link_counts.link_awaited_count, 0) as link_awaited_count,

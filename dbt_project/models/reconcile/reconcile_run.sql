@@ -105,17 +105,13 @@ totals as (
         latest_attempts.window_end as window_end_date,
         coalesce(asset_totals.asset_count, 0) as asset_count,
         coalesce(asset_totals.total_count, 0) as total_count,
-        coalesce(line_totals.valid_count, 0) as valid_count,
-        coalesce(line_totals.invalid_count, 0) as invalid_count,
-        coalesce(line_totals.erased_count, 0) as erased_count,
-        coalesce(line_totals.blank_count, 0) as blank_count,
+        {{ or_zero('line_totals', ['valid_count', 'invalid_count', 'erased_count', 'blank_count']) }},
         coalesce(event_counts.inserted_count, 0) as inserted_count,
         coalesce(line_totals.inserted_line_count, 0) as inserted_line_count,
         coalesce(event_counts.displaced_count, 0) as displaced_count,
-        coalesce(line_totals.landed_by_others_count, 0) as landed_by_others_count,
-        coalesce(line_totals.duplicate_count, 0) as duplicate_count,
-        coalesce(line_totals.out_of_partition_count, 0) as out_of_partition_count,
-        coalesce(line_totals.errors_count, 0) as errors_count,
+        {{ or_zero('line_totals', [
+            'landed_by_others_count', 'duplicate_count', 'out_of_partition_count', 'errors_count'
+        ]) }},
         coalesce(asset_totals.not_read_count, 0) as not_read_count,
         coalesce(event_counts.late_count, 0) as late_count
     from latest_attempts

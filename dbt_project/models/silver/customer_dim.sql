@@ -57,17 +57,7 @@ events as (
 
 ),
 
--- The manifest under which a run first read an asset.
-run_manifests as (
-
-    select
-        run_id,
-        asset_id,
-        min(manifest_id) as manifest_id
-    from {{ ref('stg_ops__run_asset') }}
-    group by run_id, asset_id
-
-),
+{{ run_manifests() }},
 
 newest as (
 
@@ -109,14 +99,7 @@ final as (
     from newest
     inner join events
         on newest.event_id = events.event_id
-    left join {{ ref('stg_ops__source_asset') }} as source_assets
-        on events.asset_id = source_assets.asset_id
-    left join run_manifests
-        on
-            events.run_id = run_manifests.run_id
-            and events.asset_id = run_manifests.asset_id
-    left join {{ ref('stg_ops__manifest') }} as manifests
-        on run_manifests.manifest_id = manifests.manifest_id
+    {{ joined_origins() | indent(4) }}
 
 )
 

@@ -33,11 +33,7 @@ select
     findings.detail
 from findings
 left join {{ source('release', 'acceptance') }} as accepted
-    on
-        findings.record_kind = accepted.record_kind
-        and findings.partition_key = accepted.partition_key
-        and findings.check_name = accepted.check_name
-        and findings.measure = accepted.measure
+    on {{ equal_in('findings', 'accepted', ['record_kind', 'partition_key', 'check_name', 'measure']) }}
 where
     accepted.partition_key is null
     {%- if is_proving_changes() %}

@@ -54,10 +54,7 @@ visible_lines as (
         lines.byte_length,
         lines.partition_key
     from lines
-    inner join visible_loads
-        on
-            lines._dlt_load_id = visible_loads.load_id
-            and visible_loads.table_name = 'asset_line'
+    inner join visible_loads on {{ is_loaded_by('lines', 'visible_loads', 'asset_line') }}
 
 ),
 
@@ -79,10 +76,7 @@ visible_rejects as (
             where visible_loads.has_several_runs and rejects.run_id <> visible_loads.run_id
         ) as foreign_run_id
     from rejects
-    inner join visible_loads
-        on
-            rejects._dlt_load_id = visible_loads.load_id
-            and visible_loads.table_name = 'rejected_record'
+    inner join visible_loads on {{ is_loaded_by('rejects', 'visible_loads', 'rejected_record') }}
     group by rejects.asset_id, rejects.line_number, rejects.ruleset_id
 
 ),

@@ -89,10 +89,9 @@ counted as (
         on {{ equal_in('measured_day', 'feature_values', ['record_kind', 'check_name', 'measure']) }}
     left join profiles
         on
-            measured_day.record_kind = profiles.record_kind
-            and measured_day.partition_key = profiles.partition_key
-            and measured_day.check_name = profiles.check_name
-            and measured_day.measure = profiles.measure
+            {{ equal_in('measured_day', 'profiles', [
+                'record_kind', 'partition_key', 'check_name', 'measure'
+            ]) }}
             and feature_values.observed_value = profiles.observed_value
     window
         earlier as (
@@ -200,11 +199,8 @@ earlier_shares as (
             and candidates.partition_key <= feature_days.partition_key + {{ limits.trailing_days }}
     left join profiles
         on
-            feature_days.record_kind = profiles.record_kind
-            and feature_days.partition_key = profiles.partition_key
-            and candidates.check_name = profiles.check_name
-            and candidates.measure = profiles.measure
-            and candidates.observed_value = profiles.observed_value
+            {{ equal_in('feature_days', 'profiles', ['record_kind', 'partition_key']) }}
+            and {{ equal_in('candidates', 'profiles', ['check_name', 'measure', 'observed_value']) }}
     where feature_days.record_count >= {{ limits.min_tickets }}
 
 ),

@@ -40,14 +40,10 @@ reasons as (
     inner join {{ source('ops', 'asset_reading') }} as asset_readings
         on {{ equal_in('rejects', 'asset_readings', ['asset_id', 'ruleset_id']) }}
     inner join visible_loads as reject_loads
-        on
-            rejects._dlt_load_id = reject_loads.load_id
-            and reject_loads.table_name = 'rejected_record'
+        on {{ is_loaded_by('rejects', 'reject_loads', 'rejected_record') }}
     inner join lines on {{ equal_in('rejects', 'lines', ['asset_id', 'line_number', 'ruleset_id']) }}
     inner join visible_loads as line_loads
-        on
-            lines._dlt_load_id = line_loads.load_id
-            and line_loads.table_name = 'asset_line'
+        on {{ is_loaded_by('lines', 'line_loads', 'asset_line') }}
     cross join lateral unnest(rejects.reason_codes) as reason (reason_code)
     where lines.kind <> 'blank'
 
