@@ -6,7 +6,7 @@ import argparse
 import sys
 from datetime import date
 
-from data.generator.command_line import add_flags, add_folder, told
+from data.generator.command_line import FILE_FLAGS, add_flags, add_folder, told
 from data.generator.daily_exports import generate
 from data.generator.options import Options
 
@@ -38,11 +38,7 @@ def _parser() -> argparse.ArgumentParser:
         ("--out-of-order", float, "share of lines that are not in time order"),
         ("--moved-rate", float, "share of tickets whose created_at changes to an earlier day"),
         ("--warning-rate", float, "share of tickets with an update or a resolution before their creation"),
-        ("--gzip-every", int, "every n-th file is gzip; 0: none, 1: all"),
-        ("--gzip-member-lines", int, "a new gzip member every n lines; 0: one member"),
-        ("--crlf-every", int, "every n-th file has CRLF line ends; 0: none"),
-        ("--unterminated-every", int, "every n-th file has no line end after its last line; 0: none"),
-        ("--source", str, "source_id of the records"),
+        *FILE_FLAGS,
     )
     return parser
 

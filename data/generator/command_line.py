@@ -12,6 +12,14 @@ from data.generator.options import OptionError
 
 # (flag, type, what it is)
 Flag = tuple[str, type, str]
+# What the files are like, whatever records they hold.
+FILE_FLAGS: tuple[Flag, ...] = (
+    ("--gzip-every", int, "every n-th file is gzip; 0: none, 1: all"),
+    ("--gzip-member-lines", int, "a new gzip member every n lines; 0: one member"),
+    ("--crlf-every", int, "every n-th file has CRLF line ends; 0: none"),
+    ("--unterminated-every", int, "every n-th file has no line end after its last line; 0: none"),
+    ("--source", str, "source_id of the records"),
+)
 
 
 def add_folder(parser: argparse.ArgumentParser) -> None:

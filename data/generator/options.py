@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from datetime import date
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from data.generator.comments.options import CommentOptions
 
 TICKETS_PER_DAY_MAX = 999_999
 PAYLOAD_BYTES_MAX = 65_536
@@ -20,8 +24,12 @@ def check_range(options: object, name: str, low: float, high: float) -> None:
         raise OptionError(f"--{name.replace('_', '-')}: got {value}, expected {low} to {high}")
 
 
-def check_source(source: str) -> None:
-    """Raises OptionError when it cannot be pasted into a line."""
+def check_files(options: Options | CommentOptions) -> None:
+    """Raises OptionError for a number of files or lines that is out of range, and for a source that cannot be pasted
+    into a line."""
+    for name in ("gzip_every", "gzip_member_lines", "crlf_every", "unterminated_every"):
+        check_range(options, name, 0, 1_000_000_000)
+    source = options.source
     if not source or any(mark in source for mark in '"\\') or not source.isprintable():
         raise OptionError(f"--source: got {source!r}, expected printable text without quotes")
 
@@ -71,9 +79,7 @@ class Options:
             check_range(self, name, 0.0, 0.5)
         check_range(self, "update_rate", 0.0, 20.0)
         check_range(self, "payload_bytes", 0, PAYLOAD_BYTES_MAX)
-        for name in ("gzip_every", "gzip_member_lines", "crlf_every", "unterminated_every"):
-            check_range(self, name, 0, 1_000_000_000)
-        check_source(self.source)
+        check_files(self)
 
     def as_json(self) -> dict[str, object]:
         """The options as they stand in `expected.json`; no folder, no time."""

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from data.generator.command_line import add_flags, add_folder, told
+from data.generator.command_line import FILE_FLAGS, add_flags, add_folder, told
 from data.generator.comments.daily_exports import generate
 from data.generator.comments.options import CommentOptions
 
@@ -33,11 +33,7 @@ def _parser() -> argparse.ArgumentParser:
         ("--late-rate", float, "share of versions delivered days or weeks after their day"),
         ("--blank-rate", float, "blank lines, per version"),
         ("--unlinked", int, "comments on tickets that never come"),
-        ("--gzip-every", int, "every n-th file is gzip; 0: none, 1: all"),
-        ("--gzip-member-lines", int, "a new gzip member every n lines; 0: one member"),
-        ("--crlf-every", int, "every n-th file has CRLF line ends; 0: none"),
-        ("--unterminated-every", int, "every n-th file has no line end after its last line; 0: none"),
-        ("--source", str, "source_id of the records"),
+        *FILE_FLAGS,
     )
     return parser
 

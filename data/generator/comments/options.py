@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-from data.generator.options import check_range, check_source
+from data.generator.options import check_files, check_range
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +35,7 @@ class CommentOptions:
         check_range(self, "unlinked", 0, 9)
         for name in ("edit_rate", "invalid_rate", "duplicate_rate", "late_rate", "blank_rate"):
             check_range(self, name, 0.0, 0.5)
-        for name in ("gzip_every", "gzip_member_lines", "crlf_every", "unterminated_every"):
-            check_range(self, name, 0, 1_000_000_000)
-        check_source(self.source)
+        check_files(self)
 
     def as_json(self) -> dict[str, object]:
         """The options as they stand in `expected.json`; no folder, no time."""
