@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from data.generator import Options, generate
 from loader.audit import Fault, verify_evidence
 from loader.config import Settings, load_settings
 from loader.errors import LoaderError
@@ -61,6 +62,21 @@ def comment(number: int = 1, **changes: Any) -> dict[str, Any]:
         **changes,
     }
     return {name: value for name, value in record.items() if value is not ...}
+
+
+def generate_lively(folder: Path, first_day: date, last_day: date) -> None:
+    """Generated tickets with rejects, blank lines, duplicates and gzip files among them, every day."""
+    options = Options(
+        first_day=first_day,
+        last_day=last_day,
+        tickets=60,
+        seed=7,
+        invalid_rate=0.04,
+        blank_rate=0.03,
+        duplicate_rate=0.05,
+        gzip_every=2,
+    )
+    generate(options, folder)
 
 
 def as_line(item: Mapping[str, Any] | bytes) -> bytes:

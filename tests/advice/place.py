@@ -14,12 +14,11 @@ from typing import Any
 
 import pytest
 
-from data.generator import Options, generate
 from loader.warehouse import Warehouse
 from tests.advice.following import Operator, in_this_process
 from tests.checkouts import ROOT, make_checkout
 from tests.e2e.forks import give_parsed
-from tests.ingests import declare, rows
+from tests.ingests import declare, generate_lively, rows
 from tests.shared_warehouse import Kept, fresh_database, kept
 
 DAYS = tuple(date(2026, 4, day) for day in range(16, 20))
@@ -110,19 +109,7 @@ def proved_place(server: Warehouse, template: str, folder: Path) -> Iterator[Pla
     give_parsed(root)
     (root / "requirements.lock").symlink_to(ROOT / "requirements.lock")
     (root / "data").unlink()
-    generate(
-        Options(
-            first_day=DAYS[0],
-            last_day=DAYS[-1],
-            tickets=60,
-            seed=7,
-            invalid_rate=0.04,
-            blank_rate=0.03,
-            duplicate_rate=0.05,
-            gzip_every=2,
-        ),
-        root / "data" / "seed_manifests" / "exports",
-    )
+    generate_lively(root / "data" / "seed_manifests" / "exports", DAYS[0], DAYS[-1])
     with fresh_database(server, template) as database, pytest.MonkeyPatch.context() as patch:
         for name, value in {**database.libpq_environment(), **_variables(root)}.items():
             patch.setenv(name, value)

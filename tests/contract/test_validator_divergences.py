@@ -18,26 +18,14 @@ from loader.kinds import Ruleset, load_ruleset
 from tests.contract.contract_fixtures import CONTRACTS
 from tests.contract.near_valid import dates, lines, records
 from tests.contract.reference import contract, fast_accepts, reference_accepts, verdicts_of_format
+from tests.ingests import ticket
 
 TABLE: list[dict[str, Any]] = json.loads((CONTRACTS / "validator_divergences.json").read_bytes())
 VALUES = [entry for entry in TABLE if entry["level"] == "value" and "field" in entry]
 # Formats that no field of a ticket has.
 FORMATS = [entry for entry in TABLE if entry["level"] == "value" and "format" in entry]
 LINES = [entry for entry in TABLE if entry["level"] == "line"]
-BASE = {
-    "ticket_id": "TKT-20260417-000001",
-    "schema_version": "ticket_v1",
-    "source_id": "s",
-    "ingest_batch_id": "b",
-    "customer_id": "c",
-    "status": "open",
-    "priority": "p2_high",
-    "product_line": "northstar_studio",
-    "created_at": "2026-04-17T08:00:00Z",
-    "pii_level": "low",
-    "quality_gate": "pass",
-    "owner": "o",
-}
+BASE = ticket()
 # Both validators accept such a record, and the judge does not: no schema keyword could say it.
 LOADER_ONLY = {
     code for entry in TABLE if entry["reference"] and entry["jsonschema_rs"] for code in entry["reason_codes"]

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import closing, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -183,48 +184,51 @@ def _points(names: Any) -> list[Any]:
     return [pytest.param(name, marks=[] if name in QUICK else [pytest.mark.long], id=name) for name in names]
 
 
+@dataclass(frozen=True)
+class Scene:
+    """Exports that an ingest is killed over, and what an undisturbed one leaves."""
+
+    database: Warehouse
+    environment: dict[str, str]
+    undisturbed: dict[str, list[Any]]
+    folder: Path
+    manifest: Path
+
+    def killed(self, point: str, *command: str, **variables: str) -> None:
+        killed({**self.environment, **variables}, point, *command)
+
+    def assert_recovered(self) -> None:
+        _assert_recovered(self.database, self.manifest, self.undisturbed, self.folder, attempts=2)
+
+
+@pytest.fixture
+def scene(
+    database: Warehouse, loader_environment: dict[str, str], undisturbed: dict[str, list[Any]], tmp_path: Path
+) -> Scene:
+    return Scene(database, loader_environment, undisturbed, tmp_path, _exports(tmp_path))
+
+
 @pytest.mark.parametrize("point", _points(POINTS))
-def test_killed(
-    point: str,
-    database: Warehouse,
-    loader_environment: dict[str, str],
-    undisturbed: dict[str, list[Any]],
-    tmp_path: Path,
-) -> None:
-    manifest = _exports(tmp_path)
-    killed({**loader_environment, "LOADER_WORKERS": "0"}, POINTS[point], "ingest", "--manifest", str(manifest))
-    _assert_recovered(database, manifest, undisturbed, tmp_path, attempts=2)
+def test_killed(point: str, scene: Scene) -> None:
+    scene.killed(POINTS[point], "ingest", "--manifest", str(scene.manifest), LOADER_WORKERS="0")
+    scene.assert_recovered()
 
 
 @pytest.mark.parametrize("point", _points(IN_WORKERS))
-def test_killed_with_workers(
-    point: str,
-    database: Warehouse,
-    loader_environment: dict[str, str],
-    undisturbed: dict[str, list[Any]],
-    tmp_path: Path,
-) -> None:
+def test_killed_with_workers(point: str, scene: Scene) -> None:
     """A file this small is worth no process: the hook's environment says that it is."""
-    manifest = _exports(tmp_path)
-    environment = {**loader_environment, "LOADER_WORKERS": "2", "CRASH_WORKERS": "1"}
-    killed(environment, IN_WORKERS[point], "ingest", "--manifest", str(manifest))
-    _assert_recovered(database, manifest, undisturbed, tmp_path, attempts=2)
+    words = ("ingest", "--manifest", str(scene.manifest))
+    scene.killed(IN_WORKERS[point], *words, LOADER_WORKERS="2", CRASH_WORKERS="1")
+    scene.assert_recovered()
 
 
 @pytest.mark.parametrize("point", _points(IN_REPAIR))
-def test_killed_while_it_repairs(
-    point: str,
-    database: Warehouse,
-    loader_environment: dict[str, str],
-    undisturbed: dict[str, list[Any]],
-    tmp_path: Path,
-) -> None:
-    manifest = _exports(tmp_path)
-    environment = {**loader_environment, "LOADER_WORKERS": "0"}
-    killed(environment, POINTS["dlt: a load is merged"], "ingest", "--manifest", str(manifest))
-    when_the_lock_is_free(database)
-    killed(environment, IN_REPAIR[point], "retry", "--latest", "--mode", "execute")
-    _assert_recovered(database, manifest, undisturbed, tmp_path, attempts=2)
+def test_killed_while_it_repairs(point: str, scene: Scene) -> None:
+    loads = POINTS["dlt: a load is merged"]
+    scene.killed(loads, "ingest", "--manifest", str(scene.manifest), LOADER_WORKERS="0")
+    when_the_lock_is_free(scene.database)
+    scene.killed(IN_REPAIR[point], "retry", "--latest", "--mode", "execute", LOADER_WORKERS="0")
+    scene.assert_recovered()
 
 
 @pytest.mark.long

@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -178,10 +178,10 @@ def make_own_checkout(root: Path) -> None:
 
 
 @contextmanager
-def own_checkout(server: Warehouse, template: str) -> Iterator[Checkout]:
-    """A small checkout with a fresh database; both are gone afterwards."""
+def own_checkout(server: Warehouse, template: str, make: Callable[[Path], None] | None = None) -> Iterator[Checkout]:
+    """A small checkout, or what `make` makes, with a fresh database; both are gone afterwards."""
     folder = make_reachable_folder()
-    make_small_checkout(folder / "project")
+    (make or make_small_checkout)(folder / "project")
     with fresh_database(server, template) as database:
         yield Checkout(folder / "project", database)
     shutil.rmtree(folder)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,10 +10,9 @@ from dataclasses import dataclass
 import pytest
 
 from loader.warehouse import Warehouse
-from tests.checkouts import ROOT, make_reachable_folder
-from tests.e2e.commands import LOADER, Checkout, make_own_checkout
+from tests.checkouts import ROOT
+from tests.e2e.commands import LOADER, Checkout, make_own_checkout, own_checkout
 from tests.makefile import loader_words
-from tests.shared_warehouse import fresh_database
 
 PAGE = ROOT / "docs" / "your_own_kind.md"
 
@@ -55,11 +53,8 @@ def _page() -> Iterator[tuple[str, str] | Typed | Edited]:
 
 @pytest.fixture
 def checkout(server: Warehouse, _template: str) -> Iterator[Checkout]:
-    folder = make_reachable_folder()
-    make_own_checkout(folder / "project")
-    with fresh_database(server, _template) as database:
-        yield Checkout(folder / "project", database)
-    shutil.rmtree(folder)
+    with own_checkout(server, _template, make_own_checkout) as checkout:
+        yield checkout
 
 
 def test_the_page_does_what_it_says(checkout: Checkout) -> None:

@@ -7,7 +7,6 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from data.generator import Options, generate
 from loader.partition import Partition
 from loader.release import Act
 from loader.release.by_hand import hold
@@ -15,7 +14,7 @@ from loader.release.judgement import Request
 from loader.release.publish import publish
 from loader.silver import BuildResult, ProofScope, judge_build
 from loader.warehouse import Warehouse
-from tests.ingests import comment, declare, rows, run, settings, write_export
+from tests.ingests import comment, declare, generate_lively, rows, run, settings, write_export
 from tests.sabotage.victims import COMMENTS, TICKETS, VICTIMS
 
 DAYS = {
@@ -33,17 +32,7 @@ _ACT = Act("publish", "tests", "a" * 32)
 
 def ingest_two_kinds(folder: Path) -> None:
     """Tickets and comments of some days, of which nothing is released: every day is held."""
-    options = Options(
-        first_day=DAYS[TICKETS][0],
-        last_day=DAYS[TICKETS][-1],
-        tickets=60,
-        seed=7,
-        invalid_rate=0.04,
-        blank_rate=0.03,
-        duplicate_rate=0.05,
-        gzip_every=2,
-    )
-    generate(options, folder / TICKETS.kind)
+    generate_lively(folder / TICKETS.kind, DAYS[TICKETS][0], DAYS[TICKETS][-1])
     for place, day in enumerate(DAYS[COMMENTS]):
         lines: list[Any] = [_of_day(day, number) for number in range(1, 7)]
         lines += [b"", lines[0], _of_day(day, 9, author_role="nobody"), b"{broken"]

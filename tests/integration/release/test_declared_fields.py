@@ -16,14 +16,13 @@ from loader.errors import RefusedError
 from loader.kinds import load_kinds
 from loader.kinds.generate import generated_files
 from loader.partition import Partition
-from loader.release import Act, changes, digests, released_rows, releases
+from loader.release import changes, digests, releases
 from loader.warehouse import Role, Warehouse, set_up
 from loader.warehouse.released import released_kinds
 from tests.checkouts import ROOT
-from tests.integration.release.test_histories import NAMES, PUT, SILVER, TICKET
+from tests.integration.release.test_histories import NAMES, PUT, SILVER, TICKET, release_what_changed
 
 DAY = date(2026, 4, 14)
-ACT = Act("publish", "tests", "a" * 32)
 RELEASED_ROWS = Path("infra/postgres/04_release_rows.sql")
 
 
@@ -34,15 +33,8 @@ def released(database: Warehouse, tmp_path: Path) -> Iterator[Any]:
         cursor.execute(SILVER.format(**NAMES[TICKET]))
         for key in ("1", "2"):
             cursor.execute(PUT.format(**NAMES[TICKET]), {"key": key, "day": DAY, "status": "open"})
-        _publish(cursor)
+        release_what_changed(cursor)
         yield cursor
-
-
-def _publish(cursor: Any) -> None:
-    cursor.connection.commit()
-    partitions, _ = changes.find_changes(cursor)
-    released_rows.release_changes(cursor, releases.add_release(cursor, ACT), sorted(partitions))
-    cursor.connection.commit()
 
 
 def _infra(folder: Path, change: Any) -> Path:
@@ -80,7 +72,7 @@ def test_a_field_declared_later_is_released_and_changes_no_row_from_before(
     assert changes.find_changes(released)[0] == set()
     released.execute("update silver.ticket_fact set channel = 'mail' where ticket_id = '1'")
     released.execute("insert into release.pending_record values (%s, '1')", (TICKET,))
-    _publish(released)
+    release_what_changed(released)
     released.execute(
         "select ticket_id, channel, first_release_id, end_release_id from release.ticket_fact order by 1, 3"
     )

@@ -71,6 +71,15 @@ values (%s, 1, %s, repeat('a', 32), 'tests', 'tests', gen_random_uuid()) returni
 Content = dict[tuple[str, str], tuple[date, str]]
 
 
+def release_what_changed(cursor: Any) -> None:
+    """Every partition that differs, all in one release."""
+    cursor.connection.commit()
+    partitions, _ = changes.find_changes(cursor)
+    released_rows.release_changes(cursor, releases.add_release(cursor, ACT), sorted(partitions))
+    changes.keep_waiting(cursor, partitions)
+    cursor.connection.commit()
+
+
 class History:
     """The store, and beside it what each version of each partition held."""
 

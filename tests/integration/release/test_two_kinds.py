@@ -21,7 +21,7 @@ from loader.erasure.planning import make_erasure_plan
 from loader.erasure.removal import remove_rows
 from loader.errors import CommandUsageError
 from loader.partition import Partition
-from loader.release import Act, changes, digests, history, released_rows, releases
+from loader.release import changes, digests, history, releases
 from loader.release.by_hand import asked_partitions, hold
 from loader.release.digests import unlike_released
 from loader.release.judgement import Request
@@ -33,11 +33,10 @@ from loader.status import read_status
 from loader.warehouse import Role, Warehouse
 from loader.warehouse.released import released_kinds
 from tests.ingests import evidence_faults, rows, settings
-from tests.integration.release.test_histories import NAMES, PUT, SILVER, TICKET
+from tests.integration.release.test_histories import ACT, NAMES, PUT, SILVER, TICKET, release_what_changed
 from tests.second_kind import NOTE, add_note
 
 DAY, NEXT = date(2026, 4, 14), date(2026, 4, 15)
-ACT = Act("publish", "tests", "a" * 32)
 # As dbt makes it of a model like serving_ticket_fact.
 VIEW = """
 set role omni_transform;
@@ -62,19 +61,11 @@ def released(database: Warehouse, loader_environment: dict[str, str], tmp_path: 
             cursor.execute(PUT.format(**names), {"key": "1", "day": DAY, "status": "open"})
             cursor.execute(VIEW.format(**names, kind=kind))
         cursor.execute(PUT.format(**NAMES[NOTE]), {"key": "2", "day": NEXT, "status": "open"})
-        _publish(cursor)
+        release_what_changed(cursor)
         cursor.execute(PUT.format(**NAMES[NOTE]), {"key": "1", "day": NEXT, "status": "moved"})
         cursor.execute("insert into release.pending_record values (%s, '1'), (%s, '1')", (NOTE, TICKET))
-        _publish(cursor)
+        release_what_changed(cursor)
         yield cursor
-
-
-def _publish(cursor: Any) -> None:
-    cursor.connection.commit()
-    partitions, _ = changes.find_changes(cursor)
-    released_rows.release_changes(cursor, releases.add_release(cursor, ACT), sorted(partitions))
-    changes.keep_waiting(cursor, partitions)
-    cursor.connection.commit()
 
 
 def test_a_release_moves_the_partitions_of_the_kind_that_changed(released: Any) -> None:
