@@ -15,7 +15,7 @@ from tests.facts.table import CORPUS, Listed, listed, versions
 
 TABLE = listed()
 WITH_OTHER = [each for each in TABLE if each.other]
-# Of a duration: a tool may count what a decoder leaves out at the edges, a fortieth of a second.
+# A duration differs: a tool may count what a decoder leaves out at the edges, a fortieth of a second.
 NEAR = Decimal("0.03")
 
 
