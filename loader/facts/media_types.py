@@ -11,9 +11,9 @@ import re
 # The media type of each asset type that has facts, and the reader that knows it.
 MEDIA_TYPES = {
     "document": {"pdf": "application/pdf", "html": "text/html", "markdown": "text/markdown", "text": "text/plain"},
-    "audio": {"wav": "audio/wav", "mp3": "audio/mpeg", "ogg": "audio/ogg", "flac": "audio/flac"},
+    "audio": {"wav": "audio/wav", "mp3": "audio/mpeg", "ogg": "audio/ogg"},
     "video": {"mp4": "video/mp4", "webm": "video/webm"},
-    "image": {"png": "image/png", "jpeg": "image/jpeg", "gif": "image/gif", "webp": "image/webp"},
+    "image": {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"},
 }
 HEAD_BYTES = 4096
 
@@ -75,6 +75,12 @@ def contradicts(declared: str, head: bytes) -> bool:
         return False
     # Text of any kind may be about HTML.
     return not (declared == "text/plain" and found == "text/html")
+
+
+def needs_its_sign(declared: str) -> bool:
+    """Whether a file of the type always begins with its sign. So no library is given what it may take for a list of
+    other files; a PDF or an MP3 may have something before it."""
+    return declared.split("/")[0] in ("audio", "video", "image") and declared != "audio/mpeg"
 
 
 def _is_text(head: bytes) -> bool:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from loader.facts import documents
-from loader.facts.media_types import HEAD_BYTES, contradicts, media_type_of
+from loader.facts import audio, documents, image, video
+from loader.facts.media_types import HEAD_BYTES, contradicts, media_type_of, needs_its_sign, sniffed
 from loader.facts.model import Facts, FactsDefect, FactValue, RefusedFileError
 
 
@@ -19,7 +19,7 @@ class _Reader(Protocol):
     def read(self, file: BinaryIO, asset_type: str) -> tuple[Mapping[str, FactValue], frozenset[str]]: ...
 
 
-READERS: Mapping[str, _Reader] = {"document": documents}
+READERS: Mapping[str, _Reader] = {"document": documents, "audio": audio, "video": video, "image": image}
 
 
 def read_facts_here(path: Path, reader: str, asset_type: str) -> Facts | FactsDefect:
@@ -48,3 +48,5 @@ def _require_type(file: BinaryIO, media_type: str, asset_type: str) -> None:
         raise RefusedFileError(
             "media_type_mismatch", f"the file is declared as {asset_type}, and its first bytes are another type's"
         )
+    if needs_its_sign(media_type) and sniffed(head) != media_type:
+        raise RefusedFileError("unreadable_file", f"the file does not begin as {asset_type} does")

@@ -15,7 +15,7 @@ from tests.facts.table import CORPUS, Listed, listed, versions
 
 TABLE = listed()
 WITH_OTHER = [each for each in TABLE if each.other]
-# A duration differs: a tool may count what a decoder leaves out at the edges, a fortieth of a second.
+# A tool may count what a decoder leaves out at the edges of a recording: a fortieth of a second.
 NEAR = Decimal("0.03")
 
 
