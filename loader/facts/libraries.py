@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -9,6 +10,11 @@ from importlib.metadata import version
 
 from loader.errors import InfrastructureError
 from loader.facts.model import RefusedFileError
+
+# What no content of a file brings about: the disk, the network that it is on, the bounds of this process.
+_MACHINE = frozenset(
+    {errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENODEV, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EFBIG}
+)
 
 
 def versions_of(modules: Mapping[str, str], *, extra: str = "") -> Mapping[str, str]:
@@ -41,8 +47,8 @@ def hostile(what: str, at_limit: tuple[type[Exception], ...] = ()) -> Iterator[N
     except (RefusedFileError, MemoryError):
         raise
     except OSError as error:
-        # Libraries say "no such format" with OSError, too; what the machine says has a number.
-        if error.errno is not None:
+        # Libraries say "no such format" with it, and a file that sends them to byte -1 makes the system say it.
+        if error.errno in _MACHINE:
             raise
         raise RefusedFileError("unreadable_file", f"{what} cannot be read") from error
     except Exception as error:

@@ -93,6 +93,13 @@ def test_a_tree_of_pages_that_never_ends_is_refused(tmp_path: Path) -> None:
     assert defect(tmp_path, making.pdf_of([loop[0], *deep, leaf]), "pdf").reason_code == "facts_limit"
 
 
+@pytest.mark.parametrize("before", [-1, 1])
+def test_a_pdf_that_sends_its_reader_before_its_beginning_is_unreadable(tmp_path: Path, before: int) -> None:
+    """Prevents a seek that the system refuses from passing for a failing disk, and from stopping the command."""
+    content = making.pages_of(["x"]).replace(b"/Root 1 0 R", b"/Root 1 0 R /Prev %d" % before)
+    assert defect(tmp_path, content, "pdf").reason_code == "unreadable_file"
+
+
 def test_a_bomb_of_1_kb_ends_at_the_bound_of_memory(tmp_path: Path) -> None:
     """Prevents a page of 200 MB, packed twice into a thousandth of a thousandth, from taking the machine's memory."""
     path = written(tmp_path, making.bomb_of(megabytes=200))
