@@ -116,6 +116,7 @@ end $$;
 
 -- How each asset counts: the latest ruleset under which it was read whole, or else (under a limit, or cut off) at all, its
 -- smallest place in upstream's order, how much of it has been taken. Where only whole readings matter: `is_complete`.
+-- One row for each asset, also where a row that names its kind is doubled: else Bronze would look doubled as well.
 create or replace view ops.asset_reading as
 select
     latest.asset_id,
@@ -128,8 +129,12 @@ from (
     select distinct on (asset_id) asset_id, ruleset_id, is_complete from ops.asset_index
     order by asset_id, is_complete desc, ruleset_id desc
 ) as latest
-left join ops.source_asset as asset using (asset_id)
-left join ops.ruleset as ruleset using (ruleset_id)
+left join (
+    select asset_id, min(record_kind) as record_kind from ops.source_asset group by asset_id
+) as asset using (asset_id)
+left join (
+    select ruleset_id, min(contract_ref) as contract_ref from ops.ruleset group by ruleset_id
+) as ruleset using (ruleset_id)
 left join ops.asset_place as place using (asset_id)
 left join (
     select asset_id, ruleset_id, count(taken_by_run_id) as partition_count

@@ -41,8 +41,10 @@ left join ops.ingest_run as first on first.run_id = run.run_id and first.attempt
 left join ops.ruleset as ruleset on ruleset.ruleset_id = run.ruleset_id
 """
 
+# One for each source, also where a row of it is doubled.
 _ENTRIES = """
-select entry.manifest_id, entry.source_id, entry.action, entry.judgement, entry.reason_codes, entry.asset_id,
+select distinct on (entry.manifest_id, entry.source_id)
+    entry.manifest_id, entry.source_id, entry.action, entry.judgement, entry.reason_codes, entry.asset_id,
     asset.source_fingerprint, asset.raw_zone_key, asset.content_encoding
 from ops.run_asset as entry
 left join ops.source_asset as asset on asset.asset_id = entry.asset_id

@@ -37,8 +37,10 @@ from loader.runs import Attempt, RegisteredAsset
 from loader.verify import reread
 from loader.warehouse import fetch_rows
 
+# One for each source, also where a row of it is doubled.
 _OF_BATCH = """
-select entry.manifest_id, entry.source_id,
+select distinct on (entry.manifest_id, entry.ordinal)
+    entry.manifest_id, entry.source_id,
     case entry.disposition when 'admitted' then 'parsed' else entry.disposition end as action,
     entry.judgement, entry.reason_codes, entry.asset_id, asset.source_fingerprint, asset.raw_zone_key,
     asset.content_encoding

@@ -6,7 +6,7 @@
 {%- do ref('stg_ops__completed_load') -%}
 with
 
-{{ run_manifests() }}
+{{ origins() }}
 
 select
     events.record_key,
@@ -37,8 +37,9 @@ where versions.is_winner
 limit all -- a fence: the payload is parsed once, not once for every field, and by the workers
 {%- endmacro %}
 
-{#- A CTE: the manifest under which a run first read an asset. -#}
-{% macro run_manifests() -%}
+{#- CTEs: the manifest under which a run first read an asset, each file and each manifest. A row of the ledger that is
+    doubled doubles no row of Silver. -#}
+{% macro origins() -%}
 run_manifests as (
 
     select
@@ -48,17 +49,37 @@ run_manifests as (
     from {{ ref('stg_ops__run_asset') }}
     group by run_id, asset_id
 
+),
+
+source_assets as (
+
+    select
+        asset_id,
+        min(source_fingerprint) as source_fingerprint
+    from {{ ref('stg_ops__source_asset') }}
+    group by asset_id
+
+),
+
+manifests as (
+
+    select
+        manifest_id,
+        min(batch_id) as batch_id
+    from {{ ref('stg_ops__manifest') }}
+    group by manifest_id
+
 )
 {%- endmacro %}
 
-{#- What joins, beside `events` and `run_manifests`, the file and the manifest that each event came with. -#}
+{#- What joins, beside `events` and the CTEs of `origins`, the file and the manifest that each event came with. -#}
 {% macro joined_origins() -%}
-left join {{ ref('stg_ops__source_asset') }} as source_assets
+left join source_assets
     on events.asset_id = source_assets.asset_id
 left join run_manifests
     on
         events.run_id = run_manifests.run_id
         and events.asset_id = run_manifests.asset_id
-left join {{ ref('stg_ops__manifest') }} as manifests
+left join manifests
     on run_manifests.manifest_id = manifests.manifest_id
 {%- endmacro %}

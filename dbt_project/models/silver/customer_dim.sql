@@ -57,7 +57,7 @@ events as (
 
 ),
 
-{{ run_manifests() }},
+{{ origins() }},
 
 newest as (
 

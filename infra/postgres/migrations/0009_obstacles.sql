@@ -1,4 +1,4 @@
--- definition f79fc989d24ac0c149c81578cbf11d9f806078f658e519f7038e683d2d6c89bd
+-- definition 695e0f0b36eeafdb24ab48a5053a65e61451d65361160cb290da9d225197a07b
 -- An obstacle is a code and its facts. What the gate said so far is words: a day that it kept back waits until it looks
 -- again, as it does after every build. That also makes the view anew which reads them.
 update release.partition_gate set is_pending = true where obstacles <> '{}';

@@ -24,6 +24,7 @@ from loader.errors import CheckFailedError, CommandUsageError, RefusedError
 from loader.kinds import load_ruleset
 from loader.raw_zone import RawZone
 from loader.raw_zone.lost import BACK_FIRST
+from loader.recovery import make_plan
 from loader.recovery.world import looking_at
 from loader.release.by_hand import hold
 from loader.runs import take_back
@@ -605,6 +606,22 @@ class TestDiagnose:
         assert _wrong(_diagnosed(database, checkout)) == []
         # What is as it was landed is not landed again.
         assert _said(capfd, "retry", run_id)[0] == 4
+
+    def test_a_doubled_row_of_what_a_run_had_read_does_not_keep_it_from_being_landed_again(
+        self, database: Warehouse, checkout: Path
+    ) -> None:
+        """Prevents a retry that takes rows back, fails over the second row, and is told as what comes next."""
+        count = "select count(*) from bronze.raw_ticket_event"
+        before, run_id = rows(database, count), latest_run(database)
+        ((batch_id,),) = rows(database, "select batch_id from ops.manifest")
+        rows(database, BEHIND + DAMAGES["event_missing"])
+        rows(database, "; ".join(double("ops.source_asset", "asset_id = 2")))
+        replay = {"run_id": None, "batch_id": batch_id, "rejected_only": False}
+        assert [asset.asset_id for asset in make_plan(settings(), "replay", replay).assets] == [1, 2, 3]
+        verdict = recover("retry", run_id=run_id)
+        assert {each.check_name for each in verdict.facts.findings} == {"source_asset_doubled"}
+        assert rows(database, count) == before
+        assert _diagnosed(database, checkout).advice == Advice(AdviceKind.RESTORE, "make verify EVIDENCE=1")
 
     def test_what_is_taken_back_is_the_run_s_own(self, database: Warehouse) -> None:
         """Prevents that a mend of one run takes what another had landed, whose traces are damaged as well: its files
