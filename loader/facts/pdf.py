@@ -53,10 +53,7 @@ def _counted(file: BinaryIO) -> int:
         reader = pypdf.PdfReader(file)
         if reader.is_encrypted:
             raise RefusedFileError("encrypted_file", "the PDF is encrypted, with a password or without one")
-        count = len(reader.pages)
-    if count == 0:
-        raise RefusedFileError("unreadable_file", "the PDF has no page")
-    return count
+        return len(reader.pages)
 
 
 def _text(document: pypdfium2.PdfDocument, number: int) -> str:

@@ -196,16 +196,18 @@ def _end_with_process() -> None:
 
 
 def _bound(limits: FactsLimits) -> None:
-    """The kernel keeps each of them, whatever a library does."""
+    """The kernel keeps each of them, whatever a library does; macOS takes none on addresses."""
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(limits.wall_seconds)
-    for which, most in (
-        (resource.RLIMIT_AS, limits.memory_bytes),
-        (resource.RLIMIT_CPU, limits.cpu_seconds),
+    bounds = {
+        resource.RLIMIT_CPU: limits.cpu_seconds,
         # No image of the memory on the disk, and nothing else there.
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_FSIZE, 0),
-    ):
+        resource.RLIMIT_CORE: 0,
+        resource.RLIMIT_FSIZE: 0,
+    }
+    if sys.platform != "darwin":
+        bounds[resource.RLIMIT_AS] = limits.memory_bytes
+    for which, most in bounds.items():
         _, hard = resource.getrlimit(which)
         # The soft one: at the hard one of the processor's time the signal would be SIGKILL.
         resource.setrlimit(which, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))

@@ -8,7 +8,7 @@ from typing import BinaryIO, Protocol
 
 from loader.facts import audio, documents, image, video
 from loader.facts.media_types import HEAD_BYTES, contradicts, media_type_of, needs_its_sign, sniffed
-from loader.facts.model import Facts, FactsDefect, FactValue, RefusedFileError
+from loader.facts.model import FACT_FIELDS, Facts, FactsDefect, FactValue, RefusedFileError
 
 
 class _Reader(Protocol):
@@ -36,7 +36,8 @@ def read_facts_here(path: Path, reader: str, asset_type: str) -> Facts | FactsDe
             values, estimated = READERS[reader].read(file, asset_type)
         except RefusedFileError as refused:
             return refused.defect
-    return Facts({"media_type": media_type, **values}, estimated, libraries)
+    found = {"media_type": media_type, **values}
+    return Facts({name: found[name] for name in FACT_FIELDS[reader] if name in found}, estimated, libraries)
 
 
 def _require_type(file: BinaryIO, media_type: str, asset_type: str) -> None:

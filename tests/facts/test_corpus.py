@@ -49,6 +49,7 @@ def test_each_fact_has_its_type_and_is_exact(each: Listed) -> None:
     assert isinstance(answer, Facts)
     fields = FACT_FIELDS[each.reader]
     assert {key: type(value) for key, value in answer.values.items()} == {key: fields[key] for key in answer.values}
+    assert list(answer.values) == [key for key in fields if key in answer.values]
     assert answer.estimated <= answer.values.keys()
     for value in answer.values.values():
         assert not isinstance(value, Decimal) or value.as_tuple().exponent == -3

@@ -198,6 +198,22 @@ def test_what_is_hardly_an_mp3_is_none(tmp_path: Path, content: bytes) -> None:
     assert code(tmp_path, content, "mp3") == "unreadable_file"
 
 
+def test_an_ogg_without_its_last_page_was_cut_off(tmp_path: Path) -> None:
+    """Prevents the page before it from passing for the end."""
+    whole = (CORPUS / "call-vorbis.ogg").read_bytes()
+    assert answer(tmp_path, whole[: whole.rindex(b"OggS")], "ogg") == FactsDefect(
+        "unreadable_file", "the recording was cut off: it has no last page"
+    )
+
+
+@pytest.mark.parametrize("asset_type", ["wav", "ogg", "mp4", "webm", "png", "jpeg", "webp"])
+def test_a_list_of_other_files_reaches_no_library(tmp_path: Path, asset_type: str) -> None:
+    """Prevents text that a library takes for a list of films to be opened."""
+    assert answer(tmp_path, b"#EXTM3U\n#EXTINF:10,\n/etc/passwd\n", asset_type) == FactsDefect(
+        "unreadable_file", f"the file does not begin as {asset_type} does"
+    )
+
+
 def test_an_mp4_without_its_index_is_unreadable(tmp_path: Path) -> None:
     """A recorder that was switched off leaves the sound and the pictures, and no word where they are."""
     whole = (CORPUS / "spoken-h264.mp4").read_bytes()

@@ -52,7 +52,7 @@ def test_a_document_that_begins_as_another_type_is_refused(tmp_path: Path, conte
         "---\ntitle: x\n---\n# Heading",
         "{\\rtf1 is how it begins",
         "日" * HEAD_BYTES,
-        "a" * (HEAD_BYTES - 1) + "é",
+        "GIF89a".ljust(HEAD_BYTES - 1) + "é",
     ],
 )
 def test_text_about_formats_is_text(media_type: str, text: str) -> None:
