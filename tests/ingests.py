@@ -66,17 +66,8 @@ def comment(number: int = 1, **changes: Any) -> dict[str, Any]:
 
 def generate_lively(folder: Path, first_day: date, last_day: date) -> None:
     """Generated tickets with rejects, blank lines, duplicates and gzip files among them, every day."""
-    options = Options(
-        first_day=first_day,
-        last_day=last_day,
-        tickets=60,
-        seed=7,
-        invalid_rate=0.04,
-        blank_rate=0.03,
-        duplicate_rate=0.05,
-        gzip_every=2,
-    )
-    generate(options, folder)
+    spoilt = {"invalid_rate": 0.04, "blank_rate": 0.03, "duplicate_rate": 0.05}
+    generate(Options(first_day, last_day, seed=7, tickets=60, gzip_every=2, **spoilt), folder)
 
 
 def as_line(item: Mapping[str, Any] | bytes) -> bytes:

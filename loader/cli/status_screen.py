@@ -9,8 +9,7 @@ from typing import Any
 
 from loader.advice import end_of
 from loader.cli.problem_output import absent_rows, some_names
-from loader.cli.status_strips import strips
-from loader.cli.status_words import SIGNS, noun_of, state_words
+from loader.cli.status_words import SIGNS, noun_of, state_words, strips
 from loader.screen import Mark, Screen, amount, next_lines, paragraph, shortened, spread, table
 from loader.status import IN_NEED, DayState, Status
 

@@ -29,8 +29,8 @@ from loader.contract.lenient_json import (
     read_leniently,
     without_surrogates,
 )
-from loader.contract.parts import Part, as_part, times_in
 from loader.contract.record import LineFault, RejectedRecord, Rules
+from loader.contract.schema import Part, as_part, times_in
 from loader.contract.timestamps import (
     INVALID_DATE,
     INVALID_TIMESTAMP,

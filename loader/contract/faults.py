@@ -14,9 +14,8 @@ from loader.contract.lenient_json import (
     has_surrogate,
     strings_of,
 )
-from loader.contract.parts import Part, times_in
 from loader.contract.record import LineFault
-from loader.contract.schema import is_plain_name, json_path
+from loader.contract.schema import Part, is_plain_name, json_path, times_in
 from loader.contract.timestamps import (
     CODE_OF_FORMAT,
     TimestampError,

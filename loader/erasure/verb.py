@@ -15,11 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from loader.config import Settings
-from loader.erasure.dead_rows import forget_statistics, vacuum
 from loader.erasure.erasure_evidence import ErasureOutcome, record_erasure, source_paths_of
 from loader.erasure.planning import ErasurePlan, make_erasure_plan
 from loader.erasure.quotes import clean_files, search_objects
-from loader.erasure.removal import remove_rows
+from loader.erasure.removal import forget_statistics, remove_rows, vacuum
 from loader.erasure.search import search_rows
 from loader.erasure.traces import kinds_of_objects, landed_kinds
 from loader.errors import CheckFailedError, RefusedError

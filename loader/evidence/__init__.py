@@ -8,9 +8,18 @@ from loader.evidence.asset_facts import reject_in_words
 from loader.evidence.attempts import place_of, record_crashes, state_record
 from loader.evidence.chain import append, write_files
 from loader.evidence.drift import MISSING_DAY, Drift, read_open_drift
-from loader.evidence.findings import Finding, Tie, files_of, read_findings, read_ties
+from loader.evidence.findings import (
+    LINK_MISSING,
+    Finding,
+    MissingLink,
+    Tie,
+    files_of,
+    in_short,
+    read_findings,
+    read_missing_links,
+    read_ties,
+)
 from loader.evidence.journal import note_restoration
-from loader.evidence.links import LINK_MISSING, MissingLink, in_short, read_missing_links
 from loader.evidence.run_facts import FATES, PartitionFacts, RunFacts, read_facts, read_run
 
 __all__ = [

@@ -1,12 +1,16 @@
-"""What the last build of reconcile found: rows that do not add up, and versions that nothing puts in order."""
+"""What the last build of reconcile found: rows that do not add up, versions that nothing puts in order, and records
+that name a record of a linked kind which Silver does not hold."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from loader.obstacles import Code
+from loader.partition import Partition
+from loader.printable import counted
 from loader.warehouse import are_built, built, fetch_rows
 
 
@@ -98,3 +102,83 @@ def files_of(ties: Collection[Tie]) -> str:
     files = list(dict.fromkeys(f"{tie.source_id} of {tie.manifest_id}" for tie in ties))
     more = f" and {len(files) - _FILES_TOLD} more" if len(files) > _FILES_TOLD else ""
     return ", ".join(files[:_FILES_TOLD]) + more
+
+
+LINK_MISSING = str(Code.LINK_MISSING)
+_KEYS_TOLD = 3
+
+_LINKS = """
+select record_kind::text, partition_key::date, field_name::text, linked_kind::text, is_awaited::boolean,
+    count(*)::bigint, count(distinct linked_key)::bigint,
+    coalesce((array_agg(distinct linked_key::text order by linked_key::text) filter (where is_shown))[:%(told)s], '{}')
+from reconcile.reconcile_link
+where (%(kind)s::text is null or record_kind = %(kind)s)
+    and (%(days)s::date[] is null or partition_key = any(%(days)s))
+group by 1, 2, 3, 4, 5
+order by 1, 2, 3, 4
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class MissingLink:
+    """What `record_count` records of a partition name by `field_name`, and Silver does not hold: `key_count` records of
+    `linked_kind`, of which `keys` are the first; none where no report may show them. `is_awaited`: it keeps the
+    partition back."""
+
+    record_kind: str
+    partition_key: date
+    field_name: str
+    linked_kind: str
+    is_awaited: bool
+    record_count: int
+    key_count: int
+    keys: Sequence[str]
+
+    @property
+    def partition(self) -> Partition:
+        return Partition(self.record_kind, self.partition_key)
+
+    @property
+    def line(self) -> str:
+        """Who names what, how many of how many, and the first that are not there."""
+        left = self.key_count - len(self.keys)
+        more = [f"{left:,} more"] if left and self.keys else []
+        named = f" ({', '.join([*self.keys, *more])})" if self.keys else ""
+        are = "is" if self.key_count == 1 else "are"
+        names = counted(self.record_count, "record names", "records name")
+        return f"{names} {self.key_count:,} of {self.linked_kind} that {are} not there{named}"
+
+    def as_record(self) -> dict[str, Any]:
+        """JSON-ready values."""
+        return {
+            "partition_key": self.partition_key.isoformat(),
+            "field_name": self.field_name,
+            "linked_kind": self.linked_kind,
+            "is_awaited": self.is_awaited,
+            "record_count": self.record_count,
+            "key_count": self.key_count,
+            "keys": list(self.keys),
+        }
+
+
+def in_short(links: Collection[MissingLink]) -> list[str]:
+    """A line for each link: of one partition all that is known, of several how many records of how many."""
+    lines = []
+    for linked_kind in dict.fromkeys(link.linked_kind for link in links):
+        found = [link for link in links if link.linked_kind == linked_kind]
+        days = len({link.partition_key for link in found})
+        if days == 1:
+            lines += [link.line for link in found]
+        else:
+            names = counted(sum(link.record_count for link in found), "record names", "records name")
+            lines.append(f"{names} records of {linked_kind} that are not there, on {counted(days, 'day')}")
+    return [f"{LINK_MISSING}: {line}" for line in lines]
+
+
+def read_missing_links(cursor: Any, kind: str | None, days: Collection[date] | None = None) -> tuple[MissingLink, ...]:
+    """All of them, or those of a kind, and of these days; none before reconcile_link was ever built."""
+    if not are_built(cursor, "reconcile.reconcile_link"):
+        return ()
+    with built(cursor) as there:
+        there.execute(_LINKS, {"kind": kind, "days": None if days is None else list(days), "told": _KEYS_TOLD})
+        return tuple(MissingLink(*row) for row in there.fetchall())

@@ -9,8 +9,16 @@ from typing import Any
 
 from loader.evidence.asset_facts import AssetFacts, read_assets
 from loader.evidence.drift import Drift, read_open_drift
-from loader.evidence.findings import TIE_UNORDERED, Finding, Tie, read_findings, read_ties
-from loader.evidence.links import LINK_MISSING, MissingLink, read_missing_links
+from loader.evidence.findings import (
+    LINK_MISSING,
+    TIE_UNORDERED,
+    Finding,
+    MissingLink,
+    Tie,
+    read_findings,
+    read_missing_links,
+    read_ties,
+)
 from loader.partition import Partition
 from loader.runs import Attempt
 from loader.warehouse import built, fetch_rows

@@ -1,7 +1,7 @@
 """The content-addressed archive of admitted assets: what runs parse, and what replay reads years later."""
 
 from loader.raw_zone.archive import ArchiveDamagedError, RawZone
-from loader.raw_zone.copying import SourceChangedError
+from loader.raw_zone.durable import SourceChangedError
 from loader.raw_zone.lost import require_objects
 
 __all__ = ["ArchiveDamagedError", "RawZone", "SourceChangedError", "require_objects"]

@@ -20,8 +20,7 @@ from typing import Literal
 from loader.errors import InfrastructureError, RefusedError
 from loader.gate import Inspection
 from loader.printable import pasted
-from loader.raw_zone.copying import copy_inspected, gzipped
-from loader.raw_zone.durable import PartFile, make_folders, sweep_parts, sync_folders
+from loader.raw_zone.durable import PartFile, copy_inspected, gzipped, make_folders, sweep_parts, sync_folders
 from loader.reader import ContentEncoding, NotARegularFileError, open_regular, read_chunks
 
 ObjectState = Literal["sound", "missing", "damaged"]

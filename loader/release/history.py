@@ -8,8 +8,8 @@ from typing import Any
 
 from loader.errors import RefusedError
 from loader.partition import Partition, side_by_side
+from loader.release.groups import History, Version
 from loader.release.releases import all_links, pointers
-from loader.release.restorable import History, Version
 
 
 def versions(cursor: Any) -> dict[Partition, list[int]]:

@@ -8,9 +8,9 @@ from typing import Any
 
 from loader.errors import CheckFailedError
 from loader.partition import Partition, days_of
+from loader.release.groups import Version
 from loader.release.history import newest_versions
 from loader.release.releases import move_pointers
-from loader.release.restorable import Version
 from loader.warehouse import ReleasedKind, copy_built, released_kinds
 
 _MAKE_ROWS = """

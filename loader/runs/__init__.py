@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from loader.runs.anchors import Attempt, acting_operator, new_run_id, trace_id_of_caller
+from loader.runs.anchors import (
+    Attempt,
+    KnownId,
+    acting_operator,
+    new_run_id,
+    trace_id_of_caller,
+    whole_batch_id,
+    whole_id,
+    whole_run_id,
+)
 from loader.runs.ledger import AssetAction, Job, Ledger
 from loader.runs.lock import LOAD_SESSIONS, IngestLock, writers_at_work
-from loader.runs.prefix import KnownId, whole_batch_id, whole_id, whole_run_id
 from loader.runs.registry import (
     SOURCE_MISSING,
     RegisteredAsset,

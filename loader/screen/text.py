@@ -11,7 +11,7 @@ from loader.screen.terminal import Screen, Tone
 
 # A word, or a command between backticks.
 _ATOM = re.compile(r"(?:`[^`]*`|[^\s`]|`)+")
-# As many as a command that writes asks for (loader/runs/prefix.py): whatever is printed can be pasted anywhere.
+# As many as a command that writes asks for (loader/runs/anchors.py): whatever is printed can be pasted anywhere.
 SHORTEST = 13
 
 

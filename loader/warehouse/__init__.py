@@ -24,10 +24,9 @@ from loader.warehouse.ddl import ensure_schema, is_applied, is_current, recorded
 from loader.warehouse.derived import drop_layers, outdated_layers
 from loader.warehouse.embedded import EmbeddedStatus
 from loader.warehouse.partitions import MAKES_ANEW, PartitionAwayError, require_partitions
-from loader.warehouse.passwords import verifiers
 from loader.warehouse.placement import outside_folder, present_folders, present_log, remove_folders
 from loader.warehouse.released import ReleasedKind, released_kinds
-from loader.warehouse.roles import Role, ensure_roles
+from loader.warehouse.roles import Role, ensure_roles, verifiers
 from loader.warehouse.server import with_full_device
 from loader.warehouse.session import MEANING, fetch_rows, json_value, unbounded
 from loader.warehouse.versions import due_migrations, read_definition

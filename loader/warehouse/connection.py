@@ -14,8 +14,7 @@ import psycopg2
 
 from loader.environment import blemish, leave_aside
 from loader.errors import CommandUsageError, InfrastructureError
-from loader.warehouse.passwords import find_password
-from loader.warehouse.roles import Role
+from loader.warehouse.roles import Role, find_password
 from loader.warehouse.session import BOUND_SINCE_17, MEANING, SEARCH_PATH, Session, unbounded
 
 DEFAULT_PORT = 5432

@@ -19,7 +19,7 @@ from loader.warehouse import placement as places
 from loader.warehouse import postmaster, server
 from loader.warehouse.answers import Announce, Answer, address, await_answer, await_start, probe
 from loader.warehouse.connection import Warehouse
-from loader.warehouse.passwords import write_passfile
+from loader.warehouse.roles import write_passfile
 
 STOP_TIMEOUT_SECONDS = 60.0
 LOCK_TIMEOUT_SECONDS = 660.0

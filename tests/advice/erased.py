@@ -59,7 +59,7 @@ def an_erasure_whose_silver_is_not_vacuumed(place: Place, patch: pytest.MonkeyPa
     def of_a_full_disk(warehouse: Warehouse, root: Path, arguments: list[str], **options: Any) -> BuildResult:
         return failed if arguments[0] == "run-operation" else run_dbt(warehouse, root, arguments, **options)
 
-    patch.setattr("loader.erasure.dead_rows.run_dbt", of_a_full_disk)
+    patch.setattr("loader.erasure.removal.run_dbt", of_a_full_disk)
     place.when_typed(patch.undo)
     customer = place.value("select min(customer_id) from silver.customer_dim")
     return f"loader erase --customer {customer} --reason 'request 4711' --mode execute"
@@ -90,7 +90,7 @@ SCENES: tuple[Scene, ...] = (
         "an erasure whose Silver is not vacuumed",
         an_erasure_whose_silver_is_not_vacuumed,
         "closed",
-        ("loader.erasure.dead_rows:vacuum",),
+        ("loader.erasure.removal:vacuum",),
     ),
     Scene("an erasure, and a row of Bronze gone", an_erasure_and_a_row_of_bronze_is_gone, "closed"),
 )

@@ -114,7 +114,7 @@ REFUSALS: tuple[Scene, ...] = (
         "replay a batch that nobody knows",
         "loader replay --batch batch-19990101-001",
         "understood",
-        ("loader.runs.prefix:whole_id",),
+        ("loader.runs.anchors:whole_id",),
     ),
     Scene(
         "retry a run whose manifest has changed",

@@ -15,7 +15,7 @@ UNTYPED: dict[str, str] = {
     "loader.cli.streams:*": "standard output that cannot be written: tests/unit/test_ended_readers.py",
     "loader.raw_zone.archive:RawZone._[dt]*": "an object that is damaged or not written: tests/unit/test_raw_zone.py",
     "loader.raw_zone.archive:RawZone.*": "a disk that does not let objects be read, measured or removed",
-    "loader.raw_zone.copying:_changed": "a source that changes while it is archived: tests/unit/test_raw_zone.py",
+    "loader.raw_zone.durable:_changed": "a source that changes while it is archived: tests/unit/test_raw_zone.py",
     "loader.erasure.traces:landing_of": "a kind that is not declared: tests/integration/privacy/test_mentions.py",
     "loader.privacy.tombstones:put_without": "the same, of a file that holds erased people",
     "loader.reader.content:*": "an archived object that changes while it is read: tests/unit/test_reader_content.py",

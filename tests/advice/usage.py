@@ -81,7 +81,7 @@ _WORDS: tuple[tuple[str, str, str], ...] = (
     ("loader erase --person c --plan nowhere.json", "loader.plans:read_plan", "understood"),
     ("loader apply nowhere.json", "loader.plans:read_plan", "understood"),
     ("loader apply contracts/manifest/manifest_v1.schema.json", "loader.plans:read_plan", "understood"),
-    ("loader verify --run 01a20487-27bf-7d6f-88b2-ba02718ad2c7", "loader.runs.prefix:whole_id", "understood"),
+    ("loader verify --run 01a20487-27bf-7d6f-88b2-ba02718ad2c7", "loader.runs.anchors:whole_id", "understood"),
     (
         "loader manifest --from data/seed_manifests/exports --out m.json --window-start 2026-04-17T00:00:00Z",
         "loader.cli.manifest_command:_window",
@@ -112,7 +112,7 @@ _WORDS: tuple[tuple[str, str, str], ...] = (
         "loader.cli.kind_command:spelled_link",
         "understood",
     ),
-    ("loader verify --run 0", "loader.runs.prefix:whole_id", "understood"),
+    ("loader verify --run 0", "loader.runs.anchors:whole_id", "understood"),
     ("loader manifest --from nowhere --out m.json", "loader.manifest.build:_no_exports", "person"),
     (
         "loader manifest --from data/seed_manifests/exports --out data --order name",

@@ -237,7 +237,7 @@ def test_where_each_role_logs_in_by_itself_the_loader_keeps_its_own_tables_up_to
     from dataclasses import replace
 
     from loader.warehouse import set_up
-    from loader.warehouse.passwords import verifiers
+    from loader.warehouse.roles import verifiers
     from tests.checkouts import ROOT
 
     own = replace(day, user=Role.LOADER.value).acting_as(Role.LOADER)

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from loader.advice import Asked, Diagnosis, diagnose
-from loader.cli.status_command import status
+from loader.cli.look_commands import status
 from loader.recovery.world import looking_at
 from loader.release.by_hand import hold
 from loader.warehouse import Warehouse, open_warehouse

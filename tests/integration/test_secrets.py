@@ -14,7 +14,7 @@ import pytest
 
 from loader.config import Settings
 from loader.warehouse import Role, embedded_status, open_warehouse
-from loader.warehouse.passwords import find_password
+from loader.warehouse.roles import find_password
 from tests.checkouts import ROOT
 
 pytestmark = pytest.mark.usefixtures("no_given_server")

@@ -21,7 +21,7 @@ from loader.contract.schema import load_schema, schema_faults
 from loader.errors import InfrastructureError, RefusedError
 from loader.partition import Partition
 from loader.release import Act, digests, history, holds, releases
-from loader.release.restorable import restore_targets
+from loader.release.groups import restore_targets
 from loader.reports.smoke import run_smoke_checks
 from loader.silver.results import BuildResult
 from loader.warehouse import Role, Warehouse, answering_warehouse, ddl, set_up, versions

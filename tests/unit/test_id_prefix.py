@@ -10,7 +10,7 @@ import pytest
 
 from loader.errors import CommandUsageError
 from loader.plans import plan_path
-from loader.runs.prefix import KnownId, whole_id, whole_run_id
+from loader.runs.anchors import KnownId, whole_id, whole_run_id
 from loader.screen import shortened
 
 ONE = "01a20487-27bf-7d6f-88b2-ba02718ad2c7"

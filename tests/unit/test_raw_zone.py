@@ -168,7 +168,7 @@ def test_a_read_fault_of_the_source_leaves_no_object(
         raise OSError(errno.EIO, "Input/output error")
 
     inspected = inspect(source)
-    monkeypatch.setattr("loader.raw_zone.copying.read_chunks", fail)
+    monkeypatch.setattr("loader.raw_zone.durable.read_chunks", fail)
     with pytest.raises(InfrastructureError):
         zone.put(source, inspected)
     assert files_in(zone) == []

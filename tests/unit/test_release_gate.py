@@ -8,8 +8,7 @@ import pytest
 
 from loader.obstacles import Code, Obstacle
 from loader.partition import Partition
-from loader.release.groups import Candidate, broken_links, connected, decide
-from loader.release.restorable import LinkedError, restore_targets, version_at
+from loader.release.groups import Candidate, LinkedError, broken_links, connected, decide, restore_targets, version_at
 
 A, B, C, D = (Partition("ticket_v1", date(2026, 4, day)) for day in (14, 15, 16, 17))
 # The same days of another kind.

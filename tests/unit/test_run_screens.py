@@ -8,12 +8,11 @@ from typing import Any
 import pytest
 
 from loader.advice import AnsweredQuestion
-from loader.cli.diagnose_command import diagnose_lines
 from loader.cli.ingest_screen import failed_lines, found_lines, record_lines
+from loader.cli.look_commands import diagnose_lines
 from loader.cli.release_screen import held_lines, ready_lines, released_lines
 from loader.evidence.asset_facts import AssetFacts
-from loader.evidence.findings import Finding
-from loader.evidence.links import MissingLink
+from loader.evidence.findings import Finding, MissingLink
 from loader.evidence.run_facts import FATES, PartitionFacts, RunFacts
 from loader.ingest import Verdict
 from loader.ingest.problems import Problem

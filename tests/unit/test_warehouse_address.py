@@ -11,7 +11,7 @@ import pytest
 
 from loader.errors import CommandUsageError
 from loader.warehouse.connection import Warehouse, given_warehouse
-from loader.warehouse.passwords import find_password, passfile_line
+from loader.warehouse.roles import find_password, passfile_line
 from loader.warehouse.session import MEANING, unbounded
 
 SOCKET = Warehouse(host="/tmp/a+b/run", port=5432, user="omni", dbname="omnisupport", is_embedded=True)

@@ -15,8 +15,7 @@ from loader.errors import RefusedError
 from loader.partition import Partition
 from loader.recovery.restore import refuse_expired
 from loader.release import Act, changes, digests, history, holds, released_rows, releases
-from loader.release.groups import connected
-from loader.release.restorable import LinkedError, expirable, restore_targets, version_at
+from loader.release.groups import LinkedError, connected, expirable, restore_targets, version_at
 from loader.warehouse import Warehouse
 from tests.second_kind import NOTE, add_note
 
