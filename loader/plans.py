@@ -27,7 +27,7 @@ _MOVES_TOLD = 10
 _NAMING = ("record_kind", "partition_key", "data_release_id", "manifest_id", "source_id")
 
 
-class Plan(Protocol):
+class AnyPlan(Protocol):
     """A plan of some verb."""
 
     def report_path(self, settings: Settings) -> Path:
@@ -37,7 +37,7 @@ class Plan(Protocol):
         """JSON-ready values, with `plan_id` and `timestamp`."""
 
 
-def write_plan(settings: Settings, plan: Plan) -> Path:
+def write_plan(settings: Settings, plan: AnyPlan) -> Path:
     """Write a plan where its report_path says; returns that path. Raises InfrastructureError."""
     path = plan.report_path(settings)
     write_json(path, plan.as_record(settings))

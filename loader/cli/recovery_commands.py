@@ -10,7 +10,7 @@ import click
 
 from loader.cli.options import json_option, lock_option, settings_of, with_options
 from loader.cli.output import print_error, print_json, progress, show
-from loader.cli.recovery_options import VERBS, RecoveryVerb, mode_option
+from loader.cli.recovery_options import VERBS, VerbOptions, mode_option
 from loader.cli.recovery_output import apply_command, print_expired, print_plan, print_restored
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _Tell = Callable[[Mapping[str, Any]], object]
 
 
-def _command(verb: RecoveryVerb) -> click.Command:
+def _command(verb: VerbOptions) -> click.Command:
     def carry_out(mode: str, lock_timeout: float | None, as_json: bool, **given: Any) -> int:
         return _run(verb, verb.request(verb.name, given), mode, lock_timeout, as_json)
 
@@ -28,7 +28,7 @@ def _command(verb: RecoveryVerb) -> click.Command:
     return click.command(verb.name, help=verb.help)(with_options(carry_out, options))
 
 
-def _plan_command(verb: RecoveryVerb) -> click.Command:
+def _plan_command(verb: VerbOptions) -> click.Command:
     def make(as_json: bool, **given: Any) -> int:
         return _run(verb, verb.request(f"plan {verb.name}", given), "dry-run", None, as_json)
 
@@ -56,7 +56,7 @@ def apply(plan_file: Path, lock_timeout: float | None, as_json: bool) -> int:
     return _apply(settings, read_plan(settings, plan_file), print_json if as_json else None)
 
 
-def _run(verb: RecoveryVerb, request: Mapping[str, Any], mode: str, lock_timeout: float | None, as_json: bool) -> int:
+def _run(verb: VerbOptions, request: Mapping[str, Any], mode: str, lock_timeout: float | None, as_json: bool) -> int:
     if verb.of_each_kind:
         return _of_each_kind(verb.name, request, mode, lock_timeout, as_json)
     return _step(verb.name, request, mode, lock_timeout, print_json if as_json else None)

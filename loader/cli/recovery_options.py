@@ -21,7 +21,7 @@ Given = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class RecoveryVerb:
+class VerbOptions:
     """`request`: what was typed (`loader backfill`, `loader plan backfill`: without `loader`) and the values of the
     options by their names, to the plan's `request`; raises CommandUsageError. `of_each_kind`: the records of each kind
     get a plan of their own. `help`: of the verb; its first paragraph stands in the list of commands. `help_of_plan`: of
@@ -171,7 +171,7 @@ def _window_of(typed: str, given: Given) -> dict[str, Any]:
 
 
 VERBS = (
-    RecoveryVerb(
+    VerbOptions(
         "retry",
         (click.argument("run_id", metavar="[RUN]", required=False), _latest_option),
         _request_of_run,
@@ -179,14 +179,14 @@ VERBS = (
         " one that succeeded and is sound.",
         "The same run as its next attempt.",
     ),
-    RecoveryVerb(
+    VerbOptions(
         "rerun",
         (click.option("--run", "run_id", metavar="RUN", help="The run whose job is done again."), _latest_option),
         _request_of_run,
         "The same job as a new run; sources are read again.\n\nSays which of them changed.",
         "The same job as a new run; reads and hashes the sources.",
     ),
-    RecoveryVerb(
+    VerbOptions(
         "replay",
         (
             click.option("--run", "run_id", metavar="RUN", help="Every asset that this run archived."),
@@ -198,7 +198,7 @@ VERBS = (
         "A past run or batch, from the raw zone.",
         of_each_kind=True,
     ),
-    RecoveryVerb(
+    VerbOptions(
         "backfill",
         (
             *_window_options,
@@ -211,7 +211,7 @@ VERBS = (
         "A window of partitions.",
         of_each_kind=True,
     ),
-    RecoveryVerb(
+    VerbOptions(
         "restore",
         (
             *_window_options,
@@ -225,7 +225,7 @@ VERBS = (
         "Readers see an earlier released state of partitions again.\n\nThese are held; nothing is deleted.",
         "An earlier released state of partitions.",
     ),
-    RecoveryVerb(
+    VerbOptions(
         "expire",
         (
             click.option(

@@ -141,7 +141,7 @@ def search_rows(cursor: Any, kinds: Mapping[str, Landing], person_id: str, texts
                 continue
             read.add((schema, table))
             owners = owners_of_rows.of(f"{schema}.{table}", plain or [])
-            of_table = _Table(schema, table, plain or [], binary or [], owners)
+            of_table = _SearchedTable(schema, table, plain or [], binary or [], owners)
             for row in _suspicious(reader, of_table, [person_id, *needles]):
                 _judge(remains, kinds, row, person_id, needles)
         reader.execute(_STATISTICS, (is_own, person_id))
@@ -164,7 +164,7 @@ def _is_held(cursor: Any, schema: str, table: str, column: str, person_id: str) 
 
 
 @dataclass(frozen=True, slots=True)
-class _Table:
+class _SearchedTable:
     """`plain` and `binary`: columns that may hold text; `owners`: those that say whose a row is, None: nothing does."""
 
     schema: str
@@ -174,7 +174,7 @@ class _Table:
     owners: Sequence[str] | None
 
 
-def _suspicious(cursor: Any, table: _Table, needles: Sequence[str]) -> Iterator[_Row]:
+def _suspicious(cursor: Any, table: _SearchedTable, needles: Sequence[str]) -> Iterator[_Row]:
     """Rows that hold one of the texts somewhere."""
     # In Bronze the texts of others may be the same; whose a row is, its person says.
     wanted = needles[:1] if table.schema == "bronze" else needles

@@ -2,6 +2,6 @@
 
 from loader.raw_zone.archive import ArchiveDamagedError, RawZone
 from loader.raw_zone.durable import SourceChangedError
-from loader.raw_zone.lost import require_objects
+from loader.raw_zone.lost_objects import require_objects
 
 __all__ = ["ArchiveDamagedError", "RawZone", "SourceChangedError", "require_objects"]

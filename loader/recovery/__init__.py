@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from loader.recovery.apply import apply_plan, kinds_of, make_plan
-from loader.recovery.damage import COLLISION, LANDED_TABLES, LISTING_CHECKS, damaged_runs, runs_of_assets
+from loader.recovery.damaged import COLLISION, LANDED_TABLES, LISTING_CHECKS, damaged_runs, runs_of_assets
 from loader.recovery.gaps import nearest_partitions, never_asked, partition_states
 from loader.recovery.past import IS_ALIVE, archived_bytes, entries_of_run, last_run, manifests_of_run, run_of
 from loader.recovery.plan import VERBS, PartitionState, Plan, PlannedAsset, read_plan

@@ -18,7 +18,7 @@ from loader.ingest import Task, Verdict, Workplace
 from loader.ingest.execution import executing
 from loader.raw_zone import require_objects
 from loader.recovery import backfill, replay, rerun
-from loader.recovery.damage import ENDED_WELL, is_damaged
+from loader.recovery.damaged import ENDED_WELL, is_damaged
 from loader.recovery.gaps import partition_states
 from loader.recovery.past import (
     as_manifests,

@@ -7,10 +7,10 @@ from loader.release.acceptances import files_over_limit
 from loader.release.by_hand import Held, KeptBackError, ReleaseRequest, hold, refuse_unknown_kind, release
 from loader.release.digests import unlike_released
 from loader.release.groups import LinkedError, expirable, restore_targets, version_at
-from loader.release.judgement import Request
 from loader.release.publish import Published, publish_build, publish_recorded, settle
 from loader.release.ready import Readiness, readiness
 from loader.release.releases import Act, known_kinds
+from loader.release.ruling import Request
 from loader.release.views import MEND_VIEWS, ViewFault, view_faults
 
 __all__ = [

@@ -16,9 +16,9 @@ from loader.partition import Partition
 from loader.progress import Report
 from loader.release import holds, releases
 from loader.release.groups import Decision
-from loader.release.judgement import Request
 from loader.release.publish import Published, settle
 from loader.release.releases import Act, known_kinds
+from loader.release.ruling import Request
 from loader.report_files import require_writable
 from loader.runs import IngestLock, acting_operator, trace_id_of_caller
 from loader.silver import (

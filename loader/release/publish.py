@@ -16,8 +16,8 @@ from loader.printable import counted
 from loader.release import acceptances, changes, history, holds, released_rows, releases
 from loader.release.board import Board, read_board
 from loader.release.groups import Decision
-from loader.release.judgement import Judgement, Request, judge
 from loader.release.releases import Act
+from loader.release.ruling import Request, Ruling, judge
 from loader.runs import IngestLock, acting_operator, trace_id_of_caller
 from loader.silver import (
     BuildResult,
@@ -110,18 +110,18 @@ def publish(cursor: Any, request: Request) -> Published:
     After reconcile, under the ingest lock. Raises CheckFailedError as release_changes.
     """
     board = read_board(cursor, request.reject_limit)
-    judgement = judge(board, request)
-    release, acceptances = _move(cursor, request, judgement)
-    ended = holds.free(cursor, sorted(judgement.freed), request.act)
-    told_of = {*judgement.obstacles, *board.changing}
-    releases.note_gate(cursor, {each: judgement.obstacles.get(each, ()) for each in told_of}, judgement.waiting)
-    return _told(cursor, board, judgement, release, acceptances, ended)
+    ruling = judge(board, request)
+    release, acceptances = _move(cursor, request, ruling)
+    ended = holds.free(cursor, sorted(ruling.freed), request.act)
+    told_of = {*ruling.obstacles, *board.changing}
+    releases.note_gate(cursor, {each: ruling.obstacles.get(each, ()) for each in told_of}, ruling.waiting)
+    return _told(cursor, board, ruling, release, acceptances, ended)
 
 
-def _move(cursor: Any, request: Request, judgement: Judgement) -> tuple[int | None, list[int]]:
+def _move(cursor: Any, request: Request, ruling: Ruling) -> tuple[int | None, list[int]]:
     """The release, where anything changes for readers, and what is let pass with it."""
-    moving, release = judgement.moving, None
-    if judgement.is_release:
+    moving, release = ruling.moving, None
+    if ruling.is_release:
         release = releases.add_release(cursor, request.act)
         released_rows.release_changes(cursor, release, moving)
     changes.keep_waiting(cursor, moving)
@@ -136,33 +136,32 @@ def _move(cursor: Any, request: Request, judgement: Judgement) -> tuple[int | No
 
 
 def _told(
-    cursor: Any, board: Board, judgement: Judgement, release: int | None, acceptances: list[int], ended: list[int]
+    cursor: Any, board: Board, ruling: Ruling, release: int | None, acceptances: list[int], ended: list[int]
 ) -> Published:
     """What the gate did, as the database has it now."""
     pointers, newest = releases.pointers(cursor), history.newest_versions(cursor)
     current = {
         partition
-        for partition, found in judgement.obstacles.items()
-        if not found and partition not in judgement.waiting and newest.get(partition) == pointers.get(partition)
+        for partition, found in ruling.obstacles.items()
+        if not found and partition not in ruling.waiting and newest.get(partition) == pointers.get(partition)
     }
     asked_for = {
         partition
-        for partition in {*judgement.obstacles, *board.changing, *pointers}
-        if pointers.get(partition, 0) or partition not in judgement.unasked
+        for partition in {*ruling.obstacles, *board.changing, *pointers}
+        if pointers.get(partition, 0) or partition not in ruling.unasked
     }
-    held = board.held - judgement.freed
+    held = board.held - ruling.freed
     return Published(
         release,
-        judgement.decisions,
+        ruling.decisions,
         frozenset(current),
-        in_need=judgement.damaged | (asked_for - current - held),
+        in_need=ruling.damaged | (asked_for - current - held),
         held=held,
-        to_review=judgement.to_review,
+        to_review=ruling.to_review,
         hold_changes=tuple(ended),
         acceptances=tuple(acceptances),
-        rejecting=judgement.rejecting,
-        kinds=releases.known_kinds(cursor)
-        | {partition.record_kind for partition in (*asked_for, *judgement.kept_back)},
+        rejecting=ruling.rejecting,
+        kinds=releases.known_kinds(cursor) | {partition.record_kind for partition in (*asked_for, *ruling.kept_back)},
     )
 
 

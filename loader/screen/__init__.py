@@ -6,7 +6,7 @@ wider than the screen unless one name, id or command alone is.
 
 from __future__ import annotations
 
-from loader.screen.progress import Bars, Lines
+from loader.screen.progress_line import Bars, Lines
 from loader.screen.table import Column, Failure, Sign, calendar, failures, listing, table
 from loader.screen.terminal import Mark, Screen, Tone, screen_of
 from loader.screen.text import amount, next_lines, paragraph, shortened, spread

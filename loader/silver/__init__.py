@@ -13,7 +13,7 @@ from loader.silver.checks import (
 )
 from loader.silver.dbt import parse_project, run_dbt, start_dbt
 from loader.silver.proof import PROVING_BUILD, ProofScope, Proved, choose_scope, judge_build, prove, unwatched_table
-from loader.silver.record import record_proof
+from loader.silver.proof_record import record_proof
 from loader.silver.results import BuildResult, NodeResult, proved_in_words
 
 __all__ = [

@@ -129,8 +129,10 @@ SCENES: tuple[Scene, ...] = (
         "closed",
     ),
     Scene("a damaged day beside a new one", a_damaged_day_beside_a_new_one, "closed"),
-    Scene("a lost object", a_lost_object, "closed", ("loader.raw_zone.lost:lost_objects",)),
-    Scene("a lost object and source", a_lost_object_and_source, "person", ("loader.raw_zone.lost:lost_objects",)),
+    Scene("a lost object", a_lost_object, "closed", ("loader.raw_zone.lost_objects:lost_objects",)),
+    Scene(
+        "a lost object and source", a_lost_object_and_source, "person", ("loader.raw_zone.lost_objects:lost_objects",)
+    ),
     Scene("a restored database", a_restored_database, "closed"),
     Scene(
         "a type of somebody's own",

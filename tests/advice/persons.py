@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from loader.advice import SENTENCES
-from loader.raw_zone.lost import BACK_FIRST
+from loader.raw_zone.lost_objects import BACK_FIRST
 
 # First of states, then of errors.
 PERSONS: tuple[str, ...] = (

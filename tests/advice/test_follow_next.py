@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from loader.advice import SENTENCES, AdviceKind
-from loader.recovery.damage import LISTING_CHECKS
+from loader.recovery.damaged import LISTING_CHECKS
 from loader.warehouse import Warehouse
 from tests.advice.cheapest import ABSENT_THEN_WAITING, CHEAPEST
 from tests.advice.place import Place, proved_place

@@ -10,8 +10,8 @@ from typing import Any
 from loader.partition import Partition
 from loader.release import Act
 from loader.release.by_hand import hold
-from loader.release.judgement import Request
 from loader.release.publish import publish
+from loader.release.ruling import Request
 from loader.silver import BuildResult, ProofScope, judge_build
 from loader.warehouse import Warehouse
 from tests.ingests import comment, declare, generate_lively, rows, run, settings, write_export

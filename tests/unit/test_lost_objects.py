@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from loader.raw_zone.lost import _ingest_of, _LostObject
+from loader.raw_zone.lost_objects import _ingest_of, _LostObject
 
 CONTENT = b'{"ticket_id":"TKT-20260417-000001"}\n'
 

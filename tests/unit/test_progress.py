@@ -10,7 +10,7 @@ import pytest
 from loader.cli import output
 from loader.progress import Meter, Silent, Step
 from loader.screen import Screen, progress
-from loader.screen.progress import Bars, Lines, stage_lines
+from loader.screen.progress_line import Bars, Lines, stage_lines
 from tests.unit.moved_clock import Clock
 
 

@@ -23,7 +23,7 @@ from loader.config import load_settings
 from loader.errors import CheckFailedError, CommandUsageError, RefusedError
 from loader.kinds import load_ruleset
 from loader.raw_zone import RawZone
-from loader.raw_zone.lost import BACK_FIRST
+from loader.raw_zone.lost_objects import BACK_FIRST
 from loader.recovery import make_plan
 from loader.recovery.world import looking_at
 from loader.release.by_hand import hold

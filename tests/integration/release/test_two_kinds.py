@@ -24,9 +24,9 @@ from loader.partition import Partition
 from loader.release import changes, digests, history, releases
 from loader.release.by_hand import asked_partitions, hold
 from loader.release.digests import unlike_released
-from loader.release.judgement import Request
 from loader.release.publish import publish
 from loader.release.ready import readiness
+from loader.release.ruling import Request
 from loader.release.views import ViewFault
 from loader.silver import Proved
 from loader.status import read_status

@@ -57,7 +57,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class Ruling:
     """`obstacles`: what the gate says of each partition; none: nothing keeps it back. `moving`: partitions that readers
     are to see as they are proved; `is_release`: anything changes for them. `freed`: holds that end; `waiting`:
     partitions that change and stay back. `damaged`: their rows are not what was delivered, as far as reconcile can
@@ -83,7 +83,7 @@ class Judgement:
         )
 
 
-def judge(board: Board, request: Request) -> Judgement:
+def judge(board: Board, request: Request) -> Ruling:
     """Every partition that waits, or those that the request names."""
     damages = _damages(board, request.proved)
     obstacles = _of_checks(board, request, damages)
@@ -112,7 +112,7 @@ def judge(board: Board, request: Request) -> Judgement:
     # Nothing is let pass on a day that something else keeps back.
     for partition in let_pass.keys() - set(moving):
         obstacles[partition] += let_pass[partition]
-    return Judgement(
+    return Ruling(
         obstacles,
         decisions,
         tuple(moving),

@@ -12,8 +12,8 @@ from loader.evidence import Finding
 from loader.obstacles import Code, Obstacle
 from loader.partition import Partition
 from loader.release.board import Board
-from loader.release.judgement import Judgement, Request, judge
 from loader.release.releases import Act
+from loader.release.ruling import Request, Ruling, judge
 from loader.silver import Proved
 
 TICKET, COMMENT = "ticket_v1", "comment_v1"
@@ -41,14 +41,14 @@ REQUEST = Request(Act("publish", "tests", "a" * 32), 0.05, Proved())
 OVERRIDE = replace(REQUEST, act=replace(REQUEST.act, kind="override"))
 
 
-def judged(request: Request = REQUEST, **changes: Any) -> Judgement:
+def judged(request: Request = REQUEST, **changes: Any) -> Ruling:
     return judge(replace(BOARD, **changes), request)
 
 
-def kept_back(judgement: Judgement) -> dict[Partition, list[str]]:
+def kept_back(ruling: Ruling) -> dict[Partition, list[str]]:
     """The codes that keep partitions back, of each decision that is not open."""
     found: dict[Partition, list[str]] = {}
-    for decision in judgement.decisions:
+    for decision in ruling.decisions:
         for partition, obstacle in decision.obstacles:
             found.setdefault(partition, []).append(str(obstacle.code))
     return found
@@ -59,9 +59,9 @@ def finding(kind: str | None, day: date | None) -> Finding:
 
 
 def test_what_changed_and_is_sound_moves() -> None:
-    judgement = judged()
-    assert (judgement.moving, judgement.is_release, judgement.waiting) == ((A, B), True, frozenset())
-    assert judgement.obstacles == {A: [], B: []}
+    ruling = judged()
+    assert (ruling.moving, ruling.is_release, ruling.waiting) == ((A, B), True, frozenset())
+    assert ruling.obstacles == {A: [], B: []}
 
 
 def test_what_readers_see_already_is_no_release() -> None:
@@ -81,21 +81,21 @@ def test_what_readers_see_already_is_no_release() -> None:
 )
 def test_a_day_that_was_never_shown_or_is_behind_waits(changes: dict[str, Any], behind: tuple[Partition, ...]) -> None:
     """One that nobody has asked for does not."""
-    judgement = judged(changing=frozenset(), **changes)
-    assert (judgement.moving, judgement.is_release) == (behind, bool(behind))
+    ruling = judged(changing=frozenset(), **changes)
+    assert (ruling.moving, ruling.is_release) == (behind, bool(behind))
 
 
 def test_without_a_proof_nothing_moves() -> None:
-    judgement = judged(replace(REQUEST, proved=None))
-    assert kept_back(judgement) == {A: ["not_proved"], B: ["not_proved"]}
-    assert (judgement.moving, judgement.waiting) == ((), frozenset({A, B}))
+    ruling = judged(replace(REQUEST, proved=None))
+    assert kept_back(ruling) == {A: ["not_proved"], B: ["not_proved"]}
+    assert (ruling.moving, ruling.waiting) == ((), frozenset({A, B}))
 
 
 @pytest.mark.parametrize(("day", "changed"), [(A.day, {A}), (None, {A, B})])
 def test_what_changed_after_its_proof_stays_back(day: date | None, changed: set[Partition]) -> None:
     """A change that names no day is of every day of its kind, and of no other kind."""
-    judgement = judged(unproved=frozenset({(TICKET, day)}), changing=frozenset({A, B, OF_COMMENTS}))
-    assert {key for key, codes in kept_back(judgement).items() if "changed_since_proof" in codes} == changed
+    ruling = judged(unproved=frozenset({(TICKET, day)}), changing=frozenset({A, B, OF_COMMENTS}))
+    assert {key for key, codes in kept_back(ruling).items() if "changed_since_proof" in codes} == changed
 
 
 @pytest.mark.parametrize(
@@ -108,20 +108,20 @@ def test_what_changed_after_its_proof_stays_back(day: date | None, changed: set[
 )
 def test_a_finding_keeps_back_what_it_may_be_of(found: Finding, damaged: set[Partition]) -> None:
     everything = frozenset({A, B, OF_COMMENTS})
-    judgement = judged(findings=(found,), changing=everything, checked=dict.fromkeys(everything, ()))
-    assert kept_back(judgement) == {partition: ["reconcile_finding"] for partition in damaged}
-    assert set(judgement.moving) == everything - damaged
+    ruling = judged(findings=(found,), changing=everything, checked=dict.fromkeys(everything, ()))
+    assert kept_back(ruling) == {partition: ["reconcile_finding"] for partition in damaged}
+    assert set(ruling.moving) == everything - damaged
 
 
 def test_a_day_that_the_build_left_open_is_damaged_without_its_findings() -> None:
     """Another build has taken them away meanwhile."""
-    judgement = judged(replace(REQUEST, proved=Proved(frozenset({(TICKET, A.day)}))))
-    assert (kept_back(judgement), judgement.damaged) == ({A: ["left_open"]}, {A})
+    ruling = judged(replace(REQUEST, proved=Proved(frozenset({(TICKET, A.day)}))))
+    assert (kept_back(ruling), ruling.damaged) == ({A: ["left_open"]}, {A})
 
 
 def test_what_blocks_a_run_keeps_back_what_waits_alone() -> None:
-    judgement = judged(replace(REQUEST, blocked_by=(Obstacle(Code.RUN_FAILED),)), changing=frozenset({A}))
-    assert judgement.obstacles == {A: [Obstacle(Code.RUN_FAILED)], B: []}
+    ruling = judged(replace(REQUEST, blocked_by=(Obstacle(Code.RUN_FAILED),)), changing=frozenset({A}))
+    assert ruling.obstacles == {A: [Obstacle(Code.RUN_FAILED)], B: []}
 
 
 def test_a_held_day_stays_until_it_is_asked_for() -> None:
@@ -132,18 +132,18 @@ def test_a_held_day_stays_until_it_is_asked_for() -> None:
 
 def test_a_hold_of_a_day_of_which_nothing_is_known_only_ends() -> None:
     """Prevents a release that says of a day that it is there."""
-    judgement = judged(replace(REQUEST, only=frozenset({C}), frees=True), held=frozenset({C}))
-    assert (judgement.decisions, judgement.freed) == ((), frozenset({C}))
+    ruling = judged(replace(REQUEST, only=frozenset({C}), frees=True), held=frozenset({C}))
+    assert (ruling.decisions, ruling.freed) == ((), frozenset({C}))
 
 
 def test_a_day_that_shares_a_moved_record_is_asked_for_with_the_other() -> None:
-    judgement = judged(replace(REQUEST, only=frozenset({A})), links=frozenset({(A, B)}))
-    assert (kept_back(judgement), judgement.moving) == ({B: ["not_asked_for"]}, ())
+    ruling = judged(replace(REQUEST, only=frozenset({A})), links=frozenset({(A, B)}))
+    assert (kept_back(ruling), ruling.moving) == ({B: ["not_asked_for"]}, ())
 
 
 def test_rejects_keep_a_day_back_until_they_are_accepted() -> None:
-    judgement = judged(rejects={A: REJECTS})
-    assert (kept_back(judgement), judgement.rejecting) == ({A: ["reject_limit_exceeded"]}, {A})
+    ruling = judged(rejects={A: REJECTS})
+    assert (kept_back(ruling), ruling.rejecting) == ({A: ["reject_limit_exceeded"]}, {A})
     accepting = replace(REQUEST, only=frozenset({A}), accepts_rejects=True)
     accepted = judged(accepting, rejects={A: REJECTS})
     assert (accepted.moving, accepted.obstacles[A]) == ((A,), [])
@@ -151,14 +151,14 @@ def test_rejects_keep_a_day_back_until_they_are_accepted() -> None:
 
 def test_nothing_is_let_pass_of_a_day_that_something_else_keeps_back() -> None:
     accepting = replace(REQUEST, only=frozenset({A}), accepts_rejects=True, accepts_drift=True)
-    judgement = judged(accepting, rejects={A: REJECTS}, drifts={A: DRIFT}, checked={A: [PENDING], B: []})
-    assert (kept_back(judgement), judgement.rejecting) == ({A: [str(PENDING.code)]}, frozenset())
-    assert judgement.obstacles[A] == [PENDING, REJECTS, DRIFT]
+    ruling = judged(accepting, rejects={A: REJECTS}, drifts={A: DRIFT}, checked={A: [PENDING], B: []})
+    assert (kept_back(ruling), ruling.rejecting) == ({A: [str(PENDING.code)]}, frozenset())
+    assert ruling.obstacles[A] == [PENDING, REJECTS, DRIFT]
 
 
 def test_drift_alone_is_a_persons_to_review() -> None:
-    judgement = judged(drifts={A: DRIFT, C: DRIFT})
-    assert (kept_back(judgement), judgement.to_review) == ({A: ["drift"]}, {A})
+    ruling = judged(drifts={A: DRIFT, C: DRIFT})
+    assert (kept_back(ruling), ruling.to_review) == ({A: ["drift"]}, {A})
     assert judged(drifts={A: DRIFT}, checked={A: [PENDING], B: []}).to_review == frozenset()
     accepted = judged(replace(REQUEST, only=frozenset({A}), accepts_drift=True), drifts={A: DRIFT})
     assert (accepted.moving, accepted.to_review) == ((A,), frozenset())
@@ -167,6 +167,6 @@ def test_drift_alone_is_a_persons_to_review() -> None:
 def test_an_override_moves_against_the_checks_what_is_known() -> None:
     """Prevents a release of a day of which nothing is known, whatever the reason."""
     asked = replace(OVERRIDE, only=frozenset({A, C}), proved=None)
-    judgement = judged(asked, rejects={A: REJECTS}, drifts={A: DRIFT}, checked={A: [PENDING], B: []})
-    assert (judgement.moving, kept_back(judgement)) == ((A,), {C: ["unknown_partition"]})
-    assert judgement.obstacles[A] == [PENDING, Obstacle(Code.NOT_PROVED)]
+    ruling = judged(asked, rejects={A: REJECTS}, drifts={A: DRIFT}, checked={A: [PENDING], B: []})
+    assert (ruling.moving, kept_back(ruling)) == ((A,), {C: ["unknown_partition"]})
+    assert ruling.obstacles[A] == [PENDING, Obstacle(Code.NOT_PROVED)]
