@@ -323,7 +323,7 @@ create or replace function ops.refuse_change_of_evidence() returns trigger
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
     raise exception '% on ops.run_evidence refused: evidence is added, never changed', tg_op
-        using hint = 'loader verify --evidence tells what was changed all the same.';
+        using hint = 'make verify EVIDENCE=1 tells what was changed all the same.';
 end $$;
 
 create or replace trigger refuse_change before update or delete on ops.run_evidence

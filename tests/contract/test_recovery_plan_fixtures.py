@@ -6,8 +6,12 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_args
 
+import click
 import pytest
 
+from loader.cli.options import with_options
+from loader.cli.recovery_options import VERBS as OPTIONS
+from loader.cli.recovery_options import VerbOptions
 from loader.config import load_settings
 from loader.contract.schema import load_schema, schema_faults
 from loader.errors import CommandUsageError
@@ -70,6 +74,28 @@ def test_an_invalid_plan_is_refused_at_its_place(case: dict[str, Any], tmp_path:
     assert refused.value.exit_code == 2
     assert refused.value.message.startswith(f"plan {path}: {case['json_path']}: ")
     assert refused.value.message.endswith("; nothing was started")
+
+
+# What is typed at least.
+TYPED = {
+    "retry": (),
+    "rerun": (),
+    "replay": ("--batch", "batch-20260417-001"),
+    "backfill": ("--partition", "2026-04-17", "--kind", "ticket_v1"),
+    "restore": ("--partition", "2026-04-17", "--reason", "why"),
+    "expire": ("--keep", "3", "--reason", "why"),
+}
+
+
+@pytest.mark.parametrize("verb", OPTIONS, ids=lambda verb: verb.name)
+def test_the_schema_lists_what_the_table_of_options_asks_for(verb: VerbOptions) -> None:
+    """Prevents an option that a plan holds, and whose plan cannot be read back. A kind may be added to a request."""
+    command = click.command(verb.name)(with_options(lambda **given: given, verb.options))
+    asked = verb.request(verb.name, command.make_context(verb.name, list(TYPED[verb.name])).params)
+    schema = json.loads(SCHEMA_FILE.read_bytes())
+    name = "run" if verb.name in ("retry", "rerun") else verb.name
+    listed = schema["$defs"][f"request_of_{name}"]
+    assert set(listed["properties"]) - {"record_kind"} == set(asked) - {"record_kind"} == set(listed["required"])
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\xff", b"\xef\xbb\xbf{}"], ids=repr)

@@ -1,4 +1,4 @@
--- definition 695e0f0b36eeafdb24ab48a5053a65e61451d65361160cb290da9d225197a07b
+-- definition 7f1c1bae2f923c9e883fbe17ef821a9f133f3f542b070fcedc187751b8bb02d8
 -- An obstacle is a code and its facts. What the gate said so far is words: a day that it kept back waits until it looks
 -- again, as it does after every build. That also makes the view anew which reads them.
 update release.partition_gate set is_pending = true where obstacles <> '{}';
