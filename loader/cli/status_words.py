@@ -50,6 +50,9 @@ _EVENTS = (
     ("retired_count", "of people who were erased", "of people who were erased"),
     ("pending_count", "waiting for Silver", "waiting for Silver"),
 )
+_MONTHS_IN_NEED = 6
+_LAST_MONTHS = 2
+_YEARS = 4
 
 
 def noun_of(record_kind: str) -> str:
@@ -131,11 +134,6 @@ def _span(span: timedelta) -> str:
 def _instant(text: str) -> datetime:
     """The instant that a JSON-ready value holds."""
     return datetime.fromisoformat(text)
-
-
-_MONTHS_IN_NEED = 6
-_LAST_MONTHS = 2
-_YEARS = 4
 
 
 def strips(screen: Screen, days: Sequence[DayState]) -> Iterator[list[str]]:

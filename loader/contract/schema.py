@@ -25,6 +25,9 @@ _SHOWN_CHARACTERS = 80
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 Scope = Literal["line", "asset", "manifest", "run"]
 Severity = Literal["reject", "warn"]
+# What a subschema says of values inside the value.
+_OF_MEMBERS = ("properties", "required", "additionalProperties", "items")
+_ANY_TYPE = ("null", "boolean", "number", "string", "array", "object")
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,11 +173,6 @@ def load_reason_codes(contracts_folder: Path) -> ReasonCodes:
     """The list of a contracts folder. Raises CommandUsageError when the file is missing or no JSON."""
     _, entries = read_contract_file(contracts_folder / "reason_codes.json")
     return ReasonCodes({entry["code"]: ReasonCode(**entry) for entry in entries})
-
-
-# What a subschema says of values inside the value.
-_OF_MEMBERS = ("properties", "required", "additionalProperties", "items")
-_ANY_TYPE = ("null", "boolean", "number", "string", "array", "object")
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,6 +118,16 @@ insert into release.pending_record (record_kind, record_key)
 select distinct record_kind, record_key from pg_temp.erased_event
 on conflict do nothing
 """
+# Nobody reads them but the loader and dbt: they are written anew, so that no page keeps a dead row.
+_WRITTEN_ANEW = ("bronze.record_event", "bronze.rejected_record")
+# Readers are on them, or they hold keys only: their empty places are used again, and nobody waits for a lock.
+_VACUUMED = (
+    "bronze.asset_line",
+    "release.partition_version",
+    "release.pending_record",
+    "ops.unbuilt_erasure",
+    "ops.unproved_change",
+)
 
 
 def remove_rows(
@@ -185,18 +195,6 @@ def _blank_reject(cursor: Any, asset_id: int, line_number: int, size: int) -> No
         " where asset_id = %s and line_number = %s",
         (b" " * KEPT_LINE_BYTES, hashlib.sha256(b" " * size).digest(), asset_id, line_number),
     )
-
-
-# Nobody reads them but the loader and dbt: they are written anew, so that no page keeps a dead row.
-_WRITTEN_ANEW = ("bronze.record_event", "bronze.rejected_record")
-# Readers are on them, or they hold keys only: their empty places are used again, and nobody waits for a lock.
-_VACUUMED = (
-    "bronze.asset_line",
-    "release.partition_version",
-    "release.pending_record",
-    "ops.unbuilt_erasure",
-    "ops.unproved_change",
-)
 
 
 def forget_statistics(lock: IngestLock) -> None:

@@ -18,6 +18,10 @@ from loader.reader import NotARegularFileError, open_regular, read_chunks
 
 _PART_SUFFIX = ".part"
 _PRIVATE_FOLDER = 0o700
+# zlib's own header: no file name, time 0.
+_GZIP_WITHOUT_NAME = 31
+# Errors that say "the source is no longer what the gate saw", not "a disk or this machine is in trouble".
+_SOURCE_GONE = (FileNotFoundError, NotADirectoryError, PermissionError, NotARegularFileError)
 
 
 class PartFile:
@@ -118,12 +122,6 @@ def _create_locked(folder: Path) -> tuple[Path, int]:
             os.close(descriptor)
             raise
         os.close(descriptor)
-
-
-# zlib's own header: no file name, time 0.
-_GZIP_WITHOUT_NAME = 31
-# Errors that say "the source is no longer what the gate saw", not "a disk or this machine is in trouble".
-_SOURCE_GONE = (FileNotFoundError, NotADirectoryError, PermissionError, NotARegularFileError)
 
 
 class SourceChangedError(CheckFailedError):

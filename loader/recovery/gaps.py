@@ -49,6 +49,27 @@ _NO_FATES = "(select null::integer as asset_id, null::date as partition_key, 0::
 
 # Day -> (records, rejects, assets), of what no run has indexed.
 Unread = Mapping[date, tuple[int, int, int]]
+_NEVER_ASKED = """
+with
+reading as (
+    select whole.record_kind, part.partition_key, part.asset_id, part.taken_by_run_id
+    from ops.asset_partition as part
+    inner join ops.asset_reading as whole using (asset_id, ruleset_id)
+    where whole.is_complete and part.record_line_count > 0
+),
+unasked as (
+    select record_kind, partition_key, array_agg(asset_id) as asset_ids
+    from reading group by record_kind, partition_key having count(taken_by_run_id) = 0
+)
+select unasked.record_kind, unasked.partition_key
+from unasked
+where not exists (
+    select from ops.run_asset as entry
+    inner join ops.ingest_run as run on run.run_id = entry.run_id and run.attempt = entry.attempt
+    where entry.asset_id = any(unasked.asset_ids) and run.line_limit is null
+        and unasked.partition_key >= coalesce(run.window_start, '-infinity')
+        and unasked.partition_key < coalesce(run.window_end, 'infinity'))
+"""
 
 
 def partition_states(
@@ -211,29 +232,6 @@ def _has(world: World, table: str) -> bool:
 def _in_words(window: tuple[date, date]) -> str:
     last = date.fromordinal(window[1].toordinal() - 1)
     return str(last) if window[0] == last else f"{window[0]} to {last}"
-
-
-_NEVER_ASKED = """
-with
-reading as (
-    select whole.record_kind, part.partition_key, part.asset_id, part.taken_by_run_id
-    from ops.asset_partition as part
-    inner join ops.asset_reading as whole using (asset_id, ruleset_id)
-    where whole.is_complete and part.record_line_count > 0
-),
-unasked as (
-    select record_kind, partition_key, array_agg(asset_id) as asset_ids
-    from reading group by record_kind, partition_key having count(taken_by_run_id) = 0
-)
-select unasked.record_kind, unasked.partition_key
-from unasked
-where not exists (
-    select from ops.run_asset as entry
-    inner join ops.ingest_run as run on run.run_id = entry.run_id and run.attempt = entry.attempt
-    where entry.asset_id = any(unasked.asset_ids) and run.line_limit is null
-        and unasked.partition_key >= coalesce(run.window_start, '-infinity')
-        and unasked.partition_key < coalesce(run.window_end, 'infinity'))
-"""
 
 
 def never_asked(cursor: Any) -> frozenset[Partition]:

@@ -14,6 +14,8 @@ from loader.partition import Partition
 
 Link = tuple[Partition, Partition]
 _NO_CANDIDATE = Obstacle(Code.NOTHING_TO_RELEASE)
+Versions = Mapping[Partition, Sequence[int]]
+Version = tuple[Partition, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +101,6 @@ def broken_links(links: Iterable[tuple[int, Partition, Partition]], pointers: Ma
         for release, one, other in links
         if (pointers.get(one, 0) >= release) != (pointers.get(other, 0) >= release)
     ]
-
-
-Versions = Mapping[Partition, Sequence[int]]
-Version = tuple[Partition, int]
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,20 @@ from loader.errors import CommandUsageError
 from loader.printable import counted
 
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+# Who only looks may be short. What is written must not hang on which ids there are today: the first 13 characters of a
+# UUIDv7 are its millisecond.
+LEAST_TO_READ = 4
+LEAST_TO_WRITE = 13
+_CANDIDATES_TOLD = 10
+_RUNS = """
+select distinct on (run_id) run_id::text, started_at, mode, status from ops.ingest_run
+where starts_with(run_id::text, %s) order by run_id desc, attempt desc
+"""
+_BATCHES = """
+select batch_id, min(registered_at), count(*) || case when count(*) = 1 then ' manifest' else ' manifests' end,
+    string_agg(distinct load_mode, ', ') from ops.manifest
+where starts_with(batch_id, %s) group by batch_id order by min(registered_at) desc
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,23 +73,6 @@ def acting_operator() -> str:
     except (KeyError, OSError):
         user = f"uid {os.getuid()}"
     return f"{user}@{socket.gethostname()}"
-
-
-# Who only looks may be short. What is written must not hang on which ids there are today: the first 13 characters of a
-# UUIDv7 are its millisecond.
-LEAST_TO_READ = 4
-LEAST_TO_WRITE = 13
-_CANDIDATES_TOLD = 10
-
-_RUNS = """
-select distinct on (run_id) run_id::text, started_at, mode, status from ops.ingest_run
-where starts_with(run_id::text, %s) order by run_id desc, attempt desc
-"""
-_BATCHES = """
-select batch_id, min(registered_at), count(*) || case when count(*) = 1 then ' manifest' else ' manifests' end,
-    string_agg(distinct load_mode, ', ') from ops.manifest
-where starts_with(batch_id, %s) group by batch_id order by min(registered_at) desc
-"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,10 @@ _NARROW, _WIDE = "  ", "   "
 # A narrower column of sentences is a tower of words.
 _LEAST_PROSE = 20
 _NAMES_SHOWN = 3
+_NOTHING = " "
+_DAYS_OF_A_GROUP = 7
+_INDENT = len("2026-03   ")
+_WIDEST = _INDENT + 31 + 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,12 +167,6 @@ def _names(screen: Screen, names: Sequence[str], noun: str, indent: str) -> list
     parts = [f"{amount(screen, len(names), noun)}:", *(f"{name}," for name in shown[:-1]), shown[-1] + more]
     lines = filled(parts, screen.width - cells(indent) - 2)
     return [indent + ("  " if place else "") + line for place, line in enumerate(lines)]
-
-
-_NOTHING = " "
-_DAYS_OF_A_GROUP = 7
-_INDENT = len("2026-03   ")
-_WIDEST = _INDENT + 31 + 4
 
 
 @dataclass(frozen=True, slots=True)

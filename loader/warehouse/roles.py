@@ -27,16 +27,6 @@ if TYPE_CHECKING:
 
     from loader.warehouse.connection import Warehouse
 
-
-class Role(StrEnum):
-    """The four roles of infra/postgres/roles.sql, as PostgreSQL knows them; people type the member's name."""
-
-    LOADER = "omni_loader"
-    TRANSFORM = "omni_transform"
-    READER = "omni_reader"
-    AUDITOR = "omni_auditor"
-
-
 # Where several processes set up at once, one of two fails, and finds its work done when it tries again. Roles are the
 # server's: no lock of one database guards them; and before there are tables, there is no lock that is only ours.
 SET_UP_ATTEMPTS = 20
@@ -72,6 +62,16 @@ from pg_class
 where relkind in ('r', 'p') and relowner <> 'omni_loader'::regrole
     and relnamespace in (select oid from pg_namespace where nspname in ('bronze', 'ops', 'release'))
 """
+_BYTES = 24
+
+
+class Role(StrEnum):
+    """The four roles of infra/postgres/roles.sql, as PostgreSQL knows them; people type the member's name."""
+
+    LOADER = "omni_loader"
+    TRANSFORM = "omni_transform"
+    READER = "omni_reader"
+    AUDITOR = "omni_auditor"
 
 
 def ensure_roles(administrator: Connection, folder: Path, verifiers: Mapping[Role, str]) -> None:
@@ -156,7 +156,6 @@ def _strange(connection: Connection, error: psycopg2.Error) -> RefusedError:
 # omni_transform has none: its door is for this checkout's own user (server.py), since dbt's profile reads no password
 # file and a plain `dbt build` works in a fresh shell.
 _ROLES = (Role.LOADER, Role.READER, Role.AUDITOR)
-_BYTES = 24
 
 
 def write_passfile(warehouse: Warehouse, passfile: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from loader.cli import output
 from loader.progress import Meter, Silent, Step
-from loader.screen import Screen, progress
+from loader.screen import Screen, progress_line
 from loader.screen.progress_line import Bars, Lines, stage_lines
 from tests.unit.moved_clock import Clock
 
@@ -17,7 +17,7 @@ from tests.unit.moved_clock import Clock
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(progress, "time", clock)
+    monkeypatch.setattr(progress_line, "time", clock)
     return clock
 
 
