@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+from collections.abc import Sequence
 
 _COLOUR = re.compile("(\x1b\\[[0-9;]*m)")
 
@@ -33,6 +34,12 @@ def visible_in_colour(text: str) -> str:
 def visible_without_colour(text: str) -> str:
     """The same where nothing shows colours."""
     return visible(_COLOUR.sub("", text))
+
+
+def some(names: Sequence[str], shown: int = 5, separator: str = "; ", more: str = "more") -> str:
+    """The first of them, and how many there are beyond."""
+    beyond = f" and {len(names) - shown} {more}" if len(names) > shown else ""
+    return separator.join(names[:shown]) + beyond
 
 
 def in_one_line(text: str) -> str:

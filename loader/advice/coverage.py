@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 
 from loader.advice.manifests import Declared, ad_hoc, named, paths_of, sorted_out
-from loader.advice.questions import Advice, AdviceKind, Asked, some
+from loader.advice.questions import Advice, AdviceKind, Asked
 from loader.errors import RefusedError
 from loader.ingest import ABSENT, explained, words_of
 from loader.partition import Partition
-from loader.printable import counted
+from loader.printable import counted, some
 from loader.recovery import PartitionState, World, nearest_partitions, never_asked, partition_states
 from loader.warehouse import fetch_rows
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from loader.advice.questions import Advice, AdviceKind, Asked, some
+from loader.advice.questions import Advice, AdviceKind, Asked
 from loader.advice.trace import traceless_manifests, traceless_runs
-from loader.printable import counted
+from loader.printable import counted, some
 from loader.recovery import (
     COLLISION,
     LANDED_TABLES,

@@ -10,8 +10,6 @@ from enum import StrEnum
 from loader.recovery import World
 from loader.release import ViewFault
 
-_SHOWN = 5
-
 
 class AdviceKind(StrEnum):
     """The first of these that anything asks for is what is advised: they stand in this order.
@@ -105,9 +103,3 @@ class Asked:
 
 # The answer in a sentence or two, and what mends it where it is not in order, or NOTED. Writes nothing.
 Look = Callable[[Asked], tuple[str, Advice | None]]
-
-
-def some(names: Sequence[str], shown: int = _SHOWN, separator: str = "; ") -> str:
-    """The first of them, and how many there are beyond."""
-    more = f" and {len(names) - shown} more" if len(names) > shown else ""
-    return separator.join(names[:shown]) + more

@@ -6,10 +6,10 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from loader.advice.questions import NOTED, Advice, AdviceKind, Asked, first_of, some
+from loader.advice.questions import NOTED, Advice, AdviceKind, Asked, first_of
 from loader.obstacles import OF_DAY, Code, Obstacle
 from loader.partition import Partition, variables_of
-from loader.printable import counted
+from loader.printable import counted, some
 from loader.release import known_kinds
 from loader.warehouse import are_built, built, fetch_rows
 

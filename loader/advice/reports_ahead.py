@@ -11,7 +11,7 @@ from loader.advice.lost import Lost, mending, still_lost
 from loader.advice.questions import Advice
 from loader.config import Settings
 from loader.evidence import journal
-from loader.printable import counted
+from loader.printable import counted, some
 from loader.recovery import World
 
 _SHOWN = 3
@@ -62,13 +62,13 @@ def _named(world: World, lost: Sequence[Lost]) -> str:
     words = []
     if runs:
         over = f", over {days[0]} … {days[-1]}" if len(days) > 1 else "".join(f", of {day}" for day in days)
-        words.append(f"{counted(len(runs), 'run')} ({_some([run['run_id'] for run in runs])}{over})")
+        words.append(f"{counted(len(runs), 'run')} ({some([run['run_id'] for run in runs], _SHOWN, ', ')}{over})")
     acts = [each.record for each in lost if each.record is not None and "act" in each.record]
     releases = [f"{record['act']} {record['data_release_id']}" for record in acts if record["data_release_id"]]
     others = [f"{record['act']} of {_of_which(record)}" for record in acts if not record["data_release_id"]]
     for kind, names in (("release", releases), ("other act", others)):
         if names:
-            words.append(f"{counted(len(names), kind)} ({_some(names)})")
+            words.append(f"{counted(len(names), kind)} ({some(names, _SHOWN, ', ')})")
     erased = [each.entry for each in lost if each.is_erasure]
     if erased:
         words.append(f"{counted(len(erased), 'erasure')}: what was removed may be back")
@@ -78,14 +78,9 @@ def _named(world: World, lost: Sequence[Lost]) -> str:
     return ", ".join(words) or f"{counted(len(lost), 'record')} of partitions"
 
 
-def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more
-
-
 def _of_which(record: Mapping[str, Any]) -> str:
     days = [row["partition_key"] for row in (*record["holds"], *record.get("accepted", ()))]
-    return _some(sorted(set(days))) or f"expiry {record['expiry_id']}"
+    return some(sorted(set(days)), _SHOWN, ", ") or f"expiry {record['expiry_id']}"
 
 
 def _days(settings: Settings, run: Mapping[str, Any]) -> list[str]:

@@ -108,7 +108,7 @@ def _print(verdict: Verdict, settings: Settings, next_command: str) -> None:
 
 def _record(verdict: Verdict, settings: Settings) -> dict[str, Any]:
     from loader.cli.ingest_screen import notes
-    from loader.warehouse import json_value
+    from loader.warehouse import json_row
 
     facts = verdict.facts
     return {
@@ -124,9 +124,7 @@ def _record(verdict: Verdict, settings: Settings) -> dict[str, Any]:
         "summary": {name: getattr(facts, name) for name in (*_TOTALS, "blank", "late", "not_read")},
         "warnings": dict(facts.warnings),
         "drift": [drift.as_record() for drift in facts.drifts],
-        "reconcile": [
-            {name: json_value(value) for name, value in partition.reconcile.items()} for partition in facts.partitions
-        ],
+        "reconcile": [json_row(partition.reconcile) for partition in facts.partitions],
         "downstream_decision": verdict.downstream_decision,
         "release": None if verdict.release is None else verdict.release.as_record(),
         "report_paths": [settings.named(path) for path in verdict.report_paths],

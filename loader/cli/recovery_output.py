@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from loader.cli.output import print_json, show, surface
 from loader.partition import variables_of
-from loader.printable import pasted
+from loader.printable import pasted, some
 
 if TYPE_CHECKING:
     from loader.config import Settings
@@ -47,10 +47,10 @@ def print_restored(restored: Restored, settings: Settings, as_json: bool) -> Non
             }
         )
         return
-    screen = surface()
+    screen, held = surface(), some(days, _NAMES_SHOWN, ", ", "more days")
     show(
         [
-            *paragraph(screen, f"Restored by release {restored.data_release_id}, and held: {_days(days)}."),
+            *paragraph(screen, f"Restored by release {restored.data_release_id}, and held: {held}."),
             *listing(screen, [("evidence", report_path)], indent=""),
             *next_lines(screen, next_command),
         ]
@@ -185,11 +185,6 @@ def _instant(text: str) -> object:
     from datetime import datetime
 
     return datetime.fromisoformat(text)
-
-
-def _days(days: Sequence[str]) -> str:
-    more = f" and {len(days) - _NAMES_SHOWN} more days" if len(days) > _NAMES_SHOWN else ""
-    return ", ".join(days[:_NAMES_SHOWN]) + more
 
 
 def _reaches(asset: PlannedAsset, made: Plan) -> bool:

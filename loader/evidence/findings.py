@@ -10,8 +10,30 @@ from typing import Any
 
 from loader.obstacles import Code
 from loader.partition import Partition
-from loader.printable import counted
+from loader.printable import counted, some
 from loader.warehouse import are_built, built, fetch_rows
+
+TIE_UNORDERED = "tie_unordered"
+_FILES_TOLD = 4
+_TIES = """
+select record_kind::text, partition_key, manifest_id, source_id, asset_sequence, version_count
+from reconcile.reconcile_tie
+where (%(kind)s::text is null or record_kind = %(kind)s)
+    and (%(days)s::date[] is null or partition_key = any(%(days)s))
+order by record_kind, partition_key, asset_sequence, source_id, manifest_id
+"""
+LINK_MISSING = str(Code.LINK_MISSING)
+_KEYS_TOLD = 3
+_LINKS = """
+select record_kind::text, partition_key::date, field_name::text, linked_kind::text, is_awaited::boolean,
+    count(*)::bigint, count(distinct linked_key)::bigint,
+    coalesce((array_agg(distinct linked_key::text order by linked_key::text) filter (where is_shown))[:%(told)s], '{}')
+from reconcile.reconcile_link
+where (%(kind)s::text is null or record_kind = %(kind)s)
+    and (%(days)s::date[] is null or partition_key = any(%(days)s))
+group by 1, 2, 3, 4, 5
+order by 1, 2, 3, 4
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +75,6 @@ def read_findings(cursor: Any) -> tuple[Finding, ...]:
     return tuple(Finding(**row) for row in rows)
 
 
-TIE_UNORDERED = "tie_unordered"
-_FILES_TOLD = 4
-
-_TIES = """
-select record_kind::text, partition_key, manifest_id, source_id, asset_sequence, version_count
-from reconcile.reconcile_tie
-where (%(kind)s::text is null or record_kind = %(kind)s)
-    and (%(days)s::date[] is null or partition_key = any(%(days)s))
-order by record_kind, partition_key, asset_sequence, source_id, manifest_id
-"""
-
-
 @dataclass(frozen=True, slots=True)
 class Tie:
     """One row of reconcile.reconcile_tie. Names are null where no manifest declares the file any more."""
@@ -100,23 +110,7 @@ def read_ties(cursor: Any, kind: str | None, days: Collection[date] | None = Non
 def files_of(ties: Collection[Tie]) -> str:
     """The files that ties are between, each once, and how many more."""
     files = list(dict.fromkeys(f"{tie.source_id} of {tie.manifest_id}" for tie in ties))
-    more = f" and {len(files) - _FILES_TOLD} more" if len(files) > _FILES_TOLD else ""
-    return ", ".join(files[:_FILES_TOLD]) + more
-
-
-LINK_MISSING = str(Code.LINK_MISSING)
-_KEYS_TOLD = 3
-
-_LINKS = """
-select record_kind::text, partition_key::date, field_name::text, linked_kind::text, is_awaited::boolean,
-    count(*)::bigint, count(distinct linked_key)::bigint,
-    coalesce((array_agg(distinct linked_key::text order by linked_key::text) filter (where is_shown))[:%(told)s], '{}')
-from reconcile.reconcile_link
-where (%(kind)s::text is null or record_kind = %(kind)s)
-    and (%(days)s::date[] is null or partition_key = any(%(days)s))
-group by 1, 2, 3, 4, 5
-order by 1, 2, 3, 4
-"""
+    return some(files, _FILES_TOLD, ", ")
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from loader.release import releases
 from loader.release.by_hand import asked_partitions
 from loader.release.digests import unlike_released
 from loader.release.views import view_faults
-from loader.warehouse import are_built, built, fetch_rows, json_value, open_warehouse
+from loader.warehouse import are_built, built, fetch_rows, json_row, open_warehouse
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +57,7 @@ def readiness(settings: Settings, days: Sequence[date], *, record_kind: str | No
             known = {Partition(row["record_kind"], row["partition_key"]): row for row in rows}
         links = read_missing_links(cursor, record_kind, [partition.day for partition in partitions])
     found = {
-        partition: {name: json_value(value) for name, value in known[partition].items()}
-        if partition in known
-        else _unready(partition, Obstacle(Code.UNKNOWN))
+        partition: json_row(known[partition]) if partition in known else _unready(partition, Obstacle(Code.UNKNOWN))
         for partition in partitions
     }
     for partition, of_kind in bent.items():

@@ -15,7 +15,7 @@ from loader.printable import counted
 from loader.recovery import never_asked
 from loader.release import known_kinds, refuse_unknown_kind
 from loader.report_files import markdown_table
-from loader.warehouse import Warehouse, are_built, built, fetch_rows, json_value, released_kinds
+from loader.warehouse import Warehouse, are_built, built, json_rows, released_kinds
 
 _PARTITIONS = """
 select record_kind, partition_key, is_complete, declared_line_count as declared, line_count as lines,
@@ -196,7 +196,7 @@ def read_completeness(warehouse: Warehouse, partition: date | None, *, record_ki
             refuse_unknown_kind([kind.record_kind for kind in released_kinds(cursor)], record_kind)
         asked_for = {"day": partition, "kind": record_kind}
         found = {
-            name: _rows(built(cursor), query, asked_for) if is_reconciled else []
+            name: json_rows(built(cursor), query, asked_for) if is_reconciled else []
             for name, query in {
                 "partitions": _PARTITIONS,
                 "files": _FILES,
@@ -213,8 +213,8 @@ def read_completeness(warehouse: Warehouse, partition: date | None, *, record_ki
             {"record_kind": each.record_kind, **each.as_record()}
             for each in read_missing_links(cursor, record_kind, None if partition is None else [partition])
         ]
-        proofs = _rows(cursor, _PROOFS, {})
-        (unproved,) = _rows(cursor, _UNPROVED, asked_for)
+        proofs = json_rows(cursor, _PROOFS, {})
+        (unproved,) = json_rows(cursor, _UNPROVED, asked_for)
         never = never_asked(cursor) if partition is None else frozenset()
         unasked = sorted(each for each in never if record_kind in (None, each.record_kind))
         kinds = known_kinds(cursor).union(row["record_kind"] for row in found["partitions"])
@@ -238,7 +238,3 @@ def read_completeness(warehouse: Warehouse, partition: date | None, *, record_ki
         running_count=unproved["runs"],
         unasked=unasked,
     )
-
-
-def _rows(cursor: Any, query: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return [{name: json_value(value) for name, value in row.items()} for row in fetch_rows(cursor, query, parameters)]

@@ -13,7 +13,7 @@ from loader.evidence import read_missing_links, read_open_drift, read_ties
 from loader.ingest import ABSENT, explained, words_of
 from loader.recovery import IS_ALIVE
 from loader.release import ViewFault
-from loader.warehouse import are_built, built, fetch_rows, json_value
+from loader.warehouse import are_built, built, json_row, json_rows
 
 _PARTITIONS = """
 select part.record_kind, part.partition_key, indexed.expected_count, part.line_count, part.landed_count,
@@ -158,14 +158,14 @@ def read_snapshot(cursor: Any, only: Narrowing, blind: Blindness, project_root: 
     """Read everything; `cursor` is in a transaction of one snapshot."""
     # Both: a build of one model alone leaves the other out.
     is_reconciled = are_built(cursor, "reconcile.reconcile_partition", "reconcile.reconcile_finding")
-    partitions = _rows(built(cursor), _PARTITIONS, only.parameters) if is_reconciled else []
+    partitions = json_rows(built(cursor), _PARTITIONS, only.parameters) if is_reconciled else []
     return Snapshot(
         is_reconciled=is_reconciled,
         partitions=partitions,
-        findings=_rows(built(cursor), _FINDINGS, only.parameters) if is_reconciled else [],
-        runs=_rows(cursor, _RUNS, only.parameters),
-        state=_rows(cursor, _STATE, only.parameters),
-        proofs=_rows(cursor, _PROOFS, {}),
+        findings=json_rows(built(cursor), _FINDINGS, only.parameters) if is_reconciled else [],
+        runs=json_rows(cursor, _RUNS, only.parameters),
+        state=json_rows(cursor, _STATE, only.parameters),
+        proofs=json_rows(cursor, _PROOFS, {}),
         absent_assets=_absent_assets(cursor, only, project_root),
         drift=[
             {"record_kind": each.record_kind, **each.as_record()}
@@ -181,25 +181,21 @@ def read_snapshot(cursor: Any, only: Narrowing, blind: Blindness, project_root: 
             for each in read_missing_links(cursor, only.record_kind, only.days)
         ],
         shown=_shown(cursor, only, blind),
-        holds=_rows(cursor, _HOLDS, only.parameters),
-        files=_rows(cursor, _FILES, only.parameters) if only.partition else [],
+        holds=json_rows(cursor, _HOLDS, only.parameters),
+        files=json_rows(cursor, _FILES, only.parameters) if only.partition else [],
         nearest=_nearest(cursor, only) if only.partition and not partitions else [],
     )
 
 
 def _absent_assets(cursor: Any, only: Narrowing, project_root: Path) -> list[Row]:
-    others = {row["manifest_id"] for row in (_rows(cursor, _OTHERS, only.parameters) if only.record_kind else ())}
-    absent = [row for row in _rows(cursor, ABSENT, {}) if row["manifest_id"] not in others]
+    others = {row["manifest_id"] for row in (json_rows(cursor, _OTHERS, only.parameters) if only.record_kind else ())}
+    absent = [row for row in json_rows(cursor, ABSENT, {}) if row["manifest_id"] not in others]
     return explained(absent, words_of(project_root))
 
 
 def _shown(cursor: Any, only: Narrowing, blind: Blindness) -> list[Row]:
     rows = [] if blind.is_of_everything else read_shown(cursor, only.partition, only.record_kind)
-    return [
-        {name: json_value(value) for name, value in row.items()}
-        for row in rows
-        if row["record_kind"] not in blind.kinds
-    ]
+    return [json_row(row) for row in rows if row["record_kind"] not in blind.kinds]
 
 
 def _nearest(cursor: Any, only: Narrowing) -> list[str]:
@@ -212,7 +208,3 @@ def _nearest(cursor: Any, only: Narrowing) -> list[str]:
         only.parameters,
     )
     return [day for day in cursor.fetchone() if day]
-
-
-def _rows(cursor: Any, query: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return [{name: json_value(value) for name, value in row.items()} for row in fetch_rows(cursor, query, parameters)]

@@ -28,7 +28,7 @@ from loader.warehouse.placement import outside_folder, present_folders, present_
 from loader.warehouse.released import ReleasedKind, released_kinds
 from loader.warehouse.roles import Role, ensure_roles, verifiers
 from loader.warehouse.server import with_full_device
-from loader.warehouse.session import MEANING, fetch_rows, json_value, unbounded
+from loader.warehouse.session import MEANING, fetch_rows, json_row, json_rows, json_value, unbounded
 from loader.warehouse.versions import due_migrations, read_definition
 
 if TYPE_CHECKING:
@@ -54,6 +54,8 @@ __all__ = [
     "find_binaries",
     "find_warehouse",
     "freeze_built",
+    "json_row",
+    "json_rows",
     "json_value",
     "open_warehouse",
     "present_folders",

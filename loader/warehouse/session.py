@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from threading import Lock
@@ -132,6 +133,16 @@ def json_value(value: Any) -> Any:
     if isinstance(value, datetime | date):
         return value.isoformat()
     return str(value) if isinstance(value, Decimal) else value
+
+
+def json_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row with such values."""
+    return {name: json_value(value) for name, value in row.items()}
+
+
+def json_rows(cursor: Any, query: str, parameters: Any) -> list[dict[str, Any]]:
+    """The rows of a query as fetch_rows has them, with such values."""
+    return [json_row(row) for row in fetch_rows(cursor, query, parameters)]
 
 
 def unbounded(server_version: int) -> dict[str, str]:
