@@ -7,8 +7,7 @@ from loader.recovery.damaged import COLLISION, LANDED_TABLES, LISTING_CHECKS, da
 from loader.recovery.gaps import nearest_partitions, never_asked, partition_states
 from loader.recovery.past import IS_ALIVE, archived_bytes, entries_of_run, last_run, manifests_of_run, run_of
 from loader.recovery.plan import VERBS, PartitionState, Plan, PlannedAsset, read_plan
-from loader.recovery.verbs import Expired, Restored
-from loader.recovery.world import World, looking_at
+from loader.recovery.world import Expired, Restored, World, looking_at
 
 __all__ = [
     "COLLISION",

@@ -19,8 +19,7 @@ from loader.plans import refuse_moved
 from loader.progress import Report, Silent
 from loader.recovery.plan import DUE, VERBS, Plan
 from loader.recovery.sources import found_now, roots_of
-from loader.recovery.verbs import Expired, RecoveryVerb, Restored
-from loader.recovery.world import World, looking_at
+from loader.recovery.world import Expired, RecoveryVerb, Restored, World, looking_at
 from loader.report_files import require_writable
 from loader.runs import Attempt, IngestLock, new_run_id, trace_id_of_caller, whole_batch_id, whole_run_id
 from loader.silver import start_dbt

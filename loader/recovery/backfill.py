@@ -23,8 +23,7 @@ from loader.recovery.past import as_manifests, last_run_of_kind
 from loader.recovery.plan import DUE, Plan
 from loader.recovery.sources import changed_assets, planned_sources
 from loader.recovery.unindexed import declared_places, with_days
-from loader.recovery.verbs import Recorded
-from loader.recovery.world import World
+from loader.recovery.world import Recorded, World
 from loader.runs import Attempt
 
 # What reads and loads is imported when a plan is carried out: planning takes a fraction of a second.

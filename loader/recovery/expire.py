@@ -21,8 +21,7 @@ from loader.printable import counted
 from loader.recovery.gaps import states_among
 from loader.recovery.past import last_run
 from loader.recovery.plan import Plan, PlannedVersion
-from loader.recovery.verbs import Expired
-from loader.recovery.world import World
+from loader.recovery.world import Expired, World
 from loader.release import digests, expirable, history, holds, released_rows, releases
 from loader.runs import FUTURE_TOLERANCE, Attempt, acting_operator
 from loader.warehouse import released_kinds

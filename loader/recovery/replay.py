@@ -30,8 +30,7 @@ from loader.recovery.past import (
 )
 from loader.recovery.plan import Plan
 from loader.recovery.unindexed import archived_places, with_days
-from loader.recovery.verbs import Recorded
-from loader.recovery.world import World
+from loader.recovery.world import Recorded, World
 from loader.report_files import unused, write_json
 from loader.runs import Attempt, RegisteredAsset
 from loader.verify import reread

@@ -21,8 +21,7 @@ from loader.printable import counted
 from loader.recovery.gaps import states_among
 from loader.recovery.past import last_run
 from loader.recovery.plan import Plan, PlannedPointer
-from loader.recovery.verbs import Restored
-from loader.recovery.world import World
+from loader.recovery.world import Restored, World
 from loader.release import (
     LinkedError,
     digests,

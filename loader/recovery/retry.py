@@ -34,8 +34,7 @@ from loader.recovery.past import (
 from loader.recovery.plan import Plan
 from loader.recovery.sources import planned_sources
 from loader.recovery.unindexed import archived_places, declared_places, with_days
-from loader.recovery.verbs import Recorded
-from loader.recovery.world import World
+from loader.recovery.world import Recorded, World
 from loader.runs import Attempt
 
 

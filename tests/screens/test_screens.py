@@ -24,7 +24,7 @@ from loader.kinds import KindFault, load_kinds
 from loader.partition import Partition
 from loader.recovery import make_plan
 from loader.recovery.plan import PlannedPointer, PlannedVersion
-from loader.recovery.verbs import Expired, Restored
+from loader.recovery.world import Expired, Restored
 from loader.release.by_hand import Held
 from loader.release.publish import Decision, Published
 from loader.reports.smoke import Check

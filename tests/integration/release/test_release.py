@@ -19,7 +19,7 @@ from loader.errors import CheckFailedError, RefusedError
 from loader.ingest import Verdict
 from loader.progress import Silent, Step
 from loader.recovery import apply_plan
-from loader.recovery.verbs import Restored
+from loader.recovery.world import Restored
 from loader.release import ReleaseRequest, changes
 from loader.release.by_hand import KeptBackError, hold, release
 from loader.release.ready import readiness
