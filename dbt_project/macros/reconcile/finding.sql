@@ -33,3 +33,10 @@
     {{ extent }} as extent,
     {{ detail }} as detail
 {%- endmacro %}
+
+{#- What a finding tells of an entry of a manifest: how its manifest, its source and its asset are named in `alias`. -#}
+{% macro told_of_entry(alias) -%}
+    {{ return({
+        'manifest_id': alias ~ '.manifest_id', 'source_id': alias ~ '.source_id', 'asset_id': alias ~ '.asset_id'
+    }) }}
+{%- endmacro %}

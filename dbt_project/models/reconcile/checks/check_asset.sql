@@ -188,9 +188,7 @@ found as (
         {{ finding(
             'asset_of_another_kind', 'drift', "'ops.source_asset'",
             "'got ' || source_assets.record_kind || ', its manifest declares ' || manifests.contract_ref",
-            record_kind='either.record_kind',
-            manifest_id='manifest_assets.manifest_id', source_id='manifest_assets.source_id',
-            asset_id='manifest_assets.asset_id'
+            record_kind='either.record_kind', **told_of_entry('manifest_assets')
         ) }}
     from manifest_assets
     inner join source_assets on manifest_assets.asset_id = source_assets.asset_id
@@ -218,8 +216,7 @@ found as (
             'checksum_differs_from_declared', 'drift',
             "case when described.is_key_of_fingerprint then 'ops.manifest_asset' else 'ops.source_asset' end",
             "'got ' || described.source_fingerprint || ', declared ' || manifest_assets.declared_checksum_sha256",
-            manifest_id='manifest_assets.manifest_id', source_id='manifest_assets.source_id',
-            asset_id='manifest_assets.asset_id'
+            **told_of_entry('manifest_assets')
         ) }}
     from manifest_assets
     inner join described on manifest_assets.asset_id = described.asset_id
@@ -231,8 +228,7 @@ found as (
             "case when manifest_assets.declared_checksum_sha256 <> described.source_fingerprint"
             ~ " and described.is_key_of_fingerprint then 'ops.manifest_asset' else 'ops.source_asset' end",
             "'got ' || described.size_bytes || ' bytes, declared ' || manifest_assets.declared_size_bytes",
-            manifest_id='manifest_assets.manifest_id', source_id='manifest_assets.source_id',
-            asset_id='manifest_assets.asset_id'
+            **told_of_entry('manifest_assets')
         ) }}
     from manifest_assets
     inner join described on manifest_assets.asset_id = described.asset_id
@@ -244,8 +240,7 @@ found as (
             "'ruleset ' || counted_indexes.ruleset_id || ': got '
             || counted_indexes.delivered_record_count || ' non-blank lines, declared '
             || manifest_assets.declared_record_count",
-            manifest_id='manifest_assets.manifest_id', source_id='manifest_assets.source_id',
-            asset_id='manifest_assets.asset_id'
+            **told_of_entry('manifest_assets')
         ) }}
     from manifest_assets
     inner join counted_indexes on manifest_assets.asset_id = counted_indexes.asset_id

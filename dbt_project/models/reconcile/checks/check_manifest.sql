@@ -209,7 +209,7 @@ found as (
             "case when manifests.manifest_id is null then 'ops.manifest' else 'ops.manifest_asset' end",
             "case when manifests.manifest_id is null then 'the manifest itself is not there'"
             ~ " else 'the manifest does not declare this asset' end",
-            manifest_id='entries.manifest_id', source_id='entries.source_id', asset_id='entries.asset_id'
+            **told_of_entry('entries')
         ) }}
     from entries
     left join compared as manifests on entries.manifest_id = manifests.manifest_id
@@ -238,8 +238,7 @@ found as (
             'judgement_differs_from_run', 'drift', 'suspect.table_name',
             "'judgement ' || judgements.judgement || ', its disposition, reasons or asset are not those that run '
             || judgements.judged_by_run_id || ' recorded'",
-            manifest_id='judgements.manifest_id', source_id='judgements.source_id', asset_id='judgements.asset_id',
-            run_id='judgements.judged_by_run_id'
+            run_id='judgements.judged_by_run_id', **told_of_entry('judgements')
         ) }}
     from judgements
     cross join (values ('ops.manifest_asset'), ('ops.run_asset')) as suspect (table_name)
@@ -249,8 +248,7 @@ found as (
         {{ finding(
             'judged_by_another_run', 'drift', "'ops.manifest_asset'",
             "'run ' || judgements.judged_by_run_id || ' did not have this manifest'",
-            manifest_id='judgements.manifest_id', source_id='judgements.source_id', asset_id='judgements.asset_id',
-            run_id='judgements.judged_by_run_id'
+            run_id='judgements.judged_by_run_id', **told_of_entry('judgements')
         ) }}
     from judgements
     inner join registering_runs on judgements.judged_by_run_id = registering_runs.run_id

@@ -278,8 +278,7 @@ found as (
         {{ finding(
             'run_asset_not_declared', 'no_trace', "'ops.run_asset'",
             "'attempt ' || run_assets.attempt || ' did not have this manifest or this entry'",
-            run_id='run_assets.run_id', manifest_id='run_assets.manifest_id', source_id='run_assets.source_id',
-            asset_id='run_assets.asset_id'
+            run_id='run_assets.run_id', **told_of_entry('run_assets')
         ) }}
     from run_assets
     inner join ingest_runs on {{ equal_in('run_assets', 'ingest_runs', ['run_id', 'attempt']) }}
