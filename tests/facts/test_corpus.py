@@ -11,7 +11,7 @@ import pytest
 from loader.facts import FACT_FIELDS, FACTS_VERSIONS, Facts, FactsReader, FactValue, read_facts_here
 from tests.facts import corpus_making
 from tests.facts.other_tools import TOOLS, is_here
-from tests.facts.table import CORPUS, Listed, listed, versions
+from tests.facts.table import CORPUS, PAGE, Listed, in_page, listed, versions
 
 TABLE = listed()
 WITH_OTHER = [each for each in TABLE if each.other]
@@ -110,3 +110,8 @@ def test_every_type_of_a_reader_has_a_file(tmp_path: Path) -> None:
 
     expected = {(reader, asset_type) for reader in READERS for asset_type in MEDIA_TYPES[reader]}
     assert {(each.reader, each.asset_type) for each in TABLE} == expected
+
+
+def test_the_page_shows_the_table() -> None:
+    """Where it fails: python -m tests.facts.table."""
+    assert PAGE.read_text("utf-8") == in_page(PAGE.read_text("utf-8"))
