@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +16,7 @@ import pytest
 from loader.bounds import FactsLimits
 from loader.errors import InfrastructureError
 from loader.facts import Facts, FactsDefect, FactsReader
+from tests.checkouts import ROOT
 from tests.facts.serving import serve_misbehaving
 
 # Two seconds of a processor that others have, too, may take a minute.
@@ -140,3 +143,17 @@ def test_no_process_begins_before_the_first_file() -> None:
 def test_an_unknown_kind_of_file_is_told_to_the_programmer(tmp_path: Path, reader: FactsReader) -> None:
     with pytest.raises(KeyError):
         reader.read(page(tmp_path, "plain"), "document", "docx")
+
+
+def test_the_door_brings_no_library_in() -> None:
+    """Prevents every command from waiting for the libraries of files that it does not read."""
+    libraries = ("pypdf", "pypdfium2", "selectolax", "markdown_it", "tinytag", "pymediainfo", "PIL")
+    code = f"import sys, loader.facts; print(*sorted(sys.modules.keys() & set({libraries})))"
+    assert _printed(code) == ""
+    assert "pypdf" in _printed(code.replace("loader.facts", "loader.facts, pypdf"))
+
+
+def _printed(code: str) -> str:
+    command = [sys.executable, "-P", "-c", code]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, env=environment, capture_output=True, check=True, text=True).stdout.strip()
