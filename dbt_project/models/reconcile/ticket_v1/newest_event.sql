@@ -13,18 +13,6 @@
 
 with
 
-claims as (
-
-    {{ rows_to_prove(ref('event_claim'), 'record_key', 'newest_candidate') }}
-
-),
-
-raw_events as (
-
-    {{ rows_to_prove(source('bronze', 'record_event'), 'event_id', 'newest_candidate') }}
-
-),
-
 candidates as (
 
     {%- if is_incremental() %}
@@ -65,6 +53,21 @@ newest_events as (
         version_sequence desc,
         version_line_number desc,
         event_id desc
+
+),
+
+-- Looked up by key: customers are few beside their events.
+claims as (
+
+    select * from {{ ref('event_claim') }}
+    where record_key = any(array(select newest_events.record_key from newest_events))
+
+),
+
+raw_events as (
+
+    select * from {{ source('bronze', 'record_event') }}
+    where event_id = any(array(select newest_events.event_id from newest_events))
 
 ),
 
