@@ -14,6 +14,22 @@
 {%- do ref('scope_asset') -%}
 {%- do ref('scope_record') -%}
 {%- set sampled_tickets = var('drift')['sampled_tickets'] -%}
+{#- What is counted of each kind: kind, check, field. -#}
+{%- set features = [] -%}
+{%- for kind in watched_kinds() -%}
+    {%- set declared = declared_kinds()[kind] -%}
+    {%- set watched = drift_features(kind) -%}
+    {%- for field in watched.mixes -%}
+        {%- do features.append([kind, 'drift_value_mix', field]) -%}
+    {%- endfor -%}
+    {%- for field in watched.optional_fields -%}
+        {%- do features.append([kind, 'drift_null_rate', field]) -%}
+    {%- endfor -%}
+    {%- if declared.updated -%}
+        {%- do features.append([kind, 'drift_updated_at', field_of(kind, declared.updated)]) -%}
+    {%- endif -%}
+    {%- do features.append([kind, 'drift_ticket_id_rule', field_of(kind, declared.key)]) -%}
+{%- endfor %}
 
 with
 
@@ -26,7 +42,8 @@ events as (
         event_id,
         event_fate,
         version_at,
-        dlt_load_id
+        dlt_load_id,
+        is_payload_authentic and is_load_intact as is_trusted
     from {{ ref('reconcile_event') }}
     where
         event_id is not null
@@ -67,6 +84,7 @@ numbered as (
         partition_key,
         event_id,
         dlt_load_id,
+        is_trusted,
         row_number() over (
             partition by partition_key, record_kind
             order by hashtextextended(record_key, 0) asc, record_key asc
@@ -82,7 +100,8 @@ raw_events as not materialized (
 
 ),
 
--- A bounded sample: the shares of so many tickets are those of all, as far as a threshold can tell.
+-- A bounded sample: the shares of so many tickets are those of all, as far as a threshold can tell. A payload that is
+-- what was loaded is JSON, and is parsed without a first look whether it is.
 sampled as (
 
     select
@@ -92,7 +111,10 @@ sampled as (
         raw_events.person_id,
         raw_events.created_at,
         raw_events.updated_at,
-        reconcile.jsonb_or_null(raw_events.raw_payload) as payload
+        case
+            when numbered.is_trusted then raw_events.raw_payload::jsonb
+            else reconcile.jsonb_or_null(raw_events.raw_payload)
+        end as payload
     from numbered
     inner join raw_events on numbered.event_id = raw_events.event_id
     where
@@ -105,23 +127,14 @@ sampled as (
 
 ),
 
-features (record_kind, check_name, measure) as (
+-- Numbered: rows are grouped by a number instead of two names.
+features (feature, record_kind, check_name, measure) as (
 
     values
-    {%- for kind in watched_kinds() %}
-    {%- set declared = declared_kinds()[kind] %}
-    {%- for field in drift_features(kind).mixes %}
-    ('{{ kind }}', 'drift_value_mix', '{{ field }}'),
-    {%- endfor %}
-    {%- for field in drift_features(kind).optional_fields %}
-    ('{{ kind }}', 'drift_null_rate', '{{ field }}'),
-    {%- endfor %}
-    {%- if declared.updated %}
-    ('{{ kind }}', 'drift_updated_at', '{{ field_of(kind, declared.updated) }}'),
-    {%- endif %}
-    ('{{ kind }}', 'drift_ticket_id_rule', '{{ field_of(kind, declared.key) }}'){{ "," if not loop.last }}
+    {%- for feature in features %}
+    ({{ loop.index }}, '{{ feature | join("', '") }}'){{ "," if not loop.last }}
     {%- else %}
-    (null, null, null)
+    (0, null, null, null)
     {%- endfor %}
 
 ),
@@ -129,10 +142,8 @@ features (record_kind, check_name, measure) as (
 featured as (
 
     select
-        sampled.record_kind,
         sampled.partition_key,
-        features.check_name,
-        features.measure,
+        features.feature,
         case features.check_name
             when 'drift_value_mix' then sampled.payload ->> features.measure
             when 'drift_null_rate'
@@ -149,6 +160,19 @@ featured as (
     from sampled
     inner join features on sampled.record_kind = features.record_kind
     where sampled.payload is not null
+
+),
+
+counted as (
+
+    select
+        partition_key,
+        feature,
+        observed_value,
+        count(*) as record_count
+    from featured
+    where observed_value is not null
+    group by partition_key, feature, observed_value
 
 ),
 
@@ -198,15 +222,14 @@ volumes as (
 final as (
 
     select
-        record_kind,
-        partition_key,
-        check_name,
-        measure,
-        observed_value,
-        count(*) as record_count
-    from featured
-    where observed_value is not null
-    group by record_kind, partition_key, check_name, measure, observed_value
+        features.record_kind,
+        counted.partition_key,
+        features.check_name,
+        features.measure,
+        counted.observed_value,
+        counted.record_count
+    from counted
+    inner join features on counted.feature = features.feature
     {%- for kind in watched_kinds() if declared_kinds()[kind].person %}
     {%- set field = field_of(kind, declared_kinds()[kind].person) %}
     union all
