@@ -16,6 +16,20 @@
 }}
 {%- set scope_record = ref('scope_record') -%}
 {%- set kinds = built_kinds() -%}
+{#- Only where all is proved most records are settled, and are told from the others. -#}
+{%- set contested_claims = 'claims' if is_incremental() else 'contested_claims' -%}
+{#- What is told of an event further down, from its claim, its load and its place. -#}
+{%- set told = [
+    'row_table', 'row_place', 'record_kind', 'event_id', 'record_key', 'record_source', 'created_at', 'updated_at',
+    'partition_key', 'person_id', 'envelope_values', 'asset_id', 'line_number', 'run_id', 'dlt_load_id',
+    'is_load_intact', 'is_payload_authentic', 'is_event_id_authentic', 'is_partition_authentic', 'content_digest',
+    'differing_columns', 'load_run_id', 'load_attempt', 'is_pending', 'is_retired', 'is_first_delivery_known',
+    'is_displaced', 'version_at', 'version_sequence', 'version_line_number', 'version_asset_id'
+] -%}
+{#- Where a row came from, as the loader's tables say it; the rest the event says. -#}
+{%- set lineage = {
+    'source_fingerprint': 'fingerprints', 'manifest_id': 'run_manifests', 'batch_id': 'batches'
+} -%}
 {#- By key alone: what shares a key in another kind is proved along. -#}
 {%- set scope_keys = '(select scope_record.record_key from ' ~ scope_record ~ ' as scope_record)' %}
 
@@ -33,7 +47,7 @@ silver_rows as {{ 'materialized' if is_incremental() else 'not materialized' }} 
 
 ),
 
-lines as (
+lines as not materialized (
 
     select
         event_id,
@@ -48,12 +62,26 @@ lines as (
 
 ),
 
-progress as (select * from {{ ref('load_progress') }}),
+-- Filtered apart, where the planner knows how many loads a table has: after a guess of one load all that
+-- follows looks small.
+event_progress as (
+
+    select * from {{ ref('load_progress') }}
+    where table_name = 'record_event'
+
+),
+
+line_progress as (
+
+    select * from {{ ref('load_progress') }}
+    where table_name = 'asset_line'
+
+),
 
 pending as (
 
     select coalesce(bool_or(is_pending), false) as is_pending
-    from progress
+    from {{ ref('load_progress') }}
 
 ),
 
@@ -98,30 +126,94 @@ readings as (
 
 ),
 
--- The version key takes the smallest place among an event's deliveries under the ruleset that counts; of
--- assets with the same place the latest: a file that came again with more lines orders what both hold.
-deliveries as (
+-- Lines whose loads count, each with its place where it stands under the ruleset that counts. Of assets with
+-- the same place the latest comes first: a file that came again with more lines orders what both hold.
+delivered_lines as not materialized (
+
+    select
+        lines.event_id,
+        lines.asset_id,
+        lines.line_number,
+        lines.ruleset_id = readings.ruleset_id as is_current,
+        case
+            when lines.ruleset_id = readings.ruleset_id and not progress.is_pending
+                then array[readings.asset_sequence, lines.line_number::bigint, -lines.asset_id::bigint]
+        end as place
+    from lines
+    inner join line_progress as progress on lines._dlt_load_id = progress.load_id
+    left join readings on lines.asset_id = readings.asset_id
+
+),
+
+{%- if not is_incremental() %}
+
+repeated_lines as (
+
+    select event_id
+    from lines
+    group by event_id
+    having count(*) > 1
+
+),
+
+-- Settled: records of one event that one line delivers, nearly all; nothing of them has to be ranked. What
+-- names no record or no source cannot be told from others by it.
+contested_keys as (
+
+    select record_key
+    from claims
+    group by record_key
+    having count(*) > 1
+    union all
+    select claims.record_key
+    from claims
+    inner join repeated_lines on claims.event_id = repeated_lines.event_id
+    union all
+    select record_key
+    from claims
+    where record_source is null
+
+),
+
+contested_claims as (
+
+    select * from claims
+    where record_key in (select contested_keys.record_key from contested_keys)
+    union all
+    select * from claims
+    where record_key is null
+
+),
+
+settled_claims as (
+
+    select * from claims
+    where
+        record_key is not null
+        and not exists (
+            select 1 from contested_keys
+            where contested_keys.record_key = claims.record_key
+        )
+
+),
+{%- endif %}
+
+-- The version key takes the smallest place among an event's deliveries.
+contested_deliveries as (
 
     select
         claims.event_id,
-        min(array[readings.asset_sequence, lines.line_number::bigint, -lines.asset_id::bigint]) filter (
-            where lines.ruleset_id = readings.ruleset_id and not progress.is_pending
-        ) as place,
+        min(delivered_lines.place) as place,
         bool_or(
-            lines.asset_id = claims.asset_id and lines.line_number = claims.line_number
+            delivered_lines.asset_id = claims.asset_id and delivered_lines.line_number = claims.line_number
         ) as has_first_delivery,
         bool_or(
-            lines.asset_id = claims.asset_id
-            and lines.line_number = claims.line_number
-            and lines.ruleset_id = readings.ruleset_id
+            delivered_lines.asset_id = claims.asset_id
+            and delivered_lines.line_number = claims.line_number
+            and delivered_lines.is_current
         ) as has_current_first_delivery
-    from claims
-    inner join lines on claims.event_id = lines.event_id
-    inner join progress
-        on
-            lines._dlt_load_id = progress.load_id
-            and progress.table_name = 'asset_line'
-    left join readings on lines.asset_id = readings.asset_id
+    from {{ contested_claims }} as claims
+    inner join delivered_lines on claims.event_id = delivered_lines.event_id
     group by claims.event_id
 
 ),
@@ -139,7 +231,7 @@ doubled_rows as (
 
 ),
 
--- The event that Silver shows of each record.
+-- The event that Silver shows of each contested record.
 shown as (
 
     select
@@ -148,6 +240,9 @@ shown as (
         silver_rows.event_id
     from silver_rows
     where
+        {%- if not is_incremental() %}
+        silver_rows.record_key in (select contested_keys.record_key from contested_keys) and
+        {%- endif %}
         not exists (
             select 1
             from doubled_rows
@@ -159,38 +254,16 @@ shown as (
 
 ),
 
--- An event that no line delivers is damage; it keeps the place of its own first delivery, so that its record
--- does not look wrong as well. Retired: delivered under an older ruleset only.
-placed as (
+contested_events as (
 
     select
-        claims.*,
-        progress.run_id as load_run_id,
-        progress.attempt as load_attempt,
-        progress.is_pending,
-        shown.event_id as shown_event_id,
-        coalesce(claims.updated_at, claims.created_at) as version_at,
-        coalesce(deliveries.has_first_delivery, false) as is_first_delivery_known,
-        not coalesce(deliveries.has_current_first_delivery, false) as is_displaced,
-        deliveries.event_id is not null and deliveries.place is null as is_retired,
-        case
-            when deliveries.event_id is null then coalesce(readings.asset_sequence, 0)
-            else deliveries.place[1]
-        end as version_sequence,
-        case
-            when deliveries.event_id is null then claims.line_number::bigint
-            else deliveries.place[2]
-        end as version_line_number,
-        case
-            when deliveries.event_id is null then claims.asset_id
-            else -deliveries.place[3]
-        end as version_asset_id
-    from claims
-    inner join progress
-        on
-            claims.dlt_load_id = progress.load_id
-            and progress.table_name = 'record_event'
-    left join deliveries on claims.event_id = deliveries.event_id
+        {{ placed_event(
+            'deliveries.has_first_delivery', 'deliveries.has_current_first_delivery'
+        ) | indent(8) }},
+        shown.event_id as shown_event_id
+    from {{ contested_claims }} as claims
+    inner join event_progress as progress on claims.dlt_load_id = progress.load_id
+    left join contested_deliveries as deliveries on claims.event_id = deliveries.event_id
     left join readings on claims.asset_id = readings.asset_id
     left join shown on {{ equal_in('claims', 'shown', ['record_kind', 'record_key']) }}
 
@@ -207,7 +280,7 @@ scoped as (
             partition by record_key, record_kind, is_pending or is_retired
             order by created_at asc, version_sequence asc, version_line_number asc, event_id asc
         ) as kept_record_source
-    from placed
+    from contested_events
 
 ),
 
@@ -243,7 +316,7 @@ ranked as (
 
 -- The rank of the version that Silver shows; and whether the versions of the greatest instant and place lie
 -- in several assets, so that no line orders them and only the fingerprint is left.
-compared as (
+contested_standings as (
 
     select
         *,
@@ -259,6 +332,54 @@ compared as (
 
 ),
 
+{%- if not is_incremental() %}
+
+settled_events as (
+
+    {%- set is_first = equal_in('deliveries', 'claims', ['asset_id', 'line_number']) %}
+
+    select
+        {{ placed_event(is_first, is_first ~ ' and deliveries.is_current') | indent(8) }}
+    from settled_claims as claims
+    inner join event_progress as progress on claims.dlt_load_id = progress.load_id
+    left join delivered_lines as deliveries on claims.event_id = deliveries.event_id
+    left join readings on claims.asset_id = readings.asset_id
+
+),
+{%- endif %}
+
+compared as (
+
+    select
+        {{ told | join(',\n        ') }},
+        is_candidate,
+        version_rank,
+        version_count,
+        greatest_at,
+        greatest_sequence,
+        has_tie,
+        false as is_settled,
+        shown_event_id,
+        shown_rank
+    from contested_standings
+    {%- if not is_incremental() %}
+    union all
+    select
+        {{ told | join(',\n        ') }},
+        not is_pending and not is_retired as is_candidate,
+        1 as version_rank,
+        1 as version_count,
+        version_at as greatest_at,
+        version_sequence as greatest_sequence,
+        false as has_tie,
+        true as is_settled,
+        null::uuid as shown_event_id,
+        null::bigint as shown_rank
+    from settled_events
+    {%- endif %}
+
+),
+
 -- CTEs run_manifests, fingerprints and batches.
 {{ stated_lineage() }}
 
@@ -266,9 +387,6 @@ standings as (
 
     select
         compared.*,
-        fingerprints.source_fingerprint,
-        run_manifests.manifest_id,
-        batches.batch_id,
         case
             when compared.is_candidate and compared.version_rank = 1 then compared.record_key
         end as winner_of_record_key,
@@ -281,9 +399,6 @@ standings as (
                 then compared.version_asset_id::integer
         end as tie_asset_id
     from compared
-    left join fingerprints on compared.asset_id = fingerprints.asset_id
-    left join run_manifests on {{ equal_in('compared', 'run_manifests', ['run_id', 'asset_id']) }}
-    left join batches on run_manifests.manifest_id = batches.manifest_id
 
 ),
 
@@ -301,11 +416,20 @@ numbered_rows as (
 
 ),
 
--- Both sides of the hop, null-safe: a winner without a row, and a row without a winner, stay visible.
+-- Both sides of the hop, null-safe: a winner without a row, and a row without a winner, stay visible. What is
+-- joined afterwards does not go through the hash of all events.
 confronted as (
 
     select
         standings.*,
+        fingerprints.source_fingerprint,
+        run_manifests.manifest_id,
+        batches.batch_id,
+        -- Of a settled record the only version stands beside the row that Silver shows.
+        case
+            when standings.is_settled then silver.event_id
+            else standings.shown_event_id
+        end as seen_event_id,
         silver.silver_place,
         silver.record_kind as silver_record_kind,
         silver.record_key as silver_record_key,
@@ -325,7 +449,7 @@ confronted as (
             when
                 (silver.content_digest is distinct from standings.content_digest)
                 {%- for column in ['version_count', 'envelope_values'] + lineage_columns() %}
-                or (silver.{{ column }} is distinct from standings.{{ column }})
+                or (silver.{{ column }} is distinct from {{ lineage.get(column, 'standings') }}.{{ column }})
                 {%- endfor %}
                 then 'different'
             else 'equal'
@@ -335,6 +459,9 @@ confronted as (
         on
             standings.winner_of_record_key = silver.first_copy_record_key
             and standings.record_kind = silver.record_kind
+    left join fingerprints on standings.asset_id = fingerprints.asset_id
+    left join run_manifests on {{ equal_in('standings', 'run_manifests', ['run_id', 'asset_id']) }}
+    left join batches on run_manifests.manifest_id = batches.manifest_id
 
 ),
 
@@ -392,7 +519,7 @@ final as (
             when named.is_pending then 'pending'
             when named.is_retired then 'retired'
             when not named.is_candidate then 'collided'
-            when named.event_id = named.shown_event_id then 'silver'
+            when named.event_id = named.seen_event_id then 'silver'
             -- The ranks are those of the version keys.
             when named.version_rank > named.shown_rank then 'superseded'
             else 'gap'
