@@ -46,6 +46,8 @@ DAMAGES = (
     f"update bronze.asset_line set ruleset_id = 0 where event_id = {_settled(5)}",
     # A payload that is what its fingerprint says, and names no source.
     f"update bronze.raw_ticket_event set {WITHOUT_SOURCE} where event_id = {_settled(6)}",
+    # One that cannot be parsed: whatever reads it has to ask first (drift_profile, too).
+    f"update bronze.raw_ticket_event set raw_payload = 'no JSON at all' where event_id = {_settled(11)}",
     # Silver: none, two, another event's, another digest.
     unlock("silver.ticket_fact"),
     f"delete from silver.ticket_fact where event_id = {_settled(7)}",
@@ -56,6 +58,7 @@ DAMAGES = (
 EXPECTED = {
     ("silver", "equal"),
     ("silver", "different"),
+    ("silver", "unprovable"),
     ("silver", None),
     ("superseded", None),
     ("gap", "missing"),
@@ -91,7 +94,7 @@ def test_a_proof_of_everything_finds_of_each_event_what_ranking_all_finds(
 def _ingest(folder: Path) -> None:
     """Days with updates, repeats and late lines, and a record under two sources."""
     days = folder / "days"
-    generate(Options(FIRST, FIRST + timedelta(days=1), tickets=40, seed=11, duplicate_rate=0.05, late_rate=0.1), days)
+    generate(Options(FIRST, FIRST + timedelta(days=1), tickets=80, seed=11, duplicate_rate=0.05, late_rate=0.1), days)
     (days / "expected.json").unlink()
     write_export(days / "two-sources.jsonl", [ticket(1), ticket(1, source_id="another source")])
     verdict = run(declare(days))
