@@ -173,9 +173,16 @@ def obstacles_of(row: Mapping[str, Any]) -> list[Obstacle]:
     return [Obstacle.read(record) for record in row.get("obstacles", ())]
 
 
-def exceeds(reject_limit: float, record_count: int, rejected_count: int) -> bool:
+# Among fewer files that are records, one reject says nothing of the others.
+_FILES_TO_COUNT = 20
+
+
+def exceeds(reject_limit: float, record_count: int, rejected_count: int, *, are_files: bool = False) -> bool:
     """Whether more of a file's lines that are not blank are rejected than policy allows; all of them is always too
-    many. Exact: 29 of 100 lines are not more than 0.29, whatever a float makes of it."""
+    many. `are_files`: the counts are of files that are records each, of one kind and day: below 20 of them, one may be
+    rejected. Exact: 29 of 100 lines are not more than 0.29, whatever a float makes of it."""
+    if are_files and rejected_count == 1 and record_count + rejected_count < _FILES_TO_COUNT:
+        return False
     if rejected_count == 0 or record_count == 0:
         return rejected_count > 0
     return rejected_count > Fraction(str(reject_limit)) * (record_count + rejected_count)

@@ -14,6 +14,11 @@ create or replace function ops.digest64(content text) returns numeric
 language sql immutable parallel safe strict
 return ('x' || substr(md5(content), 1, 16))::bit(64)::bigint::numeric;
 
+-- The encoding is fixed, so the answer is: PostgreSQL's own convert_to would allow for one that changes.
+create or replace function ops.text_sha256(content text) returns bytea
+language sql immutable parallel safe strict
+return sha256(convert_to(content, 'UTF8'));
+
 -- Text of an instant that depends on no session setting: its microseconds as PostgreSQL stores them, in hex. Four
 -- times as fast as extract(epoch from …), which makes a numeric first.
 create or replace function ops.instant_text(instant timestamptz) returns text
@@ -78,7 +83,29 @@ create table if not exists ops.source_asset (
     registered_by_run_id uuid not null,
     registered_at timestamptz not null default now(),
     record_kind text not null,
-    unique (source_fingerprint, record_kind)
+    -- What the manifest declares of a file that is a record, as canonical JSON. The same bytes under another
+    -- declaration are another asset. Empty of a file of lines.
+    declaration text not null default ''
+);
+create unique index if not exists source_asset_by_content
+on ops.source_asset (source_fingerprint, record_kind, ops.text_sha256(declaration));
+
+-- Facts of files that are records, as they were read first: of these bytes as an asset of this type, by this version of
+-- the reader. A later version keeps its own. With a reason code: why there are none.
+create table if not exists ops.asset_facts (
+    source_fingerprint text not null check (source_fingerprint ~ '^[0-9a-f]{64}$'),
+    asset_type text not null,
+    reader text not null,
+    facts_version text not null,
+    -- Canonical JSON, numbers exact; the names of those that are estimates; the libraries and their versions.
+    facts text not null,
+    estimated text[] not null,
+    libraries jsonb not null,
+    reason_code text,
+    message text,
+    read_by_run_id uuid not null,
+    read_at timestamptz not null default now(),
+    primary key (source_fingerprint, asset_type, reader, facts_version)
 );
 
 create table if not exists ops.manifest_asset (
@@ -99,6 +126,8 @@ create table if not exists ops.manifest_asset (
     reason_codes text[] not null,
     judged_by_run_id uuid not null,
     judged_at timestamptz not null default now(),
+    -- The day that is declared of a file that is a record; null of a file of lines.
+    partition_key date,
     primary key (manifest_id, source_id),
     check ((disposition = 'admitted') = (asset_id is not null))
 );

@@ -18,6 +18,24 @@ create index if not exists ticket_fact_by_key on release.ticket_fact (ticket_id)
 alter table release.ticket_fact set (vacuum_truncate = false);
 
 
+-- Rows of silver.knowledge_doc as they were released: shown from first_release_id up to, not including, end_release_id.
+create table if not exists release.knowledge_doc (
+    first_release_id bigint not null references release.data_release,
+    end_release_id bigint,
+    -- Of its other columns, which are below.
+    row_digest numeric not null,
+    source_id text not null,
+    partition_key date not null,
+    primary key (partition_key, source_id, first_release_id),
+    check (end_release_id > first_release_id)
+);
+-- A record has one newest row.
+create unique index if not exists knowledge_doc_newest on release.knowledge_doc (source_id) where end_release_id is null;
+create index if not exists knowledge_doc_by_key on release.knowledge_doc (source_id);
+-- Cutting off empty pages at its end would lock readers out.
+alter table release.knowledge_doc set (vacuum_truncate = false);
+
+
 -- Rows of silver.ticket_comment_fact as they were released: shown from first_release_id up to, not including, end_release_id.
 create table if not exists release.ticket_comment_fact (
     first_release_id bigint not null references release.data_release,
@@ -55,6 +73,15 @@ begin
                     'warning_codes text[]', 'record_fingerprint text', 'event_id uuid', 'asset_id integer',
                     'source_fingerprint text', 'line_number integer', 'manifest_id text', 'batch_id text',
                     'ingest_batch_id text', 'run_id uuid', 'dlt_load_id text'
+                ]),
+                ('release.knowledge_doc'::regclass, array[
+                    'source_id text', 'record_source text', 'asset_type text', 'license text', 'owner text',
+                    'title text', 'language text', 'product_line text', 'tags jsonb', 'captured_at timestamptz',
+                    'media_type text', 'page_count numeric', 'word_count numeric', 'size_bytes numeric',
+                    'content_sha256 text', 'partition_key date', 'raw_zone_key text', 'version_count bigint',
+                    'warning_codes text[]', 'record_fingerprint text', 'event_id uuid', 'asset_id integer',
+                    'source_fingerprint text', 'line_number integer', 'manifest_id text', 'batch_id text',
+                    'run_id uuid', 'dlt_load_id text'
                 ]),
                 ('release.ticket_comment_fact'::regclass, array[
                     'comment_id text', 'schema_version text', 'record_source text', 'ticket_id text',
@@ -105,5 +132,6 @@ create index if not exists ticket_comment_fact_by_person on release.ticket_comme
 create or replace view release.released_kind as
 select * from (values
     ('ticket_v1', 'raw_ticket_event', 'ticket_fact', 'ticket_id', 'customer_id', array['customer_dim']::text[]),
+    ('document_v1', 'raw_doc_asset', 'knowledge_doc', 'source_id', null::text, array[]::text[]),
     ('ticket_comment_v1', 'raw_ticket_comment_event', 'ticket_comment_fact', 'comment_id', 'author_id', array[]::text[])
 ) as declared (record_kind, bronze_table, table_name, key_column, person_column, dimensions);

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from loader.bronze.rows import Chunk, Rows
 from loader.contract import AcceptedRecord, RejectedRecord
-from loader.kinds import Ruleset, too_long
-from loader.reader import ContentEncoding, Line, count_lines, is_blank, iter_lines, open_content
+from loader.facts import Facts, FactsDefect, FactsReader
+from loader.kinds import Ruleset, asset_type_of, framed, judged_line
+from loader.reader import ContentEncoding, Framed, Line
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,8 @@ class AssetToRead:
     """An archived asset; `content_bytes` is its decompressed size.
 
     `is_indexed`: its lines are in Bronze already, and their counts are known; `offers_lines`: they are loaded, for the
-    first time or once more.
+    first time or once more. `declaration`: the declared part of a file that is a record; `facts`: those of
+    its bytes, None: they are read.
     """
 
     asset_id: int
@@ -29,6 +31,16 @@ class AssetToRead:
     content_bytes: int
     is_indexed: bool
     offers_lines: bool
+    declaration: str = ""
+    facts: Facts | FactsDefect | None = None
+
+    def framed(self, ruleset: Ruleset, reader: FactsReader) -> Framed:
+        """The file as its kind frames it. Facts that are not known are read."""
+        file, landing = Framed(self.path, self.content_encoding, self.fingerprint), ruleset.landing
+        if landing.facts is None:
+            return file
+        found = self.facts or reader.read(self.path, landing.facts, asset_type_of(self.declaration))
+        return framed(file, landing, self.declaration, found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,20 +70,13 @@ class AssetReading:
     rejects: Counter[date] = field(default_factory=Counter)
 
 
-def judged_lines(
-    path: Path, content_encoding: ContentEncoding, fingerprint: str, ruleset: Ruleset
-) -> Iterator[tuple[Line, AcceptedRecord | RejectedRecord | None]]:
+def judged_lines(file: Framed, ruleset: Ruleset) -> Iterator[tuple[Line, AcceptedRecord | RejectedRecord | None]]:
     """Each line of a file with its judgement; None for a blank line. Memory does not grow with the file.
 
-    Raises ContentChangedError at the end (or before) if the bytes read were not those of `fingerprint`.
+    Raises ContentChangedError at the end (or before) if the bytes read were not those of its fingerprint.
     """
-    for line in iter_lines(open_content(path, content_encoding, fingerprint=fingerprint)):
-        if line.is_too_long:
-            yield line, too_long(line.length, line.body)
-        elif is_blank(line.body):
-            yield line, None
-        else:
-            yield line, ruleset.judge(line.body)
+    for line in file.lines():
+        yield line, judged_line(line, ruleset, file.defect)
 
 
 def read_assets(
@@ -83,11 +88,18 @@ def read_assets(
     lines read over all assets; the others are counted, not read. A chunk may hold lines of several assets, and the
     last one comes after the last asset's reading.
     """
+    with FactsReader() as reader:
+        yield from _read(((asset, asset.framed(ruleset, reader)) for asset in assets), terms, ruleset, line_limit)
+
+
+def _read(
+    files: Iterable[tuple[AssetToRead, Framed]], terms: Terms, ruleset: Ruleset, line_limit: int | None
+) -> Iterator[Chunk | AssetReading]:
     rows = Rows(terms.ruleset_id)
     remaining = line_limit
-    for asset in assets:
+    for asset, file in files:
         reading = AssetReading(asset.asset_id, is_new_index=not asset.is_indexed)
-        for line, judged in judged_lines(asset.path, asset.content_encoding, asset.fingerprint, ruleset):
+        for line, judged in judged_lines(file, ruleset):
             if remaining is not None and reading.indexed_line_count >= remaining:
                 break
             reading.indexed_line_count += 1
@@ -96,7 +108,7 @@ def read_assets(
                 yield rows.take()
         reading.line_count = reading.indexed_line_count
         if remaining is not None:
-            reading.line_count = count_lines(open_content(asset.path, asset.content_encoding))
+            reading.line_count = file.count_lines()
             remaining -= reading.indexed_line_count
         yield reading
     if not rows.is_empty:

@@ -40,6 +40,9 @@ if TYPE_CHECKING:
     default="created_at",
     help="The field that the exporter selected by.",
 )
+@click.option(
+    "--captured-at", metavar="INSTANT", help="When files that are records were taken from their source; else names say."
+)
 @click.option("--owner", help="Who answers for the exports; without it their metadata is partial.")
 @click.option("--license", "license_name", default="unknown", help="SPDX identifier; by default unknown.")
 @click.option(
@@ -61,6 +64,7 @@ def command(
     window_start: str | None,
     window_end: str | None,
     window_field: str,
+    captured_at: str | None,
     owner: str | None,
     license_name: str,
     pii_scan: str,
@@ -88,6 +92,7 @@ def command(
         is_canonized=is_canonized,
         order=order,
         batch_id=batch_id,
+        captured_at=None if captured_at is None else _instant("--captured-at", captured_at),
     )
     built = build_manifest(
         folder, out, project_root=settings.project_root, terms=terms, allowed_roots=settings.allowed_roots
@@ -103,8 +108,6 @@ def command(
 
 
 def _window(start: str | None, end: str | None) -> tuple[datetime, datetime] | None:
-    from loader.contract import TimestampError, parse_instant
-
     if start is None and end is None:
         return None
     example = "loader manifest … --window-start 2026-04-17T00:00:00Z --window-end 2026-04-18T00:00:00Z"
@@ -113,12 +116,20 @@ def _window(start: str | None, end: str | None) -> tuple[datetime, datetime] | N
             "--window-start and --window-end go together, got one of them; no manifest was written",
             next_command=example,
         )
+    return _instant("--window-start", start), _instant("--window-end", end)
+
+
+def _instant(option: str, text: str) -> datetime:
+    from loader.contract import TimestampError, parse_instant
+
     try:
-        return parse_instant(start), parse_instant(end)
+        return parse_instant(text)
     except TimestampError as error:
         raise CommandUsageError(
-            f"--window-start {start}, --window-end {end}: {error.message}; no manifest was written",
-            next_command=example,
+            f"{option} {text}: {error.message}; no manifest was written",
+            next_command="make manifest FROM=<folder> OUT=<manifest.json> CAPTURED_AT=2026-04-17T08:30:00Z"
+            if option == "--captured-at"
+            else "loader manifest … --window-start 2026-04-17T00:00:00Z --window-end 2026-04-18T00:00:00Z",
         ) from error
 
 

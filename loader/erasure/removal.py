@@ -139,7 +139,11 @@ def remove_rows(
     kinds = released_kinds(cursor)
     redacted = {asset.raw_zone_key for asset in plan.assets if asset.asset_id in new_keys}
     removed = {
-        **{kind.bronze_table: plan.kinds.get(kind.record_kind, {}).get("event_count", 0) for kind in kinds},
+        **{
+            kind.bronze_table: plan.kinds.get(kind.record_kind, {}).get("event_count", 0)
+            for kind in kinds
+            if kind.person_column is not None
+        },
         "asset_line": plan.line_count,
         "rejected_record": plan.count("reject_count"),
         "released_row": plan.count("released_row_count"),

@@ -12,7 +12,8 @@ from loader.warehouse import built, fetch_rows
 
 @dataclass(frozen=True, slots=True)
 class AssetFacts:
-    """A manifest entry in this attempt. Counts are lines; all zero unless it was admitted.
+    """A manifest entry in this attempt. Counts are lines; all zero unless it was admitted. They are those over which
+    the share of rejects is limited: where the file `is_record`, of all such files of its kind and day.
 
     `is_in_window`: some line of it belongs to the run's window, or none of its lines has a readable day.
     `is_covering`: its manifest may hold lines of the window.
@@ -27,6 +28,8 @@ class AssetFacts:
     reason_codes: tuple[str, ...]
     record_count: int
     rejected_count: int
+    has_rejects: bool
+    is_record: bool
     is_in_window: bool
     is_covering: bool
     # In words, of the line that was rejected first; what it says is usually true of the whole file.
@@ -37,8 +40,10 @@ _ASSETS = """
 select
     entry.manifest_id, entry.source_id, entry.asset_id, asset.source_fingerprint, entry.action, entry.judgement,
     entry.reason_codes,
-    coalesce(proof.record_line_count, 0)::bigint as record_count,
-    coalesce(proof.rejected_count, 0)::bigint as rejected_count,
+    coalesce(proof.limited_record_count, 0)::bigint as record_count,
+    coalesce(proof.limited_rejected_count, 0)::bigint as rejected_count,
+    coalesce(proof.rejected_count, 0) > 0 as has_rejects,
+    coalesce(proof.is_record, false) as is_record,
     %(start)s::date is null
         or coalesce(proof.record_line_count, 0) = 0
         or exists (
@@ -60,7 +65,7 @@ order by entry.manifest_id, entry.source_id
 
 def read_assets(cursor: Any, key: tuple[str, int], start: date | None, end: date | None) -> tuple[AssetFacts, ...]:
     rows = fetch_rows(built(cursor), _ASSETS, {"run_id": key[0], "attempt": key[1], "start": start, "end": end})
-    first = _first_rejects(cursor, [row["asset_id"] for row in rows if row["rejected_count"]])
+    first = _first_rejects(cursor, [row["asset_id"] for row in rows if row["has_rejects"]])
     return tuple(
         AssetFacts(
             **{**row, "reason_codes": tuple(row["reason_codes"]), "first_reject": first.get(row["asset_id"])},

@@ -5,8 +5,17 @@ Nothing of the libraries that read is imported here: they stand in the process o
 
 from __future__ import annotations
 
-from loader.facts.model import FACT_FIELDS, FACTS_VERSIONS, Facts, FactsDefect, FactValue
+from loader.facts.model import DEFECT_CODES, FACT_FIELDS, FACTS_VERSIONS, Facts, FactsDefect, FactValue
 from loader.facts.process import FactsReader
 from loader.facts.reading import read_facts_here
 
-__all__ = ["FACTS_VERSIONS", "FACT_FIELDS", "FactValue", "Facts", "FactsDefect", "FactsReader", "read_facts_here"]
+__all__ = [
+    "DEFECT_CODES",
+    "FACTS_VERSIONS",
+    "FACT_FIELDS",
+    "FactValue",
+    "Facts",
+    "FactsDefect",
+    "FactsReader",
+    "read_facts_here",
+]

@@ -12,6 +12,11 @@ FactValue = str | int | Decimal
 # library that was patched and says the same raises nothing.
 FACTS_VERSIONS: Mapping[str, str] = {"document": "1", "audio": "1", "video": "1", "image": "1"}
 
+# Why a file has none: the codes of a FactsDefect.
+DEFECT_CODES = frozenset(
+    ("unreadable_file", "encrypted_file", "not_utf8", "media_type_mismatch", "too_many_pixels", "facts_limit")
+)
+
 # The facts that a reader may tell, in the order in which they are shown. Not every file has each of them.
 FACT_FIELDS: Mapping[str, Mapping[str, type[FactValue]]] = {
     "document": {"media_type": str, "page_count": int, "word_count": int, "title": str},

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from loader.bounds import ExpansionLimits
-from loader.gate.inspection import Inspection, inspect, inspect_file
+from loader.facts import Facts, FactsDefect, FactsReader
+from loader.gate.inspection import Inspection, KnownFacts, inspect, inspect_file, inspect_record
 from loader.gate.judgement import (
     REQUIRED_METADATA,
     AssetFinding,
@@ -28,11 +29,13 @@ __all__ = [
     "GateReport",
     "Inspection",
     "Judgement",
+    "KnownFacts",
     "allowed_roots",
     "base_folder",
     "inspect",
     "inspect_file",
     "inspect_manifest",
+    "inspect_record",
     "judge_asset",
     "locate",
     "open_within",
@@ -46,36 +49,50 @@ def inspect_manifest(
     project_root: Path,
     extra_roots: Iterable[Path] = (),
     *,
+    known_facts: KnownFacts | None = None,
     on_asset: Callable[[AssetJudgement], None] = lambda judged: None,
 ) -> GateReport:
     """Read every declared asset once and judge it; a bad one never stops its siblings. Writes nothing.
 
     Allowed roots are the project, the manifest's folder and `extra_roots`; the manifest's own `root` is not
-    one of them. `on_asset` hears each judgement as it falls. Raises InfrastructureError only: a fault of the
-    disk says nothing about an asset.
+    one of them. `known_facts`: of files that are records, by fingerprint and asset type; those of others are read.
+    `on_asset` hears each judgement as it falls. Raises InfrastructureError only: a fault of the disk says nothing about
+    an asset.
     """
     roots = allowed_roots(project_root, manifest.path, extra_roots)
     judged_assets = []
-    for asset in manifest.assets:
-        judged = _judge(manifest, asset, roots)
-        on_asset(judged)
-        judged_assets.append(judged)
+    with FactsReader() as reader:
+        for asset in manifest.assets:
+            judged = _judge(manifest, asset, roots, reader, known_facts or {})
+            on_asset(judged)
+            judged_assets.append(judged)
     return GateReport(manifest, tuple(judged_assets))
 
 
-def _judge(manifest: Manifest, asset: Asset, roots: tuple[Path, ...]) -> AssetJudgement:
+def _judge(
+    manifest: Manifest,
+    asset: Asset,
+    roots: tuple[Path, ...],
+    reader: FactsReader,
+    known: KnownFacts,
+) -> AssetJudgement:
     path: Path | None = None
     inspection: Inspection | None = None
+    facts: Facts | FactsDefect | None = None
     refusal: AssetFinding | None = None
+    landing = manifest.kind.landing
     try:
         refuse_scheme(manifest.root or "")
         path = locate(asset.source_url_or_path, base_folder(manifest), roots)
         with open_within(path, roots) as file:
-            inspection = inspect_file(file, path)
+            if landing is None or landing.facts is None:
+                inspection = inspect_file(file, path, is_record=manifest.kind.framing == "file")
+            else:
+                inspection, facts = inspect_record(file, path, (landing.facts, asset.asset_type), reader, known)
     except AssetRefusedError as error:
         refusal = AssetFinding(error.reason_code, "reject", error.message, error.folder)
-    judgement = judge_asset(manifest, asset, inspection, refusal=refusal)
-    return AssetJudgement(asset, judgement, inspection, path)
+    judgement = judge_asset(manifest, asset, inspection, facts, refusal=refusal)
+    return AssetJudgement(asset, judgement, inspection, path, facts)
 
 
 def base_folder(manifest: Manifest) -> Path:

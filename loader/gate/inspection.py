@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from io import FileIO
 from pathlib import Path
 
 from loader.bounds import ExpansionLimits
+from loader.facts import Facts, FactsDefect, FactsReader
 from loader.gate.location import AssetRefusedError, open_asset, unreadable_disk
 from loader.reader import (
     CHUNK_BYTES,
@@ -20,6 +21,9 @@ from loader.reader import (
     iter_gzip,
     read_chunks,
 )
+
+# By fingerprint and asset type of a file that is a record.
+KnownFacts = Mapping[tuple[str, str], Facts | FactsDefect]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +44,16 @@ def inspect(path: Path, *, limits: ExpansionLimits | None = None) -> Inspection:
         return inspect_file(file, path, limits=limits)
 
 
-def inspect_file(file: FileIO, path: Path, *, limits: ExpansionLimits | None = None) -> Inspection:
+def inspect_file(
+    file: FileIO, path: Path, *, is_record: bool = False, limits: ExpansionLimits | None = None
+) -> Inspection:
     """Read an open file from its start to its end once; `path` is for messages only.
 
-    Encoding is decided by the gzip magic, not by a name. All bytes are hashed, also after a defect, so the
-    fingerprint is always that of the whole file. Defects: truncated_gzip, corrupt_gzip, trailing_garbage,
-    decompression_limit, too_many_lines, source_changed_while_reading (size or time stamp moved during the pass, which
-    makes every other finding doubtful). Raises AssetRefusedError (asset_too_large, before anything is read),
-    InfrastructureError for a fault of the disk.
+    Encoding is decided by the gzip magic, not by a name. A file that `is_record` is its own content, and has no lines.
+    All bytes are hashed, also after a defect, so the fingerprint is always that of the whole file. Defects:
+    truncated_gzip, corrupt_gzip, trailing_garbage, decompression_limit, too_many_lines, source_changed_while_reading
+    (size or time stamp moved during the pass, which makes every other finding doubtful). Raises AssetRefusedError
+    (asset_too_large, before anything is read), InfrastructureError for a fault of the disk.
     """
     limits = limits or ExpansionLimits()
     try:
@@ -57,7 +63,11 @@ def inspect_file(file: FileIO, path: Path, *, limits: ExpansionLimits | None = N
                 "asset_too_large", f"the file has {before.st_size} bytes, at most {limits.max_content_bytes} are read"
             )
         measured = _MeasuredFile(file)
-        if os.pread(file.fileno(), len(GZIP_MAGIC), 0) == GZIP_MAGIC:
+        if is_record:
+            for _ in measured.chunks(CHUNK_BYTES):
+                pass
+            inspection = measured.inspection("identity", measured.size_bytes)
+        elif os.pread(file.fileno(), len(GZIP_MAGIC), 0) == GZIP_MAGIC:
             chunks = measured.chunks(COMPRESSED_CHUNK_BYTES)
             inspection = _inspect(measured, "gzip", chunks, iter_gzip(chunks), limits, before.st_size)
         else:
@@ -76,6 +86,34 @@ def inspect_file(file: FileIO, path: Path, *, limits: ExpansionLimits | None = N
         f"the file was written to while it was read: {before.st_size} bytes before, {after.st_size} after, "
         f"{measured.size_bytes} read",
     )
+
+
+def inspect_record(
+    file: FileIO, path: Path, wanted: tuple[str, str], reader: FactsReader, known: KnownFacts
+) -> tuple[Inspection, Facts | FactsDefect | None]:
+    """Inspect a file that is a record, and read its facts, or the defect for which it has none: its record is then
+    rejected, and the file is what was delivered all the same.
+
+    `wanted`: what reads them, and the asset type; `known`: facts by fingerprint and asset type. The facts are those of
+    the bytes that were inspected: what has moved meanwhile is `source_changed_while_reading`.
+    """
+    before = os.fstat(file.fileno())
+    inspection = inspect_file(file, path, is_record=True)
+    facts = known.get((inspection.fingerprint, wanted[1]))
+    if facts is not None or inspection.defect is not None or inspection.size_bytes == 0:
+        return inspection, facts
+    found = reader.read(path, *wanted)
+    try:
+        after = path.stat()
+    except OSError:
+        after = None
+    if after is None or (
+        (before.st_dev, before.st_ino, before.st_size, before.st_mtime_ns)
+        != (after.st_dev, after.st_ino, after.st_size, after.st_mtime_ns)
+    ):
+        moved = "the file was written to or replaced while its facts were read"
+        return replace(inspection, defect="source_changed_while_reading", defect_message=moved), None
+    return inspection, found
 
 
 def _inspect(

@@ -7,8 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from loader.facts import Facts, FactsDefect
 from loader.gate.inspection import Inspection
+from loader.kinds import Kind, Landing, contradicted, framed
 from loader.manifest import UNKNOWN_LICENSE, Asset, JudgementWord, Manifest
+from loader.reader import Framed
 
 Disposition = Literal["admitted", "withheld", "missing", "not_available"]
 Outcome = Literal["success", "skip", "fail"]
@@ -57,17 +60,25 @@ class Judgement:
 @dataclass(frozen=True, slots=True)
 class AssetJudgement:
     """An asset with its judgement. `path` (real path) is None when it may not be read, `inspection` when it
-    was not.
+    was not; `facts`: of a file that is a record, or why it has none.
     """
 
     asset: Asset
     judgement: Judgement
     inspection: Inspection | None
     path: Path | None
+    facts: Facts | FactsDefect | None = None
 
     @property
     def outcome(self) -> Outcome:
         return _OUTCOMES[self.judgement.disposition]
+
+    def framed(self, landing: Landing) -> Framed:
+        """The file as its kind frames it; of one that may be read."""
+        found = self.inspection
+        assert self.path is not None and found is not None
+        file = Framed(self.path, found.content_encoding, found.fingerprint)
+        return file if landing.facts is None else framed(file, landing, self.asset.declaration, self.facts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +107,7 @@ def judge_asset(
     manifest: Manifest,
     asset: Asset,
     inspection: Inspection | None,
+    facts: Facts | FactsDefect | None = None,
     *,
     refusal: AssetFinding | None = None,
 ) -> Judgement:
@@ -105,11 +117,16 @@ def judge_asset(
     nothing can be decided otherwise.
     """
     findings = [*_policy_findings(manifest, asset)]
+    if isinstance(facts, Facts):
+        findings += (
+            AssetFinding("contract_mismatch", manifest.gate_policy.contract_mismatch, message)
+            for message in contradicted(asset.metadata or {}, facts)
+        )
     if inspection is not None:
-        findings += _byte_findings(asset, inspection)
+        findings += _byte_findings(manifest, asset, inspection)
     else:
         findings.append(refusal or AssetFinding("asset_missing", "reject", "no file was found"))
-    return judgement_of(findings, is_landed=manifest.is_landed)
+    return judgement_of(findings, is_landed=manifest.kind.is_landed)
 
 
 def judgement_of(findings: Sequence[AssetFinding], *, is_landed: bool = True) -> Judgement:
@@ -157,7 +174,7 @@ def _policy_findings(manifest: Manifest, asset: Asset) -> Iterator[AssetFinding]
     if not metadata:
         yield AssetFinding("metadata_missing", policy.metadata_missing, "no metadata is declared")
     else:
-        absent = [key for key in REQUIRED_METADATA if not (metadata.get(key) or "").strip()]
+        absent = [key for key in _required_metadata(manifest.kind) if not str(metadata.get(key) or "").strip()]
         if absent:
             yield AssetFinding("metadata_partial", policy.metadata_partial, f"metadata lacks {', '.join(absent)}")
         version, expected = metadata.get("schema_version"), manifest.contract_ref
@@ -175,7 +192,14 @@ def _policy_findings(manifest: Manifest, asset: Asset) -> Iterator[AssetFinding]
         yield AssetFinding("license_unknown", policy.license_unknown, "the license is unknown")
 
 
-def _byte_findings(asset: Asset, inspection: Inspection) -> Iterator[AssetFinding]:
+def _required_metadata(kind: Kind) -> tuple[str, ...]:
+    """What makes metadata whole: of a file that is a record, its day too."""
+    if kind.framing == "lines" or kind.landing is None:
+        return REQUIRED_METADATA
+    return (*REQUIRED_METADATA, kind.landing.roles.partition)
+
+
+def _byte_findings(manifest: Manifest, asset: Asset, inspection: Inspection) -> Iterator[AssetFinding]:
     declared = asset.checksum_sha256
     if declared is not None and declared != inspection.fingerprint:
         yield AssetFinding(
@@ -206,6 +230,8 @@ def _byte_findings(asset: Asset, inspection: Inspection) -> Iterator[AssetFindin
         )
     if inspection.defect is not None:
         yield AssetFinding(inspection.defect, "reject", inspection.defect_message)
+    elif inspection.content_bytes == 0 and manifest.kind.framing == "file":
+        yield AssetFinding("empty_asset", "reject", "the file has no bytes, and it is to be a record")
     elif inspection.content_bytes == 0:
         yield AssetFinding("empty_asset", "warn", "the asset has no content, so it declares no line")
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from loader.bronze import judged_lines
@@ -82,6 +82,7 @@ def _forecast(gate_report: GateReport, judged: AssetJudgement) -> AssetForecast:
         judged.judgement.judgement,
         judged.judgement.disposition,
         judged.judgement.findings,
+        gate_report.manifest.contract_ref if judged.asset.declaration else None,
     )
 
 
@@ -93,34 +94,31 @@ def _read(
     events: _KnownEvents,
     remaining: int | None,
 ) -> None:
-    assert judged.path is not None and judged.inspection is not None
     pending: list[bytes] = []
     window = request.window
-    for line, record in judged_lines(
-        judged.path, judged.inspection.content_encoding, judged.inspection.fingerprint, ruleset
-    ):
+    for line, judgement in judged_lines(judged.framed(ruleset.landing), ruleset):
         if remaining is not None and line.number > remaining:
             forecast.fates["not_read"] += 1
             continue
-        if record is not None and record.partition_key is not None:
-            forecast.days[record.partition_key] += 1
-        if isinstance(record, AcceptedRecord) and record.warning_codes:
-            forecast.warnings.update(record.warning_codes)
-            for code in record.warning_codes:
-                forecast.examples.setdefault(code, f"line {line.number:,}, {record.record_key}")
-        if record is None:
+        if judgement is not None and judgement.partition_key is not None:
+            forecast.days[judgement.partition_key] += 1
+        if isinstance(judgement, AcceptedRecord) and judgement.warning_codes:
+            forecast.warnings.update(judgement.warning_codes)
+            for code in judgement.warning_codes:
+                forecast.examples.setdefault(code, f"line {line.number:,}, {judgement.record_key}")
+        if judgement is None:
             forecast.fates["blank"] += 1
-        elif not isinstance(record, AcceptedRecord):
+        elif not isinstance(judgement, AcceptedRecord):
             forecast.fates["rejected"] += 1
-            forecast.reject_reasons.update(record.reason_codes)
-            for code in record.reason_codes:
-                forecast.examples.setdefault(code, f"line {line.number:,}: {record.message.removeprefix('$: ')}")
+            forecast.reject_reasons.update(judgement.reason_codes)
+            for code in judgement.reason_codes:
+                forecast.examples.setdefault(code, f"line {line.number:,}: {judgement.message.removeprefix('$: ')}")
             if forecast.first_reject is None:
-                forecast.first_reject = reject_in_words(line.number, record.reason_codes, record.message)
-        elif window is not None and not window[0] <= record.partition_key < window[1]:
+                forecast.first_reject = reject_in_words(line.number, judgement.reason_codes, judgement.message)
+        elif window is not None and not window[0] <= judgement.partition_key < window[1]:
             forecast.fates["out_of_partition"] += 1
         else:
-            pending.append(record.event_id)
+            pending.append(judgement.event_id)
             if len(pending) >= _LOOKUP:
                 events.count(ruleset.contract_ref, pending, forecast.fates)
                 pending = []
@@ -189,8 +187,19 @@ def _conclude(
 def _line_problems(assets: Sequence[AssetForecast], request: IngestRequest, reject_limit: float) -> Iterator[Problem]:
     """What an ingest would say of the lines: too many rejects, or none for the partition."""
     wanted = request.partition
+    of_days: defaultdict[tuple[str | None, date | None], Counter[str]] = defaultdict(Counter)
     for asset in assets:
-        too_many = too_many_rejects(asset.record_count, asset.rejected_count, reject_limit)
+        of_days[asset.kind, min(asset.days, default=None)].update(
+            records=asset.record_count, rejects=asset.rejected_count
+        )
+    for asset in assets:
+        # As an ingest counts: a file that is a record among those of its kind and day.
+        among = of_days[asset.kind, min(asset.days, default=None)]
+        if asset.kind is None:
+            among = Counter(records=asset.record_count, rejects=asset.rejected_count)
+        too_many = asset.rejected_count and too_many_rejects(
+            among["records"], among["rejects"], reject_limit, are_files=asset.kind is not None
+        )
         if too_many and (wanted is None or wanted in asset.days or asset.record_count == 0):
             yield of_rejects(asset.source_id, too_many, asset.first_reject)
     days = {day for asset in assets for day in asset.days}

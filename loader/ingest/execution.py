@@ -39,6 +39,8 @@ from loader.runs import (
     Attempt,
     RegisteredAsset,
     drop_working_state,
+    keep_facts,
+    known_facts,
     register,
 )
 
@@ -78,11 +80,15 @@ class Execution(Proving):
         manifests = self._task.declared.manifests
         size = sum(asset.size_bytes or 0 for manifest in manifests for asset in manifest.assets)
         meter = Meter(self._report, "gate", "bytes", size)
+        with self._lock.transaction() as cursor:
+            declared = (asset.checksum_sha256 for manifest in manifests for asset in manifest.assets)
+            facts = known_facts(cursor, self._ruleset.landing.facts, declared)
         reports = [
             inspect_manifest(
                 manifest,
                 self._settings.project_root,
                 self._settings.allowed_roots,
+                known_facts=facts,
                 on_asset=lambda judged: meter.add(judged.asset.size_bytes or 0),
             )
             for manifest in manifests
@@ -112,6 +118,7 @@ class Execution(Proving):
         }
         with self._ledger.boundary("archived") as cursor:
             registered = register(cursor, self.attempt.run_id, archived, intake.keys)
+            keep_facts(cursor, self.attempt.run_id, self._ruleset.landing.facts, archived)
             record_arrival(cursor, intake.arrived, self._ruleset.kind.name)
             return self._choose(cursor, registered, is_read_again)
 
@@ -140,7 +147,7 @@ class Execution(Proving):
             cursor,
             entries,
             self._raw_zone,
-            Wanted(self.ruleset_id, self._task.window, is_read_again, only),
+            Wanted(self.ruleset_id, self._task.window, self._ruleset.landing.facts, is_read_again, only),
         )
         require_objects(cursor, self._settings, self._keys(to_read))
         self._say_what_is_lost(cursor, entries)

@@ -19,7 +19,8 @@ from loader.ingest.request import IngestRequest
 
 @dataclass(slots=True)
 class AssetForecast:
-    """What would become of one declared asset: its outcome (success, skip, fail), and a fate for each line."""
+    """What would become of one declared asset: its outcome (success, skip, fail), and a fate for each line; `kind`: of
+    the records of which it is one, None where each of its lines is one."""
 
     manifest_id: str
     source_id: str
@@ -27,6 +28,7 @@ class AssetForecast:
     judgement: str
     disposition: str
     findings: tuple[AssetFinding, ...]
+    kind: str | None = None
     fates: Counter[str] = field(default_factory=Counter)
     reject_reasons: Counter[str] = field(default_factory=Counter)
     warnings: Counter[str] = field(default_factory=Counter)

@@ -133,11 +133,14 @@ def of_manifest(error: ManifestRefusedError) -> Problem:
     )
 
 
-def too_many_rejects(record_count: int, rejected_count: int, reject_limit: float) -> str | None:
-    """A sentence when more non-blank lines are rejected than policy allows; all of them is always too many."""
-    if not exceeds(reject_limit, record_count, rejected_count):
+def too_many_rejects(
+    record_count: int, rejected_count: int, reject_limit: float, *, are_files: bool = False
+) -> str | None:
+    """A sentence when more non-blank lines, or files that are records, are rejected than policy allows."""
+    if not exceeds(reject_limit, record_count, rejected_count, are_files=are_files):
         return None
-    return f"{rejected_count:,} of {record_count + rejected_count:,} lines rejected, allowed {reject_limit:.0%}"
+    what = "files of the day" if are_files else "lines"
+    return f"{rejected_count:,} of {record_count + rejected_count:,} {what} rejected, allowed {reject_limit:.0%}"
 
 
 def of_rejects(source_id: str, too_many: str, first_reject: str | None) -> Problem:

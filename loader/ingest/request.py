@@ -71,6 +71,11 @@ class DeclaredInput:
         batches = sorted({manifest.batch_id for manifest in self.manifests})
         return ",".join(batches)
 
+    def may_be_of(self, day: date) -> bool:
+        """Whether a record of the day may be in it. Only files that are records say their day before they are read."""
+        days = {asset.partition_key for manifest in self.manifests for asset in manifest.assets}
+        return bool(self.refused) or not self.manifests or not days.isdisjoint((None, day))
+
 
 def by_kind(declared: DeclaredInput, kinds: Mapping[str, Kind]) -> list[tuple[Kind, DeclaredInput]]:
     """What each run is given: one for each kind that lands and has a manifest, in the order of the kinds.

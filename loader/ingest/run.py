@@ -58,12 +58,16 @@ def ingest_kinds(settings: Settings, request: IngestRequest, report: Report | No
     verdict carries status, exit code, counts, problems and evidence paths; failed checks are in it, not raised. An
     error that ends the run of one kind ends no other: RefusedError (locked, changed manifest; nothing of it written),
     InfrastructureError (the attempt is recorded as failed if the database still answers; its uncompleted loads stay
-    invisible). Raises CommandUsageError, with nothing started, for a request that means nothing.
+    invisible). A kind of files of which none is declared to be of the partition has no run. Raises CommandUsageError,
+    with nothing started, for a request that means nothing.
     """
     refuse_limit_without_input(request)
     require_writable(settings.report_dir)
     declared = declared_input(settings, request)
     parts = by_kind(declared, load_kinds(settings.project_root / "contracts"))
+    if request.partition is not None:
+        day = request.partition
+        parts = [(kind, part) for kind, part in parts if part.may_be_of(day)] or parts
     start_dbt()
     runs = []
     for kind, part in parts:

@@ -8,8 +8,9 @@ from datetime import date
 from typing import Any
 
 from loader.bronze import AssetToRead
+from loader.kinds import asset_type_of
 from loader.raw_zone import RawZone
-from loader.runs import AssetAction, RegisteredAsset
+from loader.runs import AssetAction, RegisteredAsset, known_facts
 
 _STATE = """
 select
@@ -33,10 +34,11 @@ left join ops.asset_index as indexed on indexed.asset_id = wanted.asset_id and i
 class Wanted:
     """Assets are read that are not indexed under this ruleset, or have records in the window that are not taken;
     `is_read_again`: whatever is there already, and all rows are offered to Bronze once more; `only`: of these assets,
-    the others count as unchanged."""
+    the others count as unchanged; `facts`: what reads those of a file that is a record."""
 
     ruleset_id: int
     window: tuple[date, date] | None
+    facts: str | None = None
     is_read_again: bool = False
     only: frozenset[int] | None = None
 
@@ -44,11 +46,12 @@ class Wanted:
 def plan_reading(
     cursor: Any, registered: Sequence[RegisteredAsset], raw_zone: RawZone, asked: Wanted
 ) -> tuple[list[AssetToRead], list[AssetAction]]:
-    """Assets to read, each content once and in manifest order, and the action recorded for every entry."""
+    """Assets to read, each once and in manifest order, and the action recorded for every entry."""
     start, end = asked.window or (None, None)
     wanted = sorted({entry.asset_id for entry in registered if entry.asset_id is not None and entry.action == "parsed"})
     cursor.execute(_STATE, {"ruleset": asked.ruleset_id, "start": start, "end": end, "assets": wanted})
     state = {asset_id: found for asset_id, *found in cursor.fetchall()}
+    facts = known_facts(cursor, asked.facts, [entry.source_fingerprint for entry in registered])
     to_read: dict[int, AssetToRead] = {}
     actions = []
     for entry in registered:
@@ -69,6 +72,8 @@ def plan_reading(
                     content_bytes,
                     is_indexed,
                     offers_lines=asked.is_read_again or not is_indexed,
+                    declaration=entry.declaration,
+                    facts=facts.get((entry.source_fingerprint or "", asset_type_of(entry.declaration))),
                 )
         actions.append(
             AssetAction(

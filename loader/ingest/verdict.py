@@ -206,7 +206,9 @@ def _line_problems(facts: RunFacts, reject_limit: float) -> list[Problem]:
             )
         )
     for asset in facts.assets:
-        too_many = too_many_rejects(asset.record_count, asset.rejected_count, reject_limit)
+        too_many = asset.has_rejects and too_many_rejects(
+            asset.record_count, asset.rejected_count, reject_limit, are_files=asset.is_record
+        )
         if asset.is_in_window and too_many:
             problems.append(of_rejects(asset.source_id, f"{too_many}; the others landed", asset.first_reject))
     return problems

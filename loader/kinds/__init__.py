@@ -3,10 +3,11 @@
 from loader.kinds.check import KindFault, check_kinds, waiting_for_persons
 from loader.kinds.declaration import Field, Kind, Landing, Link
 from loader.kinds.generate import generated_files
-from loader.kinds.judge import Ruleset, too_long
+from loader.kinds.judge import Ruleset, judged_line
 from loader.kinds.new import Wish, write_kind
 from loader.kinds.read import kind_option, landed_kind, load_kinds, schema_file
 from loader.kinds.ruleset import load_ruleset, load_same_ruleset
+from loader.kinds.whole_file import asset_type_of, contradicted, declaration, framed, metadata_fields
 
 __all__ = [
     "Field",
@@ -16,15 +17,20 @@ __all__ = [
     "Link",
     "Ruleset",
     "Wish",
+    "asset_type_of",
     "check_kinds",
+    "contradicted",
+    "declaration",
+    "framed",
     "generated_files",
+    "judged_line",
     "kind_option",
     "landed_kind",
     "load_kinds",
     "load_ruleset",
     "load_same_ruleset",
+    "metadata_fields",
     "schema_file",
-    "too_long",
     "waiting_for_persons",
     "write_kind",
 ]

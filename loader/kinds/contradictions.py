@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from loader.contract import read_contract_file
-from loader.kinds.declaration import Field, FieldType, Kind, Link, Roles, type_in_words
+from loader.facts import FACT_FIELDS
+from loader.kinds.declaration import Field, FieldType, Kind, Landing, Link, Roles, type_in_words
 
 SCHEMA_FILE = "schema.json"
 # A fault: where in the declaration, as keys from the top, and what is wrong there.
@@ -56,6 +57,30 @@ def contradictions(fields: tuple[Field, ...], roles: Roles, envelope: tuple[str,
             yield ("fields", field.name), f"{field.name} stays in Bronze: readers cannot be served it"
         if field.is_mix_watched and field.values is None:
             yield ("fields", field.name), f"{field.name} has no closed list in {SCHEMA_FILE}: it has no mix"
+
+
+def faults_of_framing(framing: str, landing: Landing) -> Iterator[Contradiction]:
+    """A kind of files names what reads their facts, a kind of lines does not. Whose a file is and which other records
+    it names is not read: persons, envelopes and links are of kinds of lines."""
+    if (framing == "file") != (landing.facts is not None):
+        expected = f"one of {', '.join(FACT_FIELDS)}: an asset is the record" if framing == "file" else "none"
+        yield ("framing",), f"{framing}: got facts {landing.facts}, expected {expected}"
+        return
+    if framing == "lines":
+        return
+    if landing.facts not in FACT_FIELDS:
+        yield ("facts",), f"got {landing.facts}, expected one of {', '.join(FACT_FIELDS)}"
+    for role, is_there in (
+        ("person", landing.roles.person),
+        ("envelope", landing.envelope),
+        ("linked_to", landing.links),
+    ):
+        if is_there:
+            place = ("roles", role) if role == "person" else (role,)
+            yield (
+                place,
+                "of kinds of lines only: the record of a file is what is declared of it, and its facts",
+            )
 
 
 def faults_of_linking_fields(

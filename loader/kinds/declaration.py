@@ -25,7 +25,8 @@ class Field:
 
     `is_required`: every record has a value of it. `column`: its name in Silver, None where it stays in Bronze.
     `values`: those that the schema lists, None: it lists none; `is_mix_watched`: their shares are watched from day to
-    day. `words`: what the schema says of it.
+    day. `words`: what the schema says of it. `origin`: of the record of a file, what says it (ORIGINS of
+    loader/kinds/whole_file.py); None of a line's.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Field:
     may_be_shown: bool
     is_mix_watched: bool
     words: str = ""
+    origin: str | None = None
 
     @property
     def says_of_persons(self) -> bool:
@@ -87,7 +89,8 @@ class Landing:
     in the order in which Silver's digest of a row takes them; `envelope`: those of the delivery, outside a record's
     fingerprint. `hash_domain` stands before a record in what its fingerprint is of: the kind's name, nothing where each
     record says that name itself; `derived`: columns of Silver that no field gives; `links`: the records of other kinds,
-    or of its own, that one of these names.
+    or of its own, that one of these names. `facts`: what reads the facts of a file that is a record (a name of
+    loader/facts), None where a record is a line.
     """
 
     bronze: str
@@ -99,6 +102,7 @@ class Landing:
     hash_domain: str
     derived: Mapping[str, Derived] = field(default_factory=dict)
     links: tuple[Link, ...] = ()
+    facts: str | None = None
 
     @property
     def person(self) -> Field | None:

@@ -118,7 +118,8 @@ def _macro(kinds: Mapping[str, Kind]) -> str:
 
 
 def _told(landing: Landing) -> dict[str, Any]:
-    """What a kind's tables are called, which column of Silver holds which role, and which records it names."""
+    """What a kind's tables are called, which column of Silver holds which role, which records it names, and what reads
+    its facts where a file is a record."""
     columns = {field.name: field.column or field.name for field in landing.fields}
     roles = landing.roles
     return {
@@ -132,6 +133,7 @@ def _told(landing: Landing) -> dict[str, Any]:
         "updated": columns.get(roles.updated or ""),
         "hash_domain": landing.hash_domain,
         "links": [_link(link, landing) for link in landing.links],
+        "facts": landing.facts,
     }
 
 
@@ -144,6 +146,7 @@ def _link(link: Link, landing: Landing) -> dict[str, Any]:
 def _entry(field: Field, envelope: tuple[str, ...]) -> str:
     column = {} if field.column is None else {"column": field.column}
     told = {
+        **({} if field.origin is None else {"from": field.origin}),
         "type": field.type,
         "level": field.level,
         "serve": field.may_be_served,

@@ -31,6 +31,7 @@ from loader.contract import (
     values_at,
 )
 from loader.kinds.declaration import Kind, Landing
+from loader.reader import Line, is_blank
 
 UPDATED_BEFORE_CREATED = "updated_before_created"
 UNCLEAR_IDENTITY = "unclear_identity"
@@ -59,6 +60,10 @@ class Ruleset:
     _is_exact: bool
     # Begins what is hashed, so that no two kinds share a fingerprint.
     _domain: bytes
+
+    @property
+    def landing(self) -> Landing:
+        return self._landing
 
     @property
     def contract_ref(self) -> str:
@@ -162,6 +167,20 @@ def _name(value: str | Decimal) -> str:
 def is_unclear(identity: str) -> bool:
     """True for an id that is empty, begins or ends with a blank, or holds a character that cannot be seen."""
     return not identity or identity[0] == " " or identity[-1] == " " or not identity.isprintable()
+
+
+def judged_line(line: Line, ruleset: Ruleset, defect: tuple[str, str] | None) -> AcceptedRecord | RejectedRecord | None:
+    """The fate of a line as the reader cuts it; None where it is blank. `defect`: of a file that is to be a record, why
+    it is none: the day that is declared of it is kept."""
+    if line.is_too_long:
+        return too_long(line.length, line.body)
+    if is_blank(line.body):
+        return None
+    judged = ruleset.judge(line.body)
+    if defect is None:
+        return judged
+    code, message = defect
+    return RejectedRecord((code,), message, "$", judged.partition_key)
 
 
 def too_long(length: int, head: bytes) -> RejectedRecord:

@@ -4,33 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from loader.contract import load_schema, read_contract_file, schema_faults
+from loader.contract import load_schema, schema_faults
 from loader.errors import CommandUsageError
 from loader.kinds.contradictions import (
     SCHEMA_FILE,
     Contradiction,
-    contradictions,
-    faults_of_linking_fields,
     faults_of_links,
     links_of,
 )
 from loader.kinds.declaration import (
-    Derived,
-    Field,
     Kind,
-    Landing,
-    Link,
-    Roles,
-    field_type,
-    json_types,
 )
+from loader.kinds.landing import landing_of
 
 KINDS_FOLDER = "kinds"
 _DECLARATION = "kind.yml"
@@ -141,7 +131,7 @@ def _lines_of(node: Any, place: tuple[str, ...] = ()) -> Iterator[tuple[tuple[st
 
 
 def _kind(declared: Mapping[str, Any], folder: Path) -> tuple[Kind, list[Contradiction]]:
-    landing, faults = _landing(declared, folder) if "bronze" in declared else (None, [])
+    landing, faults = landing_of(declared, folder) if "bronze" in declared else (None, [])
     kind = Kind(
         declared["kind"],
         declared["title"],
@@ -154,67 +144,6 @@ def _kind(declared: Mapping[str, Any], folder: Path) -> tuple[Kind, list[Contrad
         declared.get("default", False),
     )
     return kind, faults
-
-
-def _landing(declared: Mapping[str, Any], folder: Path) -> tuple[Landing, list[Contradiction]]:
-    _, schema = read_contract_file(folder / SCHEMA_FILE)
-    properties, required = schema.get("properties", {}), set(schema.get("required", ()))
-    unruled = [name for name in properties if name not in declared["fields"]]
-    unknown = [name for name in declared["fields"] if name not in properties]
-    faults: list[Contradiction] = [
-        (("fields",), f"{name}: a field of {SCHEMA_FILE} without an entry") for name in unruled
-    ]
-    faults += [(("fields", name), f"{name}: no field of {SCHEMA_FILE}") for name in unknown]
-    links = tuple(
-        Link(each["field"], each["kind"], each["missing"] == "wait") for each in declared.get("linked_to", ())
-    )
-    named = {declared["roles"][role] for role in ("key", "source") if role in declared["roles"]}
-    named |= {link.field for link in links}
-    fields = tuple(
-        _field(name, entry, properties[name], is_required=name in required, is_name=name in named)
-        for name, entry in declared["fields"].items()
-        if name in properties
-    )
-    roles = Roles(**{**declared["roles"], "version": tuple(declared["roles"]["version"])})
-    envelope = tuple(declared.get("envelope", ()))
-    faults += [*contradictions(fields, roles, envelope), *faults_of_linking_fields(links, fields, envelope)]
-    if (rules := declared.get("rules")) is not None and not _has_rules(f"{__package__}.{rules}"):
-        faults.append(
-            (("rules",), f"loader/kinds/{rules}.py is not there, or holds no rules (loader/contract/record.py)")
-        )
-    dimensions = tuple(declared.get("dimensions", ()))
-    derived = {name: Derived(**entry) for name, entry in declared.get("derived", {}).items()}
-    taken = {field.column for field in fields}
-    faults += [(("derived", name), f"{name} is the column of a field") for name in derived if name in taken]
-    says_itself = any(properties.get(name, {}).get("const") == declared["kind"] for name in required - {*envelope})
-    domain = "" if says_itself else declared["kind"]
-    landing = Landing(
-        declared["bronze"], declared["silver"], dimensions, roles, envelope, fields, domain, derived, links
-    )
-    return landing, faults
-
-
-def _has_rules(module: str) -> bool:
-    return find_spec(module) is not None and hasattr(import_module(module), "is_refused")
-
-
-def _field(
-    name: str, entry: Mapping[str, Any], schema: Mapping[str, Any], *, is_required: bool, is_name: bool
-) -> Field:
-    """`is_name`: it names a record, its own or a linked one, or a system, by a text or an integer; an integer's text is
-    what it is then."""
-    return Field(
-        name,
-        "text" if is_name and json_types(schema) == ["integer"] else field_type(schema),
-        is_required and "null" not in schema.get("type", ()),
-        tuple(schema["enum"]) if "enum" in schema else None,
-        entry["level"],
-        entry.get("silver"),
-        entry.get("serve", False),
-        entry.get("show", False),
-        entry.get("drift") == "mix",
-        str(schema.get("description", "")),
-    )
 
 
 def _linked_first(kinds: Mapping[str, Kind]) -> dict[str, Kind]:

@@ -23,6 +23,7 @@ from loader.contract import (
     read_contract_file,
 )
 from loader.errors import CommandUsageError, RefusedError
+from loader.facts import DEFECT_CODES, FACTS_VERSIONS
 from loader.kinds.declaration import FieldType
 from loader.kinds.judge import WARNING_CODES, Ruleset
 from loader.kinds.read import landed_kind, load_kinds, schema_file
@@ -65,7 +66,8 @@ def load_ruleset(contracts_folder: Path, kind_name: str | None = None) -> Rulese
     explainer = Explainer(contract, path, kind.landing.roles.partition, rules)
     reasons = load_reason_codes(contracts_folder)
     warning_codes = WARNING_CODES | rules.WARNING_CODES
-    unlisted = explainer.codes - reasons.codes("line", "reject")
+    reject_codes = explainer.codes | (frozenset() if kind.landing.facts is None else DEFECT_CODES)
+    unlisted = reject_codes - reasons.codes("line", "reject")
     unlisted |= warning_codes - reasons.codes("line", "warn")
     if unlisted:
         raise CommandUsageError(
@@ -76,10 +78,12 @@ def load_ruleset(contracts_folder: Path, kind_name: str | None = None) -> Rulese
     components = {
         "contract_ref": kind.name,
         "contract_sha256": hashlib.sha256(committed(content)).hexdigest(),
-        "line_reason_codes_sha256": reasons.digest(explainer.codes | warning_codes),
+        "line_reason_codes_sha256": reasons.digest(reject_codes | warning_codes),
         "business_rules_version": rules.VERSION,
         "reader_version": READER_VERSION,
     }
+    if kind.landing.facts is not None:
+        components["facts_version"] = FACTS_VERSIONS[kind.landing.facts]
     return Ruleset(
         kind,
         _digest(components),

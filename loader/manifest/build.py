@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ from loader.kinds import Kind, landed_kind, load_kinds
 from loader.manifest.delivery import DeliveryTerms, FilePlace, arrange
 from loader.manifest.draft import (
     GATE_POLICY,
+    day_of_record,
     instant_text,
     manifest_bytes,
     require_source_id,
@@ -25,6 +26,7 @@ from loader.manifest.draft import (
 )
 from loader.manifest.exports import FileFacts, FoundFile, IgnoredFile, read_facts, scan
 from loader.manifest.model import Manifest
+from loader.manifest.notes import notes_of_files, undated_records
 from loader.manifest.parse import ManifestRefusedError, parse_manifest
 
 _ID_DIGITS = 12
@@ -40,6 +42,7 @@ class BatchTerms:
     `name` begins the manifest_id (by default the folder's name); `include` is a shell pattern for the paths
     below the folder. `owner` None leaves the metadata partial. `order`: where names leave it open, `mtime`, `name`, or
     the path of a file that lists the names, oldest first. `batch_id` None: of the day that the names say.
+    `captured_at`: when files that are records were taken from their source; None: their names say it.
     """
 
     contract_ref: str | None = None
@@ -53,6 +56,7 @@ class BatchTerms:
     is_canonized: bool = False
     order: str | None = None
     batch_id: str | None = None
+    captured_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,23 +88,17 @@ def build_manifest(
     for text in (terms.name, terms.owner, terms.license):
         require_storable(text or "", folder)
     kind = _kind(terms.contract_ref, project_root)
-    if not folder.is_dir():
-        raise _no_exports(f"{os.fspath(folder)!r} is no folder")
-    files, ignored = scan(folder, kind.asset_types, terms.include)
-    if not files:
-        told = "".join(f"\n  ignored {one.name!r}: {one.reason}" for one in ignored[:10])
-        expected = ", ".join(kind.asset_types)
-        raise _no_exports(f"{os.fspath(folder)!r} holds no export of {kind.name} ({expected}){told}")
-    for file in files:
-        require_source_id(file.source_id, file.path)
+    files, ignored = _exports(folder, kind, terms.include)
     facts = [_facts(file) for file in files]
     delivery = arrange(
         folder,
         [file.source_id for file in files],
         [fact.modified_ns for fact in facts],
         # Files of lines, as opposed to a document or a call, hold records that others correct.
-        DeliveryTerms(terms.order, terms.batch_id, any(file.asset_type in _COUNTED_TYPES for file in files)),
+        DeliveryTerms(terms.order, terms.batch_id, kind.framing == "lines"),
     )
+    # As it was said, or as a name says; never a time stamp.
+    moments = [terms.captured_at or (place.exported_at if place.is_named else None) for place in delivery.files]
     root, prefix = _place(folder, out, project_root)
     body: dict[str, Any] = {
         "batch_id": delivery.batch_id,
@@ -113,8 +111,8 @@ def build_manifest(
         **({} if root is None else {"root": root}),
         "gate_policy": GATE_POLICY,
         "assets": [
-            _entry(file, fact, place, prefix, terms, kind.name)
-            for file, fact, place in zip(files, facts, delivery.files, strict=True)
+            _entry(file, fact, place, prefix, terms, {"schema_version": kind.name, **day_of_record(kind, moment)})
+            for file, fact, place, moment in zip(files, facts, delivery.files, moments, strict=True)
         ],
     }
     digest = hashlib.sha256(orjson.dumps(body)).hexdigest()[:_ID_DIGITS]
@@ -122,9 +120,23 @@ def build_manifest(
     return BuiltManifest(
         manifest=_parsed(content, out, project_root),
         ignored=tuple(ignored),
-        notes=(*delivery.notes, *_notes(files, facts)),
+        notes=(*delivery.notes, *notes_of_files(files, facts), *undated_records(files, moments, kind)),
         roots_to_allow=_roots_to_allow(folder, files, (project_root, out.parent, *allowed_roots)),
     )
+
+
+def _exports(folder: Path, kind: Kind, include: str | None) -> tuple[list[FoundFile], list[IgnoredFile]]:
+    """The exports of a folder, at least one, and what is none."""
+    if not folder.is_dir():
+        raise _no_exports(f"{os.fspath(folder)!r} is no folder")
+    files, ignored = scan(folder, kind.asset_types, include)
+    if not files:
+        told = "".join(f"\n  ignored {one.name!r}: {one.reason}" for one in ignored[:10])
+        expected = ", ".join(kind.asset_types)
+        raise _no_exports(f"{os.fspath(folder)!r} holds no export of {kind.name} ({expected}){told}")
+    for file in files:
+        require_source_id(file.source_id, file.path)
+    return files, ignored
 
 
 def _parsed(content: bytes, out: Path, project_root: Path) -> Manifest:
@@ -183,7 +195,7 @@ def _place(folder: Path, out: Path, project_root: Path) -> tuple[str | None, str
 
 
 def _entry(
-    file: FoundFile, fact: FileFacts, place: FilePlace, prefix: str, terms: BatchTerms, record_kind: str
+    file: FoundFile, fact: FileFacts, place: FilePlace, prefix: str, terms: BatchTerms, metadata: Mapping[str, str]
 ) -> dict[str, Any]:
     path = prefix + file.source_id
     counted = {} if fact.record_count is None else {"record_count": fact.record_count}
@@ -202,7 +214,7 @@ def _entry(
         "metadata": {
             "exported_at": instant_text(place.exported_at),
             "owner": terms.owner,
-            "schema_version": record_kind,
+            **metadata,
         },
     }
 
@@ -213,18 +225,6 @@ def _window(field: str, start: datetime, end: datetime) -> dict[str, str]:
 
 def _slug(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", name.lower())[:_SLUG_CHARACTERS].strip("-") or "exports"
-
-
-def _notes(files: Sequence[FoundFile], facts: Sequence[FileFacts]) -> Iterator[str]:
-    """What the gate will say about files that are declared as they are."""
-    for file, fact in zip(files, facts, strict=True):
-        if fact.defect is not None:
-            yield f"{file.source_id}: {fact.defect}; the gate will reject it"
-        elif fact.size_bytes == 0:
-            yield f"{file.source_id}: is empty"
-        elif fact.is_gzip != file.asset_type.endswith("_gz"):
-            is_or_not = "is" if fact.is_gzip else "is not"
-            yield f"{file.source_id}: {is_or_not} gzip, unlike its name; the gate will reject it"
 
 
 def _roots_to_allow(folder: Path, files: Sequence[FoundFile], roots: Sequence[Path]) -> tuple[Path, ...]:

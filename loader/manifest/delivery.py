@@ -34,10 +34,11 @@ class DeliveryTerms:
 
 @dataclass(frozen=True, slots=True)
 class FilePlace:
-    """`exported_at` is UTC, to the second."""
+    """`exported_at` is UTC, to the second; `is_named`: a name says it, no time stamp."""
 
     sequence: int
     exported_at: datetime
+    is_named: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +84,10 @@ def arrange(folder: Path, source_ids: Sequence[str], modified_ns: Sequence[int],
     return Delivery(
         batch_id=terms.batch_id or f"batch-{day:%Y%m%d}-001",
         files=tuple(
-            FilePlace(sequence, _exported_at(place.period or of_folder, stamp))
-            for sequence, place, stamp in zip(sequences, places, stamps, strict=True)
+            FilePlace(sequence, _exported_at(said, stamp), said is not None)
+            for sequence, said, stamp in zip(
+                sequences, [place.period or of_folder for place in places], stamps, strict=True
+            )
         ),
         notes=tuple(notes),
     )

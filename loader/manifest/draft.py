@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from loader.errors import CommandUsageError
+from loader.kinds import Kind
 
 GATE_POLICY = {
     "checksum_missing": "reject",
@@ -29,6 +30,13 @@ def manifest_bytes(manifest_id: str, body: dict[str, Any]) -> bytes:
     """The file's content: UTF-8, two spaces of indent, a newline at the end."""
     manifest = {"manifest_version": "manifest_v1", "manifest_id": manifest_id, **body}
     return orjson.dumps(manifest, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+
+def day_of_record(kind: Kind, at: datetime | None) -> dict[str, str]:
+    """What the metadata of a file that is a record say of its day, where it is known: the field of its partition."""
+    if at is None or kind.framing == "lines" or kind.landing is None:
+        return {}
+    return {kind.landing.roles.partition: instant_text(at)}
 
 
 def instant_text(instant: datetime) -> str:

@@ -33,7 +33,9 @@ _TYPE_OF_ENDING = (
     *((ending, "jsonl") for ending in _JSON_LINES),
     (".pdf", "pdf"),
     (".html", "html"),
+    (".htm", "html"),
     (".md", "markdown"),
+    (".markdown", "markdown"),
     (".wav", "wav"),
     (".mp3", "mp3"),
     (".mp4", "mp4"),
@@ -82,7 +84,7 @@ def scan(
         for name in names:
             path = Path(directory, name)
             source_id = _below(path, folder)
-            asset_type = _asset_type(name, asset_types)
+            asset_type = asset_type_of_name(name, asset_types)
             reason = _reason_against_file(path, source_id, asset_type, include, real_folder)
             if reason or asset_type is None:
                 ignored.append(IgnoredFile(source_id, reason))
@@ -97,7 +99,8 @@ def _below(path: Path, folder: Path) -> str:
     return PurePosixPath(path.relative_to(folder)).as_posix()
 
 
-def _asset_type(name: str, asset_types: Collection[str]) -> str | None:
+def asset_type_of_name(name: str, asset_types: Collection[str]) -> str | None:
+    """What its ending says that a file is, where it is one of these."""
     for ending, asset_type in _TYPE_OF_ENDING:
         if name.lower().endswith(ending):
             return asset_type if asset_type in asset_types else None

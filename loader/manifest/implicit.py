@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import os
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from pathlib import Path
 from typing import Any
 
 from loader.checkout import find_project_root
 from loader.errors import CommandUsageError
-from loader.kinds import landed_kind, load_kinds
-from loader.manifest.draft import GATE_POLICY, manifest_bytes, require_source_id
-from loader.manifest.exports import FileFacts, read_facts
+from loader.kinds import Kind, landed_kind, load_kinds
+from loader.manifest.draft import GATE_POLICY, day_of_record, manifest_bytes, require_source_id
+from loader.manifest.exports import FileFacts, asset_type_of_name, read_facts
 from loader.manifest.model import Manifest
 from loader.manifest.names import read_name
 from loader.manifest.parse import parse_manifest
@@ -30,8 +30,8 @@ def implicit_manifest(
     The manifest_id follows from batch, file name and bytes, and from a kind that is not the default one: the same file
     in the same batch is the same manifest, wherever it lies. Its `path` is the real path of the file. Whatever is
     unknown about such a file is a warning, never a refusal. It stands where its name says, and among files of one name,
-    or without a date, where its batch does. Raises CommandUsageError for no kind, a batch_id of another form or a path
-    that is no file, InfrastructureError for a file that cannot be read.
+    or without a date, where its batch does; one that is a record is of that day. Raises CommandUsageError for no kind,
+    a batch_id of another form or a path that is no file, InfrastructureError for a file that cannot be read.
     """
     contracts = contracts_folder or find_project_root() / "contracts"
     kind = landed_kind(load_kinds(contracts), record_kind)
@@ -59,7 +59,7 @@ def implicit_manifest(
         "selection_window": None,
         "license": "unknown",
         "gate_policy": GATE_POLICY | {"metadata_missing": "warn"},
-        "assets": [_asset(name, facts, _sequence(name, batch))],
+        "assets": [_asset(name, facts, batch, kind)],
     }
     of_kind = "" if kind.is_default else f"\0{kind.name}"
     identity = hashlib.sha256(f"{name}\0{facts.fingerprint}{of_kind}".encode()).hexdigest()
@@ -77,17 +77,23 @@ def _sequence(name: str, batch: BatchId) -> int:
     return sequence
 
 
-def _asset(name: str, facts: FileFacts, sequence: int) -> dict[str, Any]:
+def _asset(name: str, facts: FileFacts, batch: BatchId, kind: Kind) -> dict[str, Any]:
+    asset_type, metadata = "jsonl_gz" if facts.is_gzip else "jsonl", None
+    if kind.framing == "file" and kind.landing is not None:
+        asset_type = asset_type_of_name(name, kind.asset_types) or kind.asset_types[0]
+        period = read_name(name, now=datetime.now(UTC)).period
+        at = period.last_second if period is not None else datetime.combine(batch.day, time(), UTC)
+        metadata = day_of_record(kind, at)
     return {
         "source_id": name,
         # With the dot a colon in the name is no scheme.
         "source_url_or_path": f"./{name}",
-        "asset_type": "jsonl_gz" if facts.is_gzip else "jsonl",
+        "asset_type": asset_type,
         "checksum_sha256": facts.fingerprint,
         "size_bytes": facts.size_bytes,
-        "sequence": sequence,
+        "sequence": _sequence(name, batch),
         "canonization_status": "candidate",
         "license": "unknown",
         "pii_scan_status": "not_run",
-        "metadata": None,
+        "metadata": metadata,
     }

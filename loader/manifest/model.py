@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+
+from loader.kinds import Kind
 
 JudgementWord = Literal["accept", "warn", "quarantine", "reject"]
 LoadMode = Literal["full", "incremental", "backfill"]
@@ -41,7 +43,9 @@ class Asset:
     `ordinal` is its position in the manifest, from 1; `sequence` its place in upstream's order, derived from
     the names when it is not declared. `checksum_sha256` (lower-case hex) and `size_bytes` are of the file as
     delivered. `record_count` counts lines that are not blank. `metadata` holds `exported_at`, `owner` and
-    `schema_version` as declared, any of them null or absent.
+    `schema_version` as declared, any of them null or absent; of a file that is a record also fields of it, numbers as
+    Decimal. `declaration`: the declared part of that record (loader/kinds), empty of a file of lines;
+    `partition_key`: its UTC day, None where nothing readable is declared of it.
     """
 
     ordinal: int
@@ -55,7 +59,9 @@ class Asset:
     canonization_status: Literal["candidate", "canonized"]
     license: str
     pii_scan_status: Literal["clean", "suspected", "not_run"]
-    metadata: Mapping[str, str | None] | None
+    metadata: Mapping[str, Any] | None
+    declaration: str = ""
+    partition_key: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +69,7 @@ class Manifest:
     """A manifest that keeps its schema and rules. `content` is its exact bytes, `sha256` their SHA-256 (hex).
 
     Paths of assets resolve against `root`, and that against the folder of `path`. `is_implicit`: made for one
-    ad-hoc file, not read from `path`. `is_landed` False: the contract is known, but no version lands it yet.
+    ad-hoc file, not read from `path`. `kind`: that of its contract_ref, which may not be landed yet.
     """
 
     manifest_id: str
@@ -81,8 +87,8 @@ class Manifest:
     content: bytes
     sha256: str
     path: Path
+    kind: Kind
     is_implicit: bool = False
-    is_landed: bool = True
 
 
 @dataclass(frozen=True, slots=True)

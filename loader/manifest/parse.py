@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import lru_cache, partial
 from itertools import islice
 from pathlib import Path
@@ -16,6 +14,7 @@ import orjson
 from loader.bounds import MAX_ASSETS, MAX_DOCUMENT_BYTES, MAX_MANIFEST_NAMES, MAX_MANIFEST_VALUES, MAX_VIOLATIONS
 from loader.checkout import find_project_root
 from loader.contract import (
+    InexactError,
     SchemaFault,
     TimestampError,
     UnreadableError,
@@ -29,9 +28,10 @@ from loader.contract import (
 )
 from loader.errors import CheckFailedError
 from loader.kinds import Kind, load_kinds
-from loader.manifest.model import Asset, GatePolicy, Manifest, SelectionWindow, Violation
+from loader.manifest.declared import manifest_of
+from loader.manifest.model import Manifest, Violation
 from loader.manifest.rules import violations_of
-from loader.manifest.sequence import BatchId, SequenceError, sequence_of
+from loader.manifest.sequence import SequenceError
 from loader.printable import in_one_line
 
 _CODE_OF_KEYWORD = {"required": "manifest_missing_field", "additionalProperties": "manifest_unknown_field"}
@@ -79,16 +79,23 @@ def parse_manifest(
     violations = [*_violations_of_schema(declared, schema)]
     if violations:
         raise ManifestRefusedError(path, violations)
+    kind = kinds.get(declared["contract_ref"])
+    if kind is None:
+        got = f"got {declared['contract_ref']!r}, expected one of {', '.join(kinds)}"
+        raise ManifestRefusedError(path, [Violation("unknown_contract_ref", "$.contract_ref", got)])
     try:
-        manifest = _manifest(declared, content, path, is_implicit)
+        manifest = manifest_of(declared, content, path, kind, is_implicit)
+    except InexactError as error:
+        what = "a number of too many digits, NaN, or nested too deep"
+        raise ManifestRefusedError(path, [Violation(_INVALID_VALUE, "$.assets", what)]) from error
     except SequenceError as error:
         raise ManifestRefusedError(
             path, [Violation("sequence_not_derivable", "$.assets", f"{error}; declare sequence for each")]
         ) from error
-    violations = [*violations_of(manifest, kinds)][:MAX_VIOLATIONS]
+    violations = [*violations_of(manifest)][:MAX_VIOLATIONS]
     if violations:
         raise ManifestRefusedError(path, violations)
-    return replace(manifest, is_landed=kinds[manifest.contract_ref].is_landed)
+    return manifest
 
 
 @lru_cache(maxsize=4)
@@ -190,59 +197,3 @@ def _shifted(first: int, place: list[str | int]) -> list[str | int]:
             return ["assets", first + index, *rest]
         case _:
             return place
-
-
-def _manifest(declared: dict[str, Any], content: bytes, path: Path, is_implicit: bool) -> Manifest:
-    window = declared["selection_window"]
-    entries = declared["assets"]
-    sequences = [entry.get("sequence") for entry in entries]
-    if None in sequences:
-        derived = sequence_of([entry["source_id"] for entry in entries], BatchId.read(declared["batch_id"]))
-        sequences = [
-            derived_one if declared_one is None else declared_one
-            for declared_one, derived_one in zip(sequences, derived, strict=True)
-        ]
-    return Manifest(
-        manifest_id=declared["manifest_id"],
-        batch_id=declared["batch_id"],
-        contract_ref=declared["contract_ref"],
-        modality=declared["modality"],
-        source_type=declared["source_type"],
-        load_mode=declared["load_mode"],
-        selection_window=window
-        and SelectionWindow(window["field"], parse_instant(window["start"]), parse_instant(window["end"])),
-        license=declared["license"],
-        root=declared.get("root"),
-        description=declared.get("description"),
-        gate_policy=GatePolicy(**declared["gate_policy"]),
-        assets=tuple(
-            _asset(entry, ordinal, sequence)
-            for ordinal, (entry, sequence) in enumerate(zip(entries, sequences, strict=True), start=1)
-        ),
-        content=content,
-        sha256=hashlib.sha256(content).hexdigest(),
-        path=path,
-        is_implicit=is_implicit,
-    )
-
-
-def _asset(entry: dict[str, Any], ordinal: int, sequence: int) -> Asset:
-    return Asset(
-        ordinal=ordinal,
-        source_id=entry["source_id"],
-        source_url_or_path=entry["source_url_or_path"],
-        asset_type=entry["asset_type"],
-        checksum_sha256=entry["checksum_sha256"],
-        size_bytes=_count(entry["size_bytes"]),
-        record_count=_count(entry.get("record_count")),
-        sequence=int(sequence),
-        canonization_status=entry["canonization_status"],
-        license=entry["license"],
-        pii_scan_status=entry["pii_scan_status"],
-        metadata=entry["metadata"],
-    )
-
-
-def _count(value: float | None) -> int | None:
-    # To JSON Schema 1.0 is an integer.
-    return None if value is None else int(value)

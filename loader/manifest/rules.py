@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
-from loader.kinds import Kind
+from loader.contract import json_path
+from loader.kinds import metadata_fields
 from loader.manifest.model import Manifest, Violation
 
 UNKNOWN_LICENSE = "unknown"
+# What metadata may say of any file; of one that is a record, also what its kind lets them.
+METADATA_FIELDS = frozenset(("exported_at", "owner", "schema_version"))
 
 
-def violations_of(manifest: Manifest, kinds: Mapping[str, Kind]) -> tuple[Violation, ...]:
+def violations_of(manifest: Manifest) -> tuple[Violation, ...]:
     """Every broken rule of a manifest that keeps its schema; empty when it is good."""
     return (
-        *_against_contract(manifest, kinds),
+        *_against_contract(manifest),
         *_against_itself(manifest),
     )
 
 
-def _against_contract(manifest: Manifest, kinds: Mapping[str, Kind]) -> Iterator[Violation]:
-    contract = kinds.get(manifest.contract_ref)
-    if contract is None:
-        known = ", ".join(kinds)
-        yield Violation(
-            "unknown_contract_ref",
-            "$.contract_ref",
-            f"got {manifest.contract_ref!r}, expected one of {known}",
-        )
-        return
+def _against_contract(manifest: Manifest) -> Iterator[Violation]:
+    contract = manifest.kind
     if manifest.modality != contract.modality:
         yield Violation(
             "modality_contradicts_contract",
@@ -40,7 +35,15 @@ def _against_contract(manifest: Manifest, kinds: Mapping[str, Kind]) -> Iterator
             "$.source_type",
             f"got {manifest.source_type!r}, expected one of {', '.join(contract.source_types)}",
         )
+    landing = contract.landing if contract.framing == "file" else None
+    known = METADATA_FIELDS if landing is None else METADATA_FIELDS | metadata_fields(landing)
     for place, asset in enumerate(manifest.assets):
+        for name in sorted((asset.metadata or {}).keys() - known):
+            yield Violation(
+                "manifest_unknown_field",
+                json_path(["assets", place, "metadata", name]),
+                f"metadata of {contract.name} say nothing of the sort; expected some of {', '.join(sorted(known))}",
+            )
         if asset.asset_type not in contract.asset_types:
             yield Violation(
                 "asset_type_contradicts_contract",

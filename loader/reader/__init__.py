@@ -2,8 +2,9 @@
 
 from loader.bounds import KEPT_LINE_BYTES, MAX_LINE_BYTES
 from loader.reader.content import ContentChangedError, ContentEncoding, open_content
+from loader.reader.framed import Framed
 from loader.reader.gzip_members import COMPRESSED_CHUNK_BYTES, GZIP_MAGIC, GzipDefectError, iter_gzip
-from loader.reader.lines import Line, count_lines, is_blank, iter_lines
+from loader.reader.lines import Line, is_blank, iter_lines
 from loader.reader.regular_file import (
     CHUNK_BYTES,
     DocumentTooLargeError,
@@ -24,11 +25,11 @@ __all__ = [
     "ContentChangedError",
     "ContentEncoding",
     "DocumentTooLargeError",
+    "Framed",
     "GzipDefectError",
     "Line",
     "LinkInTheWayError",
     "NotARegularFileError",
-    "count_lines",
     "is_blank",
     "iter_gzip",
     "iter_lines",

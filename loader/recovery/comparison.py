@@ -161,4 +161,5 @@ def archived(raw_zone: RawZone, entry: RegisteredAsset, content_bytes: int = 0) 
         content_bytes,
         is_indexed=True,
         offers_lines=False,
+        declaration=entry.declaration,
     )

@@ -16,9 +16,10 @@ from loader.bronze import judged_lines
 from loader.companion import Companion
 from loader.contract import AcceptedRecord
 from loader.errors import InfrastructureError, LoaderError
-from loader.gate import AssetRefusedError, inspect_file, open_within
-from loader.kinds import Ruleset, load_same_ruleset
-from loader.reader import ContentChangedError
+from loader.facts import FactsReader
+from loader.gate import AssetRefusedError, inspect_file, inspect_record, open_within
+from loader.kinds import Ruleset, asset_type_of, framed, load_same_ruleset
+from loader.reader import ContentChangedError, Framed
 from loader.recovery.sources import Source
 from loader.recovery.unindexed import Days
 
@@ -99,12 +100,20 @@ def _size(source: Source) -> int:
 def _days(source: Source, ruleset: Ruleset) -> Days:
     records: Counter[date] = Counter()
     rejects: Counter[date] = Counter()
-    with suppress(AssetRefusedError, ContentChangedError):
-        path = source.located()
+    landing = ruleset.landing
+    with suppress(AssetRefusedError, ContentChangedError), FactsReader() as reader:
+        path, facts = source.located(), None
         with open_within(path, source.roots) as file:
-            found = inspect_file(file, path)
+            if landing.facts is None:
+                found = inspect_file(file, path)
+            else:
+                wanted = landing.facts, asset_type_of(source.declaration)
+                found, facts = inspect_record(file, path, wanted, reader, {})
         if found.defect is None:
-            for _, judged in judged_lines(path, found.content_encoding, found.fingerprint, ruleset):
+            content = Framed(path, found.content_encoding, found.fingerprint)
+            if landing.facts is not None:
+                content = framed(content, landing, source.declaration, facts)
+            for _, judged in judged_lines(content, ruleset):
                 if isinstance(judged, AcceptedRecord):
                     records[judged.partition_key] += 1
                 elif judged is not None and judged.partition_key is not None:

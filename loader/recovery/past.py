@@ -45,7 +45,8 @@ left join ops.ruleset as ruleset on ruleset.ruleset_id = run.ruleset_id
 _ENTRIES = """
 select distinct on (entry.manifest_id, entry.source_id)
     entry.manifest_id, entry.source_id, entry.action, entry.judgement, entry.reason_codes, entry.asset_id,
-    asset.source_fingerprint, asset.raw_zone_key, asset.content_encoding
+    asset.source_fingerprint, asset.raw_zone_key, asset.content_encoding,
+    coalesce(asset.declaration, '') as declaration
 from ops.run_asset as entry
 left join ops.source_asset as asset on asset.asset_id = entry.asset_id
 where entry.run_id = %(run_id)s

@@ -42,7 +42,7 @@ select distinct on (entry.manifest_id, entry.ordinal)
     entry.manifest_id, entry.source_id,
     case entry.disposition when 'admitted' then 'parsed' else entry.disposition end as action,
     entry.judgement, entry.reason_codes, entry.asset_id, asset.source_fingerprint, asset.raw_zone_key,
-    asset.content_encoding
+    asset.content_encoding, coalesce(asset.declaration, '') as declaration
 from ops.manifest_asset as entry
 inner join ops.manifest as manifest on manifest.manifest_id = entry.manifest_id
 left join ops.source_asset as asset on asset.asset_id = entry.asset_id

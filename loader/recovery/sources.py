@@ -20,11 +20,13 @@ MISSING = "asset_missing"
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A declared path, the folder that it is relative to, and where it may lead."""
+    """A declared path, the folder that it is relative to, and where it may lead; `declaration`: of a file that is a
+    record, what is declared of it."""
 
     declared_path: str
     base_folder: Path
     roots: tuple[Path, ...]
+    declaration: str = ""
 
     def located(self) -> Path:
         """The real path; opens nothing. Raises AssetRefusedError as locate."""
@@ -50,6 +52,9 @@ def planned_sources(world: World, manifests: Sequence[Manifest], *, is_hashed: b
 
 def _by_content(world: World, planned: Sequence[PlannedAsset]) -> tuple[PlannedAsset, ...]:
     """The assets, those that no entry knows by the bytes that another manifest of the kind brought."""
+    if world.ruleset.landing.facts is not None:
+        # What is declared of a record is part of it: other bytes, or other words, are another asset.
+        return tuple(planned)
     unknown = [asset.found for asset in planned if asset.asset_id is None]
     world.cursor.execute(
         "select source_fingerprint, asset_id from ops.source_asset"

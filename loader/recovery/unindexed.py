@@ -43,8 +43,15 @@ def with_days(
             and asset.reads_from != "nowhere"
         )
 
-    due = {asset.found: places[asset.manifest_id, asset.source_id] for asset in assets if is_due(asset) and asset.found}
-    known |= _counted(world, {found: place for found, place in due.items() if found not in known})
+    def content(asset: PlannedAsset) -> tuple[str, str]:
+        """What it is read from: its bytes, and what is declared of them where they are a record."""
+        assert asset.found is not None
+        return asset.found, places[asset.manifest_id, asset.source_id].declaration
+
+    due = {
+        content(asset): places[asset.manifest_id, asset.source_id] for asset in assets if is_due(asset) and asset.found
+    }
+    known |= _counted(world, {each: place for each, place in due.items() if each not in known})
     unread: dict[date, tuple[int, int, int]] = {}
     dated = []
     counted = set()
@@ -54,13 +61,12 @@ def with_days(
         elif not is_due(asset):
             dated.append(asset)
         else:
-            assert asset.found is not None
-            days = known[asset.found]
+            days = known[content(asset)]
             dated.append(_dated(asset, (min(days, default=None), max(days, default=None)), days))
-            for day, (records, rejects) in days.items() if asset.found not in counted else ():
+            for day, (records, rejects) in days.items() if content(asset) not in counted else ():
                 so_far = unread.get(day, (0, 0, 0))
                 unread[day] = (so_far[0] + records, so_far[1] + rejects, so_far[2] + 1)
-            counted.add(asset.found)
+            counted.add(content(asset))
     return tuple(dated), unread
 
 
@@ -68,10 +74,13 @@ def declared_places(world: World, manifests: Sequence[Manifest]) -> dict[tuple[s
     """Where the declared assets of kinds that land lie."""
     return {
         (manifest.manifest_id, asset.source_id): Source(
-            asset.source_url_or_path, base_folder(manifest), roots_of(world.settings, manifest)
+            asset.source_url_or_path,
+            base_folder(manifest),
+            roots_of(world.settings, manifest),
+            asset.declaration,
         )
         for manifest in manifests
-        if manifest.is_landed
+        if manifest.kind.is_landed
         for asset in manifest.assets
     }
 
@@ -81,15 +90,15 @@ def archived_places(world: World, entries: Sequence[RegisteredAsset]) -> dict[tu
     folder = world.settings.raw_zone
     return {
         (entry.manifest_id, entry.source_id): Source(
-            str(RawZone(folder).path_of(entry.raw_zone_key)), folder, (folder.resolve(),)
+            str(RawZone(folder).path_of(entry.raw_zone_key)), folder, (folder.resolve(),), entry.declaration
         )
         for entry in entries
         if entry.raw_zone_key
     }
 
 
-def _counted(world: World, due: Mapping[str, Source]) -> dict[str, Days]:
-    """Days by fingerprint, counted now."""
+def _counted(world: World, due: Mapping[tuple[str, str], Source]) -> dict[tuple[str, str], Days]:
+    """Days by content, counted now."""
     if not due:
         return {}
     # What reads and judges is imported where it is needed: planning takes a fraction of a second.
@@ -100,12 +109,12 @@ def _counted(world: World, due: Mapping[str, Source]) -> dict[str, Days]:
     return dict(zip(due, found, strict=True))
 
 
-def _read_for(plan: Mapping[str, Any] | None, ruleset: Ruleset) -> dict[str, Days]:
-    """Days by fingerprint, as a plan under the same ruleset has them."""
-    if plan is None or plan["ruleset_sha256"] != ruleset.sha256:
+def _read_for(plan: Mapping[str, Any] | None, ruleset: Ruleset) -> dict[tuple[str, str], Days]:
+    """Days by content, as a plan under the same ruleset has them; it does not say what was declared of a record."""
+    if plan is None or plan["ruleset_sha256"] != ruleset.sha256 or ruleset.landing.facts is not None:
         return {}
     return {
-        asset["found"]: {date.fromisoformat(day): (counts[0], counts[1]) for day, counts in days.items()}
+        (asset["found"], ""): {date.fromisoformat(day): (counts[0], counts[1]) for day, counts in days.items()}
         for asset in plan["assets"]
         if (days := asset["unindexed_days"]) is not None
     }

@@ -100,13 +100,13 @@ def rejecting_assets(cursor: Any, reject_limit: float | None = None) -> dict[str
     names = ("asset_ids", "ruleset_ids", "source_ids")
     with built(cursor) as there:
         there.execute(
-            "select asset_id::integer, ruleset_id::integer, source_id::text, record_line_count::bigint,"
-            " rejected_count::bigint from reconcile.reconcile_asset where rejected_count > 0"
+            "select asset_id::integer, ruleset_id::integer, source_id::text, limited_record_count::bigint,"
+            " limited_rejected_count::bigint, is_record from reconcile.reconcile_asset where rejected_count > 0"
         )
         found = [
             of_asset
-            for *of_asset, record_count, rejected_count in there.fetchall()
-            if reject_limit is None or exceeds(reject_limit, record_count, rejected_count)
+            for *of_asset, record_count, rejected_count, is_record in there.fetchall()
+            if reject_limit is None or exceeds(reject_limit, record_count, rejected_count, are_files=is_record)
         ]
     return dict(zip(names, _columns_of(found, len(names)), strict=True))
 

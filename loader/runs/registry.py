@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from loader.errors import RefusedError
-from loader.gate import AssetJudgement, GateReport, Inspection
+from loader.gate import AssetJudgement, GateReport
 from loader.kinds import Ruleset
 from loader.manifest import Manifest
 from loader.reader import ContentEncoding
@@ -20,7 +20,8 @@ SOURCE_MISSING = "source_missing_archived"
 
 @dataclass(frozen=True, slots=True)
 class RegisteredAsset:
-    """A manifest entry after registration. `asset_id` and what follows are None unless it is admitted."""
+    """A manifest entry after registration. `asset_id` and what follows are None unless it is admitted; `declaration`:
+    what is declared of a file that is a record, else empty."""
 
     manifest_id: str
     source_id: str
@@ -31,6 +32,7 @@ class RegisteredAsset:
     source_fingerprint: str | None
     raw_zone_key: str | None
     content_encoding: ContentEncoding | None
+    declaration: str = ""
 
 
 def register_ruleset(cursor: Any, ruleset: Ruleset) -> int:
@@ -120,9 +122,14 @@ def _register_manifest(cursor: Any, run_id: UUID, manifest: Manifest) -> None:
     )
 
 
-def _admitted_entries(cursor: Any, manifest_id: str) -> dict[str, tuple[int, str, str, ContentEncoding]]:
+_Admitted = tuple[int, str, str, ContentEncoding, str]
+
+
+def _admitted_entries(cursor: Any, manifest_id: str) -> dict[str, _Admitted]:
+    """asset_id and what a RegisteredAsset says after it, by source_id."""
     cursor.execute(
-        "select entry.source_id, asset.asset_id, asset.source_fingerprint, asset.raw_zone_key, asset.content_encoding"
+        "select entry.source_id, asset.asset_id, asset.source_fingerprint, asset.raw_zone_key, asset.content_encoding,"
+        " asset.declaration"
         " from ops.manifest_asset as entry inner join ops.source_asset as asset on asset.asset_id = entry.asset_id"
         " where entry.manifest_id = %s",
         (manifest_id,),
@@ -140,11 +147,12 @@ def _register_entry(
         assert inspection is not None
         fingerprint, encoding = inspection.fingerprint, inspection.content_encoding
         key = raw_zone_keys[fingerprint]
-        asset_id = _source_asset(cursor, run_id, manifest.contract_ref, inspection, key)
+        asset_id = _source_asset(cursor, run_id, manifest.contract_ref, judged, key)
     cursor.execute(
         "insert into ops.manifest_asset (manifest_id, source_id, ordinal, asset_id, source_url_or_path, asset_type,"
         " declared_checksum_sha256, declared_size_bytes, declared_record_count, sequence, judgement, disposition,"
-        " reason_codes, judged_by_run_id) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+        " reason_codes, judged_by_run_id, partition_key)"
+        " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
         " on conflict (manifest_id, source_id) do update set asset_id = excluded.asset_id,"
         " judgement = excluded.judgement, disposition = excluded.disposition, reason_codes = excluded.reason_codes,"
         " judged_by_run_id = excluded.judged_by_run_id, judged_at = now()",
@@ -163,6 +171,7 @@ def _register_entry(
             judgement.disposition,
             list(judgement.reason_codes),
             str(run_id),
+            asset.partition_key,
         ),
     )
     action = "parsed" if judgement.disposition == "admitted" else judgement.disposition
@@ -176,18 +185,23 @@ def _register_entry(
         fingerprint,
         key,
         encoding,
+        asset.declaration,
     )
 
 
-def _source_asset(cursor: Any, run_id: UUID, record_kind: str, inspection: Inspection, raw_zone_key: str) -> int:
-    """The number of these bytes as a file of the kind, given when they are first seen."""
+def _source_asset(cursor: Any, run_id: UUID, record_kind: str, judged: AssetJudgement, raw_zone_key: str) -> int:
+    """The number of these bytes as a file of the kind, under this declaration where it is a record; given when they are
+    first seen."""
+    inspection, declaration = judged.inspection, judged.asset.declaration
+    assert inspection is not None
     cursor.execute(
-        "insert into ops.source_asset (source_fingerprint, record_kind, size_bytes, content_encoding,"
-        " content_bytes, raw_zone_key, registered_by_run_id) values (%s, %s, %s, %s, %s, %s, %s)"
-        " on conflict (source_fingerprint, record_kind) do nothing",
+        "insert into ops.source_asset (source_fingerprint, record_kind, declaration, size_bytes, content_encoding,"
+        " content_bytes, raw_zone_key, registered_by_run_id) values (%s, %s, %s, %s, %s, %s, %s, %s)"
+        " on conflict do nothing",
         (
             inspection.fingerprint,
             record_kind,
+            declaration,
             inspection.size_bytes,
             inspection.content_encoding,
             inspection.content_bytes,
@@ -196,17 +210,15 @@ def _source_asset(cursor: Any, run_id: UUID, record_kind: str, inspection: Inspe
         ),
     )
     cursor.execute(
-        "select asset_id from ops.source_asset where source_fingerprint = %s and record_kind = %s",
-        (inspection.fingerprint, record_kind),
+        "select asset_id from ops.source_asset where source_fingerprint = %s and record_kind = %s and declaration = %s",
+        (inspection.fingerprint, record_kind, declaration),
     )
     return int(cursor.fetchone()[0])
 
 
-def _confirm_entry(
-    manifest: Manifest, judged: AssetJudgement, known: tuple[int, str, str, ContentEncoding]
-) -> RegisteredAsset:
+def _confirm_entry(manifest: Manifest, judged: AssetJudgement, known: _Admitted) -> RegisteredAsset:
     """An entry admitted earlier, seen again: same bytes, gone, or different."""
-    asset_id, fingerprint, key, encoding = known
+    asset_id, fingerprint, key, encoding, declaration = known
     judgement, reasons = judged.judgement.judgement, judged.judgement.reason_codes
     action = "parsed"
     if judged.judgement.disposition == "missing":
@@ -225,4 +237,5 @@ def _confirm_entry(
         fingerprint,
         key,
         encoding,
+        declaration,
     )

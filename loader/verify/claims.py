@@ -21,7 +21,7 @@ with landed as (
 )
 select distinct on (entry.asset_id)
     entry.asset_id, indexed.ruleset_id, ruleset.ruleset_sha256, indexed.indexed_line_count,
-    asset.source_fingerprint, asset.raw_zone_key, asset.content_encoding, asset.content_bytes
+    asset.source_fingerprint, asset.raw_zone_key, asset.content_encoding, asset.content_bytes, asset.declaration
 from landed
 inner join ops.run_asset as entry on entry.run_id = landed.run_id and entry.action in ('parsed', 'unchanged')
 inner join ops.source_asset as asset on asset.asset_id = entry.asset_id
@@ -63,6 +63,7 @@ def read_claims(cursor: Any, raw_zone: RawZone, ruleset: Ruleset, run_id: str) -
                 row["content_bytes"],
                 is_indexed=True,
                 offers_lines=False,
+                declaration=row["declaration"],
             ),
             row["ruleset_id"],
             row["ruleset_sha256"] == ruleset.sha256,

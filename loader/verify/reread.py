@@ -8,14 +8,16 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from loader.bounds import KEPT_LINE_BYTES
 from loader.bronze import AssetToRead
 from loader.contract import AcceptedRecord
-from loader.kinds import Ruleset, too_long
-from loader.reader import Line, is_blank, iter_lines, open_content
+from loader.facts import FactsReader
+from loader.kinds import Ruleset, judged_line
+from loader.reader import Line, is_blank
 
 _POSTGRES_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -59,17 +61,20 @@ def reread(asset: AssetToRead, ruleset: Ruleset, *, is_judged: bool = True) -> I
     """Every line of an archived asset; `is_judged` false: only what no ruleset of the kind decides, for runs of an
     older one.
 
-    Raises ContentChangedError when the archived bytes are not those of the asset's fingerprint.
+    Facts of a file that is a record are read once more, whatever is kept of them. Raises ContentChangedError when the
+    archived bytes are not those of the asset's fingerprint.
     """
-    for line in iter_lines(open_content(asset.path, asset.content_encoding, fingerprint=asset.fingerprint)):
-        yield _judged(line, ruleset) if is_judged else _unjudged(line, ruleset)
+    with FactsReader() as reader:
+        file = replace(asset, facts=None).framed(ruleset, reader)
+        for line in file.lines():
+            yield _judged(line, ruleset, file.defect) if is_judged else _unjudged(line, ruleset)
 
 
-def _judged(line: Line, ruleset: Ruleset) -> RereadLine:
+def _judged(line: Line, ruleset: Ruleset, defect: tuple[str, str] | None) -> RereadLine:
     place = (line.number, line.offset, line.length)
-    if not line.is_too_long and is_blank(line.body):
+    judged = judged_line(line, ruleset, defect)
+    if judged is None:
         return RereadLine(*place, True, *_hashes(line), None, "blank")
-    judged = too_long(line.length, line.body) if line.is_too_long else ruleset.judge(line.body)
     day = None if judged.partition_key is None else judged.partition_key.isoformat()
     if isinstance(judged, AcceptedRecord):
         delivery = (judged.warning_codes, judged.envelope.decode())

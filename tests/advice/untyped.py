@@ -6,6 +6,7 @@ UNTYPED: dict[str, str] = {
     # A process of the loader's dies by itself.
     "loader.bronze.load:*": "a load that dlt cannot do: tests/unit/test_disk.py",
     "loader.bronze.workers:*": "workers that are killed: tests/integration/test_workers.py",
+    "loader.facts.*": "a process that reads facts is killed, or lacks a library: tests/facts/test_process.py",
     "loader.recovery.counting:*": "a process that is killed while it reads: tests/unit/test_day_counting.py",
     "loader.silver.dbt:*": "dbt does not start, or dies: tests/integration/test_dbt_process.py",
     # A disk does not read or write, or a file is taken away while it is read. The command shows the place.

@@ -89,7 +89,12 @@ _WORDS: tuple[tuple[str, str, str], ...] = (
     ),
     (
         "loader manifest --from data/seed_manifests/exports --out m.json --window-start x --window-end y",
-        "loader.cli.manifest_command:_window",
+        "loader.cli.manifest_command:_instant",
+        "person",
+    ),
+    (
+        "loader manifest --from data/seed_manifests/exports --out m.json --captured-at yesterday",
+        "loader.cli.manifest_command:_instant",
         "person",
     ),
     (

@@ -40,8 +40,12 @@ def test_free_text_stays_in_bronze() -> None:
 def test_what_is_landed_and_what_is_known() -> None:
     """Prevents manifests checked against one contract file, lines against another."""
     kinds = load_kinds(CONTRACTS)
-    assert {name for name, kind in kinds.items() if not kind.is_landed} == {"call_v1", "document_v1", "video_v1"}
-    assert [name for name, kind in kinds.items() if kind.is_landed] == [CONTRACT_REF, "ticket_comment_v1"]
+    assert {name for name, kind in kinds.items() if not kind.is_landed} == {"call_v1", "video_v1"}
+    assert [name for name, kind in kinds.items() if kind.is_landed] == [
+        CONTRACT_REF,
+        "document_v1",
+        "ticket_comment_v1",
+    ]
     landing = _ticket()
     assert (landing.roles.key, landing.roles.person, landing.envelope) == (
         "ticket_id",
@@ -178,7 +182,7 @@ def test_a_kind_comes_after_those_that_it_is_linked_to(tmp_path: Path) -> None:
     contracts = contracts_with_note(tmp_path)
     note = contracts / "kinds" / NOTE / "kind.yml"
     first = [name for name, kind in load_kinds(contracts).items() if kind.is_landed]
-    assert first == [CONTRACT_REF, NOTE, "ticket_comment_v1"]
+    assert first == [CONTRACT_REF, "document_v1", NOTE, "ticket_comment_v1"]
     link = "fields:\n", "linked_to:\n  - {{field: status, kind: {}, missing: {}}}\nfields:\n"
     whole = note.read_text()
     for kind, missing in (("ticket_comment_v1", "warn"), ("ticket_comment_v1", "wait"), (NOTE, "wait")):
@@ -188,7 +192,7 @@ def test_a_kind_comes_after_those_that_it_is_linked_to(tmp_path: Path) -> None:
         assert landing is not None
         assert landing.links == (Link("status", kind, missing == "wait"),)
         ordered = [name for name, kind in kinds.items() if kind.is_landed]
-        assert ordered == ([CONTRACT_REF, "ticket_comment_v1", NOTE] if kind != NOTE else first)
+        assert ordered == ([CONTRACT_REF, "document_v1", "ticket_comment_v1", NOTE] if kind != NOTE else first)
     # Told, not waited for.
     note.write_text(whole.replace(link[0], link[1].format("ticket_comment_v1", "warn")))
     _linked(LINK, "{field: visibility, kind: note_v1, missing: warn}")(contracts)

@@ -6,6 +6,7 @@ from dataclasses import fields, replace
 
 from loader.contract.explain import FURTHER_CODES, REJECT_CODES
 from loader.contract.schema import ReasonCode, ReasonCodes, load_reason_codes
+from loader.facts import DEFECT_CODES
 from loader.kinds import load_kinds
 from loader.kinds.judge import WARNING_CODES
 from loader.kinds.ruleset import load_rules
@@ -30,7 +31,7 @@ def test_the_judge_gives_exactly_the_line_codes_of_the_list() -> None:
     reasons = load_reason_codes(CONTRACTS)
     of_kinds = [load_rules(kind.rules) for kind in load_kinds(CONTRACTS).values() if kind.is_landed]
     assert reasons.codes("line", "reject") == REJECT_CODES.union(
-        FURTHER_CODES, *(rules.REJECT_CODES for rules in of_kinds)
+        FURTHER_CODES, DEFECT_CODES, *(rules.REJECT_CODES for rules in of_kinds)
     )
     assert reasons.codes("line", "warn") == WARNING_CODES.union(*(rules.WARNING_CODES for rules in of_kinds))
 

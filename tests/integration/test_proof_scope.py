@@ -20,7 +20,8 @@ from data.generator import Options, generate
 from loader.contract.record import AcceptedRecord, RejectedRecord
 from loader.errors import CommandUsageError
 from loader.ingest import Verdict, proving
-from loader.kinds import Ruleset, too_long
+from loader.kinds import Ruleset
+from loader.kinds.judge import too_long
 from loader.release.ready import readiness
 from loader.runs.lock import IngestLock
 from loader.silver import BuildResult, run_dbt

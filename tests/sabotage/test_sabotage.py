@@ -149,14 +149,14 @@ def test_a_reader_that_drops_the_last_line_is_found_by_tiling(
     proved: Kept, _template: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The reader's own counts agree with each other; only the bytes that the gate counted do not."""
-    from loader.bronze import reading
+    from loader.reader import framed
 
     database = replace(proved, copy=_template).fresh()
     for variable, value in loader_variables(database, tmp_path).items():
         monkeypatch.setenv(variable, value)
     generate(Options(first_day=date(2026, 4, 16), last_day=date(2026, 4, 16), tickets=20, seed=3), tmp_path / "exports")
     whole = reader_lines.iter_lines
-    monkeypatch.setattr(reading, "iter_lines", lambda chunks: list(whole(chunks))[:-1])
+    monkeypatch.setattr(framed, "iter_lines", lambda chunks: list(whole(chunks))[:-1])
     verdict = run(declare(tmp_path / "exports"))
     assert verdict.exit_code == 1
     named = [one for one in verdict.facts.findings if one.table_name == "bronze.asset_line"]

@@ -12,7 +12,8 @@ import pytest
 
 from loader.contract.record import AcceptedRecord, RejectedRecord
 from loader.errors import CommandUsageError
-from loader.kinds import Ruleset, load_ruleset, too_long
+from loader.kinds import Ruleset, load_ruleset
+from loader.kinds.judge import too_long
 
 CONTRACTS = Path(__file__).resolve().parents[2] / "contracts"
 TICKET: dict[str, Any] = {

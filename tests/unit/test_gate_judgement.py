@@ -30,6 +30,7 @@ from loader.raw_zone import RawZone
 from loader.reader.gzip_members import GzipDefect
 
 CONTRACTS = Path(__file__).parents[2] / "contracts"
+KINDS = load_kinds(CONTRACTS)
 CONTENT = b'{"ticket_id":"TKT-20260417-000001"}\n'
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 INSPECTED = Inspection(SHA256, len(CONTENT), "identity", len(CONTENT))
@@ -91,6 +92,7 @@ def manifest_of(folder: Path, *assets: Asset, policy: GatePolicy = LENIENT, **ch
         "sha256": hashlib.sha256(b"{}").hexdigest(),
         "path": folder / "manifest.json",
         "description": None,
+        "kind": KINDS["ticket_v1"],
     }
     return Manifest(**(declared | changes))
 
@@ -209,7 +211,7 @@ def test_the_worst_judgement_wins_and_every_reason_is_kept() -> None:
 def test_a_kind_that_is_not_landed_is_not_available_unless_it_is_worse() -> None:
     """Prevents a broken call recording from being reported as merely not supported yet."""
     asset = asset_of(asset_type="wav", source_url_or_path="call.wav")
-    manifest = manifest_of(Path("/m"), asset, is_landed=False)
+    manifest = manifest_of(Path("/m"), asset, kind=KINDS["call_v1"])
     assert judge_asset(manifest, asset, INSPECTED) == Judgement("accept", "not_available")
     assert judge_asset(manifest, asset, None).disposition == "missing"
     assert judge_asset(manifest, replace(asset, size_bytes=3), INSPECTED).disposition == "withheld"

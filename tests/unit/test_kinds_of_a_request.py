@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -37,16 +38,16 @@ def test_each_kind_is_given_its_own_manifests_and_the_first_what_is_of_none(tmp_
     """Prevents a manifest that two runs read, and one that no run tells of."""
     kinds = load_kinds(contracts)
     found = {kind: _manifest(tmp_path, kind, contracts) for kind in ("gauge_v1", "ticket_v1")}
-    document = replace(found["ticket_v1"], contract_ref="document_v1", is_landed=False)
+    call = replace(found["ticket_v1"], contract_ref="call_v1", kind=kinds["call_v1"])
     refused = ManifestRefusedError(tmp_path / "broken.json", [Violation("manifest_not_json", "$", "no JSON")])
-    declared = DeclaredInput((document, *found.values()), (refused,))
+    declared = DeclaredInput((call, *found.values()), (refused,))
     assert {kind.name: part for kind, part in by_kind(declared, kinds)} == {
-        "ticket_v1": DeclaredInput((found["ticket_v1"], document), (refused,)),
+        "ticket_v1": DeclaredInput((found["ticket_v1"], call), (refused,)),
         "gauge_v1": DeclaredInput((found["gauge_v1"],), ()),
     }
     assert [kind.name for kind, _ in by_kind(declared, kinds)] == ["ticket_v1", "gauge_v1"]
-    alone = by_kind(DeclaredInput((document,), ()), kinds)
-    assert [(kind.name, part.manifests) for kind, part in alone] == [("ticket_v1", (document,))]
+    alone = by_kind(DeclaredInput((call,), ()), kinds)
+    assert [(kind.name, part.manifests) for kind, part in alone] == [("ticket_v1", (call,))]
 
 
 def test_the_default_kind_is_meant_where_none_is_named(contracts: Path) -> None:
@@ -55,10 +56,10 @@ def test_the_default_kind_is_meant_where_none_is_named(contracts: Path) -> None:
     assert landed_kind(kinds, None).name == "ticket_v1"
     assert landed_kind(kinds, "meter_v1").name == "meter_v1"
     without = {name: replace(kind, is_default=False) for name, kind in kinds.items()}
-    for name, got in ((None, "got none, expected one of"), ("memo", "got 'memo'"), ("document_v1", "not landed yet")):
+    for name, got in ((None, "got none, expected one of"), ("memo", "got 'memo'"), ("call_v1", "not landed yet")):
         with pytest.raises(CommandUsageError, match=got):
             landed_kind(without, name)
-    only = {name: kind for name, kind in without.items() if name in ("meter_v1", "document_v1")}
+    only = {name: kind for name, kind in without.items() if name in ("meter_v1", "call_v1")}
     assert landed_kind(only, None).name == "meter_v1"
 
 
@@ -100,9 +101,9 @@ def test_a_kind_of_which_there_is_no_manifest_is_told(tmp_path: Path) -> None:
     settings = load_settings(project_root=ROOT, allowed_roots=(tmp_path,))
     with pytest.raises(CommandUsageError, match="KIND: got 'memo_v1', expected one of ticket_v1"):
         declared_input(settings, IngestRequest(record_kind="memo_v1"))
-    document = ROOT / "data" / "seed_manifests" / "documents-2026.json"
+    call = ROOT / "data" / "seed_manifests" / "documents-2026.json"
     with pytest.raises(CommandUsageError, match="KIND=ticket_v1: got no manifest of it, only of document_v1"):
-        declared_input(settings, IngestRequest(manifest_paths=(document,), record_kind="ticket_v1"))
+        declared_input(settings, IngestRequest(manifest_paths=(call,), record_kind="ticket_v1"))
 
 
 def test_the_exit_code_is_the_worst() -> None:
@@ -111,3 +112,15 @@ def test_the_exit_code_is_the_worst() -> None:
         KindRun("b", CommandUsageError("x", next_command="y")),
     ]
     assert worst_exit_code(tuple(runs)) == 2
+
+
+def test_a_kind_of_files_says_its_days_before_it_is_read(tmp_path: Path, contracts: Path) -> None:
+    """Prevents a run of documents, with a proof and its seconds, for a day of which none is declared."""
+    page = tmp_path / "limits-2026-04-17.md"
+    page.write_text("# Limits")
+    document = DeclaredInput((implicit_manifest(page, BATCH, contracts, "document_v1"),), ())
+    assert (document.may_be_of(date(2026, 4, 17)), document.may_be_of(date(2026, 4, 18))) == (True, False)
+    (undated,) = (replace(asset, partition_key=None) for asset in document.manifests[0].assets)
+    assert DeclaredInput((replace(document.manifests[0], assets=(undated,)),), ()).may_be_of(date(2026, 4, 18))
+    lines = DeclaredInput((_manifest(tmp_path, "ticket_v1", contracts),), ())
+    assert lines.may_be_of(date(2020, 1, 1))

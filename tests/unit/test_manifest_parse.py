@@ -57,7 +57,7 @@ def test_everything_that_is_declared_arrives() -> None:
     assert manifest.gate_policy.checksum_missing == "quarantine"
     assert manifest.gate_policy.pii_suspected == "reject"
     assert (manifest.content, manifest.sha256) == (content, hashlib.sha256(content).hexdigest())
-    assert (manifest.path, manifest.is_implicit, manifest.is_landed) == (PATH, True, True)
+    assert (manifest.path, manifest.is_implicit, manifest.kind.name) == (PATH, True, "ticket_v1")
     (asset,) = manifest.assets
     assert asset.ordinal == 1
     assert asset.source_id == "tickets-2026-04-17.jsonl"
@@ -98,9 +98,9 @@ def test_a_whole_number_written_as_a_float_is_a_count() -> None:
 
 
 def test_a_contract_that_is_not_landed_is_known_as_such() -> None:
-    """Prevents: documents parsed as tickets."""
-    fixture = json.loads((FIXTURE.parent / "documents.json").read_bytes())
-    assert parse_manifest(content_of(fixture["instance"]), PATH, CONTRACTS).is_landed is False
+    """Prevents: calls parsed as tickets."""
+    fixture = json.loads((FIXTURE.parent / "calls.json").read_bytes())
+    assert parse_manifest(content_of(fixture["instance"]), PATH, CONTRACTS).kind.is_landed is False
 
 
 def test_all_violations_of_a_manifest_are_told_at_once() -> None:

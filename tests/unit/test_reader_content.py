@@ -19,7 +19,6 @@ from loader.reader import (
     GzipDefectError,
     LinkInTheWayError,
     NotARegularFileError,
-    count_lines,
     iter_gzip,
     iter_lines,
     open_beneath,
@@ -27,6 +26,7 @@ from loader.reader import (
     open_regular,
     read_chunks,
 )
+from loader.reader.lines import count_lines
 
 LINES = b"".join(b'{"n":%d}\n' % number for number in range(20_000))
 

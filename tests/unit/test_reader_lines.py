@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loader.reader import KEPT_LINE_BYTES, MAX_LINE_BYTES, Line, count_lines, is_blank, iter_lines
+from loader.reader import KEPT_LINE_BYTES, MAX_LINE_BYTES, Line, is_blank, iter_lines
+from loader.reader.lines import count_lines
 
 CONTENTS = st.one_of(
     st.binary(max_size=60),

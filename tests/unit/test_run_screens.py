@@ -33,7 +33,7 @@ KINDS = frozenset({"ticket_v1"})
 DRIFTS = KeptBack(PART, Obstacle(Code.DRIFT, names=("drift_volume of tickets",)))
 RUN = "01a20487-27bf-7d6f-88b2-ba02718ad2c7"
 EVIDENCE = f"reports/run_evidence/_run/{RUN}.1.json"
-ASSET = AssetFacts("m", "t.jsonl", 1, "f", "parsed", "accept", (), 161, 2, True, True)
+ASSET = AssetFacts("m", "t.jsonl", 1, "f", "parsed", "accept", (), 161, 2, True, False, True, True)
 
 
 def fates(**counts: int) -> dict[str, int]:

@@ -5,6 +5,13 @@
         {{ return([
             {'column': 'is_open', 'type': 'boolean', 'value': prefix ~ "status not in ('resolved', 'closed')"},
         ]) }}
+    {%- elif kind == 'document_v1' -%}
+        {{ return([
+            {
+                'column': 'raw_zone_key', 'type': 'text',
+                'value': "regexp_replace(" ~ prefix ~ "content_sha256, '^(..)(..)', 'sha256/\\1/\\2/\\1\\2')",
+            },
+        ]) }}
     {%- endif -%}
     {{ return([]) }}
 {%- endmacro %}

@@ -50,3 +50,20 @@
 {% macro type_of(kind, column) -%}
     {{ return(declared_kinds()[kind]['fields'] | selectattr('column', 'defined') | selectattr('column', 'eq', column) | map(attribute='type') | first) }}
 {%- endmacro %}
+
+{#- Kinds of which a file is the record. -#}
+{% macro file_kinds() -%}
+    {{ return(field_origins() | map(attribute='kind') | unique | list) }}
+{%- endmacro %}
+
+{#- What says each field of the records of such kinds: a list of {kind, reader, field, origin}. `origin`: manifest, entry or
+    metadata, as declared; bytes; facts, of `reader`. -#}
+{% macro field_origins() -%}
+    {%- set found = [] -%}
+    {%- for kind, declared in declared_kinds().items() if declared.facts -%}
+        {%- for field in declared['fields'] -%}
+            {%- do found.append({'kind': kind, 'reader': declared.facts, 'field': field.field, 'origin': field['from']}) -%}
+        {%- endfor -%}
+    {%- endfor -%}
+    {{ return(found) }}
+{%- endmacro %}

@@ -16,7 +16,8 @@ contents as (
         min(source_fingerprint) as source_fingerprint,
         min(content_encoding) as content_encoding,
         min(size_bytes) as size_bytes,
-        min(content_bytes) as content_bytes
+        min(content_bytes) as content_bytes,
+        bool_or(declaration <> '') as is_record
     from {{ source('ops', 'source_asset') }}
     group by asset_id
 
@@ -57,6 +58,7 @@ partitions as (
 
     select
         asset_partitions.asset_id,
+        min(asset_partitions.partition_key) as first_partition,
         count(*) as partition_count,
         count(asset_partitions.taken_by_run_id) as taken_partition_count
     from {{ source('ops', 'asset_partition') }} as asset_partitions
@@ -77,7 +79,7 @@ known_assets as (
 
 ),
 
-final as (
+measured as (
 
     select
         -- Where a table lost it, the next one says it.
@@ -109,6 +111,8 @@ final as (
         round(
             counted.rejected_count::numeric / nullif(counted.record_line_count + counted.rejected_count, 0), 6
         ) as reject_rate,
+        coalesce(contents.is_record, false) as is_record,
+        partitions.first_partition,
         coalesce(partitions.partition_count, 0) as partition_count,
         coalesce(partitions.taken_partition_count, 0) as taken_partition_count,
         coalesce(counted.event_digest, 0) as event_digest,
@@ -131,6 +135,24 @@ final as (
     left join {{ source('ops', 'ruleset') }} as rulesets on latest_indexes.ruleset_id = rulesets.ruleset_id
     left join counted on known_assets.asset_id = counted.asset_id
     left join partitions on known_assets.asset_id = partitions.asset_id
+
+),
+
+-- A file that is a record has one line: the share of rejects means something over its kind and day only.
+final as (
+
+    select
+        measured.*,
+        case
+            when measured.is_record then sum(measured.record_line_count) over of_day
+            else measured.record_line_count
+        end as limited_record_count,
+        case
+            when measured.is_record then sum(measured.rejected_count) over of_day
+            else measured.rejected_count
+        end as limited_rejected_count
+    from measured
+    window of_day as (partition by measured.record_kind, measured.first_partition, measured.is_record)
 
 )
 

@@ -126,8 +126,8 @@ readings as (
 
 ),
 
--- Lines whose loads count, each with its place where it stands under the ruleset that counts. Of assets with
--- the same place the latest comes first: a file that came again with more lines orders what both hold.
+-- Lines whose loads count, each with its place where it stands under the ruleset that counts. Among assets
+-- with the same place the latest comes first: a file that came again with more lines orders what both hold.
 delivered_lines as not materialized (
 
     select

@@ -2,7 +2,7 @@
 {#- What the checks found, each damage on every day that it may be of: too many rather than too few. -#}
 {%- set dimensions = declared_kinds().values() | map(attribute='dimensions') | sum(start=[]) -%}
 {%- set checks =
-    ['load', 'event', 'line', 'reject', 'manifest', 'asset', 'run', 'silver', 'equation'] + dimensions %}
+    ['load', 'event', 'line', 'reject', 'manifest', 'asset', 'file', 'run', 'silver', 'equation'] + dimensions %}
 
 with
 

@@ -147,8 +147,9 @@ silver_counts as (
 
 ),
 
--- Assets whose lines nobody knows: withheld, missing, or admitted and not read at all. They may belong to
--- every day that their manifest's window over created_at reaches; without one, to any. UTC, half-open.
+-- Assets whose lines nobody knows: withheld, missing, or admitted and not read at all. A file that is a
+-- record belongs to the day that is declared of it. The lines of another one may belong to every day that
+-- its manifest's window over created_at reaches; without one, to any. UTC, half-open.
 absent_assets as (
 
     select
@@ -158,10 +159,12 @@ absent_assets as (
         -- Null where the manifest is gone: of any kind.
         coalesce(assets.record_kind, manifests.contract_ref) as record_kind,
         case
+            when manifest_assets.partition_key is not null then manifest_assets.partition_key
             when manifests.window_field = 'created_at'
                 then (manifests.window_start at time zone 'UTC')::date
         end as first_partition_key,
         case
+            when manifest_assets.partition_key is not null then manifest_assets.partition_key
             when manifests.window_field = 'created_at'
                 then ((manifests.window_end - interval '1 microsecond') at time zone 'UTC')::date
         end as last_partition_key

@@ -186,7 +186,7 @@ found as (
     from blamed
     where not is_raw_line_authentic
     union all
-    -- A line is its body and at most two bytes of terminator.
+    -- A line is its body and at most two bytes of terminator. A file that is a record has its record kept.
     select
         {{ finding(
             'raw_line_length_differs', 'drift', 'blamed_table',
@@ -199,6 +199,10 @@ found as (
         copy_count = 1
         and byte_length - least(raw_line_bytes, 65536) not between 0 and 2
         and not (raw_line_bytes = 65536 and byte_length > 65536)
+        and not exists (
+            select from {{ source('ops', 'source_asset') }} as source_assets
+            where source_assets.asset_id = blamed.asset_id and source_assets.declaration <> ''
+        )
     union all
     select
         {{ finding(

@@ -1,0 +1,220 @@
+{#- Selected by a model of Silver and what follows, and built after all of them. -#}
+{%- do built_kinds() -%}
+{#- Files that are records: the record of each against what its manifest declares, its bytes and their facts. -#}
+{#- A hook of reconcile_load makes reconcile.manifest_or_null. -#}
+{%- do ref('reconcile_load') %}
+{%- set kinds = file_kinds() -%}
+
+with
+
+-- What says each field of such a record, by its kind.
+origins as (
+
+    select
+        said.record_kind,
+        said.reader,
+        said.field,
+        said.origin
+    from (
+        values
+        {%- for item in field_origins() %}
+        ('{{ item.kind }}', '{{ item.reader }}', '{{ item.field }}', '{{ item.origin }}'){{ "," if not loop.last }}
+        {%- else %}
+        (null::text, null::text, null::text, null::text)
+        {%- endfor %}
+    ) as said (record_kind, reader, field, origin)
+
+),
+
+assets as (
+
+    select
+        *,
+        reconcile.jsonb_or_null(declaration) as declared
+    from {{ source('ops', 'source_asset') }}
+    where record_kind = any(array[{% for kind in kinds %}'{{ kind }}'{{ ", " if not loop.last }}{% endfor %}]::text [])
+
+),
+
+-- The record that each reading made of a file, and the version of the facts under which it was read.
+records as (
+
+    select
+        assets.asset_id,
+        assets.record_kind,
+        assets.source_fingerprint,
+        assets.content_bytes,
+        assets.declared,
+        events.partition_key,
+        events.run_id,
+        reconcile.jsonb_or_null(events.raw_payload) as payload,
+        reconcile.jsonb_or_null(facts.facts) as facts
+    from assets
+    inner join {{ source('bronze', 'asset_line') }} as lines on assets.asset_id = lines.asset_id
+    inner join {{ source('bronze', 'record_event') }} as events on lines.event_id = events.event_id
+    inner join {{ source('ops', 'ruleset') }} as rulesets on lines.ruleset_id = rulesets.ruleset_id
+    left join {{ source('ops', 'asset_facts') }} as facts
+        on
+            assets.source_fingerprint = facts.source_fingerprint
+            and assets.declared ->> 'asset_type' = facts.asset_type
+            and rulesets.components ->> 'facts_version' = facts.facts_version
+            and facts.reader = (
+                select min(origins.reader) from origins where origins.record_kind = assets.record_kind
+            )
+
+),
+
+-- Each field of each record beside what says it; none of the two may say more than the other.
+compared as (
+
+    select
+        records.asset_id,
+        records.record_kind,
+        records.partition_key,
+        records.run_id,
+        origins.origin,
+        origins.field,
+        records.payload -> origins.field as recorded,
+        case origins.origin
+            when 'facts' then records.facts -> origins.field
+            when 'bytes'
+                then case origins.field
+                    when 'content_sha256' then to_jsonb(records.source_fingerprint)
+                    else to_jsonb(records.content_bytes)
+                end
+            else records.declared -> origins.field
+        end as stated
+    from records
+    inner join origins on records.record_kind = origins.record_kind
+    where origins.origin <> 'facts' or records.facts is not null
+
+),
+
+differing as (
+
+    select
+        asset_id,
+        record_kind,
+        partition_key,
+        run_id,
+        case when origin in ('facts', 'bytes') then origin else 'declaration' end as witness,
+        string_agg(field, ', ' order by field) as fields
+    from compared
+    where recorded is distinct from stated
+    group by asset_id, record_kind, partition_key, run_id, witness
+
+),
+
+-- The same fields as the manifest's own bytes have them.
+declared_again as (
+
+    select
+        entries.manifest_id,
+        entries.source_id,
+        assets.asset_id,
+        assets.record_kind,
+        string_agg(origins.field, ', ' order by origins.field) as fields
+    from {{ source('ops', 'manifest_asset') }} as entries
+    inner join assets on entries.asset_id = assets.asset_id
+    inner join {{ source('ops', 'manifest') }} as manifests on entries.manifest_id = manifests.manifest_id
+    inner join origins on assets.record_kind = origins.record_kind and origins.origin not in ('facts', 'bytes')
+    cross join lateral (select reconcile.manifest_or_null(manifests.manifest_bytes) as body limit all) as manifest
+    cross join lateral (select manifest.body -> 'assets' -> (entries.ordinal - 1) as entry) as listed
+    where
+        encode(sha256(manifests.manifest_bytes), 'hex') = manifests.manifest_sha256
+        and assets.declared -> origins.field is distinct from nullif(
+            case origins.origin
+                when 'manifest' then manifest.body -> origins.field
+                when 'entry' then listed.entry -> origins.field
+                else listed.entry -> 'metadata' -> origins.field
+            end,
+            'null'
+        )
+    group by entries.manifest_id, entries.source_id, assets.asset_id, assets.record_kind
+
+),
+
+-- The day that a withheld file keeps back. A text is a day to the loader where it is RFC 3339; of others it says none.
+days as (
+
+    {%- for kind in kinds %}
+    {%- set partition = declared_kinds()[kind].created %}
+    select
+        entries.manifest_id,
+        entries.source_id,
+        '{{ kind }}' as record_kind,
+        entries.partition_key as registered,
+        listed.entry -> 'metadata' ->> '{{ field_of(kind, partition) }}' as declared,
+        ({{ instant_of(
+            payload_value("(listed.entry -> 'metadata')", field_of(kind, partition), type_of(kind, partition), 'false'),
+            type_of(kind, partition)
+        ) }} at time zone 'UTC')::date as declared_day
+    from {{ source('ops', 'manifest_asset') }} as entries
+    inner join {{ source('ops', 'manifest') }} as manifests on entries.manifest_id = manifests.manifest_id
+    cross join lateral (select reconcile.manifest_or_null(manifests.manifest_bytes) as body limit all) as manifest
+    cross join lateral (select manifest.body -> 'assets' -> (entries.ordinal - 1) as entry) as listed
+    where
+        manifests.contract_ref = '{{ kind }}'
+        and encode(sha256(manifests.manifest_bytes), 'hex') = manifests.manifest_sha256
+    {{ "union all" if not loop.last }}
+    {%- else %}
+    {{ no_rows({
+        'manifest_id': 'text', 'source_id': 'text', 'record_kind': 'text', 'registered': 'date',
+        'declared': 'text', 'declared_day': 'date'
+    }) | indent(4) }}
+    {%- endfor %}
+
+),
+
+found as (
+
+    select
+        {{ finding(
+            'record_differs_from_declaration', 'drift', "'ops.source_asset'",
+            "'of the record and of what is declared of the file differ: ' || fields",
+            record_kind='record_kind', partition_key='partition_key', asset_id='asset_id', run_id='run_id'
+        ) }}
+    from differing
+    where witness = 'declaration'
+    union all
+    select
+        {{ finding(
+            'record_differs_from_bytes', 'drift', "'ops.source_asset'",
+            "'of the record and of the file that was registered differ: ' || fields",
+            record_kind='record_kind', partition_key='partition_key', asset_id='asset_id', run_id='run_id'
+        ) }}
+    from differing
+    where witness = 'bytes'
+    union all
+    select
+        {{ finding(
+            'record_differs_from_facts', 'drift', "'ops.asset_facts'",
+            "'of the record and of the facts that were kept differ: ' || fields",
+            record_kind='record_kind', partition_key='partition_key', asset_id='asset_id', run_id='run_id'
+        ) }}
+    from differing
+    where witness = 'facts'
+    union all
+    select
+        {{ finding(
+            'declaration_differs_from_manifest', 'drift', "'ops.source_asset'",
+            "'of what was registered and of the manifest differ: ' || fields",
+            record_kind='record_kind', manifest_id='manifest_id', source_id='source_id', asset_id='asset_id'
+        ) }}
+    from declared_again
+    union all
+    select
+        {{ finding(
+            'day_differs_from_manifest', 'drift', "'ops.manifest_asset'",
+            "'got ' || coalesce(registered::text, 'no day') || ', declared is '
+            || coalesce(declared_day::text, 'none that can be read')",
+            record_kind='record_kind', manifest_id='manifest_id', source_id='source_id'
+        ) }}
+    from days
+    where
+        registered <> declared_day
+        or (registered is null and declared ~ '^\d{4}-\d\d-\d\d(T([01]\d|2[0-3])(:[0-5]\d){2}(\.\d{1,6})?Z)?$')
+
+)
+
+select * from found

@@ -1,0 +1,30 @@
+"""What is told of files that a new manifest declares as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from loader.kinds import Kind
+from loader.manifest.exports import FileFacts, FoundFile
+
+
+def notes_of_files(files: Sequence[FoundFile], facts: Sequence[FileFacts]) -> Iterator[str]:
+    """What the gate will say about files that are declared as they are."""
+    for file, fact in zip(files, facts, strict=True):
+        if fact.defect is not None:
+            yield f"{file.source_id}: {fact.defect}; the gate will reject it"
+        elif fact.size_bytes == 0:
+            yield f"{file.source_id}: is empty"
+        elif fact.is_gzip != file.asset_type.endswith("_gz"):
+            is_or_not = "is" if fact.is_gzip else "is not"
+            yield f"{file.source_id}: {is_or_not} gzip, unlike its name; the gate will reject it"
+
+
+def undated_records(files: Sequence[FoundFile], moments: Sequence[datetime | None], kind: Kind) -> Iterator[str]:
+    """Files that are records, and of which nothing says the day."""
+    if kind.framing == "file" and kind.landing is not None:
+        for file, moment in zip(files, moments, strict=True):
+            if moment is None:
+                field = kind.landing.roles.partition
+                yield f"{file.source_id}: its name says no day, so it has no {field}: CAPTURED_AT=<instant>"

@@ -1,0 +1,35 @@
+"""A file as its kind frames it: lines, or one record that covers all its bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from loader.reader.content import ContentEncoding, open_content
+from loader.reader.lines import Line, count_lines, iter_lines
+
+
+@dataclass(frozen=True, slots=True)
+class Framed:
+    """A file to read. `fingerprint`: SHA-256 (hex) of its bytes; `record`: the record that it is, as JSON, None where
+    each of its lines is one; `defect`: a reason code and a sentence, where it is to be one and cannot be read so."""
+
+    path: Path
+    content_encoding: ContentEncoding
+    fingerprint: str
+    record: bytes | None = None
+    defect: tuple[str, str] | None = None
+
+    def lines(self) -> Iterator[Line]:
+        """The lines that tile the content. A file that is a record has one, of all its bytes, and its body is the
+        record. Raises as open_content; at the end also where the bytes are not those of the fingerprint."""
+        chunks = open_content(self.path, self.content_encoding, fingerprint=self.fingerprint)
+        if self.record is None:
+            yield from iter_lines(chunks)
+        else:
+            yield Line(1, 0, sum(map(len, chunks)), self.record, None, False)
+
+    def count_lines(self) -> int:
+        """How many there are, read without a look at what they hold."""
+        return 1 if self.record is not None else count_lines(open_content(self.path, self.content_encoding))
