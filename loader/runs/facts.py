@@ -17,14 +17,17 @@ from loader.gate import GateReport, KnownFacts
 _OF_THE_MACHINE = "facts_limit"
 
 
-def known_facts(cursor: Any, reader: str | None, fingerprints: Iterable[str | None]) -> KnownFacts:
-    """What was kept of these files by this version of `reader` (a name of loader/facts); None: of files of lines."""
+def known_facts(
+    cursor: Any, reader: str | None, fingerprints: Iterable[str | None], version: str | None = None
+) -> KnownFacts:
+    """What was kept of these files by `reader` (a name of loader/facts), today's version or an earlier one; None: of
+    files of lines."""
     if reader is None:
         return {}
     cursor.execute(
         "select source_fingerprint, asset_type, facts, estimated, libraries, reason_code, message from ops.asset_facts"
         " where source_fingerprint = any(%s) and reader = %s and facts_version = %s",
-        (sorted({each for each in fingerprints if each}), reader, FACTS_VERSIONS[reader]),
+        (sorted({each for each in fingerprints if each}), reader, version or FACTS_VERSIONS[reader]),
     )
     return {
         (fingerprint, asset_type): FactsDefect(code, message)

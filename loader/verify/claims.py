@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 from loader.bronze import AssetToRead
-from loader.kinds import Ruleset
+from loader.facts import Facts, FactsDefect
+from loader.kinds import Ruleset, asset_type_of
 from loader.raw_zone import RawZone
+from loader.runs import known_facts
 from loader.warehouse import fetch_rows
 
 # Each asset as the run left it: the reading that counted when its landing ended, whoever made it. (One that was limited
@@ -21,6 +24,7 @@ with landed as (
 )
 select distinct on (entry.asset_id)
     entry.asset_id, indexed.ruleset_id, ruleset.ruleset_sha256, indexed.indexed_line_count,
+    ruleset.components ->> 'facts_version' as facts_version,
     asset.source_fingerprint, asset.raw_zone_key, asset.content_encoding, asset.content_bytes, asset.declaration
 from landed
 inner join ops.run_asset as entry on entry.run_id = landed.run_id and entry.action in ('parsed', 'unchanged')
@@ -64,6 +68,7 @@ def read_claims(cursor: Any, raw_zone: RawZone, ruleset: Ruleset, run_id: str) -
                 is_indexed=True,
                 offers_lines=False,
                 declaration=row["declaration"],
+                facts=_facts_then(cursor, ruleset, row),
             ),
             row["ruleset_id"],
             row["ruleset_sha256"] == ruleset.sha256,
@@ -73,6 +78,15 @@ def read_claims(cursor: Any, raw_zone: RawZone, ruleset: Ruleset, run_id: str) -
         if row["ruleset_id"] is not None
     ]
     return claims, [row["asset_id"] for row in rows if row["ruleset_id"] is None]
+
+
+def _facts_then(cursor: Any, ruleset: Ruleset, row: Mapping[str, Any]) -> Facts | FactsDefect | None:
+    """What was kept of a file that is a record when an older version of its facts was read; today's are read again."""
+    if row["facts_version"] is None or row["ruleset_sha256"] == ruleset.sha256:
+        return None
+    fingerprint = row["source_fingerprint"]
+    known = known_facts(cursor, ruleset.landing.facts, [fingerprint], row["facts_version"])
+    return known.get((fingerprint, asset_type_of(row["declaration"])))
 
 
 def window_of_run(cursor: Any, run_id: str) -> tuple[date, date] | None:

@@ -61,11 +61,11 @@ def reread(asset: AssetToRead, ruleset: Ruleset, *, is_judged: bool = True) -> I
     """Every line of an archived asset; `is_judged` false: only what no ruleset of the kind decides, for runs of an
     older one.
 
-    Facts of a file that is a record are read once more, whatever is kept of them. Raises ContentChangedError when the
-    archived bytes are not those of the asset's fingerprint.
+    Facts of a file that is a record are read once more, whatever is kept of them; for an older run, those of that
+    time count. Raises ContentChangedError when the archived bytes are not those of the asset's fingerprint.
     """
     with FactsReader() as reader:
-        file = replace(asset, facts=None).framed(ruleset, reader)
+        file = (replace(asset, facts=None) if is_judged else asset).framed(ruleset, reader)
         for line in file.lines():
             yield _judged(line, ruleset, file.defect) if is_judged else _unjudged(line, ruleset)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from loader.facts import FACTS_VERSIONS, Facts, FactsDefect, FactsReader
 from loader.ingest import IngestRequest, Verdict
 from loader.ingest.dry_run import dry_run
 from loader.kinds import load_ruleset
@@ -128,6 +129,38 @@ def test_the_same_again_is_nothing_and_declared_anew_is_a_version(scene: Scene, 
     assert shown == [("limits-2026-04-17.html", "html", "Limits", "en", None, 5, 2, "2026-04-17")]
     assert rows(database, "select count(distinct raw_zone_key), count(*) from ops.source_asset") == [(3, 5)]
     assert reconciled(database) == proved_whole(database)
+
+
+def test_facts_that_are_read_otherwise_take_the_place_of_those_before(
+    scene: Scene, database: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Prevents two records of one file, a record of facts that nobody would read today, and an older run that cannot be
+    verified any more."""
+    read = FactsReader.read
+
+    def read_otherwise(self: FactsReader, path: Path, reader: str, asset_type: str) -> Facts | FactsDefect:
+        found = read(self, path, reader, asset_type)
+        assert isinstance(found, Facts)
+        return replace(found, values={**found.values, "word_count": int(found.values["word_count"]) + 100})
+
+    monkeypatch.setattr(FactsReader, "read", read_otherwise)
+    monkeypatch.setitem(cast(Any, FACTS_VERSIONS), "document", "2")
+    verdict = run(scene.folder / "first.json")
+    assert (verdict.exit_code, fates(verdict)) == (0, {"landed": 4})
+    shown = rows(database, "select distinct word_count::int, version_count::int from serving.knowledge_doc")
+    assert shown == [(105, 1)]
+    assert rows(database, "select count(*) from bronze.raw_doc_asset") == [(8,)]
+    assert reconciled(database) == proved_whole(database)
+    ruleset = load_ruleset(ROOT / "contracts", KIND)
+    for each in (scene.first, verdict):
+        assert verify_run(database, RawZone(settings().raw_zone), ruleset, each.facts.run["run_id"]).is_proved
+    rows(
+        database,
+        """update ops.asset_facts set facts = replace(facts, '"word_count":5', '"word_count":7')
+        where facts_version = '1'""",
+    )
+    found = verify_run(database, RawZone(settings().raw_zone), ruleset, scene.first.facts.run["run_id"])
+    assert not found.is_proved
 
 
 BAD = {

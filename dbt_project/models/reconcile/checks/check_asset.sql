@@ -66,7 +66,8 @@ described as (
         source_assets.*,
         count(*) over (partition by source_assets.asset_id) as id_copy_count,
         count(*) over (
-            partition by source_assets.source_fingerprint, source_assets.record_kind, source_assets.declaration
+            partition by
+                source_assets.source_fingerprint, source_assets.record_kind, source_assets.declaration
         ) as fingerprint_copy_count,
         -- The raw zone names an object by its fingerprint and encoding: a second witness for both. A redacted
         -- one has the key that its erasure recorded.
