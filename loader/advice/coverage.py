@@ -189,7 +189,7 @@ def for_gaps(world: World, due: Sequence[PartitionState], kinds: Sequence[str]) 
     a file is gone or the rules have changed, the raw zone is replayed.
     """
     if {each.gap_reason for each in due} == {"output_lag"}:
-        return Advice(AdviceKind.PROVE, "make build", "Silver and reconcile do not show yet what has landed")
+        return Advice(AdviceKind.PROVE, "make build", "Silver and reconcile do not show what has landed")
     of_days = {"days": [each.partition_key for each in due], "kind": world.ruleset.contract_ref}
     rows = fetch_rows(world.cursor, _OF_DAYS, of_days)
     found = sorted_out(world, rows)

@@ -30,7 +30,7 @@ _ORIGINS: Mapping[str, str] = {
     "content_sha256": BYTES,
     "size_bytes": BYTES,
 }
-# What a file calls itself, and what its owner calls it, are two things.
+# What a file calls itself, which nobody declares: it would be compared with what its owner calls it.
 _NAMES = {"title"}
 # What a declared length may differ from a measured one: recorders and players count in frames and blocks.
 _TOLERANCE = Decimal("0.02")
@@ -46,7 +46,7 @@ def origin(field: str, reader: str | None) -> str | None:
 def metadata_fields(landing: Landing) -> frozenset[str]:
     """What the metadata of an entry may say of such a file: fields of its record. A fact that is declared is compared
     with what is read, and does not go into the record."""
-    return frozenset(field.name for field in landing.fields if field.origin in (METADATA, FACTS))
+    return frozenset(field.name for field in landing.fields if field.origin in (METADATA, FACTS)) - _NAMES
 
 
 def declaration(landing: Landing, manifest: Mapping[str, Any], entry: Mapping[str, Any]) -> str:
@@ -81,7 +81,7 @@ def framed(file: Framed, landing: Landing, declared: str, found: Facts | FactsDe
 def contradicted(metadata: Mapping[str, Any], facts: Facts) -> Iterator[str]:
     """What the metadata of an entry declare and the bytes do not confirm, a sentence each. A length in seconds may
     differ by 2 %; an estimate contradicts nothing."""
-    for name in sorted((metadata.keys() & facts.values.keys()) - facts.estimated - _NAMES):
+    for name in sorted((metadata.keys() & facts.values.keys()) - facts.estimated):
         declared, read = metadata[name], facts.values[name]
         if declared is None or declared == read or _is_near(name, declared, read):
             continue
