@@ -17,6 +17,7 @@ from loader.contract.faults import (
     faults_of_items,
     faults_of_numbers,
     faults_of_strings,
+    faults_of_value,
     faults_within,
     number_or_mark,
     place_of,
@@ -206,12 +207,13 @@ class Explainer:
                 return
         validator = part.whole
         if not isinstance(value, list):
-            yield from faults_of_items(name, value, 0, validator)
+            yield from faults_of_value(name, value, validator)
             return
-        for first in range(0, max(len(value), 1), _ITEMS_AT_A_TIME):
+        yield from faults_of_value(name, value, part.own)
+        for first in range(0, len(value) if part.items is not None else 0, _ITEMS_AT_A_TIME):
             items = value[first : first + _ITEMS_AT_A_TIME]
-            if not validator.is_valid(items):
-                yield from islice(faults_of_items(name, items, first, validator), _FINDINGS_KEPT)
+            if not validator.is_valid(items) and (found := list(faults_of_items(name, items, first, validator))):
+                yield from found[:_FINDINGS_KEPT]
                 return
 
     def _day_of(self, reading: LenientValue) -> date | None:

@@ -89,11 +89,16 @@ def faults_within(place: tuple[str | int, ...], value: Any, part: Part) -> Itera
                 yield from faults_within((*place, index), item, part.items)
 
 
+def faults_of_value(name: str, value: Any, validator: jsonschema_rs.Draft202012Validator) -> Iterator[LineFault]:
+    """Faults of a field's value."""
+    return _faults_of((name,), 0, list(validator.iter_errors(value)))
+
+
 def faults_of_items(
-    name: str, value: Any, first: int, validator: jsonschema_rs.Draft202012Validator
+    name: str, items: Sequence[Any], first: int, validator: jsonschema_rs.Draft202012Validator
 ) -> Iterator[LineFault]:
-    """Faults of a field's value, or of a slice of its items that begins at index `first`."""
-    return _faults_of((name,), first, list(validator.iter_errors(value)))
+    """Faults of some items of a field, which begin at index `first`; how many they are says nothing of the field."""
+    return _faults_of((name,), first, [error for error in validator.iter_errors(items) if list(error.instance_path)])
 
 
 def _faults_of(
