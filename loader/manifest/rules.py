@@ -44,6 +44,12 @@ def _against_contract(manifest: Manifest) -> Iterator[Violation]:
                 json_path(["assets", place, "metadata", name]),
                 f"metadata of {contract.name} say nothing of the sort; expected some of {', '.join(sorted(known))}",
             )
+        if contract.framing == "file" and asset.record_count not in (None, 1):
+            yield Violation(
+                "manifest_invalid_value",
+                f"$.assets[{place}].record_count",
+                f"got {asset.record_count}, expected 1 or nothing: a file of {contract.name} is one record",
+            )
         if asset.asset_type not in contract.asset_types:
             yield Violation(
                 "asset_type_contradicts_contract",
