@@ -34,6 +34,7 @@ _ORIGINS: Mapping[str, str] = {
 _NAMES = {"title"}
 # What a declared length may differ from a measured one: recorders and players count in frames and blocks.
 _TOLERANCE = Decimal("0.02")
+_SHOWN_CHARACTERS = 80
 
 
 def origin(field: str, reader: str | None) -> str | None:
@@ -83,9 +84,17 @@ def contradicted(metadata: Mapping[str, Any], facts: Facts) -> Iterator[str]:
     differ by 2 %; an estimate contradicts nothing."""
     for name in sorted((metadata.keys() & facts.values.keys()) - facts.estimated):
         declared, read = metadata[name], facts.values[name]
-        if declared is None or declared == read or _is_near(name, declared, read):
+        # To Python true is 1, and no count.
+        is_said = declared == read and not isinstance(declared, bool)
+        if declared is None or is_said or _is_near(name, declared, read):
             continue
-        yield f"metadata say {name} {declared}, the file has {read}"
+        yield f"metadata say {name} {_told(declared)}, the file has {_told(read)}"
+
+
+def _told(value: Any) -> str:
+    """A value as JSON, so that text is no number; of a long one, how it begins."""
+    text = orjson.dumps(value, default=number_json).decode()
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
 
 
 def _is_near(name: str, declared: Any, read: FactValue) -> bool:
