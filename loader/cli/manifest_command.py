@@ -16,7 +16,7 @@ from loader.errors import CommandUsageError
 from loader.printable import pasted
 
 if TYPE_CHECKING:
-    from loader.manifest import BuiltManifest
+    from loader.manifest import BuiltManifest, Manifest
     from loader.screen import Screen
 
 
@@ -146,7 +146,7 @@ def _record(built: BuiltManifest, out: Path, is_written: bool) -> dict[str, Any]
         "is_written": is_written,
         "asset_count": len(manifest.assets),
         "size_bytes": sum(asset.size_bytes or 0 for asset in manifest.assets),
-        "record_count": sum(asset.record_count or 0 for asset in manifest.assets),
+        "record_count": _records(manifest),
         "notes": list(built.notes),
         "ignored": [{"name": file.name, "reason": file.reason} for file in built.ignored],
         "roots_to_allow": [str(root) for root in built.roots_to_allow],
@@ -154,21 +154,29 @@ def _record(built: BuiltManifest, out: Path, is_written: bool) -> dict[str, Any]
     }
 
 
+def _records(manifest: Manifest) -> int:
+    """Those that were counted; a file that is a record is one."""
+    if manifest.kind.framing == "file":
+        return len(manifest.assets)
+    return sum(asset.record_count or 0 for asset in manifest.assets)
+
+
 def manifest_lines(screen: Screen, built: BuiltManifest, record: Mapping[str, Any]) -> list[str]:
     """What is declared, in which order, what was left out, and what has to be allowed."""
     from loader.screen import Failure, amount, failures, listing, paragraph
 
     names = [asset.source_id for asset in sorted(built.manifest.assets, key=lambda asset: asset.sequence)]
-    files, records = amount(screen, record["asset_count"], "file"), amount(screen, record["record_count"], "record")
+    counted = [amount(screen, record["asset_count"], "file")]
+    if built.manifest.kind.framing == "lines":
+        counted.append(amount(screen, record["record_count"], "record"))
     is_new = "written" if record["is_written"] else "there already, unchanged"
     facts = [
         ("manifest", record["manifest_id"]),
         ("batch", record["batch_id"]),
         ("order", names[0] if len(names) == 1 else f"oldest first: {names[0]} … {names[-1]}"),
     ]
-    lines = paragraph(
-        screen, f"{record['manifest_path']} is {is_new}: {files}, {records}, {_size(record['size_bytes'])}."
-    )
+    told = ", ".join([*counted, _size(record["size_bytes"])])
+    lines = paragraph(screen, f"{record['manifest_path']} is {is_new}: {told}.")
     lines += listing(screen, facts)
     for note in record["notes"]:
         lines += paragraph(screen, f"note: {note}", hanging="      ")

@@ -21,6 +21,7 @@ from loader.manifest import (
     implicit_manifest,
     manifests_folder,
     parse_manifest,
+    require_file_of_kind,
     seed_manifests,
 )
 from loader.printable import pasted
@@ -146,6 +147,7 @@ def declared_input(settings: Settings, request: IngestRequest) -> DeclaredInput:
             f"BATCH={request.batch_id} names the batch of one ad-hoc file, got no INPUT; nothing was started",
             next_command=f"make ingest INPUT=<file.jsonl> BATCH={pasted(request.batch_id)}",
         )
+    of_kind = "" if request.record_kind is None else f" KIND={request.record_kind}"
     if request.input_path is not None:
         if request.manifest_paths:
             raise CommandUsageError(
@@ -155,9 +157,10 @@ def declared_input(settings: Settings, request: IngestRequest) -> DeclaredInput:
         if request.batch_id is None:
             raise CommandUsageError(
                 f"INPUT={request.input_path} needs a BATCH to belong to; nothing was started",
-                next_command=f"make ingest INPUT={pasted(request.input_path)} BATCH=batch-20260417-001",
+                next_command=f"make ingest INPUT={pasted(request.input_path)} BATCH=batch-20260417-001{of_kind}",
             )
         _require_storable(request.input_path)
+        require_file_of_kind(request.input_path, request.batch_id, load_kinds(contracts), request.record_kind)
         manifest = implicit_manifest(request.input_path, request.batch_id, contracts, request.record_kind)
         return DeclaredInput((manifest,), ())
     if request.record_kind is not None:

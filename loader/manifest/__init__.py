@@ -2,7 +2,7 @@
 
 from loader.manifest.build import BatchTerms, BuiltManifest, build_manifest
 from loader.manifest.files import is_hidden, manifests_folder, seed_manifests, write_manifest
-from loader.manifest.implicit import implicit_manifest
+from loader.manifest.implicit import implicit_manifest, require_file_of_kind
 from loader.manifest.model import (
     Asset,
     JudgementWord,
@@ -29,6 +29,7 @@ __all__ = [
     "is_hidden",
     "manifests_folder",
     "parse_manifest",
+    "require_file_of_kind",
     "seed_manifests",
     "sequence_of",
     "write_manifest",

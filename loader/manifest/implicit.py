@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Mapping
 from datetime import UTC, datetime, time
 from pathlib import Path
 from typing import Any
@@ -35,11 +36,12 @@ def implicit_manifest(
     """
     contracts = contracts_folder or find_project_root() / "contracts"
     kind = landed_kind(load_kinds(contracts), record_kind)
+    of_kind = "" if record_kind is None else f" KIND={kind.name}"
     batch = BatchId.read(batch_id)
     if batch is None:
         raise CommandUsageError(
             f"BATCH: got {batch_id!r}, expected batch-YYYYMMDD-NNN; nothing was started",
-            next_command=f"make ingest INPUT={pasted(input_path)} BATCH=batch-20260417-001",
+            next_command=f"make ingest INPUT={pasted(input_path)} BATCH=batch-20260417-001{of_kind}",
         )
     path = Path(os.path.realpath(input_path))
     name = require_source_id(path.name, path)
@@ -48,7 +50,7 @@ def implicit_manifest(
     except (FileNotFoundError, NotADirectoryError, NotARegularFileError) as error:
         raise CommandUsageError(
             f"INPUT: {os.fspath(input_path)!r} is no file; nothing was started",
-            next_command=f"make ingest INPUT=<file.jsonl> BATCH={batch_id}",
+            next_command=f"make ingest INPUT=<file> BATCH={batch_id}{of_kind}",
         ) from error
     body: dict[str, Any] = {
         "batch_id": batch_id,
@@ -61,10 +63,29 @@ def implicit_manifest(
         "gate_policy": GATE_POLICY | {"metadata_missing": "warn"},
         "assets": [_asset(name, facts, batch, kind)],
     }
-    of_kind = "" if kind.is_default else f"\0{kind.name}"
-    identity = hashlib.sha256(f"{name}\0{facts.fingerprint}{of_kind}".encode()).hexdigest()
+    named = f"{name}\0{facts.fingerprint}" + ("" if kind.is_default else f"\0{kind.name}")
+    identity = hashlib.sha256(named.encode()).hexdigest()
     content = manifest_bytes(f"implicit-{batch_id}-{identity[:16]}", body)
     return parse_manifest(content, path, contracts, is_implicit=True)
+
+
+def require_file_of_kind(
+    input_path: Path, batch_id: str, kinds: Mapping[str, Kind], record_kind: str | None = None
+) -> None:
+    """Raises CommandUsageError where the name of a file ends as files of other kinds do, and as none of this one does:
+    a PDF is no lines of tickets, and a refusal costs less than the rejects. A name that says nothing is any kind's."""
+    kind = landed_kind(kinds, record_kind)
+    name = input_path.name
+    others = [each for each in kinds.values() if each.is_landed and asset_type_of_name(name, each.asset_types)]
+    if not others or kind in others:
+        return
+    names = ", ".join(each.name for each in others)
+    said = "" if others[0].is_default else f" KIND={others[0].name}"
+    raise CommandUsageError(
+        f"INPUT: {name!r} ends as a file of {names} does, not as one of {kind.name}"
+        f" ({', '.join(kind.asset_types)}); nothing was started",
+        next_command=f"make ingest INPUT={pasted(input_path)} BATCH={pasted(batch_id)}{said}",
+    )
 
 
 def _sequence(name: str, batch: BatchId) -> int:

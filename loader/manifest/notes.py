@@ -22,9 +22,16 @@ def notes_of_files(files: Sequence[FoundFile], facts: Sequence[FileFacts]) -> It
 
 
 def undated_records(files: Sequence[FoundFile], moments: Sequence[datetime | None], kind: Kind) -> Iterator[str]:
-    """Files that are records, and of which nothing says the day."""
-    if kind.framing == "file" and kind.landing is not None:
-        for file, moment in zip(files, moments, strict=True):
-            if moment is None:
-                field = kind.landing.roles.partition
-                yield f"{file.source_id}: its name says no day, so it has no {field}: CAPTURED_AT=<instant>"
+    """Files that are records, and of which nothing says the day: one note for all of them."""
+    if kind.framing == "lines" or kind.landing is None:
+        return
+    undated = [file.source_id for file, moment in zip(files, moments, strict=True) if moment is None]
+    if not undated:
+        return
+    others = f" and {len(undated) - 1:,} more" if len(undated) > 1 else ""
+    said = "a day in each name" if len(undated) < len(files) else "a day in each name, or CAPTURED_AT=<instant>"
+    # What is said once is said of all files, also of those whose names say a day.
+    yield (
+        f"{undated[0]}{others}: no day in the name, so no {kind.landing.roles.partition}, and the record will be"
+        f" rejected; to say it: {said}"
+    )

@@ -27,6 +27,11 @@ _WORDS: tuple[tuple[str, str, str], ...] = (
     ("loader ingest --input pyproject.toml", f"{_REQUEST}:declared_input", "understood"),
     ("loader ingest --limit 3", f"{_REQUEST}:refuse_limit_without_input", "person"),
     ("loader ingest --manifest nowhere.json", f"{_REQUEST}:_read", "person"),
+    (
+        "loader ingest --input README.md --batch batch-20260417-001",
+        "loader.manifest.implicit:require_file_of_kind",
+        "understood",
+    ),
     ("loader ingest --input pyproject.toml --batch monday", "loader.manifest.implicit:implicit_manifest", "understood"),
     (
         "loader ingest --input nowhere.jsonl --batch batch-20260417-001",

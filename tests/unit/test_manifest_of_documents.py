@@ -1,0 +1,78 @@
+"""Manifests of files that are records: what a made one says of them, and what an ad-hoc file has to say."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from loader.cli.manifest_command import command
+from loader.errors import CommandUsageError
+from loader.kinds import load_kinds
+from loader.manifest import implicit_manifest, require_file_of_kind
+from loader.manifest.build import BatchTerms
+from tests.unit.manifest_building import ROOT, build
+
+KIND = "document_v1"
+TERMS = BatchTerms(contract_ref=KIND)
+BATCH = "batch-20260417-001"
+DATED, UNDATED = "limits-2026-04-17.html", "queues.md"
+
+
+@pytest.fixture
+def documents(tmp_path: Path) -> Path:
+    folder = tmp_path / "documents"
+    folder.mkdir()
+    (folder / DATED).write_bytes(b"<!doctype html><p>Limits</p>")
+    (folder / UNDATED).write_bytes(b"# Queues\n\nDrain first.\n")
+    return folder
+
+
+def test_files_that_are_records_are_counted_as_such(documents: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Prevents: "2 files, 0 records" of two documents."""
+    words = ["--from", str(documents), "--out", str(documents.parent / "m.json"), "--kind", KIND]
+    assert command.main(words, standalone_mode=False) == 0
+    assert "is written: 2 files, 51 bytes." in " ".join(capsys.readouterr().out.split())
+    assert command.main([*words, "--json"], standalone_mode=False) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["asset_count"], told["record_count"]) == (2, 2)
+
+
+def test_a_note_about_undated_files_moves_no_dated_one(documents: Path) -> None:
+    """Prevents: an advice that gives one undated file a day, and takes their own from all others; a note a file."""
+    (note,) = build(documents, terms=TERMS).notes
+    assert note.startswith(f"{UNDATED}: no day in the name, so no captured_at, ")
+    assert note.endswith("; to say it: a day in each name")
+    (documents / DATED).rename(documents / "limits.html")
+    (_, note) = build(documents, terms=TERMS).notes
+    assert note.startswith("limits.html and 1 more: no day in the name, ")
+    assert note.endswith("; to say it: a day in each name, or CAPTURED_AT=<instant>")
+    said = replace(TERMS, captured_at=datetime(2026, 4, 17, tzinfo=UTC))
+    assert all("captured_at" not in note for note in build(documents, terms=said).notes)
+
+
+@pytest.mark.parametrize(("name", "batch"), [("absent.pdf", BATCH), (UNDATED, "yesterday")])
+def test_the_next_command_for_an_ad_hoc_file_is_of_its_kind(documents: Path, name: str, batch: str) -> None:
+    """Prevents: a document that is read as lines of tickets, because the advice forgot its kind."""
+    with pytest.raises(CommandUsageError) as refusal:
+        implicit_manifest(documents / name, batch, record_kind=KIND)
+    assert refusal.value.next_command.endswith(f" KIND={KIND}")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "next_kind"),
+    [("guide.pdf", None, f" KIND={KIND}"), ("guide.PDF", "ticket_comment_v1", f" KIND={KIND}"), ("t.jsonl", KIND, "")],
+)
+def test_a_file_that_is_by_its_name_another_kinds_is_refused(name: str, kind: str | None, next_kind: str) -> None:
+    """Prevents: a PDF archived and rejected line by line as tickets, when the operator only forgot KIND."""
+    with pytest.raises(CommandUsageError, match="nothing was started") as refusal:
+        require_file_of_kind(Path(name), BATCH, load_kinds(ROOT / "contracts"), kind)
+    assert refusal.value.next_command == f"make ingest INPUT={name} BATCH={BATCH}{next_kind}"
+
+
+@pytest.mark.parametrize(("name", "kind"), [("download", None), ("call.wav", None), ("download", KIND), ("a.md", KIND)])
+def test_a_name_that_says_no_other_kind_is_any_kinds(name: str, kind: str | None) -> None:
+    require_file_of_kind(Path(name), BATCH, load_kinds(ROOT / "contracts"), kind)
