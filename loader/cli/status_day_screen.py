@@ -80,7 +80,7 @@ def _files(screen: Screen, answer: Status, day: date, shown: int | None) -> list
             "file",
             row["source_id"] + of_kind(answer, row),
             row["record_line_count"] + row["rejected_line_count"],
-            "lines" if row["taken_by_run_id"] or not row["record_line_count"] else "lines, not taken",
+            _lines_word(row),
         ]
         for row in answer.files[:shown]
     ]
@@ -88,6 +88,11 @@ def _files(screen: Screen, answer: Status, day: date, shown: int | None) -> list
         left = len(answer.files) - len(rows)
         rows.append(["", f"and {amount(screen, left, 'more file')}: {everything(answer, day)}"])
     return table(screen, rows)
+
+
+def _lines_word(row: Mapping[str, Any]) -> str:
+    word = "line" if row["record_line_count"] + row["rejected_line_count"] == 1 else "lines"
+    return word if row["taken_by_run_id"] or not row["record_line_count"] else f"{word}, not taken"
 
 
 def _of_findings(screen: Screen, answer: Status, day: date, is_whole: bool) -> list[list[object]]:

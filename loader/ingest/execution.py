@@ -197,7 +197,8 @@ class Execution(Proving):
         self._has_landed = True
         if to_read:
             known = f", {self._unchanged:,} unchanged" if self._unchanged else ""
-            self._report(f"bronze: {self._lines_read:,} lines of {_files(len(to_read))} read{known}")
+            lines = "1 line" if self._lines_read == 1 else f"{self._lines_read:,} lines"
+            self._report(f"bronze: {lines} of {_files(len(to_read))} read{known}")
             drop_working_state(self._lock, self.attempt, self._working_root)
 
     def _read_and_load(self, to_read: Sequence[AssetToRead], window: tuple[date, date] | None) -> Landed:

@@ -500,7 +500,10 @@ def test_what_is_left_out_of_a_day_is_listed_by_a_command_that_can_be_pasted() -
         "and 2 more findings: `make status PARTITION=2026-04-17 ALL=1`",
         "and 2 more files: `make status PARTITION=2026-04-17 ALL=1`",
     ]
-    assert not any("more" in line for line in day_lines(Screen(80), found, date(2026, 4, 17), is_whole=True))
+    whole = day_lines(Screen(80), found, date(2026, 4, 17), is_whole=True)
+    assert not any("more" in line for line in whole)
+    # A document is one line.
+    assert next(" ".join(line.split()) for line in whole if line.startswith("file")) == "file 0.jsonl 1 line"
 
 
 def test_where_views_are_not_the_projects_no_day_is_said_to_be_kept_back_by_the_gate() -> None:
