@@ -39,7 +39,10 @@ class AssetToRead:
         file, landing = Framed(self.path, self.content_encoding, self.fingerprint), ruleset.landing
         if landing.facts is None:
             return file
-        found = self.facts or reader.read(self.path, landing.facts, asset_type_of(self.declaration))
+        found = self.facts
+        # An object that is gone has no facts: whoever reads its line says that it is gone.
+        if found is None and self.path.is_file():
+            found = reader.read(self.path, landing.facts, asset_type_of(self.declaration))
         return framed(file, landing, self.declaration, found)
 
 

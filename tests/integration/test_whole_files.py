@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -116,6 +117,25 @@ def test_what_was_landed_is_what_the_archive_and_the_manifest_say(scene: Scene, 
     ruleset = load_ruleset(ROOT / "contracts", KIND)
     found = verify_run(database, RawZone(settings().raw_zone), ruleset, scene.first.facts.run["run_id"])
     assert (found.is_proved, found.asset_count, found.line_count) == (True, 4, 4)
+
+
+@pytest.mark.parametrize("damage", ["gone", "other bytes"])
+def test_an_object_of_the_archive_that_is_not_what_it_was_is_named(
+    scene: Scene, database: Warehouse, damage: str
+) -> None:
+    """Prevents a verify that ends in an error of the machine, and proves nothing of all other files."""
+    fingerprint = hashlib.sha256(MARKDOWN).hexdigest()
+    archive = RawZone(settings().raw_zone)
+    kept_at = archive.root / "sha256" / fingerprint[:2] / fingerprint[2:4] / fingerprint
+    aside = kept_at.rename(kept_at.with_suffix(".aside"))
+    try:
+        if damage != "gone":
+            kept_at.write_bytes(MARKDOWN.replace(b"Drain", b"Drown"))
+        ruleset = load_ruleset(ROOT / "contracts", KIND)
+        found = verify_run(database, archive, ruleset, scene.first.facts.run["run_id"])
+        assert (found.is_proved, found.line_count) == (False, 3)
+    finally:
+        aside.replace(kept_at)
 
 
 def test_the_same_again_is_nothing_and_declared_anew_is_a_version(scene: Scene, database: Warehouse) -> None:
