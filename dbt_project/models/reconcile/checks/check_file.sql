@@ -4,6 +4,7 @@
 {#- A hook of reconcile_load makes reconcile.manifest_or_null. -#}
 {%- do ref('reconcile_load') %}
 {%- set kinds = file_kinds() -%}
+{%- set names = "'" ~ kinds | join("', '") ~ "'" if kinds else '' -%}
 
 with
 
@@ -32,7 +33,7 @@ assets as (
         *,
         reconcile.jsonb_or_null(declaration) as declared
     from {{ source('ops', 'source_asset') }}
-    where record_kind = any(array[{% for kind in kinds %}'{{ kind }}'{{ ", " if not loop.last }}{% endfor %}]::text [])
+    where record_kind = any(array[{{ names }}]::text [])
 
 ),
 
@@ -105,6 +106,43 @@ differing as (
 
 ),
 
+-- The manifests of such files, each parsed once and not for each of its entries.
+bodies as materialized (
+
+    select
+        manifests.manifest_id,
+        manifests.contract_ref,
+        reconcile.manifest_or_null(manifests.manifest_bytes) as body
+    from {{ source('ops', 'manifest') }} as manifests
+    where
+        manifests.contract_ref = any(array[{{ names }}]::text [])
+        and encode(sha256(manifests.manifest_bytes), 'hex') = manifests.manifest_sha256
+
+),
+
+heads as materialized (
+
+    select
+        manifest_id,
+        contract_ref,
+        body - 'assets' as head
+    from bodies
+
+),
+
+listed as materialized (
+
+    select
+        bodies.manifest_id,
+        told.ordinal,
+        told.entry
+    from bodies
+    cross join lateral jsonb_array_elements(
+        case when jsonb_typeof(bodies.body -> 'assets') = 'array' then bodies.body -> 'assets' else '[]' end
+    ) with ordinality as told (entry, ordinal)
+
+),
+
 -- The same fields as the manifest's own bytes have them.
 declared_again as (
 
@@ -116,15 +154,13 @@ declared_again as (
         string_agg(origins.field, ', ' order by origins.field) as fields
     from {{ source('ops', 'manifest_asset') }} as entries
     inner join assets on entries.asset_id = assets.asset_id
-    inner join {{ source('ops', 'manifest') }} as manifests on entries.manifest_id = manifests.manifest_id
+    inner join heads on entries.manifest_id = heads.manifest_id
+    left join listed on entries.manifest_id = listed.manifest_id and entries.ordinal = listed.ordinal
     inner join origins on assets.record_kind = origins.record_kind and origins.origin not in ('facts', 'bytes')
-    cross join lateral (select reconcile.manifest_or_null(manifests.manifest_bytes) as body limit all) as manifest
-    cross join lateral (select manifest.body -> 'assets' -> (entries.ordinal - 1) as entry) as listed
     where
-        encode(sha256(manifests.manifest_bytes), 'hex') = manifests.manifest_sha256
-        and assets.declared -> origins.field is distinct from nullif(
+        assets.declared -> origins.field is distinct from nullif(
             case origins.origin
-                when 'manifest' then manifest.body -> origins.field
+                when 'manifest' then heads.head -> origins.field
                 when 'entry' then listed.entry -> origins.field
                 else listed.entry -> 'metadata' -> origins.field
             end,
@@ -150,12 +186,8 @@ days as (
             type_of(kind, partition)
         ) }} at time zone 'UTC')::date as declared_day
     from {{ source('ops', 'manifest_asset') }} as entries
-    inner join {{ source('ops', 'manifest') }} as manifests on entries.manifest_id = manifests.manifest_id
-    cross join lateral (select reconcile.manifest_or_null(manifests.manifest_bytes) as body limit all) as manifest
-    cross join lateral (select manifest.body -> 'assets' -> (entries.ordinal - 1) as entry) as listed
-    where
-        manifests.contract_ref = '{{ kind }}'
-        and encode(sha256(manifests.manifest_bytes), 'hex') = manifests.manifest_sha256
+    inner join heads on entries.manifest_id = heads.manifest_id and heads.contract_ref = '{{ kind }}'
+    left join listed on entries.manifest_id = listed.manifest_id and entries.ordinal = listed.ordinal
     {{ "union all" if not loop.last }}
     {%- else %}
     {{ no_rows({
