@@ -5,6 +5,7 @@ Nothing of the libraries that read is imported here: they stand in the process o
 
 from __future__ import annotations
 
+from loader.facts.media_types import MEDIA_TYPES
 from loader.facts.model import DEFECT_CODES, FACT_FIELDS, FACTS_VERSIONS, Facts, FactsDefect, FactValue
 from loader.facts.process import FactsReader
 from loader.facts.reading import read_facts_here
@@ -13,6 +14,7 @@ __all__ = [
     "DEFECT_CODES",
     "FACTS_VERSIONS",
     "FACT_FIELDS",
+    "MEDIA_TYPES",
     "FactValue",
     "Facts",
     "FactsDefect",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from loader.contract import read_contract_file
-from loader.facts import FACT_FIELDS
+from loader.facts import FACT_FIELDS, MEDIA_TYPES
 from loader.kinds.declaration import Field, FieldType, Kind, Landing, Link, Roles, type_in_words
 
 SCHEMA_FILE = "schema.json"
@@ -59,7 +59,7 @@ def contradictions(fields: tuple[Field, ...], roles: Roles, envelope: tuple[str,
             yield ("fields", field.name), f"{field.name} has no closed list in {SCHEMA_FILE}: it has no mix"
 
 
-def faults_of_framing(framing: str, landing: Landing) -> Iterator[Contradiction]:
+def faults_of_framing(framing: str, asset_types: Sequence[str], landing: Landing) -> Iterator[Contradiction]:
     """A kind of files names what reads their facts, a kind of lines does not. Whose a file is and which other records
     it names is not read: persons, envelopes and links are of kinds of lines."""
     if (framing == "file") != (landing.facts is not None):
@@ -68,8 +68,11 @@ def faults_of_framing(framing: str, landing: Landing) -> Iterator[Contradiction]
         return
     if framing == "lines":
         return
-    if landing.facts not in FACT_FIELDS:
+    if landing.facts is None or landing.facts not in FACT_FIELDS:
         yield ("facts",), f"got {landing.facts}, expected one of {', '.join(FACT_FIELDS)}"
+    elif unread := [each for each in asset_types if each not in MEDIA_TYPES[landing.facts]]:
+        known = ", ".join(MEDIA_TYPES[landing.facts])
+        yield ("asset_types",), f"got {', '.join(unread)}: {landing.facts} reads facts of {known}"
     for role, is_there in (
         ("person", landing.roles.person),
         ("envelope", landing.envelope),

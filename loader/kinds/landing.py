@@ -70,7 +70,7 @@ def landing_of(declared: Mapping[str, Any], folder: Path) -> tuple[Landing, list
         links,
         reader,
     )
-    faults += faults_of_framing(declared["framing"], landing)
+    faults += faults_of_framing(declared["framing"], declared["asset_types"], landing)
     return landing, faults
 
 

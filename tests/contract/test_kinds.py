@@ -88,6 +88,16 @@ def _same_table(contracts: Path) -> None:
     (other / "kind.yml").write_text((contracts / TICKET).read_text().replace("kind: ticket_v1", "kind: ticket_v2"))
 
 
+def _document(before: str, after: str) -> Callable[[Path], None]:
+    def apply(contracts: Path) -> None:
+        path = contracts / "kinds" / "document_v1" / "kind.yml"
+        text = path.read_text()
+        assert before in text
+        path.write_text(text.replace(before, after, 1))
+
+    return apply
+
+
 COMMENT = Path("kinds") / "ticket_comment_v1" / "kind.yml"
 LINK = "{field: ticket_id, kind: ticket_v1, missing: warn}"
 
@@ -156,6 +166,8 @@ def _circle(contracts: Path) -> None:
         (_linked(LINK.replace("ticket_id", "word_count")), "linked_to.0.field", "word_count is integer; ticket_id of"),
         (_linked(LINK.replace("ticket_id", "updated_at")), "linked_to.0.field", "updated_at is string (date-time); "),
         (_linked(LINK.replace("warn", "hold")), "linked_to.0.missing", "'hold'"),
+        (_document("markdown]", "markdown, wav]"), "asset_types", "got wav: document reads facts of pdf, html"),
+        (_document("facts: document", "facts: audio"), "asset_types", "got pdf, html, markdown: audio reads facts of"),
         (_circle, "linked_to.0.missing", "no order of ingests would release both at once"),
     ],
 )
