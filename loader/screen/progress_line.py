@@ -86,7 +86,9 @@ class Lines:
 
     def _amounts(self, step: Step) -> list[str]:
         """How much the stage is of, lines and their rate, and the time that is left where it can be reckoned."""
-        words = [f"{step.total / 1e6:,.0f} MB" if step.unit == "bytes" else f"{step.total:,} {step.unit}"]
+        # Many small files have no megabyte.
+        size, unit = (1e6, "MB") if step.total >= 1e6 else (1e3, "kB")
+        words = [f"{step.total / size:,.0f} {unit}" if step.unit == "bytes" else f"{step.total:,} {step.unit}"]
         if step.line_count:
             seconds = max(self.spoke - self._began, 1e-3)
             words += [f"{step.line_count:,} lines", f"{step.line_count / seconds:,.0f} lines/s"]

@@ -59,6 +59,16 @@ def test_plain_lines_say_bytes_lines_rate_and_time_left_every_ten_seconds(clock:
     ]
 
 
+def test_small_files_are_told_in_a_unit_that_they_have(clock: Clock) -> None:
+    """Prevents "29% of 0 MB" of five hundred documents."""
+    said: list[str] = []
+    report = Lines(Screen(80), said.append)
+    for second in (0.0, 10.0):
+        clock.now = 100.0 + second
+        report.step(Step("gate", "bytes", 1_000 + int(second) * 90, 4_900))
+    assert [line.split(",")[0] for line in said] == ["gate       39% of 5 kB"]
+
+
 def test_a_stage_begins_when_the_one_before_it_was_last_heard(clock: Clock) -> None:
     """Prevents a rate that counts the seconds of another stage, or none for the first load."""
     said: list[str] = []
