@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 
 from loader.bounds import FactsLimits
-from loader.facts import FACT_FIELDS, Facts, FactsReader
+from loader.facts import DEFECT_CODES, FACT_FIELDS, Facts, FactsReader
 from tests.facts.table import listed
-from tests.facts.test_reason_codes import CODES
 
 SEED = int(os.environ.get("FUZZ_SEED", "16"))
 NUMBERS = (b"\xff\xff\xff\xff", bytes(4), b"\x7f\xff\xff\xff", b"\x80\0\0\0", b"\0\0\0\1")
@@ -65,4 +64,4 @@ def test_a_damaged_file_has_facts_or_a_code(tmp_path: Path, count: int) -> None:
                 assert all(value.isprintable() for value in answer.values.values() if isinstance(value, str))
                 assert all(value >= 0 for value in answer.values.values() if not isinstance(value, str))
             else:
-                assert answer.reason_code in CODES, (SEED, number, each.name)
+                assert answer.reason_code in DEFECT_CODES, (SEED, number, each.name)

@@ -44,8 +44,8 @@ class Story:
     def of_lines(self, columns: str, table: str, name: str = ODD) -> dict[int, Any]:
         """Line number to one value or several, from a table with asset_id and line_number."""
         statement = (
-            f"select line_number, {columns} from {table} inner join ops.manifest_asset as entry using (asset_id)"
-            " where entry.source_id = %s order by line_number"
+            f"select line_number, {columns} from {table}"
+            " where asset_id = (select asset_id from ops.manifest_asset where source_id = %s) order by line_number"
         )
         found = rows(self.database, statement, name)
         by_line = {number: rest[0] if len(rest) == 1 else rest for number, *rest in found}

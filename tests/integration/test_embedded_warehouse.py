@@ -38,7 +38,7 @@ def test_first_start_makes_a_server_with_the_tables_and_the_second_changes_nothi
             " current_setting('TimeZone'), current_setting('data_checksums'),"
             " (select array_agg(tablename::text order by tablename) from pg_tables where schemaname = 'bronze')"
         )
-        partitions = ["raw_ticket_comment_event", "raw_ticket_event"]
+        partitions = ["raw_doc_asset", "raw_ticket_comment_event", "raw_ticket_event"]
         tables = ["_dlt_loads", "asset_line", *partitions, "record_event", "rejected_record"]
         assert cursor.fetchone() == ("", "on", "UTC", "on", tables)
 

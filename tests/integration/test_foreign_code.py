@@ -74,6 +74,7 @@ analyze silver.ticket_fact;
 SERVED = {
     "schema serving",
     "serving.kind_partition_status",
+    "serving.knowledge_doc",
     "serving.ticket_comment_fact",
     "serving.ticket_fact",
 }

@@ -128,7 +128,7 @@ def test_status_tells_each_kind_apart(released: Any, database: Warehouse, monkey
     bent = read_status(loader, None, record_kind=TICKET)
     assert (bent.view_faults, bent.blind_kinds) == ([], [])
     with pytest.raises(
-        CommandUsageError, match="KIND: got visit, expected one of note_v1, ticket_comment_v1, ticket_v1"
+        CommandUsageError, match="KIND: got visit, expected one of document_v1, note_v1, ticket_comment_v1, ticket_v1"
     ):
         read_status(loader, None, record_kind="visit")
 
@@ -140,7 +140,7 @@ def test_damage_of_every_day_of_one_kind_keeps_no_other_back(released: Any) -> N
         " create table reconcile.reconcile_partition (record_kind text, partition_key date,"
         "  obstacles jsonb default '[]');"
         " create table reconcile.reconcile_asset (asset_id integer, ruleset_id integer, source_id text,"
-        "  record_line_count bigint, rejected_count bigint);"
+        "  rejected_count bigint, limited_record_count bigint, limited_rejected_count bigint, is_record boolean);"
         " create table reconcile.reconcile_finding (table_name text, check_name text, record_kind text,"
         "  partition_key date, source_id text, finding_count integer, detail text);"
         " insert into reconcile.reconcile_partition (record_kind, partition_key) values (%s, %s), (%s, %s), (%s, %s);"
@@ -179,7 +179,8 @@ def test_a_command_without_a_kind_is_about_every_kind_that_knows_the_day(release
     assert asked_partitions(released, [other], None) == [Partition(NOTE, other), Partition(TICKET, other)]
     assert asked_partitions(released, [NEXT, NEXT], TICKET) == [Partition(TICKET, NEXT)]
     with pytest.raises(
-        CommandUsageError, match=r"KIND: got visit, expected one of note_v1, ticket_comment_v1, ticket_v1; nothing"
+        CommandUsageError,
+        match=r"KIND: got visit, expected one of document_v1, note_v1, ticket_comment_v1, ticket_v1; nothing",
     ):
         asked_partitions(released, [DAY], "visit")
 
