@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,38 +20,19 @@ from loader.silver import run_dbt
 from loader.verify import verify_run
 from loader.warehouse import Warehouse
 from tests.checkouts import ROOT
-from tests.facts.pdf_making import pages_of
-from tests.ingests import DAY, declare, evidence_faults, fates, rows, run, settings
+from tests.documents import DOCUMENT as KIND
+from tests.documents import HTML, MARKDOWN, PDF, deliver
+from tests.ingests import DAY, evidence_faults, fates, rows, run, settings
 from tests.proofs import proved_whole, reconciled
 from tests.shared_warehouse import Kept, kept, own_warehouse
 
 pytestmark = pytest.mark.usefixtures("replayed")
 
-KIND = "document_v1"
-PDF = pages_of(["Restart the gateway", "and wait"])
-HTML = b"<!doctype html><html><head><title>Limits</title></head><body><p>A folder holds 20,000 files.</p></body></html>"
-MARKDOWN = b"# Queues\n\nDrain **before** a restart.\n"
 SHOWN = """
 select source_id, asset_type, title, language, page_count::int, word_count::int, version_count::int, partition_key::text
 from {table}.knowledge_doc order by source_id
 """
 FINDINGS = "select distinct table_name, check_name, record_kind, partition_key::text from reconcile.reconcile_finding"
-
-
-def deliver(folder: Path, name: str, files: dict[str, bytes], **metadata: dict[str, Any]) -> Path:
-    """The manifest of a folder of documents; `metadata`: what is declared of each beside its name's day, by the name
-    of the file without its date."""
-    here = folder / name
-    here.mkdir(parents=True)
-    for file, content in files.items():
-        (here / file).write_bytes(content)
-    path = declare(here, name, kind=KIND)
-    body = json.loads(path.read_bytes())
-    for entry in body["assets"]:
-        entry["metadata"] |= metadata.get(entry["source_id"].split("-")[0], {})
-        entry.update(entry["metadata"].pop("entry", {}))
-    path.write_text(json.dumps(body))
-    return path
 
 
 @dataclass(frozen=True, slots=True)

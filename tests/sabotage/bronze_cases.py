@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.sabotage.case import Case, double, unlock
 from tests.sabotage.victims import (
     BLANK_LINE,
+    COMMENTS,
     DUPLICATE_LINE,
     EVENT_ASSET,
     EVENT_DAY,
@@ -20,10 +21,22 @@ from tests.sabotage.victims import (
     REJECT_WITHOUT_DAY,
     REJECTED_LINE,
     SHOWN,
+    TICKETS,
+    Victim,
 )
 
+# Documents name no person, and a manifest's batch is no part of their records.
+_OF_LINES = (TICKETS, COMMENTS)
 
-def _event_edit(column: str, value: str, check_name: str, event: str = SHOWN, other_days: str | None = None) -> Case:
+
+def _event_edit(
+    column: str,
+    value: str,
+    check_name: str,
+    event: str = SHOWN,
+    other_days: str | None = None,
+    only: tuple[Victim, ...] = (),
+) -> Case:
     return Case(
         f"edit record_event.{column}",
         (f"update bronze.:events set {column} = {value} where event_id = {event}",),
@@ -32,10 +45,19 @@ def _event_edit(column: str, value: str, check_name: str, event: str = SHOWN, ot
         EVENT_DAY + event,
         EVENT_ASSET + event,
         other_days,
+        only=only,
     )
 
 
-def _line_edit(column: str, value: str, check_name: str, *, day: bool = True, other_days: str | None = None) -> Case:
+def _line_edit(
+    column: str,
+    value: str,
+    check_name: str,
+    *,
+    day: bool = True,
+    other_days: str | None = None,
+    only: tuple[Victim, ...] = (),
+) -> Case:
     return Case(
         f"edit asset_line.{column}",
         (
@@ -47,6 +69,7 @@ def _line_edit(column: str, value: str, check_name: str, *, day: bool = True, ot
         LINE_DAY + RECORD_LINE if day else None,
         LINE_ASSET + RECORD_LINE,
         other_days,
+        only=only,
     )
 
 
@@ -101,8 +124,8 @@ EVENTS = (
     _event_edit("event_id", OTHER_UUID, "event_missing"),
     _event_edit("record_source", "record_source || '_x'", "columns_differ_from_payload"),
     _event_edit("record_key", "'GONE-19990101-000001'", "columns_differ_from_payload"),
-    _event_edit("person_id", "person_id || 'x'", "columns_differ_from_payload"),
-    _event_edit("person_id", "null", "columns_differ_from_payload"),
+    _event_edit("person_id", "person_id || 'x'", "columns_differ_from_payload", only=_OF_LINES),
+    _event_edit("person_id", "null", "columns_differ_from_payload", only=_OF_LINES),
     _event_edit("created_at", "created_at + interval '1 microsecond'", "columns_differ_from_payload"),
     _event_edit("updated_at", "coalesce(updated_at, created_at) - interval '1 year'", "columns_differ_from_payload"),
     _event_edit("updated_at", "case when updated_at is null then created_at end", "columns_differ_from_payload", OLDER),
@@ -112,8 +135,8 @@ EVENTS = (
         "partition_differs_from_created_at",
         other_days="the day after has an event too many",
     ),
-    _event_edit("envelope", """'{"ingest_batch_id":"x"}'""", "record_differs_from_bronze"),
-    _event_edit("envelope", "'broken'", "record_differs_from_bronze"),
+    _event_edit("envelope", """'{"ingest_batch_id":"x"}'""", "record_differs_from_bronze", only=_OF_LINES),
+    _event_edit("envelope", "'broken'", "record_differs_from_bronze", only=_OF_LINES),
     _event_edit("warning_codes", "warning_codes || 'x'::text", "record_differs_from_bronze"),
     _event_edit("asset_id", "asset_id + 1000", "first_delivery_missing"),
     _event_edit("line_number", "line_number + 100000", "first_delivery_missing"),
@@ -131,6 +154,7 @@ EVENTS = (
         (f"update bronze.:events set envelope = '{{}}' where event_id = {OLDER}",),
         "bronze.record_event",
         "content_differs_from_completed_load",
+        only=_OF_LINES,
     ),
     Case(
         "forge an event: payload, fingerprint and id agree",
@@ -217,7 +241,7 @@ LINES = (
         LINE_ASSET + RECORD_LINE,
     ),
     _line_edit("byte_offset", "byte_offset + 1", "lines_do_not_tile", day=False),
-    _line_edit("byte_length", "byte_length + 1", "lines_do_not_tile", day=False),
+    _line_edit("byte_length", "byte_length + 1", "lines_do_not_tile", day=False, only=_OF_LINES),
     _line_edit("event_id", OTHER_UUID, "event_missing"),
     _line_edit("asset_id", "asset_id + 1000", "partition_counts_differ"),
     _line_edit("line_number", "line_number + 100000", "lines_do_not_tile", day=False),
@@ -346,6 +370,7 @@ REJECTS = (
         "raw_line_length_differs",
         REJECT_DAY + REJECT,
         REJECT_ASSET + REJECT,
+        only=_OF_LINES,
     ),
 )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from tests.sabotage.victims import Victim
+from tests.sabotage.victims import LINES_ALONE, Victim
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +14,7 @@ class Case:
 
     A damage of one partition is found on no other one, and of one kind in no other one. `other_days`, `other_kind`: why
     it is all the same. What it is found on is held, and no more: `holds_more`: why other days of the kind are.
-    `only`: the kind that has what is damaged; None: any."""
+    `only`: the kinds that have what is damaged; none: any."""
 
     name: str
     statements: tuple[str, ...]
@@ -25,7 +25,14 @@ class Case:
     other_days: str | None = None
     other_kind: str | None = None
     holds_more: str | None = None
-    only: Victim | None = None
+    only: tuple[Victim, ...] = ()
+
+    def can_be_done_to(self, victim: Victim) -> bool:
+        """Whether the kind has what is damaged. A file that is a record has one line, which is neither blank nor a
+        duplicate, and a day where it was archived."""
+        picks = " ".join([*self.statements, self.partition or "", self.asset or ""])
+        has_rows = not victim.is_of_files or not any(line in picks for line in LINES_ALONE)
+        return has_rows and victim in (self.only or (victim,))
 
     def of(self, victim: Victim) -> Case:
         """As it is done to a kind."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tests.sabotage.case import Case, double
 from tests.sabotage.victims import (
     ASSET,
@@ -9,6 +11,7 @@ from tests.sabotage.victims import (
     COMMENTS,
     CUSTOMER,
     DAY,
+    DOCUMENTS,
     LOAD,
     OLDER,
     RECORD,
@@ -19,7 +22,7 @@ from tests.sabotage.victims import (
 )
 
 _CUSTOMER_ASSET = f"select asset_id from silver.customer_dim where customer_id = {CUSTOMER}"
-_ASSET_OF_DAY = f"select min(asset_id) from bronze.asset_line where partition_key = {DAY} and asset_id in {ASSETS}"
+_ASSET_OF_DAY = f"select min(asset_id) from bronze.asset_line where partition_key = {DAY} and kind = 'record' and asset_id in {ASSETS}"
 
 
 def _edit(
@@ -27,7 +30,7 @@ def _edit(
     value: str,
     check_name: str = "record_differs_from_bronze",
     other_days: str | None = None,
-    only: Victim | None = None,
+    only: tuple[Victim, ...] = (),
 ) -> Case:
     return Case(
         f"edit a record's {column}",
@@ -49,24 +52,26 @@ def _customer_edit(column: str, value: str, check_name: str = "customer_differs_
         check_name,
         None,
         _CUSTOMER_ASSET,
-        only=TICKETS,
+        only=(TICKETS,),
     )
 
 
 # Every column of Silver: nulled where it may be null, else changed.
 _EDITS = {
     "record_source": "record_source || 'x'",
-    "schema_version": "schema_version || 'x'",
-    "created_at": "created_at + interval '1 microsecond'",
-    "updated_at": "case when updated_at is null then created_at end",
     "version_count": "version_count + 1",
     "warning_codes": "warning_codes || 'x'::text",
     "record_fingerprint": "repeat('0', 64)",
     "asset_id": "asset_id + 1000",
     "line_number": "line_number + 100000",
-    "ingest_batch_id": "ingest_batch_id || 'x'",
     "run_id": "'00000000-0000-7000-8000-00000000dead'",
     "dlt_load_id": "'1.1'",
+}
+_EDITS_OF_LINES = {
+    "schema_version": "schema_version || 'x'",
+    "created_at": "created_at + interval '1 microsecond'",
+    "updated_at": "case when updated_at is null then created_at end",
+    "ingest_batch_id": "ingest_batch_id || 'x'",
 }
 _EDITS_OF_TICKETS = {
     "customer_id": "customer_id || 'x'",
@@ -98,6 +103,22 @@ _EDITS_OF_COMMENTS = {
     "seconds_to_reply": "seconds_to_reply + 0.000000001",
     "attachments": "case when attachments is null then '[]'::jsonb end",
 }
+_EDITS_OF_DOCUMENTS = {
+    "asset_type": "case asset_type when 'html' then 'markdown' else 'html' end",
+    "license": "license || 'x'",
+    "owner": "coalesce(owner, '') || 'x'",
+    "title": "coalesce(title, '') || 'x'",
+    "language": "coalesce(language, '') || 'x'",
+    "product_line": "case when product_line is null then '' end",
+    "tags": "case when tags is null then '[]'::jsonb end",
+    "captured_at": "captured_at + interval '1 microsecond'",
+    "media_type": "case media_type when 'text/html' then 'text/markdown' else 'text/html' end",
+    "page_count": "case when page_count is null then 1 end",
+    "word_count": "word_count + 1",
+    "size_bytes": "size_bytes + 1",
+    "content_sha256": "repeat('0', 64)",
+    "raw_zone_key": "'sha256/elsewhere'",
+}
 
 RECORDS = (
     Case(
@@ -117,8 +138,10 @@ RECORDS = (
         RECORD_ASSET,
     ),
     *(_edit(column, value) for column, value in _EDITS.items()),
-    *(_edit(column, value, only=TICKETS) for column, value in _EDITS_OF_TICKETS.items()),
-    *(_edit(column, value, only=COMMENTS) for column, value in _EDITS_OF_COMMENTS.items()),
+    *(_edit(column, value, only=(TICKETS, COMMENTS)) for column, value in _EDITS_OF_LINES.items()),
+    *(_edit(column, value, only=(TICKETS,)) for column, value in _EDITS_OF_TICKETS.items()),
+    *(_edit(column, value, only=(COMMENTS,)) for column, value in _EDITS_OF_COMMENTS.items()),
+    *(_edit(column, value, only=(DOCUMENTS,)) for column, value in _EDITS_OF_DOCUMENTS.items()),
     _edit("partition_key", "partition_key + 1", other_days="the day after shows a row that is not its own"),
     _edit(":key", "'GONE-19990101-000001'", "record_missing"),
     _edit("source_fingerprint", "repeat('0', 64)", "lineage_differs"),
@@ -145,7 +168,7 @@ RECORDS = (
         "ticket_without_customer",
         RECORD_DAY,
         RECORD_ASSET,
-        only=TICKETS,
+        only=(TICKETS,),
     ),
     _edit("event_id", "'00000000-0000-7000-8000-00000000dead'", "record_shows_another_version"),
     Case(
@@ -155,7 +178,6 @@ RECORDS = (
             update silver.:fact as shown
             set event_id = older.event_id,
                 record_fingerprint = encode(older.record_fingerprint, 'hex'),
-                updated_at = older.updated_at,
                 :restated,
                 asset_id = older.asset_id,
                 line_number = older.line_number,
@@ -175,6 +197,20 @@ RECORDS = (
     ),
 )
 
+_LINES_OF_A_DAY = Case(
+    "drop a day from events, lines and Silver",
+    (
+        f"delete from bronze.:events where partition_key = {DAY}",
+        f"delete from bronze.asset_line where partition_key = {DAY} and asset_id in {ASSETS}",
+        f"delete from bronze.rejected_record where partition_key = {DAY} and asset_id in {ASSETS}",
+        f"delete from silver.:fact where partition_key = {DAY}",
+    ),
+    "bronze.asset_line",
+    "partition_counts_differ",
+    f"select {DAY}",
+    _ASSET_OF_DAY,
+    only=(TICKETS, COMMENTS),
+)
 DAYS = (
     Case(
         "drop a day from Silver",
@@ -194,18 +230,11 @@ DAYS = (
         f"select {DAY}",
         _ASSET_OF_DAY,
     ),
-    Case(
-        "drop a day from events, lines and Silver",
-        (
-            f"delete from bronze.:events where partition_key = {DAY}",
-            f"delete from bronze.asset_line where partition_key = {DAY} and asset_id in {ASSETS}",
-            f"delete from bronze.rejected_record where partition_key = {DAY} and asset_id in {ASSETS}",
-            f"delete from silver.:fact where partition_key = {DAY}",
-        ),
-        "bronze.asset_line",
-        "partition_counts_differ",
-        f"select {DAY}",
-        _ASSET_OF_DAY,
+    _LINES_OF_A_DAY,
+    replace(
+        _LINES_OF_A_DAY,
+        only=(DOCUMENTS,),
+        other_days="a load of files has lost rows, and nothing is left that says of which day",
     ),
     Case(
         "drop a day from events, lines, Silver and asset_partition",
@@ -267,7 +296,7 @@ CUSTOMERS_AND_LEDGERS = (
         "customer_differs_from_bronze",
         None,
         _CUSTOMER_ASSET,
-        only=TICKETS,
+        only=(TICKETS,),
     ),
     Case(
         "double a customer",
@@ -276,7 +305,7 @@ CUSTOMERS_AND_LEDGERS = (
         "customer_differs_from_bronze",
         None,
         _CUSTOMER_ASSET,
-        only=TICKETS,
+        only=(TICKETS,),
     ),
     _customer_edit("org_id", "coalesce(org_id, '') || 'x'"),
     _customer_edit("sla_tier", "case sla_tier when 'free' then 'standard' else 'free' end"),
@@ -287,7 +316,7 @@ CUSTOMERS_AND_LEDGERS = (
         "value_not_accepted",
         None,
         _CUSTOMER_ASSET,
-        only=TICKETS,
+        only=(TICKETS,),
     ),
     _customer_edit("last_seen_at", "last_seen_at + interval '1 second'"),
     _customer_edit("batch_id", "batch_id || 'x'", "lineage_differs"),

@@ -20,8 +20,9 @@ from tests.checkouts import ROOT
 from tests.ingests import declare, rows, run
 from tests.sabotage.case import Case
 from tests.sabotage.cases import CASES
+from tests.sabotage.delivered import DAYS, REJECT_LIMIT, ingest_all_kinds, published
+from tests.sabotage.file_cases import FILES
 from tests.sabotage.limits import LIMITS, Limit
-from tests.sabotage.two_kinds import DAYS, REJECT_LIMIT, ingest_two_kinds, published
 from tests.sabotage.victims import VICTIMS, Victim
 from tests.shared_warehouse import Kept, kept, loader_variables, own_warehouse
 
@@ -34,10 +35,10 @@ FINDINGS = (
 
 @pytest.fixture(scope="module")
 def proved(server: Warehouse, _template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
-    """A database with the ingested and proved days of two kinds, of which copies are damaged."""
+    """A database with the ingested and proved days of three kinds, of which copies are damaged."""
     folder = tmp_path_factory.mktemp("proved")
     with own_warehouse(server, _template, folder, LOADER_REJECT_LIMIT=str(REJECT_LIMIT)) as database:
-        ingest_two_kinds(folder)
+        ingest_all_kinds(folder)
         with kept(server, database) as proved:
             yield proved
 
@@ -85,12 +86,12 @@ def _parameters() -> list[Any]:
         is_seldom = verb == "double" and not case.table_name.endswith(("event", "line", "fact", "_load"))
         is_always_run = kind not in kinds and not (verb in simple and is_seldom)
         kinds.add(kind)
-        its_turn = case.only or next(turns) if is_always_run else None
-        for victim in VICTIMS:
-            if case.only in (None, victim):
-                marks = [] if victim is its_turn else [pytest.mark.long]
-                name = f"{case.name} of {victim.kind}".replace(" ", "-")
-                parameters.append(pytest.param(case.of(victim), victim, id=name, marks=marks))
+        victims = [victim for victim in VICTIMS if case.can_be_done_to(victim)]
+        its_turn = next(victim for victim in turns if victim in victims) if is_always_run or case in FILES else None
+        for victim in victims:
+            marks = [] if victim is its_turn else [pytest.mark.long]
+            name = f"{case.name} of {victim.kind}".replace(" ", "-")
+            parameters.append(pytest.param(case.of(victim), victim, id=name, marks=marks))
     return parameters
 
 

@@ -15,7 +15,8 @@ from dataclasses import asdict, dataclass
 class Victim:
     """A kind that is damaged, while the rows of the `other` one stay as they are. `events` and `fact`: its tables in
     Bronze and in Silver; `field`: a text that every record has; `listed`: a column of a closed list; `restated`:
-    columns of Silver that versions differ in, as they are made from the event `older`."""
+    columns of Silver that versions differ in, as they are made from the event `older`. `inner`: what holds of a line in
+    the middle of its file, or of the one that a file is."""
 
     kind: str
     other: str
@@ -25,9 +26,11 @@ class Victim:
     field: str
     listed: str
     restated: str
+    inner: str = "line.line_number > 1"
+    is_of_files: bool = False
 
     def bind(self, statement: str) -> str:
-        names = asdict(self)
+        names = {name: str(value) for name, value in asdict(self).items()}
         return _NAME.sub(lambda found: names[found[1]], statement)
 
 
@@ -40,6 +43,7 @@ TICKETS = Victim(
     field="owner",
     listed="status",
     restated="""
+                updated_at = older.updated_at,
                 status = older.raw_payload::jsonb ->> 'status',
                 is_open = older.raw_payload::jsonb ->> 'status' not in ('resolved', 'closed'),
                 resolved_at = (older.raw_payload::jsonb ->> 'resolved_at')::timestamptz,
@@ -54,12 +58,27 @@ COMMENTS = Victim(
     field="comment_body",
     listed="author_role",
     restated="""
+                updated_at = older.updated_at,
                 visibility = older.raw_payload::jsonb ->> 'visibility',
                 word_count = (older.raw_payload::jsonb ->> 'word_count')::numeric,
                 seconds_to_reply = (older.raw_payload::jsonb ->> 'seconds_to_reply')::numeric,
                 attachments = older.raw_payload::jsonb -> 'attachments'""",
 )
-VICTIMS = (TICKETS, COMMENTS)
+DOCUMENTS = Victim(
+    kind="document_v1",
+    other="ticket_v1",
+    events="raw_doc_asset",
+    fact="knowledge_doc",
+    key="source_id",
+    field="license",
+    listed="asset_type",
+    restated="""
+                language = older.raw_payload::jsonb ->> 'language',
+                captured_at = older.created_at""",
+    inner="true",
+    is_of_files=True,
+)
+VICTIMS = (TICKETS, COMMENTS, DOCUMENTS)
 _NAME = re.compile(rf"(?<![:\w]):({'|'.join(asdict(TICKETS))})\b")
 
 # The event that Silver shows for some record of several versions, and an older version of the same record.
@@ -99,7 +118,7 @@ def _reject(condition: str) -> str:
 )"""
 
 
-RECORD_LINE = _line("line.kind = 'record' and line.line_number > 1")
+RECORD_LINE = _line("line.kind = 'record' and :inner")
 LANDED_LINE = _line(f"line.event_id = {SHOWN}")
 DUPLICATE_LINE = _line(
     """line.kind = 'record' and exists (
@@ -118,6 +137,8 @@ BLANK_LINE = _line("line.kind = 'blank'")
 REJECTED_LINE = _line("line.kind = 'rejected' and line.partition_key is not null")
 REJECT = _reject("reject.partition_key is not null and octet_length(reject.raw_line) between 1 and 65535")
 REJECT_WITHOUT_DAY = _reject("reject.partition_key is null")
+# What no file that is a record has.
+LINES_ALONE = (DUPLICATE_LINE, BLANK_LINE, REJECT_WITHOUT_DAY)
 # An asset with indexed lines, and a day that it reaches.
 ASSET = f"(select min(asset_id) from {ASSETS} as of_kind)"
 PLAIN_ASSET = f"""(
@@ -125,10 +146,11 @@ PLAIN_ASSET = f"""(
 )"""
 RULESET = f"(select max(ruleset_id) from ops.asset_index where asset_id in {ASSETS})"
 DAY_OF_ASSET = f"(select min(partition_key) from ops.asset_partition where asset_id = {ASSET})"
-# A day of both kinds.
+# A day of every kind.
 DAY = """(
     select min(partition_key) from silver.ticket_fact
     where partition_key in (select partition_key from silver.ticket_comment_fact)
+        and partition_key in (select partition_key from silver.knowledge_doc)
 )"""
 ENTRY = """(
     select entry.ctid from ops.manifest_asset as entry

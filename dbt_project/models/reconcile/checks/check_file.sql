@@ -37,7 +37,57 @@ assets as (
 
 ),
 
--- The record that each reading made of a file, and the version of the facts under which it was read.
+-- The record that each reading made of a file, whether it landed or was rejected. What is kept of one that
+-- was cut is no record. A reject that no longer is what its load completed with is what was damaged.
+readings as (
+
+    select
+        lines.asset_id,
+        lines.ruleset_id,
+        events.partition_key,
+        events.run_id,
+        reconcile.jsonb_or_null(events.raw_payload) as payload,
+        null::text as damaged_table
+    from assets
+    inner join {{ source('bronze', 'asset_line') }} as lines on assets.asset_id = lines.asset_id
+    inner join {{ source('bronze', 'record_event') }} as events on lines.event_id = events.event_id
+    union all
+    select
+        rejects.asset_id,
+        rejects.ruleset_id,
+        rejects.partition_key,
+        rejects.run_id,
+        reconcile.manifest_or_null(rejects.raw_line) as payload,
+        (
+            select 'bronze.rejected_record'
+            from {{ ref('reconcile_load') }} as loads
+            where
+                loads.load_id = rejects._dlt_load_id
+                and loads.table_name = 'rejected_record'
+                and not loads.is_intact
+            limit 1
+        ) as damaged_table
+    from assets
+    inner join {{ source('bronze', 'rejected_record') }} as rejects on assets.asset_id = rejects.asset_id
+    where octet_length(rejects.raw_line) < 65536
+
+),
+
+kept_facts as (
+
+    select
+        source_fingerprint,
+        asset_type,
+        reader,
+        facts_version,
+        count(*) as copy_count,
+        reconcile.jsonb_or_null(min(facts)) as facts
+    from {{ source('ops', 'asset_facts') }}
+    group by source_fingerprint, asset_type, reader, facts_version
+
+),
+
+-- Each with the facts under whose version it was read.
 records as (
 
     select
@@ -46,15 +96,16 @@ records as (
         assets.source_fingerprint,
         assets.content_bytes,
         assets.declared,
-        events.partition_key,
-        events.run_id,
-        reconcile.jsonb_or_null(events.raw_payload) as payload,
-        reconcile.jsonb_or_null(facts.facts) as facts
+        readings.partition_key,
+        readings.run_id,
+        readings.payload,
+        readings.damaged_table,
+        facts.facts,
+        facts.copy_count as facts_count
     from assets
-    inner join {{ source('bronze', 'asset_line') }} as lines on assets.asset_id = lines.asset_id
-    inner join {{ source('bronze', 'record_event') }} as events on lines.event_id = events.event_id
-    inner join {{ source('ops', 'ruleset') }} as rulesets on lines.ruleset_id = rulesets.ruleset_id
-    left join {{ source('ops', 'asset_facts') }} as facts
+    inner join readings on assets.asset_id = readings.asset_id
+    inner join {{ source('ops', 'ruleset') }} as rulesets on readings.ruleset_id = rulesets.ruleset_id
+    left join kept_facts as facts
         on
             assets.source_fingerprint = facts.source_fingerprint
             and assets.declared ->> 'asset_type' = facts.asset_type
@@ -73,6 +124,7 @@ compared as (
         records.record_kind,
         records.partition_key,
         records.run_id,
+        records.damaged_table,
         origins.origin,
         origins.field,
         records.payload -> origins.field as recorded,
@@ -87,7 +139,7 @@ compared as (
         end as stated
     from records
     inner join origins on records.record_kind = origins.record_kind
-    where origins.origin <> 'facts' or records.facts is not null
+    where origins.origin <> 'facts' or records.facts_count > 0
 
 ),
 
@@ -98,11 +150,12 @@ differing as (
         record_kind,
         partition_key,
         run_id,
+        damaged_table,
         case when origin in ('facts', 'bytes') then origin else 'declaration' end as witness,
         string_agg(field, ', ' order by field) as fields
     from compared
     where recorded is distinct from stated
-    group by asset_id, record_kind, partition_key, run_id, witness
+    group by asset_id, record_kind, partition_key, run_id, damaged_table, witness
 
 ),
 
@@ -202,7 +255,7 @@ found as (
 
     select
         {{ finding(
-            'record_differs_from_declaration', 'drift', "'ops.source_asset'",
+            'record_differs_from_declaration', 'drift', "coalesce(damaged_table, 'ops.source_asset')",
             "'of the record and of what is declared of the file differ: ' || fields",
             record_kind='record_kind', partition_key='partition_key', asset_id='asset_id', run_id='run_id'
         ) }}
@@ -211,7 +264,7 @@ found as (
     union all
     select
         {{ finding(
-            'record_differs_from_bytes', 'drift', "'ops.source_asset'",
+            'record_differs_from_bytes', 'drift', "coalesce(damaged_table, 'ops.source_asset')",
             "'of the record and of the file that was registered differ: ' || fields",
             record_kind='record_kind', partition_key='partition_key', asset_id='asset_id', run_id='run_id'
         ) }}
@@ -220,12 +273,41 @@ found as (
     union all
     select
         {{ finding(
-            'record_differs_from_facts', 'drift', "'ops.asset_facts'",
+            'record_differs_from_facts', 'drift', "coalesce(damaged_table, 'ops.asset_facts')",
             "'of the record and of the facts that were kept differ: ' || fields",
             record_kind='record_kind', partition_key='partition_key', asset_id='asset_id', run_id='run_id'
         ) }}
     from differing
     where witness = 'facts'
+    union all
+    -- Where the file is another one than the record's, that is what was damaged.
+    select
+        {{ finding(
+            'facts_missing', 'gap', "'ops.asset_facts'",
+            "'the record has facts, and none are kept of ' || source_fingerprint",
+            record_kind='record_kind', partition_key='partition_key', asset_id='asset_id', run_id='run_id'
+        ) }}
+    from records
+    where
+        facts_count is null
+        and payload ->> 'content_sha256' = source_fingerprint
+        and payload -> 'asset_type' = declared -> 'asset_type'
+        and exists (
+            select from origins
+            where
+                origins.record_kind = records.record_kind
+                and origins.origin = 'facts'
+                and records.payload -> origins.field is not null
+        )
+    union all
+    select
+        {{ finding(
+            'facts_doubled', 'duplicate', "'ops.asset_facts'",
+            "'facts of ' || source_fingerprint || ': got ' || facts_count || ' rows, expected 1'",
+            record_kind='record_kind', partition_key='partition_key', asset_id='asset_id', run_id='run_id'
+        ) }}
+    from records
+    where facts_count > 1
     union all
     select
         {{ finding(

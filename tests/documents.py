@@ -1,0 +1,31 @@
+"""Documents to deliver: files of each media type, and manifests that declare them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tests.facts.pdf_making import pages_of
+from tests.ingests import declare
+
+DOCUMENT = "document_v1"
+PDF = pages_of(["Restart the gateway", "and wait"])
+HTML = b"<!doctype html><html><head><title>Limits</title></head><body><p>A folder holds 20,000 files.</p></body></html>"
+MARKDOWN = b"# Queues\n\nDrain **before** a restart.\n"
+
+
+def deliver(folder: Path, name: str, files: dict[str, bytes], **metadata: dict[str, Any]) -> Path:
+    """The manifest of a folder of documents; `metadata`: what is declared of each beside its name's day, by the name
+    of the file without its date."""
+    here = folder / name
+    here.mkdir(parents=True)
+    for file, content in files.items():
+        (here / file).write_bytes(content)
+    path = declare(here, name, kind=DOCUMENT)
+    body = json.loads(path.read_bytes())
+    for entry in body["assets"]:
+        entry["metadata"] |= metadata.get(entry["source_id"].split("-")[0], {})
+        entry.update(entry["metadata"].pop("entry", {}))
+    path.write_text(json.dumps(body))
+    return path
