@@ -12,9 +12,10 @@ from psycopg2 import sql
 
 from loader.bounds import KEPT_LINE_BYTES
 from loader.erasure.traces import landing_of
+from loader.erasure.whose import KIND_OF, owners_of_rows
 from loader.kinds import Field, Landing
 from loader.privacy import is_named_in, owners
-from loader.warehouse import built, released_kinds
+from loader.warehouse import built
 
 # Shorter texts say nothing of one person ("Hello", "n/a") and stand everywhere.
 _SHORTEST_TEXT = 12
@@ -89,34 +90,6 @@ def searched(texts: Iterable[str]) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Owners:
-    """Which columns say whose a row is: of tables of records, by `schema.table`, where none means that it is nobody's;
-    `elsewhere`: of the others, where they have one."""
-
-    of_records: Mapping[str, tuple[str, ...]]
-    elsewhere: tuple[str, ...]
-
-    def of(self, table: str, columns: Sequence[str]) -> tuple[str, ...] | None:
-        """How a table says whose its rows are; None: nothing does."""
-        if table in self.of_records:
-            return self.of_records[table]
-        return tuple(name for name in self.elsewhere if name in columns) or None
-
-
-def _owners_of_rows(cursor: Any) -> _Owners:
-    of_records: dict[str, tuple[str, ...]] = {}
-    columns = ["person_id"]
-    for kind in released_kinds(cursor):
-        person = () if kind.person_column is None else (kind.person_column,)
-        of_records |= dict.fromkeys((f"bronze.{kind.bronze_table}", f"{kind.silver}_ranked"), ("person_id",))
-        of_records |= dict.fromkeys((kind.silver, kind.rows), person)
-        if kind.person_column is None:
-            of_records |= dict.fromkeys(kind.built, ())
-        columns += person
-    return _Owners(of_records, tuple(dict.fromkeys(columns)))
-
-
-@dataclass(frozen=True, slots=True)
 class _Row:
     """A row that may be the person's. `owners` None: nothing says whose it is; `record_kind`: of a rejected line."""
 
@@ -131,7 +104,7 @@ def search_rows(cursor: Any, kinds: Mapping[str, Landing], person_id: str, texts
     """Every row of every table, and the planner's statistics."""
     remains = Remains()
     needles = searched(texts)
-    owners_of_rows = _owners_of_rows(cursor)
+    whose_rows = owners_of_rows(cursor)
     for reader, is_own in ((cursor, True), (built(cursor), False)):
         reader.execute(_TABLES, (is_own,))
         read = set()
@@ -140,8 +113,8 @@ def search_rows(cursor: Any, kinds: Mapping[str, Landing], person_id: str, texts
                 remains.not_searched.append(f"{schema}.{table}")
                 continue
             read.add((schema, table))
-            owners = owners_of_rows.of(f"{schema}.{table}", plain or [])
-            of_table = _SearchedTable(schema, table, plain or [], binary or [], owners)
+            owners = whose_rows.of(f"{schema}.{table}", plain or [])
+            of_table = _SearchedTable(schema, table, plain or [], binary or [], owners, whose_rows.nameless)
             for row in _suspicious(reader, of_table, [person_id, *needles]):
                 _judge(remains, kinds, row, person_id, needles)
         reader.execute(_STATISTICS, (is_own, person_id))
@@ -165,13 +138,15 @@ def _is_held(cursor: Any, schema: str, table: str, column: str, person_id: str) 
 
 @dataclass(frozen=True, slots=True)
 class _SearchedTable:
-    """`plain` and `binary`: columns that may hold text; `owners`: those that say whose a row is, None: nothing does."""
+    """`plain` and `binary`: columns that may hold text; `owners`: those that say whose a row is, None: nothing does,
+    unless it is of one of the `nameless` kinds."""
 
     schema: str
     name: str
     plain: Sequence[str]
     binary: Sequence[str]
     owners: Sequence[str] | None
+    nameless: Sequence[str]
 
 
 def _suspicious(cursor: Any, table: _SearchedTable, needles: Sequence[str]) -> Iterator[_Row]:
@@ -189,6 +164,10 @@ def _suspicious(cursor: Any, table: _SearchedTable, needles: Sequence[str]) -> I
     owner = sql.SQL("null::text[]")
     if table.owners is not None:
         owner = sql.SQL("array[{}]::text[]").format(sql.SQL(", ").join(map(sql.Identifier, table.owners)))
+    elif (kind_of := KIND_OF.get(f"{table.schema}.{table.name}")) is not None:
+        owner = sql.SQL("case when {kind} = any({nameless}) then '{{}}'::text[] end").format(
+            kind=sql.SQL(kind_of), nameless=sql.Literal(list(table.nameless))
+        )
     kind = sql.SQL("null::text")
     if (table.schema, table.name) == _REJECTS:
         kind = sql.SQL("(select record_kind from ops.source_asset as asset where asset.asset_id = held.asset_id)")
