@@ -148,6 +148,7 @@ from silver.{fact} as fact order by {key}
 """
 SILVER = _SILVER.format(fact="ticket_fact", key="ticket_id")
 SILVER_OF_COMMENTS = _SILVER.format(fact="ticket_comment_fact", key="comment_id")
+SILVER_OF_DOCUMENTS = _SILVER.format(fact="knowledge_doc", key="source_id")
 
 
 def silver(warehouse: Warehouse, question: str = SILVER) -> list[dict[str, Any]]:
