@@ -8,7 +8,7 @@ from typing import Any
 
 from loader.warehouse import released_kinds
 
-# Of which kind a row is that a manifest or a file brought. Where the kind names no person, it is nobody's.
+# The kind of a row that a manifest or a file brought. Where the kind names no person, it is nobody's.
 KIND_OF = {
     "ops.manifest": "held.contract_ref",
     "ops.manifest_asset": "(select contract_ref from ops.manifest as one where one.manifest_id = held.manifest_id)",

@@ -28,7 +28,7 @@ _WORDS: tuple[tuple[str, str, str], ...] = (
     ("loader ingest --limit 3", f"{_REQUEST}:refuse_limit_without_input", "person"),
     ("loader ingest --manifest nowhere.json", f"{_REQUEST}:_read", "person"),
     (
-        "loader ingest --input README.md --batch batch-20260417-001",
+        "loader ingest --input dbt_project/models/overview.md --batch batch-20260417-001",
         "loader.manifest.implicit:require_file_of_kind",
         "understood",
     ),

@@ -29,7 +29,7 @@ from tests.recoveries import STAGES, failing, recover
 pytestmark = pytest.mark.usefixtures("replayed", "loader_environment")
 
 DAYS = (date(2026, 4, 16), date(2026, 4, 17))
-# Of the last two no record can be made; the gate withholds a file of no bytes.
+# The last two make no record; the gate withholds a file of no bytes.
 GOOD = ((PDF, "pdf"), (HTML, "html"), (MARKDOWN, "md"))
 DAMAGED = ((HTML, "pdf"), (PDF[: len(PDF) // 2], "pdf"))
 EMPTY = (b"", "md")

@@ -21,7 +21,7 @@ from loader.silver import run_dbt
 from loader.warehouse import Warehouse
 from tests.checkouts import ROOT
 from tests.ingests import comment, declare, rows, run_kinds, ticket, write_export
-from tests.sabotage.victims import ASSETS, COMMENTS, TICKETS, VICTIMS, Victim
+from tests.sabotage.victims import ASSETS, COMMENTS, TICKETS, Victim
 from tests.shared_warehouse import Kept, kept, own_warehouse
 
 pytestmark = pytest.mark.usefixtures("replayed")
@@ -109,19 +109,19 @@ def _week_of(victim: Victim, root: Path) -> None:
 @pytest.fixture(scope="module")
 def week(server: Warehouse, _template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Week]:
     root = tmp_path_factory.mktemp("week")
-    for victim in VICTIMS:
+    for victim in DAYS:
         _week_of(victim, root)
     with own_warehouse(server, _template, root, LOADER_REJECT_LIMIT="0.5") as database:
         first, last = (
-            [declare(root / victim.kind / name, name, kind=victim.kind) for victim in VICTIMS]
+            [declare(root / victim.kind / name, name, kind=victim.kind) for victim in DAYS]
             for name in ("first", "last")
         )
-        assert _exit_codes(first) == dict.fromkeys((victim.kind for victim in VICTIMS), 0)
+        assert _exit_codes(first) == dict.fromkeys((victim.kind for victim in DAYS), 0)
         before = _shown(database)
         with kept(server, database) as first_days:
-            assert _exit_codes(last) == dict.fromkeys((victim.kind for victim in VICTIMS), 0)
+            assert _exit_codes(last) == dict.fromkeys((victim.kind for victim in DAYS), 0)
             undamaged = _shown(database)
-            for victim in VICTIMS:
+            for victim in DAYS:
                 days = [Partition(victim.kind, day) for day in DAYS[victim]]
                 assert [day for day in days if before.get(day) != undamaged[day]] == [*days[:2], *days[3:]]
             yield Week(first_days, last, before, undamaged)
@@ -132,7 +132,7 @@ def _exit_codes(manifests: list[Path]) -> dict[str, int]:
 
 
 def _shown(database: Warehouse) -> dict[Partition, Any]:
-    found = (row for victim in VICTIMS for row in rows(database, victim.bind(_SHOWN)))
+    found = (row for victim in DAYS for row in rows(database, victim.bind(_SHOWN)))
     return {Partition(kind, day): content for kind, day, content in found}
 
 
@@ -154,7 +154,7 @@ def _linked(victim: Victim, days: set[date]) -> set[Partition]:
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     derandomize=True,
 )
-@given(damage=st.sampled_from(DAMAGES), victim=st.sampled_from(VICTIMS), place=st.integers(0, 3))
+@given(damage=st.sampled_from(DAMAGES), victim=st.sampled_from(list(DAYS)), place=st.integers(0, 3))
 @example(damage=DAMAGES[9], victim=TICKETS, place=2)  # sums alone say where it is
 @example(damage=DAMAGES[0], victim=COMMENTS, place=1)
 def test_other_days_are_released_as_if_nothing_were_damaged(
