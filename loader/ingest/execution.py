@@ -29,7 +29,7 @@ from loader.gate import GateReport, inspect_manifest
 from loader.ingest.intake import Intake
 from loader.ingest.proving import Proving
 from loader.ingest.request import Task, Workplace
-from loader.ingest.to_read import Wanted, plan_reading
+from loader.ingest.to_read import Wanted, facts_of_gate, plan_reading, with_facts
 from loader.privacy import record_arrival
 from loader.progress import Meter
 from loader.raw_zone import ArchiveDamagedError, require_objects
@@ -118,7 +118,7 @@ class Execution(Proving):
         }
         with self._ledger.boundary("archived") as cursor:
             registered = register(cursor, self.attempt.run_id, archived, intake.keys)
-            keep_facts(cursor, self.attempt.run_id, self._ruleset.landing.facts, archived)
+            keep_facts(cursor, self.attempt.run_id, self._ruleset.landing.facts, facts_of_gate(archived))
             record_arrival(cursor, intake.arrived, self._ruleset.kind.name)
             return self._choose(cursor, registered, is_read_again)
 
@@ -150,6 +150,9 @@ class Execution(Proving):
             Wanted(self.ruleset_id, self._task.window, self._ruleset.landing.facts, is_read_again, only),
         )
         require_objects(cursor, self._settings, self._keys(to_read))
+        # A version that no gate has read yet: of a replay, or of a file that was near a bound.
+        to_read, read = with_facts(to_read, self._ruleset.landing.facts)
+        keep_facts(cursor, self.attempt.run_id, self._ruleset.landing.facts, read)
         self._say_what_is_lost(cursor, entries)
         self._ledger.record_actions(cursor, actions)
         self._unchanged = sum(action.action == "unchanged" for action in actions)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
 from loader.bronze import AssetToRead
+from loader.facts import Facts, FactsDefect, FactsReader
+from loader.gate import GateReport, KnownFacts
 from loader.kinds import asset_type_of
 from loader.raw_zone import RawZone
 from loader.runs import AssetAction, RegisteredAsset, known_facts
@@ -86,3 +88,30 @@ def plan_reading(
             )
         )
     return list(to_read.values()), actions
+
+
+def facts_of_gate(reports: Sequence[GateReport]) -> KnownFacts:
+    """What the gate read, or knew, of files that are records."""
+    return {
+        (judged.inspection.fingerprint, judged.asset.asset_type): judged.facts
+        for report in reports
+        for judged in report.assets
+        if judged.inspection is not None and judged.facts is not None
+    }
+
+
+def with_facts(assets: Sequence[AssetToRead], facts: str | None) -> tuple[list[AssetToRead], KnownFacts]:
+    """The assets, those whose facts nobody knows with what `facts` reads in their archived bytes; and what was read."""
+    if facts is None:
+        return list(assets), {}
+    read: dict[tuple[str, str], Facts | FactsDefect] = {}
+    known = []
+    with FactsReader() as reader:
+        for asset in assets:
+            if asset.facts is None:
+                asset_type = asset_type_of(asset.declaration)
+                found = reader.read(asset.path, facts, asset_type)
+                read[asset.fingerprint, asset_type] = found
+                asset = replace(asset, facts=found)
+            known.append(asset)
+    return known, read

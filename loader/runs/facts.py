@@ -11,7 +11,7 @@ import orjson
 
 from loader.contract import number_json, read_exactly
 from loader.facts import FACTS_VERSIONS, Facts, FactsDefect
-from loader.gate import GateReport, KnownFacts
+from loader.gate import KnownFacts
 
 # Looked at again each time: a busy machine may be the reason.
 _OF_THE_MACHINE = "facts_limit"
@@ -37,32 +37,21 @@ def known_facts(
     }
 
 
-def keep_facts(cursor: Any, run_id: UUID, reader: str | None, reports: Iterable[GateReport]) -> None:
-    """Keep what the gate read, and why it could read nothing; idempotent, what is kept already stays."""
-    for report in reports:
-        for judged in report.assets:
-            found = judged.facts
-            if found is None or judged.inspection is None or reader is None:
-                continue
-            if isinstance(found, FactsDefect):
-                if found.reason_code == _OF_THE_MACHINE:
-                    continue
-                told: tuple[Any, ...] = ("{}", [], "{}", found.reason_code, found.message)
-            else:
-                told = (_text(found.values), sorted(found.estimated), _text(found.libraries), None, None)
-            cursor.execute(
-                "insert into ops.asset_facts (source_fingerprint, asset_type, reader, facts_version, read_by_run_id,"
-                " facts, estimated, libraries, reason_code, message) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
-                " on conflict do nothing",
-                (
-                    judged.inspection.fingerprint,
-                    judged.asset.asset_type,
-                    reader,
-                    FACTS_VERSIONS[reader],
-                    str(run_id),
-                    *told,
-                ),
-            )
+def keep_facts(cursor: Any, run_id: UUID, reader: str | None, read: KnownFacts) -> None:
+    """Keep what was read, and why nothing could be; idempotent, what is kept already stays."""
+    for (fingerprint, asset_type), found in read.items() if reader is not None else ():
+        if isinstance(found, Facts):
+            told: tuple[Any, ...] = (_text(found.values), sorted(found.estimated), _text(found.libraries), None, None)
+        elif found.reason_code == _OF_THE_MACHINE:
+            continue
+        else:
+            told = ("{}", [], "{}", found.reason_code, found.message)
+        cursor.execute(
+            "insert into ops.asset_facts (source_fingerprint, asset_type, reader, facts_version, read_by_run_id,"
+            " facts, estimated, libraries, reason_code, message) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+            " on conflict do nothing",
+            (fingerprint, asset_type, reader, FACTS_VERSIONS[reader or ""], str(run_id), *told),
+        )
 
 
 def _text(values: Mapping[str, Any]) -> str:

@@ -24,6 +24,7 @@ from tests.documents import DOCUMENT as KIND
 from tests.documents import HTML, MARKDOWN, PDF, deliver
 from tests.ingests import DAY, evidence_faults, fates, rows, run, settings
 from tests.proofs import proved_whole, reconciled
+from tests.recoveries import recover
 from tests.shared_warehouse import Kept, kept, own_warehouse
 
 pytestmark = pytest.mark.usefixtures("replayed")
@@ -152,6 +153,12 @@ def test_facts_that_are_read_otherwise_take_the_place_of_those_before(
     assert rows(database, "select count(*) from bronze.raw_doc_asset") == [(8,)]
     assert reconciled(database) == proved_whole(database)
     ruleset = load_ruleset(ROOT / "contracts", KIND)
+    # A replay reads no source: what it reads in the archive is kept, or the next proof would miss it.
+    monkeypatch.setitem(cast(Any, FACTS_VERSIONS), "document", "3")
+    replayed = recover("replay", run_id=verdict.facts.run["run_id"])
+    assert (replayed.exit_code, replayed.facts.findings) == (0, ()), replayed.problems
+    assert rows(database, "select count(*) from ops.asset_facts where facts_version = '3'") == [(3,)]
+    monkeypatch.setitem(cast(Any, FACTS_VERSIONS), "document", "2")
     for each in (scene.first, verdict):
         assert verify_run(database, RawZone(settings().raw_zone), ruleset, each.facts.run["run_id"]).is_proved
     rows(
