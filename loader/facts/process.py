@@ -128,10 +128,11 @@ def serve_with(connection: Connection, read: Callable[[Path, str, str], Answer])
 def _read_in_child(read: Callable[[], Answer], limits: FactsLimits) -> Answer:
     """What `read` returns or raises, or what became of the child."""
     ours, theirs = os.pipe()
+    process = os.getpid()
     child = os.fork()
     if child == 0:
         os.close(ours)
-        _be_child(read, limits, theirs)
+        _be_child(read, limits, theirs, process)
     os.close(theirs)
     with open(ours, "rb") as pipe:
         said = pipe.read(_ANSWER_BYTES)
@@ -157,12 +158,12 @@ def _of_ended(status: int, limits: FactsLimits) -> FactsDefect:
     return FactsDefect("facts_limit", "the library that reads its facts crashed on it, or had no more memory")
 
 
-def _be_child(read: Callable[[], Answer], limits: FactsLimits, answers: int) -> NoReturn:
+def _be_child(read: Callable[[], Answer], limits: FactsLimits, answers: int, process: int) -> NoReturn:
     """Read, answer and end, within the bounds, whatever happens."""
     code = 1
     try:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        _end_with_process()
+        _end_with(process)
         _bound(limits)
         nowhere = os.open(os.devnull, os.O_RDWR)
         for stream in (0, 1, 2):
@@ -189,10 +190,13 @@ def _answer(read: Callable[[], Answer], limits: FactsLimits) -> Answer | Excepti
         )
 
 
-def _end_with_process() -> None:
+def _end_with(process: int) -> None:
     """Where the system knows of it; elsewhere a child whose process is gone ends at its bounds."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != process:
+        # It was gone before this could be asked for.
+        raise SystemExit
 
 
 def _bound(limits: FactsLimits) -> None:

@@ -16,6 +16,7 @@ import pytest
 from loader.bounds import FactsLimits
 from loader.errors import InfrastructureError
 from loader.facts import Facts, FactsDefect, FactsReader
+from loader.facts.process import _read_in_child
 from tests.checkouts import ROOT
 from tests.facts.serving import serve_misbehaving
 
@@ -114,6 +115,14 @@ def test_no_process_is_left(tmp_path: Path) -> None:
         child = _first_child(process)
     psutil.wait_procs([process, child], timeout=10)
     assert not child.is_running()
+
+
+def test_a_child_whose_process_went_before_it_could_ask_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prevents the same where the process is killed in the instant after it made the child."""
+    answer = Facts({"word_count": 1}, frozenset(), {})
+    assert _read_in_child(lambda: answer, LIMITS) == answer
+    monkeypatch.setattr(os, "getppid", lambda: 1)
+    assert isinstance(_read_in_child(lambda: answer, LIMITS), FactsDefect)
 
 
 def _first_child(process: psutil.Process) -> psutil.Process:

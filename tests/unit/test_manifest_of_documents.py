@@ -66,13 +66,21 @@ def test_the_next_command_for_an_ad_hoc_file_is_of_its_kind(documents: Path, nam
     ("name", "kind", "next_kind"),
     [("guide.pdf", None, f" KIND={KIND}"), ("guide.PDF", "ticket_comment_v1", f" KIND={KIND}"), ("t.jsonl", KIND, "")],
 )
-def test_a_file_that_is_by_its_name_another_kinds_is_refused(name: str, kind: str | None, next_kind: str) -> None:
+def test_a_file_that_is_by_its_name_another_kinds_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, kind: str | None, next_kind: str
+) -> None:
     """Prevents: a PDF archived and rejected line by line as tickets, when the operator only forgot KIND."""
+    monkeypatch.chdir(tmp_path)
+    kinds = load_kinds(ROOT / "contracts")
+    # A file that is not there is refused as such, by whoever opens it.
+    require_file_of_kind(Path(name), BATCH, kinds, kind)
+    Path(name).touch()
     with pytest.raises(CommandUsageError, match="nothing was started") as refusal:
-        require_file_of_kind(Path(name), BATCH, load_kinds(ROOT / "contracts"), kind)
+        require_file_of_kind(Path(name), BATCH, kinds, kind)
     assert refusal.value.next_command == f"make ingest INPUT={name} BATCH={BATCH}{next_kind}"
 
 
 @pytest.mark.parametrize(("name", "kind"), [("download", None), ("call.wav", None), ("download", KIND), ("a.md", KIND)])
-def test_a_name_that_says_no_other_kind_is_any_kinds(name: str, kind: str | None) -> None:
-    require_file_of_kind(Path(name), BATCH, load_kinds(ROOT / "contracts"), kind)
+def test_a_name_that_says_no_other_kind_is_any_kinds(tmp_path: Path, name: str, kind: str | None) -> None:
+    (tmp_path / name).touch()
+    require_file_of_kind(tmp_path / name, BATCH, load_kinds(ROOT / "contracts"), kind)
