@@ -8,6 +8,7 @@ from loader.bronze.load import BronzeLoader
 from loader.bronze.reading import AssetReading, AssetToRead, Terms, judged_lines, read_assets
 from loader.bronze.rows import Rows
 from loader.bronze.workers import Order, land_in_processes
+from loader.bronze.working_folder import is_claimed
 
 __all__ = [
     "AssetReading",
@@ -20,6 +21,7 @@ __all__ = [
     "Rows",
     "Terms",
     "complete",
+    "is_claimed",
     "judged_lines",
     "land",
     "land_in_processes",

@@ -19,6 +19,7 @@ from psycopg2 import sql
 
 from loader.bronze.batch import Batch
 from loader.bronze.columns import BRONZE, RECORD_EVENT, BronzeTable, as_text
+from loader.bronze.working_folder import claim
 from loader.config import FileFormat
 from loader.errors import InfrastructureError
 from loader.runs import LOAD_SESSIONS, STAGING_PREFIX, Attempt
@@ -73,7 +74,9 @@ class BronzeLoader:
 
         from loader.bronze.dlt_settings import take_own_settings
 
-        take_own_settings(working_root / attempt.label / str(lane.number))
+        folder = working_root / attempt.label / str(lane.number)
+        claim(folder, self)
+        take_own_settings(folder)
 
         assert kind.landing is not None
         self.run_id = attempt.run_id
@@ -85,7 +88,7 @@ class BronzeLoader:
         server_version = _create_staging(warehouse, dataset, self._tables.values())
         self._pipeline = dlt.pipeline(
             pipeline_name=f"bronze_{attempt.label}_{lane.number}",
-            pipelines_dir=str(working_root / attempt.label / str(lane.number)),
+            pipelines_dir=str(folder),
             destination=dlt.destinations.postgres(
                 credentials=warehouse.dsn_url(
                     application_name=f"{LOAD_SESSIONS}{attempt.label}",

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from loader.bronze import is_claimed
 from loader.config import Settings
 from loader.erasure.search import Remains, searched
 from loader.kinds import Field, Landing
@@ -40,11 +41,13 @@ def search_objects(
 
 
 def files_of(settings: Settings) -> Iterator[Path]:
-    """Files of the project that may quote a record: reports, logs, and what dbt and dlt leave."""
+    """Files of the project that may quote a record: reports, logs, and what dbt and dlt leave; not those of a load that
+    is at work, which is another warehouse's."""
     local, dbt_project = settings.state_folder, settings.project_root / "dbt_project"
     folders = (settings.report_dir, local / "dbt", local / "dlt", dbt_project / "target", dbt_project / "logs")
+    apart = {settings.raw_zone, *(folder for folder in (local / "dlt").glob("*/*") if is_claimed(folder))}
     for folder in folders:
-        yield from _files_below(folder, {settings.raw_zone})
+        yield from _files_below(folder, apart)
     if local.is_dir():
         yield from sorted(local.glob("*.log"))
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from contextlib import closing
 from pathlib import Path
+from uuid import uuid4
 
 import orjson
 import pytest
 
+from loader.bronze.working_folder import claim
 from loader.erasure import plan_erasure
 from loader.erasure.quotes import search_objects
 from loader.erasure.search import search_rows
@@ -247,3 +250,26 @@ def test_files_of_a_kind_that_is_not_declared_any_more_are_named(database: Wareh
     with pytest.raises(RefusedError, match="files of permit_v1, which contracts/kinds/permit_v1 does not") as refused:
         plan_erasure(settings(), PERSON, REASON)
     assert refused.value.next_command.startswith("git log --oneline -- contracts/kinds/permit_v1")
+
+
+@pytest.mark.usefixtures("loader_environment")
+def test_files_of_a_load_at_work_stay(tmp_path: Path) -> None:
+    """Prevents an erasure from breaking a load of another warehouse of the checkout, which it removed under its feet."""
+    ingest(deliver(tmp_path, "first", [ticket(1, customer_id=PERSON)]))
+    # Folders as an attempt of another warehouse has them: nothing here knows its name.
+    attempt = settings().state_folder / "dlt" / f"other_{uuid4().hex}"
+    at_work, dead = attempt / "1", attempt / "2"
+    try:
+        holder = Holder()
+        for folder in (at_work, dead):
+            claim(folder, holder if folder == at_work else Holder())
+            (folder / "rows.csv").write_text(f"a row of {PERSON}\n")
+        erase_person()
+        assert (at_work / "rows.csv").exists()
+        assert not (dead / "rows.csv").exists()
+    finally:
+        shutil.rmtree(attempt)
+
+
+class Holder:
+    """What holds a folder as long as it lives."""
