@@ -24,6 +24,7 @@ def be_thrifty() -> None:
     _compile_each_template_once()
     _make_all_macros_at_once()
     _learn_the_words_for_dates_once()
+    _keep_the_session_of_a_thread()
 
 
 def _make_no_event_that_nobody_hears() -> None:
@@ -159,3 +160,33 @@ def _learn_the_words_for_dates_once() -> None:
     """For each result of a query, the words of a language for dates were put together, three times."""
     dates: Any = import_module("parsedatetime")
     dates.Constants = cache(dates.Constants)
+
+
+def _keep_the_session_of_a_thread() -> None:
+    """Each node had a session of its own: a process of the server that learns every table anew. A session goes on to
+    the thread's next node as a new one begins: without temporary tables, settings and locks. One that a statement
+    failed in, or that the server ended, is not kept."""
+    manager: Any = import_module("dbt.adapters.postgres.connections").PostgresConnectionManager
+    close = manager.release
+
+    def release(self: Any) -> None:
+        connection = self.get_if_exists()
+        if connection is None or connection.state != "open" or not _is_as_new(connection):
+            close(self)
+
+    manager.release = release
+
+
+def _is_as_new(connection: Any) -> bool:
+    """Whether the session could be made as it began."""
+    handle = connection.handle
+    try:
+        handle.rollback()
+        handle.autocommit = True
+        with handle.cursor() as cursor:
+            cursor.execute("discard all")
+        handle.autocommit = False
+    except import_module("psycopg2").Error:
+        return False
+    connection.transaction_open = False
+    return True

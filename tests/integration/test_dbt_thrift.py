@@ -249,6 +249,78 @@ def test_dates_are_read_as_before() -> None:
     """)
 
 
+def test_a_node_finds_the_session_of_the_one_before_as_if_it_began(
+    database: Warehouse, loader_environment: dict[str, str]
+) -> None:
+    """Prevents a table, a setting, a lock or a role of one node in the next, and a dead session that is used again."""
+    address = database.libpq_environment()
+    _where_dbt_runs(f"""
+        from multiprocessing import get_context
+        from types import SimpleNamespace
+        import psycopg2
+        from dbt.adapters.postgres.connections import PostgresConnectionManager, PostgresCredentials
+        from dbt_common.exceptions import DbtDatabaseError
+
+        credentials = PostgresCredentials(
+            host="{address["PGHOST"]}", user="{address["PGUSER"]}", port={address["PGPORT"]}, password="",
+            database="{address["PGDATABASE"]}", schema="silver",
+            search_path="pg_catalog\t-crole=omni_transform\t-clock_timeout=7s",
+        )
+        sessions = PostgresConnectionManager(SimpleNamespace(credentials=credentials), get_context("spawn"))
+
+        def asked(sql):
+            sessions.begin()
+            said = sessions.add_query(sql, auto_begin=False)[1].fetchone()
+            sessions.commit()
+            return said
+
+        def node(name, *statements):
+            sessions.set_connection_name(name)
+            looked = asked(
+                "select pg_backend_pid(), session_user || ' as ' || current_user, current_setting('lock_timeout'),"
+                " current_setting('search_path'), to_regclass('left_over') is null,"
+                " (select count(*) from pg_locks where locktype = 'advisory' and pid = pg_backend_pid())"
+            )
+            try:
+                for statement in statements:
+                    asked(statement + "; select 1")
+            finally:
+                sessions.release()
+            return looked
+
+        be_thrifty()
+        first, *new = node(
+            "one",
+            "create temporary table left_over (one int)",
+            "set role none; set lock_timeout = 0; set search_path = public",
+            "select pg_advisory_lock(4711)",
+        )
+        user = "{address["PGUSER"]} as omni_transform"
+        assert new == [user, "7s", "pg_catalog", True, 0], new
+        assert node("two") == (first, *new)
+        try:
+            node("fails", "select 1 / 0")
+        except DbtDatabaseError:
+            pass
+        assert node("three") == (first, *new)
+        sessions.set_connection_name("in a transaction")
+        sessions.begin()
+        sessions.add_query("create temporary table left_over (one int)", auto_begin=False)
+        sessions.release()
+        assert node("four") == (first, *new)
+        sessions.set_connection_name("is ended")
+        asked("select 1")
+        administrator = psycopg2.connect(
+            host=credentials.host, user=credentials.user, port=credentials.port, dbname=credentials.database
+        )
+        administrator.cursor().execute("select pg_terminate_backend(%s, 10000)", (first,))
+        sessions.release()
+        second, *as_new = node("five")
+        assert second != first and as_new == new, as_new
+        sessions.cleanup_all()
+    """)
+
+
 def _where_dbt_runs(script: str) -> None:
     """Run it in a process that imports dbt, as this one never does."""
     script = "import dbt.cli.main\nfrom loader.silver.thrift import be_thrifty\n" + dedent(script)

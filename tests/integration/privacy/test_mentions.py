@@ -254,7 +254,7 @@ def test_files_of_a_kind_that_is_not_declared_any_more_are_named(database: Wareh
 
 @pytest.mark.usefixtures("loader_environment")
 def test_files_of_a_load_at_work_stay(tmp_path: Path) -> None:
-    """Prevents an erasure from breaking a load of another warehouse of the checkout, which it removed under its feet."""
+    """Prevents an erasure from breaking a load of another warehouse of the checkout."""
     ingest(deliver(tmp_path, "first", [ticket(1, customer_id=PERSON)]))
     # Folders as an attempt of another warehouse has them: nothing here knows its name.
     attempt = settings().state_folder / "dlt" / f"other_{uuid4().hex}"
