@@ -25,6 +25,8 @@ from loader.kinds.landing import landing_of
 KINDS_FOLDER = "kinds"
 _DECLARATION = "kind.yml"
 _SCHEMA_OF_KINDS = "kind_v1.schema.json"
+# By libyaml where PyYAML has it: every command reads every declaration.
+_YamlLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def schema_file(contracts: Path, kind: str) -> Path:
@@ -106,7 +108,7 @@ def _read(path: Path) -> tuple[Any, dict[tuple[str, ...], int]]:
     try:
         text = path.read_text("utf-8")
         lines: dict[tuple[str, ...], int] = {}
-        loader = yaml.SafeLoader(text)
+        loader = _YamlLoader(text)
         node = loader.get_single_node()
         for place, line in _lines_of(node):
             if place in lines:
