@@ -35,6 +35,13 @@ create table if not exists ops.erased_line (
     primary key (asset_id, line_number)
 );
 
+-- Records of people who were erased, by a keyed hash of their kind and key: a file that names one, and is erased with it,
+-- is erased on its way in.
+create table if not exists ops.erased_record (
+    record_hash bytea primary key check (octet_length(record_hash) = 32),
+    erasure_id uuid not null references ops.erasure
+);
+
 -- What an archived object was redacted from: the object that the fingerprint names no longer exists.
 create table if not exists ops.raw_zone_redaction (
     redaction_id bigint generated always as identity primary key,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from loader.bronze.rows import Chunk, Rows
 from loader.contract import AcceptedRecord, RejectedRecord
 from loader.facts import Facts, FactsDefect, FactsReader
 from loader.kinds import Ruleset, asset_type_of, framed, judged_line
+from loader.raw_zone import NO_BYTES
 from loader.reader import ContentEncoding, Framed, Line
 
 
@@ -34,11 +35,18 @@ class AssetToRead:
     declaration: str = ""
     facts: Facts | FactsDefect | None = None
 
+    @property
+    def is_erased(self) -> bool:
+        """The file is a record, and no byte of it is left. The gate admits none without bytes."""
+        return self.fingerprint == NO_BYTES
+
     def framed(self, ruleset: Ruleset, reader: FactsReader) -> Framed:
         """The file as its kind frames it. Facts that are not known are read."""
         file, landing = Framed(self.path, self.content_encoding, self.fingerprint), ruleset.landing
         if landing.facts is None:
             return file
+        if self.is_erased:
+            return replace(file, record=b"", erased_bytes=self.content_bytes)
         found = self.facts
         # An object that is gone has no facts: whoever reads its line says that it is gone.
         if found is None and self.path.is_file():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from loader.erasure.planning import ErasurePlan, read_erasure_plan
+from loader.erasure.erasure_plan import ErasurePlan, read_erasure_plan
 from loader.erasure.verb import Erased, erase, plan_erasure
 
 __all__ = ["Erased", "ErasurePlan", "erase", "plan_erasure", "read_erasure_plan"]

@@ -1,22 +1,14 @@
-"""What an erasure would remove: a person's lines, found in the archive itself, and all rows that came of them.
-
-The plan is a file that people pass on, so it names nobody: the person is a keyed hash, records are counts. Layout:
-`<reports>/erase/erase_plan_<plan_id>.json`; schema contracts/privacy/erasure_plan_v2.schema.json.
-"""
+"""What an erasure would remove: a person's lines, found in the archive itself, the files that go with the person's
+records, and all rows that came of them."""
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
-from pathlib import Path
 from typing import Any
 
 from loader.config import Settings
-from loader.erasure.traces import AssetLines, Search, asset_lines, encoding_of, landed_kinds, landing_of
+from loader.erasure.erasure_plan import COUNTED, ErasurePlan
+from loader.erasure.traces import Search, asset_lines, encoding_of, landed_kinds, landing_of, whole_files
 from loader.errors import CommandUsageError
-from loader.plans import read_plan
 from loader.privacy import (
     is_named_in,
     look_alikes,
@@ -24,18 +16,11 @@ from loader.privacy import (
 )
 from loader.raw_zone import RawZone, require_objects
 from loader.reader import ContentChangedError
-from loader.runs import acting_operator
 from loader.warehouse import fetch_rows, released_kinds
 
-SCHEMA_VERSION = "erasure_plan_v2"
-# It counted the records of the first kind by themselves.
-_EARLIER_VERSION = "erasure_plan_v1"
-_SCHEMAS = {version: f"privacy/{version}.schema.json" for version in (SCHEMA_VERSION, _EARLIER_VERSION)}
-# Counted for each kind, and for all.
-_COUNTED = ("event_count", "record_count", "reject_count", "released_row_count")
-
 _ASSETS = """
-select asset.asset_id, asset.record_kind, asset.raw_zone_key, asset.content_encoding,
+select asset.asset_id, asset.record_kind, asset.raw_zone_key, asset.content_encoding, asset.content_bytes,
+    asset.declaration,
     array(select distinct entry.source_url_or_path from ops.manifest_asset as entry
         where entry.asset_id = asset.asset_id order by 1) as source_paths,
     -- Lines of the person that Bronze knows, for an object that is gone.
@@ -46,6 +31,16 @@ select asset.asset_id, asset.record_kind, asset.raw_zone_key, asset.content_enco
 from ops.source_asset as asset order by asset.asset_id
 """
 
+# The person's, and those of files that go with a record of the person.
+EVENTS = """
+select event_id, record_kind, record_key, partition_key, _dlt_load_id from bronze.record_event
+where person_id = %(person)s
+union
+select event.event_id, event.record_kind, event.record_key, event.partition_key, event._dlt_load_id
+from bronze.asset_line as line inner join bronze.record_event as event on event.event_id = line.event_id
+where line.asset_id = any(%(files)s::int[])
+"""
+
 # One row for each kind, where there is anything.
 _OF_KINDS = """
 select record_kind, coalesce(event_count, 0) as event_count, coalesce(record_count, 0) as record_count,
@@ -54,7 +49,7 @@ select record_kind, coalesce(event_count, 0) as event_count, coalesce(record_cou
 from (
     select record_kind, count(*) as event_count, count(distinct record_key) as record_count,
         array_agg(distinct partition_key) as days
-    from bronze.record_event where person_id = %(person)s group by record_kind
+    from ({events}) as event group by record_kind
 ) as landed
 full join (
     select asset.record_kind, count(*) as reject_count
@@ -77,73 +72,6 @@ where person_id <> %s group by person_id order by person_id
 """
 
 
-@dataclass(frozen=True, slots=True)
-class ErasurePlan:
-    """See the schema for every field. Never written: `texts`, what the person's lines say, to search for at the end,
-    and the ids in `look_alikes`, each with its keyed hash and its events: others who may be the same person. `kinds`:
-    the counts of each kind that has something of the person.
-    """
-
-    person_hash: bytes
-    reason: str
-    assets: tuple[AssetLines, ...]
-    unregistered_keys: tuple[str, ...]
-    kinds: Mapping[str, Mapping[str, int]]
-    partitions: tuple[date, ...]
-    mention_count: int
-    texts: frozenset[str]
-    look_alikes: tuple[tuple[str, bytes, int], ...] = ()
-    plan_id: str = field(default_factory=lambda: str(uuid.uuid4()))
-    timestamp: str = field(default_factory=lambda: datetime.now(UTC).isoformat())
-    operator: str = field(default_factory=acting_operator)
-
-    @property
-    def line_count(self) -> int:
-        return sum(len(asset.numbers) for asset in self.assets)
-
-    @property
-    def is_empty(self) -> bool:
-        return not self.assets and not self.unregistered_keys and not self.kinds
-
-    def count(self, name: str) -> int:
-        """The sum over the kinds, by the schema's name: event_count, record_count, reject_count, released_row_count."""
-        return sum(counts[name] for counts in self.kinds.values())
-
-    def report_path(self, settings: Settings) -> Path:
-        return settings.report_dir / "erase" / f"erase_plan_{self.plan_id}.json"
-
-    def as_record(self, settings: Settings) -> dict[str, Any]:
-        """The plan as JSON-ready values, without the person's id and without anything that the person's lines say."""
-        return {
-            "plan_schema_version": SCHEMA_VERSION,
-            "plan_id": self.plan_id,
-            "customer_hash": self.person_hash.hex(),
-            "reason": self.reason,
-            "operator": self.operator,
-            "timestamp": self.timestamp,
-            "line_count": self.line_count,
-            **{name: self.count(name) for name in _COUNTED},
-            "kinds": [{"record_kind": kind, **counts} for kind, counts in self.kinds.items()],
-            "mention_count": self.mention_count,
-            "look_alikes": [
-                {"customer_hash": keyed.hex(), "event_count": count} for _, keyed, count in self.look_alikes
-            ],
-            "partitions": [day.isoformat() for day in self.partitions],
-            "assets": [
-                {
-                    "asset_id": asset.asset_id,
-                    "raw_zone_key": asset.raw_zone_key,
-                    "is_archived": bool(asset.lines),
-                    "line_count": len(asset.numbers),
-                    "source_paths": list(asset.source_paths),
-                }
-                for asset in self.assets
-            ],
-            "unregistered_objects": list(self.unregistered_keys),
-            "report_path": settings.named(self.report_path(settings)),
-        }
-
-
 def make_erasure_plan(cursor: Any, settings: Settings, person_id: str, reason: str) -> ErasurePlan:
     """What an erasure of this person would remove now, of every kind: reads every archived object and asks the
     warehouse; writes nothing.
@@ -157,10 +85,13 @@ def make_erasure_plan(cursor: Any, settings: Settings, person_id: str, reason: s
     cursor.execute("select hash_key from ops.erasure_key")
     key = bytes(cursor.fetchone()[0])
     search = Search(person_id)
-    assets = []
-    registered = set()
-    for row in fetch_rows(cursor, _ASSETS, {"person": person_id}):
-        registered.add(row["raw_zone_key"])
+    rows = fetch_rows(cursor, _ASSETS, {"person": person_id})
+    cursor.execute("select record_kind, record_key from bronze.record_event where person_id = %s", (person_id,))
+    assets, records = whole_files(raw_zone, rows, {*cursor.fetchall()}, kinds)
+    files = {asset.asset_id for asset in assets}
+    for row in rows:
+        if row["asset_id"] in files:
+            continue
         try:
             found = asset_lines(raw_zone, row, search, landing_of(kinds, row["record_kind"]))
         except ContentChangedError:
@@ -169,18 +100,21 @@ def make_erasure_plan(cursor: Any, settings: Settings, person_id: str, reason: s
             raise
         if found.numbers:
             assets.append(found)
+    registered = {row["raw_zone_key"] for row in rows}
     unregistered = tuple(
         archived
         for archived in raw_zone.objects()
         if archived not in registered and search.lines(raw_zone, archived, encoding_of(archived), *kinds.values())
     )
+    assets.sort(key=lambda asset: asset.asset_id)
     pairs = [(asset.asset_id, number) for asset in assets for number in asset.numbers]
     parameters = {
         "person": person_id,
         "assets": [asset_id for asset_id, _ in pairs],
         "lines": [number for _, number in pairs],
+        "files": [*files],
     }
-    of_kinds = fetch_rows(cursor, _OF_KINDS.format(released=_released_rows(cursor)), parameters)
+    of_kinds = fetch_rows(cursor, _OF_KINDS.format(events=EVENTS, released=_released_rows(cursor)), parameters)
     cursor.execute(_KNOWN, (person_id,))
     known = dict(cursor.fetchall())
     return ErasurePlan(
@@ -188,10 +122,11 @@ def make_erasure_plan(cursor: Any, settings: Settings, person_id: str, reason: s
         reason.strip(),
         tuple(assets),
         unregistered,
-        {row["record_kind"]: {name: row[name] for name in _COUNTED} for row in of_kinds},
+        {row["record_kind"]: {name: row[name] for name in COUNTED} for row in of_kinds},
         tuple(sorted({day for row in of_kinds for day in row["days"]})),
         search.mention_count,
         frozenset(search.texts),
+        records,
         tuple((each, person_hash(key, each), known[each]) for each in look_alikes(person_id, known)),
     )
 
@@ -204,21 +139,10 @@ def _released_rows(cursor: Any) -> str:
         + (
             f"{kind.person_column} = %(person)s"
             if kind.person_column is not None
-            else "event_id in (select event_id from bronze.record_event"
-            f" where record_kind = '{kind.record_kind}' and person_id = %(person)s)"
+            else f"event_id in (select event_id from ({EVENTS}) as event where record_kind = '{kind.record_kind}')"
         )
         for kind in released_kinds(cursor)
     )
-
-
-def read_erasure_plan(settings: Settings, typed: Path) -> dict[str, Any]:
-    """The record of a plan file, or of the plan whose id begins with `typed`; one of an earlier version as what it says
-    of today's. Errors as read_plan."""
-    record = read_plan(settings, typed, ["erase"], _SCHEMAS, "loader erase --help")
-    if record["plan_schema_version"] == _EARLIER_VERSION:
-        del record["ticket_count"]
-        record["plan_schema_version"] = SCHEMA_VERSION
-    return record
 
 
 def _refuse_unusable(person_id: str, reason: str) -> None:

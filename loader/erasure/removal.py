@@ -14,9 +14,10 @@ from psycopg2.extras import Json, execute_values
 
 from loader.bounds import KEPT_LINE_BYTES
 from loader.config import Settings
-from loader.erasure.planning import ErasurePlan
+from loader.erasure.erasure_plan import ErasurePlan
+from loader.erasure.planning import EVENTS
 from loader.errors import CheckFailedError
-from loader.privacy import add_tombstones
+from loader.privacy import add_tombstones, record_hash
 from loader.runs import IngestLock
 from loader.silver import (
     run_dbt,
@@ -27,7 +28,6 @@ _PREPARE = """
 set local omni.maintenance = 'erasure';
 create temporary table erased_here (asset_id integer, line_number integer, too_long_bytes bigint) on commit drop;
 create temporary table erased_event on commit drop as
-select event_id, record_kind, record_key, _dlt_load_id from bronze.record_event where person_id = %(person)s;
 """
 
 # Every place where the lines stand, under whatever ruleset, before anything of it is changed.
@@ -142,19 +142,20 @@ def remove_rows(
         **{
             kind.bronze_table: plan.kinds.get(kind.record_kind, {}).get("event_count", 0)
             for kind in kinds
-            if kind.person_column is not None
+            if kind.person_column is not None or kind.record_kind in plan.kinds
         },
         "asset_line": plan.line_count,
         "rejected_record": plan.count("reject_count"),
         "released_row": plan.count("released_row_count"),
         "raw_zone_object": len(redacted) + len({*plan.unregistered_keys} - {*new_keys.values()}),
     }
-    cursor.execute(_PREPARE, names)
+    cursor.execute(_PREPARE + EVENTS, {**names, "files": plan.files})
     cursor.execute(
         "insert into ops.erasure (erasure_id, customer_hash, operator, reason, trace_id, removed)"
         " values (%s, %s, %s, %s, %s, %s)",
         (plan.plan_id, plan.person_hash, plan.operator, plan.reason, trace_id, Json(removed)),
     )
+    _remember(cursor, plan)
     for asset in plan.assets:
         add_tombstones(cursor, asset.asset_id, plan.plan_id, asset.numbers)
         execute_values(
@@ -173,6 +174,17 @@ def remove_rows(
     for kind in kinds:
         _remove_from_releases(cursor, kind, names)
     return removed
+
+
+def _remember(cursor: Any, plan: ErasurePlan) -> None:
+    """What names one of these records, and is erased with it, is erased on its way in."""
+    cursor.execute("select hash_key from ops.erasure_key")
+    key = bytes(cursor.fetchone()[0])
+    execute_values(
+        cursor,
+        "insert into ops.erased_record (record_hash, erasure_id) values %s on conflict do nothing",
+        [(record_hash(key, record), plan.plan_id) for record in sorted(plan.records)],
+    )
 
 
 def _remove_from_releases(cursor: Any, kind: ReleasedKind, names: Mapping[str, str]) -> None:

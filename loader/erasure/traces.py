@@ -5,7 +5,7 @@ A line is read under the kind of the asset in which it lies, as it is declared t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -18,12 +18,14 @@ from loader.errors import RefusedError
 from loader.kinds import Landing, load_kinds
 from loader.privacy import (
     FoundLine,
+    Record,
     find_lines,
     is_named_in,
     may_name,
     owners_of_whatever_kind,
+    records_of_file,
 )
-from loader.raw_zone import RawZone
+from loader.raw_zone import NO_BYTES, RawZone
 from loader.reader import MAX_LINE_BYTES, ContentEncoding, Line, open_content
 
 
@@ -39,6 +41,8 @@ class AssetLines:
     lines: tuple[FoundLine, ...]
     # Bytes of each line beyond what a reader takes for a line; such a line is rejected, blank or not.
     too_long: Mapping[int, int]
+    # A file that is a record: nothing of it is kept.
+    is_whole: bool = False
 
 
 class Search:
@@ -80,6 +84,40 @@ def asset_lines(raw_zone: RawZone, row: Mapping[str, Any], search: Search, landi
         tuple(numbers),
         tuple(lines),
         {line.number: line.end - line.start for line in lines if line.end - line.start > MAX_LINE_BYTES},
+    )
+
+
+def whole_files(
+    raw_zone: RawZone, rows: Sequence[Mapping[str, Any]], records: Set[Record], kinds: Mapping[str, Landing]
+) -> tuple[list[AssetLines], frozenset[Record]]:
+    """The assets that are records and are erased with one of these records, or with one that is, and so on: each whole,
+    whatever lies in it. And all these records. What an erasure took before is not taken again."""
+    # Its own record first: another version of it may name none of the others, and goes with it.
+    named = {
+        row["asset_id"]: tuple(records_of_file(row["declaration"], row["record_kind"], landing))
+        for row in rows
+        if (landing := landing_of(kinds, row["record_kind"])).facts is not None
+        and raw_zone.fingerprint_of(row["raw_zone_key"]) != NO_BYTES
+    }
+    gone = set(records)
+    taken: set[int] = set()
+    while more := {asset_id for asset_id, its in named.items() if not gone.isdisjoint(its)} - taken:
+        taken |= more
+        gone |= {named[asset_id][0] for asset_id in more}
+    return [_whole(raw_zone, row) for row in rows if row["asset_id"] in taken], frozenset(gone)
+
+
+def _whole(raw_zone: RawZone, row: Mapping[str, Any]) -> AssetLines:
+    is_archived = raw_zone.has(row["raw_zone_key"])
+    return AssetLines(
+        row["asset_id"],
+        row["raw_zone_key"],
+        row["content_encoding"],
+        tuple(row["source_paths"]),
+        (1,),
+        (FoundLine(1, 0, row["content_bytes"], "planned"),) if is_archived else (),
+        {},
+        is_whole=True,
     )
 
 

@@ -16,7 +16,8 @@ from typing import Any
 
 from loader.config import Settings
 from loader.erasure.erasure_evidence import ErasureOutcome, record_erasure, source_paths_of
-from loader.erasure.planning import ErasurePlan, make_erasure_plan
+from loader.erasure.erasure_plan import ErasurePlan
+from loader.erasure.planning import make_erasure_plan
 from loader.erasure.quotes import clean_files, search_objects
 from loader.erasure.removal import forget_statistics, remove_rows, vacuum
 from loader.erasure.search import search_rows
@@ -143,7 +144,9 @@ def _remove(work: _Erasing, plan: ErasurePlan) -> None:
     raw_zone = work.raw_zone
     new_keys = {}
     for asset in plan.assets:
-        if asset.lines:
+        if asset.is_whole and asset.lines:
+            new_keys[asset.asset_id] = raw_zone.put_content((), "identity")
+        elif asset.lines:
             path, fingerprint = raw_zone.path_of(asset.raw_zone_key), raw_zone.fingerprint_of(asset.raw_zone_key)
             content = open_content(path, asset.content_encoding, fingerprint=fingerprint)
             new_keys[asset.asset_id] = raw_zone.put_content(blanked(content, asset.lines), asset.content_encoding)

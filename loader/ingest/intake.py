@@ -9,23 +9,23 @@ from typing import Any
 from loader.gate import GateReport, Inspection, withhold
 from loader.kinds import Kind
 from loader.printable import counted
-from loader.privacy import FoundLine, known_keys, put_without, read_suppression
+from loader.privacy import ArrivedFile, FoundLine, known_keys, put_without, read_suppression
 from loader.progress import Meter, Report
 from loader.raw_zone import RawZone, SourceChangedError
 
 
 class Intake:
-    """Contents that an attempt has archived, by source fingerprint: `keys` of their objects; `arrived`: of those that
-    held lines of erased people, the key of the object without them, and the lines."""
+    """Files that an attempt has archived: `keys` of their objects; `arrived`: of those that held lines of erased
+    people, or were theirs, the key of the object without them, and the lines."""
 
     def __init__(self, cursor: Any, raw_zone: RawZone, kind: Kind, report: Report) -> None:
         self._raw_zone = raw_zone
         self._report = report
-        self._person = None if kind.landing is None else kind.landing.person
-        self._suppression = read_suppression(cursor)
+        self._kind = kind
+        self._suppression = read_suppression(cursor, kind)
         self._known_keys = known_keys(cursor, kind.name)
-        self.keys: dict[str, str] = {}
-        self.arrived: dict[str, tuple[str, Sequence[FoundLine]]] = {}
+        self.keys: dict[ArrivedFile, str] = {}
+        self.arrived: dict[ArrivedFile, tuple[str, Sequence[FoundLine]]] = {}
 
     def take(self, gate_report: GateReport, meter: Meter) -> GateReport:
         """Copy what the gate admitted of a manifest; returns its report, in which a source that changed meanwhile is
@@ -35,17 +35,18 @@ class Intake:
                 continue
             assert judged.inspection is not None and judged.path is not None
             try:
-                self._put(judged.path, judged.inspection)
+                self._put(judged.path, judged.inspection, judged.asset.declaration)
             except SourceChangedError as error:
                 gate_report = withhold(gate_report, judged.asset.source_id, error.reason_code, error.message)
             meter.add(judged.inspection.size_bytes)
         return gate_report
 
-    def _put(self, source: Path, inspected: Inspection) -> None:
+    def _put(self, source: Path, inspected: Inspection, declared: str) -> None:
         fingerprint = inspected.fingerprint
-        if fingerprint in self.keys:
+        file = (fingerprint, declared)
+        if file in self.keys:
             return
-        known = self._known_keys.get(fingerprint)
+        known = self._known_keys.get(file)
         state = "missing" if known is None else self._raw_zone.state(known)
         erased: list[FoundLine] = []
         if known is not None and state == "sound" and self._raw_zone.fingerprint_of(known) != fingerprint:
@@ -54,10 +55,11 @@ class Intake:
         elif state == "sound":
             key = self._raw_zone.put(source, inspected)
         else:
-            key, erased = put_without(self._raw_zone, source, inspected, self._suppression, self._person)
+            key, erased = put_without(self._raw_zone, source, inspected, self._suppression, self._kind, declared)
         if known is not None and state != "sound":
             self._report(f"archive: the object of {source.name} was {state}; put right from the delivered file")
-        self.keys[fingerprint] = key
+        self.keys[file] = key
         if erased:
-            self.arrived[fingerprint] = (key, erased)
-            self._report(f"archive: {counted(len(erased), 'line')} of {source.name} of people who were erased: blanked")
+            self.arrived[file] = (key, erased)
+            what = counted(len(erased), "line") + " of " if self._kind.framing == "lines" else ""
+            self._report(f"archive: {what}{source.name} of people who were erased: blanked")

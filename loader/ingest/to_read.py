@@ -108,7 +108,7 @@ def with_facts(assets: Sequence[AssetToRead], facts: str | None) -> tuple[list[A
     known = []
     with FactsReader() as reader:
         for asset in assets:
-            if asset.facts is None:
+            if asset.facts is None and not asset.is_erased:
                 asset_type = asset_type_of(asset.declaration)
                 found = reader.read(asset.path, facts, asset_type)
                 read[asset.fingerprint, asset_type] = found

@@ -8,6 +8,7 @@ from pathlib import Path
 from loader.contract import read_contract_file
 from loader.facts import FACT_FIELDS, MEDIA_TYPES
 from loader.kinds.declaration import Field, FieldType, Kind, Landing, Link, Roles, type_in_words
+from loader.kinds.whole_file import BYTES, FACTS, METADATA
 
 SCHEMA_FILE = "schema.json"
 # A fault: where in the declaration, as keys from the top, and what is wrong there.
@@ -60,30 +61,35 @@ def contradictions(fields: tuple[Field, ...], roles: Roles, envelope: tuple[str,
 
 
 def faults_of_framing(framing: str, asset_types: Sequence[str], landing: Landing) -> Iterator[Contradiction]:
-    """A kind of files names what reads their facts, a kind of lines does not. Whose a file is and which other records
-    it names is not read: persons, envelopes and links are of kinds of lines."""
+    """A kind of files names what reads their facts, a kind of lines does not. A file belongs to the persons of the
+    records that it names: its manifest, which is kept for good, says nothing of persons, and there is no envelope."""
     if (framing == "file") != (landing.facts is not None):
         expected = f"one of {', '.join(FACT_FIELDS)}: an asset is the record" if framing == "file" else "none"
         yield ("framing",), f"{framing}: got facts {landing.facts}, expected {expected}"
         return
     if framing == "lines":
+        for number, link in enumerate(landing.links):
+            if link.is_erased_with:
+                place = ("linked_to", str(number), "erased_with_it")
+                yield place, "of kinds of files only: a line is its own person's, and its file has lines of others"
         return
     if landing.facts is None or landing.facts not in FACT_FIELDS:
         yield ("facts",), f"got {landing.facts}, expected one of {', '.join(FACT_FIELDS)}"
     elif unread := [each for each in asset_types if each not in MEDIA_TYPES[landing.facts]]:
         known = ", ".join(MEDIA_TYPES[landing.facts])
         yield ("asset_types",), f"got {', '.join(unread)}: {landing.facts} reads facts of {known}"
-    for role, is_there in (
-        ("person", landing.roles.person),
-        ("envelope", landing.envelope),
-        ("linked_to", landing.links),
-    ):
-        if is_there:
-            place = ("roles", role) if role == "person" else (role,)
-            yield (
-                place,
-                "of kinds of lines only: the record of a file is what is declared of it, and its facts",
-            )
+    of_lines = "of kinds of lines only: the record of a file is what is declared of it, and its facts"
+    if landing.roles.person is not None:
+        yield ("roles", "person"), of_lines
+    if landing.envelope:
+        yield ("envelope",), of_lines
+    said_by = {each.name: each.origin for each in landing.fields}
+    for each in landing.fields:
+        if each.origin not in (FACTS, BYTES) and each.level not in ("public", "internal"):
+            yield ("fields", each.name), f"{each.name} is {each.level}: a manifest says it, which is kept for good"
+    for number, link in enumerate(landing.links):
+        if said_by.get(link.field, METADATA) != METADATA:
+            yield ("linked_to", str(number), "field"), f"{link.field} is not what the metadata of an entry say"
 
 
 def faults_of_linking_fields(
@@ -116,10 +122,22 @@ def faults_of_links(kind: Kind, kinds: Mapping[str, Kind], folder: Path) -> Iter
         wanted, got = _type_of(folder, linked.name, key), _type_of(folder, kind.name, link.field)
         if got != wanted:
             yield (*place, "field"), f"{link.field} is {got}; {key} of {link.kind}, which it holds, is {wanted}"
+        if link.is_erased_with and not _may_be_erased(link.kind, kinds):
+            yield (*place, "erased_with_it"), f"no erasure takes records of {link.kind}: they are nobody's"
         # All records of one kind come in one ingest: it may wait for itself.
         if link.is_awaited and link.kind != kind.name and kind.name in _awaited(link.kind, kinds):
             what = f"{kind.name} waits for {link.kind}, which waits for {kind.name}"
             yield (*place, "missing"), f"{what}: no order of ingests would release both at once"
+
+
+def _may_be_erased(name: str, kinds: Mapping[str, Kind], *after: str) -> bool:
+    """Whether records of a kind are somebody's, or are erased with others that are."""
+    kind = kinds.get(name)
+    if kind is None or kind.landing is None or name in after:
+        return False
+    return kind.landing.person is not None or any(
+        link.is_erased_with and _may_be_erased(link.kind, kinds, *after, name) for link in kind.landing.links
+    )
 
 
 def _type_of(folder: Path, kind: str, field: str) -> str:

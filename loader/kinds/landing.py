@@ -32,7 +32,8 @@ def landing_of(declared: Mapping[str, Any], folder: Path) -> tuple[Landing, list
     ]
     faults += [(("fields", name), f"{name}: no field of {SCHEMA_FILE}") for name in unknown]
     links = tuple(
-        Link(each["field"], each["kind"], each["missing"] == "wait") for each in declared.get("linked_to", ())
+        Link(each["field"], each["kind"], each["missing"] == "wait", each.get("erased_with_it", False))
+        for each in declared.get("linked_to", ())
     )
     named = {declared["roles"][role] for role in ("key", "source") if role in declared["roles"]}
     named |= {link.field for link in links}

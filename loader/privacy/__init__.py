@@ -13,7 +13,9 @@ from loader.privacy.person import (
     owners_of_whatever_kind,
     person_hash,
 )
+from loader.privacy.suppression import Record, record_hash, records_of_file
 from loader.privacy.tombstones import (
+    ArrivedFile,
     add_tombstones,
     finish_redactions,
     known_keys,
@@ -23,7 +25,9 @@ from loader.privacy.tombstones import (
 )
 
 __all__ = [
+    "ArrivedFile",
     "FoundLine",
+    "Record",
     "add_tombstones",
     "blanked",
     "find_lines",
@@ -38,4 +42,6 @@ __all__ = [
     "put_without",
     "read_suppression",
     "record_arrival",
+    "record_hash",
+    "records_of_file",
 ]

@@ -11,7 +11,7 @@ import hmac
 import json
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import product
@@ -157,23 +157,6 @@ def look_alikes(identity: str, known: Iterable[str]) -> Iterator[str]:
     """Those of `known` that are another id and look like this one, in their order."""
     wanted = shape(identity)
     yield from (each for each in known if each != identity and shape(each) == wanted)
-
-
-@dataclass(frozen=True, slots=True)
-class Suppression:
-    """Whom this warehouse has erased: the erasure by the person's keyed hash. Empty: nobody."""
-
-    key: bytes
-    erasures: Mapping[bytes, str]
-
-    def erasure_of(self, body: bytes, person: Field | None) -> str | None:
-        """The erasure that a line falls under, of a kind with this field; the same for every reading of it, None for
-        most lines."""
-        for owner in sorted(owners(body, person)):
-            found = self.erasures.get(person_hash(self.key, owner))
-            if found is not None:
-                return found
-        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,28 +9,38 @@ from typing import Any
 from psycopg2.extras import execute_values
 
 from loader.gate import Inspection
-from loader.kinds import Field
-from loader.privacy.person import FoundLine, Suppression, blanked, find_lines
+from loader.kinds import Kind
+from loader.privacy.person import FoundLine, blanked, find_lines
+from loader.privacy.suppression import Suppression
 from loader.raw_zone import RawZone, SourceChangedError
 from loader.reader import ContentChangedError, open_content
 
+# A file of a kind: the fingerprint of its bytes, and what is declared of it where it is a record.
+ArrivedFile = tuple[str, str]
 
-def read_suppression(cursor: Any) -> Suppression:
-    """The key, and the newest erasure of each person."""
+
+def read_suppression(cursor: Any, kind: Kind) -> Suppression:
+    """The key, and the newest erasure of each person; of a kind of files, also of each record."""
     cursor.execute("select hash_key from ops.erasure_key")
     (key,) = cursor.fetchone()
     cursor.execute("select customer_hash, erasure_id::text from ops.erasure order by event_number")
-    return Suppression(bytes(key), {bytes(person): erasure_id for person, erasure_id in cursor.fetchall()})
+    persons = {bytes(person): erasure_id for person, erasure_id in cursor.fetchall()}
+    records: dict[bytes, str] = {}
+    if kind.framing == "file":
+        cursor.execute("select record_hash, erasure_id::text from ops.erased_record")
+        records = {bytes(record): erasure_id for record, erasure_id in cursor.fetchall()}
+    return Suppression(bytes(key), persons, records)
 
 
-def known_keys(cursor: Any, record_kind: str) -> dict[str, str]:
-    """Source fingerprint -> key of the object that is read for it, of every registered asset of a kind. Such an object
-    holds nobody of that kind who was erased: it was searched when it came, or by the erasure. Under another kind the
-    same lines may be others'."""
+def known_keys(cursor: Any, record_kind: str) -> dict[ArrivedFile, str]:
+    """The key of the object that is read for each registered file of a kind. Such an object holds nobody of that kind
+    who was erased: it was searched when it came, or by the erasure. Under another kind the same lines may be
+    others'."""
     cursor.execute(
-        "select source_fingerprint, raw_zone_key from ops.source_asset where record_kind = %s", (record_kind,)
+        "select source_fingerprint, declaration, raw_zone_key from ops.source_asset where record_kind = %s",
+        (record_kind,),
     )
-    return dict(cursor.fetchall())
+    return {(fingerprint, declared): key for fingerprint, declared, key in cursor.fetchall()}
 
 
 def finish_redactions(cursor: Any, raw_zone: RawZone) -> int:
@@ -48,14 +58,19 @@ def finish_redactions(cursor: Any, raw_zone: RawZone) -> int:
 
 
 def put_without(
-    raw_zone: RawZone, source: Path, inspected: Inspection, suppression: Suppression, person: Field | None
+    raw_zone: RawZone, source: Path, inspected: Inspection, suppression: Suppression, kind: Kind, declared: str = ""
 ) -> tuple[str, list[FoundLine]]:
-    """Archive a file without the lines of people who were erased: its object's key, and these lines. `person`: the
-    field of the file's kind that says whose a line is.
+    """Archive a file without the lines of people who were erased: its object's key, and these lines. Nothing is
+    archived of a file that is a record and falls under an erasure (`declared` says which record): its object has no
+    byte.
 
     A file without such lines is archived as it is. Raises what RawZone.put raises.
     """
+    erasure_id = suppression.erasure_of_file(declared, kind) if suppression.records else None
+    if erasure_id is not None:
+        return raw_zone.put_content((), "identity"), [FoundLine(1, 0, inspected.content_bytes, erasure_id)]
     found: list[FoundLine] = []
+    person = None if kind.landing is None else kind.landing.person
     if suppression.erasures and person is not None:
         try:
             found = find_lines(_content(source, inspected), lambda body: suppression.erasure_of(body, person))
@@ -72,17 +87,20 @@ def _content(source: Path, inspected: Inspection) -> Iterable[bytes]:
     return open_content(source, inspected.content_encoding, fingerprint=inspected.fingerprint)
 
 
-def record_arrival(cursor: Any, arrived: Mapping[str, tuple[str, Sequence[FoundLine]]], record_kind: str) -> None:
-    """Tombstones of lines that were blanked on arrival, by source fingerprint (with the key of the blanked object); in
-    the transaction that registers their assets, of this kind."""
-    for fingerprint, (key, lines) in arrived.items():
+def record_arrival(
+    cursor: Any, arrived: Mapping[ArrivedFile, tuple[str, Sequence[FoundLine]]], record_kind: str
+) -> None:
+    """Tombstones of lines that were blanked on arrival, by their file (with the key of the blanked object); in the
+    transaction that registers their assets, of this kind."""
+    for (fingerprint, declared), (key, lines) in arrived.items():
         by_erasure: dict[str, list[int]] = {}
         for line in lines:
             by_erasure.setdefault(line.erasure_id, []).append(line.number)
         # None, where its entry was withheld after all.
         cursor.execute(
-            "select asset_id, raw_zone_key from ops.source_asset where source_fingerprint = %s and record_kind = %s",
-            (fingerprint, record_kind),
+            "select asset_id, raw_zone_key from ops.source_asset"
+            " where source_fingerprint = %s and record_kind = %s and declaration = %s",
+            (fingerprint, record_kind, declared),
         )
         for asset_id, old_key in cursor.fetchall():
             # Registered earlier and lost since: the object is made again, without what was erased meanwhile.

@@ -24,6 +24,8 @@ from loader.raw_zone.durable import PartFile, copy_inspected, gzipped, make_fold
 from loader.reader import ContentEncoding, NotARegularFileError, open_regular, read_chunks
 
 ObjectState = Literal["sound", "missing", "damaged"]
+# What the object without a byte is named by.
+NO_BYTES = hashlib.sha256().hexdigest()
 
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 _KEY = re.compile(r"sha256/([0-9a-f]{2})/([0-9a-f]{2})/(\1\2[0-9a-f]{60})(?:\.gz)?")

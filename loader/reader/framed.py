@@ -13,13 +13,15 @@ from loader.reader.lines import Line, count_lines, iter_lines
 @dataclass(frozen=True, slots=True)
 class Framed:
     """A file to read. `fingerprint`: SHA-256 (hex) of its bytes; `record`: the record that it is, as JSON, None where
-    each of its lines is one; `defect`: a reason code and a sentence, where it is to be one and cannot be read so."""
+    each of its lines is one; `defect`: a reason code and a sentence, where it is to be one and cannot be read so;
+    `erased_bytes`: of a record that was erased, how many it had: its line is blank, and nothing is left to read."""
 
     path: Path
     content_encoding: ContentEncoding
     fingerprint: str
     record: bytes | None = None
     defect: tuple[str, str] | None = None
+    erased_bytes: int = 0
 
     def lines(self) -> Iterator[Line]:
         """The lines that tile the content. A file that is a record has one, of all its bytes, and its body is the
@@ -28,7 +30,7 @@ class Framed:
         if self.record is None:
             yield from iter_lines(chunks)
         else:
-            yield Line(1, 0, sum(map(len, chunks)), self.record, None, False)
+            yield Line(1, 0, sum(map(len, chunks)) + self.erased_bytes, self.record, None, False)
 
     def count_lines(self) -> int:
         """How many there are, read without a look at what they hold."""

@@ -76,9 +76,10 @@ def refuse_changed_manifests(cursor: Any, manifests: Iterable[Manifest]) -> None
 
 
 def register(
-    cursor: Any, run_id: UUID, reports: Sequence[GateReport], raw_zone_keys: Mapping[str, str]
+    cursor: Any, run_id: UUID, reports: Sequence[GateReport], raw_zone_keys: Mapping[tuple[str, str], str]
 ) -> list[RegisteredAsset]:
-    """Write manifests, source assets and judgements; idempotent. `raw_zone_keys`: fingerprint -> key, archived.
+    """Write manifests, source assets and judgements; idempotent. `raw_zone_keys`: fingerprint and declaration -> key,
+    archived.
 
     An entry once admitted stays admitted: its bytes are archived and its lines may have landed. If its source is
     gone or different today, the run says so (run_asset) and the entry keeps its asset.
@@ -138,7 +139,7 @@ def _admitted_entries(cursor: Any, manifest_id: str) -> dict[str, _Admitted]:
 
 
 def _register_entry(
-    cursor: Any, run_id: UUID, manifest: Manifest, judged: AssetJudgement, raw_zone_keys: Mapping[str, str]
+    cursor: Any, run_id: UUID, manifest: Manifest, judged: AssetJudgement, raw_zone_keys: Mapping[tuple[str, str], str]
 ) -> RegisteredAsset:
     asset, judgement, inspection = judged.asset, judged.judgement, judged.inspection
     asset_id: int | None = None
@@ -146,7 +147,7 @@ def _register_entry(
     if judgement.disposition == "admitted":
         assert inspection is not None
         fingerprint, encoding = inspection.fingerprint, inspection.content_encoding
-        key = raw_zone_keys[fingerprint]
+        key = raw_zone_keys[fingerprint, asset.declaration]
         asset_id = _source_asset(cursor, run_id, manifest.contract_ref, judged, key)
     cursor.execute(
         "insert into ops.manifest_asset (manifest_id, source_id, ordinal, asset_id, source_url_or_path, asset_type,"

@@ -98,6 +98,15 @@ def _document(before: str, after: str) -> Callable[[Path], None]:
     return apply
 
 
+OWNER = "owner: {{level: {}, silver: owner, serve: true, {}reason"
+
+
+def _of_document(field: str, kind: str) -> Callable[[Path], None]:
+    """A document is linked by this field, and erased with what it names."""
+    link = f"linked_to: [{{field: {field}, kind: {kind}, missing: warn, erased_with_it: true}}]"
+    return _document("\nfields:\n", f"\n{link}\nfields:\n")
+
+
 COMMENT = Path("kinds") / "ticket_comment_v1" / "kind.yml"
 LINK = "{field: ticket_id, kind: ticket_v1, missing: warn}"
 
@@ -168,6 +177,18 @@ def _circle(contracts: Path) -> None:
         (_linked(LINK.replace("warn", "hold")), "linked_to.0.missing", "'hold'"),
         (_document("markdown]", "markdown, wav]"), "asset_types", "got wav: document reads facts of pdf, html"),
         (_document("facts: document", "facts: audio"), "asset_types", "got pdf, html, markdown: audio reads facts of"),
+        (_of_document("license", "ticket_v1"), "linked_to.0.field", "is not what the metadata of an entry say"),
+        (_of_document("product_line", "document_v1"), "linked_to.0.erased_with_it", "they are nobody's"),
+        (
+            _document(OWNER.format("internal", "show: true, "), OWNER.format("pseudonymous", "")),
+            "fields.owner",
+            "for good",
+        ),
+        (
+            _linked(LINK.replace("warn", "warn, erased_with_it: true")),
+            "linked_to.0.erased_with_it",
+            "kinds of files only",
+        ),
         (_circle, "linked_to.0.missing", "no order of ingests would release both at once"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,10 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loader.erasure.traces import texts_of
-from loader.kinds import Field, load_kinds
+from loader.kinds import Field, Link, load_kinds
 from loader.kinds.judge import is_unclear
 from loader.privacy.person import (
-    Suppression,
     blanked,
     find_lines,
     is_named_in,
@@ -25,9 +25,11 @@ from loader.privacy.person import (
     owners_of_whatever_kind,
     person_hash,
 )
+from loader.privacy.suppression import Suppression, record_hash
 from loader.raw_zone import RawZone
 from loader.reader import is_blank, iter_lines, open_content
 from tests.checkouts import ROOT
+from tests.documents import DOCUMENT
 
 KEY = b"k" * 32
 LANDED = {name: kind.landing for name, kind in load_kinds(ROOT / "contracts").items() if kind.landing is not None}
@@ -242,14 +244,36 @@ def test_a_broken_object_is_not_named(tmp_path: Path) -> None:
 
 def test_a_person_is_recognised_by_the_keyed_hash_alone() -> None:
     """The kind does not matter: one id is one person."""
-    known = Suppression(KEY, {person_hash(KEY, "c-1"): "erasure-1"})
+    known = Suppression(KEY, {person_hash(KEY, "c-1"): "erasure-1"}, {})
     for person in PERSONS:
         name = person.name.encode()
         assert known.erasure_of(b'{"%s":"c-1"}' % name, person) == "erasure-1"
         assert known.erasure_of(b"broken c-1", person) == "erasure-1"
         assert known.erasure_of(b'{"%s":"c-10","tags":["c-1"]}' % name, person) is None
         assert known.erasure_of(b'{"%s":"c-1"}' % name, None) is None
-        assert Suppression(b"o" * 32, known.erasures).erasure_of(b'{"%s":"c-1"}' % name, person) is None
+        assert Suppression(b"o" * 32, known.erasures, {}).erasure_of(b'{"%s":"c-1"}' % name, person) is None
+
+
+def test_a_file_is_recognised_by_the_records_that_it_is_and_names() -> None:
+    """Prevents a call that comes back under another name, or with another declaration, and one of a stranger that
+    stays out."""
+    kind = load_kinds(ROOT / "contracts")[DOCUMENT]
+    assert kind.landing is not None
+    link = Link("ticket_id", "ticket_v1", is_awaited=False, is_erased_with=True)
+    linked = replace(kind, landing=replace(kind.landing, links=(link,)))
+    records = {record_hash(KEY, ("ticket_v1", "T-1")): "first", record_hash(KEY, (DOCUMENT, "call-9")): "second"}
+    known = Suppression(KEY, {}, records)
+
+    def erasure_of(**declared: object) -> str | None:
+        return known.erasure_of_file(json.dumps(declared), linked)
+
+    assert erasure_of(source_id="call-1", ticket_id="T-1") == "first"
+    assert erasure_of(source_id="call-9") == erasure_of(source_id="call-9", ticket_id="T-2") == "second"
+    assert erasure_of(source_id="T-1", ticket_id="call-9") is None
+    assert erasure_of(source_id="call-1") is erasure_of(source_id="call-1", ticket_id=None) is None
+    assert known.erasure_of_file('{"source_id":"call-9"}', kind) is None, "a kind that no erasure takes"
+    assert known.erasure_of_file("", linked) is None
+    assert replace(known, key=b"o" * 32).erasure_of_file('{"source_id":"call-9"}', linked) is None
 
 
 @pytest.mark.parametrize(
