@@ -78,7 +78,7 @@ def smoke(as_json: bool) -> int:
     checks = run_smoke_checks(settings)
     failed = [check for check in checks if not check.is_ok]
     answer = f"not sound: {', '.join(check.name for check in failed)}" if failed else "sound"
-    next_command = failed[0].next_command if failed else "make ingest PARTITION=2026-04-17"
+    next_command = failed[0].next_command if failed else "make status   # what is there, and what comes next"
     rows = [asdict(check) for check in checks]
     record = {"answer": answer, "at": now.isoformat(), "checks": rows, "next_command": next_command}
     page = f"# Smoke test\n\n**{answer}**, {now:%Y-%m-%d %H:%M:%S} UTC\n\n{markdown_table(rows)}"

@@ -36,7 +36,7 @@ def test_the_last_line_is_what_mends_the_first_check_that_failed(
     """Prevents `next: make up` for a view that only a build puts right."""
     serving = smoke._serving
     _set_up(monkeypatch, project)
-    assert _last_line(0) == "next: make ingest PARTITION=2026-04-17"
+    assert _last_line(0) == "next: make status   # what is there, and what comes next"
     fault = ViewFault("serving.ticket_fact", "its query", "loader psql -c 'drop view serving.else'")
     monkeypatch.setattr(smoke, "_serving", serving)
     monkeypatch.setattr(smoke, "view_faults", lambda *_: [fault])
