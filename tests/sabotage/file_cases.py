@@ -113,6 +113,18 @@ FILES = (
         "facts_missing",
     ),
     _case(
+        "point to an object without a byte, as an erasure does",
+        (
+            (
+                "update ops.source_asset set raw_zone_key = 'sha256/e3/b0/' || encode(sha256(''), 'hex')"
+                f" where asset_id = {_ASSET}"
+            ),
+        ),
+        "ops.source_asset",
+        "half_erased",
+        None,
+    ),
+    _case(
         "double what was read of a file",
         double("ops.asset_facts", _FACTS),
         "ops.asset_facts",

@@ -251,6 +251,22 @@ days as (
 
 ),
 
+-- An erasure leaves an object without a byte, and a tombstone.
+half_erased as (
+
+    select
+        assets.asset_id,
+        assets.record_kind,
+        tombstones.asset_id is not null as is_erased
+    from assets
+    left join {{ source('ops', 'erased_line') }} as tombstones
+        on assets.asset_id = tombstones.asset_id and tombstones.line_number = 1
+    where
+        (tombstones.asset_id is not null)
+        <> (assets.raw_zone_key like '%/' || encode(sha256(''), 'hex'))
+
+),
+
 found as (
 
     select
@@ -308,6 +324,15 @@ found as (
         ) }}
     from records
     where facts_count > 1
+    union all
+    select
+        {{ finding(
+            'half_erased', 'drift', "'ops.source_asset'",
+            "case when is_erased then 'the file was erased, and its object has bytes'
+            else 'the object has no byte, and nothing erased the file' end",
+            record_kind='record_kind', asset_id='asset_id'
+        ) }}
+    from half_erased
     union all
     select
         {{ finding(
