@@ -165,7 +165,7 @@ def _steady_ids(patch: pytest.MonkeyPatch) -> None:
         "loader.runs.anchors.secrets",
         SimpleNamespace(randbits=lambda bits: next(counted), token_hex=lambda size: f"{next(counted):0{2 * size}x}"),
     )
-    for module in ("loader.recovery.plan", "loader.erasure.planning"):
+    for module in ("loader.recovery.plan", "loader.erasure.erasure_plan"):
         patch.setattr(
             f"{module}.uuid", SimpleNamespace(uuid4=lambda: f"{next(counted):08x}-0000-4000-8000-000000000000")
         )
