@@ -118,6 +118,7 @@ insert into release.pending_record (record_kind, record_key)
 select distinct record_kind, record_key from pg_temp.erased_event
 on conflict do nothing
 """
+_VACUUMS = "omnisupport-erase-vacuum"
 # Nobody reads them but the loader and dbt: they are written anew, so that no page keeps a dead row.
 _WRITTEN_ANEW = ("bronze.record_event", "bronze.rejected_record")
 # Readers are on them, or they hold keys only: their empty places are used again, and nobody waits for a lock.
@@ -222,12 +223,18 @@ def forget_statistics(lock: IngestLock) -> None:
         cursor.execute("delete from ops.unproved_change where (table_name, row_key) = ('', '')")
 
 
-def vacuum(settings: Settings, warehouse: Warehouse, again: str) -> None:
-    """`again`: the command that goes on with the erasure, and vacuums once more."""
-    session = warehouse.connect(application_name="omnisupport-erase-vacuum", autocommit=True)
+def write_anew(warehouse: Warehouse) -> None:
+    """Bronze without the places of removed rows. Before it is proved: a proof keeps the place of each row."""
+    session = warehouse.connect(application_name=_VACUUMS, autocommit=True)
     with closing(session), session.cursor() as cursor:
         for table in _WRITTEN_ANEW:
             cursor.execute(f"vacuum (full, analyze) {table}")
+
+
+def vacuum(settings: Settings, warehouse: Warehouse, again: str) -> None:
+    """`again`: the command that goes on with the erasure, and vacuums once more."""
+    session = warehouse.connect(application_name=_VACUUMS, autocommit=True)
+    with closing(session), session.cursor() as cursor:
         for table in (*_VACUUMED, *(kind.rows for kind in released_kinds(cursor))):
             cursor.execute(f"vacuum (analyze) {table}")
     # Silver is dbt's: it is emptied by the role that owns it.

@@ -19,7 +19,7 @@ from loader.erasure.erasure_evidence import ErasureOutcome, record_erasure, sour
 from loader.erasure.erasure_plan import ErasurePlan
 from loader.erasure.planning import make_erasure_plan
 from loader.erasure.quotes import clean_files, search_objects
-from loader.erasure.removal import forget_statistics, remove_rows, vacuum
+from loader.erasure.removal import forget_statistics, remove_rows, vacuum, write_anew
 from loader.erasure.search import search_rows
 from loader.erasure.traces import kinds_of_objects, landed_kinds
 from loader.errors import CheckFailedError, RefusedError
@@ -167,6 +167,7 @@ def _finish(work: _Erasing, erasure_id: str) -> Erased:
         (erasure,) = fetch_rows(cursor, "select * from ops.erasure where erasure_id = %s", (erasure_id,))
     again = f"make erase PERSON={pasted(work.person_id)} REASON={pasted(erasure['reason'])} MODE=execute"
     work.report(f"erase: {counted(count, 'archived object')} removed")
+    write_anew(work.warehouse)
     _build(work, erasure)
     forget_statistics(lock)
     vacuum(settings, work.warehouse, again)
