@@ -25,24 +25,20 @@ where change.record_kind = %(kind)s and held.{key} = change.record_key and held.
     and change.old_partition_key = any(%(days)s)
 """
 
-# With the digest of what is kept, which has to be the one that was compared.
+# With the digest of what is kept, which has to be the one that was compared. Says what came into each day.
 _ADD_ROWS = """
-insert into {rows} (first_release_id, row_digest, {columns})
-select %(release)s, fact.row_digest, {fact_columns}
-from (select fact.*, {digest} as row_digest from pg_temp.silver_row as fact offset 0) as fact
-inner join pg_temp.release_change as change
-    on change.record_kind = %(kind)s and change.record_key = fact.{key}
-    and change.new_partition_key = fact.partition_key
-    and fact.row_digest = coalesce(change.new_digest, fact.row_digest)
-where change.new_partition_key = any(%(days)s)
-"""
-
-_NOTE_DIGESTS = """
-update pg_temp.release_change as change
-set new_digest = held.row_digest
-from {rows} as held
-where change.record_kind = %(kind)s and change.new_digest is null
-    and held.{key} = change.record_key and held.first_release_id = %(release)s
+with added as (
+    insert into {rows} (first_release_id, row_digest, {columns})
+    select %(release)s, fact.row_digest, {fact_columns}
+    from (select fact.*, {digest} as row_digest from pg_temp.silver_row as fact offset 0) as fact
+    inner join pg_temp.release_change as change
+        on change.record_kind = %(kind)s and change.record_key = fact.{key}
+        and change.new_partition_key = fact.partition_key
+        and fact.row_digest = coalesce(change.new_digest, fact.row_digest)
+    where change.new_partition_key = any(%(days)s)
+    returning partition_key, row_digest
+)
+select partition_key, count(*), sum(row_digest) from added group by partition_key
 """
 
 # A partition's version: the one before, without the rows that left, with those that came.
@@ -58,9 +54,9 @@ from unnest(%(days)s) as wanted (partition_key)
 left join (
     select partition_key, sum(record_count) as record_count, sum(record_digest) as record_digest
     from (
-        select new_partition_key as partition_key, 1 as record_count, new_digest as record_digest
-        from pg_temp.release_change
-        where record_kind = %(kind)s
+        select *
+        from unnest(%(added_days)s::date[], %(added_counts)s::bigint[], %(added_digests)s::numeric[])
+            as added (partition_key, record_count, record_digest)
         union all
         select old_partition_key, -1, -old_digest from pg_temp.release_change where record_kind = %(kind)s
     ) as sides
@@ -129,6 +125,7 @@ def release_changes(cursor: Any, release: int, partitions: Sequence[Partition]) 
     `partitions` holds both sides of every link, or neither. Raises CheckFailedError, and the transaction must not
     commit, where readers would see a record twice or not at all.
     """
+    released = {partition.record_kind for partition in newest_versions(cursor)}
     for kind in released_kinds(cursor):
         days = days_of(partitions, kind.record_kind)
         if not days:
@@ -136,42 +133,62 @@ def release_changes(cursor: Any, release: int, partitions: Sequence[Partition]) 
         names = {"rows": kind.rows, "key": kind.key_column}
         parameters = {"release": release, "kind": kind.record_kind, "days": days}
         cursor.execute(_CLOSE_ROWS.format(**names), parameters)
-        _add_rows(cursor, kind, parameters)
-        cursor.execute(_ADD_VERSIONS, parameters)
+        added = _add_rows(cursor, kind, parameters, is_first=kind.record_kind not in released)
+        cursor.execute(_ADD_VERSIONS, {**parameters, **added})
         cursor.execute(_ADD_LINKS.format(returned=RETURNED.format(**names)), parameters)
     newest = newest_versions(cursor)
     move_pointers(cursor, release, {partition: newest[partition] for partition in partitions})
 
 
-def _add_rows(cursor: Any, kind: ReleasedKind, parameters: Mapping[str, Any]) -> None:
-    """Take the rows of Silver over as values of the types that they are kept in."""
+def _add_rows(
+    cursor: Any, kind: ReleasedKind, parameters: Mapping[str, Any], *, is_first: bool
+) -> Mapping[str, Sequence[Any]]:
+    """Keep the rows of Silver with their digests. What came into each day, as _ADD_VERSIONS asks for it."""
     names = [name for name, _ in kind.columns(cursor)]
     columns, fact_columns = ", ".join(names), ", ".join(f"fact.{name}" for name in names)
-    cursor.execute(
-        "select record_key from pg_temp.release_change"
-        " where record_kind = %(kind)s and new_partition_key = any(%(days)s)",
-        parameters,
-    )
-    wanted = [record_key for (record_key,) in cursor.fetchall()]
     cursor.execute(_MAKE_ROWS.format(rows=kind.rows, columns=columns))
-    copy_built(
-        cursor,
-        f"select {fact_columns} from {kind.silver} as fact"
-        f" where fact.{kind.key_column} in (select unnest(%(wanted)s::text[]))",
-        {"wanted": wanted},
-        "pg_temp.silver_row",
-        names,
-    )
+    wanted_count = _take_rows(cursor, kind, parameters, names, is_first=is_first)
     told = {"rows": kind.rows, "key": kind.key_column, "digest": kind.row_digest(cursor, "fact")}
     cursor.execute(_ADD_ROWS.format(**told, columns=columns, fact_columns=fact_columns), parameters)
-    if cursor.rowcount != len(wanted):
+    added = cursor.fetchall()
+    added_count = sum(count for _, count, _ in added)
+    if added_count != wanted_count:
         raise CheckFailedError(
-            f"{kind.silver}: got {cursor.rowcount} of {len(wanted)} rows as they were compared, expected all: its"
+            f"{kind.silver}: got {added_count} of {wanted_count} rows as they were compared, expected all: its"
             " columns are not of the types that are released; nothing was released",
             next_command="make build   # makes it anew",
         )
-    cursor.execute(_NOTE_DIGESTS.format(**told), parameters)
     cursor.execute("drop table pg_temp.silver_row")
+    return {
+        "added_days": [day for day, _, _ in added],
+        "added_counts": [count for _, count, _ in added],
+        "added_digests": [digest for _, _, digest in added],
+    }
+
+
+def _take_rows(
+    cursor: Any, kind: ReleasedKind, parameters: Mapping[str, Any], names: Sequence[str], *, is_first: bool
+) -> int:
+    """Take rows of Silver over as values of the types that they are kept in. How many of them are wanted.
+
+    Of a first release nearly all are: a list of so many keys would cost more than the rows.
+    """
+    what, is_wanted = "count(*)", "true"
+    if not is_first:
+        what, is_wanted = "record_key", f"fact.{kind.key_column} in (select unnest(%(wanted)s::text[]))"
+    cursor.execute(
+        f"select {what} from pg_temp.release_change where record_kind = %(kind)s and new_partition_key = any(%(days)s)",
+        parameters,
+    )
+    found = [value for (value,) in cursor.fetchall()]
+    copy_built(
+        cursor,
+        f"select {', '.join(f'fact.{name}' for name in names)} from {kind.silver} as fact where {is_wanted}",
+        {} if is_first else {"wanted": found},
+        "pg_temp.silver_row",
+        names,
+    )
+    return int(found[0]) if is_first else len(found)
 
 
 def unshown_count(cursor: Any, versions: Sequence[Version]) -> int:
