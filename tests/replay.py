@@ -1,8 +1,9 @@
 """What dbt sends to the server in a build, kept, and sent again by a later one that would send the same.
 
-A build costs dbt seconds, and the server tenths of one. What dbt sends follows from its project, its words and from
-which relations there are: not from their rows, for no macro of the project asks for any. So tests whose promise is what
-a build makes of rows have dbt write its statements once in a run, for each of a few such states. With --long every
+A build costs dbt seconds, and the server tenths of one. What dbt sends follows from its project, its words, from which
+relations there are, and from which kinds have nothing new (macros/silver/at_rest.sql): not from rows otherwise, for no
+other macro of the project asks for any. So tests whose promise is what a build makes of rows have dbt write its
+statements once in a run, for each of a few such states. With --long every
 build is dbt's own; tests/integration/test_replay.py compares the two.
 """
 
@@ -31,6 +32,8 @@ from loader.warehouse.connection import given_warehouse
 
 # A replay has a transaction for each node, as dbt has.
 _TRANSACTION = ("BEGIN", "COMMIT")
+# The first statement of a model that may have nothing to do, and its only one where it has not.
+_AT_REST = " as is_at_rest"
 # What one build says that the next one says otherwise: who holds the ingest lock, and the names of new indexes.
 _TOKEN = "DBT_ENV_CUSTOM_ENV_WRITER_TOKEN"
 _INDEX = re.compile(r'(?<=index if not exists)\s+"[0-9a-f]{32}"')
@@ -60,6 +63,15 @@ class _Recording:
     # Data tests of which a failure is a warning.
     warnings: frozenset[str]
 
+    def is_of(self, cursor: Any) -> bool:
+        """Whether the same models of Silver would find nothing to do now."""
+        for statements in self.statements.values():
+            if _AT_REST in statements[0]:
+                cursor.execute(statements[0])
+                if cursor.fetchone() != (len(statements) == 1,):
+                    return False
+        return True
+
 
 class _NotTheSameError(Exception):
     """dbt would have gone on otherwise."""
@@ -72,7 +84,7 @@ class Replays:
         """`real`: gives dbt's process, for what is not sent again."""
         self._real = real
         self._projects: dict[Project, Any] = {}
-        self._kept: dict[tuple[Any, ...], _Recording] = {}
+        self._kept: dict[tuple[Any, ...], list[_Recording]] = {}
         self.replayed_count = 0
 
     def anew(self) -> Replays:
@@ -93,14 +105,17 @@ class Replays:
         with closing(warehouse.connect(application_name="replay")) as session, session.cursor() as cursor:
             cursor.execute(_RELATIONS)
             state = (request.project, request.arguments, _TOKEN in request.environment, cursor.fetchone())
-        if state not in self._kept:
-            ended = self._recorded(state, request, request.project)
-            if state not in self._kept:
+            recordings = self._kept.setdefault(state, [])
+            kept = next((each for each in recordings if each.is_of(cursor)), None)
+        if kept is None:
+            count = len(recordings)
+            ended = self._recorded(recordings, request, request.project)
+            if len(recordings) == count:
                 # dbt's own words of what failed.
                 return self._real().run(request, is_quiet, report, watch)  # type: ignore[no-any-return]
         else:
             try:
-                ended = _sent_again(self._kept[state], warehouse, request.environment.get(_TOKEN, ""))
+                ended = _sent_again(kept, warehouse, request.environment.get(_TOKEN, ""))
             except (psycopg2.Error, _NotTheSameError):
                 return self._real().run(request, is_quiet, report, watch)  # type: ignore[no-any-return]
             self.replayed_count += 1
@@ -108,8 +123,8 @@ class Replays:
             report.step(Step("silver", "nodes", count, len(ended.nodes)))
         return ended
 
-    def _recorded(self, state: tuple[Any, ...], request: Run, project: Project) -> Ended:
-        """dbt's own build, in this process; kept where it made everything."""
+    def _recorded(self, recordings: list[_Recording], request: Run, project: Project) -> Ended:
+        """dbt's own build, in this process; kept among the others where it made everything."""
         from dbt_common.events.functions import reset_metadata_vars
         from dbt_common.invocation import get_invocation_id
 
@@ -139,7 +154,7 @@ class Replays:
             warnings = frozenset(name for name, node in nodes if getattr(node.config, "severity", "").lower() == "warn")
             # Unit tests read no row of the warehouse.
             of_rows = {name: each for name, each in sent.items() if name and not name.startswith("unit_test.")}
-            self._kept[state] = _Recording(of_rows, ended, request.environment.get(_TOKEN, ""), warnings)
+            recordings.append(_Recording(of_rows, ended, request.environment.get(_TOKEN, ""), warnings))
         return ended
 
 

@@ -10,13 +10,16 @@
 {% endmaterialization %}
 
 {#- As a table; or, where it stands and no full refresh is asked for, what the query gives is added to it. The model's
-    pre-hooks take out what it computes anew. -#}
+    pre-hooks take out what it computes anew. A model of Silver that would find nothing to do is left alone. -#}
 {% materialization incremental, adapter='postgres' %}
     {%- set existing = load_cached_relation(this) -%}
     {%- if config.get('incremental_strategy') != 'append' or config.get('on_schema_change') != 'fail' -%}
         {{ exceptions.raise_compiler_error(
             model.name ~ ": expected incremental_strategy append and on_schema_change fail; nothing was built."
             ~ " Next: write the other way in macros/materializations/table.sql") }}
+    {%- endif %}
+    {%- if is_at_rest() -%}
+        {{ return({'relations': [existing]}) }}
     {%- endif %}
 
     {{ run_hooks(pre_hooks, inside_transaction=False) }}

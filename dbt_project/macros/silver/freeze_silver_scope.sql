@@ -10,12 +10,8 @@
     {%- set raw_event = source('bronze', declared.bronze) -%}
     {%- set asset_line = source('bronze', 'asset_line') -%}
     {%- set of_kind = "record_kind = '" ~ kind ~ "'" -%}
-    {%- set loads -%}
-(select distinct load_id from {{ ref('stg_ops__completed_load') }} where {{ of_kind }})
-    {%- endset -%}
-    {%- set readings -%}
-(select asset_id, ruleset_id, sequence from {{ source('ops', 'asset_reading') }} where {{ of_kind }})
-    {%- endset -%}
+    {%- set loads = loads_that_count(kind) -%}
+    {%- set readings = readings_that_count(kind) -%}
 
     {%- if not is_incremental() -%}
 delete from {{ built_load }} where {{ of_kind }};
