@@ -1,4 +1,4 @@
-"""Documents to deliver: files of each media type, and manifests that declare them."""
+"""Files that are records, to deliver: documents of each media type, and manifests that declare files of any kind."""
 
 from __future__ import annotations
 
@@ -15,14 +15,16 @@ HTML = b"<!doctype html><html><head><title>Limits</title></head><body><p>A folde
 MARKDOWN = b"# Queues\n\nDrain **before** a restart.\n"
 
 
-def deliver(folder: Path, name: str, files: dict[str, bytes], **metadata: dict[str, Any]) -> Path:
-    """The manifest of a folder of documents; `metadata`: what is declared of each beside its name's day, by the name
-    of the file without its date."""
+def deliver(
+    folder: Path, name: str, files: dict[str, bytes], *, of: str = DOCUMENT, **metadata: dict[str, Any]
+) -> Path:
+    """The manifest of a folder of files of the kind `of`; `metadata`: what is declared of each beside its name's day,
+    by the name of the file without its date."""
     here = folder / name
     here.mkdir(parents=True)
     for file, content in files.items():
         (here / file).write_bytes(content)
-    path = declare(here, name, kind=DOCUMENT)
+    path = declare(here, name, kind=of)
     body = json.loads(path.read_bytes())
     for entry in body["assets"]:
         entry["metadata"] |= metadata.get(entry["source_id"].split("-")[0], {})

@@ -41,7 +41,9 @@ if TYPE_CHECKING:
     help="The field that the exporter selected by.",
 )
 @click.option(
-    "--captured-at", metavar="INSTANT", help="When files that are records were taken from their source; else names say."
+    "--captured-at",
+    metavar="INSTANT",
+    help="When files that are records were taken from their source, or recorded; else names say.",
 )
 @click.option("--owner", help="Who answers for the exports; without it their metadata is partial.")
 @click.option("--license", "license_name", default="unknown", help="SPDX identifier; by default unknown.")

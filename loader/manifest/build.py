@@ -42,7 +42,7 @@ class BatchTerms:
     `name` begins the manifest_id (by default the folder's name); `include` is a shell pattern for the paths
     below the folder. `owner` None leaves the metadata partial. `order`: where names leave it open, `mtime`, `name`, or
     the path of a file that lists the names, oldest first. `batch_id` None: of the day that the names say.
-    `captured_at`: when files that are records were taken from their source; None: their names say it.
+    `captured_at`: when files that are records were taken from their source, or recorded; None: their names say it.
     """
 
     contract_ref: str | None = None

@@ -38,7 +38,13 @@ _TYPE_OF_ENDING = (
     (".markdown", "markdown"),
     (".wav", "wav"),
     (".mp3", "mp3"),
+    (".ogg", "ogg"),
     (".mp4", "mp4"),
+    (".webm", "webm"),
+    (".png", "png"),
+    (".jpg", "jpeg"),
+    (".jpeg", "jpeg"),
+    (".webp", "webp"),
 )
 _HEAD_BYTES = 4096
 

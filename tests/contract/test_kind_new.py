@@ -22,6 +22,7 @@ from loader.kinds.declaration import Link
 from loader.kinds.model import SERVING_FOLDER, SILVER_FOLDER
 from loader.kinds.new import Wish, write_kind
 from tests.checkouts import ROOT
+from tests.unlanded_kind import UNLANDED, add_unlanded
 
 FOLDERS = (
     Path("contracts"),
@@ -265,7 +266,7 @@ UNLINKED: list[tuple[str, Link, str]] = [
         Link("order", "visit_v1", False),
         "--link: got the kind visit_v1, expected one that lands: ticket_v1, ",
     ),
-    ("not landed", Link("order", "call_v1", False), "--link: got the kind call_v1, expected one that lands: "),
+    ("not landed", Link("order", UNLANDED, False), f"--link: got the kind {UNLANDED}, expected one that lands: "),
     ("another type", Link("fee", "ticket_v1", True), "--link: fee is number; ticket_id of ticket_v1, which it is to"),
     ("once more", Link("office", "ticket_v1", True), "--link: office stands there for the second time"),
 ]
@@ -273,6 +274,7 @@ UNLINKED: list[tuple[str, Link, str]] = [
 
 @pytest.mark.parametrize(("link", "words"), [case[1:] for case in UNLINKED], ids=[case[0] for case in UNLINKED])
 def test_a_link_to_nothing_is_refused_with_what_to_change(root: Path, link: Link, words: str) -> None:
+    add_unlanded(root / "contracts")
     before = _files(root)
     with pytest.raises(CommandUsageError) as refused:
         write_kind(root, replace(wished(root), links=(Link("office", "permit_v1", False), link)))

@@ -76,7 +76,9 @@ def test_a_named_maintenance_is_noted_by_whichever_name(
     rows(landed, MAINTAINED + statement.format(table=table))
     noted = rows(landed, "select distinct table_name, row_key = '*' from ops.unproved_change order by 1")
     # Whoever truncates the whole truncates its partitions, and both say so.
-    partitions = {"bronze.raw_ticket_event", "bronze.raw_ticket_comment_event", "bronze.raw_doc_asset"}
+    partitions = {
+        f"bronze.{kind.landing.bronze}" for kind in load_kinds(ROOT / "contracts").values() if kind.landing is not None
+    }
     expected = {f"bronze.{table}"} | (partitions if count is None and table == "record_event" else set())
     assert noted == [(name, count is None) for name in sorted(expected)]
 

@@ -73,10 +73,14 @@ analyze silver.ticket_fact;
 
 SERVED = {
     "schema serving",
+    "serving.call_asset",
+    "serving.image_asset",
     "serving.kind_partition_status",
     "serving.knowledge_doc",
+    "serving.media_asset",
     "serving.ticket_comment_fact",
     "serving.ticket_fact",
+    "serving.video_asset",
 }
 
 

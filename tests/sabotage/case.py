@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from tests.sabotage.victims import LINES_ALONE, Victim
+from tests.sabotage.victims import LINES_ALONE, OF_EVERY_FRAMING, Victim
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +14,7 @@ class Case:
 
     A damage of one partition is found on no other one, and of one kind in no other one. `other_days`, `other_kind`: why
     it is all the same. What it is found on is held, and no more: `holds_more`: why other days of the kind are.
-    `only`: the kinds that have what is damaged; none: any."""
+    `only`: the kinds that have what is damaged; none: those that stand for all."""
 
     name: str
     statements: tuple[str, ...]
@@ -32,7 +32,7 @@ class Case:
         duplicate, and a day where it was archived."""
         picks = " ".join([*self.statements, self.partition or "", self.asset or ""])
         has_rows = not victim.is_of_files or not any(line in picks for line in LINES_ALONE)
-        return has_rows and victim in (self.only or (victim,))
+        return has_rows and victim in (self.only or OF_EVERY_FRAMING)
 
     def of(self, victim: Victim) -> Case:
         """As it is done to a kind."""

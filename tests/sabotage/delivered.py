@@ -1,4 +1,4 @@
-"""The warehouse that is damaged: a few days of tickets, comments and documents, proved, held, and not released yet."""
+"""The warehouse that is damaged: a few days of every kind, proved, held, and not released yet."""
 
 from __future__ import annotations
 
@@ -14,14 +14,22 @@ from loader.release.publish import publish
 from loader.release.ruling import Request
 from loader.silver import BuildResult, ProofScope, judge_build
 from loader.warehouse import Warehouse
+from tests import media
 from tests.documents import HTML, MARKDOWN, PDF, deliver
 from tests.ingests import comment, declare, generate_lively, rows, run, settings, write_export
-from tests.sabotage.victims import COMMENTS, DOCUMENTS, TICKETS, VICTIMS
+from tests.sabotage.victims import CALLS, COMMENTS, DOCUMENTS, IMAGES, OF_FILES, TICKETS, VICTIMS, VIDEOS, Victim
 
 DAYS = {
     TICKETS: tuple(date(2026, 4, day) for day in (16, 17, 18, 19)),
     COMMENTS: tuple(date(2026, 4, day) for day in (17, 18, 19, 20)),
-    DOCUMENTS: tuple(date(2026, 4, day) for day in (17, 18)),
+    **{victim: tuple(date(2026, 4, day) for day in (17, 18)) for victim in OF_FILES},
+}
+# Three files of each, by the endings of their names; the bytes of the second are not what the first ending says.
+FILES = {
+    DOCUMENTS: (("pdf", PDF), ("html", HTML), ("md", MARKDOWN)),
+    CALLS: tuple(media.CALLS.good.items()),
+    VIDEOS: (*media.VIDEOS.good.items(), ("mp4", (media.CORPUS / "ntsc.mp4").read_bytes())),
+    IMAGES: tuple(media.IMAGES.good.items()),
 }
 REJECT_LIMIT = 0.5
 # What readers see of each day.
@@ -33,7 +41,7 @@ _ACT = Act("publish", "tests", "a" * 32)
 
 
 def ingest_all_kinds(folder: Path) -> None:
-    """Tickets, comments and documents of some days, of which nothing is released: every day is held."""
+    """Records of every kind and of some days, of which nothing is released: every day is held."""
     generate_lively(folder / TICKETS.kind, DAYS[TICKETS][0], DAYS[TICKETS][-1])
     for place, day in enumerate(DAYS[COMMENTS]):
         lines: list[Any] = [_of_day(day, number) for number in range(1, 7)]
@@ -49,32 +57,39 @@ def ingest_all_kinds(folder: Path) -> None:
     for victim in (TICKETS, COMMENTS):
         verdict = run(declare(folder / victim.kind, victim.kind, kind=victim.kind))
         assert verdict.exit_code == 0, verdict.problems
-    _ingest_documents(folder)
+    for victim in OF_FILES:
+        _ingest_files(folder, victim)
 
 
-def _ingest_documents(folder: Path) -> None:
-    """Documents of two days: some are declared anew, one of each day is no PDF and is rejected; one of a third day has
-    no bytes. No load has rows of a single day: where such a load is lost, nobody can say of which day it was."""
+def _ingest_files(folder: Path, victim: Victim) -> None:
+    """Files of two days: some are declared anew, one of each day is not what it is declared to be and is rejected; one
+    of a third day has no bytes. No load has rows of a single day: where such a load is lost, nobody can say of which
+    day it was."""
+    here, instant = folder / victim.kind, "captured_at" if victim is DOCUMENTS else "recorded_at"
+    (first, good), (second, other), (third, last) = FILES[victim]
     files = {
-        "guide-2026-04-17.pdf": PDF,
-        "limits-2026-04-17.html": HTML,
-        "forged-2026-04-17.pdf": HTML,
-        "queues-2026-04-18.md": MARKDOWN,
-        "forged-2026-04-18.pdf": HTML,
-        "copy-2026-04-18.html": HTML,
+        f"guide-2026-04-17.{first}": good,
+        f"limits-2026-04-17.{second}": other,
+        f"forged-2026-04-17.{first}": other,
+        f"queues-2026-04-18.{third}": last,
+        f"forged-2026-04-18.{first}": other,
+        f"copy-2026-04-18.{second}": other,
     }
     said = {"language": "en", "tags": ["gateway"], "owner": "docs"}
-    anew = {**said, "language": "de", "captured_at": "2026-04-17T12:00:00Z"}
-    again = {"guide-2026-04-17.pdf": PDF, "queues-2026-04-18.md": MARKDOWN}
+    anew = {**said, "language": "de", instant: "2026-04-17T12:00:00Z"}
+    again = {name: content for name, content in files.items() if name.startswith(("guide", "queues"))}
+    manifests = []
     for name, delivered, guide in (("first", files, said), ("anew", again, anew)):
-        queues = {"captured_at": f"2026-04-18T{len(delivered):02}:00:00Z"}
-        verdict = run(deliver(folder / DOCUMENTS.kind, name, delivered, guide=guide, queues=queues))
-        assert verdict.exit_code == 0, verdict.problems
-    verdict = run(
-        deliver(
-            folder / DOCUMENTS.kind, "withheld", {"empty-2026-04-19.md": b"", "empty-2026-04-18.md": MARKDOWN + b"\n"}
-        )
-    )
+        queues = {instant: f"2026-04-18T{len(delivered):02}:00:00Z"}
+        manifests.append(deliver(here, name, delivered, of=victim.kind, guide=guide, queues=queues))
+    empty = {f"empty-2026-04-19.{third}": b"", f"empty-2026-04-18.{second}": other}
+    withheld = deliver(here, "withheld", empty, of=victim.kind)
+    # Documents in a run for each manifest, as they come; the others in one.
+    runs = [[*manifests, withheld]]
+    if victim is DOCUMENTS:
+        runs = [[manifest] for manifest in (*manifests, withheld)]
+    *whole, verdict = [run(*together) for together in runs]
+    assert [each.problems for each in whole if each.exit_code] == []
     assert [asset.reason_codes for asset in verdict.facts.assets if asset.action == "withheld"] == [("empty_asset",)]
 
 

@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from tests.sabotage.case import Case, double
-from tests.sabotage.victims import DOCUMENTS, ENTRY, REJECT, REJECT_ASSET, REJECT_DAY, SHOWN
+from tests.sabotage.victims import (
+    ENTRY,
+    OF_FILES,
+    RECORD,
+    RECORD_ASSET,
+    RECORD_DAY,
+    REJECT,
+    REJECT_ASSET,
+    REJECT_DAY,
+    SHOWN,
+)
 
 _ASSET = f"(select asset_id from bronze.:events where event_id = {SHOWN})"
 _DAY = f"select partition_key from bronze.:events where event_id = {SHOWN}"
@@ -25,7 +35,7 @@ def _case(
     *,
     other_days: str | None = None,
 ) -> Case:
-    return Case(name, statements, table_name, check_name, partition, asset, other_days, only=(DOCUMENTS,))
+    return Case(name, statements, table_name, check_name, partition, asset, other_days, only=OF_FILES)
 
 
 def _day_of_withheld(name: str, value: str) -> Case:
@@ -96,7 +106,7 @@ FILES = (
     ),
     _case(
         "say that something else was read of a file",
-        (f"update ops.asset_facts set facts = replace(facts, '\"word_count\":', '\"word_count\":1') where {_FACTS}",),
+        (f"update ops.asset_facts set facts = replace(facts, '\":fact_read\":', '\":fact_read\":1') where {_FACTS}",),
         "ops.asset_facts",
         "record_differs_from_facts",
     ),
@@ -145,7 +155,7 @@ FILES = (
         "forge the record of a file with its hash",
         (
             (
-                "update bronze.:events set raw_payload = replace(raw_payload, '\"word_count\":', '\"word_count\":1')"
+                "update bronze.:events set raw_payload = replace(raw_payload, '\":fact_read\":', '\":fact_read\":1')"
                 f" where event_id = {SHOWN}"
             ),
             (
@@ -186,6 +196,14 @@ FILES = (
         "record_differs_from_declaration",
         REJECT_DAY + REJECT,
         REJECT_ASSET + REJECT,
+    ),
+    _case(
+        "show readers another fact than was read",
+        (f"update silver.:fact set :fact_read = :fact_read + 1 where :key = {RECORD}",),
+        "silver.:fact",
+        "record_differs_from_bronze",
+        RECORD_DAY,
+        RECORD_ASSET,
     ),
     _day_of_withheld("let a withheld file keep back another day", "partition_key - 400"),
     _day_of_withheld("let a withheld file keep back no day that is known", "null"),

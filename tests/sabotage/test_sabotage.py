@@ -23,7 +23,7 @@ from tests.sabotage.cases import CASES
 from tests.sabotage.delivered import DAYS, REJECT_LIMIT, ingest_all_kinds, published
 from tests.sabotage.file_cases import FILES
 from tests.sabotage.limits import LIMITS, Limit
-from tests.sabotage.victims import VICTIMS, Victim
+from tests.sabotage.victims import OF_EVERY_FRAMING, VICTIMS, Victim
 from tests.shared_warehouse import Kept, kept, loader_variables, own_warehouse
 
 pytestmark = pytest.mark.usefixtures("replayed")
@@ -35,7 +35,7 @@ FINDINGS = (
 
 @pytest.fixture(scope="module")
 def proved(server: Warehouse, _template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
-    """A database with the ingested and proved days of three kinds, of which copies are damaged."""
+    """A database with the ingested and proved days of every kind, of which copies are damaged."""
     folder = tmp_path_factory.mktemp("proved")
     with own_warehouse(server, _template, folder, LOADER_REJECT_LIMIT=str(REJECT_LIMIT)) as database:
         ingest_all_kinds(folder)
@@ -138,7 +138,7 @@ def test_damage_is_named_and_held(
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("victim", VICTIMS, ids=lambda victim: victim.kind)
+@pytest.mark.parametrize("victim", OF_EVERY_FRAMING, ids=lambda victim: victim.kind)
 @pytest.mark.parametrize("limit", LIMITS, ids=lambda limit: limit.name.replace(" ", "-"))
 def test_what_no_sql_can_find_is_documented_truly(limit: Limit, victim: Victim, warehouse: Warehouse) -> None:
     """docs/reconcile_limits.md promises no more and no less than what is so."""

@@ -8,7 +8,7 @@ they mean.
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,7 @@ class Victim:
     """A kind that is damaged, while the rows of the `other` one stay as they are. `events` and `fact`: its tables in
     Bronze and in Silver; `field`: a text that every record has; `listed`: a column of a closed list; `restated`:
     columns of Silver that versions differ in, as they are made from the event `older`. `inner`: what holds of a line in
-    the middle of its file, or of the one that a file is."""
+    the middle of its file, or of the one that a file is. `fact_read`: of files, a number that was read of each."""
 
     kind: str
     other: str
@@ -28,6 +28,7 @@ class Victim:
     restated: str
     inner: str = "line.line_number > 1"
     is_of_files: bool = False
+    fact_read: str = ""
 
     def bind(self, statement: str) -> str:
         names = {name: str(value) for name, value in asdict(self).items()}
@@ -77,8 +78,25 @@ DOCUMENTS = Victim(
                 captured_at = older.created_at""",
     inner="true",
     is_of_files=True,
+    fact_read="word_count",
 )
-VICTIMS = (TICKETS, COMMENTS, DOCUMENTS)
+
+
+def _media(kind: str, events: str, fact: str, fact_read: str) -> Victim:
+    """A kind of recordings or images: in all but its names and its facts it is as documents are."""
+    restated = """
+                language = older.raw_payload::jsonb ->> 'language',
+                recorded_at = older.created_at"""
+    return replace(DOCUMENTS, kind=kind, events=events, fact=fact, restated=restated, fact_read=fact_read)
+
+
+CALLS = _media("call_v1", "raw_audio_asset", "call_asset", "sample_rate_hz")
+VIDEOS = _media("video_v1", "raw_video_asset", "video_asset", "width_pixels")
+IMAGES = _media("image_v1", "raw_image_asset", "image_asset", "height_pixels")
+# Kinds that stand for all, where a case is of no kind; and those of files, which have cases of their own.
+OF_EVERY_FRAMING = (TICKETS, COMMENTS, DOCUMENTS)
+OF_FILES = (DOCUMENTS, CALLS, VIDEOS, IMAGES)
+VICTIMS = (TICKETS, COMMENTS, *OF_FILES)
 _NAME = re.compile(rf"(?<![:\w]):({'|'.join(asdict(TICKETS))})\b")
 
 # The event that Silver shows for some record of several versions, and an older version of the same record.

@@ -211,7 +211,7 @@ def test_the_worst_judgement_wins_and_every_reason_is_kept() -> None:
 def test_a_kind_that_is_not_landed_is_not_available_unless_it_is_worse() -> None:
     """Prevents a broken call recording from being reported as merely not supported yet."""
     asset = asset_of(asset_type="wav", source_url_or_path="call.wav")
-    manifest = manifest_of(Path("/m"), asset, kind=KINDS["call_v1"])
+    manifest = manifest_of(Path("/m"), asset, kind=replace(KINDS["call_v1"], landing=None))
     assert judge_asset(manifest, asset, INSPECTED) == Judgement("accept", "not_available")
     assert judge_asset(manifest, asset, None).disposition == "missing"
     assert judge_asset(manifest, replace(asset, size_bytes=3), INSPECTED).disposition == "withheld"

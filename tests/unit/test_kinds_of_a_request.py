@@ -20,13 +20,16 @@ from loader.manifest.implicit import implicit_manifest
 from tests.checkouts import ROOT
 from tests.ingests import ticket, write_export
 from tests.numbered_kind import contracts_with
+from tests.unlanded_kind import UNLANDED, add_unlanded
 
 BATCH = "batch-20260417-001"
 
 
 @pytest.fixture
 def contracts(tmp_path: Path) -> Path:
-    return contracts_with(tmp_path, "meter_v1", "gauge_v1")
+    contracts = contracts_with(tmp_path, "meter_v1", "gauge_v1")
+    add_unlanded(contracts)
+    return contracts
 
 
 def _manifest(tmp_path: Path, kind: str, contracts: Path) -> Manifest:
@@ -38,16 +41,16 @@ def test_each_kind_is_given_its_own_manifests_and_the_first_what_is_of_none(tmp_
     """Prevents a manifest that two runs read, and one that no run tells of."""
     kinds = load_kinds(contracts)
     found = {kind: _manifest(tmp_path, kind, contracts) for kind in ("gauge_v1", "ticket_v1")}
-    call = replace(found["ticket_v1"], contract_ref="call_v1", kind=kinds["call_v1"])
+    voicemail = replace(found["ticket_v1"], contract_ref=UNLANDED, kind=kinds[UNLANDED])
     refused = ManifestRefusedError(tmp_path / "broken.json", [Violation("manifest_not_json", "$", "no JSON")])
-    declared = DeclaredInput((call, *found.values()), (refused,))
+    declared = DeclaredInput((voicemail, *found.values()), (refused,))
     assert {kind.name: part for kind, part in by_kind(declared, kinds)} == {
-        "ticket_v1": DeclaredInput((found["ticket_v1"], call), (refused,)),
+        "ticket_v1": DeclaredInput((found["ticket_v1"], voicemail), (refused,)),
         "gauge_v1": DeclaredInput((found["gauge_v1"],), ()),
     }
     assert [kind.name for kind, _ in by_kind(declared, kinds)] == ["ticket_v1", "gauge_v1"]
-    alone = by_kind(DeclaredInput((call,), ()), kinds)
-    assert [(kind.name, part.manifests) for kind, part in alone] == [("ticket_v1", (call,))]
+    alone = by_kind(DeclaredInput((voicemail,), ()), kinds)
+    assert [(kind.name, part.manifests) for kind, part in alone] == [("ticket_v1", (voicemail,))]
 
 
 def test_the_default_kind_is_meant_where_none_is_named(contracts: Path) -> None:
@@ -56,10 +59,10 @@ def test_the_default_kind_is_meant_where_none_is_named(contracts: Path) -> None:
     assert landed_kind(kinds, None).name == "ticket_v1"
     assert landed_kind(kinds, "meter_v1").name == "meter_v1"
     without = {name: replace(kind, is_default=False) for name, kind in kinds.items()}
-    for name, got in ((None, "got none, expected one of"), ("memo", "got 'memo'"), ("call_v1", "not landed yet")):
+    for name, got in ((None, "got none, expected one of"), ("memo", "got 'memo'"), (UNLANDED, "not landed yet")):
         with pytest.raises(CommandUsageError, match=got):
             landed_kind(without, name)
-    only = {name: kind for name, kind in without.items() if name in ("meter_v1", "call_v1")}
+    only = {name: kind for name, kind in without.items() if name in ("meter_v1", UNLANDED)}
     assert landed_kind(only, None).name == "meter_v1"
 
 

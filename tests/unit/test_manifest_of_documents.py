@@ -54,6 +54,21 @@ def test_a_note_about_undated_files_moves_no_dated_one(documents: Path) -> None:
     assert all("captured_at" not in note for note in build(documents, terms=said).notes)
 
 
+def test_what_is_said_of_all_files_is_in_the_field_that_gives_their_kinds_day(tmp_path: Path) -> None:
+    """Prevents: a call whose day is said in the words of documents, and is then nobody's."""
+    folder = tmp_path / "calls"
+    folder.mkdir()
+    (folder / "a.WAV").write_bytes(b"RIFF")
+    (folder / "b-2026-04-18.ogg").write_bytes(b"OggS")
+    terms = BatchTerms(contract_ref="call_v1")
+    named, said = (
+        [asset.metadata for asset in build(folder, terms=each).manifest.assets]
+        for each in (terms, replace(terms, captured_at=datetime(2026, 4, 17, tzinfo=UTC)))
+    )
+    assert [(each or {}).get("recorded_at") for each in named] == [None, "2026-04-18T23:59:59Z"]
+    assert [(each or {}).get("recorded_at") for each in said] == ["2026-04-17T00:00:00Z"] * 2
+
+
 @pytest.mark.parametrize(("name", "batch"), [("absent.pdf", BATCH), (UNDATED, "yesterday")])
 def test_the_next_command_for_an_ad_hoc_file_is_of_its_kind(documents: Path, name: str, batch: str) -> None:
     """Prevents: a document that is read as lines of tickets, because the advice forgot its kind."""
@@ -80,7 +95,9 @@ def test_a_file_that_is_by_its_name_another_kinds_is_refused(
     assert refusal.value.next_command == f"make ingest INPUT={name} BATCH={BATCH}{next_kind}"
 
 
-@pytest.mark.parametrize(("name", "kind"), [("download", None), ("call.wav", None), ("download", KIND), ("a.md", KIND)])
+@pytest.mark.parametrize(
+    ("name", "kind"), [("download", None), ("call.flac", None), ("download", KIND), ("a.md", KIND)]
+)
 def test_a_name_that_says_no_other_kind_is_any_kinds(tmp_path: Path, name: str, kind: str | None) -> None:
     (tmp_path / name).touch()
     require_file_of_kind(tmp_path / name, BATCH, load_kinds(ROOT / "contracts"), kind)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from loader.manifest import ManifestRefusedError, parse_manifest
+from tests.unlanded_kind import UNLANDED, add_unlanded
 
 CONTRACTS = Path(__file__).resolve().parents[2] / "contracts"
 FIXTURE = CONTRACTS / "fixtures" / "manifest" / "valid" / "incremental_day.json"
@@ -97,10 +99,14 @@ def test_a_whole_number_written_as_a_float_is_a_count() -> None:
     assert (type(size_bytes), size_bytes) == (int, 10)
 
 
-def test_a_contract_that_is_not_landed_is_known_as_such() -> None:
-    """Prevents: calls parsed as tickets."""
-    fixture = json.loads((FIXTURE.parent / "calls.json").read_bytes())
-    assert parse_manifest(content_of(fixture["instance"]), PATH, CONTRACTS).kind.is_landed is False
+def test_a_contract_that_is_not_landed_is_known_as_such(tmp_path: Path) -> None:
+    """Prevents: recordings parsed as tickets."""
+    contracts = shutil.copytree(CONTRACTS, tmp_path / "contracts")
+    add_unlanded(contracts)
+    instance = json.loads((FIXTURE.parent / "calls.json").read_bytes())["instance"]
+    instance |= {"contract_ref": UNLANDED, "source_type": "voicemail_recording"}
+    instance["assets"][0]["metadata"] = None
+    assert parse_manifest(content_of(instance), PATH, contracts).kind.is_landed is False
 
 
 def test_all_violations_of_a_manifest_are_told_at_once() -> None:

@@ -5,7 +5,7 @@
         {{ return([
             {'column': 'is_open', 'type': 'boolean', 'value': prefix ~ "status not in ('resolved', 'closed')"},
         ]) }}
-    {%- elif kind == 'document_v1' -%}
+    {%- elif declared_kinds()[kind].facts is not none -%}
         {{ return([
             {
                 'column': 'raw_zone_key', 'type': 'text',

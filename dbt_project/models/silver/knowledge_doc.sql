@@ -39,9 +39,7 @@ final as (
         (record_fields ->> 'size_bytes')::numeric as size_bytes,
         record_fields ->> 'content_sha256' as content_sha256,
         partition_key,
-        -- Where the raw zone keeps it: an object is named by its bytes.
-        'sha256/' || substr(source_fingerprint, 1, 2) || '/' || substr(source_fingerprint, 3, 2)
-        || '/' || source_fingerprint as raw_zone_key,
+        {{ raw_zone_key('source_fingerprint') }} as raw_zone_key,
         version_count,
         warning_codes,
         record_fingerprint,
