@@ -83,7 +83,8 @@ valued as (
         partition_key,
         array[
             {%- for item in envelope_fields(kind) %}
-            reconcile.jsonb_or_null(envelope) ->> '{{ item.field }}'{{ "," if not loop.last }}
+            case when is_trusted then envelope::jsonb else reconcile.jsonb_or_null(envelope) end
+            ->> '{{ item.field }}'{{ "," if not loop.last }}
             {%- endfor %}
         ]::text[] as envelope_values,
         warning_codes,

@@ -139,6 +139,7 @@ features (feature, record_kind, check_name, measure) as (
 
 ),
 
+-- Fenced: a value that is asked whether it is null and then counted would be worked out twice.
 featured as (
 
     select
@@ -160,6 +161,7 @@ featured as (
     from sampled
     inner join features on sampled.record_kind = features.record_kind
     where sampled.payload is not null
+    limit all
 
 ),
 
