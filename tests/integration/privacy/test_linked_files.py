@@ -1,0 +1,193 @@
+"""Files go with the person's records that they name: whole, of every declaration, and they do not come back."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loader.erasure import plan_erasure
+from loader.errors import RefusedError
+from loader.ingest import Verdict
+from loader.kinds import load_ruleset
+from loader.raw_zone import NO_BYTES, RawZone
+from loader.verify import verify_run
+from loader.warehouse import Warehouse
+from tests import documents
+from tests.checkouts import ROOT
+from tests.ingests import evidence_faults, fates, rows, run, run_kinds, settings, ticket
+from tests.integration.privacy.people import NEIGHBOUR, PERSON, REASON, deliver, erase_person
+from tests.media import CALLS, IMAGES
+from tests.proofs import proved_whole, reconciled
+
+pytestmark = pytest.mark.usefixtures("replayed", "loader_environment")
+
+CALL, IMAGE = CALLS.kind, IMAGES.kind
+MINE, THEIRS = ({"ticket_id": f"TKT-20260417-00000{number}"} for number in (1, 2))
+SHOWN = "select source_id from {}.{} order by source_id"
+ERASED = """
+select source_id from ops.manifest_asset inner join ops.source_asset using (asset_id)
+where raw_zone_key like '%%/' || %s order by source_id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    calls: Verdict
+    images: Verdict
+
+
+def deliver_calls(folder: Path, name: str, files: dict[str, bytes], **metadata: dict[str, Any]) -> Path:
+    return documents.deliver(folder / "calls", name, files, of=CALL, **metadata)
+
+
+@pytest.fixture
+def delivered(database: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Delivered:
+    """Two customers with a ticket each; calls and an image of either, of nobody, and one that cannot be read. The same
+    sound was filed under both tickets."""
+    monkeypatch.setenv("LOADER_REJECT_LIMIT", "0.9")
+    wav, mp3, ogg = (CALLS.good[ending] for ending in ("wav", "mp3", "ogg"))
+    lying = next(content for name, (content, _) in CALLS.bad.items() if name.startswith("lies"))
+    calls = deliver_calls(
+        tmp_path,
+        "first",
+        {
+            "mine-2026-04-17.wav": wav,
+            "broken-2026-04-17.wav": lying,
+            "theirs-2026-04-17.mp3": mp3,
+            "nobodys-2026-04-17.ogg": ogg,
+            "same-2026-04-18.wav": wav,
+        },
+        mine=MINE,
+        broken=MINE,
+        theirs=THEIRS,
+        same=THEIRS,
+    )
+    images = documents.deliver(
+        tmp_path / "images", "first", {"panel-2026-04-17.png": IMAGES.good["png"]}, of=IMAGE, panel=MINE
+    )
+    tickets = deliver(tmp_path, "tickets", [ticket(1, customer_id=PERSON), ticket(2, customer_id=NEIGHBOUR)])
+    verdicts = run_kinds(tickets, calls, images)
+    assert [verdict.exit_code for verdict in verdicts.values()] == [0, 0, 0], verdicts
+    return Delivered(verdicts[CALL], verdicts[IMAGE])
+
+
+def shown(database: Warehouse, layer: str) -> list[str]:
+    return [
+        str(name) for table in ("call_asset", "image_asset") for (name,) in rows(database, SHOWN.format(layer, table))
+    ]
+
+
+def erased(database: Warehouse) -> list[str]:
+    return [str(name) for (name,) in rows(database, ERASED, NO_BYTES)]
+
+
+def objects(database: Warehouse) -> set[str]:
+    """What is archived, without the object that has no byte."""
+    return {key for key in RawZone(settings().raw_zone).objects() if NO_BYTES not in key}
+
+
+def test_what_names_the_persons_ticket_goes_whole(database: Warehouse, delivered: Delivered) -> None:
+    """Prevents a voice that stays when its customer is erased, and one that goes with a stranger."""
+    plan = plan_erasure(settings(), PERSON, REASON)
+    counts = ("event_count", "record_count", "reject_count", "released_row_count")
+    assert {kind: tuple(found[name] for name in counts) for kind, found in plan.kinds.items()} == {
+        "ticket_v1": (1, 1, 0, 1),
+        CALL: (1, 1, 1, 1),
+        IMAGE: (1, 1, 0, 1),
+    }
+    before = objects(database)
+    erase_person()
+    others = ["nobodys-2026-04-17.ogg", "same-2026-04-18.wav", "theirs-2026-04-17.mp3"]
+    assert shown(database, "silver") == shown(database, "serving") == others
+    assert erased(database) == ["broken-2026-04-17.wav", "mine-2026-04-17.wav", "panel-2026-04-17.png"]
+    # The sound that is filed under both is read for the other still; the tickets are blanked in one new object.
+    assert len(before - objects(database)) == 3 and len(objects(database) - before) == 1
+    assert rows(database, "select count(*) from reconcile.reconcile_finding") == [(0,)]
+    assert rows(database, "select count(*) from reconcile.reconcile_link") == [(0,)]
+    held = rows(database, "select kind, sum(byte_length)::int from bronze.asset_line group by kind order by kind")
+    sizes = rows(database, "select sum(content_bytes)::int from ops.source_asset")
+    assert [kind for kind, _ in held] == ["blank", "record"] and [(sum(size for _, size in held),)] == sizes
+    assert evidence_faults(database) == []
+    for verdict, kind in ((delivered.calls, CALL), (delivered.images, IMAGE)):
+        ruleset = load_ruleset(ROOT / "contracts", kind)
+        found = verify_run(database, RawZone(settings().raw_zone), ruleset, verdict.facts.run["run_id"])
+        assert found.is_proved, found
+    assert reconciled(database) == proved_whole(database)
+    with pytest.raises(RefusedError, match="nothing was planned"):
+        plan_erasure(settings(), PERSON, REASON)
+
+
+def test_it_does_not_come_back_under_any_name(database: Warehouse, delivered: Delivered, tmp_path: Path) -> None:
+    """Prevents a call that is delivered once more, under another name or with other sound, and is heard again."""
+    erase_person()
+    wav, ogg = CALLS.good["wav"], CALLS.good["ogg"]
+    kept = objects(database)
+    again = deliver_calls(
+        tmp_path,
+        "again",
+        {
+            # As it was; another name; other sound of a record that went; a first call on a ticket that went.
+            "mine-2026-04-17.wav": wav,
+            "copy-2026-04-17.wav": wav,
+            "broken-2026-04-17.ogg": ogg + b"\0",
+            "new-2026-04-19.ogg": ogg,
+            "others-2026-04-19.ogg": ogg,
+        },
+        mine=MINE,
+        copy=MINE,
+        broken={"entry": {"source_id": "broken-2026-04-17.wav"}},
+        new=MINE,
+        others=THEIRS,
+    )
+    verdict = run(again)
+    assert (verdict.exit_code, fates(verdict)) == (0, {"erased": 4, "landed": 1})
+    assert shown(database, "serving").count("others-2026-04-19.ogg") == 1
+    assert not {"mine-2026-04-17.wav", "copy-2026-04-17.wav", "new-2026-04-19.ogg"} & {*shown(database, "serving")}
+    assert objects(database) == kept
+    assert {"copy-2026-04-17.wav", "new-2026-04-19.ogg", "broken-2026-04-17.wav"} <= {*erased(database)}
+    assert evidence_faults(database) == []
+    assert reconciled(database) == proved_whole(database)
+
+
+def test_the_bytes_go_with_the_last_record_that_is_made_of_them(database: Warehouse, delivered: Delivered) -> None:
+    """Prevents a sound that stays in the archive after everybody who is heard in it was erased."""
+    archive = RawZone(settings().raw_zone)
+    (sound,) = {
+        key
+        for (key,) in rows(
+            database,
+            "select raw_zone_key from ops.manifest_asset inner join ops.source_asset using (asset_id)"
+            " where source_id = 'same-2026-04-18.wav'",
+        )
+    }
+    erase_person()
+    assert archive.has(sound)
+    erase_person(person=NEIGHBOUR)
+    assert not archive.has(sound)
+    assert shown(database, "serving") == ["nobodys-2026-04-17.ogg"]
+
+
+def test_what_erases_a_file_says_nothing_of_it(database: Warehouse, delivered: Delivered) -> None:
+    """Prevents a plan, or evidence, that names the ticket or the file of a person who is nobody any more."""
+    erase_person()
+    tickets = rows(database, "select encode(record_hash, 'hex') from ops.erased_record")
+    assert len(tickets) == 4
+    for path in (settings().report_dir / "erase").glob("*.json"):
+        told = path.read_text()
+        assert MINE["ticket_id"] not in told and json.loads(told)
+
+
+def test_a_call_before_its_ticket_is_told_until_it_comes(database: Warehouse, tmp_path: Path) -> None:
+    """Prevents a warning that stays with the record, and a day of calls that waits for tickets."""
+    calls = deliver_calls(tmp_path, "first", {"mine-2026-04-17.wav": CALLS.good["wav"]}, mine=MINE)
+    first = run(calls)
+    assert (first.exit_code, first.facts.warnings) == (0, {"link_missing": 1})
+    assert shown(database, "serving") == ["mine-2026-04-17.wav"]
+    assert rows(database, "select count(*) from reconcile.reconcile_link") == [(1,)]
+    run(deliver(tmp_path, "tickets", [ticket(1, customer_id=PERSON)]))
+    assert rows(database, "select count(*) from reconcile.reconcile_link") == [(0,)]
+    assert reconciled(database) == proved_whole(database)
