@@ -171,7 +171,7 @@ def _take_rows(
 ) -> int:
     """Take rows of Silver over as values of the types that they are kept in. How many of them are wanted.
 
-    Of a first release nearly all are: a list of so many keys would cost more than the rows.
+    A first release wants nearly all: a list of so many keys would cost more than the rows.
     """
     what, is_wanted = "count(*)", "true"
     if not is_first:
