@@ -123,7 +123,7 @@ endif
 # What is not said below of one of these: it is the loader's command of the same name.
 COMMANDS := ingest dry-run manifest status diagnose plan apply retry rerun replay backfill restore expire ready hold release \
 	erase verify state drill completeness smoke build env up down clean
-.PHONY: $(COMMANDS) help docs test test-long soak fuzz bench lint lock psql
+.PHONY: $(COMMANDS) help docs test test-media test-long soak fuzz bench lint lock psql
 $(COMMANDS): $(STAMP)
 	@$(LOADER) $@ $(arguments)
 
@@ -165,8 +165,11 @@ env: ## A role's connection for any client: eval "$(make -s env)" [ROLE=transfor
 docs: $(STAMP) ## dbt documentation as one page: reports/dbt_docs/index.html
 	@$(LOADER) docs
 
-test: $(STAMP) ## All tests, two at a time [K=expression] [ARGS="tests/unit -x"] [WORKERS=8]
-	$(PYTEST) $(selected) $(ARGS)
+test: $(STAMP) ## All tests but those of test-media, or the ones that are named, two at a time [K=expression] [ARGS="tests/unit -x"] [WORKERS=8]
+	$(PYTEST) $(if $(strip $(K) $(ARGS)),$(selected) $(ARGS),-m "not media")
+
+test-media: $(STAMP) ## Tests of files that are records: their facts, fates, damages and histories [K=expression] [ARGS=-x] [WORKERS=8]
+	$(PYTEST) -m media $(selected) $(ARGS)
 
 test-long: $(STAMP) ## The same with every sabotage and more histories; about an hour [K=expression]
 	HISTORIES=60 $(PYTEST) --long $(selected) $(ARGS)

@@ -93,6 +93,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         folder = item.path.relative_to(ROOT / "tests").parts[0]
         if not folder.endswith(".py"):
             item.add_marker(folder)
+        if folder == "facts":
+            item.add_marker("media")
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

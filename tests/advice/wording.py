@@ -21,7 +21,7 @@ _COMMANDS = re.compile(
 _PROSE = re.compile(r"make (?:it|room|no)\b|loader (?:itself|of|schema|roles|probe|layers)\b")
 # A file of the checkout, by its way from the root.
 _FILE = re.compile(r"(?<![\w/.{}\0-])((?:docs|infra|contracts|loader|dbt_project|tests)(?:/[\w.-]+)+)")
-_OF_MAKE = {"test", "test-long", "fuzz", "bench", "soak", "lint", "lock", "help"}
+_OF_MAKE = {"test", "test-media", "test-long", "fuzz", "bench", "soak", "lint", "lock", "help"}
 
 
 def faults(text: str) -> Iterator[str]:

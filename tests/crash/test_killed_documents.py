@@ -18,7 +18,7 @@ from tests.ingests import SILVER_OF_DOCUMENTS, declare, evidence_faults, rows, r
 from tests.recoveries import recover
 from tests.states import States
 
-pytestmark = pytest.mark.usefixtures("replayed")
+pytestmark = [pytest.mark.media, pytest.mark.usefixtures("replayed")]
 
 _EXECUTION = "loader.ingest.execution"
 POINTS = {

@@ -21,7 +21,7 @@ from tests.media import ALL, CALLS, Media
 from tests.proofs import proved_whole, reconciled
 from tests.shared_warehouse import Kept, kept, own_warehouse
 
-pytestmark = pytest.mark.usefixtures("replayed")
+pytestmark = [pytest.mark.media, pytest.mark.usefixtures("replayed")]
 
 each_kind = pytest.mark.parametrize("media", ALL, ids=lambda media: media.kind)
 

@@ -27,7 +27,7 @@ from tests.proofs import proved_whole, reconciled
 from tests.recoveries import recover
 from tests.shared_warehouse import Kept, kept, own_warehouse
 
-pytestmark = pytest.mark.usefixtures("replayed")
+pytestmark = [pytest.mark.media, pytest.mark.usefixtures("replayed")]
 
 SHOWN = """
 select source_id, asset_type, title, language, page_count::int, word_count::int, version_count::int, partition_key::text

@@ -26,7 +26,7 @@ from tests.proofs import proved_whole, reconciled
 from tests.property.test_any_history import HISTORIES, _empty
 from tests.recoveries import STAGES, failing, recover
 
-pytestmark = pytest.mark.usefixtures("replayed", "loader_environment")
+pytestmark = [pytest.mark.media, pytest.mark.usefixtures("replayed", "loader_environment")]
 
 DAYS = (date(2026, 4, 16), date(2026, 4, 17))
 # The last two make no record; the gate withholds a file of no bytes.

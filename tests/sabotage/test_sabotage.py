@@ -90,6 +90,7 @@ def _parameters() -> list[Any]:
         its_turn = next(victim for victim in turns if victim in victims) if is_always_run or case in FILES else None
         for victim in victims:
             marks = [] if victim is its_turn else [pytest.mark.long]
+            marks += [pytest.mark.media] if victim.is_of_files else []
             name = f"{case.name} of {victim.kind}".replace(" ", "-")
             parameters.append(pytest.param(case.of(victim), victim, id=name, marks=marks))
     return parameters

@@ -23,7 +23,7 @@ from tests.integration.privacy.people import NEIGHBOUR, PERSON, REASON, deliver,
 from tests.media import CALLS, IMAGES
 from tests.proofs import proved_whole, reconciled
 
-pytestmark = pytest.mark.usefixtures("replayed", "loader_environment")
+pytestmark = [pytest.mark.media, pytest.mark.usefixtures("replayed", "loader_environment")]
 
 CALL, IMAGE = CALLS.kind, IMAGES.kind
 MINE, THEIRS = ({"ticket_id": f"TKT-20260417-00000{number}"} for number in (1, 2))

@@ -25,7 +25,7 @@ from tests.states import State, States
 
 # Nobody of another test: an erasure removes files of the checkout that quote the person, whichever worker wrote them.
 PERSON = "cust-77213"
-pytestmark = pytest.mark.usefixtures("replayed")
+pytestmark = [pytest.mark.media, pytest.mark.usefixtures("replayed")]
 
 TICKETS = "ticket_v1"
 DAYS = ("2026-04-16", "2026-04-17", "2026-04-18")
