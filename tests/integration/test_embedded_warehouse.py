@@ -12,6 +12,7 @@ import pytest
 
 from loader.config import Settings
 from loader.errors import CommandUsageError, InfrastructureError
+from loader.kinds import load_kinds
 from loader.warehouse import (
     answering_warehouse,
     embedded_status,
@@ -38,8 +39,9 @@ def test_first_start_makes_a_server_with_the_tables_and_the_second_changes_nothi
             " current_setting('TimeZone'), current_setting('data_checksums'),"
             " (select array_agg(tablename::text order by tablename) from pg_tables where schemaname = 'bronze')"
         )
-        partitions = ["raw_doc_asset", "raw_ticket_comment_event", "raw_ticket_event"]
-        tables = ["_dlt_loads", "asset_line", *partitions, "record_event", "rejected_record"]
+        landings = [kind.landing for kind in load_kinds(ROOT / "contracts").values()]
+        partitions = [landing.bronze for landing in landings if landing is not None]
+        tables = sorted(["_dlt_loads", "asset_line", *partitions, "record_event", "rejected_record"])
         assert cursor.fetchone() == ("", "on", "UTC", "on", tables)
 
     said.clear()
