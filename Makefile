@@ -13,7 +13,7 @@ override PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loa
 FREE := PYTHON JSON K ARGS WORKERS MINUTES SEED
 takes_ingest := PARTITION MANIFEST INPUT BATCH LIMIT KIND LOCK_TIMEOUT
 takes_dry-run := $(filter-out LOCK_TIMEOUT,$(takes_ingest))
-takes_manifest := FROM OUT ORDER BATCH KIND CAPTURED_AT
+takes_manifest := FROM OUT ORDER BATCH KIND CAPTURED_AT METADATA
 takes_status := PARTITION KIND ALL
 takes_diagnose := PARTITION KIND
 takes_completeness := PARTITION KIND
@@ -140,7 +140,7 @@ $(STAMP): requirements.lock pyproject.toml
 
 ingest: ## A day, from file to proof: PARTITION=2026-04-17 [MANIFEST=a.json,b.json] or INPUT=f.jsonl BATCH=batch-20260417-001 [LIMIT=20 KIND=]
 dry-run: ## Judge files and lines, write a report, need no database [PARTITION= MANIFEST= INPUT= BATCH= LIMIT= KIND=]
-manifest: ## Write the manifest of a folder of exports: FROM=exports OUT=data/seed_manifests/exports.json [ORDER=mtime|name|FILE] [BATCH= KIND= CAPTURED_AT=]
+manifest: ## Write the manifest of a folder of exports: FROM=exports OUT=data/seed_manifests/exports.json [ORDER=mtime|name|FILE] [BATCH= KIND= CAPTURED_AT= METADATA=said.json]
 status: ## What readers may rely on, what needs a person, the next command [PARTITION=2026-04-17] [KIND=] [ALL=1]
 diagnose: ## The triage, step by step, to one recommended command [PARTITION=2026-04-17] [KIND=]
 plan: ## Plan a recovery verb: MODE=backfill PARTITION=2026-04-17, MODE=retry RUN=…, MODE=replay BATCH=… (docs/recovery_strategy.md)

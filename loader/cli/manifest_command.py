@@ -45,6 +45,12 @@ if TYPE_CHECKING:
     metavar="INSTANT",
     help="When files that are records were taken from their source, or recorded; else names say.",
 )
+@click.option(
+    "--metadata",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help='JSON of what is said of single files: {"<file>": {"<field>": <value>}}.',
+)
 @click.option("--owner", help="Who answers for the exports; without it their metadata is partial.")
 @click.option("--license", "license_name", default="unknown", help="SPDX identifier; by default unknown.")
 @click.option(
@@ -67,6 +73,7 @@ def command(
     window_end: str | None,
     window_field: str,
     captured_at: str | None,
+    metadata: Path | None,
     owner: str | None,
     license_name: str,
     pii_scan: str,
@@ -95,6 +102,7 @@ def command(
         order=order,
         batch_id=batch_id,
         captured_at=None if captured_at is None else _instant("--captured-at", captured_at),
+        metadata=metadata,
     )
     built = build_manifest(
         folder, out, project_root=settings.project_root, terms=terms, allowed_roots=settings.allowed_roots

@@ -18,7 +18,6 @@ from loader.kinds import Kind, landed_kind, load_kinds
 from loader.manifest.delivery import DeliveryTerms, FilePlace, arrange
 from loader.manifest.draft import (
     GATE_POLICY,
-    day_of_record,
     instant_text,
     manifest_bytes,
     require_source_id,
@@ -28,6 +27,7 @@ from loader.manifest.exports import FileFacts, FoundFile, IgnoredFile, read_fact
 from loader.manifest.model import Manifest
 from loader.manifest.notes import notes_of_files, undated_records
 from loader.manifest.parse import ManifestRefusedError, parse_manifest
+from loader.manifest.said import metadata_of, read_metadata
 
 _ID_DIGITS = 12
 _SLUG_CHARACTERS = 64
@@ -43,6 +43,7 @@ class BatchTerms:
     below the folder. `owner` None leaves the metadata partial. `order`: where names leave it open, `mtime`, `name`, or
     the path of a file that lists the names, oldest first. `batch_id` None: of the day that the names say.
     `captured_at`: when files that are records were taken from their source, or recorded; None: their names say it.
+    `metadata`: a file of JSON with what is said of single files (said.py), which counts before all of these.
     """
 
     contract_ref: str | None = None
@@ -57,6 +58,7 @@ class BatchTerms:
     order: str | None = None
     batch_id: str | None = None
     captured_at: datetime | None = None
+    metadata: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,7 @@ def build_manifest(
         require_storable(text or "", folder)
     kind = _kind(terms.contract_ref, project_root)
     files, ignored = _exports(folder, kind, terms.include)
+    said = read_metadata(terms.metadata, [file.source_id for file in files])
     facts = [_facts(file) for file in files]
     delivery = arrange(
         folder,
@@ -111,7 +114,7 @@ def build_manifest(
         **({} if root is None else {"root": root}),
         "gate_policy": GATE_POLICY,
         "assets": [
-            _entry(file, fact, place, prefix, terms, {"schema_version": kind.name, **day_of_record(kind, moment)})
+            _entry(file, fact, place, prefix, terms, metadata_of(kind, moment, said.get(file.source_id, {})))
             for file, fact, place, moment in zip(files, facts, delivery.files, moments, strict=True)
         ],
     }
@@ -120,7 +123,7 @@ def build_manifest(
     return BuiltManifest(
         manifest=_parsed(content, out, project_root),
         ignored=tuple(ignored),
-        notes=(*delivery.notes, *notes_of_files(files, facts), *undated_records(files, moments, kind)),
+        notes=(*delivery.notes, *notes_of_files(files, facts), *undated_records(files, moments, kind, said)),
         roots_to_allow=_roots_to_allow(folder, files, (project_root, out.parent, *allowed_roots)),
     )
 
@@ -195,7 +198,7 @@ def _place(folder: Path, out: Path, project_root: Path) -> tuple[str | None, str
 
 
 def _entry(
-    file: FoundFile, fact: FileFacts, place: FilePlace, prefix: str, terms: BatchTerms, metadata: Mapping[str, str]
+    file: FoundFile, fact: FileFacts, place: FilePlace, prefix: str, terms: BatchTerms, metadata: Mapping[str, Any]
 ) -> dict[str, Any]:
     path = prefix + file.source_id
     counted = {} if fact.record_count is None else {"record_count": fact.record_count}

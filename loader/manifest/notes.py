@@ -7,6 +7,7 @@ from datetime import datetime
 
 from loader.kinds import Kind
 from loader.manifest.exports import FileFacts, FoundFile
+from loader.manifest.said import Metadata
 
 
 def notes_of_files(files: Sequence[FoundFile], facts: Sequence[FileFacts]) -> Iterator[str]:
@@ -21,17 +22,21 @@ def notes_of_files(files: Sequence[FoundFile], facts: Sequence[FileFacts]) -> It
             yield f"{file.source_id}: {is_or_not} gzip, unlike its name; the gate will reject it"
 
 
-def undated_records(files: Sequence[FoundFile], moments: Sequence[datetime | None], kind: Kind) -> Iterator[str]:
+def undated_records(
+    files: Sequence[FoundFile], moments: Sequence[datetime | None], kind: Kind, metadata: Metadata
+) -> Iterator[str]:
     """Files that are records, and of which nothing says the day: one note for all of them."""
     if kind.framing == "lines" or kind.landing is None:
         return
-    undated = [file.source_id for file, moment in zip(files, moments, strict=True) if moment is None]
+    day = kind.landing.roles.partition
+    undated = [
+        file.source_id
+        for file, moment in zip(files, moments, strict=True)
+        if moment is None and day not in metadata.get(file.source_id, {})
+    ]
     if not undated:
         return
     others = f" and {len(undated) - 1:,} more" if len(undated) > 1 else ""
     said = "a day in each name" if len(undated) < len(files) else "a day in each name, or CAPTURED_AT=<instant>"
     # What is said once is said of all files, also of those whose names say a day.
-    yield (
-        f"{undated[0]}{others}: no day in the name, so no {kind.landing.roles.partition}, and the record will be"
-        f" rejected; to say it: {said}"
-    )
+    yield f"{undated[0]}{others}: no day in the name, so no {day}, and the record will be rejected; to say it: {said}"

@@ -88,6 +88,11 @@ _WORDS: tuple[tuple[str, str, str], ...] = (
     ("loader apply contracts/manifest/manifest_v1.schema.json", "loader.plans:read_plan", "understood"),
     ("loader verify --run 01a20487-27bf-7d6f-88b2-ba02718ad2c7", "loader.runs.anchors:whole_id", "understood"),
     (
+        "loader manifest --from data/seed_manifests/exports --out m.json --metadata said.json",
+        "loader.manifest.said:_refused",
+        "person",
+    ),
+    (
         "loader manifest --from data/seed_manifests/exports --out m.json --window-start 2026-04-17T00:00:00Z",
         "loader.cli.manifest_command:_window",
         "person",

@@ -101,3 +101,46 @@ def test_a_file_that_is_by_its_name_another_kinds_is_refused(
 def test_a_name_that_says_no_other_kind_is_any_kinds(tmp_path: Path, name: str, kind: str | None) -> None:
     (tmp_path / name).touch()
     require_file_of_kind(tmp_path / name, BATCH, load_kinds(ROOT / "contracts"), kind)
+
+
+def test_what_is_said_of_single_files_is_declared(documents: Path) -> None:
+    """Prevents calls that can name their ticket only in a manifest that is written by hand."""
+    said = documents.parent / "said.json"
+    said.write_text(
+        json.dumps({UNDATED: {"captured_at": "2026-04-18T08:00:00Z", "language": "en"}, DATED: {"owner": "x"}})
+    )
+    built = build(documents, terms=replace(TERMS, owner="docs", metadata=said))
+    declared = {asset.source_id: asset.metadata or {} for asset in built.manifest.assets}
+    assert (declared[UNDATED]["language"], declared[UNDATED]["captured_at"]) == ("en", "2026-04-18T08:00:00Z")
+    assert (declared[UNDATED]["owner"], declared[DATED]["owner"]) == ("docs", "x")
+    assert declared[DATED]["captured_at"] == "2026-04-17T23:59:59Z"
+    assert built.notes == ()
+    other = build(documents, terms=replace(TERMS, owner="docs"))
+    assert other.manifest.manifest_id != built.manifest.manifest_id
+
+
+@pytest.mark.parametrize(
+    ("said", "fault"),
+    [
+        ("[]", "expected {"),
+        ('{"queues.md": 1}', "expected {"),
+        ("{broken", "cannot be read"),
+        ('{"gone.md": {"language": "en"}}', "names 1 file that is not in the folder: 'gone.md'"),
+        ('{"queues.md": {}, "queues.md": {}}', "'queues.md' stands there twice"),
+        ('{"queues.md": {"langage": "en"}}', "langage"),
+        ("[" * 100_000, "cannot be read"),
+    ],
+    ids=["list", "no fields", "broken", "no such file", "twice", "no such field", "deep"],
+)
+def test_what_cannot_be_declared_is_refused_before_anything_is_written(documents: Path, said: str, fault: str) -> None:
+    """Prevents a slip of a name that silently declares nothing."""
+    path = documents.parent / "said.json"
+    path.write_text(said)
+    with pytest.raises(CommandUsageError, match="no manifest was written") as refusal:
+        build(documents, terms=replace(TERMS, owner="docs", metadata=path))
+    assert fault in str(refusal.value)
+
+
+def test_a_file_of_metadata_that_is_not_there_is_refused(documents: Path) -> None:
+    with pytest.raises(CommandUsageError, match="No such file"):
+        build(documents, terms=replace(TERMS, metadata=documents.parent / "gone.json"))
