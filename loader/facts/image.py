@@ -9,6 +9,7 @@ from typing import BinaryIO
 from loader.bounds import MAX_PIXELS
 from loader.facts.libraries import hostile, versions_of
 from loader.facts.model import FactValue, RefusedFileError
+from loader.facts.png import require_all_rows
 
 
 @cache
@@ -38,6 +39,8 @@ def read(file: BinaryIO, asset_type: str) -> tuple[Mapping[str, FactValue], froz
         frame_count = getattr(image, "n_frames", 1)
         image.seek(0)
         image.load()
+    if asset_type == "png":
+        require_all_rows(file)
     return {"width_pixels": width, "height_pixels": height, "frame_count": frame_count}, frozenset()
 
 

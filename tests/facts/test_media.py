@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import struct
 import sys
 import wave
+import zlib
 from decimal import Decimal
 from pathlib import Path
 
@@ -283,6 +285,26 @@ def test_an_image_has_its_pixels_as_they_are_stored(tmp_path: Path) -> None:
         "height_pixels": 99,
         "frame_count": 1,
     }
+
+
+# 7 × 5 grey pixels in seven passes (ffmpeg 5.1, -flags ildct).
+INTERLACED = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAcAAAAFCAAAAAHb9pmSAAAACXBIWXMAAAAFAAAABwCC7iFGAAAAN0lEQVR4nGPgZ1jN4FDDEPmWoXIz"
+    "wzXbwywMVY3NDKvqoxmmTChh6N1g13AoMJJhze7Yrpl+5gBtAxEwKEhxcQAAAABJRU5ErkJggg=="
+)
+
+
+@pytest.mark.parametrize("png", [making.png_of(33, 9, rows=9), INTERLACED], ids=["in rows", "interlaced"])
+def test_a_png_without_its_last_pixels_is_refused(tmp_path: Path, png: bytes) -> None:
+    """Prevents half a picture that is proved: its library fills in what is missing, and says nothing."""
+    assert facts(tmp_path, png, "png").values["frame_count"] == 1
+    start = png.index(b"IDAT")
+    (size,) = struct.unpack(">I", png[start - 4 : start])
+    packed = zlib.compress(zlib.decompress(png[start + 4 : start + 4 + size])[:-1])
+    chunk = struct.pack(">I", len(packed)) + b"IDAT" + packed + struct.pack(">I", zlib.crc32(b"IDAT" + packed))
+    cut = png[: start - 4] + chunk + png[start + 8 + size :]
+    said = "the image has fewer rows of pixels than it says"
+    assert answer(tmp_path, cut, "png") == FactsDefect("unreadable_file", said)
 
 
 @pytest.mark.long
