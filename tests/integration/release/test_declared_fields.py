@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from loader.errors import RefusedError
+from loader.errors import CheckFailedError, RefusedError
 from loader.kinds import load_kinds
 from loader.kinds.generate import generated_files
 from loader.partition import Partition
@@ -91,6 +91,16 @@ def test_an_edited_value_of_a_column_declared_later_is_found(
     released.execute("update release.ticket_fact set channel = 'mail' where ticket_id = '1'")
     kind = next(each for each in released_kinds(released) if each.record_kind == TICKET)
     assert digests.edited_rows(released, kind) == {Partition(TICKET, DAY): 1}
+
+
+def test_a_column_of_another_type_is_not_released(released: Any) -> None:
+    """Prevents a version whose rows are others than those that were compared: `true` as a text is kept as a boolean."""
+    released.execute("set local role omni_transform; alter table silver.ticket_fact alter column is_open type text")
+    released.execute("update silver.ticket_fact set status = 'closed' where ticket_id = '1'")
+    released.execute("reset role; insert into release.pending_record values (%s, '1')", (TICKET,))
+    released.connection.commit()
+    with pytest.raises(CheckFailedError, match="got 0 of 1 rows as they were compared"):
+        release_what_changed(released)
 
 
 def _with_text_as_tags(properties: dict[str, Any], text: str) -> str:
