@@ -277,3 +277,23 @@ def test_an_expiry_locks_no_reader_out_and_takes_nothing_from_one_at_work(databa
         session.commit()
         reading.execute("select count(*) from release.ticket_fact")
         assert (reading.fetchone(), history.expired != set()) == (before, True)
+
+
+def test_a_first_release_keeps_the_rows_of_its_own_days_only(database: Warehouse) -> None:
+    """Prevents a day that is kept back from having rows, since a first release takes Silver's rows whole."""
+    with closing(database.connect(application_name="tests")) as session, session.cursor() as cursor:
+        cursor.execute(SILVER.format(**NAMES[TICKET]))
+        for key, day in (("1", DAYS[0]), ("2", DAYS[1]), ("3", DAYS[1])):
+            cursor.execute(PUT.format(**NAMES[TICKET]), {"key": key, "day": day, "status": "open"})
+        session.commit()
+        changes.find_changes(cursor)
+        first = [Partition(TICKET, DAYS[0])]
+        released_rows.release_changes(cursor, releases.add_release(cursor, ACT), first)
+        changes.keep_waiting(cursor, first)
+        session.commit()
+        cursor.execute("select ticket_id from release.ticket_fact")
+        assert cursor.fetchall() == [("1",)]
+        release_what_changed(cursor)
+        cursor.execute("select partition_key, record_count from release.partition_version order by 1")
+        assert cursor.fetchall() == [(DAYS[0], 1), (DAYS[1], 2)]
+        assert digests.unlike(cursor, is_content_read=True) == []
