@@ -29,7 +29,7 @@ _ADAM7 = (
 
 
 def require_all_rows(file: BinaryIO) -> None:
-    """Of a file whose library takes it for a PNG. Raises RefusedFileError where pixels are missing."""
+    """Raises RefusedFileError where pixels are missing of a file that its library takes for a PNG."""
     file.seek(_SIGNATURE_BYTES)
     head, held = b"", 0
     inflate = zlib.decompressobj()
