@@ -20,7 +20,8 @@ def is_claimed(folder: Path) -> bool:
     """Whether a living process holds it; one that is gone is held by nobody."""
     try:
         descriptor = _open(folder)
-    except (FileNotFoundError, NotADirectoryError):
+    except OSError:
+        # It is gone, or no folder, or another user's: nothing in it can be read or removed from here.
         return False
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

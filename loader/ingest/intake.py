@@ -61,5 +61,6 @@ class Intake:
         self.keys[file] = key
         if erased:
             self.arrived[file] = (key, erased)
-            what = counted(len(erased), "line") + " of " if self._kind.framing == "lines" else ""
-            self._report(f"archive: {what}{source.name} of people who were erased: blanked")
+            of_lines = f"{counted(len(erased), 'line')} of {source.name} of people who were erased: blanked"
+            of_file = f"{source.name} goes with people who were erased: not archived"
+            self._report(f"archive: {of_lines if self._kind.framing == 'lines' else of_file}")

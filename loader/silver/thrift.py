@@ -164,8 +164,8 @@ def _learn_the_words_for_dates_once() -> None:
 
 def _keep_the_session_of_a_thread() -> None:
     """Each node had a session of its own: a process of the server that learns every table anew. A session goes on to
-    the thread's next node as a new one begins: without temporary tables, settings and locks. One that a statement
-    failed in, or that the server ended, is not kept."""
+    the thread's next node as a new one begins: without temporary tables, settings and locks. One that the server has
+    ended is not kept."""
     manager: Any = import_module("dbt.adapters.postgres.connections").PostgresConnectionManager
     close = manager.release
 
