@@ -1,6 +1,6 @@
--- What serving.call_asset, serving.video_asset and serving.image_asset say alike, by the same rule: a row is
--- seen where its partition's pointer stands at its release or later, before the one that ended it. It reads none
--- of these views: each kind can be built without the others.
+-- What serving.call_asset, serving.video_asset and serving.image_asset say alike, by the same rule: a row
+-- is seen where its partition's pointer stands at its release or later, before the one that ended it. It
+-- reads none of these views: each kind can be built without the others.
 with
 
 versions as (
