@@ -8,7 +8,7 @@ from __future__ import annotations
 from loader.facts.media_types import MEDIA_TYPES
 from loader.facts.model import DEFECT_CODES, FACT_FIELDS, FACTS_VERSIONS, Facts, FactsDefect, FactValue
 from loader.facts.process import FactsReader
-from loader.facts.reading import read_facts_here
+from loader.facts.readers import read_facts_here
 
 __all__ = [
     "DEFECT_CODES",

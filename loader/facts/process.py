@@ -31,7 +31,7 @@ from loader.bounds import FactsLimits
 from loader.companion import Companion
 from loader.errors import InfrastructureError, LoaderError
 from loader.facts.model import Facts, FactsDefect
-from loader.facts.reading import READERS, read_facts_here
+from loader.facts.readers import READERS, read_facts_here
 
 # Beyond the time that a file has, before its process is given up: its children end by themselves.
 _PATIENCE_SECONDS = 15

@@ -12,10 +12,10 @@ import orjson
 
 from loader.contract import AcceptedRecord, RejectedRecord
 from loader.errors import CommandUsageError
+from loader.kinds.dbt_models import SILVER_FOLDER
 from loader.kinds.declaration import Kind
 from loader.kinds.generate import generated_files
 from loader.kinds.judge import Ruleset
-from loader.kinds.model import SILVER_FOLDER
 from loader.kinds.read import KINDS_FOLDER, load_kinds
 from loader.kinds.ruleset import load_ruleset
 

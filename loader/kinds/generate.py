@@ -8,8 +8,8 @@ from typing import Any
 
 import orjson
 
+from loader.kinds.dbt_models import ORIGIN, described_models
 from loader.kinds.declaration import Field, Kind, Landing, Link
-from loader.kinds.model import ORIGIN, described_models
 from loader.kinds.tables import bronze_partitions, released_rows
 
 # Columns, and what each holds; none: the text of that name for dbt's documentation.

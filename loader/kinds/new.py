@@ -13,9 +13,9 @@ from loader.contract import PARSER_OF_FORMAT, fault_of_schema, read_contract_fil
 from loader.errors import CommandUsageError
 from loader.kinds.cases import NoSampleError, first_cases, type_of
 from loader.kinds.check import check_kinds
+from loader.kinds.dbt_models import SERVING_FOLDER, SILVER_FOLDER, silver_model
 from loader.kinds.declaration import Link, type_in_words
 from loader.kinds.generate import generated_files
-from loader.kinds.model import SERVING_FOLDER, SILVER_FOLDER, silver_model
 from loader.kinds.read import KINDS_FOLDER, load_kinds, schema_file
 from loader.kinds.suggestion import first_declaration
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Mapping
 
+from loader.kinds.dbt_models import ORIGIN
 from loader.kinds.declaration import Kind, Landing, silver_columns
-from loader.kinds.model import ORIGIN
 
 
 def bronze_partitions(kinds: Mapping[str, Kind]) -> str:

@@ -13,8 +13,8 @@ from loader.cli.kind_command import check_lines
 from loader.errors import CommandUsageError
 from loader.kinds import load_kinds
 from loader.kinds.check import check_kinds, waiting_for_persons
+from loader.kinds.dbt_models import SERVING_FOLDER, SILVER_FOLDER
 from loader.kinds.generate import generated_files
-from loader.kinds.model import SERVING_FOLDER, SILVER_FOLDER
 from loader.screen import Screen
 from tests.checkouts import ROOT
 

@@ -18,8 +18,8 @@ from loader.errors import CommandUsageError
 from loader.kinds import load_ruleset
 from loader.kinds.cases import NoSampleError, sample
 from loader.kinds.check import check_kinds
+from loader.kinds.dbt_models import SERVING_FOLDER, SILVER_FOLDER
 from loader.kinds.declaration import Link
-from loader.kinds.model import SERVING_FOLDER, SILVER_FOLDER
 from loader.kinds.new import Wish, write_kind
 from tests.checkouts import ROOT
 from tests.unlanded_kind import UNLANDED, add_unlanded

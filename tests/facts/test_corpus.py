@@ -106,7 +106,7 @@ def test_what_is_made_by_hand_is_what_is_committed(made: str) -> None:
 
 def test_every_type_of_a_reader_has_a_file(tmp_path: Path) -> None:
     from loader.facts.media_types import MEDIA_TYPES
-    from loader.facts.reading import READERS
+    from loader.facts.readers import READERS
 
     expected = {(reader, asset_type) for reader in READERS for asset_type in MEDIA_TYPES[reader]}
     assert {(each.reader, each.asset_type) for each in TABLE} == expected

@@ -17,7 +17,7 @@ from loader.bounds import FactsLimits
 from loader.errors import InfrastructureError
 from loader.facts import Facts, FactsDefect, FactsReader, read_facts_here
 from loader.facts.durations import seconds_of
-from loader.facts.reading import READERS
+from loader.facts.readers import READERS
 from tests.facts import media_making as making
 from tests.facts.table import CORPUS
 
