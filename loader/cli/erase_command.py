@@ -121,7 +121,7 @@ def erasure_lines(screen: Screen, plan: ErasurePlan, record: Mapping[str, Any]) 
     if paths:
         shown = ", ".join(ascii(path) if not path.isprintable() else path for path in paths[:3])
         more = f" and {amount(screen, len(paths) - 3, 'more file')}" if len(paths) > 3 else ""
-        facts.append(("files", f"{shown}{more} (their lines are blanked in the archive)"))
+        facts.append(("files", f"{shown}{more} (their lines are blanked in the archive, whole files removed)"))
     lines += listing(screen, [*facts, ("plan", shortened(plan.plan_id))])
     gone = [asset for asset in record["assets"] if not asset["is_archived"]]
     if gone:

@@ -7,7 +7,7 @@ from typing import Any
 
 from loader.config import Settings
 from loader.erasure.erasure_plan import COUNTED, ErasurePlan
-from loader.erasure.traces import Search, asset_lines, encoding_of, landed_kinds, landing_of, whole_files
+from loader.erasure.traces import Search, asset_lines, encoding_of, has_words, landed_kinds, landing_of, whole_files
 from loader.errors import CommandUsageError
 from loader.privacy import (
     is_named_in,
@@ -90,10 +90,11 @@ def make_erasure_plan(cursor: Any, settings: Settings, person_id: str, reason: s
     assets, records = whole_files(raw_zone, rows, {*cursor.fetchall()}, kinds)
     files = {asset.asset_id for asset in assets}
     for row in rows:
-        if row["asset_id"] in files:
+        landing = landing_of(kinds, row["record_kind"])
+        if row["asset_id"] in files or not has_words(landing):
             continue
         try:
-            found = asset_lines(raw_zone, row, search, landing_of(kinds, row["record_kind"]))
+            found = asset_lines(raw_zone, row, search, landing)
         except ContentChangedError:
             # What cannot be read cannot be searched.
             require_objects(cursor, settings, [row["raw_zone_key"]], are_read=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 from loader.bronze import is_claimed
 from loader.config import Settings
 from loader.erasure.search import Remains, searched
+from loader.erasure.traces import has_words
 from loader.kinds import Field, Landing
 from loader.privacy import find_lines, is_named_in, may_name, owners_of_whatever_kind
 from loader.raw_zone import RawZone
@@ -18,10 +19,12 @@ from loader.reader import open_content
 def search_objects(
     raw_zone: RawZone, read_under: Mapping[str, Sequence[Landing]], kinds: Sequence[Landing], person_id: str
 ) -> Remains:
-    """Every archived object, decompressed: under each kind that `read_under` says of its key; one that no asset needs
-    under whichever of `kinds`."""
+    """Every archived object that has words, decompressed: under each kind that `read_under` says of its key; one that
+    no asset needs under whichever of `kinds`."""
     remains = Remains()
     for key in raw_zone.objects():
+        if key in read_under and not any(map(has_words, read_under[key])):
+            continue
         # Under one kind after the other, or under all at once.
         readings = [[landing.person] for landing in read_under.get(key, ())] or [[each.person for each in kinds]]
 

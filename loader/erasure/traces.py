@@ -72,6 +72,12 @@ class Search:
         return find_lines(content, whose, note)
 
 
+def has_words(landing: Landing) -> bool:
+    """Whether a search may find somebody in files of a kind. What is said in sound or seen in pixels is not looked at,
+    and such files are large."""
+    return landing.facts not in ("audio", "video", "image")
+
+
 def asset_lines(raw_zone: RawZone, row: Mapping[str, Any], search: Search, landing: Landing) -> AssetLines:
     key, encoding = row["raw_zone_key"], row["content_encoding"]
     lines: Sequence[FoundLine] = search.lines(raw_zone, key, encoding, landing) if raw_zone.has(key) else ()

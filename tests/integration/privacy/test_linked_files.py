@@ -14,6 +14,7 @@ from loader.errors import RefusedError
 from loader.ingest import Verdict
 from loader.kinds import load_ruleset
 from loader.raw_zone import NO_BYTES, RawZone
+from loader.reader import open_content
 from loader.verify import verify_run
 from loader.warehouse import Warehouse
 from tests import documents
@@ -22,6 +23,7 @@ from tests.ingests import evidence_faults, fates, rows, run, run_kinds, settings
 from tests.integration.privacy.people import NEIGHBOUR, PERSON, REASON, deliver, erase_person
 from tests.media import CALLS, IMAGES
 from tests.proofs import proved_whole, reconciled
+from tests.recoveries import recover
 
 pytestmark = [pytest.mark.media, pytest.mark.usefixtures("replayed", "loader_environment")]
 
@@ -179,6 +181,34 @@ def test_what_erases_a_file_says_nothing_of_it(database: Warehouse, delivered: D
     for path in (settings().report_dir / "erase").glob("*.json"):
         told = path.read_text()
         assert MINE["ticket_id"] not in told and json.loads(told)
+
+
+def test_no_sound_and_no_pixels_are_read_to_find_a_person(
+    database: Warehouse, delivered: Delivered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Prevents an erasure that reads every video of the archive, twice, and cannot find anybody there."""
+    read: list[str] = []
+
+    def noting(path: Path, *words: Any, **more: Any) -> Any:
+        read.append(str(path))
+        return open_content(path, *words, **more)
+
+    for module in ("traces", "quotes"):
+        monkeypatch.setattr(f"loader.erasure.{module}.open_content", noting)
+    erase_person()
+    held = "select raw_zone_key, record_kind from ops.source_asset"
+    looked_at = {kind for key, kind in rows(database, held) for path in read if path.endswith(key)}
+    assert looked_at == {"ticket_v1"}
+
+
+def test_a_replay_leaves_what_was_erased(database: Warehouse, delivered: Delivered) -> None:
+    """Prevents a call that comes back out of the archive's own entries, or a replay that dies of an empty file."""
+    erase_person()
+    before = shown(database, "serving"), erased(database)
+    verdict = recover("replay", run_id=delivered.calls.facts.run["run_id"])
+    assert verdict.exit_code == 0, verdict
+    assert (shown(database, "serving"), erased(database)) == before
+    assert rows(database, "select count(*) from reconcile.reconcile_finding") == [(0,)]
 
 
 def test_a_call_before_its_ticket_is_told_until_it_comes(database: Warehouse, tmp_path: Path) -> None:
