@@ -138,7 +138,7 @@ def remove_rows(
     there. Returns what was removed, by place, in rows, lines or objects."""
     names = {"person": person_id, "erasure": plan.plan_id}
     kinds = released_kinds(cursor)
-    redacted = {asset.raw_zone_key for asset in plan.assets if asset.asset_id in new_keys}
+    redacted = {asset.raw_zone_key for asset in plan.assets if asset.lines and asset.asset_id in new_keys}
     removed = {
         **{
             kind.bronze_table: plan.kinds.get(kind.record_kind, {}).get("event_count", 0)

@@ -144,7 +144,8 @@ def _remove(work: _Erasing, plan: ErasurePlan) -> None:
     raw_zone = work.raw_zone
     new_keys = {}
     for asset in plan.assets:
-        if asset.is_whole and asset.lines:
+        if asset.is_whole:
+            # Also where its object is gone: whoever delivers it again would bring it back.
             new_keys[asset.asset_id] = raw_zone.put_content((), "identity")
         elif asset.lines:
             path, fingerprint = raw_zone.path_of(asset.raw_zone_key), raw_zone.fingerprint_of(asset.raw_zone_key)

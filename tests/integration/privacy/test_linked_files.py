@@ -173,6 +173,15 @@ def test_the_bytes_go_with_the_last_record_that_is_made_of_them(database: Wareho
     assert shown(database, "serving") == ["nobodys-2026-04-17.ogg"]
 
 
+def test_a_file_whose_object_is_gone_is_erased_all_the_same(database: Warehouse, delivered: Delivered) -> None:
+    """Prevents a file that is erased by half for ever, and comes back when somebody delivers its bytes again."""
+    ((lost,),) = rows(database, "select raw_zone_key from ops.source_asset where record_kind = %s", IMAGE)
+    assert RawZone(settings().raw_zone).remove(lost)
+    erase_person()
+    assert "panel-2026-04-17.png" in erased(database)
+    assert rows(database, "select count(*) from reconcile.reconcile_finding") == [(0,)]
+
+
 def test_what_erases_a_file_says_nothing_of_it(database: Warehouse, delivered: Delivered) -> None:
     """Prevents a plan, or evidence, that names the ticket or the file of a person who is nobody any more."""
     erase_person()
