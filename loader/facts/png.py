@@ -13,6 +13,9 @@ from typing import BinaryIO
 from loader.facts.model import RefusedFileError
 
 _SIGNATURE_BYTES = 8
+_HEAD_BYTES = 13
+# Unpacked at a time: all at once might take more memory than the picture does.
+_PIECE_BYTES = 2**20
 # Samples of a pixel, by the colour type.
 _SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 # First column and row of each pass, and the steps between them.
@@ -31,17 +34,18 @@ _ADAM7 = (
 def require_all_rows(file: BinaryIO) -> None:
     """Raises RefusedFileError where pixels are missing of a file that its library takes for a PNG."""
     file.seek(_SIGNATURE_BYTES)
-    head, held = b"", 0
+    expected, held = 1, 0
     inflate = zlib.decompressobj()
     for name, content in _chunks(file):
-        if name == b"IHDR":
-            head = content
-        elif name == b"IDAT":
+        if name == b"IHDR" and len(content) >= _HEAD_BYTES:
+            expected = _expected_bytes(content)
+        while name == b"IDAT" and content and held < expected:
             try:
-                held += len(inflate.decompress(content))
+                held += len(inflate.decompress(content, _PIECE_BYTES))
             except zlib.error as error:
                 raise RefusedFileError("unreadable_file", "the image has pixels that cannot be unpacked") from error
-    if len(head) < 13 or held < _expected_bytes(head):
+            content = inflate.unconsumed_tail
+    if held < expected and held + len(inflate.flush()) < expected:
         raise RefusedFileError("unreadable_file", "the image has fewer rows of pixels than it says")
 
 
@@ -53,7 +57,7 @@ def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _expected_bytes(head: bytes) -> int:
-    width, height, depth, colours, _, _, is_interlaced = struct.unpack(">IIBBBBB", head[:13])
+    width, height, depth, colours, _, _, is_interlaced = struct.unpack(">IIBBBBB", head[:_HEAD_BYTES])
     bits = depth * _SAMPLES.get(colours, 0)
     total = 0
     for left, top, across, down in _ADAM7 if is_interlaced else _WHOLE:
