@@ -7,13 +7,37 @@ is what it logs.
 from __future__ import annotations
 
 import logging
+import os
 import sys
+from contextlib import suppress
 from functools import cache, lru_cache
 from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 # Texts with Jinja in them that one process renders: nodes, hooks, tests and variables of a few projects.
 _TEMPLATES = 2000
+
+
+# Where the code of templates is kept, once somebody has said so (keep_templates_in).
+_kept_code: list[Any] = []
+
+
+def import_dbt() -> None:
+    """Import dbt, which takes longest of all. Its classes, some hundreds, each write functions that read and write
+    them: only those that are called are written."""
+    import_module("mashumaro.config").BaseConfig.lazy_compilation = True
+    import_module("dbt.cli.main")
+
+
+def keep_templates_in(folder: Path) -> None:
+    """From now on, the code of templates is kept in `folder`, which only its owner may write to: the next process
+    compiles none again. Without the folder each process compiles its own."""
+    with suppress(OSError):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _kept_code[:] = [import_module("jinja2").FileSystemBytecodeCache(os.fspath(folder))]
 
 
 def be_thrifty() -> None:
@@ -101,14 +125,35 @@ def _read_no_source() -> None:
 
 def _compile_each_template_once() -> None:
     """A text is the same code in each build and for each node; what its names mean is said when it is rendered. Where
-    undefined names are noted for a node (parsing), the code is that node's, and made as before."""
+    undefined names are noted for a node (parsing), the code is that node's, and made as before. The code is kept by the
+    text and what compiles it; where that cannot be read, or written, it is made."""
     jinja: Any = import_module("dbt_common.clients.jinja")
-    make = jinja.get_environment
+    make, bucket_of = jinja.get_environment, import_module("jinja2.bccache").Bucket
+    compilers = " ".join(f"{name} {version(name)}" for name in ("dbt-common", "dbt-core", "jinja2"))
 
     @cache
     def environment(native: bool) -> Any:
         made = make(native=native)
-        made.compile = lru_cache(_TEMPLATES)(made.compile)
+        compile_text = made.compile
+
+        @lru_cache(_TEMPLATES)
+        def code_of(text: str) -> Any:
+            if not _kept_code:
+                return compile_text(text)
+            kept = _kept_code[0]
+            bucket = bucket_of(
+                made, kept.get_cache_key(text, f"{compilers} native={native}"), kept.get_source_checksum(text)
+            )
+            # A file that was cut short is none.
+            with suppress(OSError, EOFError, ValueError, UnpicklingError):
+                kept.load_bytecode(bucket)
+            if bucket.code is None:
+                bucket.code = compile_text(text)
+                with suppress(OSError):
+                    kept.dump_bytecode(bucket)
+            return bucket.code
+
+        made.compile = code_of
         return made
 
     def environment_for(node: Any = None, capture_macros: bool = False, native: bool = False) -> Any:

@@ -12,19 +12,19 @@ import threading
 from collections.abc import Mapping
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
-from importlib import import_module
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from loader.silver.checks import project_sha256
 from loader.silver.results import NodeResult
-from loader.silver.thrift import be_thrifty
+from loader.silver.thrift import be_thrifty, import_dbt, keep_templates_in
 
 # The tag of tests that read reconcile_finding and nothing else of what they are about.
 FINDINGS = "findings"
-# How dbt parses: every file, or with the help of what it parsed before.
+# How dbt parses: every file, or with the help of what it parsed before, of which it has written its manifest.
 WHOLLY, PARTIALLY = "--no-partial-parse", "--partial-parse"
+_AGAIN = {WHOLLY: PARTIALLY, "--write-json": "--no-write-json"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +99,8 @@ class Ended:
 
 def serve(connection: Connection) -> None:
     """Answer requests until nobody asks any more. An interrupt (SIGINT) ends the request at work, not the process."""
-    # Importing takes longest, and nobody may be waiting yet.
-    import_module("dbt.cli.main")
+    # Nobody may be waiting yet.
+    import_dbt()
     be_thrifty()
     projects: dict[Project, _Parsed] = {}
     while True:
@@ -110,6 +110,8 @@ def serve(connection: Connection) -> None:
             return
         os.environ.clear()
         os.environ.update(request.environment)
+        if request.project is not None:
+            keep_templates_in(request.project.target / "templates")
         if isinstance(request, Parse):
             _keep(projects, request.project)
         else:
@@ -161,9 +163,9 @@ def _parsed(project: Project, sha256: str) -> Any:
     """dbt's manifest; None when the project cannot be parsed, and dbt then says why when it runs."""
     from dbt.cli.main import dbtRunner
 
-    words = (PARTIALLY if word == WHOLLY and knows(project, sha256) else word for word in project.parse)
+    again = _AGAIN if knows(project, sha256) else {}
     with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
-        manifest = dbtRunner().invoke([*words]).result
+        manifest = dbtRunner().invoke([again.get(word, word) for word in project.parse]).result
     if manifest is not None:
         # Without the note the next command parses, too.
         with suppress(OSError):

@@ -177,6 +177,45 @@ def test_a_template_is_compiled_once_and_means_what_is_given_to_it() -> None:
     """)
 
 
+def test_the_next_process_compiles_no_template_again(tmp_path: Path) -> None:
+    """Prevents a second and a half of compiling in each command, code of another text or of another compiler, and a
+    command that ends for a file that was cut short or cannot be written."""
+    folder = tmp_path / "kept"
+
+    def compiled(where: Path = folder, of_compiler: str = "") -> int:
+        """How many texts of three a new process compiles."""
+        _where_dbt_runs(f"""
+            import dbt_common.clients.jinja as jinja
+            from dbt.clients.jinja import get_rendered
+            from loader.silver import thrift
+
+            made, of_now = [], thrift.version
+            thrift.version = lambda name: of_now(name) + {of_compiler!r}
+            compile_text = jinja.MacroFuzzEnvironment.compile
+
+            def counted(self, text, *rest, **given):
+                made.append(text)
+                return compile_text(self, text, *rest, **given)
+
+            jinja.MacroFuzzEnvironment.compile = counted
+            be_thrifty()
+            thrift.keep_templates_in(thrift.Path({os.fspath(where)!r}))
+            texts = [("{{{{ one }}}}", 1), ("{{{{ one }}}}", 2), ("{{{{ one }}}} and", 1)]
+            assert [get_rendered(text, {{"one": one}}) for text, one in texts] == ["1", "2", "1 and"]
+            assert get_rendered("{{{{ one }}}}", {{"one": 1}}, native=True) == 1
+            thrift.Path({os.fspath(tmp_path / "count")!r}).write_text(str(len(made)))
+        """)
+        return int((tmp_path / "count").read_text())
+
+    assert [compiled(), compiled()] == [3, 0]
+    assert compiled(of_compiler=".1") == 3
+    for kept in folder.iterdir():
+        kept.write_bytes(kept.read_bytes()[:30])
+    assert compiled() == 3
+    (tmp_path / "no_folder").write_text("")
+    assert compiled(tmp_path / "no_folder") == 3
+
+
 def test_of_macros_of_one_name_the_same_one_counts_as_before() -> None:
     """Prevents that a macro of a package, or dbt's own, runs instead of the project's that overrides it, and that what
     a unit test puts in the place of a macro is what the next node calls."""
