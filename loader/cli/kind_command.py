@@ -165,7 +165,7 @@ def spelled_link(text: str) -> Link:
             " written",
             next_command="loader kind new --help   # then once more",
         )
-    return Link(field, kind, missing == "wait")
+    return Link(field, (kind,), missing == "wait")
 
 
 def kind_lines(screen: Screen, kinds: Sequence[Kind]) -> list[str]:

@@ -57,11 +57,11 @@ def waiting_for_persons(root: Path, kinds: Sequence[Kind]) -> Iterator[str]:
     known = load_kinds(root / "contracts")
     for kind in kinds:
         for link in () if kind.landing is None else kind.landing.links:
-            linked = known[link.kind].landing
-            if link.is_awaited and linked is not None and linked.person is not None:
+            linked = [known[name].landing for name in link.kinds]
+            if link.is_awaited and any(each is not None and each.person is not None for each in linked):
                 yield (
-                    f"{kind.name}: {link.field} waits for {link.kind}, whose records an erasure takes; a day that names"
-                    " one then moves by `make release OVERRIDE=1` alone (missing: warn waits for none)"
+                    f"{kind.name}: {link.field} waits for {link.named}, whose records an erasure takes; a day that"
+                    " names one then moves by `make release OVERRIDE=1` alone (missing: warn waits for none)"
                 )
 
 

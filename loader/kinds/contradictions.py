@@ -113,21 +113,22 @@ def faults_of_linking_fields(
 def faults_of_links(kind: Kind, kinds: Mapping[str, Kind], folder: Path) -> Iterator[Contradiction]:
     """What a kind's links say of others: each lands, is named as its key is typed, and waits for this one nowhere."""
     for number, link in enumerate(links_of(kind)):
-        place, linked = ("linked_to", str(number)), kinds.get(link.kind)
-        if linked is None or linked.landing is None:
-            landed = ", ".join(each.name for each in kinds.values() if each.is_landed)
-            yield (*place, "kind"), f"got {link.kind}, expected a kind that lands: {landed}"
-            continue
-        key = linked.landing.roles.key
-        wanted, got = _type_of(folder, linked.name, key), _type_of(folder, kind.name, link.field)
-        if got != wanted:
-            yield (*place, "field"), f"{link.field} is {got}; {key} of {link.kind}, which it holds, is {wanted}"
-        if link.is_erased_with and not _may_be_erased(link.kind, kinds):
-            yield (*place, "erased_with_it"), f"no erasure takes records of {link.kind}: they are nobody's"
-        # All records of one kind come in one ingest: it may wait for itself.
-        if link.is_awaited and link.kind != kind.name and kind.name in _awaited(link.kind, kinds):
-            what = f"{kind.name} waits for {link.kind}, which waits for {kind.name}"
-            yield (*place, "missing"), f"{what}: no order of ingests would release both at once"
+        place, got = ("linked_to", str(number)), _type_of(folder, kind.name, link.field)
+        for name in link.kinds:
+            linked = kinds.get(name)
+            if linked is None or linked.landing is None:
+                landed = ", ".join(each.name for each in kinds.values() if each.is_landed)
+                yield (*place, "kind"), f"got {name}, expected a kind that lands: {landed}"
+                continue
+            key = linked.landing.roles.key
+            if got != (wanted := _type_of(folder, name, key)):
+                yield (*place, "field"), f"{link.field} is {got}; {key} of {name}, which it holds, is {wanted}"
+            # All records of one kind come in one ingest: it may wait for itself.
+            if link.is_awaited and name != kind.name and kind.name in _awaited(name, kinds):
+                what = f"{kind.name} waits for {name}, which waits for {kind.name}"
+                yield (*place, "missing"), f"{what}: no order of ingests would release both at once"
+        if link.is_erased_with and not any(_may_be_erased(name, kinds) for name in link.kinds):
+            yield (*place, "erased_with_it"), f"no erasure takes records of {link.named}: they are nobody's"
 
 
 def _may_be_erased(name: str, kinds: Mapping[str, Kind], *after: str) -> bool:
@@ -136,7 +137,9 @@ def _may_be_erased(name: str, kinds: Mapping[str, Kind], *after: str) -> bool:
     if kind is None or kind.landing is None or name in after:
         return False
     return kind.landing.person is not None or any(
-        link.is_erased_with and _may_be_erased(link.kind, kinds, *after, name) for link in kind.landing.links
+        link.is_erased_with and _may_be_erased(linked, kinds, *after, name)
+        for link in kind.landing.links
+        for linked in link.kinds
     )
 
 
@@ -154,7 +157,7 @@ def _awaited(name: str, kinds: Mapping[str, Kind]) -> set[str]:
     found: set[str] = set()
     waiting = [name]
     while waiting:
-        here = {link.kind for link in links_of(kinds.get(waiting.pop())) if link.is_awaited} - found
+        here = {name for link in links_of(kinds.get(waiting.pop())) if link.is_awaited for name in link.kinds} - found
         found |= here
         waiting.extend(here)
     return found

@@ -57,14 +57,19 @@ class Derived:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """`field` of a kind's records holds the key of a record of `kind`; null: it names none. `is_awaited`: a partition
-    with a record whose target Silver does not hold is kept back; else it is told, and keeps nothing back.
+    """`field` of a kind's records holds the key of a record of one of `kinds`; null: it names none. `is_awaited`: a
+    partition with a record whose target Silver does not hold is kept back; else it is told, and keeps nothing back.
     `is_erased_with`: who erases the person whose the target is erases the record, too."""
 
     field: str
-    kind: str
+    kinds: tuple[str, ...]
     is_awaited: bool
     is_erased_with: bool = False
+
+    @property
+    def named(self) -> str:
+        """What it names, in words."""
+        return " or ".join(self.kinds)
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,7 +140,7 @@ def _told(landing: Landing) -> dict[str, Any]:
 def _link(link: Link, landing: Landing) -> dict[str, Any]:
     field = next(field for field in landing.fields if field.name == link.field)
     told = {"awaited": link.is_awaited, "show": field.may_be_shown}
-    return {"field": link.field, "column": field.column, "kind": link.kind, **told}
+    return {"field": link.field, "column": field.column, "kinds": list(link.kinds), **told}
 
 
 def _entry(field: Field, envelope: tuple[str, ...]) -> str:

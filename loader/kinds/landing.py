@@ -32,7 +32,7 @@ def landing_of(declared: Mapping[str, Any], folder: Path) -> tuple[Landing, list
     ]
     faults += [(("fields", name), f"{name}: no field of {SCHEMA_FILE}") for name in unknown]
     links = tuple(
-        Link(each["field"], each["kind"], each["missing"] == "wait", each.get("erased_with_it", False))
+        Link(each["field"], _several(each["kind"]), each["missing"] == "wait", each.get("erased_with_it", False))
         for each in declared.get("linked_to", ())
     )
     named = {declared["roles"][role] for role in ("key", "source") if role in declared["roles"]}
@@ -73,6 +73,10 @@ def landing_of(declared: Mapping[str, Any], folder: Path) -> tuple[Landing, list
     )
     faults += faults_of_framing(declared["framing"], declared["asset_types"], landing)
     return landing, faults
+
+
+def _several(declared: str | list[str]) -> tuple[str, ...]:
+    return (declared,) if isinstance(declared, str) else tuple(declared)
 
 
 def _has_rules(module: str) -> bool:

@@ -157,17 +157,18 @@ def _faults_of_links(root: Path, schema: Mapping[str, Any], wish: Wish) -> Itera
             continue
         if link.field in [before.field for before in wish.links[:number]]:
             yield f"--link: {link.field} stands there for the second time; it names a record of one kind"
-        if link.kind == wish.name:
+        (name,) = link.kinds
+        if name == wish.name:
             linked, key = schema, wish.key
-        elif link.kind in landed:
-            _, linked = read_contract_file(schema_file(contracts, link.kind))
-            key = landed[link.kind].roles.key
+        elif name in landed:
+            _, linked = read_contract_file(schema_file(contracts, name))
+            key = landed[name].roles.key
         else:
-            yield f"--link: got the kind {link.kind}, expected one that lands: {', '.join([*landed, wish.name])}"
+            yield f"--link: got the kind {name}, expected one that lands: {', '.join([*landed, wish.name])}"
             continue
         got, wanted = type_in_words(schema, link.field), type_in_words(linked, key)
         if got != wanted:
-            yield f"--link: {link.field} is {got}; {key} of {link.kind}, which it is to name, is {wanted}"
+            yield f"--link: {link.field} is {got}; {key} of {name}, which it is to name, is {wanted}"
 
 
 def _json(value: Any) -> str:

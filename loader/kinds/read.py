@@ -157,7 +157,8 @@ def _linked_first(kinds: Mapping[str, Kind]) -> dict[str, Kind]:
         if name not in begun:
             begun.add(name)
             for link in links_of(kinds[name]):
-                add(link.kind)
+                for linked in link.kinds:
+                    add(linked)
             ordered[name] = kinds[name]
 
     for name in kinds:

@@ -45,7 +45,7 @@ def first_declaration(schema: Mapping[str, Any], wish: Wish) -> str:
             f"  version: [{', '.join(name for name in version if name)}]",
             *(["linked_to:"] if wish.links else []),
             *(
-                f"  - {{field: {link.field}, kind: {link.kind}, missing: {'wait' if link.is_awaited else 'warn'}}}"
+                f"  - {{field: {link.field}, kind: {link.named}, missing: {'wait' if link.is_awaited else 'warn'}}}"
                 for link in wish.links
             ),
             "# In the order in which Silver's digest of a row takes them: a new field goes to the end.",

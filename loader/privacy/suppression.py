@@ -55,5 +55,5 @@ def records_of_file(declared: str, record_kind: str, landing: Landing) -> Iterat
     if not links:
         return
     said = read_exactly(declared)
-    named = [(record_kind, said.get(landing.roles.key)), *((link.kind, said.get(link.field)) for link in links)]
-    yield from ((kind, str(key)) for kind, key in named if key is not None)
+    named = [(record_kind, landing.roles.key), *((name, link.field) for link in links for name in link.kinds)]
+    yield from ((kind, str(key)) for kind, field in named if (key := said.get(field)) is not None)

@@ -167,6 +167,17 @@ def _circle(contracts: Path) -> None:
         (_replaced("bronze: raw_ticket_event\n", ""), "", "bronze"),
         (_same_table, "bronze", "bronze.raw_ticket_event is ticket_v1's"),
         (_linked("{field: ticket_id, kind: tickets, missing: warn}"), "linked_to.0.kind", "expected a kind that lands"),
+        (
+            _linked("{field: ticket_id, kind: [ticket_v1, tickets], missing: warn}"),
+            "linked_to.0.kind",
+            "got tickets, expected a kind that lands",
+        ),
+        (_linked("{field: ticket_id, kind: [ticket_v1], missing: warn}"), "linked_to.0.kind", "has less than 2 items"),
+        (
+            _linked("{field: word_count, kind: [ticket_v1, document_v1], missing: warn}"),
+            "linked_to.0.field",
+            "word_count is integer; ticket_id of ticket_v1",
+        ),
         (_linked("{field: ticket_id, kind: voicemail_v1, missing: warn}"), "linked_to.0.kind", "got voicemail_v1, exp"),
         (_linked(LINK, "{field: no_field, kind: ticket_v1, missing: warn}"), "linked_to.1.field", "no_field: no field"),
         (_linked(LINK, LINK), "linked_to.1.field", "for the second time"),
@@ -224,10 +235,15 @@ def test_a_kind_comes_after_those_that_it_is_linked_to(tmp_path: Path) -> None:
         kinds = load_kinds(contracts)
         landing = kinds[NOTE].landing
         assert landing is not None
-        assert landing.links == (Link("status", kind, missing == "wait"),)
+        assert landing.links == (Link("status", (kind,), missing == "wait"),)
         ordered = [name for name, kind in kinds.items() if kind.is_landed]
         assert sorted(ordered) == sorted(first)
         assert (ordered.index(NOTE) > ordered.index("ticket_comment_v1")) == (kind != NOTE)
+    several = f"[{NOTE}, ticket_comment_v1, video_v1]"
+    note.write_text(whole.replace(link[0], link[1].format(several, "wait")))
+    landing = load_kinds(contracts)[NOTE].landing
+    assert landing is not None and landing.links == (Link("status", (NOTE, "ticket_comment_v1", "video_v1"), True),)
+    assert [*load_kinds(contracts)].index(NOTE) > [*load_kinds(contracts)].index("video_v1")
     # Told, not waited for.
     note.write_text(whole.replace(link[0], link[1].format("ticket_comment_v1", "warn")))
     _linked(LINK, "{field: visibility, kind: note_v1, missing: warn}")(contracts)

@@ -259,15 +259,17 @@ def test_a_file_is_recognised_by_the_records_that_it_is_and_names() -> None:
     stays out."""
     kind = load_kinds(ROOT / "contracts")[DOCUMENT]
     assert kind.landing is not None
-    link = Link("ticket_id", "ticket_v1", is_awaited=False, is_erased_with=True)
+    link = Link("ticket_id", ("ticket_v1", "other_v1"), is_awaited=False, is_erased_with=True)
     linked = replace(kind, landing=replace(kind.landing, links=(link,)))
-    records = {record_hash(KEY, ("ticket_v1", "T-1")): "first", record_hash(KEY, (DOCUMENT, "call-9")): "second"}
+    erased = {("ticket_v1", "T-1"): "first", ("other_v1", "O-1"): "first", (DOCUMENT, "call-9"): "second"}
+    records = {record_hash(KEY, record): erasure for record, erasure in erased.items()}
     known = Suppression(KEY, {}, records)
 
     def erasure_of(**declared: object) -> str | None:
         return known.erasure_of_file(json.dumps(declared), linked)
 
     assert erasure_of(source_id="call-1", ticket_id="T-1") == "first"
+    assert erasure_of(source_id="call-1", ticket_id="O-1") == "first", "one of several kinds"
     assert erasure_of(source_id="call-9") == erasure_of(source_id="call-9", ticket_id="T-2") == "second"
     assert erasure_of(source_id="T-1", ticket_id="call-9") is None
     assert erasure_of(source_id="call-1") is erasure_of(source_id="call-1", ticket_id=None) is None

@@ -52,7 +52,7 @@
             "created": "recorded_at",
             "updated": none,
             "hash_domain": "call_v1",
-            "links": [{"field":"ticket_id","column":"ticket_id","kind":"ticket_v1","awaited":false,"show":true}],
+            "links": [{"field":"ticket_id","column":"ticket_id","kinds":["ticket_v1"],"awaited":false,"show":true}],
             "facts": "audio",
             "fields": [
                 {"field":"source_id","column":"source_id","from":"entry","type":"text","level":"internal","serve":true,"envelope":false,"required":true,"mix":false},
@@ -119,7 +119,7 @@
             "created": "recorded_at",
             "updated": none,
             "hash_domain": "image_v1",
-            "links": [{"field":"ticket_id","column":"ticket_id","kind":"ticket_v1","awaited":false,"show":true}],
+            "links": [{"field":"ticket_id","column":"ticket_id","kinds":["ticket_v1"],"awaited":false,"show":true}],
             "facts": "image",
             "fields": [
                 {"field":"source_id","column":"source_id","from":"entry","type":"text","level":"internal","serve":true,"envelope":false,"required":true,"mix":false},
@@ -152,7 +152,7 @@
             "created": "created_at",
             "updated": "updated_at",
             "hash_domain": "",
-            "links": [{"field":"ticket_id","column":"ticket_id","kind":"ticket_v1","awaited":false,"show":true}],
+            "links": [{"field":"ticket_id","column":"ticket_id","kinds":["ticket_v1"],"awaited":false,"show":true}],
             "facts": none,
             "fields": [
                 {"field":"comment_id","column":"comment_id","type":"text","level":"internal","serve":true,"envelope":false,"required":true,"mix":false},
@@ -181,7 +181,7 @@
             "created": "recorded_at",
             "updated": none,
             "hash_domain": "video_v1",
-            "links": [{"field":"ticket_id","column":"ticket_id","kind":"ticket_v1","awaited":false,"show":true}],
+            "links": [{"field":"ticket_id","column":"ticket_id","kinds":["ticket_v1"],"awaited":false,"show":true}],
             "facts": "video",
             "fields": [
                 {"field":"source_id","column":"source_id","from":"entry","type":"text","level":"internal","serve":true,"envelope":false,"required":true,"mix":false},

@@ -1,21 +1,25 @@
-{#- The links between kinds that can be judged: both models of Silver are there. Each has the kind of records that name
-    others and the kind that they name, with the model and the columns; `awaited`: a day waits for what is not there. -#}
+{#- The links between kinds that can be judged: the model of Silver that names others is there, and one of those that it
+    may name. Each has the kind of records that name others and the kinds that they name, with models and columns;
+    `awaited`: a day waits for what is not there. -#}
 {% macro judged_links() -%}
     {%- set kinds = built_kinds() -%}
     {%- set found = [] -%}
     {%- for kind in kinds -%}
         {%- set declared = declared_kinds()[kind] -%}
-        {%- for link in declared.links if link.kind in kinds -%}
-            {%- set linked = declared_kinds()[link.kind] -%}
+        {%- for link in declared.links if link.kinds | select('in', kinds) | list -%}
+            {%- set linked = [] -%}
+            {%- for name in link.kinds if name in kinds -%}
+                {%- set other = declared_kinds()[name] -%}
+                {%- do linked.append({'silver': ref(other.silver), 'key': other.key}) -%}
+            {%- endfor -%}
             {%- do found.append({
                 'kind': kind,
                 'silver': ref(declared.silver),
                 'key': declared.key,
                 'field': link.field,
                 'column': link.column,
-                'linked_kind': link.kind,
-                'linked_silver': ref(linked.silver),
-                'linked_key': linked.key,
+                'linked_kind': link.kinds | join(' or '),
+                'linked': linked,
                 'awaited': link.awaited,
                 'show': link.show,
             }) -%}

@@ -34,11 +34,15 @@ named_{{ loop.index }} as (
 
 held_{{ loop.index }} as (
 
-    select {{ link.linked_key }} as linked_key
-    from {{ link.linked_silver }}
+    {% set number = loop.index -%}
+    {% for linked in link.linked -%}
+    select {{ linked.key }} as linked_key
+    from {{ linked.silver }}
     {%- if is_incremental() %}
-    where {{ link.linked_key }} = any(array(select named.linked_key from named_{{ loop.index }} as named))
+    where {{ linked.key }} = any(array(select named.linked_key from named_{{ number }} as named))
     {%- endif %}
+    {{ "union all" if not loop.last }}
+    {%- endfor %}
 
 ),
 
