@@ -10,10 +10,11 @@ import re
 
 # The media type of each asset type that has facts, and the reader that knows it.
 MEDIA_TYPES = {
-    "document": {"pdf": "application/pdf", "html": "text/html", "markdown": "text/markdown", "text": "text/plain"},
+    "document": {"pdf": "application/pdf", "html": "text/html", "markdown": "text/markdown"},
     "audio": {"wav": "audio/wav", "mp3": "audio/mpeg", "ogg": "audio/ogg"},
     "video": {"mp4": "video/mp4", "webm": "video/webm"},
     "image": {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"},
+    "text": {"txt": "text/plain"},
 }
 HEAD_BYTES = 4096
 

@@ -1,4 +1,4 @@
-"""HTML, Markdown and plain text: UTF-8, and the words that a reader sees.
+"""HTML and Markdown: UTF-8, and the words that a reader sees.
 
 Words are what white space (Unicode's) separates in the text of the elements. An element that stands in a line, `<b>`,
 separates no word; any other one does. Markdown is judged as the HTML that CommonMark, with tables, makes of it. Style
@@ -11,9 +11,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, BinaryIO
 
-from loader.bounds import MAX_TEXT_FILE_BYTES
 from loader.facts.libraries import hostile
-from loader.facts.model import FactValue, RefusedFileError
+from loader.facts.model import FactValue
+from loader.facts.text import text_of
 from loader.facts.words import title_of
 
 if TYPE_CHECKING:
@@ -31,9 +31,7 @@ _IN_LINE = frozenset(
 
 def read(file: BinaryIO, asset_type: str) -> Mapping[str, FactValue]:
     """The words of a page, and its title: HTML's own, Markdown's first heading of the first level."""
-    text = _text(file)
-    if asset_type == "text":
-        return {"word_count": len(text.split())}
+    text = text_of(file)
     import markdown_it
     from selectolax.lexbor import LexborHTMLParser
 
@@ -44,19 +42,6 @@ def read(file: BinaryIO, asset_type: str) -> Mapping[str, FactValue]:
         )
         title = _title(tree, "h1" if is_markdown else "head > title")
         return {"word_count": len(_seen(tree.root).split())} | ({"title": title} if title else {})
-
-
-def _text(file: BinaryIO) -> str:
-    content = file.read(MAX_TEXT_FILE_BYTES + 1)
-    if len(content) > MAX_TEXT_FILE_BYTES:
-        raise RefusedFileError("facts_limit", f"the page has more than {MAX_TEXT_FILE_BYTES:,} bytes")
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise RefusedFileError("not_utf8", f"byte {error.start + 1:,} of the page begins no UTF-8 character") from error
-    if "\0" in text:
-        raise RefusedFileError("not_utf8", "the page holds the byte 0, as text in UTF-16 or no text at all does")
-    return text
 
 
 def _title(tree: LexborHTMLParser, selector: str) -> str | None:

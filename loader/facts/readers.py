@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from loader.facts import audio, documents, image, video
+from loader.facts import audio, documents, image, text, video
 from loader.facts.media_types import HEAD_BYTES, contradicts, media_type_of, needs_its_sign, sniffed
 from loader.facts.model import FACT_FIELDS, Facts, FactsDefect, FactValue, RefusedFileError
 
@@ -19,7 +19,13 @@ class _Reader(Protocol):
     def read(self, file: BinaryIO, asset_type: str) -> tuple[Mapping[str, FactValue], frozenset[str]]: ...
 
 
-READERS: Mapping[str, _Reader] = {"document": documents, "audio": audio, "video": video, "image": image}
+READERS: Mapping[str, _Reader] = {
+    "document": documents,
+    "audio": audio,
+    "video": video,
+    "image": image,
+    "text": text,
+}
 
 
 def read_facts_here(path: Path, reader: str, asset_type: str) -> Facts | FactsDefect:

@@ -53,6 +53,12 @@ def ffprobe(path: Path) -> Values:
     return values
 
 
+def wc(path: Path) -> Values:
+    """A text by the GNU core utilities; a last line without its end is none to them."""
+    lines, words, characters = _said("env", "LC_ALL=C.UTF-8", "wc", "-l", "-w", "-m", path).split()[:3]
+    return {"word_count": int(words), "character_count": int(characters), "line_count": int(lines)}
+
+
 def _codec(track: dict[str, str]) -> str:
     name = track["codec_name"].removeprefix("pcm_").removesuffix("_wav")
     return "pcm" if name in ("u8", "s16le", "s24le") else name
@@ -65,6 +71,7 @@ def _thousandths(number: Fraction) -> Decimal:
 TOOLS: dict[str, tuple[str, Callable[[Path], Values]]] = {
     "poppler": ("pdfinfo", poppler),
     "ffprobe": ("ffprobe", ffprobe),
+    "wc": ("wc", wc),
 }
 
 

@@ -127,12 +127,12 @@ def test_a_sparse_pdf_of_5_gb_is_not_looked_through(tmp_path: Path) -> None:
     assert answer.reason_code == "unreadable_file"
 
 
-@pytest.mark.parametrize("asset_type", ["pdf", "html", "markdown", "text"])
+@pytest.mark.parametrize("asset_type", ["pdf", "html", "markdown"])
 def test_a_file_without_bytes_is_unreadable(tmp_path: Path, asset_type: str) -> None:
     assert defect(tmp_path, b"", asset_type) == FactsDefect("unreadable_file", "the file has no bytes")
 
 
-@pytest.mark.parametrize("asset_type", ["html", "markdown", "text"])
+@pytest.mark.parametrize("asset_type", ["html", "markdown"])
 @pytest.mark.parametrize("content", ["Größe".encode("latin-1"), "Größe".encode("utf-16"), "size".encode("utf-16-le")])
 def test_text_that_is_no_utf8_is_refused(tmp_path: Path, asset_type: str, content: bytes) -> None:
     """Prevents a guess at the encoding, and words that nobody wrote."""
@@ -141,15 +141,14 @@ def test_text_that_is_no_utf8_is_refused(tmp_path: Path, asset_type: str, conten
 
 def test_a_byte_order_mark_is_no_text(tmp_path: Path) -> None:
     assert facts(tmp_path, "\ufeff# One two".encode(), "markdown")["title"] == "One two"
-    assert facts(tmp_path, "\ufeff one".encode(), "text")["word_count"] == 1
 
 
-@pytest.mark.parametrize("asset_type", ["html", "markdown", "text"])
+@pytest.mark.parametrize("asset_type", ["html", "markdown"])
 def test_a_page_that_is_too_large_is_not_held(tmp_path: Path, asset_type: str) -> None:
     path = written(tmp_path, b"words ")
     os.truncate(path, MAX_TEXT_FILE_BYTES + 1)
     answer = read_facts_here(path, "document", asset_type)
-    assert answer == FactsDefect("facts_limit", "the page has more than 16,777,216 bytes")
+    assert answer == FactsDefect("facts_limit", "the text has more than 16,777,216 bytes")
 
 
 @pytest.mark.parametrize(

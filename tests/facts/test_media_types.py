@@ -22,7 +22,6 @@ HTML = b"<!-- a page -->\n<!DOCTYPE html><title>x</title>"
         (b"PK\x03\x04\x14\x00\x06\x00", "pdf"),
         (making.pages_of(["words"]), "html"),
         (making.pages_of(["words"]), "markdown"),
-        (b"%PDF-1.4\n1 0 obj\n", "text"),
         (b"\x89PNG\r\n\x1a\n\x00", "markdown"),
     ],
 )
