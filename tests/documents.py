@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,16 @@ MARKDOWN = b"# Queues\n\nDrain **before** a restart.\n"
 
 
 def deliver(
-    folder: Path, name: str, files: dict[str, bytes], *, of: str = DOCUMENT, **metadata: dict[str, Any]
+    folder: Path,
+    name: str,
+    files: dict[str, bytes],
+    *,
+    of: str = DOCUMENT,
+    every: Mapping[str, Any] | None = None,
+    **metadata: dict[str, Any],
 ) -> Path:
     """The manifest of a folder of files of the kind `of`; `metadata`: what is declared of each beside its name's day,
-    by the name of the file without its date."""
+    by the name of the file without its date; `every`: of every one."""
     here = folder / name
     here.mkdir(parents=True)
     for file, content in files.items():
@@ -27,7 +34,7 @@ def deliver(
     path = declare(here, name, kind=of)
     body = json.loads(path.read_bytes())
     for entry in body["assets"]:
-        entry["metadata"] |= metadata.get(entry["source_id"].split("-")[0], {})
+        entry["metadata"] |= dict(every or {}) | metadata.get(entry["source_id"].split("-")[0], {})
         entry.update(entry["metadata"].pop("entry", {}))
     path.write_text(json.dumps(body))
     return path

@@ -1,9 +1,10 @@
-"""Calls, videos and images to deliver: files whose facts are known (tests/facts/corpus), and broken ones."""
+"""Calls, videos, images and texts read from these, to deliver: files whose facts are known (tests/facts/corpus), and
+broken ones."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tests.checkouts import ROOT
 from tests.facts.media_making import png_of, wav_of
@@ -16,7 +17,7 @@ class Media:
     """A kind of such files. `good`: by the ending of its name; `facts`: columns of Silver, and what they hold of each;
     `said`: what is declared of one, and fits what it is; `wrong`: what is declared of another, and does not.
 
-    `bad`: files, each beside the reason why it is rejected.
+    `bad`: files, each beside the reason why it is rejected. `every`: what every file has to declare.
     """
 
     kind: str
@@ -26,6 +27,7 @@ class Media:
     said: Mapping[str, object]
     wrong: Mapping[str, object]
     bad: Mapping[str, tuple[bytes, str]]
+    every: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def columns(self) -> str:
@@ -100,4 +102,23 @@ IMAGES = Media(
         "cut-2026-05-02.png": (_SHOT[: len(_SHOT) // 2], "unreadable_file"),
     },
 )
-ALL = (CALLS, VIDEOS, IMAGES)
+TEXTS = Media(
+    kind="ocr_text_v1",
+    silver="ocr_text",
+    good={"txt": _corpus("ocr.txt")},
+    facts={
+        "media_type": ("text/plain",),
+        "word_count::int": (6,),
+        "character_count::int": (42,),
+        "line_count::int": (2,),
+    },
+    said={"language": "de", "word_count": 6},
+    wrong={"line_count": 3},
+    bad={
+        "latin-2026-05-01.txt": ("Größe".encode("latin-1"), "not_utf8"),
+        "picture-2026-05-02.txt": (_SHOT, "media_type_mismatch"),
+    },
+    every={"linked_source_id": "shot-2026-04-17.png"},
+)
+RECORDED = (CALLS, VIDEOS, IMAGES)
+ALL = (*RECORDED, TEXTS)

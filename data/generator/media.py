@@ -1,4 +1,5 @@
-"""The sample's calls, videos and images: a tone and a picture that are made here, and files whose facts are known.
+"""The sample's calls, videos and images: a tone and a picture that are made here, and files whose facts are known; and
+what somebody read from the pictures.
 
 python -m data.generator.media [--out data/canonization]
 """
@@ -49,6 +50,10 @@ def panel(width: int = 96, height: int = 64) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
 
 
+def _text(*lines: str) -> Callable[[], bytes]:
+    return "".join(f"{line}\n" for line in lines).encode
+
+
 def _from_corpus(name: str) -> Callable[[], bytes]:
     return (CORPUS / name).read_bytes
 
@@ -62,6 +67,10 @@ FILES: Mapping[str, Callable[[], bytes]] = {
     "images/2026-03-12-gateway-panel.png": panel,
     "images/2026-04-02-sync-error.jpg": _from_corpus("photo.jpg"),
     "images/2026-04-02-sync-error-small.webp": _from_corpus("photo.webp"),
+    "texts/2026-03-12-gateway-panel.txt": _text("PWR  NET  SYNC  DISK", "NET: no signal"),
+    "texts/2026-04-02-sync-error.txt": _text(
+        "Sync stopped", "Limit of 5,000 records reached", "Retry in 60 s – code 429"
+    ),
 }
 
 

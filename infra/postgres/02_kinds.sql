@@ -3,13 +3,14 @@ create table if not exists bronze.raw_ticket_event partition of bronze.record_ev
 create table if not exists bronze.raw_audio_asset partition of bronze.record_event for values in ('call_v1');
 create table if not exists bronze.raw_doc_asset partition of bronze.record_event for values in ('document_v1');
 create table if not exists bronze.raw_image_asset partition of bronze.record_event for values in ('image_v1');
-create table if not exists bronze.raw_ticket_comment_event partition of bronze.record_event for values in ('ticket_comment_v1');
 create table if not exists bronze.raw_video_asset partition of bronze.record_event for values in ('video_v1');
+create table if not exists bronze.raw_ocr_text partition of bronze.record_event for values in ('ocr_text_v1');
+create table if not exists bronze.raw_ticket_comment_event partition of bronze.record_event for values in ('ticket_comment_v1');
 
 -- What stands before a record in what its fingerprint is of: its kind's name, nothing where records say it themselves.
 create or replace function bronze.hash_domain(record_kind text) returns text
 language sql immutable parallel safe
-as $function$ select case when record_kind = any ('{call_v1,document_v1,image_v1,video_v1}'::text []) then record_kind else '' end $function$;
+as $function$ select case when record_kind = any ('{call_v1,document_v1,image_v1,video_v1,ocr_text_v1}'::text []) then record_kind else '' end $function$;
 
 -- Nobody searches by these: their statistics would be most of an ANALYZE.
 alter table bronze.record_event

@@ -72,24 +72,6 @@ create index if not exists image_asset_by_key on release.image_asset (source_id)
 alter table release.image_asset set (vacuum_truncate = false);
 
 
--- Rows of silver.ticket_comment_fact as they were released: shown from first_release_id up to, not including, end_release_id.
-create table if not exists release.ticket_comment_fact (
-    first_release_id bigint not null references release.data_release,
-    end_release_id bigint,
-    -- Of its other columns, which are below.
-    row_digest numeric not null,
-    comment_id text not null,
-    partition_key date not null,
-    primary key (partition_key, comment_id, first_release_id),
-    check (end_release_id > first_release_id)
-);
--- A record has one newest row.
-create unique index if not exists ticket_comment_fact_newest on release.ticket_comment_fact (comment_id) where end_release_id is null;
-create index if not exists ticket_comment_fact_by_key on release.ticket_comment_fact (comment_id);
--- Cutting off empty pages at its end would lock readers out.
-alter table release.ticket_comment_fact set (vacuum_truncate = false);
-
-
 -- Rows of silver.video_asset as they were released: shown from first_release_id up to, not including, end_release_id.
 create table if not exists release.video_asset (
     first_release_id bigint not null references release.data_release,
@@ -106,6 +88,42 @@ create unique index if not exists video_asset_newest on release.video_asset (sou
 create index if not exists video_asset_by_key on release.video_asset (source_id);
 -- Cutting off empty pages at its end would lock readers out.
 alter table release.video_asset set (vacuum_truncate = false);
+
+
+-- Rows of silver.ocr_text as they were released: shown from first_release_id up to, not including, end_release_id.
+create table if not exists release.ocr_text (
+    first_release_id bigint not null references release.data_release,
+    end_release_id bigint,
+    -- Of its other columns, which are below.
+    row_digest numeric not null,
+    source_id text not null,
+    partition_key date not null,
+    primary key (partition_key, source_id, first_release_id),
+    check (end_release_id > first_release_id)
+);
+-- A record has one newest row.
+create unique index if not exists ocr_text_newest on release.ocr_text (source_id) where end_release_id is null;
+create index if not exists ocr_text_by_key on release.ocr_text (source_id);
+-- Cutting off empty pages at its end would lock readers out.
+alter table release.ocr_text set (vacuum_truncate = false);
+
+
+-- Rows of silver.ticket_comment_fact as they were released: shown from first_release_id up to, not including, end_release_id.
+create table if not exists release.ticket_comment_fact (
+    first_release_id bigint not null references release.data_release,
+    end_release_id bigint,
+    -- Of its other columns, which are below.
+    row_digest numeric not null,
+    comment_id text not null,
+    partition_key date not null,
+    primary key (partition_key, comment_id, first_release_id),
+    check (end_release_id > first_release_id)
+);
+-- A record has one newest row.
+create unique index if not exists ticket_comment_fact_newest on release.ticket_comment_fact (comment_id) where end_release_id is null;
+create index if not exists ticket_comment_fact_by_key on release.ticket_comment_fact (comment_id);
+-- Cutting off empty pages at its end would lock readers out.
+alter table release.ticket_comment_fact set (vacuum_truncate = false);
 
 -- The columns of released rows. One that was declared since is null in rows from before; what every record has to have
 -- is Silver's contract. Rows keep the columns and the types that they were released with.
@@ -156,15 +174,6 @@ begin
                     'record_fingerprint text', 'event_id uuid', 'asset_id integer', 'source_fingerprint text',
                     'line_number integer', 'manifest_id text', 'batch_id text', 'run_id uuid', 'dlt_load_id text'
                 ]),
-                ('release.ticket_comment_fact'::regclass, array[
-                    'comment_id text', 'schema_version text', 'record_source text', 'ticket_id text',
-                    'author_id text', 'author_role text', 'visibility text', 'word_count numeric',
-                    'seconds_to_reply numeric', 'attachments jsonb', 'created_at timestamptz',
-                    'updated_at timestamptz', 'partition_key date', 'version_count bigint', 'warning_codes text[]',
-                    'record_fingerprint text', 'event_id uuid', 'asset_id integer', 'source_fingerprint text',
-                    'line_number integer', 'manifest_id text', 'batch_id text', 'ingest_batch_id text',
-                    'run_id uuid', 'dlt_load_id text'
-                ]),
                 ('release.video_asset'::regclass, array[
                     'source_id text', 'record_source text', 'asset_type text', 'license text', 'owner text',
                     'language text', 'product_line text', 'tags jsonb', 'quality_gate text', 'pii_level text',
@@ -176,6 +185,24 @@ begin
                     'version_count bigint', 'warning_codes text[]', 'record_fingerprint text', 'event_id uuid',
                     'asset_id integer', 'source_fingerprint text', 'line_number integer', 'manifest_id text',
                     'batch_id text', 'run_id uuid', 'dlt_load_id text'
+                ]),
+                ('release.ocr_text'::regclass, array[
+                    'source_id text', 'record_source text', 'asset_type text', 'license text', 'owner text',
+                    'language text', 'quality_gate text', 'pii_level text', 'linked_source_id text',
+                    'recorded_at timestamptz', 'media_type text', 'word_count numeric', 'character_count numeric',
+                    'line_count numeric', 'size_bytes numeric', 'content_sha256 text', 'partition_key date',
+                    'raw_zone_key text', 'version_count bigint', 'warning_codes text[]', 'record_fingerprint text',
+                    'event_id uuid', 'asset_id integer', 'source_fingerprint text', 'line_number integer',
+                    'manifest_id text', 'batch_id text', 'run_id uuid', 'dlt_load_id text'
+                ]),
+                ('release.ticket_comment_fact'::regclass, array[
+                    'comment_id text', 'schema_version text', 'record_source text', 'ticket_id text',
+                    'author_id text', 'author_role text', 'visibility text', 'word_count numeric',
+                    'seconds_to_reply numeric', 'attachments jsonb', 'created_at timestamptz',
+                    'updated_at timestamptz', 'partition_key date', 'version_count bigint', 'warning_codes text[]',
+                    'record_fingerprint text', 'event_id uuid', 'asset_id integer', 'source_fingerprint text',
+                    'line_number integer', 'manifest_id text', 'batch_id text', 'ingest_batch_id text',
+                    'run_id uuid', 'dlt_load_id text'
                 ])
             ) as of_kinds (rows, columns)
             cross join unnest(columns) with ordinality as each (told, place)
@@ -220,6 +247,7 @@ select * from (values
     ('call_v1', 'raw_audio_asset', 'call_asset', 'source_id', null::text, array[]::text[]),
     ('document_v1', 'raw_doc_asset', 'knowledge_doc', 'source_id', null::text, array[]::text[]),
     ('image_v1', 'raw_image_asset', 'image_asset', 'source_id', null::text, array[]::text[]),
-    ('ticket_comment_v1', 'raw_ticket_comment_event', 'ticket_comment_fact', 'comment_id', 'author_id', array[]::text[]),
-    ('video_v1', 'raw_video_asset', 'video_asset', 'source_id', null::text, array[]::text[])
+    ('video_v1', 'raw_video_asset', 'video_asset', 'source_id', null::text, array[]::text[]),
+    ('ocr_text_v1', 'raw_ocr_text', 'ocr_text', 'source_id', null::text, array[]::text[]),
+    ('ticket_comment_v1', 'raw_ticket_comment_event', 'ticket_comment_fact', 'comment_id', 'author_id', array[]::text[])
 ) as declared (record_kind, bronze_table, table_name, key_column, person_column, dimensions);

@@ -45,6 +45,7 @@ _TYPE_OF_ENDING = (
     (".jpg", "jpeg"),
     (".jpeg", "jpeg"),
     (".webp", "webp"),
+    (".txt", "txt"),
 )
 _HEAD_BYTES = 4096
 

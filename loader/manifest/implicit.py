@@ -73,12 +73,12 @@ def require_file_of_kind(
     input_path: Path, batch_id: str, kinds: Mapping[str, Kind], record_kind: str | None = None
 ) -> None:
     """Raises CommandUsageError where the name of a file ends as files of other kinds do, and as none of this one does:
-    a PDF is no lines of tickets, and a refusal costs less than the rejects. A name that says nothing is any kind's,
-    and a file that is not there is refused as such."""
+    a PDF is no lines of tickets, and a refusal costs less than the rejects. A name that says nothing, as `.txt` does,
+    is any kind's, and a file that is not there is refused as such."""
     kind = landed_kind(kinds, record_kind)
     name = input_path.name
     others = [each for each in kinds.values() if each.is_landed and asset_type_of_name(name, each.asset_types)]
-    if not others or kind in others or not input_path.is_file():
+    if not others or kind in others or name.lower().endswith(".txt") or not input_path.is_file():
         return
     names = ", ".join(each.name for each in others)
     said = "" if others[0].is_default else f" KIND={others[0].name}"

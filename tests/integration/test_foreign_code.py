@@ -78,6 +78,7 @@ SERVED = {
     "serving.kind_partition_status",
     "serving.knowledge_doc",
     "serving.media_asset",
+    "serving.ocr_text",
     "serving.ticket_comment_fact",
     "serving.ticket_fact",
     "serving.video_asset",

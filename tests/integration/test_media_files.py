@@ -1,4 +1,5 @@
-"""Calls, videos and images: the same gate, fates, proof and release as for documents, and facts of their own."""
+"""Calls, videos, images and texts read from these: the same gate, fates, proof and release as for documents, and facts
+of their own."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ from loader.warehouse import Warehouse
 from tests.checkouts import ROOT
 from tests.documents import deliver
 from tests.ingests import evidence_faults, fates, rows, run_kinds, settings
-from tests.media import ALL, CALLS, Media
+from tests.media import ALL, CALLS, RECORDED, Media
 from tests.proofs import proved_whole, reconciled
 from tests.shared_warehouse import Kept, kept, own_warehouse
 
@@ -45,8 +46,12 @@ def scene(server: Warehouse, _template: str, tmp_path_factory: pytest.TempPathFa
 
 def _good(root: Path, media: Media) -> Path:
     files = {f"a{place}-2026-04-17.{ending}": content for place, (ending, content) in enumerate(media.good.items())}
-    said = {**media.said, "ticket_id": "TKT-20260417-000001", "pii_level": "low", "quality_gate": "pass"}
-    return deliver(root / media.kind, "good", files, of=media.kind, a0=dict(said))
+    return deliver(root / media.kind, "good", files, of=media.kind, every=media.every, a0=_said(media))
+
+
+def _said(media: Media) -> dict[str, object]:
+    ticket = {"ticket_id": "TKT-20260417-000001"} if media in RECORDED else media.every
+    return {**media.said, **ticket, "pii_level": "low", "quality_gate": "pass"}
 
 
 def _bad(root: Path, media: Media) -> Path:
@@ -55,7 +60,7 @@ def _bad(root: Path, media: Media) -> Path:
     files |= {f"good-2026-05-0{day}.{ending}": content for day in (1, 2)}
     # Its bytes are sound; what is declared of them is not so.
     files[f"wrong-2026-05-03.{ending}"] = content
-    return deliver(root / media.kind, "bad", files, of=media.kind, wrong=dict(media.wrong))
+    return deliver(root / media.kind, "bad", files, of=media.kind, every=media.every, wrong=dict(media.wrong))
 
 
 @pytest.fixture
@@ -73,7 +78,7 @@ def test_each_file_is_one_record_of_what_is_declared_and_what_it_is(scene: Scene
     )
     for layer in ("silver", "serving"):
         assert rows(scene.kept.database, shown.format(layer=layer)) == expected
-    said = {**media.said, "ticket_id": "TKT-20260417-000001", "pii_level": "low", "quality_gate": "pass"}
+    said = _said(media)
     declared = [name for name in said if f"{name}::" not in media.columns and name != "duration_seconds"]
     (held,) = rows(
         scene.kept.database,

@@ -92,7 +92,8 @@ def test_completeness_of_one_kind_hangs_on_no_other(manifest: Path, database: Wa
     assert "| record_kind | partition_key |" in everything.markdown()
     assert everything.record()["unasked"] == [{"record_kind": "ticket_v1", "partition_key": "2026-04-18"}]
     with pytest.raises(
-        CommandUsageError, match="expected one of call_v1, document_v1, image_v1, note_v1, ticket_comment_v1, ticket_v1"
+        CommandUsageError,
+        match="expected one of call_v1, document_v1, image_v1, note_v1, ocr_text_v1, ticket_comment_v1, ticket_v1",
     ):
         read_completeness(database, DAY, record_kind="visit")
 

@@ -17,20 +17,23 @@ from loader.warehouse import Warehouse
 from tests import media
 from tests.documents import HTML, MARKDOWN, PDF, deliver
 from tests.ingests import comment, declare, generate_lively, rows, run, settings, write_export
-from tests.sabotage.victims import CALLS, COMMENTS, DOCUMENTS, IMAGES, OF_FILES, TICKETS, VICTIMS, VIDEOS, Victim
+from tests.sabotage.victims import CALLS, COMMENTS, DOCUMENTS, IMAGES, OF_FILES, TEXTS, TICKETS, VICTIMS, VIDEOS, Victim
 
 DAYS = {
     TICKETS: tuple(date(2026, 4, day) for day in (16, 17, 18, 19)),
     COMMENTS: tuple(date(2026, 4, day) for day in (17, 18, 19, 20)),
     **{victim: tuple(date(2026, 4, day) for day in (17, 18)) for victim in OF_FILES},
 }
-# Three files of each, by the endings of their names; the bytes of the second are not what the first ending says.
+# Three files of each, by the endings of their names.
 FILES = {
     DOCUMENTS: (("pdf", PDF), ("html", HTML), ("md", MARKDOWN)),
     CALLS: tuple(media.CALLS.good.items()),
     VIDEOS: (*media.VIDEOS.good.items(), ("mp4", (media.CORPUS / "ntsc.mp4").read_bytes())),
     IMAGES: tuple(media.IMAGES.good.items()),
+    TEXTS: (("txt", b"one\n"), ("txt", b"one two\n"), ("txt", b"one\ntwo\nthree")),
 }
+# What is not what the first ending says; of most, the bytes of the second file.
+FORGED = {TEXTS: media.IMAGES.good["png"]}
 REJECT_LIMIT = 0.5
 # What readers see of each day.
 _SHOWN = """
@@ -67,23 +70,26 @@ def _ingest_files(folder: Path, victim: Victim) -> None:
     day it was."""
     here, instant = folder / victim.kind, "captured_at" if victim is DOCUMENTS else "recorded_at"
     (first, good), (second, other), (third, last) = FILES[victim]
+    forged = FORGED.get(victim, other)
     files = {
         f"guide-2026-04-17.{first}": good,
         f"limits-2026-04-17.{second}": other,
-        f"forged-2026-04-17.{first}": other,
+        f"forged-2026-04-17.{first}": forged,
         f"queues-2026-04-18.{third}": last,
-        f"forged-2026-04-18.{first}": other,
+        f"forged-2026-04-18.{first}": forged,
         f"copy-2026-04-18.{second}": other,
     }
-    said = {"language": "en", "tags": ["gateway"], "owner": "docs"}
+    every = media.TEXTS.every if victim is TEXTS else {}
+    tagged = {} if victim is TEXTS else {"tags": ["gateway"]}
+    said = {"language": "en", **tagged, "owner": "docs"}
     anew = {**said, "language": "de", instant: "2026-04-17T12:00:00Z"}
     again = {name: content for name, content in files.items() if name.startswith(("guide", "queues"))}
     manifests = []
     for name, delivered, guide in (("first", files, said), ("anew", again, anew)):
         queues = {instant: f"2026-04-18T{len(delivered):02}:00:00Z"}
-        manifests.append(deliver(here, name, delivered, of=victim.kind, guide=guide, queues=queues))
+        manifests.append(deliver(here, name, delivered, of=victim.kind, every=every, guide=guide, queues=queues))
     empty = {f"empty-2026-04-19.{third}": b"", f"empty-2026-04-18.{second}": other}
-    withheld = deliver(here, "withheld", empty, of=victim.kind)
+    withheld = deliver(here, "withheld", empty, of=victim.kind, every=every)
     # Documents in a run for each manifest, as they come; the others in one.
     runs = [[*manifests, withheld]]
     if victim is DOCUMENTS:

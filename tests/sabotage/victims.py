@@ -94,8 +94,9 @@ CALLS = _media("call_v1", "raw_audio_asset", "call_asset", "sample_rate_hz")
 VIDEOS = _media("video_v1", "raw_video_asset", "video_asset", "width_pixels")
 IMAGES = _media("image_v1", "raw_image_asset", "image_asset", "height_pixels")
 # Kinds that stand for all, where a case is of no kind; and those of files, which have cases of their own.
+TEXTS = _media("ocr_text_v1", "raw_ocr_text", "ocr_text", "character_count")
 OF_EVERY_FRAMING = (TICKETS, COMMENTS, DOCUMENTS)
-OF_FILES = (DOCUMENTS, CALLS, VIDEOS, IMAGES)
+OF_FILES = (DOCUMENTS, CALLS, VIDEOS, IMAGES, TEXTS)
 VICTIMS = (TICKETS, COMMENTS, *OF_FILES)
 _NAME = re.compile(rf"(?<![:\w]):({'|'.join(asdict(TICKETS))})\b")
 

@@ -96,7 +96,7 @@ def test_a_file_that_is_by_its_name_another_kinds_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("name", "kind"), [("download", None), ("call.flac", None), ("download", KIND), ("a.md", KIND)]
+    ("name", "kind"), [("download", None), ("call.flac", None), ("download", KIND), ("a.md", KIND), ("a.TXT", None)]
 )
 def test_a_name_that_says_no_other_kind_is_any_kinds(tmp_path: Path, name: str, kind: str | None) -> None:
     (tmp_path / name).touch()

@@ -34,8 +34,8 @@ named_{{ loop.index }} as (
 
 held_{{ loop.index }} as (
 
-    {% set number = loop.index -%}
-    {% for linked in link.linked -%}
+    {%- set number = loop.index %}
+    {%- for linked in link.linked %}
     select {{ linked.key }} as linked_key
     from {{ linked.silver }}
     {%- if is_incremental() %}

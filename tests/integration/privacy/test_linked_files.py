@@ -21,13 +21,13 @@ from tests import documents
 from tests.checkouts import ROOT
 from tests.ingests import evidence_faults, fates, rows, run, run_kinds, settings, ticket
 from tests.integration.privacy.people import NEIGHBOUR, PERSON, REASON, deliver, erase_person
-from tests.media import CALLS, IMAGES
+from tests.media import CALLS, IMAGES, TEXTS
 from tests.proofs import proved_whole, reconciled
 from tests.recoveries import recover
 
 pytestmark = [pytest.mark.media, pytest.mark.usefixtures("replayed", "loader_environment")]
 
-CALL, IMAGE = CALLS.kind, IMAGES.kind
+CALL, IMAGE, TEXT = CALLS.kind, IMAGES.kind, TEXTS.kind
 MINE, THEIRS = ({"ticket_id": f"TKT-20260417-00000{number}"} for number in (1, 2))
 SHOWN = "select source_id from {}.{} order by source_id"
 ERASED = """
@@ -229,4 +229,44 @@ def test_a_call_before_its_ticket_is_told_until_it_comes(database: Warehouse, tm
     assert rows(database, "select count(*) from reconcile.reconcile_link") == [(1,)]
     run(deliver(tmp_path, "tickets", [ticket(1, customer_id=PERSON)]))
     assert rows(database, "select count(*) from reconcile.reconcile_link") == [(0,)]
+    assert reconciled(database) == proved_whole(database)
+
+
+def deliver_texts(folder: Path, name: str, files: dict[str, str]) -> Path:
+    """Texts, each of them read from the picture that is named."""
+    linked = {file.split("-")[0]: {"linked_source_id": of} for file, of in files.items()}
+    contents = {file: f"Fehler 503 in {file}\n".encode() for file in files}
+    return documents.deliver(folder / "texts", name, contents, of=TEXT, **linked)
+
+
+def test_a_text_goes_with_the_picture_that_it_was_read_from(
+    database: Warehouse, delivered: Delivered, tmp_path: Path
+) -> None:
+    """Prevents words of a picture that outlive it, or that come back after it; and a text of a document, which is
+    nobody's, that goes with a stranger's picture."""
+    guide = documents.deliver(tmp_path / "documents", "first", {"guide-2026-04-17.pdf": documents.PDF})
+    named = {
+        "panel-2026-04-17.txt": "panel-2026-04-17.png",
+        "guide-2026-04-17.txt": "guide-2026-04-17.pdf",
+        "lost-2026-04-18.txt": "lost-2026-04-18.png",
+    }
+    first = run_kinds(guide, deliver_texts(tmp_path, "first", named))[TEXT]
+    assert (first.exit_code, fates(first), first.facts.warnings) == (0, {"landed": 3}, {"link_missing": 1})
+    linked = "document_v1 or image_v1 or video_v1"
+    assert rows(database, "select record_key, linked_kind from reconcile.reconcile_link") == [
+        ("lost-2026-04-18.txt", linked)
+    ]
+    erase_person()
+    left = [("guide-2026-04-17.txt",), ("lost-2026-04-18.txt",)]
+    assert rows(database, SHOWN.format("silver", "ocr_text")) == left
+    assert rows(database, SHOWN.format("serving", "ocr_text")) == left
+    assert "panel-2026-04-17.txt" in erased(database)
+    assert not any(b"in panel" in path.read_bytes() for path in settings().raw_zone.rglob("*") if path.is_file())
+    again = run(deliver_texts(tmp_path, "again", {"new-2026-04-20.txt": "panel-2026-04-17.png"}))
+    assert (again.exit_code, fates(again)) == (0, {"erased": 1})
+    lost = documents.deliver(tmp_path / "images", "lost", {"lost-2026-04-18.png": IMAGES.good["png"]}, of=IMAGE)
+    assert run(lost).exit_code == 0
+    assert rows(database, "select count(*) from reconcile.reconcile_link") == [(0,)]
+    assert rows(database, "select count(*) from reconcile.reconcile_finding") == [(0,)]
+    assert evidence_faults(database) == []
     assert reconciled(database) == proved_whole(database)

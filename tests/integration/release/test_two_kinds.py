@@ -129,7 +129,7 @@ def test_status_tells_each_kind_apart(released: Any, database: Warehouse, monkey
     assert (bent.view_faults, bent.blind_kinds) == ([], [])
     with pytest.raises(
         CommandUsageError,
-        match="KIND: got visit, expected one of call_v1, document_v1, image_v1, note_v1, ticket_comment_v1, ticket_v1",
+        match="KIND: got visit, expected one of call_v1, document_v1, image_v1, note_v1, ocr_text_v1",
     ):
         read_status(loader, None, record_kind="visit")
 
@@ -181,7 +181,7 @@ def test_a_command_without_a_kind_is_about_every_kind_that_knows_the_day(release
     assert asked_partitions(released, [NEXT, NEXT], TICKET) == [Partition(TICKET, NEXT)]
     with pytest.raises(
         CommandUsageError,
-        match=r"KIND: got visit, expected one of call_v1, document_v1, image_v1, note_v1, ticket_comment_v1, ticket_v1",
+        match=r"KIND: got visit, expected one of call_v1, document_v1, image_v1, note_v1, ocr_text_v1",
     ):
         asked_partitions(released, [DAY], "visit")
 
