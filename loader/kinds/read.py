@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -40,8 +42,22 @@ def load_kinds(contracts: Path) -> Mapping[str, Kind]:
 
     Raises CommandUsageError, with the file and line, where a declaration breaks its schema, contradicts the schema of
     its records or another declaration, or says what another one says.
+
+    A command asks more than ten times: what this process has understood is read again, and understood again only where
+    a byte of it has changed.
     """
     folder = contracts / KINDS_FOLDER
+    files = (
+        folder / _SCHEMA_OF_KINDS,
+        *sorted(folder.glob(f"*/{_DECLARATION}")),
+        *sorted(folder.glob(f"*/{SCHEMA_FILE}")),
+    )
+    return _understood(folder, tuple((path, path.read_bytes() if path.is_file() else None) for path in files))
+
+
+@lru_cache(maxsize=4)
+def _understood(folder: Path, _content: tuple[tuple[Path, bytes | None], ...]) -> Mapping[str, Kind]:
+    """The kinds of a folder whose files have that content."""
     validator = load_schema(folder / _SCHEMA_OF_KINDS)
     kinds: dict[str, Kind] = {}
     tables: dict[str, str] = {}
@@ -71,7 +87,8 @@ def load_kinds(contracts: Path) -> Mapping[str, Kind]:
         raise CommandUsageError(
             f"{folder}: holds no declaration; nothing was read", next_command="git status contracts"
         )
-    return _linked_first(dict(sorted(kinds.items(), key=lambda each: (not each[1].is_landed, not each[1].is_default))))
+    ordered = sorted(kinds.items(), key=lambda each: (not each[1].is_landed, not each[1].is_default))
+    return MappingProxyType(_linked_first(dict(ordered)))
 
 
 def landed_kind(kinds: Mapping[str, Kind], name: str | None) -> Kind:

@@ -281,3 +281,24 @@ def test_a_build_of_one_kind_is_of_its_model_and_what_follows(tmp_path: Path) ->
     refused = rf"KIND: got {UNLANDED}, expected one of .*note_v1.*; nothing was done"
     with pytest.raises(CommandUsageError, match=refused):
         selected(contracts, UNLANDED, None)
+
+
+def test_declarations_are_understood_again_where_a_byte_of_them_has_changed(tmp_path: Path) -> None:
+    """Prevents ten milliseconds for each of fifteen questions of a command, and an answer of declarations that are no
+    longer so."""
+    contracts = tmp_path / "contracts"
+    shutil.copytree(CONTRACTS, contracts, ignore=shutil.ignore_patterns("fixtures"))
+    kinds = load_kinds(contracts)
+    assert load_kinds(contracts) is kinds
+    schema = schema_file(contracts, CONTRACT_REF)
+    schema.write_bytes(schema.read_bytes().replace(b'"customer_id"', b'"client_id"'))
+    with pytest.raises(CommandUsageError, match="client_id"):
+        load_kinds(contracts)
+    schema.unlink()
+    with pytest.raises(CommandUsageError, match=re.escape(str(schema))):
+        load_kinds(contracts)
+    shutil.copy(schema_file(CONTRACTS, CONTRACT_REF), schema)
+    assert load_kinds(contracts) is kinds
+    shutil.rmtree(contracts / "kinds" / "image_v1")
+    shutil.rmtree(contracts / "kinds" / "ocr_text_v1")
+    assert {*kinds} - {*load_kinds(contracts)} == {"image_v1", "ocr_text_v1"}
