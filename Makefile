@@ -65,6 +65,8 @@ PATH := $(value PATH)
 ifeq ($(origin PATH),environment override)
 $(call refuse,make -e: the environment would take the place of what the Makefile says,make without -e and unset MAKEFLAGS)
 endif
+$(foreach name,$(sort $(on_line)),$(if $(word 2,$(filter $(name),$(on_line))),\
+	$(call refuse,$(name) is given twice and one of them is meant,give $(name) once)))
 $(foreach name,$(filter-out $(FREE) $(GIVEN),$(on_line)),\
 	$(call refuse,$(name): got a variable that no target takes,$(call meant,$(name),$(call nearest,$(name)))))
 $(foreach name,$(filter-out $(FREE) $(taken),$(on_line)),\

@@ -67,11 +67,36 @@ class _LazyGroup(click.Group):
         assert isinstance(command, click.Command)
         return command
 
+    def resolve_command(
+        self, context: click.Context, words: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name, command, rest = super().resolve_command(context, words)
+        if command is not None:
+            _refuse_repeated(command, rest, click.Context(command, parent=context, info_name=name))
+        return name, command, rest
+
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         """The first paragraph of each command's help, whole."""
         found = [(name, self.get_command(context, name)) for name in _COMMANDS]
         with formatter.section("Commands"):
             formatter.write_dl([(name, short_help(command)) for name, command in found if command])
+
+
+def _refuse_repeated(command: click.Command, words: list[str], context: click.Context) -> None:
+    """An option that is given twice, with a value each: click takes the last one, and says nothing of the first.
+
+    Raises click.UsageError. What else is wrong with the words is said when they are parsed to run.
+    """
+    try:
+        _, rest, given = command.make_parser(context).parse_args([*words])
+    except click.UsageError:
+        return
+    for option in given:
+        if isinstance(option, click.Option) and not (option.multiple or option.is_flag) and given.count(option) > 1:
+            hint = option.get_error_hint(context)
+            raise click.UsageError(f"Option {hint} is given twice; one of them is meant.", context)
+    if isinstance(command, click.Group) and rest and (inner := command.get_command(context, rest[0])):
+        _refuse_repeated(inner, rest[1:], click.Context(inner, parent=context, info_name=rest[0]))
 
 
 def short_help(command: click.Command) -> str:

@@ -167,6 +167,8 @@ def test_a_dry_run_needs_no_database_and_starts_none(tmp_path: Path) -> None:
         (["ingest", "--manifest", "data"], "is a folder"),
         (["status", "--partition", "today"], "partition: got 'today'"),
         (["ingest", "--everything"], "No such option"),
+        (["ingest", "--manifest", "a.json", "--manifest", "b.json"], "Option '--manifest' is given twice"),
+        (["kind", "new", "one_v1", "--key=a", "--key=b"], "Option '--key' is given twice"),
         (["ingets"], "No such command"),
     ],
 )

@@ -252,6 +252,10 @@ def test_a_variable_of_the_shell_stops_no_target_that_does_not_take_it() -> None
         # No variable of another target is meant.
         (["status", "PLN=x"], "PLN: got a variable that no target takes; nothing was started. Next: leave PLN out;"),
         (["up", "PARTITON=2026-04-17"], "Next: leave PARTITON out; make alone lists what each target takes."),
+        (
+            ["status", "PARTITION=2026-04-17", "PARTITION=2026-04-18"],
+            "PARTITION is given twice and one of them is meant; nothing was started. Next: give PARTITION once.",
+        ),
         (["clean", "BIN=/nowhere"], "BIN: got a variable that no target takes"),
         # Where it is not looked at, all days would expire.
         (["expire", "PARTITION=2026-04-17", "OLDER_THAN=30"], "PARTITION is not for make expire; nothing was started."),
