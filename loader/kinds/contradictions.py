@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from loader.contract import read_contract_file
-from loader.facts import FACT_FIELDS, MEDIA_TYPES
+from loader.facts import FACT_FIELDS, MEDIA_TYPES, FactValue
 from loader.kinds.declaration import Field, FieldType, Kind, Landing, Link, Roles, type_in_words
-from loader.kinds.whole_file import BYTES, FACTS, METADATA
+from loader.kinds.whole_file import BYTES, BYTES_FIELDS, FACTS, METADATA
 
 SCHEMA_FILE = "schema.json"
+# What a schema may call what is read, the plainest first.
+_TYPES_OF_FACTS: Mapping[type[FactValue], Sequence[str]] = {
+    str: ("string",),
+    int: ("integer", "number"),
+    Decimal: ("number", "integer or number"),
+}
 # A fault: where in the declaration, as keys from the top, and what is wrong there.
 Contradiction = tuple[tuple[str, ...], str]
 
@@ -68,6 +76,9 @@ def faults_of_framing(framing: str, asset_types: Sequence[str], landing: Landing
         yield ("framing",), f"{framing}: got facts {landing.facts}, expected {expected}"
         return
     if framing == "lines":
+        whole = {each for known in MEDIA_TYPES.values() for each in known}
+        if records := [each for each in asset_types if each in whole]:
+            yield ("asset_types",), f"got {', '.join(records)}: such a file is one record, and holds no lines"
         for number, link in enumerate(landing.links):
             if link.is_erased_with:
                 place = ("linked_to", str(number), "erased_with_it")
@@ -90,6 +101,15 @@ def faults_of_framing(framing: str, asset_types: Sequence[str], landing: Landing
     for number, link in enumerate(landing.links):
         if said_by.get(link.field, METADATA) != METADATA:
             yield ("linked_to", str(number), "field"), f"{link.field} is not what the metadata of an entry say"
+
+
+def faults_of_facts(reader: str | None, schema: Mapping[str, Any]) -> Iterator[Contradiction]:
+    """A field that is read from the bytes lets in what is read: else no record of the kind would ever land."""
+    read = {} if reader is None else {**FACT_FIELDS.get(reader, {}), **BYTES_FIELDS}
+    for name in read.keys() & schema.get("properties", {}).keys():
+        got, expected = type_in_words(schema, name), _TYPES_OF_FACTS[read[name]]
+        if got not in expected:
+            yield ("fields", name), f"{name} is {got}; what is read of it is {expected[0]}"
 
 
 def faults_of_linking_fields(

@@ -14,6 +14,7 @@ from loader.kinds.contradictions import (
     SCHEMA_FILE,
     Contradiction,
     contradictions,
+    faults_of_facts,
     faults_of_framing,
     faults_of_linking_fields,
 )
@@ -72,6 +73,7 @@ def landing_of(declared: Mapping[str, Any], folder: Path) -> tuple[Landing, list
         reader,
     )
     faults += faults_of_framing(declared["framing"], declared["asset_types"], landing)
+    faults += faults_of_facts(reader, schema)
     return landing, faults
 
 

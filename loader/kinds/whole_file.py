@@ -22,13 +22,13 @@ ASSET_TYPE = "asset_type"
 # What says a field of such a record: the manifest, its entry, the bytes themselves or their facts; else the metadata of
 # the entry do.
 MANIFEST, ENTRY, METADATA, BYTES, FACTS = "manifest", "entry", "metadata", "bytes", "facts"
+BYTES_FIELDS: Mapping[str, type[FactValue]] = {"content_sha256": str, "size_bytes": int}
 _ORIGINS: Mapping[str, str] = {
     "source_type": MANIFEST,
     "source_id": ENTRY,
     ASSET_TYPE: ENTRY,
     "license": ENTRY,
-    "content_sha256": BYTES,
-    "size_bytes": BYTES,
+    **dict.fromkeys(BYTES_FIELDS, BYTES),
 }
 # What a file calls itself, which nobody declares: it would be compared with what its owner calls it.
 _NAMES = {"title"}

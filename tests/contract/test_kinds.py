@@ -99,6 +99,18 @@ def _document(before: str, after: str) -> Callable[[Path], None]:
     return apply
 
 
+def _fact(field: str, type_name: str, kind: str = "document_v1") -> Callable[[Path], None]:
+    """The schema says another type of what is read from the bytes."""
+
+    def apply(contracts: Path) -> None:
+        path = schema_file(contracts, kind)
+        schema = json.loads(path.read_bytes())
+        schema["properties"][field]["type"] = type_name
+        path.write_text(json.dumps(schema))
+
+    return apply
+
+
 OWNER = "owner: {{level: {}, silver: owner, serve: true, {}reason"
 
 
@@ -187,6 +199,10 @@ def _circle(contracts: Path) -> None:
         (_linked(LINK.replace("ticket_id", "word_count")), "linked_to.0.field", "word_count is integer; ticket_id of"),
         (_linked(LINK.replace("ticket_id", "updated_at")), "linked_to.0.field", "updated_at is string (date-time); "),
         (_linked(LINK.replace("warn", "hold")), "linked_to.0.missing", "'hold'"),
+        (_replaced("jsonl_gz]", "jsonl_gz, pdf]"), "asset_types", "got pdf: such a file is one record"),
+        (_fact("page_count", "string"), "fields.page_count", "page_count is string; what is read of it is integer"),
+        (_fact("size_bytes", "boolean"), "fields.size_bytes", "what is read of it is integer"),
+        (_fact("duration_seconds", "integer", "call_v1"), "fields.duration_seconds", "what is read of it is number"),
         (_document("markdown]", "markdown, wav]"), "asset_types", "got wav: document reads facts of pdf, html"),
         (_document("facts: document", "facts: audio"), "asset_types", "got pdf, html, markdown: audio reads facts of"),
         (_of_document("license", "ticket_v1"), "linked_to.0.field", "is not what the metadata of an entry say"),
