@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -14,11 +13,11 @@ from typing import Any
 import orjson
 
 from loader.audit.holdings import Day, Fault, faults_of_counts, faults_of_loads, faults_of_shown
+from loader.audit.record import fault_of_file, faults_beside, faults_of_place
 from loader.config import Settings
 from loader.contract import load_schema, schema_faults
 from loader.evidence import acts, journal
 from loader.partition import Partition
-from loader.report_files import is_unfinished
 from loader.warehouse import fetch_rows
 
 _BATCH = 500
@@ -119,10 +118,8 @@ def _faults_of_chain(cursor: Any, contracts: Path, walk: _Walk) -> Iterator[Faul
             for number, dataset, report_path, held, content_sha256, predecessor, kind in batch:
                 walk.record_count += 1
                 content = bytes(held)
-                if hashlib.sha256(content).hexdigest() != content_sha256:
-                    yield Fault(report_path, "edited: its content is not that of its SHA-256")
-                if predecessor != before.get(dataset):
-                    yield Fault(report_path, "its predecessor was removed, edited or put elsewhere")
+                place = {"content_sha256": content_sha256, "predecessor_sha256": predecessor}
+                yield from faults_of_place(report_path, content, place, before.get(dataset))
                 before[dataset] = content_sha256
                 record = _parsed(content)
                 schema, is_act = schemas.get(str((record or {}).get("evidence_schema_version")), (None, False))
@@ -165,7 +162,7 @@ def _faults_of_acts(cursor: Any, of_acts: list[tuple[str, dict[str, Any]]], walk
         if again is None:
             yield Fault(report_path, "the act that it tells of was removed")
             continue
-        yield from _faults_of_act(report_path, record, acts.as_recorded(again, record["evidence_schema_version"]))
+        yield from faults_beside(report_path, record, acts.as_recorded(again, record["evidence_schema_version"]))
         # An older record says no kind: the rows of its act do.
         kinds = {pointer["partition_key"]: pointer["record_kind"] for pointer in again["pointers"]}
         for pointer in record.get("pointers", ()):
@@ -173,17 +170,6 @@ def _faults_of_acts(cursor: Any, of_acts: list[tuple[str, dict[str, Any]]], walk
             kind = pointer.get("record_kind", kinds.get(day))
             if kind is not None:
                 walk.shown[Partition(kind, date.fromisoformat(day))] = (report_path, pointer["new_release_id"])
-
-
-def _faults_of_act(report_path: str, record: Mapping[str, Any], again: Mapping[str, Any]) -> Iterator[Fault]:
-    for name, value in again.items():
-        if record.get(name) != value:
-            yield Fault(report_path, f"{name}: it says {_short(record.get(name))}, the warehouse {_short(value)}")
-
-
-def _short(value: Any) -> str:
-    text = str(value)
-    return text if len(text) <= 120 else f"{text[:117]}…"
 
 
 def _acts_without_record(cursor: Any, told: Mapping[str, set[int]]) -> Iterator[Fault]:
@@ -196,18 +182,8 @@ def _acts_without_record(cursor: Any, told: Mapping[str, set[int]]) -> Iterator[
 def _faults_of_files(cursor: Any, settings: Settings) -> Iterator[Fault]:
     with _streamed(cursor, _FILES) as rows:
         for report_path, content_sha256, is_waiting, content in rows:
-            try:
-                held = (settings.project_root / report_path).read_bytes()
-            except OSError:
-                if not is_waiting:
-                    yield Fault(report_path, "its file is gone")
-                continue
-            if hashlib.sha256(held).hexdigest() == content_sha256:
-                continue
-            if not is_waiting:
-                yield Fault(report_path, "its file was edited")
-            elif not is_unfinished(held, bytes(content)):
-                yield Fault(report_path, "it waits to be written, and a file with other bytes has its name")
+            waiting = bytes(content) if is_waiting else None
+            yield from fault_of_file(settings, report_path, content_sha256, waiting)
 
 
 def _strangers(cursor: Any, settings: Settings) -> tuple[list[Fault], int]:

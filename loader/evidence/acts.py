@@ -108,10 +108,12 @@ Numbers = Mapping[str, Collection[int]]
 
 def read_told(cursor: Any, numbers: Numbers) -> Told:
     """What the acts with these numbers left; one that is not there is not in the answer."""
-    return {
-        name: {row[ACTS[name][1]]: row for row in fetch_rows(cursor, query, (sorted(numbers.get(name, ())),))}
+    told = {
+        name: fetch_rows(cursor, query, (sorted(numbers[name]),))
         for name, query in _QUERIES.items()
+        if numbers.get(name)
     }
+    return {name: {row[ACTS[name][1]]: row for row in told.get(name, ())} for name in _QUERIES}
 
 
 def numbers_of(record: Mapping[str, Any]) -> dict[str, set[int]]:

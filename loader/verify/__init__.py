@@ -4,6 +4,16 @@ from __future__ import annotations
 
 from loader.verify.claims import Claim
 from loader.verify.line_by_line import Verification, verify_assets, verify_run
-from loader.verify.reread import reread
+from loader.verify.one_line import line_difference
+from loader.verify.reread import RereadLine, reread, reread_line
 
-__all__ = ["Claim", "Verification", "reread", "verify_assets", "verify_run"]
+__all__ = [
+    "Claim",
+    "RereadLine",
+    "Verification",
+    "line_difference",
+    "reread",
+    "reread_line",
+    "verify_assets",
+    "verify_run",
+]

@@ -24,7 +24,7 @@ _SHOWN = 20
 
 # What Bronze holds of a stretch of lines, beside what the archive says; a row for each line that differs, with the
 # first reason. A payload that is not that of its fingerprint differs too: the fingerprint alone could be kept.
-_COMPARE = """
+COMPARE = """
 with
 held as (
     select line.*
@@ -189,7 +189,7 @@ def _verify_asset(
         if is_last and claim.line_count is None:
             last = _NO_LINE_BEYOND
         cursor.execute(
-            _COMPARE,
+            COMPARE,
             {
                 "asset": claim.asset.asset_id,
                 "ruleset": claim.ruleset_id,

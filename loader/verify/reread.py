@@ -10,14 +10,16 @@ import io
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from loader.bounds import KEPT_LINE_BYTES
-from loader.bronze import AssetToRead
 from loader.contract import AcceptedRecord
 from loader.facts import FactsReader
 from loader.kinds import Ruleset, judged_line
 from loader.reader import Line, is_blank
+
+if TYPE_CHECKING:
+    from loader.bronze import AssetToRead
 
 _POSTGRES_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -25,7 +27,7 @@ _NULL = "\\N"
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 MAKE_EXPECTED = """
-create temporary table expected_line (
+create temporary table if not exists expected_line (
     line_number integer not null, byte_offset bigint not null, byte_length bigint not null, is_blank boolean not null,
     body_sha256 bytea not null, kept_sha256 bytea not null, fingerprint bytea, kind text, partition_key date,
     reason_codes text[], message text, json_path text, warning_codes text[], envelope text, columns_md5 bytea
@@ -67,7 +69,12 @@ def reread(asset: AssetToRead, ruleset: Ruleset, *, is_judged: bool = True) -> I
     with FactsReader() as reader:
         file = (replace(asset, facts=None) if is_judged else asset).framed(ruleset, reader)
         for line in file.lines():
-            yield _judged(line, ruleset, file.defect) if is_judged else _unjudged(line, ruleset)
+            yield reread_line(line, ruleset, file.defect, is_judged=is_judged)
+
+
+def reread_line(line: Line, ruleset: Ruleset, defect: tuple[str, str] | None, *, is_judged: bool) -> RereadLine:
+    """One line as its file is cut into lines; `defect`: of a file that is to be a record and cannot be read so."""
+    return _judged(line, ruleset, defect) if is_judged else _unjudged(line, ruleset)
 
 
 def _judged(line: Line, ruleset: Ruleset, defect: tuple[str, str] | None) -> RereadLine:
