@@ -31,6 +31,7 @@ takes_release := PARTITION KIND OVERRIDE ACCEPT_DRIFT ACCEPT_REJECTS REASON LOCK
 takes_erase := PERSON CUSTOMER REASON PLAN MODE LOCK_TIMEOUT
 takes_state := KIND
 takes_verify := RUN EVIDENCE
+takes_trace := KEY LINE EVENT KIND QUICK BYTES
 takes_build := SELECT PARTITION KIND FULL_REFRESH LOCK_TIMEOUT
 takes_env := ROLE
 # ARGS are words of psql's own here.
@@ -38,11 +39,12 @@ takes_psql := ROLE ARGS
 takes_down := FORCE
 takes_clean := YES FORCE
 # Each becomes the option of its name: AS_OF=x is --as-of 'x'. Of these it has no value,
-FLAGS := ALL EVIDENCE FULL_REFRESH KEEP_GOING REJECTED_ONLY OVERRIDE ACCEPT_DRIFT ACCEPT_REJECTS FORCE YES JSON
+FLAGS := ALL EVIDENCE FULL_REFRESH KEEP_GOING REJECTED_ONLY OVERRIDE ACCEPT_DRIFT ACCEPT_REJECTS FORCE YES QUICK BYTES JSON
 # and of these the value stands alone.
 BARE_retry := RUN
 BARE_plan = MODE $(BARE_$(filter retry,$(MODE)))
 BARE_apply := PLAN
+BARE_trace := KEY
 GIVEN := $(sort $(foreach list,$(filter takes_%,$(.VARIABLES)),$($(list))))
 taken := $(foreach goal,$(MAKECMDGOALS),$(takes_$(goal)))
 
@@ -117,6 +119,9 @@ endif
 ifneq ($(filter verify,$(MAKECMDGOALS)),)
 $(if $(strip $(EVIDENCE)),,$(call need,RUN,make verify RUN=<a run_id from make status>))
 endif
+ifneq ($(filter trace,$(MAKECMDGOALS)),)
+$(if $(strip $(LINE)$(EVENT)),,$(call need,KEY,make trace KEY=TKT-20260417-000001))
+endif
 ifneq ($(if $(filter ingest dry-run,$(MAKECMDGOALS)),$(INPUT)),)
 $(call need,BATCH,make ingest INPUT=f.jsonl BATCH=batch-20260417-001)
 endif
@@ -124,7 +129,7 @@ endif
 .DEFAULT_GOAL := help
 # What is not said below of one of these: it is the loader's command of the same name.
 COMMANDS := ingest dry-run manifest status diagnose plan apply retry rerun replay backfill restore expire ready hold release \
-	erase verify state drill completeness smoke build env up down clean
+	erase trace verify state drill completeness smoke build env up down clean
 .PHONY: $(COMMANDS) help docs test test-media test-long soak fuzz bench lint lock psql
 $(COMMANDS): $(STAMP)
 	@$(LOADER) $@ $(arguments)
@@ -157,6 +162,7 @@ ready: ## Exit 0 when a partition is released and unchanged since: PARTITION=202
 hold: ## Keep a partition as readers see it, whatever runs: PARTITION=2026-04-17 REASON='under review' [KIND=]
 release: ## Prove Silver and let readers see a partition of it; ends its hold [KIND= OVERRIDE=1 ACCEPT_DRIFT=1 ACCEPT_REJECTS=1 REASON='why']
 erase: ## Take a person out of everything that is kept: PERSON=… REASON=… plans, PERSON=… PLAN=… applies (docs/privacy.md)
+trace: ## Where a record came from, what became of a line, each link recomputed: KEY=… or LINE=FILE:N or EVENT=… [KIND= QUICK=1 BYTES=1]
 verify: ## Read the raw zone again and compare Bronze line by line: RUN=<run_id>; EVIDENCE=1: is all evidence what it was?
 state: ## Checkpoint, cursor and watermark, and their history [KIND=]
 drill: ## Five incidents in a scratch database, each recovered with the right verb

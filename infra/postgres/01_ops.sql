@@ -132,6 +132,7 @@ create table if not exists ops.manifest_asset (
     check ((disposition = 'admitted') = (asset_id is not null))
 );
 create index if not exists manifest_asset_by_asset on ops.manifest_asset (asset_id);
+create index if not exists manifest_asset_by_source on ops.manifest_asset (source_id);
 
 -- One row per declared asset: its place in upstream's order, the smallest that a manifest gives it. One that gives a
 -- moment says more than one that gives a bare number, so a manifest that is made anew can mend an older one.
@@ -341,6 +342,7 @@ create table if not exists ops.run_evidence (
 );
 create index if not exists run_evidence_by_path on ops.run_evidence (report_path, evidence_id);
 create index if not exists run_evidence_by_dataset on ops.run_evidence (dataset, evidence_id);
+create index if not exists run_evidence_by_run on ops.run_evidence (run_id);
 
 -- Records that stand and whose file may not: their transaction has committed, the file is written after it. Emptied by
 -- whoever writes the files, at the latest by the next command that writes.

@@ -11,6 +11,7 @@ from loader.advice.ends import (
     after_question,
     after_release,
     after_run,
+    after_trace,
     after_verification,
 )
 from loader.advice.looks import AnsweredQuestion, Diagnosis, diagnose, diagnose_now
@@ -35,6 +36,7 @@ __all__ = [
     "after_question",
     "after_release",
     "after_run",
+    "after_trace",
     "after_verification",
     "diagnose",
     "diagnose_now",

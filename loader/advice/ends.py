@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-from loader.advice.damage import land_again
+from loader.advice.damage import Damaged, land_again, mend
 from loader.advice.looks import advise
 from loader.advice.questions import NOTHING_TO_DO, Advice, AdviceKind
 from loader.advice.readers import decide
@@ -14,12 +15,16 @@ from loader.config import Settings
 from loader.errors import LoaderError
 from loader.obstacles import Code
 from loader.partition import variables_of
+from loader.raw_zone import ArchiveDamagedError, require_objects
 from loader.recovery import runs_of_assets
-from loader.warehouse import Warehouse, open_warehouse
+from loader.release import view_faults
+from loader.trace import LinkName
+from loader.warehouse import Warehouse, open_warehouse, released_kinds
 
 if TYPE_CHECKING:
     from loader.ingest import Verdict
     from loader.release import KeptBackError
+    from loader.trace import Trace
     from loader.verify import Verification
 
 STATUS = Advice(AdviceKind.LOOK, "make status")
@@ -95,6 +100,50 @@ def after_verification(warehouse: Warehouse, found: Verification) -> Advice:
         return STATUS
     runs = runs_of_assets(warehouse, [each.asset_id for each in found.shown])
     return land_again(runs[0]) if runs else Advice(AdviceKind.PROVE, "make build", "names what SQL can name")
+
+
+def after_trace(settings: Settings, warehouse: Warehouse, found: Trace) -> Advice:
+    """After a record was followed: what mends the first link that does not hold, from the archive on."""
+    broken = {link.name: link for link in reversed(found.broken)}
+    for name in LinkName:
+        if name in broken:
+            return _mend_of_link(settings, warehouse, found, name, broken[name].asset_id)
+    return STATUS
+
+
+def _mend_of_link(
+    settings: Settings, warehouse: Warehouse, found: Trace, name: LinkName, asset_id: int | None
+) -> Advice:
+    if name is LinkName.OBJECT:
+        lost = _lost_object(settings, warehouse, asset_id)
+        if lost is not None:
+            return lost
+    if name in (LinkName.LINE, LinkName.RECORD):
+        runs = runs_of_assets(warehouse, [] if asset_id is None else [asset_id])
+        return land_again(runs[0]) if runs else _EVIDENCE_IS_DAMAGED
+    if name is LinkName.SILVER:
+        with closing(warehouse.connect(application_name="omnisupport-trace")) as session, session.cursor() as cursor:
+            tables = {kind.record_kind: kind.silver for kind in released_kinds(cursor)}
+        days = tuple(version.partition_key for version in found.versions[:1])
+        rebuilt = mend([Damaged(tables[found.record_kind], str(name), days)], None)
+        assert rebuilt is not None
+        return rebuilt
+    faults = view_faults(warehouse, settings.project_root) if name is LinkName.SERVED else []
+    if faults:
+        return Advice(AdviceKind.SHOW, faults[0].next_command, "puts what readers look through right")
+    return _EVIDENCE_IS_DAMAGED
+
+
+def _lost_object(settings: Settings, warehouse: Warehouse, asset_id: int | None) -> Advice | None:
+    """What puts the object of a file right, where the archive does not give it."""
+    with closing(warehouse.connect(application_name="omnisupport-trace")) as session, session.cursor() as cursor:
+        cursor.execute("select raw_zone_key from ops.source_asset where asset_id = %s", (asset_id,))
+        try:
+            require_objects(cursor, settings, [key for (key,) in cursor.fetchall()])
+        except ArchiveDamagedError as lost:
+            command, _, why = lost.next_command.partition("   # ")
+            return Advice(AdviceKind.TAKE, command, why)
+    return None
 
 
 def after_audit(settings: Settings, warehouse: Warehouse, *, has_faults: bool) -> Advice:

@@ -122,7 +122,54 @@ def a_partition_that_was_detached(place: Place, patch: pytest.MonkeyPatch) -> st
     return "make diagnose"
 
 
+def traced(*statements: str, key: str = TICKET) -> Callable[[Place, pytest.MonkeyPatch], str]:
+    """A record is followed, of which something was changed past every guard."""
+
+    def bring(place: Place, patch: pytest.MonkeyPatch) -> str:
+        record_key = place.value(f"select {key}")
+        place.damage(*(statement.format(key=record_key) for statement in statements))
+        return f"make trace KEY={record_key}"
+
+    return bring
+
+
+def a_lost_object_of_a_record(place: Place, patch: pytest.MonkeyPatch) -> str:
+    asset, record_key = place.rows("select asset_id, ticket_id from silver.ticket_fact order by 2 limit 1")[0]
+    key = place.value(f"select raw_zone_key from ops.source_asset where asset_id = {asset}")
+    RawZone(settings().raw_zone).path_of(key).unlink()
+    return f"make trace KEY={record_key}"
+
+
 SCENES: tuple[Scene, ...] = (
+    Scene("a record whose object is lost", a_lost_object_of_a_record, "closed"),
+    Scene(
+        "a record whose row of Silver is gone",
+        traced("delete from silver.ticket_fact where ticket_id = '{key}'"),
+        "closed",
+        advises=(AdviceKind.REBUILD,),
+    ),
+    Scene(
+        "a record whose payload is edited",
+        traced("update bronze.raw_ticket_event set raw_payload = raw_payload || ' ' where record_key = '{key}'"),
+        "closed",
+        advises=(AdviceKind.LAND,),
+    ),
+    Scene(
+        "a record whose released row is edited",
+        traced("update release.ticket_fact set owner = 'nobody' where ticket_id = '{key}'"),
+        "person",
+        advises=(AdviceKind.RESTORE,),
+    ),
+    Scene(
+        "a record that a bent view shows",
+        traced(
+            "do $view$ begin execute 'create or replace view serving.ticket_fact with (security_barrier) as '"
+            " || replace(pg_get_viewdef('serving.ticket_fact'::regclass), 'versions.status,',"
+            " '''forged''::text as status,'); end $view$"
+        ),
+        "closed",
+        advises=(AdviceKind.SHOW,),
+    ),
     Scene(
         "a damaged day beside days that were never asked for",
         a_damaged_day_beside_days_that_were_never_asked_for,

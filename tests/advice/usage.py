@@ -128,6 +128,11 @@ _WORDS: tuple[tuple[str, str, str], ...] = (
         "understood",
     ),
     ("loader verify --run 0", "loader.runs.anchors:whole_id", "understood"),
+    ("loader trace nobody", "loader.trace.find:find_key", "understood"),
+    ("loader trace --event nothing", "loader.trace.find:find_event", "understood"),
+    ("loader trace --line tickets", "loader.trace.find:find_line", "understood"),
+    ("loader trace --line nowhere.jsonl:1", "loader.trace.find:_one_file", "understood"),
+    ("loader trace --line tickets-2026-04-16.jsonl:99999", "loader.trace.find:_no_line", "understood"),
     ("loader manifest --from nowhere --out m.json", "loader.manifest.build:_no_exports", "person"),
     (
         "loader manifest --from data/seed_manifests/exports --out data --order name",

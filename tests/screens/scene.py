@@ -36,6 +36,7 @@ WORK = (
     "loader.erasure.erase",
     "loader.runs.reset_state",
     "loader.silver.run_dbt",
+    "loader.trace.trace",
     "loader.verify.verify_run",
     "loader.audit.verify_evidence",
     "loader.warehouse.open_warehouse",

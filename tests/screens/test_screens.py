@@ -29,6 +29,7 @@ from loader.release.by_hand import Held
 from loader.release.publish import Decision, Published
 from loader.reports.smoke import Check
 from loader.silver.results import BuildResult, NodeResult
+from loader.trace import Trace
 from loader.verify.line_by_line import LineDifference, Verification
 from loader.warehouse import Warehouse
 from tests.checkouts import ROOT
@@ -43,6 +44,9 @@ TODAY, TOMORROW = (Partition("ticket_v1", date(2026, 4, day)) for day in (17, 18
 FURTHER = (
     ("status", "day"),
     ("status", "damaged"),
+    ("trace", "damaged"),
+    ("trace", "line"),
+    ("trace", "quick"),
     ("verify", "evidence"),
     ("verify", "differing"),
     ("verify", "ambiguous"),
@@ -220,6 +224,7 @@ def _of_readers(story: Stage) -> Iterator[tuple[str, str, Drawn]]:
 
 def _of_proof(story: Stage) -> Iterator[tuple[str, str, Drawn]]:
     draw = story.draw
+    yield from _of_one_record(story)
     yield "verify", "usual", draw("verify", "--run", _run_id(story)[:8])
     yield "verify", "failing", draw("verify", "--run", "nobody")
     differing = Verification(2, 81, Counter({"bytes_differ": 1, "event_missing": 1}))
@@ -240,6 +245,33 @@ def _of_proof(story: Stage) -> Iterator[tuple[str, str, Drawn]]:
     yield "kind", "failing", draw("kind", "check", check_kinds=([TICKET], NOT_AS_DECLARED))
     yield "smoke", "usual", draw("smoke", run_smoke_checks=SOUND)
     yield "smoke", "failing", draw("smoke", run_smoke_checks=UNSOUND)
+
+
+def _of_one_record(story: Stage) -> Iterator[tuple[str, str, Drawn]]:
+    draw = story.draw
+    # The one of most lines.
+    ((key,),) = rows(
+        story.warehouse,
+        "select record_key from bronze.raw_ticket_event inner join bronze.asset_line using (event_id)"
+        " where record_key in (select ticket_id from silver.ticket_fact) group by record_key"
+        " order by count(*) desc, record_key limit 1",
+    )
+    yield "trace", "usual", draw("trace", key)
+    found = story.gave["trace"]
+    faults = {"object": "its object is missing", "silver": "it has 0 rows of the record, expected 1"}
+    links = tuple(replace(link, fault=faults.get(link.name)) for link in found.links)
+    yield "trace", "damaged", draw("trace", key, trace=replace(found, links=links))
+    yield "trace", "quick", draw("trace", key, "--quick")
+    yield "trace", "failing", draw("trace", "TKT-20260417-999999")
+    line = replace(
+        found.versions[-1].line,
+        fate="rejected",
+        reason_codes=("invalid_enum_value",),
+        message="$.priority: not one of the 4 values that the contract lists",
+    )
+    of_line = tuple(link for link in found.links if link.asset_id == line.file.asset_id and link.name != "record")
+    rejected = Trace(found.record_kind, None, (), "", of_line, line, content=b'{"ticket_id": "TKT-20260417-1"}')
+    yield "trace", "line", draw("trace", "--line", f"{line.file.source_id}:{line.number}", "--bytes", trace=rejected)
 
 
 def _of_dbt(story: Stage) -> Iterator[tuple[str, str, Drawn]]:

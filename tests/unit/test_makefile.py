@@ -48,6 +48,7 @@ def test_each_target_says_something_else_and_names_only_what_ittargets() -> None
         (["hold", "REASON=why"], "PARTITION"),
         (["hold", "PARTITION=2026-04-17"], "REASON"),
         (["ingest", "INPUT=f.jsonl"], "BATCH"),
+        (["trace"], "KEY"),
         (["dry-run", "INPUT=f.jsonl"], "BATCH"),
     ],
 )
@@ -173,6 +174,7 @@ _NEEDED = {
     "hold": ("PARTITION", "REASON"),
     "apply": ("PLAN",),
     "verify": ("RUN",),
+    "trace": ("KEY",),
     "ingest": ("BATCH",),
     "dry-run": ("BATCH",),
 }
