@@ -10,21 +10,21 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Mapping
-from contextlib import redirect_stderr, redirect_stdout, suppress
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from loader.silver.checks import project_sha256
+from loader.silver.parsed import keep, key_of, read
 from loader.silver.results import NodeResult
 from loader.silver.thrift import be_thrifty, import_dbt, keep_templates_in
 
 # The tag of tests that read reconcile_finding and nothing else of what they are about.
 FINDINGS = "findings"
-# How dbt parses: every file, or with the help of what it parsed before, of which it has written its manifest.
-WHOLLY, PARTIALLY = "--no-partial-parse", "--partial-parse"
-_AGAIN = {WHOLLY: PARTIALLY, "--write-json": "--no-write-json"}
+# How dbt parses: every file.
+WHOLLY = "--no-partial-parse"
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,33 +163,21 @@ def _parsed(project: Project, sha256: str) -> Any:
     """dbt's manifest; None when the project cannot be parsed, and dbt then says why when it runs."""
     from dbt.cli.main import dbtRunner
 
-    again = _AGAIN if knows(project, sha256) else {}
-    with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
-        manifest = dbtRunner().invoke([again.get(word, word) for word in project.parse]).result
-    if manifest is not None:
-        # Without the note the next command parses, too.
-        with suppress(OSError):
-            _note(project).write_text(_made_of(sha256, project))
+    path, key = project.target / "parsed_project", _key(project, sha256)
+    manifest = read(path, key)
+    if manifest is None:
+        with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
+            manifest = dbtRunner().invoke([*project.parse]).result
+        if manifest is not None:
+            keep(path, key, manifest)
     return manifest
 
 
-def knows(project: Project, sha256: str) -> bool:
-    """Whether dbt's file of what it parsed was made of this very project, every file of it. When a file has changed
-    since, dbt's file keeps what is no longer so (the models that a hook refers to)."""
-    # Another command may write both meanwhile, or remove them.
-    with suppress(OSError):
-        return _note(project).read_bytes() == _made_of(sha256, project).encode()
-    return False
-
-
-def _note(project: Project) -> Path:
-    return project.target / "parsed_project"
-
-
-def _made_of(sha256: str, project: Project) -> str:
-    """Which project, and which file of dbt's."""
-    file = project.target / "partial_parse.msgpack"
-    return f"{sha256} {file.stat().st_mtime_ns if file.exists() else None}"
+def _key(project: Project, sha256: str) -> bytes:
+    """What was parsed: the files, the profile, the database that it was parsed for, and how, wherever they lie."""
+    profile = project.root / "profiles.yml"
+    said = profile.read_text("utf-8") if profile.is_file() else ""
+    return key_of(sha256, said, project.address, *(word.replace(str(project.root), "") for word in project.parse))
 
 
 def _nodes(execution: Any) -> tuple[NodeResult, ...]:

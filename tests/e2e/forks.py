@@ -22,8 +22,10 @@ from unittest.mock import patch
 from tests.checkouts import ROOT
 
 _RUST = "dbt.parser.models.ModelParser.run_static_parser"
-# dbt's file of what it parsed, and the loader's note which project that was: of any other one it counts for nothing.
-_PARSED = ("partial_parse.msgpack", "parsed_project")
+# What dbt made of a project, wherever that lies: of any other one it counts for nothing.
+_PARSED = "parsed_project"
+# Templates as code, by their texts (loader/silver/thrift.py): those of one checkout are those of all.
+_TEMPLATES = "templates"
 
 
 class Fork:
@@ -81,25 +83,19 @@ def _kept() -> Path:
 def keep_parsed(root: Path) -> None:
     """Remember what a command has parsed in the checkout at `root`."""
     target = root / ".local" / "dbt" / "target"
-    if not _is_there(_kept()) and _is_there(target):
-        _copy(target, _kept())
+    if not (_kept() / _PARSED).is_file() and (target / _PARSED).is_file():
+        shutil.copy(target / _PARSED, _kept())
 
 
 def give_parsed(root: Path) -> None:
     """What was kept, or else what was parsed in the repository itself, for a new checkout: it counts for a project of
-    the same files alone (worker.knows)."""
+    the same files alone (worker.py)."""
     target = root / ".local" / "dbt" / "target"
-    source = next((each for each in (_kept(), ROOT / ".local" / "dbt" / "target") if _is_there(each)), None)
-    if source is not None and not target.exists():
-        target.mkdir(parents=True)
-        _copy(source, target)
-
-
-def _is_there(folder: Path) -> bool:
-    return all((folder / name).is_file() for name in _PARSED)
-
-
-def _copy(source: Path, target: Path) -> None:
-    for name in _PARSED:
-        # With its time: by this the note knows the file.
-        shutil.copy2(source / name, target / name)
+    if target.exists():
+        return
+    target.mkdir(parents=True)
+    (_kept() / _TEMPLATES).mkdir(exist_ok=True)
+    (target / _TEMPLATES).symlink_to(_kept() / _TEMPLATES)
+    kept = [folder / _PARSED for folder in (_kept(), ROOT / ".local" / "dbt" / "target")]
+    for file in [file for file in kept if file.is_file()][:1]:
+        shutil.copy(file, target)

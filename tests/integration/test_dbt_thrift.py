@@ -10,7 +10,6 @@ from pathlib import Path
 from textwrap import dedent
 
 from loader.silver import dbt, parse_project, run_dbt
-from loader.silver.worker import Project, knows
 from loader.warehouse import Warehouse
 from tests.checkouts import ROOT
 from tests.e2e.commands import make_small_checkout
@@ -38,24 +37,52 @@ def test_a_project_is_parsed_again_only_when_it_has_changed(
     assert is_built() and told.stat().st_mtime_ns == when
     # The next command.
     dbt._process()._forget()
-    assert is_built() and parsed_files() == 0
+    assert is_built() and told.stat().st_mtime_ns == when
     model.write_text("select 2 as one")
     assert is_built() and rows(database, "select * from silver.of_its_own") == [(2,)] and parsed_files() > 100
 
 
 def test_what_was_parsed_counts_for_the_very_same_project_alone(tmp_path: Path) -> None:
-    """Prevents a hook that refers to a model that went, and a file of dbt's that another command has written since."""
-    target = tmp_path / "target"
-    target.mkdir()
-    project = Project(ROOT, "a database", (), target)
-    assert not knows(project, "a" * 64)
-    parsed = target / "partial_parse.msgpack"
-    parsed.write_bytes(b"parsed")
-    (target / "parsed_project").write_text(f"{'a' * 64} {parsed.stat().st_mtime_ns}")
-    assert knows(project, "a" * 64)
-    assert not knows(project, "b" * 64)
-    os.utime(parsed, (1, 1))
-    assert not knows(project, "a" * 64)
+    """Prevents a build of models that are no longer so, of those of another database or another dbt, and a command that
+    ends for a file that was cut short or cannot be written."""
+    _where_dbt_runs(f"""
+        import shutil
+        from dataclasses import replace
+        from dbt.contracts.graph.manifest import Manifest
+        from loader.silver import parsed, worker
+
+        root = parsed.Path({os.fspath(tmp_path)!r})
+        shutil.copy({os.fspath(ROOT / "profiles.yml")!r}, root)
+        project = worker.Project(root, "a database", ("parse", f"{{root}}/dbt_project"), root)
+
+        def key_of(sha256="a" * 64, **changed):
+            return worker._key(replace(project, **changed), sha256)
+
+        elsewhere = root / "elsewhere"
+        elsewhere.mkdir()
+        shutil.copy(root / "profiles.yml", elsewhere)
+        key = key_of()
+        assert key == key_of() == key_of(root=elsewhere, parse=("parse", f"{{elsewhere}}/dbt_project"))
+        others = [key_of("b" * 64), key_of(address="another"), key_of(parse=("parse", "--no-static-parser"))]
+        version, parsed.version = parsed.version, lambda name: "1"
+        others.append(key_of())
+        parsed.version = version
+        (elsewhere / "profiles.yml").write_text("")
+        others.append(key_of(root=elsewhere))
+        assert len({{key, *others}}) == 6
+
+        file, manifest = root / "kept", Manifest(macros={{"one": "a macro"}}, unit_tests={{"two": "a test"}})
+        assert parsed.read(file, key) is None
+        parsed.keep(file, key, manifest)
+        found = parsed.read(file, key)
+        assert (found.macros, found.unit_tests, found.fixtures) == (manifest.macros, manifest.unit_tests, {{}})
+        assert [parsed.read(file, other) for other in others] == [None] * 5
+        whole = file.read_bytes()
+        for length in (0, 20, len(key), len(key) + 1, len(whole) // 2, len(whole) - 1):
+            file.write_bytes(whole[:length])
+            assert parsed.read(file, key) is None, length
+        parsed.keep(root / "no_folder" / "kept", key, manifest)
+    """)
 
 
 def test_what_dbt_logs_and_how_it_ended_are_written_as_they_were(
