@@ -66,6 +66,9 @@ create table if not exists ops.manifest (
     registered_by_run_id uuid not null,
     registered_at timestamptz not null default now(),
     event_number bigint not null default nextval('ops.event_number'),
+    -- The bytes as they were delivered, where that was another dialect, with files of several kinds. The row is then
+    -- of the part of one kind, and manifest_bytes are how that was read; null where these were delivered.
+    delivered_bytes bytea,
     check ((window_start is null) = (window_end is null)),
     check (window_start < window_end)
 );
@@ -128,6 +131,8 @@ create table if not exists ops.manifest_asset (
     judged_at timestamptz not null default now(),
     -- The day that is declared of a file that is a record; null of a file of lines.
     partition_key date,
+    -- Where the file was found when it was judged; null where it may not be read.
+    found_path text,
     primary key (manifest_id, source_id),
     check ((disposition = 'admitted') = (asset_id is not null))
 );

@@ -38,8 +38,8 @@ order by seen.manifest_id, seen.source_id, run.event_number desc
 """
 
 _DECLARING = """
-    manifest.manifest_id, manifest.manifest_path, manifest.manifest_sha256, manifest.batch_id, manifest.is_implicit,
-    manifest.contract_ref
+    manifest.manifest_id, manifest.manifest_path, manifest.batch_id, manifest.is_implicit, manifest.contract_ref,
+    coalesce(encode(sha256(manifest.delivered_bytes), 'hex'), manifest.manifest_sha256) as file_sha256
 """
 
 # For each asset that has lines of these days (of a kind, or of any) and is not taken: the manifests that declare it.

@@ -13,10 +13,10 @@ from loader.advice.questions import NEW_MANIFEST, Advice, AdviceKind
 from loader.config import Settings
 from loader.errors import LoaderError
 from loader.evidence import journal
-from loader.gate import AssetRefusedError, allowed_roots, base_folder, locate
+from loader.gate import AssetRefusedError, allowed_roots, located
 from loader.ingest import content_of_manifest
 from loader.kinds import kind_option
-from loader.manifest import Asset, Manifest, implicit_manifest, parse_manifest
+from loader.manifest import Asset, Manifest, implicit_manifest, parse_manifests
 from loader.printable import pasted
 from loader.raw_zone import RawZone
 from loader.recovery import World
@@ -112,18 +112,20 @@ def _holds(world: World, lost: Sequence[Lost]) -> Iterator[Advice]:
 def _again(world: World, group: Sequence[Lost], missing: Collection[str]) -> Advice:
     """What reads these files again: their manifests; where a file is gone, the archive has it."""
     runs = [each.entry.run for each in group if each.entry.run is not None]
-    declared = {each["manifest_path"]: each for run in runs for each in run["declared_manifests"]}
-    known = {path: _manifest(world.settings, each, runs[0]) for path, each in declared.items()}
-    manifests = {path: manifest for path, manifest in known.items() if manifest is not None}
-    there = [path for path, manifest in manifests.items() if _has_any(world.settings, manifest, missing)]
-    written = sorted(path for path in there if not declared[path]["is_implicit"])
+    # Several manifests may come from one file.
+    declared = {each["manifest_id"]: each for run in runs for each in run["declared_manifests"]}
+    known = {each: _manifest(world.settings, said, runs[0]) for each, said in declared.items()}
+    manifests = {each: manifest for each, manifest in known.items() if manifest is not None}
+    there = [each for each, manifest in manifests.items() if _has_any(world.settings, manifest, missing)]
+    written = sorted({declared[each]["manifest_path"] for each in there if not declared[each]["is_implicit"]})
     if written:
         days = _day_of(runs[0]) if len(runs) == 1 else ""
         return _read_again(f"make ingest{days} MANIFEST={pasted(','.join(written))}")
     if there:
         of_kind = kind_option(world.contracts, manifests[there[0]].contract_ref)
         limit = "" if runs[0]["line_limit"] is None else f" LIMIT={runs[0]['line_limit']}"
-        return _read_again(f"make ingest INPUT={pasted(there[0])} BATCH={runs[0]['batch_id']}{of_kind}{limit}")
+        path = declared[there[0]]["manifest_path"]
+        return _read_again(f"make ingest INPUT={pasted(path)} BATCH={runs[0]['batch_id']}{of_kind}{limit}")
     return _from_raw_zone(world.settings, manifests.values(), missing, runs[0])
 
 
@@ -138,7 +140,8 @@ def _manifest(settings: Settings, declared: Mapping[str, Any], run: Mapping[str,
         if declared["is_implicit"]:
             manifest = implicit_manifest(path, str(run["batch_id"]), contracts, run.get("record_kind"))
         else:
-            manifest = parse_manifest(content_of_manifest(settings, path), path, contracts)
+            found = parse_manifests(content_of_manifest(settings, path), path, contracts)
+            manifest = next((each for each in found if each.manifest_id == declared["manifest_id"]), found[0])
     except (OSError, AssetRefusedError, LoaderError):
         return None
     return manifest if manifest.sha256 == declared["manifest_sha256"] else None
@@ -157,7 +160,7 @@ def _located(settings: Settings, manifest: Manifest) -> Iterator[tuple[Asset, Pa
     roots = allowed_roots(settings.project_root, manifest.path, settings.allowed_roots)
     for asset in manifest.assets:
         try:
-            yield asset, locate(asset.source_url_or_path, base_folder(manifest), roots)
+            yield asset, located(manifest, asset.source_url_or_path, roots)
         except AssetRefusedError:
             continue
 

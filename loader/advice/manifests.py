@@ -56,7 +56,7 @@ def _rank(world: World, row: Row) -> int:
         content = content_of_manifest(world.settings, path)
     except (OSError, AssetRefusedError, InfrastructureError):
         return 3
-    if hashlib.sha256(content).hexdigest() != row["manifest_sha256"]:
+    if hashlib.sha256(content).hexdigest() != row["file_sha256"]:
         return 3
     return 0 if _is_default(world, path) else 1
 

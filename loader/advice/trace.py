@@ -12,7 +12,7 @@ from loader.advice.runs import for_run
 from loader.errors import CheckFailedError, InfrastructureError
 from loader.gate import AssetRefusedError
 from loader.ingest import content_of_manifest
-from loader.manifest import parse_manifest, seed_manifests
+from loader.manifest import parse_manifests, seed_manifests
 from loader.printable import pasted
 from loader.recovery import World, run_of
 from loader.warehouse import fetch_rows
@@ -70,27 +70,26 @@ def traceless_manifests(world: World, excluded: Collection[str]) -> list[Tracele
     registered = frozenset(by_sha256.values())
     new, broken = [], []
     for path in seed_manifests(world.settings.project_root):
-        manifest_id = _manifest_id(world, path, by_sha256)
-        if manifest_id is None:
+        manifest_ids = _manifest_ids(world, path, by_sha256)
+        if not manifest_ids:
             broken.append(path)
-        elif manifest_id not in registered and manifest_id not in excluded:
-            new.append((path, manifest_id))
+        new += [(path, each) for each in manifest_ids if each not in registered and each not in excluded]
     return [*_never_ingested(world, new), *_unreadable(world, broken)]
 
 
-def _manifest_id(world: World, path: Path, by_sha256: Mapping[str, str]) -> str | None:
+def _manifest_ids(world: World, path: Path, by_sha256: Mapping[str, str]) -> list[str]:
     """None for a file that is no manifest. One with the bytes of a registered one is not parsed."""
     try:
         content = content_of_manifest(world.settings, path)
     except (OSError, AssetRefusedError, InfrastructureError):
-        return None
+        return []
     known = by_sha256.get(hashlib.sha256(content).hexdigest())
     if known is not None:
-        return known
+        return [known]
     try:
-        return parse_manifest(content, path, world.settings.project_root / "contracts").manifest_id
+        return [each.manifest_id for each in parse_manifests(content, path, world.settings.project_root / "contracts")]
     except CheckFailedError:
-        return None
+        return []
 
 
 def _never_ingested(world: World, new: list[tuple[Path, str]]) -> Iterator[Traceless]:
@@ -98,7 +97,7 @@ def _never_ingested(world: World, new: list[tuple[Path, str]]) -> Iterator[Trace
         return
     names = ", ".join(manifest_id for _, manifest_id in new[:3])
     more = f" and {len(new) - 3} more" if len(new) > 3 else ""
-    paths = ",".join(_shown(world, path) for path, _ in new)
+    paths = ",".join(dict.fromkeys(_shown(world, path) for path, _ in new))
     yield Traceless(
         f"no run was ever asked to read {names}{more}, in {_shown(world, new[0][0].parent)}",
         Advice(AdviceKind.TAKE, f"make ingest MANIFEST={pasted(paths)}", "reads what nobody has read"),

@@ -79,7 +79,7 @@ def record_erasure(cursor: Any, settings: Settings, erasure: Mapping[str, Any], 
 def source_paths_of(cursor: Any, settings: Settings, erasure_id: str) -> tuple[str, ...]:
     """The delivered files of erased lines, where their manifests say that they lie."""
     cursor.execute(
-        "select distinct manifest.manifest_path, manifest.manifest_bytes, entry.source_url_or_path"
+        "select distinct manifest.manifest_path, manifest.manifest_bytes, entry.source_url_or_path, entry.found_path"
         " from ops.erased_line as line"
         " inner join ops.manifest_asset as entry on entry.asset_id = line.asset_id"
         " inner join ops.manifest as manifest on manifest.manifest_id = entry.manifest_id"
@@ -87,7 +87,11 @@ def source_paths_of(cursor: Any, settings: Settings, erasure_id: str) -> tuple[s
         (erasure_id,),
     )
     found = set()
-    for manifest_path, content, path in cursor.fetchall():
-        folder = settings.project_root / Path(manifest_path).parent / (orjson.loads(bytes(content)).get("root") or "")
+    for manifest_path, content, path, found_path in cursor.fetchall():
+        said = orjson.loads(bytes(content))
+        if said.get("searches_parents") and found_path:
+            found.add(settings.named(Path(found_path)))
+            continue
+        folder = settings.project_root / Path(manifest_path).parent / (said.get("root") or "")
         found.add(settings.named(Path(os.path.normpath(folder / path))))
     return tuple(sorted(found))

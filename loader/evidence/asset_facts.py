@@ -34,12 +34,14 @@ class AssetFacts:
     is_covering: bool
     # In words, of the line that was rejected first; what it says is usually true of the whole file.
     first_reject: str | None = None
+    # Where the gate found it.
+    found_path: str | None = None
 
 
 _ASSETS = """
 select
     entry.manifest_id, entry.source_id, entry.asset_id, asset.source_fingerprint, entry.action, entry.judgement,
-    entry.reason_codes,
+    entry.reason_codes, declared.found_path,
     coalesce(proof.limited_record_count, 0)::bigint as record_count,
     coalesce(proof.limited_rejected_count, 0)::bigint as rejected_count,
     coalesce(proof.rejected_count, 0) > 0 as has_rejects,
@@ -56,6 +58,8 @@ select
             and manifest.window_end > %(start)s::timestamp at time zone 'UTC') as is_covering
 from ops.run_asset as entry
 inner join ops.manifest as manifest on manifest.manifest_id = entry.manifest_id
+left join ops.manifest_asset as declared
+    on declared.manifest_id = entry.manifest_id and declared.source_id = entry.source_id
 left join ops.source_asset as asset on asset.asset_id = entry.asset_id
 left join reconcile.reconcile_asset as proof on proof.asset_id = entry.asset_id
 where entry.run_id = %(run_id)s and entry.attempt = %(attempt)s

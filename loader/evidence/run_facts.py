@@ -19,6 +19,7 @@ from loader.evidence.findings import (
     read_missing_links,
     read_ties,
 )
+from loader.evidence.translations import read_translations
 from loader.partition import Partition
 from loader.runs import Attempt
 from loader.warehouse import built, fetch_rows
@@ -68,6 +69,7 @@ class RunFacts:
     nearest_partitions: tuple[date, ...] = ()
     state: tuple[Mapping[str, Any], ...] = ()
     last_proof_of_all_at: datetime | None = None
+    translations: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def manifest_ids(self) -> tuple[str, ...]:
@@ -126,6 +128,7 @@ def read_facts(cursor: Any, attempt: Attempt, window: tuple[date, date] | None, 
         nearest_partitions=_nearest(cursor, kind, start) if start and not inside else (),
         state=tuple(fetch_rows(cursor, _STATE, (dataset,))),
         last_proof_of_all_at=_last_proof_of_all(cursor),
+        translations=read_translations(cursor, run["manifest_ids"]),
     )
 
 

@@ -7,18 +7,26 @@ from pathlib import Path
 
 from loader.bounds import ExpansionLimits
 from loader.facts import Facts, FactsDefect, FactsReader
+from loader.gate.findings import REQUIRED_METADATA, AssetFinding
 from loader.gate.inspection import Inspection, KnownFacts, inspect, inspect_file, inspect_record
 from loader.gate.judgement import (
-    REQUIRED_METADATA,
-    AssetFinding,
     AssetJudgement,
     GateReport,
     Judgement,
     judge_asset,
     withhold,
 )
-from loader.gate.location import AssetRefusedError, allowed_roots, locate, open_within, read_manifest, refuse_scheme
-from loader.manifest import Asset, Manifest
+from loader.gate.location import (
+    AssetRefusedError,
+    allowed_roots,
+    folders_above,
+    locate,
+    locate_in,
+    open_within,
+    read_manifest,
+    refuse_scheme,
+)
+from loader.manifest import TYPE_NOT_READ, Asset, Manifest
 
 __all__ = [
     "REQUIRED_METADATA",
@@ -38,8 +46,11 @@ __all__ = [
     "inspect_record",
     "judge_asset",
     "locate",
+    "locate_in",
+    "located",
     "open_within",
     "read_manifest",
+    "searched_folders",
     "withhold",
 ]
 
@@ -82,8 +93,12 @@ def _judge(
     refusal: AssetFinding | None = None
     landing = manifest.kind.landing
     try:
+        if TYPE_NOT_READ in asset.notes:
+            raise AssetRefusedError(
+                TYPE_NOT_READ, f"nothing here reads asset_type {asset.asset_type!r} of {asset.source_url_or_path!r}"
+            )
         refuse_scheme(manifest.root or "")
-        path = locate(asset.source_url_or_path, base_folder(manifest), roots)
+        path = located(manifest, asset.source_url_or_path, roots)
         with open_within(path, roots) as file:
             if landing is None or landing.facts is None:
                 inspection = inspect_file(file, path, is_record=manifest.kind.framing == "file")
@@ -98,3 +113,14 @@ def _judge(
 def base_folder(manifest: Manifest) -> Path:
     """Return the folder that the manifest's paths resolve against: its `root`, else its own folder."""
     return manifest.path.parent / (manifest.root or "")
+
+
+def located(manifest: Manifest, declared_path: str, roots: tuple[Path, ...]) -> Path:
+    """The real path of a path that the manifest declares; opens nothing. Raises AssetRefusedError as locate_in."""
+    return locate_in(declared_path, searched_folders(manifest, roots), roots)
+
+
+def searched_folders(manifest: Manifest, roots: tuple[Path, ...]) -> tuple[Path, ...]:
+    """The folders in which a declared path is looked for, in that order."""
+    base = base_folder(manifest)
+    return (base, *folders_above(base, roots)) if manifest.searches_parents else (base,)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from io import FileIO
 from pathlib import Path
 
@@ -14,6 +14,8 @@ from loader.reader import LinkInTheWayError, NotARegularFileError, open_beneath,
 
 # A name with a colon in its first part reads as a scheme, as in RFC 3986; `./` in front makes it a path.
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+# An object store: what lies there is outside every root that this version can be allowed.
+_OBJECT_STORE = re.compile(r"(?i:s3|s3a|gs|abfss?)://")
 
 
 class AssetRefusedError(Exception):
@@ -50,8 +52,41 @@ def locate(source_url_or_path: str, base_folder: Path, roots: Iterable[Path]) ->
     return real_path
 
 
+def locate_in(source_url_or_path: str, folders: Iterable[Path], roots: Iterable[Path]) -> Path:
+    """The real path of a declared path in the first of `folders` (at least one) where something lies; opens nothing.
+
+    Where nothing does, the path in the first folder, or what locate raises of it.
+    """
+    first, *parents = folders
+    allowed = tuple(roots)
+    for folder in (first, *parents):
+        try:
+            found = locate(source_url_or_path, folder, allowed)
+        except AssetRefusedError as error:
+            if error.reason_code != "path_outside_roots":
+                raise
+            continue
+        if os.path.lexists(found):
+            return found
+    return locate(source_url_or_path, first, allowed)
+
+
+def folders_above(folder: Path, roots: Iterable[Path]) -> Iterator[Path]:
+    """Each parent of the folder that lies in one of the roots, or is one, the nearest first."""
+    allowed = tuple(roots)
+    for parent in Path(os.path.realpath(folder)).parents:
+        if any(parent.is_relative_to(root) for root in allowed):
+            yield parent
+
+
 def refuse_scheme(source_url_or_path: str) -> None:
-    """Raises AssetRefusedError (scheme_not_allowed): nothing is ever fetched."""
+    """Raises AssetRefusedError (scheme_not_allowed; path_outside_roots of an object store): nothing is ever fetched."""
+    if _OBJECT_STORE.match(source_url_or_path):
+        raise AssetRefusedError(
+            "path_outside_roots",
+            f"{source_url_or_path!r} lies in an object store, outside every allowed root: nothing was connected to"
+            " (bring the file to this machine, and declare its path)",
+        )
     if _SCHEME.match(source_url_or_path):
         raise AssetRefusedError(
             "scheme_not_allowed",

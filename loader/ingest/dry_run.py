@@ -25,7 +25,10 @@ from loader.ingest.problems import (
     with_shared_sentences,
 )
 from loader.ingest.request import DeclaredInput, IngestRequest, declared_input
+from loader.ingest.sidecars import admitted_by, files_beside, withheld_with_their_files
+from loader.ingest.translated import as_records, told
 from loader.kinds import Ruleset, load_ruleset
+from loader.manifest import SidecarOf
 from loader.private import close_to_others
 from loader.reader import ContentChangedError
 from loader.report_files import require_writable, write_json
@@ -48,8 +51,15 @@ def dry_run(settings: Settings, request: IngestRequest, report: Callable[[str], 
     outcomes: dict[str, str] = {str(error.path): "fail" for error in declared.refused}
     assets: list[AssetForecast] = []
     remaining = request.line_limit
-    for manifest in declared.manifests:
+    for line in told(declared.manifests):
+        report(line)
+    admitted: set[SidecarOf] = set()
+    # Sidecars after their files. Nothing is known of files of a kind that was not asked for.
+    for manifest in sorted(declared.manifests, key=lambda each: bool(files_beside(each))):
         gate_report = inspect_manifest(manifest, settings.project_root, settings.allowed_roots)
+        unasked = {each for each in files_beside(manifest) if each.manifest_id not in outcomes}
+        gate_report = withheld_with_their_files(gate_report, admitted | unasked)
+        admitted |= admitted_by(gate_report)
         outcomes[manifest.manifest_id] = gate_report.outcome
         report(f"gate: {manifest.manifest_id}: {gate_report.outcome}")
         for judged in gate_report.assets:
@@ -83,6 +93,7 @@ def _forecast(gate_report: GateReport, judged: AssetJudgement) -> AssetForecast:
         judged.judgement.disposition,
         judged.judgement.findings,
         gate_report.manifest.contract_ref if judged.asset.declaration else None,
+        judged.path,
     )
 
 
@@ -180,7 +191,8 @@ def _conclude(
     shared = with_shared_sentences(problems, words)
     bases = frozenset(Path(os.path.realpath(base_folder(manifest))) for manifest in declared.manifests)
     forecast = Forecast(run_id, trace_id, outcomes, tuple(assets), shared, is_split, path, bases)
-    write_json(path, {"written_at": datetime.now(UTC).isoformat(), **forecast.as_record(request)})
+    record = {**forecast.as_record(request), "translations": as_records(declared.manifests)}
+    write_json(path, {"written_at": datetime.now(UTC).isoformat(), **record})
     return forecast
 
 

@@ -146,9 +146,12 @@ class Evidence:
                 "judgement": asset.judgement,
                 "reason_codes": list(asset.reason_codes),
                 "source_fingerprint": asset.source_fingerprint,
+                "found_path": asset.found_path and self._settings.named(Path(asset.found_path)),
             }
             for asset in facts.assets
         ]
+        if facts.translations:
+            record["translations"] = [dict(each) for each in facts.translations]
         return record
 
     def _checks(self, reconcile: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -29,7 +29,9 @@ from loader.gate import GateReport, inspect_manifest
 from loader.ingest.intake import Intake
 from loader.ingest.proving import Proving
 from loader.ingest.request import Task, Workplace
+from loader.ingest.sidecars import admitted_files, withheld_with_their_files
 from loader.ingest.to_read import Wanted, facts_of_gate, plan_reading, with_facts
+from loader.ingest.translated import told
 from loader.privacy import record_arrival
 from loader.progress import Meter
 from loader.raw_zone import ArchiveDamagedError, require_objects
@@ -83,7 +85,8 @@ class Execution(Proving):
         with self._lock.transaction() as cursor:
             declared = (asset.checksum_sha256 for manifest in manifests for asset in manifest.assets)
             facts = known_facts(cursor, self._ruleset.landing.facts, declared)
-        reports = [
+            admitted = admitted_files(cursor, manifests)
+        judged_manifests = (
             inspect_manifest(
                 manifest,
                 self._settings.project_root,
@@ -92,7 +95,10 @@ class Execution(Proving):
                 on_asset=lambda judged: meter.add(judged.asset.size_bytes or 0),
             )
             for manifest in manifests
-        ]
+        )
+        reports = [withheld_with_their_files(gate_report, admitted) for gate_report in judged_manifests]
+        for line in told(manifests):
+            self._report(line)
         with self._ledger.boundary("gated"):
             pass
         found = Counter(judged.judgement.disposition for gate_report in reports for judged in gate_report.assets)

@@ -20,7 +20,7 @@ from loader.ingest.request import IngestRequest
 @dataclass(slots=True)
 class AssetForecast:
     """What would become of one declared asset: its outcome (success, skip, fail), and a fate for each line; `kind`: of
-    the records of which it is one, None where each of its lines is one."""
+    the records of which it is one, None where each of its lines is one; `found_path`: None where it may not be read."""
 
     manifest_id: str
     source_id: str
@@ -29,6 +29,7 @@ class AssetForecast:
     disposition: str
     findings: tuple[AssetFinding, ...]
     kind: str | None = None
+    found_path: Path | None = None
     fates: Counter[str] = field(default_factory=Counter)
     reject_reasons: Counter[str] = field(default_factory=Counter)
     warnings: Counter[str] = field(default_factory=Counter)
@@ -96,6 +97,7 @@ class Forecast:
                     "judgement": asset.judgement,
                     "disposition": asset.disposition,
                     "reason_codes": list(asset.reason_codes),
+                    "found_path": asset.found_path and str(asset.found_path),
                     "fates": dict(asset.fates),
                     "reject_reasons": dict(asset.reject_reasons),
                     "first_reject": asset.first_reject,

@@ -20,7 +20,7 @@ from loader.manifest import (
     Violation,
     implicit_manifest,
     manifests_folder,
-    parse_manifest,
+    parse_manifests,
     require_file_of_kind,
     seed_manifests,
 )
@@ -214,7 +214,7 @@ def _read(settings: Settings, paths: Sequence[Path], contracts: Path) -> Declare
     for path in paths:
         _require_storable(path)
         try:
-            manifest = parse_manifest(content_of_manifest(settings, path), path, contracts)
+            declared = parse_manifests(content_of_manifest(settings, path), path, contracts)
         except DocumentTooLargeError as error:
             refused.append(ManifestRefusedError(path, [Violation(MANIFEST_TOO_LARGE, "$", str(error))]))
             continue
@@ -226,13 +226,14 @@ def _read(settings: Settings, paths: Sequence[Path], contracts: Path) -> Declare
         except ManifestRefusedError as error:
             refused.append(error)
             continue
-        other = manifests.setdefault(manifest.manifest_id, manifest)
-        if other.sha256 != manifest.sha256:
-            raise CommandUsageError(
-                f"manifest_id {manifest.manifest_id} stands in {other.path} and, with other bytes, in {path};"
-                " nothing was started. A new batch needs a new manifest_id.",
-                next_command="make ingest MANIFEST=<one of them>",
-            )
+        for manifest in declared:
+            other = manifests.setdefault(manifest.manifest_id, manifest)
+            if other.sha256 != manifest.sha256:
+                raise CommandUsageError(
+                    f"manifest_id {manifest.manifest_id} stands in {other.path} and, with other bytes, in {path};"
+                    " nothing was started. A new batch needs a new manifest_id.",
+                    next_command="make ingest MANIFEST=<one of them>",
+                )
     if refused and not manifests:
         raise refused[0]
     return DeclaredInput(tuple(manifests.values()), tuple(refused))

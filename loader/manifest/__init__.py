@@ -1,20 +1,25 @@
 """The manifest room: what a batch declares, read as a whole or refused as a whole."""
 
 from loader.manifest.build import BatchTerms, BuiltManifest, build_manifest
+from loader.manifest.dialect import parse_manifests
 from loader.manifest.files import is_hidden, manifests_folder, seed_manifests, write_manifest
 from loader.manifest.implicit import implicit_manifest, require_file_of_kind
 from loader.manifest.model import (
     Asset,
     JudgementWord,
     Manifest,
+    SidecarOf,
     Violation,
 )
 from loader.manifest.parse import MANIFEST_TOO_LARGE, ManifestRefusedError, parse_manifest
-from loader.manifest.rules import UNKNOWN_LICENSE
+from loader.manifest.rules import DAY_ASSUMED, MODE_NOT_LANDED, TYPE_NOT_READ, UNKNOWN_LICENSE
 from loader.manifest.sequence import SequenceError, sequence_of
 
 __all__ = [
+    "DAY_ASSUMED",
     "MANIFEST_TOO_LARGE",
+    "MODE_NOT_LANDED",
+    "TYPE_NOT_READ",
     "UNKNOWN_LICENSE",
     "Asset",
     "BatchTerms",
@@ -23,12 +28,14 @@ __all__ = [
     "Manifest",
     "ManifestRefusedError",
     "SequenceError",
+    "SidecarOf",
     "Violation",
     "build_manifest",
     "implicit_manifest",
     "is_hidden",
     "manifests_folder",
     "parse_manifest",
+    "parse_manifests",
     "require_file_of_kind",
     "seed_manifests",
     "sequence_of",

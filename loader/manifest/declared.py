@@ -10,7 +10,7 @@ from typing import Any
 
 from loader.contract import TimestampError, parse_date_start, parse_instant, read_exactly
 from loader.kinds import Kind, Landing, declaration
-from loader.manifest.model import Asset, GatePolicy, Manifest, SelectionWindow
+from loader.manifest.model import Asset, GatePolicy, Manifest, SelectionWindow, SidecarOf, Translation
 from loader.manifest.sequence import BatchId, sequence_of
 
 
@@ -52,7 +52,15 @@ def manifest_of(declared: dict[str, Any], content: bytes, path: Path, kind: Kind
         path=path,
         kind=kind,
         is_implicit=is_implicit,
+        searches_parents=declared.get("searches_parents", False),
+        translation=_translation(declared.get("translated_from")),
     )
+
+
+def _translation(said: dict[str, Any] | None) -> Translation | None:
+    if said is None:
+        return None
+    return Translation(said["dialect"], said["manifest_id"], said["manifest_sha256"], tuple(said["kept"]))
 
 
 def _asset(declared: dict[str, Any], entry: dict[str, Any], ordinal: int, sequence: int, kind: Kind) -> Asset:
@@ -72,6 +80,9 @@ def _asset(declared: dict[str, Any], entry: dict[str, Any], ordinal: int, sequen
         metadata=entry["metadata"],
         declaration="" if landing is None else declaration(landing, declared, entry),
         partition_key=None if landing is None else _day(entry["metadata"] or {}, landing),
+        metadata_status=entry.get("metadata_status"),
+        notes=tuple(entry.get("notes", ())),
+        beside=SidecarOf(**entry["beside"]) if "beside" in entry else None,
     )
 
 

@@ -72,11 +72,11 @@ def parse_manifest(
     then rules; CommandUsageError when the contracts folder is broken.
     """
     schema, kinds = _manifest_contract(contracts_folder or find_project_root() / "contracts")
-    violations = _violations_of_text(content)
+    violations = violations_of_text(content)
     if violations:
         raise ManifestRefusedError(path, violations)
     declared = orjson.loads(content)
-    violations = [*_violations_of_schema(declared, schema)]
+    violations = violations_of_schema(declared, schema) or _violations_of_instants(declared)
     if violations:
         raise ManifestRefusedError(path, violations)
     kind = kinds.get(declared["contract_ref"])
@@ -104,7 +104,7 @@ def _manifest_contract(contracts_folder: Path) -> tuple[jsonschema_rs.Draft20201
     return schema, load_kinds(contracts_folder)
 
 
-def _violations_of_text(content: bytes) -> list[Violation]:
+def violations_of_text(content: bytes) -> list[Violation]:
     """Why these bytes are not JSON that PostgreSQL can store and everyone reads alike."""
     value_count = content.count(b",") + content.count(b"[") + content.count(b"{")
     if len(content) > MAX_DOCUMENT_BYTES or value_count > MAX_MANIFEST_VALUES:
@@ -149,14 +149,17 @@ def _violations_of_text(content: bytes) -> list[Violation]:
     return violations
 
 
-def _violations_of_schema(declared: Any, schema: jsonschema_rs.Draft202012Validator) -> list[Violation]:
-    violations = [
+def violations_of_schema(declared: Any, schema: jsonschema_rs.Draft202012Validator) -> list[Violation]:
+    """What a manifest of any dialect breaks of its schema, in its order."""
+    return [
         Violation(_CODE_OF_KEYWORD.get(fault.keyword, _INVALID_VALUE), fault.json_path, fault.message)
         for fault in islice(_faults_of_parts(declared, schema), MAX_VIOLATIONS)
     ]
-    if violations:
-        return violations
-    # The validator accepts instants that the loader cannot hold: year 0000, second 60, great offsets.
+
+
+def _violations_of_instants(declared: dict[str, Any]) -> list[Violation]:
+    """The validator accepts instants that the loader cannot hold: year 0000, second 60, great offsets."""
+    violations = []
     window = declared["selection_window"] or {}
     instants = [(f"$.selection_window.{name}", window[name]) for name in ("start", "end") if window]
     instants += [

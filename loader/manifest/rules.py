@@ -12,6 +12,13 @@ UNKNOWN_LICENSE = "unknown"
 # What metadata may say of any file; of one that is a record, also what its kind lets them.
 METADATA_FIELDS = frozenset(("exported_at", "owner", "schema_version"))
 
+# Notes of an entry that was translated; they are reason codes.
+TYPE_NOT_READ = "asset_type_not_read"
+MODE_NOT_LANDED = "load_mode_not_landed"
+DAY_ASSUMED = "recorded_at_assumed"
+# Modes that nothing here lands.
+NOT_LANDED = ("cdc", "replay")
+
 
 def violations_of(manifest: Manifest) -> tuple[Violation, ...]:
     """Every broken rule of a manifest that keeps its schema; empty when it is good."""
@@ -50,7 +57,7 @@ def _against_contract(manifest: Manifest) -> Iterator[Violation]:
                 f"$.assets[{place}].record_count",
                 f"got {asset.record_count}, expected 1 or nothing: a file of {contract.name} is one record",
             )
-        if asset.asset_type not in contract.asset_types:
+        if asset.asset_type not in contract.asset_types and TYPE_NOT_READ not in asset.notes:
             yield Violation(
                 "asset_type_contradicts_contract",
                 f"$.assets[{place}].asset_type",
@@ -60,7 +67,13 @@ def _against_contract(manifest: Manifest) -> Iterator[Violation]:
 
 def _against_itself(manifest: Manifest) -> Iterator[Violation]:
     window = manifest.selection_window
-    if window is None and manifest.load_mode != "full":
+    if manifest.load_mode in NOT_LANDED and any(MODE_NOT_LANDED not in asset.notes for asset in manifest.assets):
+        yield Violation(
+            "manifest_invalid_value",
+            "$.load_mode",
+            f"got {manifest.load_mode!r}, which does not land; expected full, incremental or backfill",
+        )
+    elif window is None and manifest.load_mode != "full" and manifest.translation is None:
         yield Violation(
             "window_required_by_load_mode",
             "$.selection_window",

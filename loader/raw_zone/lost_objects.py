@@ -11,7 +11,7 @@ from typing import Any
 
 from loader.config import Settings
 from loader.errors import InfrastructureError
-from loader.gate import AssetRefusedError, allowed_roots, base_folder, locate, open_within
+from loader.gate import AssetRefusedError, allowed_roots, base_folder, located, open_within
 from loader.kinds import kind_option
 from loader.manifest import parse_manifest
 from loader.printable import pasted
@@ -98,7 +98,9 @@ def _described(settings: Settings, states: Mapping[str, ObjectState], row: Mappi
     source = base_folder(manifest) / row["source_url_or_path"]
     digest = hashlib.sha256()
     try:
-        with open_within(locate(row["source_url_or_path"], base_folder(manifest), roots), roots) as file:
+        found = located(manifest, row["source_url_or_path"], roots)
+        source = found if manifest.searches_parents else source
+        with open_within(found, roots) as file:
             for chunk in read_chunks(file):
                 digest.update(chunk)
         has_source = digest.hexdigest() == row["source_fingerprint"]

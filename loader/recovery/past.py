@@ -11,7 +11,14 @@ from typing import Any
 from loader.errors import CommandUsageError, RefusedError
 from loader.gate import AssetRefusedError
 from loader.ingest import DeclaredInput, content_of_manifest
-from loader.manifest import Manifest, ManifestRefusedError, Violation, implicit_manifest, parse_manifest
+from loader.manifest import (
+    Manifest,
+    ManifestRefusedError,
+    Violation,
+    implicit_manifest,
+    parse_manifest,
+    parse_manifests,
+)
 from loader.recovery.plan import PlannedAsset
 from loader.recovery.world import World
 from loader.runs import RegisteredAsset
@@ -126,7 +133,8 @@ def _manifest(world: World, declared: Mapping[str, Any], batch_id: str) -> Manif
         manifest = implicit_manifest(path, batch_id, contracts, world.ruleset.contract_ref)
     elif path.is_file():
         with suppress(OSError, AssetRefusedError):
-            manifest = parse_manifest(content_of_manifest(world.settings, path), path, contracts)
+            found = parse_manifests(content_of_manifest(world.settings, path), path, contracts)
+            manifest = next((each for each in found if each.manifest_id == declared["manifest_id"]), None)
     if manifest is None or manifest.sha256 != declared["manifest_sha256"]:
         raise RefusedError(
             f"manifest {declared['manifest_id']} ({path}) was not registered by the run, which ended too early, and"

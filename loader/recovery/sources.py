@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from loader.config import Settings
-from loader.gate import AssetRefusedError, allowed_roots, base_folder, locate, open_within
+from loader.gate import AssetRefusedError, allowed_roots, locate_in, located, open_within
 from loader.manifest import Asset, Manifest
 from loader.reader import read_chunks
 from loader.recovery.plan import PlannedAsset
@@ -20,17 +20,17 @@ MISSING = "asset_missing"
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A declared path, the folder that it is relative to, and where it may lead; `declaration`: of a file that is a
+    """A declared path, the folders in which it is looked for, and where it may lead; `declaration`: of a file that is a
     record, what is declared of it."""
 
     declared_path: str
-    base_folder: Path
+    folders: tuple[Path, ...]
     roots: tuple[Path, ...]
     declaration: str = ""
 
     def located(self) -> Path:
-        """The real path; opens nothing. Raises AssetRefusedError as locate."""
-        return locate(self.declared_path, self.base_folder, self.roots)
+        """The real path; opens nothing. Raises AssetRefusedError as locate_in."""
+        return locate_in(self.declared_path, self.folders, self.roots)
 
 
 def planned_sources(world: World, manifests: Sequence[Manifest], *, is_hashed: bool) -> tuple[PlannedAsset, ...]:
@@ -95,7 +95,7 @@ def found_now(roots: tuple[Path, ...], manifest: Manifest, asset: Asset) -> str:
     """SHA-256 (hex) of the bytes at an asset's place, or the reason code for which the gate would not read them."""
     digest = hashlib.sha256()
     try:
-        with open_within(locate(asset.source_url_or_path, base_folder(manifest), roots), roots) as file:
+        with open_within(located(manifest, asset.source_url_or_path, roots), roots) as file:
             for chunk in read_chunks(file):
                 digest.update(chunk)
     except AssetRefusedError as error:
@@ -140,7 +140,7 @@ def _planned(
 def _same_or_size(roots: tuple[Path, ...], manifest: Manifest, asset: Asset, known: Known) -> str:
     _, fingerprint, size, registered_at = known
     try:
-        now = locate(asset.source_url_or_path, base_folder(manifest), roots).stat()
+        now = located(manifest, asset.source_url_or_path, roots).stat()
     except AssetRefusedError as error:
         return error.reason_code
     except OSError:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
-from loader.gate import base_folder
+from loader.gate import searched_folders
 from loader.kinds import Ruleset
 from loader.manifest import Manifest
 from loader.raw_zone import RawZone
@@ -75,7 +75,7 @@ def declared_places(world: World, manifests: Sequence[Manifest]) -> dict[tuple[s
     return {
         (manifest.manifest_id, asset.source_id): Source(
             asset.source_url_or_path,
-            base_folder(manifest),
+            searched_folders(manifest, roots_of(world.settings, manifest)),
             roots_of(world.settings, manifest),
             asset.declaration,
         )
@@ -90,7 +90,7 @@ def archived_places(world: World, entries: Sequence[RegisteredAsset]) -> dict[tu
     folder = world.settings.raw_zone
     return {
         (entry.manifest_id, entry.source_id): Source(
-            str(RawZone(folder).path_of(entry.raw_zone_key)), folder, (folder.resolve(),), entry.declaration
+            str(RawZone(folder).path_of(entry.raw_zone_key)), (folder,), (folder.resolve(),), entry.declaration
         )
         for entry in entries
         if entry.raw_zone_key

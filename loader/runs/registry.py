@@ -102,7 +102,8 @@ def _register_manifest(cursor: Any, run_id: UUID, manifest: Manifest) -> None:
     cursor.execute(
         "insert into ops.manifest (manifest_id, manifest_sha256, manifest_bytes, manifest_path, batch_id, contract_ref,"
         " modality, load_mode, window_field, window_start, window_end, declared_asset_count, is_implicit,"
-        " registered_by_run_id) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+        " registered_by_run_id, delivered_bytes)"
+        " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
         " on conflict (manifest_id) do nothing",
         (
             manifest.manifest_id,
@@ -119,6 +120,7 @@ def _register_manifest(cursor: Any, run_id: UUID, manifest: Manifest) -> None:
             len(manifest.assets),
             manifest.is_implicit,
             str(run_id),
+            manifest.translation.content if manifest.translation else None,
         ),
     )
 
@@ -152,11 +154,11 @@ def _register_entry(
     cursor.execute(
         "insert into ops.manifest_asset (manifest_id, source_id, ordinal, asset_id, source_url_or_path, asset_type,"
         " declared_checksum_sha256, declared_size_bytes, declared_record_count, sequence, judgement, disposition,"
-        " reason_codes, judged_by_run_id, partition_key)"
-        " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+        " reason_codes, judged_by_run_id, partition_key, found_path)"
+        " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
         " on conflict (manifest_id, source_id) do update set asset_id = excluded.asset_id,"
         " judgement = excluded.judgement, disposition = excluded.disposition, reason_codes = excluded.reason_codes,"
-        " judged_by_run_id = excluded.judged_by_run_id, judged_at = now()",
+        " judged_by_run_id = excluded.judged_by_run_id, judged_at = now(), found_path = excluded.found_path",
         (
             manifest.manifest_id,
             asset.source_id,
@@ -173,6 +175,7 @@ def _register_entry(
             list(judgement.reason_codes),
             str(run_id),
             asset.partition_key,
+            None if inspection is None else str(judged.path),
         ),
     )
     action = "parsed" if judgement.disposition == "admitted" else judgement.disposition

@@ -50,7 +50,7 @@ EXPECTED = {
     "pipe": ("reject", "withheld", ["not_a_file"]),
     "with-scheme": ("reject", "withheld", ["scheme_not_allowed"]),
     "below-a-file": ("reject", "missing", ["asset_missing"]),
-    "in-a-bucket": ("reject", "withheld", ["scheme_not_allowed"]),
+    "in-a-bucket": ("reject", "withheld", ["path_outside_roots"]),
     "to-be-fetched": ("reject", "withheld", ["scheme_not_allowed"]),
     "hidden": ("reject", "withheld", ["path_outside_roots"]),
     "of-the-process": ("reject", "withheld", ["path_outside_roots"]),

@@ -34,7 +34,7 @@ def sources(tmp_path: Path) -> list[Source]:
         records = [ticket(number, created_at=f"{day}T08:00:00Z") for number in range(place + 1)]
         refused = ticket(90, created_at=f"{day}T08:00:00Z", status="???")
         write_export(tmp_path / f"{place}.jsonl", [*records, refused, b"{broken", b""])
-    return [Source(f"{place}.jsonl", tmp_path, (tmp_path,)) for place in range(len(DAYS) + 1)]
+    return [Source(f"{place}.jsonl", (tmp_path,), (tmp_path,)) for place in range(len(DAYS) + 1)]
 
 
 EXPECTED = [{day: (place + 1, 1)} for place, day in enumerate(DAYS)] + [{}]

@@ -144,6 +144,109 @@ judgements as (
 
 ),
 
+-- Manifests that were delivered in another dialect: each is the part of one kind.
+translated as materialized (
+
+    select
+        manifest_id,
+        contract_ref,
+        registered_by_run_id,
+        body,
+        delivered_bytes,
+        body -> 'translated_from' as stated,
+        encode(sha256(delivered_bytes), 'hex') as delivered_sha256
+    from documents
+    where is_authentic and (delivered_bytes is not null or body -> 'translated_from' is not null)
+
+),
+
+-- What was delivered, once, and whether all of its parts are here: each is a run's of its kind.
+deliveries as materialized (
+
+    select
+        parts.delivered_sha256,
+        (array_agg(reconcile.manifest_or_null(parts.delivered_bytes) order by parts.manifest_id))[1] as body,
+        bool_and(kinds.stated is null or kinds.stated <@ kinds.registered) as is_whole
+    from translated as parts
+    cross join
+        lateral ( -- noqa: ST05
+            select
+                parts.stated -> 'kinds' as stated,
+                (
+                    select jsonb_agg(others.contract_ref)
+                    from translated as others
+                    where others.delivered_sha256 = parts.delivered_sha256
+                ) as registered
+        ) as kinds
+    where parts.delivered_sha256 = parts.stated ->> 'manifest_sha256'
+    group by parts.delivered_sha256
+
+),
+
+delivered as (
+
+    select
+        deliveries.delivered_sha256,
+        deliveries.is_whole,
+        listed.entry ->> 'source_id' as source_id,
+        listed.entry ->> 'source_url_or_path' as source_url_or_path,
+        listed.entry ->> 'checksum_sha256' as checksum_sha256,
+        (listed.entry ->> 'size_bytes')::numeric as size_bytes
+    from deliveries
+    cross join
+        lateral jsonb_array_elements(
+            case
+                when jsonb_typeof(deliveries.body -> 'assets') = 'array' then deliveries.body -> 'assets'
+                else '[]'
+            end
+        ) as listed (entry)
+
+),
+
+-- A sidecar stands beside its file: what was delivered has no entry of its own for it.
+translated_entries as (
+
+    select
+        translated.delivered_sha256,
+        translated.manifest_id,
+        listed.entry ->> 'source_id' as source_id,
+        listed.entry ->> 'source_url_or_path' as source_url_or_path,
+        listed.entry ->> 'checksum_sha256' as checksum_sha256,
+        (listed.entry ->> 'size_bytes')::numeric as size_bytes
+    from translated
+    inner join deliveries on translated.delivered_sha256 = deliveries.delivered_sha256
+    cross join
+        lateral jsonb_array_elements(
+            case
+                when jsonb_typeof(translated.body -> 'assets') = 'array' then translated.body -> 'assets'
+                else '[]'
+            end
+        ) as listed (entry)
+    where listed.entry -> 'beside' is null
+
+),
+
+-- declared = what its parts declare: null-safe in both directions.
+confronted as (
+
+    select
+        translated_entries.manifest_id,
+        delivered.delivered_sha256,
+        coalesce(translated_entries.source_id, delivered.source_id) as source_id,
+        delivered.source_id is null as is_undelivered,
+        translated_entries.source_id is null and delivered.is_whole as is_lost,
+        case
+            when delivered.source_id is not null and translated_entries.source_id is not null
+                then {{ differing_names('translated_entries', 'delivered', [
+                    'source_url_or_path', 'checksum_sha256', 'size_bytes'
+                ]) | indent(16) }}
+        end as differing_names
+    from delivered
+    full join translated_entries
+        on {{ equal_in('delivered', 'translated_entries', ['delivered_sha256', 'source_id']) }}
+
+),
+
 registering_runs as (
 
     select
@@ -231,6 +334,44 @@ found as (
     from entries
     where copy_count > 1
     group by manifest_id, source_id
+    union all
+    select
+        {{ finding(
+            'translation_differs_from_delivery', 'drift', "'ops.manifest'",
+            "'got SHA-256 ' || coalesce(delivered_sha256, 'of nothing') || ' of what was delivered, expected '"
+            ~ " || coalesce(stated ->> 'manifest_sha256', 'nothing')",
+            manifest_id='manifest_id', run_id='registered_by_run_id'
+        ) }}
+    from translated
+    where delivered_sha256 is distinct from stated ->> 'manifest_sha256'
+    union all
+    -- Nobody knows of which kind it was.
+    select
+        {{ finding(
+            'delivered_entry_missing', 'gap', "'ops.manifest'",
+            "'this asset was delivered, and no manifest that was made of it declares it'",
+            manifest_id='translated.manifest_id', source_id='confronted.source_id'
+        ) }}
+    from confronted
+    inner join translated on confronted.delivered_sha256 = translated.delivered_sha256
+    where confronted.is_lost
+    union all
+    select
+        {{ finding(
+            'entry_not_delivered', 'no_trace', "'ops.manifest'",
+            "'the manifest declares this asset; what was delivered does not'",
+            manifest_id='manifest_id', source_id='source_id'
+        ) }}
+    from confronted
+    where is_undelivered
+    union all
+    select
+        {{ finding(
+            'entry_differs_from_delivery', 'drift', "'ops.manifest'", 'differing_names',
+            manifest_id='manifest_id', source_id='source_id'
+        ) }}
+    from confronted
+    where differing_names is not null
     union all
     -- One of the two was edited; nothing in the database says which.
     select
