@@ -31,6 +31,7 @@ takes_release := PARTITION KIND OVERRIDE ACCEPT_DRIFT ACCEPT_REJECTS REASON LOCK
 takes_erase := PERSON CUSTOMER REASON PLAN MODE LOCK_TIMEOUT
 takes_state := KIND
 takes_verify := RUN EVIDENCE
+takes_diff := A B PARTITION FROM TO KIND
 takes_trace := KEY LINE EVENT KIND QUICK BYTES
 takes_build := SELECT PARTITION KIND FULL_REFRESH LOCK_TIMEOUT
 takes_env := ROLE
@@ -45,6 +46,7 @@ BARE_retry := RUN
 BARE_plan = MODE $(BARE_$(filter retry,$(MODE)))
 BARE_apply := PLAN
 BARE_trace := KEY
+BARE_diff := A B
 GIVEN := $(sort $(foreach list,$(filter takes_%,$(.VARIABLES)),$($(list))))
 taken := $(foreach goal,$(MAKECMDGOALS),$(takes_$(goal)))
 
@@ -119,6 +121,9 @@ endif
 ifneq ($(filter verify,$(MAKECMDGOALS)),)
 $(if $(strip $(EVIDENCE)),,$(call need,RUN,make verify RUN=<a run_id from make status>))
 endif
+ifneq ($(if $(filter diff,$(MAKECMDGOALS)),$(B)),)
+$(call need,A,make diff A=1 B=2)
+endif
 ifneq ($(filter trace,$(MAKECMDGOALS)),)
 $(if $(strip $(LINE)$(EVENT)),,$(call need,KEY,make trace KEY=TKT-20260417-000001))
 endif
@@ -129,7 +134,7 @@ endif
 .DEFAULT_GOAL := help
 # What is not said below of one of these: it is the loader's command of the same name.
 COMMANDS := ingest dry-run manifest status diagnose plan apply retry rerun replay backfill restore expire ready hold release \
-	erase trace verify state drill completeness smoke build env up down clean
+	erase diff trace verify state drill completeness smoke build env up down clean
 .PHONY: $(COMMANDS) help docs test test-media test-long soak fuzz bench lint lock psql
 $(COMMANDS): $(STAMP)
 	@$(LOADER) $@ $(arguments)
@@ -162,6 +167,7 @@ ready: ## Exit 0 when a partition is released and unchanged since: PARTITION=202
 hold: ## Keep a partition as readers see it, whatever runs: PARTITION=2026-04-17 REASON='under review' [KIND=]
 release: ## Prove Silver and let readers see a partition of it; ends its hold [KIND= OVERRIDE=1 ACCEPT_DRIFT=1 ACCEPT_REJECTS=1 REASON='why']
 erase: ## Take a person out of everything that is kept: PERSON=… REASON=… plans, PERSON=… PLAN=… applies (docs/privacy.md)
+diff: ## What readers see beside what waits, or two releases: what comes, goes, changes, column by column [A=1 B=2] [PARTITION= FROM= TO= KIND=]
 trace: ## Where a record came from, what became of a line, each link recomputed: KEY=… or LINE=FILE:N or EVENT=… [KIND= QUICK=1 BYTES=1]
 verify: ## Read the raw zone again and compare Bronze line by line: RUN=<run_id>; EVIDENCE=1: is all evidence what it was?
 state: ## Checkpoint, cursor and watermark, and their history [KIND=]

@@ -36,6 +36,7 @@ _COMMANDS = {
     "hold": "loader.cli.release_commands:hold",
     "ready": "loader.cli.release_commands:ready",
     "erase": "loader.cli.erase_command:erase",
+    "diff": "loader.cli.diff_command:diff",
     "trace": "loader.cli.trace_command:trace",
     "verify": "loader.cli.verify_command:verify",
     "state": "loader.cli.state_command:state",

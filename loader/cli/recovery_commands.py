@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from loader.cli.diff_command import before_pointers
 from loader.cli.options import json_option, lock_option, settings_of, with_options
 from loader.cli.output import print_error, print_json, progress, show
 from loader.cli.recovery_options import VERBS, VerbOptions, mode_option
@@ -115,6 +116,8 @@ def _apply(settings: Settings, record: Mapping[str, Any], tell: _Tell | None) ->
     from loader.recovery import Expired, Restored, apply_plan
 
     with progress() as report:
+        if record["pointers"]:
+            report(f"readers: will see {before_pointers(settings, record['pointers'])}")
         done = apply_plan(settings, record, report)
     if isinstance(done, Restored):
         print_restored(done, settings, tell is not None)

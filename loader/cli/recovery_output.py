@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from loader.cli.diff_command import before_pointers
 from loader.cli.output import print_json, show, surface
 from loader.partition import variables_of
 from loader.printable import pasted, some
@@ -88,11 +89,13 @@ def print_plan(made: Plan, record: Mapping[str, Any], path: Path, settings: Sett
     from loader.screen import next_lines
 
     screen = surface()
-    show([*plan_lines(screen, made, record), *next_lines(screen, apply_command(path, settings))])
+    sees = before_pointers(settings, record["pointers"]) if record["pointers"] else None
+    show([*plan_lines(screen, made, record, sees), *next_lines(screen, apply_command(path, settings))])
 
 
-def plan_lines(screen: Screen, made: Plan, record: Mapping[str, Any]) -> list[str]:
-    """What would be done and to what, why that is safe, and what readers notice. Nothing has been done yet."""
+def plan_lines(screen: Screen, made: Plan, record: Mapping[str, Any], sees: str | None = None) -> list[str]:
+    """What would be done and to what, why that is safe, and what readers notice; `sees`: what they will see. Nothing
+    has been done yet."""
     from loader.screen import Failure, amount, failures, listing, paragraph, shortened, table
 
     lines = paragraph(screen, f"Plan: {made.mode}{_of_what(made)}, by {made.operator}. Nothing has been done yet.")
@@ -129,6 +132,7 @@ def plan_lines(screen: Screen, made: Plan, record: Mapping[str, Any]) -> list[st
     reaching = [asset for asset in made.assets if _reaches(asset, made)]
     told = [("reads", _reads(screen, reaching, len(made.assets)))] if made.assets else []
     told += [("is safe", record["idempotency_guard"]), ("readers", record["downstream_impact"])]
+    told += [] if sees is None else [("will see", sees)]
     if not made.pointers and made.mode != "expire":
         told.append(("writes", ", ".join(record["target_assets"])))
     lines += listing(screen, [*does, *told, ("plan", shortened(made.plan_id))])

@@ -72,6 +72,7 @@ def release(
 ) -> int:
     """Prove Silver as it stands, and let readers see partitions of it; ends their holds."""
     from loader.advice import after_kept_back, after_release
+    from loader.cli.diff_command import before_release
     from loader.cli.release_screen import released_lines
     from loader.release import KeptBackError, ReleaseRequest
     from loader.release import release as release_days
@@ -85,6 +86,7 @@ def release(
     settings = settings_of(lock_timeout)
     try:
         with progress() as report:
+            report(f"readers: will see {before_release(settings, days, kind)}")
             asked = ReleaseRequest(days, kind, why, override, accept_drift, accept_rejects)
             found = release_days(settings, asked, report)
     except KeptBackError as error:

@@ -70,6 +70,11 @@ def _expired(place: Place, patch: pytest.MonkeyPatch) -> str:
     return "loader restore --partition 2026-04-17 --release 1 --reason 'wrong'"
 
 
+def _expired_and_compared(place: Place, patch: pytest.MonkeyPatch) -> str:
+    _expired(place, patch)
+    return "loader diff 1 2"
+
+
 def _an_expiry_over_rot(place: Place, patch: pytest.MonkeyPatch) -> str:
     _released_twice(place)
     place.damage("delete from release.ticket_fact where partition_key = '2026-04-17' and first_release_id = 2")
@@ -175,6 +180,13 @@ REFUSALS: tuple[Scene, ...] = (
         _expired,
         "understood",
         (f"{_RECOVERY}.restore:refuse_expired",),
+        is_long=True,
+    ),
+    Scene(
+        "compare a version that has expired",
+        _expired_and_compared,
+        "understood",
+        ("loader.diff.sides:_refuse_expired",),
         is_long=True,
     ),
     Scene(

@@ -128,6 +128,7 @@ _WORDS: tuple[tuple[str, str, str], ...] = (
         "understood",
     ),
     ("loader verify --run 0", "loader.runs.anchors:whole_id", "understood"),
+    ("loader diff 99", "loader.diff.sides:_versions", "understood"),
     ("loader trace nobody", "loader.trace.find:find_key", "understood"),
     ("loader trace --event nothing", "loader.trace.find:find_event", "understood"),
     ("loader trace --line tickets", "loader.trace.find:find_line", "understood"),

@@ -18,6 +18,7 @@ import pytest
 
 from loader import cli
 from loader.config import load_settings
+from loader.diff import Changes, ColumnChange
 from loader.drill import DrillOutcome
 from loader.erasure import Erased
 from loader.kinds import KindFault, load_kinds
@@ -44,6 +45,7 @@ TODAY, TOMORROW = (Partition("ticket_v1", date(2026, 4, day)) for day in (17, 18
 FURTHER = (
     ("status", "day"),
     ("status", "damaged"),
+    ("diff", "same"),
     ("trace", "damaged"),
     ("trace", "line"),
     ("trace", "quick"),
@@ -73,6 +75,22 @@ UNSOUND = (
     *SOUND,
     Check("warehouse", False, "PostgreSQL at 127.0.0.1:5432 does not answer: connection refused", 0.1, "make up"),
 )
+DIFFERING = Changes(
+    "ticket_v1",
+    4_180,
+    12,
+    1,
+    29,
+    2,
+    (
+        ColumnChange("status", 31, (("open → resolved", 18), ("open → closed", 9), ("in_progress → resolved", 4))),
+        ColumnChange("updated_at", 31, (("2026-04-17 08:00:00+00 → 2026-04-18 09:00:00+00", 1),)),
+        ColumnChange("assignee_id", 7, ()),
+        ColumnChange("priority", 1, (("p3_medium → p1_critical", 1),)),
+    ),
+    {state: f"TKT-20260417-00000{n}" for n, state in enumerate(("added", "removed", "moved", "changed"), 1)},
+)
+NONE = {"added": 0, "removed": 0, "changed": 0, "moved": 0}
 TICKET = load_kinds(ROOT / "contracts")["ticket_v1"]
 NOT_AS_DECLARED = [
     KindFault(
@@ -181,7 +199,7 @@ def _of_readers(story: Stage) -> Iterator[tuple[str, str, Drawn]]:
     evidence = load_settings().report_dir / "release" / "release_2.json"
     moved = Decision((TODAY, TOMORROW), ())
     released = Published(2, (moved,), hold_changes=(1,), report_path=evidence)
-    yield "release", "usual", draw("release", "--partition", DAY, release=released)
+    yield "release", "usual", draw("release", "--partition", DAY, release=released, foretell=[DIFFERING])
     yield "release", "failing", draw("release")
     row = {**TODAY._asdict(), "reason": "late export", "operator": "bo@host-2", "is_known": True}
     held = Held((TODAY,), ({**row, "partition_key": TODAY.day},), frozenset({"ticket_v1"}))
@@ -192,13 +210,14 @@ def _of_readers(story: Stage) -> Iterator[tuple[str, str, Drawn]]:
         PlannedPointer("ticket_v1", day, 3, then, 40, "0", then == 0) for day, then in ((DAY, 2), ("2026-04-18", 0))
     )
     restoring = replace(planned, mode="restore", run=None, pointers=pointers, proposed_action="2 pointers move back")
-    yield "restore", "usual", draw("restore", "--partition", DAY, "--reason", "tests", make_plan=restoring)
+    asked = ("restore", "--partition", DAY, "--reason", "tests")
+    yield "restore", "usual", draw(*asked, make_plan=restoring, foretell_pointers=[DIFFERING])
     execute, report = ("--mode", "execute"), load_settings().report_dir / "release" / "release_4.json"
     restored = Restored(4, {TODAY: 2, TOMORROW: 0}, report, frozenset({"ticket_v1"}))
     yield (
         "restore",
         "done",
-        draw("restore", "--partition", DAY, "--reason", "tests", *execute, make_plan=restoring, apply_plan=restored),
+        draw(*asked, *execute, make_plan=restoring, apply_plan=restored, foretell_pointers=[DIFFERING]),
     )
     expired = Expired(1, ((TODAY, 1), (TOMORROW, 1)), 1234, report)
     expiring = replace(
@@ -225,6 +244,9 @@ def _of_readers(story: Stage) -> Iterator[tuple[str, str, Drawn]]:
 def _of_proof(story: Stage) -> Iterator[tuple[str, str, Drawn]]:
     draw = story.draw
     yield from _of_one_record(story)
+    yield "diff", "usual", draw("diff", diff=[DIFFERING, replace(DIFFERING, record_kind="ticket_comment_v1", **NONE)])
+    yield "diff", "same", draw("diff")
+    yield "diff", "failing", draw("diff", "99")
     yield "verify", "usual", draw("verify", "--run", _run_id(story)[:8])
     yield "verify", "failing", draw("verify", "--run", "nobody")
     differing = Verification(2, 81, Counter({"bytes_differ": 1, "event_missing": 1}))

@@ -49,6 +49,7 @@ def test_each_target_says_something_else_and_names_only_what_ittargets() -> None
         (["hold", "PARTITION=2026-04-17"], "REASON"),
         (["ingest", "INPUT=f.jsonl"], "BATCH"),
         (["trace"], "KEY"),
+        (["diff", "B=2"], "A"),
         (["dry-run", "INPUT=f.jsonl"], "BATCH"),
     ],
 )
@@ -175,6 +176,7 @@ _NEEDED = {
     "apply": ("PLAN",),
     "verify": ("RUN",),
     "trace": ("KEY",),
+    "diff": ("A",),
     "ingest": ("BATCH",),
     "dry-run": ("BATCH",),
 }
