@@ -125,6 +125,24 @@ create index if not exists ticket_comment_fact_by_key on release.ticket_comment_
 -- Cutting off empty pages at its end would lock readers out.
 alter table release.ticket_comment_fact set (vacuum_truncate = false);
 
+
+-- Rows of silver.transcript_line as they were released: shown from first_release_id up to, not including, end_release_id.
+create table if not exists release.transcript_line (
+    first_release_id bigint not null references release.data_release,
+    end_release_id bigint,
+    -- Of its other columns, which are below.
+    row_digest numeric not null,
+    segment_id text not null,
+    partition_key date not null,
+    primary key (partition_key, segment_id, first_release_id),
+    check (end_release_id > first_release_id)
+);
+-- A record has one newest row.
+create unique index if not exists transcript_line_newest on release.transcript_line (segment_id) where end_release_id is null;
+create index if not exists transcript_line_by_key on release.transcript_line (segment_id);
+-- Cutting off empty pages at its end would lock readers out.
+alter table release.transcript_line set (vacuum_truncate = false);
+
 -- The columns of released rows. One that was declared since is null in rows from before; what every record has to have
 -- is Silver's contract. Rows keep the columns and the types that they were released with.
 do $columns$
@@ -203,6 +221,14 @@ begin
                     'record_fingerprint text', 'event_id uuid', 'asset_id integer', 'source_fingerprint text',
                     'line_number integer', 'manifest_id text', 'batch_id text', 'ingest_batch_id text',
                     'run_id uuid', 'dlt_load_id text'
+                ]),
+                ('release.transcript_line'::regclass, array[
+                    'segment_id text', 'segment_number numeric', 'record_source text', 'asset_type text',
+                    'license text', 'language text', 'linked_source_id text', 'recorded_at timestamptz',
+                    'start_seconds numeric', 'end_seconds numeric', 'speaker text', 'content_sha256 text',
+                    'partition_key date', 'version_count bigint', 'warning_codes text[]', 'record_fingerprint text',
+                    'event_id uuid', 'asset_id integer', 'source_fingerprint text', 'line_number integer',
+                    'manifest_id text', 'batch_id text', 'run_id uuid', 'dlt_load_id text'
                 ])
             ) as of_kinds (rows, columns)
             cross join unnest(columns) with ordinality as each (told, place)
@@ -249,5 +275,6 @@ select * from (values
     ('image_v1', 'raw_image_asset', 'image_asset', 'source_id', null::text, array[]::text[]),
     ('video_v1', 'raw_video_asset', 'video_asset', 'source_id', null::text, array[]::text[]),
     ('ocr_text_v1', 'raw_ocr_text', 'ocr_text', 'source_id', null::text, array[]::text[]),
-    ('ticket_comment_v1', 'raw_ticket_comment_event', 'ticket_comment_fact', 'comment_id', 'author_id', array[]::text[])
+    ('ticket_comment_v1', 'raw_ticket_comment_event', 'ticket_comment_fact', 'comment_id', 'author_id', array[]::text[]),
+    ('transcript_line_v1', 'raw_transcript_line', 'transcript_line', 'segment_id', null::text, array[]::text[])
 ) as declared (record_kind, bronze_table, table_name, key_column, person_column, dimensions);

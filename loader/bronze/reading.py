@@ -21,8 +21,8 @@ class AssetToRead:
     """An archived asset; `content_bytes` is its decompressed size.
 
     `is_indexed`: its lines are in Bronze already, and their counts are known; `offers_lines`: they are loaded, for the
-    first time or once more. `declaration`: the declared part of a file that is a record; `facts`: those of
-    its bytes, None: they are read.
+    first time or once more. `declaration`: the declared part of records that are composed; `facts`: of a file that is a
+    record, those of its bytes, None: they are read.
     """
 
     asset_id: int
@@ -44,7 +44,7 @@ class AssetToRead:
         """The file as its kind frames it. Facts that are not known are read."""
         file, landing = Framed(self.path, self.content_encoding, self.fingerprint), ruleset.landing
         if landing.facts is None:
-            return file
+            return framed(file, landing, self.declaration, None)
         if self.is_erased:
             return replace(file, record=b"", erased_bytes=self.content_bytes)
         found = self.facts
@@ -87,7 +87,7 @@ def judged_lines(file: Framed, ruleset: Ruleset) -> Iterator[tuple[Line, Accepte
     Raises ContentChangedError at the end (or before) if the bytes read were not those of its fingerprint.
     """
     for line in file.lines():
-        yield line, judged_line(line, ruleset, file.defect)
+        yield line, judged_line(line, ruleset, file)
 
 
 def read_assets(

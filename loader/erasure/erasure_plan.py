@@ -50,7 +50,7 @@ class ErasurePlan:
 
     @property
     def files(self) -> list[int]:
-        """The assets that are records, and go whole."""
+        """The assets that go whole."""
         return [asset.asset_id for asset in self.assets if asset.is_whole]
 
     @property

@@ -3,11 +3,22 @@ records, and all rows that came of them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from loader.config import Settings
 from loader.erasure.erasure_plan import COUNTED, ErasurePlan
-from loader.erasure.traces import Search, asset_lines, encoding_of, has_words, landed_kinds, landing_of, whole_files
+from loader.erasure.traces import (
+    Search,
+    asset_lines,
+    encoding_of,
+    has_words,
+    landed_kinds,
+    landing_of,
+    whole_asset,
+    whole_files,
+)
 from loader.errors import CommandUsageError
 from loader.privacy import (
     is_named_in,
@@ -87,18 +98,20 @@ def make_erasure_plan(cursor: Any, settings: Settings, person_id: str, reason: s
     search = Search(person_id)
     rows = fetch_rows(cursor, _ASSETS, {"person": person_id})
     cursor.execute("select record_kind, record_key from bronze.record_event where person_id = %s", (person_id,))
-    assets, records = whole_files(raw_zone, rows, {*cursor.fetchall()}, kinds)
-    files = {asset.asset_id for asset in assets}
+    wholes, records = whole_files(rows, {*cursor.fetchall()}, kinds, raw_zone)
+    files = {row["asset_id"] for row in wholes}
+    taken = []
+    for row in wholes:
+        with _readable(cursor, settings, row):
+            taken.append(whole_asset(cursor, raw_zone, row, search, landing_of(kinds, row["record_kind"])))
+    # Nothing is left to take of a file of lines that an erasure took before.
+    assets = [asset for asset in taken if asset.numbers]
     for row in rows:
         landing = landing_of(kinds, row["record_kind"])
         if row["asset_id"] in files or not has_words(landing):
             continue
-        try:
+        with _readable(cursor, settings, row):
             found = asset_lines(raw_zone, row, search, landing)
-        except ContentChangedError:
-            # What cannot be read cannot be searched.
-            require_objects(cursor, settings, [row["raw_zone_key"]], are_read=True)
-            raise
         if found.numbers:
             assets.append(found)
     registered = {row["raw_zone_key"] for row in rows}
@@ -113,7 +126,7 @@ def make_erasure_plan(cursor: Any, settings: Settings, person_id: str, reason: s
         "person": person_id,
         "assets": [asset_id for asset_id, _ in pairs],
         "lines": [number for _, number in pairs],
-        "files": [*files],
+        "files": [asset.asset_id for asset in assets if asset.is_whole],
     }
     of_kinds = fetch_rows(cursor, _OF_KINDS.format(events=EVENTS, released=_released_rows(cursor)), parameters)
     cursor.execute(_KNOWN, (person_id,))
@@ -130,6 +143,16 @@ def make_erasure_plan(cursor: Any, settings: Settings, person_id: str, reason: s
         records,
         tuple((each, person_hash(key, each), known[each]) for each in look_alikes(person_id, known)),
     )
+
+
+@contextmanager
+def _readable(cursor: Any, settings: Settings, row: Mapping[str, Any]) -> Iterator[None]:
+    """What cannot be read cannot be searched: raises RefusedError where the object is damaged."""
+    try:
+        yield
+    except ContentChangedError:
+        require_objects(cursor, settings, [row["raw_zone_key"]], are_read=True)
+        raise
 
 
 def _released_rows(cursor: Any) -> str:

@@ -5,9 +5,9 @@ A line is read under the kind of the asset in which it lies, as it is declared t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -26,12 +26,13 @@ from loader.privacy import (
     records_of_file,
 )
 from loader.raw_zone import NO_BYTES, RawZone
-from loader.reader import MAX_LINE_BYTES, ContentEncoding, Line, open_content
+from loader.reader import MAX_LINE_BYTES, ContentEncoding, Line, is_blank, open_content
 
 
 @dataclass(frozen=True, slots=True)
 class AssetLines:
-    """An asset that holds lines of the person. `lines` empty: its object is gone, and `numbers` are Bronze's."""
+    """An asset that holds lines of the person. `lines` empty: its object is gone, and `numbers` are Bronze's.
+    `is_whole`: nothing of it is kept, whosever it is; `is_file`: nor any byte, since it is one record."""
 
     asset_id: int
     raw_zone_key: str
@@ -41,8 +42,8 @@ class AssetLines:
     lines: tuple[FoundLine, ...]
     # Bytes of each line beyond what a reader takes for a line; such a line is rejected, blank or not.
     too_long: Mapping[int, int]
-    # A file that is a record: nothing of it is kept.
     is_whole: bool = False
+    is_file: bool = False
 
 
 class Search:
@@ -71,6 +72,15 @@ class Search:
         content = open_content(raw_zone.path_of(key), encoding, fingerprint=raw_zone.fingerprint_of(key))
         return find_lines(content, whose, note)
 
+    def all_lines(self, raw_zone: RawZone, key: str, encoding: ContentEncoding, landing: Landing) -> list[FoundLine]:
+        """Every line of an object of this kind that is not blank: the person's, whatever it says."""
+        content = open_content(raw_zone.path_of(key), encoding, fingerprint=raw_zone.fingerprint_of(key))
+        return find_lines(
+            content,
+            lambda body: None if is_blank(body) else "planned",
+            lambda line: self.texts.update(texts_of(line.body, landing)),
+        )
+
 
 def has_words(landing: Landing) -> bool:
     """Whether a search may find somebody in files of a kind. What is said in sound or seen in pixels is not looked at,
@@ -80,40 +90,59 @@ def has_words(landing: Landing) -> bool:
 
 def asset_lines(raw_zone: RawZone, row: Mapping[str, Any], search: Search, landing: Landing) -> AssetLines:
     key, encoding = row["raw_zone_key"], row["content_encoding"]
-    lines: Sequence[FoundLine] = search.lines(raw_zone, key, encoding, landing) if raw_zone.has(key) else ()
-    numbers = sorted({line.number for line in lines} | set(row["known_lines"]))
+    lines = search.lines(raw_zone, key, encoding, landing) if raw_zone.has(key) else []
+    return _of_lines(row, lines, row["known_lines"])
+
+
+def _of_lines(row: Mapping[str, Any], lines: Sequence[FoundLine], known: Iterable[int]) -> AssetLines:
     return AssetLines(
         row["asset_id"],
-        key,
-        encoding,
+        row["raw_zone_key"],
+        row["content_encoding"],
         tuple(row["source_paths"]),
-        tuple(numbers),
+        tuple(sorted({line.number for line in lines} | set(known))),
         tuple(lines),
         {line.number: line.end - line.start for line in lines if line.end - line.start > MAX_LINE_BYTES},
     )
 
 
 def whole_files(
-    raw_zone: RawZone, rows: Sequence[Mapping[str, Any]], records: Set[Record], kinds: Mapping[str, Landing]
-) -> tuple[list[AssetLines], frozenset[Record]]:
-    """The assets that are records and are erased with one of these records, or with one that is, and so on: each whole,
-    whatever lies in it. And all these records. What an erasure took before is not taken again."""
+    rows: Sequence[Mapping[str, Any]], records: Set[Record], kinds: Mapping[str, Landing], raw_zone: RawZone
+) -> tuple[list[Mapping[str, Any]], frozenset[Record]]:
+    """The assets that are whole and are erased with one of these records, or with one that is, and so on, whatever lies
+    in them. And all these records. A file that an erasure took before is not taken again."""
     # Its own record first: another version of it may name none of the others, and goes with it.
     named = {
         row["asset_id"]: tuple(records_of_file(row["declaration"], row["record_kind"], landing))
         for row in rows
-        if (landing := landing_of(kinds, row["record_kind"])).facts is not None
+        if (landing := landing_of(kinds, row["record_kind"])).is_composed
         and raw_zone.fingerprint_of(row["raw_zone_key"]) != NO_BYTES
     }
+    are_records = {row["asset_id"] for row in rows if landing_of(kinds, row["record_kind"]).facts is not None}
     gone = set(records)
     taken: set[int] = set()
     while more := {asset_id for asset_id, its in named.items() if not gone.isdisjoint(its)} - taken:
         taken |= more
-        gone |= {named[asset_id][0] for asset_id in more}
-    return [_whole(raw_zone, row) for row in rows if row["asset_id"] in taken], frozenset(gone)
+        gone |= {named[asset_id][0] for asset_id in more if asset_id in are_records}
+    return [row for row in rows if row["asset_id"] in taken], frozenset(gone)
 
 
-def _whole(raw_zone: RawZone, row: Mapping[str, Any]) -> AssetLines:
+def whole_asset(cursor: Any, raw_zone: RawZone, row: Mapping[str, Any], search: Search, landing: Landing) -> AssetLines:
+    """All of an asset that goes whole. Where the object of a file of lines is gone, Bronze says which they were."""
+    if landing.facts is not None:
+        return _whole_file(raw_zone, row)
+    key = row["raw_zone_key"]
+    if raw_zone.has(key):
+        return replace(
+            _of_lines(row, search.all_lines(raw_zone, key, row["content_encoding"], landing), ()), is_whole=True
+        )
+    cursor.execute(
+        "select distinct line_number from bronze.asset_line where asset_id = %s and kind <> 'blank'", (row["asset_id"],)
+    )
+    return replace(_of_lines(row, (), [number for (number,) in cursor.fetchall()]), is_whole=True)
+
+
+def _whole_file(raw_zone: RawZone, row: Mapping[str, Any]) -> AssetLines:
     is_archived = raw_zone.has(row["raw_zone_key"])
     return AssetLines(
         row["asset_id"],
@@ -124,6 +153,7 @@ def _whole(raw_zone: RawZone, row: Mapping[str, Any]) -> AssetLines:
         (FoundLine(1, 0, row["content_bytes"], "planned"),) if is_archived else (),
         {},
         is_whole=True,
+        is_file=True,
     )
 
 

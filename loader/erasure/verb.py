@@ -144,7 +144,7 @@ def _remove(work: _Erasing, plan: ErasurePlan) -> None:
     raw_zone = work.raw_zone
     new_keys = {}
     for asset in plan.assets:
-        if asset.is_whole:
+        if asset.is_file:
             # Also where its object is gone: whoever delivers it again would bring it back.
             new_keys[asset.asset_id] = raw_zone.put_content((), "identity")
         elif asset.lines:

@@ -74,10 +74,11 @@ def policy_findings(manifest: Manifest, asset: Asset) -> Iterator[AssetFinding]:
 
 
 def _required_metadata(kind: Kind) -> tuple[str, ...]:
-    """What makes metadata whole: of a file that is a record, its day too."""
-    if kind.framing == "lines" or kind.landing is None:
+    """What makes metadata whole: of records that are composed, their day too, and what their asset is whole for."""
+    if kind.landing is None or not kind.landing.is_composed:
         return REQUIRED_METADATA
-    return (*REQUIRED_METADATA, kind.landing.roles.partition)
+    whole = () if kind.landing.whole is None else (kind.landing.whole.field,)
+    return (*REQUIRED_METADATA, kind.landing.roles.partition, *whole)
 
 
 def byte_findings(manifest: Manifest, asset: Asset, inspection: Inspection) -> Iterator[AssetFinding]:

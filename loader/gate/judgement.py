@@ -61,7 +61,7 @@ class AssetJudgement:
         found = self.inspection
         assert self.path is not None and found is not None
         file = Framed(self.path, found.content_encoding, found.fingerprint)
-        return file if landing.facts is None else framed(file, landing, self.asset.declaration, self.facts)
+        return framed(file, landing, self.asset.declaration, self.facts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,20 @@
 """Record kinds: what each declares (contracts/kinds/<kind>/), the judge of its lines, and what is written for dbt."""
 
 from loader.kinds.check import KindFault, check_kinds, waiting_for_persons
+from loader.kinds.composed import (
+    asset_type_of,
+    contradicted,
+    declaration,
+    declared_day,
+    framed,
+    metadata_fields,
+)
 from loader.kinds.declaration import Field, Kind, Landing, Link
 from loader.kinds.generate import generated_files
 from loader.kinds.judge import Ruleset, judged_line
 from loader.kinds.new import Wish, write_kind
 from loader.kinds.read import kind_option, landed_kind, load_kinds, schema_file
 from loader.kinds.ruleset import load_ruleset, load_same_ruleset
-from loader.kinds.whole_file import asset_type_of, contradicted, declaration, framed, metadata_fields
 
 __all__ = [
     "Field",
@@ -21,6 +28,7 @@ __all__ = [
     "check_kinds",
     "contradicted",
     "declaration",
+    "declared_day",
     "framed",
     "generated_files",
     "judged_line",

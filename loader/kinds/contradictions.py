@@ -9,8 +9,8 @@ from typing import Any
 
 from loader.contract import read_contract_file
 from loader.facts import FACT_FIELDS, MEDIA_TYPES, FactValue
+from loader.kinds.composed import BYTES, BYTES_FIELDS, DECLARED, FACTS, LINE, METADATA, PLACE
 from loader.kinds.declaration import Field, FieldType, Kind, Landing, Link, Roles, type_in_words
-from loader.kinds.whole_file import BYTES, BYTES_FIELDS, FACTS, METADATA
 
 SCHEMA_FILE = "schema.json"
 # What a schema may call what is read, the plainest first.
@@ -80,9 +80,10 @@ def faults_of_framing(framing: str, asset_types: Sequence[str], landing: Landing
         if records := [each for each in asset_types if each in whole]:
             yield ("asset_types",), f"got {', '.join(records)}: such a file is one record, and holds no lines"
         for number, link in enumerate(landing.links):
-            if link.is_erased_with:
+            if link.is_erased_with and (landing.whole is None or link.field != landing.whole.field):
                 place = ("linked_to", str(number), "erased_with_it")
-                yield place, "of kinds of files only: a line is its own person's, and its file has lines of others"
+                yield place, "of whole files only: a line is its own person's, and its file has lines of others"
+        yield from _faults_of_whole(landing)
         return
     if landing.facts is None or landing.facts not in FACT_FIELDS:
         yield ("facts",), f"got {landing.facts}, expected one of {', '.join(FACT_FIELDS)}"
@@ -110,6 +111,38 @@ def faults_of_facts(reader: str | None, schema: Mapping[str, Any]) -> Iterator[C
         got, expected = type_in_words(schema, name), _TYPES_OF_FACTS[read[name]]
         if got not in expected:
             yield ("fields", name), f"{name} is {got}; what is read of it is {expected[0]}"
+
+
+def _faults_of_whole(landing: Landing) -> Iterator[Contradiction]:
+    """Where an asset is whole, all of its records have what it is whole for, one source, one day and its bytes: so an
+    event is of one asset. A line says nothing of that."""
+    if landing.whole is None:
+        return
+    fields = {each.name: each for each in landing.fields}
+
+    def expected(name: str, *origins: str) -> bool:
+        return name in fields and fields[name].is_required and fields[name].origin in origins
+
+    of_all = {landing.whole.field, landing.roles.partition, *landing.roles.version}
+    if landing.roles.source is not None:
+        of_all.add(landing.roles.source)
+    for name in sorted(of_all):
+        if not expected(name, *DECLARED):
+            yield ("whole", "from_entry"), f"lacks {name}, a required field that is the same in a whole file"
+    if "size_bytes" in fields and fields["size_bytes"].origin == BYTES:
+        yield ("whole", "from_entry"), "size_bytes is of the file, and no line's"
+    for name in ("asset_type", "content_sha256"):
+        if not expected(name, *DECLARED, BYTES):
+            yield ("whole", "from_entry"), f"lacks {name}, without which an event may be of several files"
+    if not expected(landing.whole.number, PLACE) or fields[landing.whole.number].type != "number":
+        yield ("whole", "number"), f"got {landing.whole.number}, expected a required number of {SCHEMA_FILE}"
+    for each in landing.fields:
+        if each.origin in DECLARED and each.level not in ("public", "internal"):
+            yield ("fields", each.name), f"{each.name} is {each.level}: a manifest says it, which is kept for good"
+    if landing.roles.person is not None and fields[landing.roles.person].origin != LINE:
+        yield ("roles", "person"), f"{landing.roles.person}: a manifest says it, which is kept for good"
+    if landing.envelope:
+        yield ("envelope",), "of other kinds of lines only: what is declared of a whole file is of its records"
 
 
 def faults_of_linking_fields(

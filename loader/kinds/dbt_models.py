@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from loader.kinds.declaration import COLUMN_TYPES, Field, Kind, Landing, SilverColumn, silver_columns
+from loader.kinds.columns import SilverColumn, silver_columns
+from loader.kinds.declaration import COLUMN_TYPES, Field, Kind, Landing
 
 SILVER_FOLDER = Path("dbt_project/models/silver")
 SERVING_FOLDER = Path("dbt_project/models/serving")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -25,8 +25,8 @@ class Field:
 
     `is_required`: every record has a value of it. `column`: its name in Silver, None where it stays in Bronze.
     `values`: those that the schema lists, None: it lists none; `is_mix_watched`: their shares are watched from day to
-    day. `words`: what the schema says of it. `origin`: of the record of a file, what says it (ORIGINS of
-    loader/kinds/whole_file.py); None of a line's.
+    day. `words`: what the schema says of it. `origin`: of a composed record, what says it
+    (loader/kinds/composed.py); None where a line says all of it.
     """
 
     name: str
@@ -73,6 +73,15 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
+class Whole:
+    """An asset is whole for what `field` names: records that the newest one of it lacks are not current. `number`: the
+    field that holds the number of a record's line; both make its key."""
+
+    field: str
+    number: str
+
+
+@dataclass(frozen=True, slots=True)
 class Roles:
     """Names of the fields that mean something to every room; `version`: the first of these that a record has."""
 
@@ -97,7 +106,8 @@ class Landing:
     fingerprint. `hash_domain` stands before a record in what its fingerprint is of: the kind's name, nothing where each
     record says that name itself; `derived`: columns of Silver that no field gives; `links`: the records of other kinds,
     or of its own, that one of these names. `facts`: what reads the facts of a file that is a record (a name of
-    loader/facts), None where a record is a line.
+    loader/facts), None where a record is a line. `whole`: of lines that take fields from their asset's entry, what the
+    asset is whole for; None of others.
     """
 
     bronze: str
@@ -110,6 +120,12 @@ class Landing:
     derived: Mapping[str, Derived] = field(default_factory=dict)
     links: tuple[Link, ...] = ()
     facts: str | None = None
+    whole: Whole | None = None
+
+    @property
+    def is_composed(self) -> bool:
+        """Its records are made of what a manifest declares, too."""
+        return self.facts is not None or self.whole is not None
 
     @property
     def person(self) -> Field | None:
@@ -161,56 +177,6 @@ class Kind:
     @property
     def is_landed(self) -> bool:
         return self.landing is not None
-
-
-@dataclass(frozen=True, slots=True)
-class SilverColumn:
-    """`type`: PostgreSQL's; `words`: what it holds, as dbt's documentation takes them; `field`: that it holds, None: it
-    follows from the event. `is_ours`: the loader's own tables give it, and always do."""
-
-    name: str
-    type: str
-    is_required: bool
-    words: str
-    field: Field | None = None
-    is_ours: bool = False
-
-
-_PARTITION = SilverColumn("partition_key", "date", True, "{{ doc('partition_key') }}")
-_OF_THE_VERSION = (
-    SilverColumn("version_count", "bigint", True, "Versions of the record from this record source."),
-    SilverColumn("warning_codes", "text[]", True, "{{ doc('warning_codes') }}"),
-    SilverColumn("record_fingerprint", "text", True, "{{ doc('record_fingerprint') }}"),
-    SilverColumn("event_id", "uuid", True, "{{ doc('event_id') }}"),
-    SilverColumn("asset_id", "integer", True, "{{ doc('first_asset_id') }}"),
-    SilverColumn("source_fingerprint", "text", False, "{{ doc('source_fingerprint') }}", is_ours=True),
-    SilverColumn("line_number", "integer", True, "{{ doc('first_line_number') }}"),
-    SilverColumn("manifest_id", "text", False, "{{ doc('lineage_manifest_id') }}", is_ours=True),
-    SilverColumn("batch_id", "text", False, "{{ doc('batch_id') }}"),
-)
-_OF_THE_RUN = (
-    SilverColumn("run_id", "uuid", True, "{{ doc('run_id') }}"),
-    SilverColumn("dlt_load_id", "text", True, "{{ doc('dlt_load_id') }}"),
-)
-OF_EVERY_KIND = frozenset(column.name for column in (_PARTITION, *_OF_THE_VERSION, *_OF_THE_RUN))
-
-
-def silver_columns(landing: Landing) -> Iterator[SilverColumn]:
-    """In the order in which the digest of a row takes them: the record's, what follows from it, the delivery's."""
-    yield from _of_fields(landing, is_envelope=False)
-    yield _PARTITION
-    for name, derived in landing.derived.items():
-        yield SilverColumn(name, COLUMN_TYPES[derived.type], False, derived.words)
-    yield from _OF_THE_VERSION
-    yield from _of_fields(landing, is_envelope=True)
-    yield from _OF_THE_RUN
-
-
-def _of_fields(landing: Landing, *, is_envelope: bool) -> Iterator[SilverColumn]:
-    for each in landing.fields:
-        if each.column is not None and (each.name in landing.envelope) == is_envelope:
-            words = each.words or f"The record's {each.name}."
-            yield SilverColumn(each.column, COLUMN_TYPES[each.type], each.is_required, words, each)
 
 
 def json_types(schema: Mapping[str, Any]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -118,8 +119,8 @@ def _macro(kinds: Mapping[str, Kind]) -> str:
 
 
 def _told(landing: Landing) -> dict[str, Any]:
-    """What a kind's tables are called, which column of Silver holds which role, which records it names, and what reads
-    its facts where a file is a record."""
+    """What a kind's tables are called, which column of Silver holds which role, which records it names, what reads its
+    facts where a file is a record, and what an asset is whole for."""
     columns = {field.name: field.column or field.name for field in landing.fields}
     roles = landing.roles
     return {
@@ -134,6 +135,7 @@ def _told(landing: Landing) -> dict[str, Any]:
         "hash_domain": landing.hash_domain,
         "links": [_link(link, landing) for link in landing.links],
         "facts": landing.facts,
+        "whole": None if landing.whole is None else asdict(landing.whole),
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -31,7 +31,7 @@ from loader.contract import (
     values_at,
 )
 from loader.kinds.declaration import Kind, Landing
-from loader.reader import Line, is_blank
+from loader.reader import Framed, Line, is_blank
 
 UPDATED_BEFORE_CREATED = "updated_before_created"
 UNCLEAR_IDENTITY = "unclear_identity"
@@ -169,18 +169,21 @@ def is_unclear(identity: str) -> bool:
     return not identity or identity[0] == " " or identity[-1] == " " or not identity.isprintable()
 
 
-def judged_line(line: Line, ruleset: Ruleset, defect: tuple[str, str] | None) -> AcceptedRecord | RejectedRecord | None:
-    """The fate of a line as the reader cuts it; None where it is blank. `defect`: of a file that is to be a record, why
-    it is none: the day that is declared of it is kept."""
+def judged_line(line: Line, ruleset: Ruleset, file: Framed) -> AcceptedRecord | RejectedRecord | None:
+    """The fate of a line of this file as the reader cuts it; None where it is blank. A line that is no record is of the
+    day that is declared of the file, where one is."""
     if line.is_too_long:
-        return too_long(line.length, line.body)
-    if is_blank(line.body):
+        judged: AcceptedRecord | RejectedRecord = too_long(line.length, line.body)
+    elif is_blank(line.body):
         return None
-    judged = ruleset.judge(line.body)
-    if defect is None:
-        return judged
-    code, message = defect
-    return RejectedRecord((code,), message, "$", judged.partition_key)
+    else:
+        judged = ruleset.judge(file.record_on(line))
+    if file.defect is not None:
+        code, message = file.defect
+        return RejectedRecord((code,), message, "$", judged.partition_key)
+    if file.day is not None and isinstance(judged, RejectedRecord):
+        return replace(judged, partition_key=file.day)
+    return judged
 
 
 def too_long(length: int, head: bytes) -> RejectedRecord:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from importlib import import_module
 from importlib.util import find_spec
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from loader.contract import read_contract_file
+from loader.kinds.composed import origin_of_file, origin_of_line
 from loader.kinds.contradictions import (
     SCHEMA_FILE,
     Contradiction,
@@ -18,8 +19,7 @@ from loader.kinds.contradictions import (
     faults_of_framing,
     faults_of_linking_fields,
 )
-from loader.kinds.declaration import Derived, Field, Landing, Link, Roles, field_type, json_types
-from loader.kinds.whole_file import origin
+from loader.kinds.declaration import Derived, Field, Landing, Link, Roles, Whole, field_type, json_types
 
 
 def landing_of(declared: Mapping[str, Any], folder: Path) -> tuple[Landing, list[Contradiction]]:
@@ -38,11 +38,11 @@ def landing_of(declared: Mapping[str, Any], folder: Path) -> tuple[Landing, list
     )
     named = {declared["roles"][role] for role in ("key", "source") if role in declared["roles"]}
     named |= {link.field for link in links}
-    reader = declared.get("facts")
+    reader, whole, origin = declared.get("facts"), declared.get("whole"), _origin_in(declared)
     fields = tuple(
         replace(
             _field(name, entry, properties[name], is_required=name in required, is_name=name in named),
-            origin=origin(name, reader),
+            origin=origin(name),
         )
         for name, entry in declared["fields"].items()
         if name in properties
@@ -71,10 +71,20 @@ def landing_of(declared: Mapping[str, Any], folder: Path) -> tuple[Landing, list
         derived,
         links,
         reader,
+        None if whole is None else Whole(whole["for"], whole["number"]),
     )
     faults += faults_of_framing(declared["framing"], declared["asset_types"], landing)
     faults += faults_of_facts(reader, schema)
     return landing, faults
+
+
+def _origin_in(declared: Mapping[str, Any]) -> Callable[[str], str | None]:
+    """What says a field of the kind's records, by its name."""
+    reader, whole = declared.get("facts"), declared.get("whole")
+    if whole is not None:
+        of_place = (whole["number"], declared["roles"]["key"])
+        return lambda name: origin_of_line(name, whole["from_entry"], of_place)
+    return lambda name: None if reader is None else origin_of_file(name, reader)
 
 
 def _several(declared: str | list[str]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loader.kinds.cases import type_of
-from loader.kinds.declaration import OF_EVERY_KIND
+from loader.kinds.columns import OF_EVERY_KIND
 
 if TYPE_CHECKING:
     from loader.kinds.new import Wish

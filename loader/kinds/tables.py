@@ -5,8 +5,9 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Mapping
 
+from loader.kinds.columns import silver_columns
 from loader.kinds.dbt_models import ORIGIN
-from loader.kinds.declaration import Kind, Landing, silver_columns
+from loader.kinds.declaration import Kind, Landing
 
 
 def bronze_partitions(kinds: Mapping[str, Kind]) -> str:
@@ -26,10 +27,26 @@ create or replace function bronze.hash_domain(record_kind text) returns text
 language sql immutable parallel safe
 as $function$ select case when record_kind = any ('{{{named}}}'::text []) then record_kind else '' end $function$;
 
--- Nobody searches by these: their statistics would be most of an ANALYZE.
+{_wholes(kinds)}-- Nobody searches by these: their statistics would be most of an ANALYZE.
 alter table bronze.record_event
     alter column raw_payload set statistics 0,
     alter column record_fingerprint set statistics 0;
+"""
+
+
+def _wholes(kinds: Mapping[str, Kind]) -> str:
+    """How the records of what an asset is whole for are found."""
+    whole = [kind.landing.bronze for kind in kinds.values() if kind.landing is not None and kind.landing.whole]
+    made = "".join(
+        f"create index if not exists {table}_by_whole on bronze.{table} (bronze.whole_of(record_key));\n"
+        for table in whole
+    )
+    return f"""\
+-- What a record of a whole asset is of: its key without the number of its line.
+create or replace function bronze.whole_of(record_key text) returns text
+language sql immutable parallel safe
+as $function$ select regexp_replace(record_key, ':[0-9]+$', '') $function$;
+{made}
 """
 
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from datetime import date
 from pathlib import Path
 from typing import Any
 
-from loader.contract import TimestampError, parse_date_start, parse_instant, read_exactly
-from loader.kinds import Kind, Landing, declaration
+from loader.contract import parse_instant, read_exactly
+from loader.kinds import Kind, declaration, declared_day
 from loader.manifest.model import Asset, GatePolicy, Manifest, SelectionWindow, SidecarOf, Translation
 from loader.manifest.sequence import BatchId, sequence_of
 
@@ -19,8 +17,8 @@ def manifest_of(declared: dict[str, Any], content: bytes, path: Path, kind: Kind
     a record that no record can hold."""
     window = declared["selection_window"]
     entries = declared["assets"]
-    if kind.landing is not None and kind.framing == "file":
-        # What is declared of a file goes into its record: no number of it may have been a float.
+    if kind.landing is not None and kind.landing.is_composed:
+        # What is declared goes into records: no number of it may have been a float.
         for entry, exact in zip(entries, read_exactly(content.decode())["assets"], strict=True):
             entry["metadata"] = exact["metadata"]
     sequences = [entry.get("sequence") for entry in entries]
@@ -64,7 +62,7 @@ def _translation(said: dict[str, Any] | None) -> Translation | None:
 
 
 def _asset(declared: dict[str, Any], entry: dict[str, Any], ordinal: int, sequence: int, kind: Kind) -> Asset:
-    landing = kind.landing if kind.framing == "file" else None
+    landing = kind.landing
     return Asset(
         ordinal=ordinal,
         source_id=entry["source_id"],
@@ -79,20 +77,11 @@ def _asset(declared: dict[str, Any], entry: dict[str, Any], ordinal: int, sequen
         pii_scan_status=entry["pii_scan_status"],
         metadata=entry["metadata"],
         declaration="" if landing is None else declaration(landing, declared, entry),
-        partition_key=None if landing is None else _day(entry["metadata"] or {}, landing),
+        partition_key=None if landing is None else declared_day(landing, entry["metadata"] or {}),
         metadata_status=entry.get("metadata_status"),
         notes=tuple(entry.get("notes", ())),
         beside=SidecarOf(**entry["beside"]) if "beside" in entry else None,
     )
-
-
-def _day(metadata: Mapping[str, Any], landing: Landing) -> date | None:
-    (field,) = (field for field in landing.fields if field.name == landing.roles.partition)
-    try:
-        parse = parse_date_start if field.type == "date" else parse_instant
-        return parse(str(metadata.get(field.name))).date()
-    except TimestampError:
-        return None
 
 
 def _count(value: float | None) -> int | None:

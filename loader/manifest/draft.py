@@ -33,8 +33,8 @@ def manifest_bytes(manifest_id: str, body: dict[str, Any]) -> bytes:
 
 
 def day_of_record(kind: Kind, at: datetime | None) -> dict[str, str]:
-    """What the metadata of a file that is a record say of its day, where it is known: the field of its partition."""
-    if at is None or kind.framing == "lines" or kind.landing is None:
+    """What metadata say of the day of composed records, where it is known: the field of their partition."""
+    if at is None or kind.landing is None or not kind.landing.is_composed:
         return {}
     return {kind.landing.roles.partition: instant_text(at)}
 

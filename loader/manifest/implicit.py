@@ -101,8 +101,9 @@ def _sequence(name: str, batch: BatchId) -> int:
 
 def _asset(name: str, facts: FileFacts, batch: BatchId, kind: Kind) -> dict[str, Any]:
     asset_type, metadata = "jsonl_gz" if facts.is_gzip else "jsonl", None
-    if kind.framing == "file" and kind.landing is not None:
-        asset_type = asset_type_of_name(name, kind.asset_types) or kind.asset_types[0]
+    if kind.landing is not None and kind.landing.is_composed:
+        if kind.framing == "file":
+            asset_type = asset_type_of_name(name, kind.asset_types) or kind.asset_types[0]
         period = read_name(name, now=datetime.now(UTC)).period
         at = period.last_second if period is not None else datetime.combine(batch.day, time(), UTC)
         metadata = day_of_record(kind, at)

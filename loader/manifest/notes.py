@@ -25,10 +25,10 @@ def notes_of_files(files: Sequence[FoundFile], facts: Sequence[FileFacts]) -> It
 def undated_records(
     files: Sequence[FoundFile], moments: Sequence[datetime | None], kind: Kind, metadata: Metadata
 ) -> Iterator[str]:
-    """Files that are records, and of which nothing says the day: one note for all of them."""
-    if kind.framing == "lines" or kind.landing is None:
+    """Files whose records are composed, and of which nothing says the day: one note for all of them."""
+    if kind.landing is None or not kind.landing.is_composed:
         return
-    day = kind.landing.roles.partition
+    day, lost = kind.landing.roles.partition, "the record" if kind.framing == "file" else "its lines"
     undated = [
         file.source_id
         for file, moment in zip(files, moments, strict=True)
@@ -39,4 +39,4 @@ def undated_records(
     others = f" and {len(undated) - 1:,} more" if len(undated) > 1 else ""
     said = "a day in each name" if len(undated) < len(files) else "a day in each name, or CAPTURED_AT=<instant>"
     # What is said once is said of all files, also of those whose names say a day.
-    yield f"{undated[0]}{others}: no day in the name, so no {day}, and the record will be rejected; to say it: {said}"
+    yield f"{undated[0]}{others}: no day in the name, so no {day}, and {lost} will be rejected; to say it: {said}"

@@ -9,7 +9,7 @@ from loader.kinds import metadata_fields
 from loader.manifest.model import Manifest, Violation
 
 UNKNOWN_LICENSE = "unknown"
-# What metadata may say of any file; of one that is a record, also what its kind lets them.
+# What metadata may say of any file; of one whose records are composed, also what its kind lets them.
 METADATA_FIELDS = frozenset(("exported_at", "owner", "schema_version"))
 
 # Notes of an entry that was translated; they are reason codes.
@@ -42,7 +42,7 @@ def _against_contract(manifest: Manifest) -> Iterator[Violation]:
             "$.source_type",
             f"got {manifest.source_type!r}, expected one of {', '.join(contract.source_types)}",
         )
-    landing = contract.landing if contract.framing == "file" else None
+    landing = contract.landing
     known = METADATA_FIELDS if landing is None else METADATA_FIELDS | metadata_fields(landing)
     for place, asset in enumerate(manifest.assets):
         for name in sorted((asset.metadata or {}).keys() - known):

@@ -177,7 +177,7 @@ def _metadata(delivered: Delivered, found: _Found, said: Mapping[str, Any]) -> t
         "schema_version": kind.name if found.is_allowed else found.contract,
     }
     notes = ([] if found.is_read else [TYPE_NOT_READ]) + ([] if delivered.mode["lands"] else [MODE_NOT_LANDED])
-    if kind.landing is None or kind.framing == "lines":
+    if kind.landing is None or not kind.landing.is_composed:
         return metadata, notes
     fields = metadata_fields(kind.landing)
     told = [(ours, said.get(theirs)) for theirs, ours in delivered.dialect.words["metadata"].items()]

@@ -34,8 +34,7 @@ class Suppression:
         return None
 
     def erasure_of_file(self, declared: str, kind: Kind) -> str | None:
-        """The erasure that a file that is a record falls under: its record went with one, or one that it is erased
-        with."""
+        """The erasure that a whole file falls under: its record went with one, or one that it is erased with."""
         for record in () if kind.landing is None else records_of_file(declared, kind.name, kind.landing):
             found = self.records.get(record_hash(self.key, record))
             if found is not None:
@@ -49,11 +48,12 @@ def record_hash(key: bytes, record: Record) -> bytes:
 
 
 def records_of_file(declared: str, record_kind: str, landing: Landing) -> Iterator[Record]:
-    """The record that a file of this declaration is, and those that it is erased with; none of a file of lines, nor of
-    one that no erasure can take."""
+    """The record that a file of this declaration is, if it is one, and those that it is erased with; none of a file of
+    lines that is not whole, nor of one that no erasure can take."""
     links = [link for link in landing.links if link.is_erased_with] if declared else []
     if not links:
         return
     said = read_exactly(declared)
-    named = [(record_kind, landing.roles.key), *((name, link.field) for link in links for name in link.kinds)]
+    own = [(record_kind, landing.roles.key)] if landing.facts is not None else []
+    named = [*own, *((name, link.field) for link in links for name in link.kinds)]
     yield from ((kind, str(key)) for kind, field in named if (key := said.get(field)) is not None)

@@ -13,20 +13,20 @@ from loader.kinds import Kind
 from loader.privacy.person import FoundLine, blanked, find_lines
 from loader.privacy.suppression import Suppression
 from loader.raw_zone import RawZone, SourceChangedError
-from loader.reader import ContentChangedError, open_content
+from loader.reader import ContentChangedError, is_blank, open_content
 
 # A file of a kind: the fingerprint of its bytes, and what is declared of it where it is a record.
 ArrivedFile = tuple[str, str]
 
 
 def read_suppression(cursor: Any, kind: Kind) -> Suppression:
-    """The key, and the newest erasure of each person; of a kind of files, also of each record."""
+    """The key, and the newest erasure of each person; of a kind of whole files, also of each record."""
     cursor.execute("select hash_key from ops.erasure_key")
     (key,) = cursor.fetchone()
     cursor.execute("select customer_hash, erasure_id::text from ops.erasure order by event_number")
     persons = {bytes(person): erasure_id for person, erasure_id in cursor.fetchall()}
     records: dict[bytes, str] = {}
-    if kind.framing == "file":
+    if kind.landing is not None and any(link.is_erased_with for link in kind.landing.links):
         cursor.execute("select record_hash, erasure_id::text from ops.erased_record")
         records = {bytes(record): erasure_id for record, erasure_id in cursor.fetchall()}
     return Suppression(bytes(key), persons, records)
@@ -60,20 +60,27 @@ def finish_redactions(cursor: Any, raw_zone: RawZone) -> int:
 def put_without(
     raw_zone: RawZone, source: Path, inspected: Inspection, suppression: Suppression, kind: Kind, declared: str = ""
 ) -> tuple[str, list[FoundLine]]:
-    """Archive a file without the lines of people who were erased: its object's key, and these lines. Nothing is
-    archived of a file that is a record and falls under an erasure (`declared` says which record): its object has no
-    byte.
+    """Archive a file without the lines of people who were erased: its object's key, and these lines. A file that is
+    whole and falls under an erasure (`declared` says of which record) loses all of them; of one that is a record
+    nothing is archived: its object has no byte.
 
     A file without such lines is archived as it is. Raises what RawZone.put raises.
     """
     erasure_id = suppression.erasure_of_file(declared, kind) if suppression.records else None
-    if erasure_id is not None:
+    landing = kind.landing
+    if erasure_id is not None and (landing is None or landing.whole is None):
         return raw_zone.put_content((), "identity"), [FoundLine(1, 0, inspected.content_bytes, erasure_id)]
     found: list[FoundLine] = []
-    person = None if kind.landing is None else kind.landing.person
-    if suppression.erasures and person is not None:
+    person = None if landing is None else landing.person
+    if erasure_id is not None or (suppression.erasures and person is not None):
+
+        def erasure_of(body: bytes) -> str | None:
+            if erasure_id is not None:
+                return None if is_blank(body) else erasure_id
+            return suppression.erasure_of(body, person)
+
         try:
-            found = find_lines(_content(source, inspected), lambda body: suppression.erasure_of(body, person))
+            found = find_lines(_content(source, inspected), erasure_of)
             if found:
                 return raw_zone.put_content(
                     blanked(_content(source, inspected), found), inspected.content_encoding

@@ -13,7 +13,7 @@ from loader.errors import RefusedError
 from loader.facts import FactsReader
 from loader.kinds import Ruleset, asset_type_of, framed
 from loader.raw_zone import RawZone
-from loader.reader import Framed, Line, iter_lines, open_content
+from loader.reader import ContentEncoding, Framed, Line, iter_lines, open_content
 from loader.runs import known_facts
 from loader.trace.model import File, Link, LinkName, TracedLine
 from loader.verify import RereadLine, line_difference, reread_line
@@ -137,8 +137,10 @@ def _read(
     than today's, what no ruleset decides. Raises ContentChangedError where they cannot be read."""
     file, path = lines[0].file, raw_zone.path_of(lines[0].file.raw_zone_key)
     is_judged = lines[0].ruleset_sha256 == ruleset.sha256
-    defect = None
     if ruleset.landing.facts is None:
+        encoding: ContentEncoding = "gzip" if file.content_encoding == "gzip" else "identity"
+        held = Framed(path, encoding, raw_zone.fingerprint_of(file.raw_zone_key))
+        framed_file = framed(held, ruleset.landing, file.declaration, None)
         wanted = {line.number for line in lines}
         cut: list[Line] = [
             line
@@ -146,9 +148,9 @@ def _read(
             if line.number in wanted
         ]
     else:
-        whole = _framed(cursor, raw_zone, ruleset, lines[0])
-        cut, defect = [*whole.lines()], whole.defect
-    return {line.number: (line.body, reread_line(line, ruleset, defect, is_judged=is_judged)) for line in cut}
+        framed_file = _framed(cursor, raw_zone, ruleset, lines[0])
+        cut = [*framed_file.lines()]
+    return {line.number: (line.body, reread_line(line, ruleset, framed_file, is_judged=is_judged)) for line in cut}
 
 
 def _framed(cursor: Any, raw_zone: RawZone, ruleset: Ruleset, line: TracedLine) -> Framed:

@@ -82,7 +82,9 @@ def _trace_of_line(settings: Settings, cursor: Any, ruleset: Ruleset, asked: Ask
 
 def _trace_of_record(settings: Settings, cursor: Any, ruleset: Ruleset, asked: Asked, found: find.Found) -> Trace:
     assert found.record_key is not None
-    versions, evidence, links = read_versions(cursor, found.record_kind, found.record_key)
+    versions, evidence, links = read_versions(
+        cursor, found.record_kind, found.record_key, is_whole=ruleset.landing.whole is not None
+    )
     versions = order.ranked(versions)
     lines = [line for each in versions for line in _lines_of(each)]
     again = _reread(settings, cursor, ruleset, lines, asked)

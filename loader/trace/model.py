@@ -99,8 +99,8 @@ class Showing:
 class Version:
     """An event of the record, with its five anchors. `line`: the first delivery; `again`: the others.
 
-    `fate`: current, superseded, collided (another record source has the key), or waiting (Silver has not been built
-    since).
+    `fate`: current, superseded, collided (another record source has the key), replaced (a newer file counts whole in
+    the place of its own), or waiting (Silver has not been built since).
     """
 
     event_id: str

@@ -16,7 +16,7 @@ _Place = tuple[datetime, int, int, str]
 def ranked(versions: Sequence[Version]) -> list[Version]:
     """Each with its fate: the winner first, then the others from the newest to the oldest, then those that do not
     compete: of a record source that came later, or not built yet."""
-    competing = [each for each in versions if each.fate != "waiting" and each.line is not None]
+    competing = [each for each in versions if each.fate not in _APART and each.line is not None]
     if not competing:
         return list(versions)
     kept = min(competing, key=lambda each: (each.created_at, *_delivery(each))).record_source
@@ -25,8 +25,12 @@ def ranked(versions: Sequence[Version]) -> list[Version]:
     others = [each for each in versions if each.event_id not in fates]
     return [
         *(replace(each, fate=fates[each.event_id]) for each in first),
-        *(each if each.fate == "waiting" else replace(each, fate="collided") for each in others),
+        *(each if each.fate in _APART else replace(each, fate="collided") for each in others),
     ]
+
+
+# What does not compete.
+_APART = ("waiting", "replaced")
 
 
 def _delivery(version: Version) -> tuple[int, int, str]:
@@ -42,8 +46,11 @@ def place_of(version: Version) -> _Place:
 def reason(versions: Sequence[Version], landing: Landing) -> str:
     """Why the first of these (as ranked) is the one that Silver shows."""
     current = [each for each in versions if each.fate == "current"]
+    replaced = any(each.fate == "replaced" for each in versions)
     if not current:
-        return "no version of it counts yet"
+        return "a newer file counts whole, and lacks it" if replaced else "no version of it counts yet"
+    if replaced:
+        return "its file is the newest of its kind, and counts whole"
     older = [each for each in versions if each.fate == "superseded"]
     if not older:
         return "it is the only version"

@@ -41,6 +41,19 @@ select array(select load_id from silver.built_load where load_id = any(%(loads)s
         from silver.built_asset where asset_id = any(%(assets)s)
     )
 """
+# The newest asset that Silver holds of what the record is of.
+_NEWEST = """
+select event.asset_id
+from bronze.record_event as event
+inner join silver.built_load as load on load.load_id = event._dlt_load_id
+inner join silver.built_asset as place on place.asset_id = event.asset_id
+where event.record_kind = %(kind)s and bronze.whole_of(event.record_key) = bronze.whole_of(%(key)s)
+    and exists (
+        select from bronze.asset_line as line
+        where line.event_id = event.event_id and line.asset_id = place.asset_id and line.ruleset_id = place.ruleset_id
+    )
+order by coalesce(event.updated_at, event.created_at) desc, place.sequence desc, event.event_id desc limit 1
+"""
 _EVIDENCE = """
 select evidence_id, run_id::text, attempt, report_path from ops.run_evidence
 where run_id = any(%(runs)s::uuid[]) and attempt is not null and dataset <> 'release/partition_pointer'
@@ -48,8 +61,11 @@ order by evidence_id
 """
 
 
-def read_versions(cursor: Any, record_kind: str, key: str) -> tuple[list[Version], dict[str, int], list[Link]]:
-    """The versions, not ranked yet; the evidence of each day's run, by its path; and the links of their own rows."""
+def read_versions(
+    cursor: Any, record_kind: str, key: str, *, is_whole: bool = False
+) -> tuple[list[Version], dict[str, int], list[Link]]:
+    """The versions, not ranked yet; the evidence of each day's run, by its path; and the links of their own rows.
+    `is_whole`: an asset of the kind counts whole, and versions of one that a newer one replaces are told."""
     events = fetch_rows(cursor, _EVENTS, {"key": key, "kind": record_kind})
     lines: dict[str, list[TracedLine]] = {}
     for line in lines_of_events(cursor, [event["event_id"] for event in events]):
@@ -60,8 +76,24 @@ def read_versions(cursor: Any, record_kind: str, key: str) -> tuple[list[Version
         _version(event, _placed(lines.get(event["event_id"], ()), sequences), event["load_id"] in loads, records)
         for event in events
     ]
+    if is_whole:
+        newest = _newest(cursor, record_kind, key)
+        versions = [replace(each, fate="replaced") if _is_replaced(each, newest) else each for each in versions]
     evidence = {each.evidence: number for each in versions for number, path in records if path == each.evidence}
     return versions, {path: number for path, number in evidence.items() if path}, [*_links(events)]
+
+
+def _newest(cursor: Any, record_kind: str, key: str) -> int | None:
+    if not are_built(cursor, "silver.built_load", "silver.built_asset"):
+        return None
+    with built(cursor) as there:
+        there.execute(_NEWEST, {"kind": record_kind, "key": key})
+        found = there.fetchone()
+    return None if found is None else int(found[0])
+
+
+def _is_replaced(version: Version, newest: int | None) -> bool:
+    return version.fate != "waiting" and version.line is not None and version.line.file.asset_id != newest
 
 
 def _built(

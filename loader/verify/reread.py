@@ -16,7 +16,7 @@ from loader.bounds import KEPT_LINE_BYTES
 from loader.contract import AcceptedRecord
 from loader.facts import FactsReader
 from loader.kinds import Ruleset, judged_line
-from loader.reader import Line, is_blank
+from loader.reader import Framed, Line, is_blank
 
 if TYPE_CHECKING:
     from loader.bronze import AssetToRead
@@ -69,17 +69,17 @@ def reread(asset: AssetToRead, ruleset: Ruleset, *, is_judged: bool = True) -> I
     with FactsReader() as reader:
         file = (replace(asset, facts=None) if is_judged else asset).framed(ruleset, reader)
         for line in file.lines():
-            yield reread_line(line, ruleset, file.defect, is_judged=is_judged)
+            yield reread_line(line, ruleset, file, is_judged=is_judged)
 
 
-def reread_line(line: Line, ruleset: Ruleset, defect: tuple[str, str] | None, *, is_judged: bool) -> RereadLine:
-    """One line as its file is cut into lines; `defect`: of a file that is to be a record and cannot be read so."""
-    return _judged(line, ruleset, defect) if is_judged else _unjudged(line, ruleset)
+def reread_line(line: Line, ruleset: Ruleset, file: Framed, *, is_judged: bool) -> RereadLine:
+    """One line as its file is cut into lines."""
+    return _judged(line, ruleset, file) if is_judged else _unjudged(line, ruleset, file)
 
 
-def _judged(line: Line, ruleset: Ruleset, defect: tuple[str, str] | None) -> RereadLine:
+def _judged(line: Line, ruleset: Ruleset, file: Framed) -> RereadLine:
     place = (line.number, line.offset, line.length)
-    judged = judged_line(line, ruleset, defect)
+    judged = judged_line(line, ruleset, file)
     if judged is None:
         return RereadLine(*place, True, *_hashes(line), None, "blank")
     day = None if judged.partition_key is None else judged.partition_key.isoformat()
@@ -116,9 +116,9 @@ def _instant_text(instant: datetime | None) -> str:
     return f"{microseconds & 0xFFFF_FFFF_FFFF_FFFF:016x}"
 
 
-def _unjudged(line: Line, ruleset: Ruleset) -> RereadLine:
+def _unjudged(line: Line, ruleset: Ruleset, file: Framed) -> RereadLine:
     is_empty = not line.is_too_long and is_blank(line.body)
-    fingerprint = None if is_empty or line.is_too_long else ruleset.fingerprint(line.body)
+    fingerprint = None if is_empty or line.is_too_long else ruleset.fingerprint(file.record_on(line))
     return RereadLine(line.number, line.offset, line.length, is_empty, *_hashes(line), fingerprint)
 
 

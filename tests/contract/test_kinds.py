@@ -21,7 +21,8 @@ CONTRACTS = ROOT / "contracts"
 CONTRACT_REF = "ticket_v1"
 TICKET = Path("kinds") / CONTRACT_REF / "kind.yml"
 # Texts come after what they were read from.
-LANDED = [CONTRACT_REF, "call_v1", "document_v1", "image_v1", "video_v1", "ocr_text_v1", "ticket_comment_v1"]
+LANDED = [CONTRACT_REF, "call_v1", "document_v1", "image_v1", "video_v1", "ocr_text_v1"]
+LANDED += ["ticket_comment_v1", "transcript_line_v1"]
 
 
 def _ticket() -> Landing:
@@ -215,7 +216,7 @@ def _circle(contracts: Path) -> None:
         (
             _linked(LINK.replace("warn", "warn, erased_with_it: true")),
             "linked_to.0.erased_with_it",
-            "kinds of files only",
+            "of whole files only",
         ),
         (_circle, "linked_to.0.missing", "no order of ingests would release both at once"),
     ],
@@ -265,6 +266,54 @@ def test_a_kind_comes_after_those_that_it_is_linked_to(tmp_path: Path) -> None:
     note.write_text(whole.replace(link[0], link[1].format("ticket_comment_v1", "warn")))
     _linked(LINK, "{field: visibility, kind: note_v1, missing: warn}")(contracts)
     assert {*load_kinds(contracts)} >= {CONTRACT_REF, "ticket_comment_v1", NOTE}
+
+
+TRANSCRIPT = Path("kinds") / "transcript_line_v1" / "kind.yml"
+
+
+def _transcript(before: str, after: str) -> Callable[[Path], None]:
+    def apply(contracts: Path) -> None:
+        text = (contracts / TRANSCRIPT).read_text()
+        assert before in text
+        (contracts / TRANSCRIPT).write_text(text.replace(before, after, 1))
+
+    return apply
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (
+            _transcript("linked_source_id, recorded_at, content", "linked_source_id, content"),
+            "lacks recorded_at, a req",
+        ),
+        (
+            _transcript("linked_source_id, recorded_at, content", "recorded_at, content"),
+            "lacks linked_source_id, a req",
+        ),
+        (_transcript(", content_sha256]", "]"), "lacks content_sha256, without which an event may be of several files"),
+        (_transcript("asset_type, license, lang", "license, lang"), "lacks asset_type, without which an event"),
+        (_transcript("for: linked_source_id", "for: language"), "of whole files only"),
+        (_transcript("number: segment_number", "number: speaker"), "got speaker, expected a required number"),
+        (
+            _transcript("internal, silver: language, serve: true, show: true", "pseudonymous, silver: language"),
+            "a manifest says it, which is",
+        ),
+        (
+            _transcript("field: linked_source_id, kind: [call_v1, video_v1]", "field: license, kind: call_v1"),
+            "whole files",
+        ),
+        (_transcript("framing: lines", "framing: file"), "got facts None, expected one of"),
+    ],
+)
+def test_a_whole_file_says_of_all_its_records_what_makes_them_whole(
+    change: Callable[[Path], None], fault: str, tmp_path: Path
+) -> None:
+    """Prevents a transcript whose lines are of two recordings or days, and an event that two transcripts share."""
+    contracts = shutil.copytree(CONTRACTS, tmp_path / "contracts", ignore=shutil.ignore_patterns("fixtures"))
+    change(contracts)
+    with pytest.raises(CommandUsageError, match=re.escape(fault)):
+        load_kinds(contracts)
 
 
 def test_what_a_command_says_of_a_kind_asks_its_own_declaration(tmp_path: Path) -> None:

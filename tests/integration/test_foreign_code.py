@@ -81,6 +81,7 @@ SERVED = {
     "serving.ocr_text",
     "serving.ticket_comment_fact",
     "serving.ticket_fact",
+    "serving.transcript_line",
     "serving.video_asset",
 }
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from loader.facts import Facts
-from loader.kinds.whole_file import contradicted
+from loader.kinds.composed import contradicted
 
 
 @pytest.mark.parametrize(

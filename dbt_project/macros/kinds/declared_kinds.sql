@@ -13,6 +13,7 @@
             "hash_domain": "",
             "links": [],
             "facts": none,
+            "whole": none,
             "fields": [
                 {"field":"ticket_id","column":"ticket_id","type":"text","level":"internal","serve":true,"envelope":false,"required":true,"mix":false},
                 {"field":"source_id","column":"record_source","type":"text","level":"internal","serve":true,"envelope":false,"required":true,"mix":false},
@@ -54,6 +55,7 @@
             "hash_domain": "call_v1",
             "links": [{"field":"ticket_id","column":"ticket_id","kinds":["ticket_v1"],"awaited":false,"show":true}],
             "facts": "audio",
+            "whole": none,
             "fields": [
                 {"field":"source_id","column":"source_id","from":"entry","type":"text","level":"internal","serve":true,"envelope":false,"required":true,"mix":false},
                 {"field":"source_type","column":"record_source","from":"manifest","type":"text","level":"internal","serve":true,"envelope":false,"required":true,"mix":false},
@@ -91,6 +93,7 @@
             "hash_domain": "document_v1",
             "links": [],
             "facts": "document",
+            "whole": none,
             "fields": [
                 {"field":"source_id","column":"source_id","from":"entry","type":"text","level":"internal","serve":true,"envelope":false,"required":true,"mix":false},
                 {"field":"source_type","column":"record_source","from":"manifest","type":"text","level":"internal","serve":true,"envelope":false,"required":true,"mix":false},
@@ -121,6 +124,7 @@
             "hash_domain": "image_v1",
             "links": [{"field":"ticket_id","column":"ticket_id","kinds":["ticket_v1"],"awaited":false,"show":true}],
             "facts": "image",
+            "whole": none,
             "fields": [
                 {"field":"source_id","column":"source_id","from":"entry","type":"text","level":"internal","serve":true,"envelope":false,"required":true,"mix":false},
                 {"field":"source_type","column":"record_source","from":"manifest","type":"text","level":"internal","serve":true,"envelope":false,"required":true,"mix":false},
@@ -154,6 +158,7 @@
             "hash_domain": "video_v1",
             "links": [{"field":"ticket_id","column":"ticket_id","kinds":["ticket_v1"],"awaited":false,"show":true}],
             "facts": "video",
+            "whole": none,
             "fields": [
                 {"field":"source_id","column":"source_id","from":"entry","type":"text","level":"internal","serve":true,"envelope":false,"required":true,"mix":false},
                 {"field":"source_type","column":"record_source","from":"manifest","type":"text","level":"internal","serve":true,"envelope":false,"required":true,"mix":false},
@@ -197,6 +202,7 @@
             "hash_domain": "ocr_text_v1",
             "links": [{"field":"linked_source_id","column":"linked_source_id","kinds":["document_v1","image_v1","video_v1"],"awaited":false,"show":true}],
             "facts": "text",
+            "whole": none,
             "fields": [
                 {"field":"source_id","column":"source_id","from":"entry","type":"text","level":"internal","serve":true,"envelope":false,"required":true,"mix":false},
                 {"field":"source_type","column":"record_source","from":"manifest","type":"text","level":"internal","serve":true,"envelope":false,"required":true,"mix":false},
@@ -228,6 +234,7 @@
             "hash_domain": "",
             "links": [{"field":"ticket_id","column":"ticket_id","kinds":["ticket_v1"],"awaited":false,"show":true}],
             "facts": none,
+            "whole": none,
             "fields": [
                 {"field":"comment_id","column":"comment_id","type":"text","level":"internal","serve":true,"envelope":false,"required":true,"mix":false},
                 {"field":"schema_version","column":"schema_version","type":"text","level":"public","serve":true,"envelope":false,"required":true,"mix":false},
@@ -243,6 +250,35 @@
                 {"field":"created_at","column":"created_at","type":"instant","level":"internal","serve":true,"envelope":false,"required":true,"mix":false},
                 {"field":"updated_at","column":"updated_at","type":"instant","level":"internal","serve":true,"envelope":false,"required":false,"mix":false},
                 {"field":"ingest_batch_id","column":"ingest_batch_id","type":"text","level":"internal","serve":true,"envelope":true,"required":true,"mix":false},
+            ],
+        },
+        "transcript_line_v1": {
+            "bronze": "raw_transcript_line",
+            "silver": "transcript_line",
+            "dimensions": [],
+            "key": "segment_id",
+            "source": "record_source",
+            "person": none,
+            "created": "recorded_at",
+            "updated": none,
+            "hash_domain": "transcript_line_v1",
+            "links": [{"field":"linked_source_id","column":"linked_source_id","kinds":["call_v1","video_v1"],"awaited":false,"show":true}],
+            "facts": none,
+            "whole": {"field":"linked_source_id","number":"segment_number"},
+            "fields": [
+                {"field":"segment_id","column":"segment_id","from":"place","type":"text","level":"internal","serve":true,"envelope":false,"required":true,"mix":false},
+                {"field":"segment_number","column":"segment_number","from":"place","type":"number","level":"internal","serve":true,"envelope":false,"required":true,"mix":false},
+                {"field":"source_type","column":"record_source","from":"manifest","type":"text","level":"internal","serve":true,"envelope":false,"required":true,"mix":false},
+                {"field":"asset_type","column":"asset_type","from":"entry","type":"text","level":"internal","serve":true,"envelope":false,"required":true,"mix":false},
+                {"field":"license","column":"license","from":"entry","type":"text","level":"internal","serve":true,"envelope":false,"required":true,"mix":false},
+                {"field":"language","column":"language","from":"metadata","type":"text","level":"internal","serve":true,"envelope":false,"required":false,"mix":false},
+                {"field":"linked_source_id","column":"linked_source_id","from":"metadata","type":"text","level":"internal","serve":true,"envelope":false,"required":true,"mix":false},
+                {"field":"recorded_at","column":"recorded_at","from":"metadata","type":"instant","level":"internal","serve":true,"envelope":false,"required":true,"mix":false},
+                {"field":"start_seconds","column":"start_seconds","from":"line","type":"number","level":"internal","serve":true,"envelope":false,"required":true,"mix":false},
+                {"field":"end_seconds","column":"end_seconds","from":"line","type":"number","level":"internal","serve":true,"envelope":false,"required":true,"mix":false},
+                {"field":"speaker","column":"speaker","from":"line","type":"text","level":"internal","serve":true,"envelope":false,"required":false,"mix":false},
+                {"field":"text","from":"line","type":"text","level":"free_text","serve":false,"envelope":false,"required":true,"mix":false},
+                {"field":"content_sha256","column":"content_sha256","from":"bytes","type":"text","level":"internal","serve":true,"envelope":false,"required":true,"mix":false},
             ],
         },
     }) }}

@@ -53,16 +53,33 @@
 
 {#- Kinds of which a file is the record. -#}
 {% macro file_kinds() -%}
-    {{ return(field_origins() | map(attribute='kind') | unique | list) }}
+    {{ return(field_origins() | selectattr('reader') | map(attribute='kind') | unique | list) }}
 {%- endmacro %}
 
-{#- What says each field of the records of such kinds: a list of {kind, reader, field, origin}. `origin`: manifest, entry or
-    metadata, as declared; bytes; facts, of `reader`. -#}
+{#- Kinds of lines of which an asset is whole: what the newest one lacks is not current. -#}
+{% macro whole_kinds() -%}
+    {{ return(field_origins() | rejectattr('reader') | map(attribute='kind') | unique | list) }}
+{%- endmacro %}
+
+{#- What a record of such a kind is of, by its key. -#}
+{% macro whole_of(record_key) -%}
+    {{ return("bronze.whole_of(" ~ record_key ~ ")") }}
+{%- endmacro %}
+
+{#- What says each field of a record that is composed: a list of {kind, reader, field, origin}. `origin`: manifest, entry or
+    metadata, as declared; bytes; facts, of `reader`, where a file is the record; of whole assets, line, number (of the
+    line) and key (what the asset is whole for, and that number). -#}
 {% macro field_origins() -%}
     {%- set found = [] -%}
-    {%- for kind, declared in declared_kinds().items() if declared.facts -%}
+    {%- for kind, declared in declared_kinds().items() if declared.facts or declared.whole -%}
         {%- for field in declared['fields'] -%}
-            {%- do found.append({'kind': kind, 'reader': declared.facts, 'field': field.field, 'origin': field['from']}) -%}
+            {%- set origin = field['from'] -%}
+            {%- if origin == 'place' -%}
+                {%- set origin = 'number' if field.field == declared.whole.number else 'key' -%}
+            {%- endif -%}
+            {%- do found.append({
+                'kind': kind, 'reader': declared.facts or '', 'field': field.field, 'origin': origin
+            }) -%}
         {%- endfor -%}
     {%- endfor -%}
     {{ return(found) }}

@@ -37,7 +37,9 @@ from {{ columns }}
         {%- for node in graph.nodes.values() if node.resource_type == 'model' and node.schema in schemas -%}
             {%- set code = modules.re.sub('(?s)[{]#.*?#[}]|--[^\n]*', '', node.raw_code) -%}
             {%- for rule in ruled_fields() if not (rule.column is defined and (rule.serve or node.schema != 'serving')) -%}
-                {%- if modules.re.search('\\b' ~ rule.field ~ '\\b', code) -%}
+                {#- A name that is also a type's counts where a record is asked for it. -#}
+                {%- set read = "->>?\\s*'text'" if rule.field == 'text' else '\\b' ~ rule.field ~ '\\b' -%}
+                {%- if modules.re.search(read, code) -%}
                     {%- do found.append({'schema': node.schema, 'model': node.name, 'field': rule.field}) -%}
                 {%- endif -%}
             {%- endfor -%}

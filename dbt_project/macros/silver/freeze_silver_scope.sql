@@ -85,6 +85,12 @@ touched as (
 )
 insert into {{ stale_record }} (record_kind, record_key)
 select '{{ kind }}', record_key from touched
+    {%- if declared.whole is not none %}
+-- Whatever is of the same whole: an asset that comes, or goes, may take the place of another one.
+union
+select '{{ kind }}', record_key from {{ raw_event }}
+where {{ whole_of('record_key') }} = any(array(select {{ whole_of('record_key') }} from touched))
+    {%- endif %}
 except
 select record_kind, record_key from {{ stale_record }};
 analyze {{ stale_record }}, {{ built_load }}, {{ built_asset }};

@@ -13,6 +13,7 @@ events as (
         person_id,
         record_source,
         record_fingerprint,
+        asset_id,
         created_at,
         coalesce(updated_at, created_at) as version_at,
         _dlt_load_id
@@ -70,7 +71,9 @@ deliveries as (
 
 ),
 
-delivered as (
+{%- set is_whole = declared_kinds()[kind].whole is not none %}
+
+{{ 'placed' if is_whole else 'delivered' }} as (
 
     select
         landed.event_id,
@@ -78,6 +81,9 @@ delivered as (
         landed.person_id,
         landed.record_source,
         landed.record_fingerprint,
+        {%- if is_whole %}
+        landed.asset_id,
+        {%- endif %}
         landed.created_at,
         landed.version_at,
         deliveries.sequence,
@@ -87,6 +93,25 @@ delivered as (
         on landed.event_id = deliveries.event_id
 
 ),
+
+{%- if is_whole %}
+
+-- An asset is whole: what the newest one of the same lacks is not current. An event is of one asset.
+newest_assets as (
+
+    select distinct on ({{ whole_of('record_key') }}) asset_id
+    from placed
+    order by {{ whole_of('record_key') }} asc, version_at desc, sequence desc, event_id desc
+
+),
+
+delivered as (
+
+    select * from placed
+    where asset_id in (select newest_assets.asset_id from newest_assets)
+
+),
+{%- endif %}
 
 -- Where all else ties the fingerprint decides; event_id is its first 128 bits, so it sorts the same and is short.
 ranked as (

@@ -24,12 +24,15 @@
     'partition_key', 'person_id', 'envelope_values', 'asset_id', 'line_number', 'run_id', 'dlt_load_id',
     'is_load_intact', 'is_payload_authentic', 'is_event_id_authentic', 'is_partition_authentic', 'content_digest',
     'differing_columns', 'load_run_id', 'load_attempt', 'is_pending', 'is_retired', 'is_first_delivery_known',
-    'is_displaced', 'version_at', 'version_sequence', 'version_line_number', 'version_asset_id'
+    'is_displaced', 'version_at', 'version_sequence', 'version_line_number', 'version_asset_id', 'is_replaced',
+    'is_whole_tied'
 ] -%}
 {#- Where a row came from, as the loader's tables say it; the rest the event says. -#}
 {%- set lineage = {
     'source_fingerprint': 'fingerprints', 'manifest_id': 'run_manifests', 'batch_id': 'batches'
 } -%}
+{#- Kinds of which an asset is whole: the newest asset counts alone, and every record is contested. -#}
+{%- set wholes = "array['" ~ whole_kinds() | join("', '") ~ "']::text[]" if whole_kinds() else "array[]::text[]" -%}
 {#- By key alone: what shares a key in another kind is proved along. -#}
 {%- set scope_keys = '(select scope_record.record_key from ' ~ scope_record ~ ' as scope_record)' %}
 
@@ -172,6 +175,10 @@ contested_keys as (
     select record_key
     from claims
     where record_source is null
+    union all
+    select record_key
+    from claims
+    where record_kind = any({{ wholes }})
 
 ),
 
@@ -269,18 +276,77 @@ contested_events as (
 
 ),
 
+-- The assets of what an asset is whole for, newest first; all records of one have one instant and one
+-- sequence. Where nothing orders two, the greatest fingerprint decides, which is told as a tie.
+whole_assets as (
+
+    select
+        record_kind,
+        {{ whole_of('record_key') }} as whole_key,
+        version_asset_id,
+        row_number() over (
+            partition by record_kind, {{ whole_of('record_key') }}
+            order by max(version_at) desc, max(version_sequence) desc, max(event_id::text) desc
+        ) as whole_rank,
+        max(version_at) as version_at,
+        max(version_sequence) as version_sequence
+    from contested_events
+    where record_kind = any({{ wholes }}) and not is_pending and not is_retired
+    group by record_kind, whole_key, version_asset_id
+
+),
+
+whole_standings as (
+
+    select
+        assets.record_kind,
+        assets.whole_key,
+        assets.version_asset_id,
+        assets.whole_rank > 1 as is_replaced,
+        exists (
+            select from whole_assets as others
+            where
+                others.record_kind = assets.record_kind
+                and others.whole_key = assets.whole_key
+                and others.version_asset_id <> assets.version_asset_id
+                and others.version_at = assets.version_at
+                and others.version_sequence = assets.version_sequence
+        )
+        and (newest.version_at, newest.version_sequence) = (assets.version_at, assets.version_sequence)
+            as is_whole_tied
+    from whole_assets as assets
+    inner join whole_assets as newest
+        on {{ equal_in('assets', 'newest', ['record_kind', 'whole_key']) }} and newest.whole_rank = 1
+
+),
+
+judged_events as (
+
+    select
+        contested_events.*,
+        coalesce(whole_standings.is_replaced, false) as is_replaced,
+        coalesce(whole_standings.is_whole_tied, false) as is_whole_tied
+    from contested_events
+    left join whole_standings
+        on
+            contested_events.record_kind = whole_standings.record_kind
+            and {{ whole_of('contested_events.record_key') }} = whole_standings.whole_key
+            and contested_events.version_asset_id = whole_standings.version_asset_id
+
+),
+
 -- The key comes first: the kind is the same in most comparisons of the sort.
 -- A record under two sources belongs to the source of its earliest event, whatever arrived first.
 scoped as (
 
     select
         *,
-        not is_pending and not is_retired as is_counted,
+        not is_pending and not is_retired and not is_replaced as is_counted,
         first_value(record_source) over (
-            partition by record_key, record_kind, is_pending or is_retired
+            partition by record_key, record_kind, is_pending or is_retired or is_replaced
             order by created_at asc, version_sequence asc, version_line_number asc, event_id asc
         ) as kept_record_source
-    from contested_events
+    from judged_events
 
 ),
 
@@ -339,7 +405,9 @@ settled_events as (
     {%- set is_first = equal_in('deliveries', 'claims', ['asset_id', 'line_number']) %}
 
     select
-        {{ placed_event(is_first, is_first ~ ' and deliveries.is_current') | indent(8) }}
+        {{ placed_event(is_first, is_first ~ ' and deliveries.is_current') | indent(8) }},
+        false as is_replaced,
+        false as is_whole_tied
     from settled_claims as claims
     inner join event_progress as progress on claims.dlt_load_id = progress.load_id
     left join delivered_lines as deliveries on claims.event_id = deliveries.event_id
@@ -391,6 +459,7 @@ standings as (
             when compared.is_candidate and compared.version_rank = 1 then compared.record_key
         end as winner_of_record_key,
         case
+            when compared.is_whole_tied then compared.version_asset_id::integer
             when
                 compared.has_tie
                 and compared.is_candidate
@@ -518,6 +587,7 @@ final as (
             when named.event_id is null then 'none'
             when named.is_pending then 'pending'
             when named.is_retired then 'retired'
+            when named.is_replaced then 'superseded'
             when not named.is_candidate then 'collided'
             when named.event_id = named.seen_event_id then 'silver'
             -- The ranks are those of the version keys.

@@ -24,6 +24,8 @@ from tests.integration.privacy.people import NEIGHBOUR, PERSON, REASON, deliver,
 from tests.media import CALLS, IMAGES, TEXTS
 from tests.proofs import proved_whole, reconciled
 from tests.recoveries import recover
+from tests.transcripts import TRANSCRIPT, segment, transcript
+from tests.transcripts import deliver as deliver_transcripts
 
 pytestmark = [pytest.mark.media, pytest.mark.usefixtures("replayed", "loader_environment")]
 
@@ -270,3 +272,48 @@ def test_a_text_goes_with_the_picture_that_it_was_read_from(
     assert rows(database, "select count(*) from reconcile.reconcile_finding") == [(0,)]
     assert evidence_faults(database) == []
     assert reconciled(database) == proved_whole(database)
+
+
+def test_a_transcript_goes_with_its_recording_and_does_not_come_back(
+    database: Warehouse, delivered: Delivered, tmp_path: Path
+) -> None:
+    """Prevents what a person said that stays in words when the voice is gone, or comes back as a newer transcript; and
+    a tombstone of a line that was blank before."""
+    said = {
+        "mine-2026-04-17.jsonl": [segment(1, text="I am the one who called"), b"", b"{broken", segment(2)],
+        "other-2026-04-17.jsonl": [segment(1)],
+        "theirs-2026-04-17.jsonl": transcript(2),
+    }
+    of = {"mine": "mine-2026-04-17.wav", "other": "mine-2026-04-17.wav", "theirs": "theirs-2026-04-17.mp3"}
+    named = {name: {"linked_source_id": recording} for name, recording in of.items()}
+    first = run(deliver_transcripts(tmp_path, "first", said, **named))
+    assert (first.exit_code, fates(first)) == (0, {"landed": 5, "rejected": 1, "blank": 1}), first.problems
+    plan = plan_erasure(settings(), PERSON, REASON)
+    counts = ("event_count", "reject_count", "released_row_count")
+    assert tuple(plan.kinds[TRANSCRIPT][name] for name in counts) == (3, 1, 1)
+    erase_person()
+    left = [("theirs-2026-04-17.mp3:1",), ("theirs-2026-04-17.mp3:2",)]
+    for layer in ("silver", "serving"):
+        assert rows(database, f"select segment_id from {layer}.transcript_line order by 1") == left
+    held = "select asset_id, kind, count(*)::int from bronze.asset_line inner join ops.source_asset using (asset_id)"
+    assert sorted(row[1:] for row in rows(database, f"{held} where record_kind = %s group by 1, 2", TRANSCRIPT)) == [
+        ("blank", 1),
+        ("blank", 4),
+        ("record", 2),
+    ]
+    tombstones = (
+        "select count(*) from ops.erased_line inner join ops.source_asset using (asset_id) where record_kind = %s"
+    )
+    assert rows(database, tombstones, TRANSCRIPT) == [(4,)]
+    assert not any(b"who called" in path.read_bytes() for path in settings().raw_zone.rglob("*") if path.is_file())
+    ruleset = load_ruleset(ROOT / "contracts", TRANSCRIPT)
+    assert verify_run(database, RawZone(settings().raw_zone), ruleset, first.facts.run["run_id"]).is_proved
+    new = {"mine-2026-04-19.jsonl": [segment(1, text="said once more"), b""], "theirs-2026-04-19.jsonl": transcript(3)}
+    again = run(deliver_transcripts(tmp_path, "again", new, **named))
+    assert (again.exit_code, fates(again)) == (0, {"erased": 1, "blank": 1, "landed": 3})
+    assert not any(b"once more" in path.read_bytes() for path in settings().raw_zone.rglob("*") if path.is_file())
+    assert rows(database, "select table_name, check_name, detail from reconcile.reconcile_finding") == []
+    assert evidence_faults(database) == []
+    assert reconciled(database) == proved_whole(database)
+    with pytest.raises(RefusedError, match="nothing was planned"):
+        plan_erasure(settings(), PERSON, REASON)

@@ -1,10 +1,13 @@
 {#- Selected by a model of Silver and what follows, and built after all of them. -#}
 {%- do built_kinds() -%}
-{#- Files that are records: the record of each against what its manifest declares, its bytes and their facts. -#}
+{#- Records that are composed, of files and of lines of whole assets: each against what its manifest declares, its bytes
+    and their facts, and its place. -#}
 {#- A hook of reconcile_load makes reconcile.manifest_or_null. -#}
 {%- do ref('reconcile_load') %}
-{%- set kinds = file_kinds() -%}
+{%- set kinds = file_kinds() + whole_kinds() -%}
 {%- set names = "'" ~ kinds | join("', '") ~ "'" if kinds else '' -%}
+{%- set names_of_files = "'" ~ file_kinds() | join("', '") ~ "'" if file_kinds() else '' -%}
+{%- set scope_asset = ref('scope_asset') -%}
 
 with
 
@@ -31,30 +34,51 @@ assets as (
 
     select
         *,
-        reconcile.jsonb_or_null(declaration) as declared
+        reconcile.jsonb_or_null(declaration) as declared,
+        record_kind = any(array[{{ names_of_files }}]::text []) as is_record
     from {{ source('ops', 'source_asset') }}
     where record_kind = any(array[{{ names }}]::text [])
 
 ),
 
+-- Lines are many: only those that a build proves.
+lines as (
+
+    select
+        lines.asset_id,
+        lines.ruleset_id,
+        lines.line_number,
+        lines.event_id
+    from assets
+    inner join {{ source('bronze', 'asset_line') }} as lines on assets.asset_id = lines.asset_id
+    {%- if is_proving_changes() %}
+    where
+        assets.is_record
+        or assets.asset_id = any(array(select scope.asset_id from {{ scope_asset }} as scope))
+    {%- endif %}
+
+),
+
 -- The record that each reading made of a file, whether it landed or was rejected. What is kept of one that
--- was cut is no record. A reject that no longer is what its load completed with is what was damaged.
+-- was cut is no record. A reject that no longer is what its load completed with is what was damaged. A line
+-- that was rejected is kept as it stood, without what is declared.
 readings as (
 
     select
         lines.asset_id,
         lines.ruleset_id,
+        lines.line_number,
         events.partition_key,
         events.run_id,
         reconcile.jsonb_or_null(events.raw_payload) as payload,
         null::text as damaged_table
-    from assets
-    inner join {{ source('bronze', 'asset_line') }} as lines on assets.asset_id = lines.asset_id
+    from lines
     inner join {{ source('bronze', 'record_event') }} as events on lines.event_id = events.event_id
     union all
     select
         rejects.asset_id,
         rejects.ruleset_id,
+        rejects.line_number,
         rejects.partition_key,
         rejects.run_id,
         reconcile.manifest_or_null(rejects.raw_line) as payload,
@@ -69,7 +93,7 @@ readings as (
         ) as damaged_table
     from assets
     inner join {{ source('bronze', 'rejected_record') }} as rejects on assets.asset_id = rejects.asset_id
-    where octet_length(rejects.raw_line) < 65536
+    where assets.is_record and octet_length(rejects.raw_line) < 65536
 
 ),
 
@@ -96,6 +120,7 @@ records as (
         assets.source_fingerprint,
         assets.content_bytes,
         assets.declared,
+        readings.line_number,
         readings.partition_key,
         readings.run_id,
         readings.payload,
@@ -135,11 +160,22 @@ compared as (
                     when 'content_sha256' then to_jsonb(records.source_fingerprint)
                     else to_jsonb(records.content_bytes)
                 end
+            when 'number' then to_jsonb(records.line_number)
+            when 'key' then to_jsonb(wholes.whole || ':' || records.line_number)
             else records.declared -> origins.field
         end as stated
     from records
     inner join origins on records.record_kind = origins.record_kind
-    where origins.origin <> 'facts' or records.facts_count > 0
+    cross join lateral (
+        select
+            case records.record_kind
+                {%- for kind in whole_kinds() %}
+                when '{{ kind }}' then records.declared ->> '{{ declared_kinds()[kind].whole.field }}'
+                {%- endfor %}
+                else ''
+            end as whole
+    ) as wholes
+    where origins.origin <> 'line' and (origins.origin <> 'facts' or records.facts_count > 0)
 
 ),
 
@@ -151,7 +187,11 @@ differing as (
         partition_key,
         run_id,
         damaged_table,
-        case when origin in ('facts', 'bytes') then origin else 'declaration' end as witness,
+        case
+            when origin in ('number', 'key') then 'bytes'
+            when origin in ('facts', 'bytes') then origin
+            else 'declaration'
+        end as witness,
         string_agg(field, ', ' order by field) as fields
     from compared
     where recorded is distinct from stated
@@ -209,7 +249,7 @@ declared_again as (
     inner join assets on entries.asset_id = assets.asset_id
     inner join heads on entries.manifest_id = heads.manifest_id
     left join listed on entries.manifest_id = listed.manifest_id and entries.ordinal = listed.ordinal
-    inner join origins on assets.record_kind = origins.record_kind and origins.origin not in ('facts', 'bytes')
+    inner join origins on assets.record_kind = origins.record_kind and origins.origin in ('manifest', 'entry', 'metadata')
     where
         assets.declared -> origins.field is distinct from nullif(
             case origins.origin
@@ -262,7 +302,8 @@ half_erased as (
     left join {{ source('ops', 'erased_line') }} as tombstones
         on assets.asset_id = tombstones.asset_id and tombstones.line_number = 1
     where
-        (tombstones.asset_id is not null)
+        assets.is_record
+        and (tombstones.asset_id is not null)
         <> (assets.raw_zone_key like '%/' || encode(sha256(''), 'hex'))
 
 ),

@@ -201,7 +201,9 @@ found as (
         and not (raw_line_bytes = 65536 and byte_length > 65536)
         and not exists (
             select from {{ source('ops', 'source_asset') }} as source_assets
-            where source_assets.asset_id = blamed.asset_id and source_assets.declaration <> ''
+            where
+                source_assets.asset_id = blamed.asset_id
+                and source_assets.record_kind = any(array[{{ "'" ~ file_kinds() | join("', '") ~ "'" if file_kinds() }}]::text [])
         )
     union all
     select

@@ -6,6 +6,7 @@
             "{{ set_reconcile_session() }}",
             "{{ delete_unproved('dlt_load_id', ref('scope_load'), 'load_id') }}",
         ],
+        post_hook="{% if not is_incremental() and whole_kinds() %}create index on {{ this }} ({{ whole_of('record_key') }}) where record_kind in ('{{ whole_kinds() | join(\"', '\") }}'){% endif %}",
     )
 }}
 {#- Read by the macro. -#}

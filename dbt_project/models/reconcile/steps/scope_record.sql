@@ -8,6 +8,8 @@
 {%- do ref('proof_scope') %}
 {%- do ref('scope_load') %}
 {%- do ref('scope_asset') %}
+{%- do ref('event_claim') %}
+{%- set wholes = "array['" ~ whole_kinds() | join("', '") ~ "']::text[]" if whole_kinds() else "array[]::text[]" %}
 
 with
 
@@ -15,7 +17,7 @@ changes as (select * from {{ source('ops', 'unproved_change') }}),
 
 -- Records with a new event, a new or moved delivery, or a row of Silver that was written since; and those in
 -- which the last proof found something.
-final as (
+changed as (
 
     select
         record_kind,
@@ -41,6 +43,26 @@ final as (
         record_key
     from {{ source('last_build', 'reconcile_event') }}
     where {{ is_in_doubt() | indent(4) }}
+    {%- endif %}
+
+),
+
+-- An asset that comes takes the place of another one whole: also of what only that one has.
+final as (
+
+    select * from changed
+    {%- if is_proving_changes() and whole_kinds() %}
+    union
+    select
+        siblings.record_kind,
+        siblings.record_key
+    from {{ ref('event_claim') }} as siblings
+    where
+        siblings.record_kind = any({{ wholes }})
+        and {{ whole_of('siblings.record_key') }} = any(array(
+            select {{ whole_of('changed.record_key') }} from changed
+            where changed.record_kind = any({{ wholes }})
+        ))
     {%- endif %}
 
 )
