@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from loader.advice.questions import Advice, AdviceKind, Asked
+from loader.advice.questions import NEW_MANIFEST, Advice, AdviceKind, Asked
 from loader.advice.trace import traceless_manifests, traceless_runs
 from loader.printable import counted, some
 from loader.recovery import (
@@ -24,6 +24,8 @@ from loader.warehouse import are_built, built, fetch_rows
 
 # The kinds of trouble (docs/reliability_checklist.md): a finding has one of them (macros/reconcile/finding.sql).
 KINDS = ("duplicate", "gap", "drift", "no trace")
+# A manifest declares another number of records than its file has: nothing of the warehouse is damaged.
+_MISCOUNTED = "record_count_differs_from_declared"
 # Tables of equations: what does not close there is wrong elsewhere.
 _EQUATIONS = "reconcile."
 
@@ -64,7 +66,9 @@ def mend(found: Sequence[Damaged], run_id: str | None) -> Advice | None:
     named = [each for each in found if not each.table_name.startswith(_EQUATIONS)]
     if not named:
         return Advice(AdviceKind.PROVE, "make build", "proves everything, and names table and asset") if found else None
-    damage = [each for each in named if each.check_name != COLLISION]
+    damage = [each for each in named if each.check_name not in (COLLISION, _MISCOUNTED)]
+    if not damage and any(each.check_name == _MISCOUNTED for each in named):
+        return NEW_MANIFEST
     if not damage:
         days = sorted(day for each in named for day in each.days if day)
         return Advice(AdviceKind.SETTLE, f"make status{f' PARTITION={days[0]}' if days else ''}")

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from loader.advice import AdviceKind
 from tests.advice.place import Place
 from tests.advice.scene import Scene
 from tests.ingests import declare, ticket, write_export
@@ -55,6 +56,11 @@ def a_missing_file(place: Place, patch: pytest.MonkeyPatch) -> str:
 def other_bytes(place: Place, patch: pytest.MonkeyPatch) -> str:
     manifest = deliver(place)
     next((manifest.parent / "new").iterdir()).write_bytes(b"{}\n")
+    return "make ingest"
+
+
+def another_count(place: Place, patch: pytest.MonkeyPatch) -> str:
+    _edited(deliver(place), record_count=12)
     return "make ingest"
 
 
@@ -125,6 +131,7 @@ SCENES: tuple[Scene, ...] = (
     Scene("all rejected", all_rejected, "person"),
     Scene("a missing file", a_missing_file, "person"),
     Scene("other bytes", other_bytes, "person"),
+    Scene("another count", another_count, "person", advises=(AdviceKind.DELIVER,)),
     Scene("outside the roots", outside_the_roots, "person"),
     Scene("a broken gzip", a_broken_gzip, "person"),
     Scene("a kind that is not landed", a_kind_that_is_not_landed, "person"),

@@ -353,3 +353,28 @@ def test_plain_dbt_builds_and_proves_a_warehouse_without_any_run(database: Wareh
     build = run_dbt(database, ROOT, ["build", "--select", "ticket_fact+"])
     assert [(node.name, node.reason) for node in (*build.failed, *build.skipped)] == []
     assert rows(database, "select count(*) from reconcile.reconcile_finding") == [(0,)]
+
+
+def test_a_number_of_records_that_was_declared_wrongly_is_put_right_by_a_later_manifest(
+    database: Warehouse, tmp_path: Path
+) -> None:
+    """Prevents that readers see a file of which a part is lost, and a mistake of a manifest that keeps a whole file
+    from them for ever: who is told to write a new manifest must not be told so again."""
+    folder = tmp_path / "exports"
+    write_export(folder / f"tickets-{DAY}.jsonl", [ticket(number) for number in range(1, 4)])
+    right = declare(folder)
+    body = json.loads(right.read_bytes())
+    body["assets"][0]["record_count"] = 5
+    wrong = tmp_path / "wrong.json"
+    wrong.write_text(json.dumps({**body, "manifest_id": "manifest-of-five"}))
+    for _ in range(2):
+        told = run(wrong)
+        assert told.exit_code == 1 and "record_count_differs_from_declared" in str(told.problems)
+        assert silver(database) and not rows(database, "select ticket_id from serving.ticket_fact")
+    assert run(right).exit_code == 0
+    assert len(rows(database, "select ticket_id from serving.ticket_fact")) == 3
+    # The earlier one is not what counts any more; a later one is.
+    assert run(wrong, right).exit_code == 0
+    again = tmp_path / "again.json"
+    again.write_text(json.dumps({**body, "manifest_id": "manifest-of-five-again"}))
+    assert run(again).exit_code == 1

@@ -6,6 +6,8 @@ with
 
 source_assets as (select * from {{ source('ops', 'source_asset') }}),
 
+manifests as (select * from {{ source('ops', 'manifest') }}),
+
 manifest_assets as (select * from {{ source('ops', 'manifest_asset') }}),
 
 asset_indexes as (select * from {{ source('ops', 'asset_index') }}),
@@ -194,8 +196,7 @@ found as (
         ) }}
     from manifest_assets
     inner join source_assets on manifest_assets.asset_id = source_assets.asset_id
-    inner join {{ source('ops', 'manifest') }} as manifests
-        on manifest_assets.manifest_id = manifests.manifest_id
+    inner join manifests on manifest_assets.manifest_id = manifests.manifest_id
     -- Nobody knows which of the two was edited.
     cross join
         lateral unnest(array[source_assets.record_kind, manifests.contract_ref]) as either (record_kind)
@@ -246,11 +247,22 @@ found as (
         ) }}
     from manifest_assets
     inner join counted_indexes on manifest_assets.asset_id = counted_indexes.asset_id
+    left join manifests on manifest_assets.manifest_id = manifests.manifest_id
     where
         counted_indexes.is_complete
         and counted_indexes.is_load_intact
         and counted_indexes.misplaced_line_count = 0
         and manifest_assets.declared_record_count <> counted_indexes.delivered_record_count
+        -- A later manifest of the same file has put it right.
+        and not exists (
+            select
+            from manifest_assets as righted
+            inner join manifests as later on righted.manifest_id = later.manifest_id
+            where
+                righted.asset_id = manifest_assets.asset_id
+                and righted.declared_record_count = counted_indexes.delivered_record_count
+                and later.event_number > manifests.event_number
+        )
     union all
     select
         {{ finding(
