@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -20,7 +20,8 @@ from loader.verify import RereadLine, line_difference, reread_line
 from loader.warehouse import fetch_rows
 
 _MANIFESTS = """
-select manifest_id, manifest_bytes, manifest_sha256 = encode(sha256(manifest_bytes), 'hex') as is_sound
+select manifest_id, manifest_bytes, manifest_sha256 = encode(sha256(manifest_bytes), 'hex') as is_sound,
+    encode(sha256(delivered_bytes), 'hex') as delivered_sha256
 from ops.manifest where manifest_id = any(%s)
 """
 _REDACTION = """
@@ -73,20 +74,25 @@ def _manifest_links(cursor: Any, files: Sequence[File]) -> Iterator[Link]:
     wanted = sorted({file.manifest_id for file in files})
     held = {row["manifest_id"]: row for row in fetch_rows(cursor, _MANIFESTS, (wanted,))}
     for file in files:
-        fault = _manifest_fault(held.get(file.manifest_id), file)
+        fault = manifest_fault(held.get(file.manifest_id), file)
         yield Link(LinkName.MANIFEST, f"{file.source_id} in manifest {file.manifest_id}", fault, asset_id=file.asset_id)
 
 
-def _manifest_fault(row: Any, file: File) -> str | None:
+def manifest_fault(row: Mapping[str, Any] | None, file: File) -> str | None:
+    """What is wrong with a manifest as the declaration of a file, in words; `row`: of _MANIFESTS, None: there is none.
+    One that was delivered in another dialect says the SHA-256 of what it was read from."""
     if row is None:
         return f"no manifest declares {file.source_id or 'the file'}"
     if not row["is_sound"]:
         return "its bytes are not those of its SHA-256"
     try:
-        entries = orjson.loads(bytes(row["manifest_bytes"]))["assets"]
-        entry = next((each for each in entries if each["source_id"] == file.source_id), None)
-    except (ValueError, KeyError, TypeError):
+        said = orjson.loads(bytes(row["manifest_bytes"]))
+        entry = next((each for each in said["assets"] if each["source_id"] == file.source_id), None)
+        read_from = said.get("translated_from", {}).get("manifest_sha256")
+    except (ValueError, KeyError, TypeError, AttributeError):
         return "its bytes are no manifest"
+    if read_from != row["delivered_sha256"]:
+        return "it was read from other bytes than were delivered"
     declared = None if entry is None else entry.get("checksum_sha256")
     if entry is None or declared not in (None, file.source_fingerprint):
         return f"it does not declare {file.source_id} with these bytes"

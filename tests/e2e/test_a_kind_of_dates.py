@@ -72,6 +72,7 @@ def test_days_are_landed_proved_released_and_served_as_days(checkout: Checkout) 
         *((number, DAY, None, "2027-05-31", 1, "date", True) for number in ("2", "3", "4")),
     ]
     assert checkout.loader("ready", "--partition", DAY, "--kind", LEASE).code == 0
+    assert [checkout.loader("trace", key, "--kind", LEASE).code for key in ("1", "2", "3", "4")] == [0] * 4
 
     events = dict(rows(database, "select record_key, event_id::text from bronze.raw_lease"))
     execute(
@@ -83,6 +84,11 @@ def test_days_are_landed_proved_released_and_served_as_days(checkout: Checkout) 
         "update bronze.raw_lease set raw_payload = replace(raw_payload, '2026-06-01', '300000-01-01')"
         " where record_key = '4'",
     )
+    traced = {key: checkout.loader("trace", key, "--kind", LEASE) for key in ("1", "2", "3", "4")}
+    assert {key: done.code for key, done in traced.items()} == {"1": 0, "2": 1, "3": 1, "4": 1}
+    assert "it differs from the record in ends_on" in " ".join(traced["2"].out.split())
+    assert "its day is not that of its instant" in " ".join(traced["3"].out.split())
+    assert "its payload is not that of its fingerprint" in " ".join(traced["4"].out.split())
     assert checkout.loader("build", "--select", "reconcile").code == 1
     assert rows(
         database,

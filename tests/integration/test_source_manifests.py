@@ -17,6 +17,7 @@ from loader.ingest.dry_run import dry_run
 from loader.kinds import load_ruleset
 from loader.raw_zone import RawZone
 from loader.silver import run_dbt
+from loader.trace import Asked, trace
 from loader.verify import verify_run
 from loader.warehouse import Warehouse
 from tests.checkouts import ROOT
@@ -370,3 +371,13 @@ def test_damage_to_what_was_translated_is_named(scene: Scene, database: Warehous
     kinds = {*ADMITTED} if check == "delivered_entry_missing" else {"document_v1"}
     assert {(name, kind) for name, kind, _ in found if name == check} == {(check, kind) for kind in kinds}, found
     assert all(detail for *_, detail in found)
+
+
+def test_each_record_and_each_file_is_followed_with_every_link_sound(scene: Scene, database: Warehouse) -> None:
+    """Prevents a manifest that is read as another dialect's, and looks edited to who follows a file of it."""
+    records = rows(database, "select distinct record_kind, record_key from bronze.record_event")
+    asked = [Asked(key=key, record_kind=kind) for kind, key in records]
+    files = rows(database, "select source_id from ops.manifest_asset where asset_id is not null")
+    asked += [Asked(line=f"{source_id}:1") for (source_id,) in files]
+    assert len(asked) > 10
+    assert {each: found.broken for each in asked if (found := trace(settings(), database, each)).broken} == {}
