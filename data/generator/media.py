@@ -50,25 +50,25 @@ def panel(width: int = 96, height: int = 64) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
 
 
-def _text(*lines: str) -> Callable[[], bytes]:
+def text(*lines: str) -> Callable[[], bytes]:
     return "".join(f"{line}\n" for line in lines).encode
 
 
-def _from_corpus(name: str) -> Callable[[], bytes]:
+def from_corpus(name: str) -> Callable[[], bytes]:
     return (CORPUS / name).read_bytes
 
 
 FILES: Mapping[str, Callable[[], bytes]] = {
     "calls/2026-03-12-gateway-restart.wav": tone,
-    "calls/2026-04-02-sync-limits.mp3": _from_corpus("constant.mp3"),
-    "calls/2026-04-02-sync-limits-again.ogg": _from_corpus("call-opus.ogg"),
-    "videos/2026-03-12-gateway-restart.mp4": _from_corpus("spoken-h264.mp4"),
-    "videos/2026-04-02-sync-limits.webm": _from_corpus("screen.webm"),
+    "calls/2026-04-02-sync-limits.mp3": from_corpus("constant.mp3"),
+    "calls/2026-04-02-sync-limits-again.ogg": from_corpus("call-opus.ogg"),
+    "videos/2026-03-12-gateway-restart.mp4": from_corpus("spoken-h264.mp4"),
+    "videos/2026-04-02-sync-limits.webm": from_corpus("screen.webm"),
     "images/2026-03-12-gateway-panel.png": panel,
-    "images/2026-04-02-sync-error.jpg": _from_corpus("photo.jpg"),
-    "images/2026-04-02-sync-error-small.webp": _from_corpus("photo.webp"),
-    "texts/2026-03-12-gateway-panel.txt": _text("PWR  NET  SYNC  DISK", "NET: no signal"),
-    "texts/2026-04-02-sync-error.txt": _text(
+    "images/2026-04-02-sync-error.jpg": from_corpus("photo.jpg"),
+    "images/2026-04-02-sync-error-small.webp": from_corpus("photo.webp"),
+    "texts/2026-03-12-gateway-panel.txt": text("PWR  NET  SYNC  DISK", "NET: no signal"),
+    "texts/2026-04-02-sync-error.txt": text(
         "Sync stopped", "Limit of 5,000 records reached", "Retry in 60 s – code 429"
     ),
 }

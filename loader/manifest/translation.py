@@ -110,31 +110,34 @@ def translated(delivered: Delivered, said: Mapping[str, Any]) -> Iterator[tuple[
         entry["metadata_status"] = status
     yield found.kind.name, entry
     for theirs, sidecar in delivered.dialect.words["sidecars"].items():
-        if said.get(theirs) is None:
-            continue
-        of_media = {
-            "exported_at": delivered.made_at,
-            "owner": delivered.said["owner"],
-            "schema_version": sidecar["kind"],
-        }
-        yield (
-            sidecar["kind"],
-            {
-                "source_id": f"{said['source_id']}:{sidecar['name']}",
-                "source_url_or_path": said[theirs],
-                "asset_type": sidecar["asset_type"],
-                "checksum_sha256": None,
-                "size_bytes": None,
-                **shared,
-                "metadata": {
-                    **of_media,
-                    "linked_source_id": said["source_id"],
-                    "recorded_at": _instant(delivered, said) or delivered.made_at,
+        if said.get(theirs) is not None:
+            yield (
+                sidecar["kind"],
+                {
+                    "source_id": f"{said['source_id']}:{sidecar['name']}",
+                    "source_url_or_path": said[theirs],
+                    "asset_type": sidecar["asset_type"],
+                    "checksum_sha256": None,
+                    "size_bytes": None,
+                    **shared,
+                    "metadata": _of_sidecar(delivered, sidecar["kind"], said),
+                    "notes": [note for note in notes if note != TYPE_NOT_READ],
+                    "beside": {"manifest_id": delivered.part_id(found.kind.name), "source_id": said["source_id"]},
                 },
-                "notes": [note for note in notes if note != TYPE_NOT_READ],
-                "beside": {"manifest_id": delivered.part_id(found.kind.name), "source_id": said["source_id"]},
-            },
-        )
+            )
+
+
+def _of_sidecar(delivered: Delivered, kind: str, said: Mapping[str, Any]) -> Entry:
+    """The metadata of a sidecar: its file's instant and language, and which file that is."""
+    told = {} if said.get("language") is None else {"language": said["language"]}
+    return {
+        "exported_at": delivered.made_at,
+        "owner": delivered.said["owner"],
+        "schema_version": kind,
+        "linked_source_id": said["source_id"],
+        "recorded_at": _instant(delivered, said) or delivered.made_at,
+        **told,
+    }
 
 
 def _shared(delivered: Delivered, said: Mapping[str, Any]) -> Entry:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from loader.advice import AdviceKind
 from tests.advice.place import Place
 from tests.advice.scene import Scene
 from tests.ingests import declare, ticket, write_export
+from tests.source_manifests import manifest
 
 # Days of the place: 2026-04-16 to 19; what scenes deliver is of the day after.
 DAY = "2026-04-20"
@@ -104,6 +106,19 @@ def a_refused_manifest_alone(place: Place, patch: pytest.MonkeyPatch) -> str:
     return "make ingest MANIFEST=data/seed_manifests/new.json"
 
 
+def _of_the_dialect(**changes: Any) -> Callable[[Place, pytest.MonkeyPatch], str]:
+    """A manifest of the course's dialect that breaks something, alone."""
+
+    def bring(place: Place, patch: pytest.MonkeyPatch) -> str:
+        (place.seeds / "new.json").write_text(json.dumps(manifest(**changes)))
+        return "make ingest MANIFEST=data/seed_manifests/new.json"
+
+    return bring
+
+
+_DIALECT = "loader.manifest.dialect"
+
+
 def a_changed_manifest(place: Place, patch: pytest.MonkeyPatch) -> str:
     place.manifest.write_bytes(place.manifest.read_bytes() + b" ")
     return "make ingest"
@@ -138,6 +153,13 @@ SCENES: tuple[Scene, ...] = (
     Scene("quarantined", quarantined, "person"),
     Scene("a refused manifest", a_refused_manifest, "person"),
     Scene("a refused manifest alone", a_refused_manifest_alone, "person", ("loader.manifest.parse:parse_manifest",)),
+    Scene("a broken dialect", _of_the_dialect(load_mode="full"), "person", (f"{_DIALECT}:parse_manifests",)),
+    Scene(
+        "a rule of ours that a dialect breaks",
+        _of_the_dialect(license_tag="unknown", canonization_status="canonized"),
+        "person",
+        (f"{_DIALECT}:_manifest",),
+    ),
     Scene("a changed manifest", a_changed_manifest, "person", ("loader.runs.registry:refuse_changed_manifests",)),
     Scene("days that were never asked for", days_that_were_never_asked_for, "closed"),
     Scene("a lost source", a_lost_source, "closed"),

@@ -42,6 +42,11 @@ FILES = {
     "tickets.jsonl": TICKETS,
     "table.csv": b"a,b\n",
     "shot.ocr.txt": b"Restart the gateway\n",
+    "call.jsonl": b"".join(
+        b'{"start_seconds": %d, "end_seconds": %d, "speaker": "agent", "text": "Hold the button."}\n'
+        % (place, place + 1)
+        for place in range(2)
+    ),
 }
 DAY = "2026-04-17T10:00:00Z"
 
@@ -64,7 +69,7 @@ ASSETS = (
         ticket_id="TKT-20260417-000001",
         ocr_text_path="media/shot.ocr.txt",
     ),
-    _asset("audio:call", "call.wav", "audio", contract_ref=AUDIO, duration_sec=1.0, audio_track_path="media/call.wav"),
+    _asset("audio:call", "call.wav", "audio", contract_ref=AUDIO, duration_sec=1.0, transcript_path="media/call.jsonl"),
     _asset(
         "video:shown",
         "shown.mp4",
@@ -96,7 +101,10 @@ ASSETS = (
         ocr_path="media/shot.ocr.txt",
     ),
 )
-_OCR = {"source_id": "image:shot:ocr", "source_url_or_path": "media/shot.ocr.txt"}
+_BESIDE = (
+    {"source_id": "image:shot:ocr", "source_url_or_path": "media/shot.ocr.txt"},
+    {"source_id": "audio:call:transcript", "source_url_or_path": "media/call.jsonl"},
+)
 # What is admitted of each kind, and what is not, with its reasons.
 ADMITTED = {
     "document_v1": {"doc:manual": [], "doc:undated": ["recorded_at_assumed"]},
@@ -105,6 +113,7 @@ ADMITTED = {
     "video_v1": {"video:shown": []},
     "ticket_v1": {"tickets": []},
     "ocr_text_v1": {"image:shot:ocr": []},
+    "transcript_line_v1": {"audio:call:transcript": []},
 }
 WITHHELD = {
     "document_v1": {
@@ -183,6 +192,7 @@ def test_every_file_has_a_judgement_under_its_kind(scene: Scene) -> None:
         (f"{ID}.image_v1", 2, 1, 1, 0),
         (f"{ID}.ocr_text_v1", 3, 1, 1, 1),
         (f"{ID}.ticket_v1", 1, 1, 0, 0),
+        (f"{ID}.transcript_line_v1", 1, 1, 0, 0),
         (f"{ID}.video_v1", 1, 1, 0, 0),
     ]
     assert {kind: fates(verdict) for kind, verdict in scene.verdicts.items()} == {
@@ -192,6 +202,7 @@ def test_every_file_has_a_judgement_under_its_kind(scene: Scene) -> None:
         "video_v1": {"landed": 1},
         "ticket_v1": {"landed": 3},
         "ocr_text_v1": {"landed": 1},
+        "transcript_line_v1": {"landed": 2},
     }
 
 
@@ -243,7 +254,7 @@ def test_what_landed_is_proved_and_told(scene: Scene) -> None:
         found = {each["source_id"]: each["found_path"] for each in told[0]["assets"]}
         assert {name: found[name] for name in ADMITTED[kind]} == {
             each["source_id"]: str(scene.root / each["source_url_or_path"])
-            for each in (*ASSETS, _OCR)
+            for each in (*ASSETS, *_BESIDE)
             if each["source_id"] in ADMITTED[kind]
         }
         absent = WITHHELD.get(kind, {})
@@ -260,7 +271,8 @@ def test_a_dry_run_says_the_same(scene: Scene, database: Warehouse) -> None:
     }
     report = json.loads(forecast.report_path.read_bytes())
     assert [each["manifest_id"] for each in report["translations"]] == [
-        f"{ID}.{kind}" for kind in ("document_v1", "image_v1", "ocr_text_v1", "call_v1", "video_v1", "ticket_v1")
+        f"{ID}.{kind}"
+        for kind in ("document_v1", "image_v1", "ocr_text_v1", "call_v1", "transcript_line_v1", "video_v1", "ticket_v1")
     ]
     assert report["translations"][0]["kept"] == ["ingest_config", "notes", "owner"]
 
@@ -318,7 +330,7 @@ def test_other_bytes_under_its_id_are_refused_for_every_kind(scene: Scene, datab
     path = scene.manifest.with_name("edited.json")
     path.write_text(json.dumps({**json.loads(scene.manifest.read_bytes()), "notes": "Twelve other files."}))
     runs = ingest_kinds(settings(), IngestRequest(manifest_paths=(path,)))
-    assert len(runs) == 6
+    assert len(runs) == 7
     for each in runs:
         assert isinstance(each.outcome, RefusedError)
         assert f"manifest {ID}.{each.record_kind}" in str(each.outcome)

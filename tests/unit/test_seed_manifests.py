@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from loader.cli.manifest_command import command
-from loader.gate import inspect_manifest
-from loader.manifest import parse_manifest
+from loader.gate import inspect_manifest, located
+from loader.manifest import parse_manifests
 from loader.manifest.files import seed_manifests
 from tests.unit.manifest_building import (
     ROOT,
@@ -50,18 +50,21 @@ def test_the_committed_manifests_declare_every_committed_file_once() -> None:
     """Prevents an export that no manifest names: its records would silently be missing."""
     declared: dict[str, str] = {}
     for path in seed_manifests(ROOT):
-        manifest = parse_manifest(path.read_bytes(), path)
-        assert manifest.selection_window is None
-        for asset in manifest.assets:
-            file = (path.parent / asset.source_url_or_path).resolve().relative_to(ROOT).as_posix()
-            assert file not in declared
-            declared[file] = asset.checksum_sha256 or ""
+        for manifest in parse_manifests(path.read_bytes(), path):
+            assert manifest.selection_window is None
+            for asset in manifest.assets:
+                found = located(manifest, asset.source_url_or_path, (ROOT,))
+                file = found.relative_to(ROOT).as_posix()
+                assert file not in declared
+                # A sidecar has no checksum of its own.
+                declared[file] = asset.checksum_sha256 or hashlib.sha256(found.read_bytes()).hexdigest()
+                assert (asset.checksum_sha256 is None) == (asset.beside is not None)
     folder = ROOT / "data" / "canonization"
     files = [path for path in folder.glob("*/*") if path.name not in ("README.md", "expected.json")]
     assert declared == {
         path.relative_to(ROOT).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files
     }
-    assert len(declared) == 61 + 61 + 2 + 3 + 2 + 3 + 2
+    assert len(declared) == 61 + 61 + 2 + 3 + 2 + 3 + 2 + 8
 
 
 def test_the_committed_manifests_count_the_records_that_the_generator_wrote() -> None:
@@ -71,7 +74,8 @@ def test_the_committed_manifests_count_the_records_that_the_generator_wrote() ->
         kind = path.name.split("-")[0]
         if kind not in ("tickets", "comments"):
             continue
-        for asset in parse_manifest(path.read_bytes(), path).assets:
+        (manifest,) = parse_manifests(path.read_bytes(), path)
+        for asset in manifest.assets:
             counted[kind, asset.source_id] = asset.record_count
             day = asset.source_id.removeprefix(f"{kind}-")[:10]
             assert asset.sequence == int(day.replace("-", "")) * 1000
@@ -86,10 +90,9 @@ def test_the_gate_admits_all_committed_files_of_a_landed_kind() -> None:
     """Prevents a seed on which the first `make ingest` cannot succeed."""
     found = set()
     for path in seed_manifests(ROOT):
-        for disposition, reason_codes in judged(
-            inspect_manifest(parse_manifest(path.read_bytes(), path), ROOT)
-        ).values():
-            found.add((path.stem.split("-")[0], disposition, reason_codes))
+        for manifest in parse_manifests(path.read_bytes(), path):
+            for disposition, reason_codes in judged(inspect_manifest(manifest, ROOT)).values():
+                found.add((path.stem.split("-")[0], disposition, reason_codes))
     assert {(kind, disposition) for kind, disposition, _ in found} == {
         ("tickets", "admitted"),
         ("comments", "admitted"),
@@ -98,5 +101,6 @@ def test_the_gate_admits_all_committed_files_of_a_landed_kind() -> None:
         ("videos", "admitted"),
         ("images", "admitted"),
         ("texts", "admitted"),
+        ("course", "admitted"),
     }
     assert {reason_codes for _, _, reason_codes in found} == {()}

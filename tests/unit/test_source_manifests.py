@@ -416,6 +416,7 @@ def test_a_sidecar_is_a_file_of_its_own() -> None:
             source_url_or_path="shot.png",
             captured_at=None,
             pii_scan_status="redacted",
+            language="en",
             ocr_text_path="shot.ocr.txt",
             keyframe_ocr_path="frames/shot.txt",
         ),
@@ -435,6 +436,7 @@ def test_a_sidecar_is_a_file_of_its_own() -> None:
         "schema_version": "ocr_text_v1",
         "linked_source_id": "image:1",
         "recorded_at": "2026-04-24T00:00:00Z",
+        "language": "en",
     }
     assert first.beside == second.beside == SidecarOf("manifest-course-20260424-001.image_v1", "image:1")
     assert first.notes == parts["image_v1"].assets[0].notes == ("recorded_at_assumed",)
@@ -513,10 +515,18 @@ def test_what_a_manifest_becomes_stays_the_same() -> None:
     everything = manifest(
         asset("doc:1"),
         asset("image:1", asset_type="image", source_url_or_path="shot.png", captured_at=None, language="en"),
-        asset("audio:1", asset_type="wav", contract_ref=AUDIO, source_url_or_path="call.wav", duration_sec=2.5),
+        asset(
+            "audio:1",
+            asset_type="wav",
+            contract_ref=AUDIO,
+            source_url_or_path="call.wav",
+            duration_sec=2.5,
+            transcript_object_path="call.jsonl",
+            ocr_path="call.txt",
+        ),
         asset("table", asset_type="csv", source_url_or_path="table.csv", contract_ref=TICKET),
         gate_policy={"on_pii_gap": "warn"},
         product_line="northstar_studio",
     )
     digest = hashlib.sha256(b"".join(part.content for part in read(everything).values())).hexdigest()
-    assert (words()["version"], digest[:16]) == (1, "8708988410760337")
+    assert (words()["version"], digest[:16]) == (1, "02eb2c352561a7ae")

@@ -166,18 +166,14 @@ deliveries as materialized (
     select
         parts.delivered_sha256,
         (array_agg(reconcile.manifest_or_null(parts.delivered_bytes) order by parts.manifest_id))[1] as body,
-        bool_and(kinds.stated is null or kinds.stated <@ kinds.registered) as is_whole
+        bool_and(parts.stated -> 'kinds' <@ known.kinds) as is_whole
     from translated as parts
     cross join
         lateral ( -- noqa: ST05
-            select
-                parts.stated -> 'kinds' as stated,
-                (
-                    select jsonb_agg(others.contract_ref)
-                    from translated as others
-                    where others.delivered_sha256 = parts.delivered_sha256
-                ) as registered
-        ) as kinds
+            select jsonb_agg(siblings.contract_ref) as kinds
+            from translated as siblings
+            where siblings.delivered_sha256 = parts.delivered_sha256
+        ) as known
     where parts.delivered_sha256 = parts.stated ->> 'manifest_sha256'
     group by parts.delivered_sha256
 
