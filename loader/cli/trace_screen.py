@@ -6,12 +6,14 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from loader.printable import some
 from loader.screen import Failure, Mark, Screen, Tone, amount, failures, listing, paragraph, table
 
 if TYPE_CHECKING:
     from loader.trace import Link, Trace, TracedLine, Version
 
 _VERSIONS_SHOWN = 5
+_LINES_SHOWN = 3
 _CONTENT_SHOWN = 4096
 # What became of a line, where no record tells of it.
 _FATES = {
@@ -80,7 +82,7 @@ def _version_lines(screen: Screen, version: Version, found: Trace) -> list[str]:
         ("trace", version.trace_id or ""),
         ("evidence", version.evidence or ""),
     ]
-    told += [("again", line.name) for line in version.again]
+    told += [("again", some([line.name for line in version.again], _LINES_SHOWN, ", ", "more lines: --json has all"))]
     told += [("shown", _shown(screen, showing)) for showing in version.shown]
     return ["", head + asked, *listing(screen, [(name, text) for name, text in told if text], indent="")]
 

@@ -12,8 +12,15 @@ from loader.config import Settings
 from loader.evidence import acts
 from loader.trace.model import Link, LinkName
 
-# A record of an act is written in the transaction of its release, and nothing of its dataset comes between.
-_RECORD_OF = """
+# That of a run has its number; one of a person's act is written in the transaction of its release, and nothing of its
+# dataset comes between.
+_OF_RUN = """
+select evidence.evidence_id, evidence.report_path, evidence.content
+from release.data_release as release
+inner join ops.run_evidence as evidence on evidence.run_id = release.run_id and evidence.dataset = %(dataset)s
+where release.data_release_id = %(release)s
+"""
+_OF_PERSON = """
 select evidence.evidence_id, evidence.report_path, evidence.content
 from release.data_release as release
 cross join lateral (
@@ -48,7 +55,7 @@ def act_links(cursor: Any, settings: Settings, releases: Sequence[int]) -> Itera
 
 def _record_of(cursor: Any, release: int) -> tuple[int, str, dict[str, Any]] | None:
     asked = {"dataset": acts.ASSET_KEY, "release": release}
-    for query in (_RECORD_OF, _ALL):
+    for query in (_OF_RUN, _OF_PERSON, _ALL):
         cursor.execute(query, asked)
         for number, path, content in cursor:
             try:
