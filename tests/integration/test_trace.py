@@ -508,7 +508,7 @@ def ended(*words: str) -> object:
     return end.value.code
 
 
-# So many rows of others beside those of a record, in each table that grows.
+# As many rows of others stand beside those of a record, in each table that grows.
 OTHERS = 20_000
 BESIDE = (
     """insert into ops.manifest_asset (manifest_id, source_id, ordinal, source_url_or_path, asset_type, sequence,
@@ -539,7 +539,7 @@ from pg_stat_user_tables as whole
 
 
 def test_no_question_reads_a_whole_table(followed: Kept) -> None:
-    """Beside many rows of others: what is read of a table is what is of the record, and not what else is there."""
+    """What is read of a table is what is of the record, however many rows of others stand beside it."""
     database = followed.fresh()
     damage(database, *(f"{insert} from generate_series(1, {OTHERS}) as n" for insert in BESIDE), "analyze")
     before = dict(rows(database, READ))
