@@ -16,6 +16,7 @@ from loader.ingest import IngestRequest, Verdict, ingest_kinds
 from loader.ingest.dry_run import dry_run
 from loader.kinds import load_ruleset
 from loader.raw_zone import RawZone
+from loader.recovery import apply_plan
 from loader.silver import run_dbt
 from loader.trace import Asked, trace
 from loader.verify import verify_run
@@ -25,7 +26,7 @@ from tests.documents import HTML, PDF
 from tests.ingests import as_line, evidence_faults, fates, rows, run_kinds, settings, ticket
 from tests.media import CALLS, IMAGES, VIDEOS
 from tests.proofs import proved_whole, reconciled
-from tests.recoveries import recover
+from tests.recoveries import backfill_window, failing, planned, recover
 from tests.shared_warehouse import Kept, kept, own_warehouse
 from tests.source_manifests import AUDIO, DOCUMENT, TICKET, VIDEO, asset, manifest
 
@@ -393,3 +394,44 @@ def test_each_record_and_each_file_is_followed_with_every_link_sound(scene: Scen
     asked += [Asked(line=f"{source_id}:1") for (source_id,) in files]
     assert len(asked) > 10
     assert {each: found.broken for each in asked if (found := trace(settings(), database, each)).broken} == {}
+
+
+def _another(scene: Scene, **changes: Any) -> Path:
+    """A manifest of a page and a picture, both of a day that no other one has."""
+    day = "2026-06-01T00:00:00Z"
+    said = manifest(
+        _asset("doc:new", "page.html", "html", captured_at=day),
+        _asset("image:new", "shot.png", "image", captured_at=day),
+        **{"manifest_id": "manifest-course-20260601-001", **changes},
+    )
+    path = scene.manifest.with_name(f"{said['manifest_id']}.json")
+    path.write_text(json.dumps(said))
+    return path
+
+
+def test_a_run_that_died_before_it_registered_is_tried_again(scene: Scene, database: Warehouse) -> None:
+    """Prevents a retry that cannot find the part of its kind in the file that was delivered."""
+    path = _another(scene)
+    for kind in ("document_v1", "image_v1"):
+        with failing("gate"), pytest.raises(OSError, match="No space left"):
+            ingest_kinds(settings(), IngestRequest(manifest_paths=(path,), record_kind=kind))
+    dead = rows(database, "select run_id::text, record_kind from ops.ingest_run where exit_code = 3 order by 2")
+    assert [kind for _, kind in dead] == ["document_v1", "image_v1"]
+    for run_id, kind in dead:
+        verdict = recover("retry", run_id=run_id)
+        assert (verdict.exit_code, verdict.facts.manifest_ids) == (0, (f"manifest-course-20260601-001.{kind}",))
+    seen = "select count(*) from serving.{} where partition_key = '2026-06-01'"
+    assert [rows(database, seen.format(name)) for name in ("knowledge_doc", "image_asset")] == [[(1,)], [(1,)]]
+
+
+def test_a_backfill_takes_its_kind_from_the_delivered_file(scene: Scene, database: Warehouse) -> None:
+    """Prevents a window of documents that lands nothing of a manifest of several kinds, or its pictures too."""
+    path = _another(scene, manifest_id="manifest-course-20260602-001")
+    window = backfill_window("2026-06-01", "2026-06-02", path, record_kind="document_v1")
+    verdict = apply_plan(settings(), planned("backfill", **window))
+    assert isinstance(verdict, Verdict)
+    assert verdict.facts.manifest_ids == ("manifest-course-20260602-001.document_v1",)
+    assert rows(database, "select source_id from silver.knowledge_doc where partition_key = '2026-06-01'") == [
+        ("doc:new",)
+    ]
+    assert rows(database, "select 1 from silver.image_asset where partition_key = '2026-06-01'") == []
