@@ -1,5 +1,5 @@
 """The sample's calls, videos and images: a tone and a picture that are made here, and files whose facts are known; and
-what somebody read from the pictures.
+what somebody read from the pictures, or wrote down of the sound.
 
 python -m data.generator.media [--out data/canonization]
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import json
 import math
 import struct
 import wave
@@ -54,6 +55,12 @@ def text(*lines: str) -> Callable[[], bytes]:
     return "".join(f"{line}\n" for line in lines).encode
 
 
+def transcript(*segments: tuple[float, float, str, str]) -> Callable[[], bytes]:
+    """Start, end, speaker and words of each."""
+    names = ("start_seconds", "end_seconds", "speaker", "text")
+    return text(*(json.dumps(dict(zip(names, segment, strict=True))) for segment in segments))
+
+
 def from_corpus(name: str) -> Callable[[], bytes]:
     return (CORPUS / name).read_bytes
 
@@ -67,6 +74,17 @@ FILES: Mapping[str, Callable[[], bytes]] = {
     "images/2026-03-12-gateway-panel.png": panel,
     "images/2026-04-02-sync-error.jpg": from_corpus("photo.jpg"),
     "images/2026-04-02-sync-error-small.webp": from_corpus("photo.webp"),
+    "transcripts/2026-03-12-gateway-restart-call.jsonl": transcript(
+        (0, 0.6, "customer", "The gateway does not answer."),
+        (0.6, 1.1, "agent", "Is the NET lamp dark?"),
+        (1.1, 1.5, "customer", "Yes."),
+    ),
+    "transcripts/2026-03-12-gateway-restart-video.jsonl": transcript(
+        (0, 0.4, "SPEAKER_00", "Stop the queue first."), (0.45, 1, "SPEAKER_00", "Then restart each node alone.")
+    ),
+    "transcripts/2026-04-02-sync-limits-call.jsonl": transcript(
+        (0, 0.9, "agent", "The sync stops at 5,000 records."), (1, 2.05, "customer", "Then I shall split the folder.")
+    ),
     "texts/2026-03-12-gateway-panel.txt": text("PWR  NET  SYNC  DISK", "NET: no signal"),
     "texts/2026-04-02-sync-error.txt": text(
         "Sync stopped", "Limit of 5,000 records reached", "Retry in 60 s – code 429"

@@ -27,7 +27,7 @@ from loader.manifest.exports import FileFacts, FoundFile, IgnoredFile, read_fact
 from loader.manifest.model import Manifest
 from loader.manifest.notes import notes_of_files, undated_records
 from loader.manifest.parse import ManifestRefusedError, parse_manifest
-from loader.manifest.said import metadata_of, read_metadata
+from loader.manifest.said import Metadata, metadata_of, read_metadata
 
 _ID_DIGITS = 12
 _SLUG_CHARACTERS = 64
@@ -97,8 +97,7 @@ def build_manifest(
         folder,
         [file.source_id for file in files],
         [fact.modified_ns for fact in facts],
-        # Files of lines, as opposed to a document or a call, hold records that others correct.
-        DeliveryTerms(terms.order, terms.batch_id, kind.framing == "lines"),
+        DeliveryTerms(terms.order, terms.batch_id, _may_correct(kind, [file.source_id for file in files], said)),
     )
     # As it was said, or as a name says; never a time stamp.
     moments = [terms.captured_at or (place.exported_at if place.is_named else None) for place in delivery.files]
@@ -126,6 +125,15 @@ def build_manifest(
         notes=(*delivery.notes, *notes_of_files(files, facts), *undated_records(files, moments, kind, said)),
         roots_to_allow=_roots_to_allow(folder, files, (project_root, out.parent, *allowed_roots)),
     )
+
+
+def _may_correct(kind: Kind, source_ids: Sequence[str], said: Metadata) -> bool:
+    """Whether two of the files may hold versions of one record. Files of lines, as opposed to a document or a call,
+    hold records that others correct; whole ones do where two are of the same."""
+    if kind.framing != "lines" or kind.landing is None or kind.landing.whole is None:
+        return kind.framing == "lines"
+    named = [said.get(each, {}).get(kind.landing.whole.field) for each in source_ids]
+    return len({*named}) < len(named)
 
 
 def _exports(folder: Path, kind: Kind, include: str | None) -> tuple[list[FoundFile], list[IgnoredFile]]:

@@ -10,7 +10,7 @@ import pytest
 
 from loader.warehouse import Warehouse
 from tests.checkouts import ROOT
-from tests.ingests import fates, rows, run
+from tests.ingests import fates, rows, run, run_kinds
 
 pytestmark = pytest.mark.usefixtures("replayed", "loader_environment")
 
@@ -81,3 +81,23 @@ def documented_digest(sample: str) -> str:
     page = (DATA / "canonization" / Path(sample) / "README.md").read_text(encoding="utf-8")
     (statement,) = re.findall(r"```sql\n(.+?)```", page, re.DOTALL)
     return str(statement)
+
+
+@pytest.mark.media
+def test_what_is_beside_the_samples_recordings_and_pictures_is_of_them(database: Warehouse) -> None:
+    """Prevents a sample whose transcripts are of no recording, do not fit it, or are told as if they did not."""
+    seeds = DATA / "seed_manifests"
+    names = ("calls", "videos", "images", "documents", "texts", "transcripts")
+    verdicts = run_kinds(*(path for name in names for path in sorted(seeds.glob(f"{name}-*.json"))))
+    assert {kind: (verdict.exit_code, verdict.problems) for kind, verdict in verdicts.items()} == dict.fromkeys(
+        verdicts, (0, ())
+    )
+    for kind in ("ocr_text_v1", "transcript_line_v1"):
+        assert verdicts[kind].facts.warnings == {}
+    segments = "select linked_source_id, count(*)::int from serving.transcript_line group by 1 order by 1"
+    assert rows(database, segments) == [
+        ("2026-03-12-gateway-restart.mp4", 2),
+        ("2026-03-12-gateway-restart.wav", 3),
+        ("2026-04-02-sync-limits.mp3", 2),
+    ]
+    assert rows(database, "select count(*)::int from serving.ocr_text") == [(2,)]

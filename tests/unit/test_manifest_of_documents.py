@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -144,3 +144,25 @@ def test_what_cannot_be_declared_is_refused_before_anything_is_written(documents
 def test_a_file_of_metadata_that_is_not_there_is_refused(documents: Path) -> None:
     with pytest.raises(CommandUsageError, match="No such file"):
         build(documents, terms=replace(TERMS, metadata=documents.parent / "gone.json"))
+
+
+@pytest.mark.parametrize(("of", "is_asked"), [(("a.wav", "b.wav"), False), (("a.wav", "a.wav"), True)])
+def test_the_order_of_transcripts_is_asked_for_where_two_are_of_one_recording(
+    tmp_path: Path, of: tuple[str, str], is_asked: bool
+) -> None:
+    """Prevents a question that nobody needs to answer, and two transcripts of which the wrong one counts."""
+    folder = tmp_path / "transcripts"
+    folder.mkdir()
+    names = ("one-2026-04-17.jsonl", "two-2026-04-17.jsonl")
+    said = {name: {"linked_source_id": recording} for name, recording in zip(names, of, strict=True)}
+    for name in names:
+        (folder / name).write_text("{}")
+    (tmp_path / "said.json").write_text(json.dumps(said))
+    terms = BatchTerms(contract_ref="transcript_line_v1", metadata=tmp_path / "said.json")
+    if is_asked:
+        with pytest.raises(CommandUsageError, match="which are older"):
+            build(folder, terms=terms)
+        return
+    found = build(folder, terms=terms).manifest.assets
+    assert [(each.metadata or {})["linked_source_id"] for each in found] == [*of]
+    assert [each.partition_key for each in found] == [date(2026, 4, 17)] * 2
