@@ -6,7 +6,6 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from loader.obstacles import Code
 from loader.partition import Partition
 from loader.screen import Mark, Screen, amount, next_lines, paragraph, table
 
@@ -95,7 +94,7 @@ def ready_lines(screen: Screen, found: Readiness) -> list[str]:
 def _named_in_vain(row: Mapping[str, Any], found: Readiness) -> list[str]:
     """What its records name that is not there, where that keeps nothing back."""
     links = [link for link in found.links if link.partition.as_record().items() <= row.items()]
-    return [f"{Code.LINK_MISSING}: {link.line}" for link in links]
+    return [f"{link.fault}: {link.line}" for link in links]
 
 
 def _name_of(row: Mapping[str, Any], kinds: Collection[str]) -> str:

@@ -118,7 +118,7 @@ def _of_findings(screen: Screen, answer: Status, day: date, is_whole: bool) -> l
         for row in answer.ties
     ]
     rows += [
-        [Mark(f"link_missing{of_kind(answer, row)}", "bad" if row["is_awaited"] else "look"), row["detail"]]
+        [Mark(f"{row['fault']}{of_kind(answer, row)}", "bad" if row["is_awaited"] else "look"), row["detail"]]
         for row in answer.links
     ]
     return rows
@@ -154,7 +154,7 @@ def whole_lines(screen: Screen, answer: Status, day: date | None) -> list[str]:
         ("withheld or missing files", answer.absent_assets),
         ("findings", answer.findings),
         ("tie_unordered: files whose versions nothing puts in order", answer.ties),
-        ("link_missing: records that name what is not there", [_told_of(row) for row in answer.links]),
+        ("records that name what is not there, or do not fit into it", [_told_of(row) for row in answer.links]),
         ("held, or not shown to readers as proved", answer.readers),
         ("holds", answer.holds),
         ("drift that nobody has accepted", answer.drift),

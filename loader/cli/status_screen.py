@@ -189,12 +189,14 @@ def _told(screen: Screen, answer: Status, found: Sequence[DayState]) -> str:
     rejected = sum(day.rejected_count for day in found)
     known = {(day.record_kind, day.partition_key) for day in found}
     links = [row for row in answer.links if (row["record_kind"], row["partition_key"]) in known]
-    missing = sum(row["record_count"] for row in links)
+    told = {row["fault"]: 0 for row in links}
+    for row in links:
+        told[row["fault"]] += row["record_count"]
     # The names of kinds leave no room for it, and the strips show it.
     has_room = len(answer.kinds) < 2
     words = [f"{found[0].partition_key} … {found[-1].partition_key}"] if len(found) > 1 and has_room else []
     counts = [f"{screen.words(rejected)} rejected"] if rejected else []
-    counts += [f"{screen.words(missing)} link_missing"] if missing else []
+    counts += [f"{screen.words(count)} {fault}" for fault, count in told.items()]
     words += reasons[:1] or counts
     return ", ".join(words) + (f", and {len(reasons) - 1} more" if len(reasons) > 1 else "")
 

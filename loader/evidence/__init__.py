@@ -11,12 +11,12 @@ from loader.evidence.drift import MISSING_DAY, Drift, read_open_drift
 from loader.evidence.findings import (
     LINK_MISSING,
     Finding,
-    MissingLink,
+    LinkFault,
     Tie,
     files_of,
     in_short,
     read_findings,
-    read_missing_links,
+    read_link_faults,
     read_ties,
 )
 from loader.evidence.journal import note_restoration
@@ -28,7 +28,7 @@ __all__ = [
     "MISSING_DAY",
     "Drift",
     "Finding",
-    "MissingLink",
+    "LinkFault",
     "PartitionFacts",
     "RunFacts",
     "Tie",
@@ -41,7 +41,7 @@ __all__ = [
     "place_of",
     "read_facts",
     "read_findings",
-    "read_missing_links",
+    "read_link_faults",
     "read_open_drift",
     "read_run",
     "read_ties",

@@ -24,15 +24,17 @@ order by record_kind, partition_key, asset_sequence, source_id, manifest_id
 """
 LINK_MISSING = str(Code.LINK_MISSING)
 _KEYS_TOLD = 3
+SEGMENT_MISPLACED = "segment_misplaced"
 _LINKS = """
-select record_kind::text, partition_key::date, field_name::text, linked_kind::text, is_awaited::boolean,
+select record_kind::text, partition_key::date, link_fault::text, field_name::text, linked_kind::text,
+    is_awaited::boolean,
     count(*)::bigint, count(distinct linked_key)::bigint,
     coalesce((array_agg(distinct linked_key::text order by linked_key::text) filter (where is_shown))[:%(told)s], '{}')
 from reconcile.reconcile_link
 where (%(kind)s::text is null or record_kind = %(kind)s)
     and (%(days)s::date[] is null or partition_key = any(%(days)s))
-group by 1, 2, 3, 4, 5
-order by 1, 2, 3, 4
+group by 1, 2, 3, 4, 5, 6
+order by 1, 2, 3, 4, 5
 """
 
 
@@ -114,13 +116,14 @@ def files_of(ties: Collection[Tie]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class MissingLink:
-    """What `record_count` records of a partition name by `field_name`, and Silver does not hold: `key_count` records of
-    `linked_kind`, of which `keys` are the first; none where no report may show them. `is_awaited`: it keeps the
-    partition back."""
+class LinkFault:
+    """What `record_count` records of a partition name by `field_name`: `key_count` records of `linked_kind`, of which
+    `keys` are the first; none where no report may show them. `fault`: link_missing where Silver does not hold these, or
+    segment_misplaced where the records do not fit into them. `is_awaited`: it keeps the partition back."""
 
     record_kind: str
     partition_key: date
+    fault: str
     field_name: str
     linked_kind: str
     is_awaited: bool
@@ -138,6 +141,9 @@ class MissingLink:
         left = self.key_count - len(self.keys)
         more = [f"{left:,} more"] if left and self.keys else []
         named = f" ({', '.join([*self.keys, *more])})" if self.keys else ""
+        if self.fault == SEGMENT_MISPLACED:
+            segments = counted(self.record_count, "segment overlaps", "segments overlap")
+            return f"{segments}, run backwards or end late in {self.key_count:,} of {self.linked_kind}{named}"
         are = "is" if self.key_count == 1 else "are"
         names = counted(self.record_count, "record names", "records name")
         return f"{names} {self.key_count:,} of {self.linked_kind} that {are} not there{named}"
@@ -146,6 +152,7 @@ class MissingLink:
         """JSON-ready values."""
         return {
             "partition_key": self.partition_key.isoformat(),
+            "fault": self.fault,
             "field_name": self.field_name,
             "linked_kind": self.linked_kind,
             "is_awaited": self.is_awaited,
@@ -155,24 +162,27 @@ class MissingLink:
         }
 
 
-def in_short(links: Collection[MissingLink]) -> list[str]:
+def in_short(links: Collection[LinkFault]) -> list[str]:
     """A line for each link: of one partition all that is known, of several how many records of how many."""
     lines = []
-    for linked_kind in dict.fromkeys(link.linked_kind for link in links):
-        found = [link for link in links if link.linked_kind == linked_kind]
+    for fault, linked_kind in dict.fromkeys((link.fault, link.linked_kind) for link in links):
+        found = [link for link in links if (link.fault, link.linked_kind) == (fault, linked_kind)]
         days = len({link.partition_key for link in found})
+        count = sum(link.record_count for link in found)
         if days == 1:
-            lines += [link.line for link in found]
+            lines += [f"{fault}: {link.line}" for link in found]
+        elif fault == SEGMENT_MISPLACED:
+            lines.append(f"{fault}: {counted(count, 'segment')} of {linked_kind}, on {counted(days, 'day')}")
         else:
-            names = counted(sum(link.record_count for link in found), "record names", "records name")
-            lines.append(f"{names} records of {linked_kind} that are not there, on {counted(days, 'day')}")
-    return [f"{LINK_MISSING}: {line}" for line in lines]
+            names = counted(count, "record names", "records name")
+            lines.append(f"{fault}: {names} records of {linked_kind} that are not there, on {counted(days, 'day')}")
+    return lines
 
 
-def read_missing_links(cursor: Any, kind: str | None, days: Collection[date] | None = None) -> tuple[MissingLink, ...]:
+def read_link_faults(cursor: Any, kind: str | None, days: Collection[date] | None = None) -> tuple[LinkFault, ...]:
     """All of them, or those of a kind, and of these days; none before reconcile_link was ever built."""
     if not are_built(cursor, "reconcile.reconcile_link"):
         return ()
     with built(cursor) as there:
         there.execute(_LINKS, {"kind": kind, "days": None if days is None else list(days), "told": _KEYS_TOLD})
-        return tuple(MissingLink(*row) for row in there.fetchall())
+        return tuple(LinkFault(*row) for row in there.fetchall())

@@ -10,13 +10,12 @@ from typing import Any
 from loader.evidence.asset_facts import AssetFacts, read_assets
 from loader.evidence.drift import Drift, read_open_drift
 from loader.evidence.findings import (
-    LINK_MISSING,
     TIE_UNORDERED,
     Finding,
-    MissingLink,
+    LinkFault,
     Tie,
     read_findings,
-    read_missing_links,
+    read_link_faults,
     read_ties,
 )
 from loader.evidence.translations import read_translations
@@ -62,7 +61,7 @@ class RunFacts:
     findings: tuple[Finding, ...] = ()
     drifts: tuple[Drift, ...] = ()
     ties: tuple[Tie, ...] = ()
-    links: tuple[MissingLink, ...] = ()
+    links: tuple[LinkFault, ...] = ()
     warnings: Mapping[str, int] = field(default_factory=dict)
     # A record of each, where warnings are of records.
     warning_examples: Mapping[str, str] = field(default_factory=dict)
@@ -102,11 +101,12 @@ def read_facts(cursor: Any, attempt: Attempt, window: tuple[date, date] | None, 
     assets = read_assets(cursor, key, start, end)
     kind = str(run["record_kind"])
     ties = read_ties(cursor, kind, list(inside))
-    links = read_missing_links(cursor, kind, list(inside))
+    links = read_link_faults(cursor, kind, list(inside))
     warnings = _warnings(cursor, key)
     counted = {code: count for code, (count, _) in warnings.items()}
     counted |= {TIE_UNORDERED: sum(tie.version_count for tie in ties)} if ties else {}
-    counted |= {LINK_MISSING: sum(link.record_count for link in links)} if links else {}
+    for link in links:
+        counted[link.fault] = counted.get(link.fault, 0) + link.record_count
     asset_ids = {asset.asset_id for asset in assets if asset.asset_id is not None and asset.is_in_window}
     return RunFacts(
         run=run,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from loader.evidence import LINK_MISSING, Drift, MissingLink, PartitionFacts, RunFacts, Tie
+from loader.evidence import Drift, LinkFault, PartitionFacts, RunFacts, Tie
 from loader.ingest.problems import (
     Problem,
     Words,
@@ -72,8 +72,7 @@ class Verdict:
         warnings = {drift.check_name for drift in self.drift_of(partition)}
         if self.ties_of(partition):
             warnings.add("tie_unordered")
-        if self.links_of(partition):
-            warnings.add(LINK_MISSING)
+        warnings |= {link.fault for link in self.links_of(partition)}
         if partition.fates["rejected"]:
             warnings.add("lines_rejected")
         return "warning" if warnings else "success", tuple(sorted(warnings))
@@ -84,7 +83,7 @@ class Verdict:
     def ties_of(self, partition: PartitionFacts) -> list[Tie]:
         return [tie for tie in self.facts.ties if tie.partition_key == partition.partition_key]
 
-    def links_of(self, partition: PartitionFacts) -> list[MissingLink]:
+    def links_of(self, partition: PartitionFacts) -> list[LinkFault]:
         return [link for link in self.facts.links if link.partition_key == partition.partition_key]
 
     @property

@@ -136,6 +136,9 @@ def _faults_of_whole(landing: Landing) -> Iterator[Contradiction]:
             yield ("whole", "from_entry"), f"lacks {name}, without which an event may be of several files"
     if not expected(landing.whole.number, PLACE) or fields[landing.whole.number].type != "number":
         yield ("whole", "number"), f"got {landing.whole.number}, expected a required number of {SCHEMA_FILE}"
+    for name in landing.whole.span:
+        if not expected(name, LINE) or fields[name].type != "number" or fields[name].column is None:
+            yield ("whole", "span"), f"got {name}, expected a required number of {SCHEMA_FILE} that a line says"
     for each in landing.fields:
         if each.origin in DECLARED and each.level not in ("public", "internal"):
             yield ("fields", each.name), f"{each.name} is {each.level}: a manifest says it, which is kept for good"

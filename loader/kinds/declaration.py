@@ -75,10 +75,12 @@ class Link:
 @dataclass(frozen=True, slots=True)
 class Whole:
     """An asset is whole for what `field` names: records that the newest one of it lacks are not current. `number`: the
-    field that holds the number of a record's line; both make its key."""
+    field that holds the number of a record's line; both make its key. `span`: the fields where a record starts and
+    ends, in seconds of what the asset is of; none: it has no such place."""
 
     field: str
     number: str
+    span: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,7 @@ def landing_of(declared: Mapping[str, Any], folder: Path) -> tuple[Landing, list
         derived,
         links,
         reader,
-        None if whole is None else Whole(whole["for"], whole["number"]),
+        None if whole is None else Whole(whole["for"], whole["number"], tuple(whole.get("span", ()))),
     )
     faults += faults_of_framing(declared["framing"], declared["asset_types"], landing)
     faults += faults_of_facts(reader, schema)

@@ -9,7 +9,7 @@ from datetime import date
 from typing import Any
 
 from loader.config import Settings
-from loader.evidence import MissingLink, read_missing_links
+from loader.evidence import LINK_MISSING, LinkFault, read_link_faults
 from loader.obstacles import Code, Obstacle, told
 from loader.partition import Partition
 from loader.printable import counted
@@ -27,7 +27,7 @@ class Readiness:
     those that the warehouse knows."""
 
     partitions: list[Mapping[str, Any]]
-    links: tuple[MissingLink, ...]
+    links: tuple[LinkFault, ...]
     kinds: frozenset[str]
 
 
@@ -55,7 +55,7 @@ def readiness(settings: Settings, days: Sequence[date], *, record_kind: str | No
                 ([partition.day for partition in partitions],),
             )
             known = {Partition(row["record_kind"], row["partition_key"]): row for row in rows}
-        links = read_missing_links(cursor, record_kind, [partition.day for partition in partitions])
+        links = read_link_faults(cursor, record_kind, [partition.day for partition in partitions])
     found = {
         partition: json_row(known[partition]) if partition in known else _unready(partition, Obstacle(Code.UNKNOWN))
         for partition in partitions
@@ -72,7 +72,9 @@ def readiness(settings: Settings, days: Sequence[date], *, record_kind: str | No
         found[partition] |= _kept_back_by(unlike) | {"next_command": unlike.next_command([partition], kinds)}
     for partition, row in found.items():
         row["obstacles"] = told(row["obstacles"], partition, kinds)
-        row["link_missing_count"] = sum(link.record_count for link in links if link.partition == partition)
+        row["link_missing_count"] = sum(
+            link.record_count for link in links if link.partition == partition and link.fault == LINK_MISSING
+        )
     return Readiness([*found.values()], tuple(link for link in links if not link.is_awaited), kinds)
 
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
 
-from loader.evidence import read_missing_links, read_open_drift
+from loader.evidence import read_link_faults, read_open_drift
 from loader.obstacles import told
 from loader.partition import Partition
 from loader.printable import counted
@@ -211,7 +211,7 @@ def read_completeness(warehouse: Warehouse, partition: date | None, *, record_ki
         ]
         links = [
             {"record_kind": each.record_kind, **each.as_record()}
-            for each in read_missing_links(cursor, record_kind, None if partition is None else [partition])
+            for each in read_link_faults(cursor, record_kind, None if partition is None else [partition])
         ]
         proofs = json_rows(cursor, _PROOFS, {})
         (unproved,) = json_rows(cursor, _UNPROVED, asked_for)

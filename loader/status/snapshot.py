@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from loader.advice import read_shown
-from loader.evidence import read_missing_links, read_open_drift, read_ties
+from loader.evidence import read_link_faults, read_open_drift, read_ties
 from loader.ingest import ABSENT, explained, words_of
 from loader.recovery import IS_ALIVE
 from loader.release import ViewFault
@@ -178,7 +178,7 @@ def read_snapshot(cursor: Any, only: Narrowing, blind: Blindness, project_root: 
         ],
         links=[
             {"record_kind": each.record_kind, **each.as_record(), "detail": each.line}
-            for each in read_missing_links(cursor, only.record_kind, only.days)
+            for each in read_link_faults(cursor, only.record_kind, only.days)
         ],
         shown=_shown(cursor, only, blind),
         holds=json_rows(cursor, _HOLDS, only.parameters),

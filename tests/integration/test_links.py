@@ -81,6 +81,7 @@ def test_a_record_that_names_one_that_is_not_there_is_told_and_keeps_nothing_bac
     assert [link.as_record() for link in verdict.links_of(of_day)] == [
         {
             "partition_key": "2026-04-17",
+            "fault": "link_missing",
             "field_name": "ticket_id",
             "linked_kind": TICKETS,
             "is_awaited": False,

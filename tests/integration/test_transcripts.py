@@ -10,18 +10,20 @@ import pytest
 from loader.ingest import Verdict
 from loader.kinds import load_ruleset
 from loader.raw_zone import RawZone
+from loader.status import read_status
 from loader.trace import Asked, trace
 from loader.verify import verify_run
 from loader.warehouse import Warehouse
 from tests import documents
 from tests.checkouts import ROOT
-from tests.ingests import evidence_faults, fates, rows, run, settings
+from tests.ingests import DAY, evidence_faults, fates, rows, run, settings
 from tests.media import CALLS
 from tests.proofs import proved_whole, reconciled
 from tests.transcripts import TRANSCRIPT, deliver, segment, transcript
 
 pytestmark = [pytest.mark.media, pytest.mark.usefixtures("replayed", "loader_environment")]
 
+SAME_DAY = {"recorded_at": "2026-04-17T23:59:59Z"}
 SHOWN = "select segment_id, start_seconds::float from {}.transcript_line order by linked_source_id, segment_number"
 FATES = "select record_key, event_fate from reconcile.reconcile_event where record_kind = %s order by 1, 2"
 
@@ -76,7 +78,9 @@ def test_a_segment_is_of_the_recording_and_the_day_that_its_files_entry_says(
         call={"entry": {"source_id": "call"}},
     )
     assert run(call).exit_code == 0
-    missing = "select record_key, linked_kind, linked_key from reconcile.reconcile_link"
+    missing = (
+        "select record_key, linked_kind, linked_key from reconcile.reconcile_link where link_fault = 'link_missing'"
+    )
     assert rows(database, missing) == [("gone:1", "call_v1 or video_v1", "gone")]
     settled(database, first)
 
@@ -132,3 +136,47 @@ def test_a_newer_transcript_of_a_recording_counts_whole(database: Warehouse, tmp
         found = trace(settings(), database, Asked(key=key))
         assert [link for link in found.links if link.is_broken] == []
         assert (found.versions[0].fate, found.versions[-1].fate) == (fate, "replaced")
+
+
+def test_segments_that_do_not_fit_are_told_and_keep_nothing_back(database: Warehouse, tmp_path: Path) -> None:
+    """Prevents a transcript of another call that nobody hears of, one whose segments overlap, and a day of transcripts
+    that waits for a vendor; a newer one heals it, and so does another recording."""
+    segments = {
+        # One second is what the recording has, and a fiftieth of it is let pass.
+        "late": [segment(1, end_seconds=1.02), segment(2, start_seconds=1.02, end_seconds=1.03)],
+        "over": [segment(1, end_seconds=3), segment(2, start_seconds=2.5), segment(3)],
+        "back": [segment(2), segment(1)],
+        "fine": [segment(1, end_seconds=0.5), segment(2, start_seconds=0.5, end_seconds=1)],
+    }
+    verdict = run(deliver(tmp_path, "first", {f"{of}-2026-04-17.jsonl": said for of, said in segments.items()}))
+    assert (verdict.exit_code, verdict.facts.warnings) == (0, {"link_missing": 9, "segment_misplaced": 2})
+    misplaced = "select record_key from reconcile.reconcile_link where link_fault = 'segment_misplaced' order by 1"
+    assert rows(database, misplaced) == [("back:2",), ("over:2",)]
+    assert len(keys(database, "serving")) == 9
+    calls = {f"{of}-2026-04-17.wav": CALLS.good["wav"] for of in ("late", "fine")}
+    named = {of: {"entry": {"source_id": of}} for of in ("late", "fine")}
+    call = run(documents.deliver(tmp_path / "calls", "first", calls, of=CALLS.kind, **named))
+    assert call.exit_code == 0
+    assert rows(database, misplaced) == [("back:2",), ("late:2",), ("over:2",)]
+    (told,) = [link for link in read_status(database, DAY).links if link["fault"] == "segment_misplaced"]
+    assert told["detail"].startswith("3 segments overlap, run backwards or end late in 3 of call_v1 or video_v1 (")
+    missing = "select link_missing_count::int from reconcile.reconcile_partition where record_kind = %s"
+    assert rows(database, missing, TRANSCRIPT) == [(5,)]
+    newer = run(deliver(tmp_path, "new", {"late-2026-04-18.jsonl": [segment(1, end_seconds=1)]}, late=SAME_DAY))
+    assert (newer.exit_code, newer.proof.name) == (0, "changes"), newer.problems
+    assert rows(database, misplaced) == [("back:2",), ("over:2",)]
+    settled(database, newer)
+
+
+def test_two_transcripts_that_nothing_orders_are_told_and_one_counts(database: Warehouse, tmp_path: Path) -> None:
+    """Prevents a mixture of two writers' transcripts, which would be told by nobody."""
+    place = {"call": {"entry": {"sequence": 7}}}
+    one, other = transcript(3, speaker="A"), transcript(2, speaker="B")
+    first = run(deliver(tmp_path, "one", {"call-2026-04-17.jsonl": one}, **place))
+    assert "tie_unordered" not in first.facts.warnings
+    second = run(deliver(tmp_path, "other", {"call-2026-04-17.jsonl": other}, **place))
+    assert (second.exit_code, second.facts.warnings["tie_unordered"]) == (0, 5)
+    speakers = rows(database, "select speaker, count(*)::int from silver.transcript_line group by speaker")
+    assert speakers in ([("A", 3)], [("B", 2)])
+    assert rows(database, "select count(*)::int from reconcile.reconcile_tie") == [(2,)]
+    settled(database, second)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date
+from dataclasses import replace
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from loader.cli.ingest_screen import failed_lines, found_lines, record_lines
 from loader.cli.look_commands import diagnose_lines
 from loader.cli.release_screen import held_lines, ready_lines, released_lines
 from loader.evidence.asset_facts import AssetFacts
-from loader.evidence.findings import Finding, MissingLink
+from loader.evidence.findings import Finding, LinkFault, in_short
 from loader.evidence.run_facts import FATES, PartitionFacts, RunFacts
 from loader.ingest import Verdict
 from loader.ingest.problems import Problem
@@ -180,9 +181,15 @@ def test_ready_answers_and_names_what_is_not() -> None:
 def test_ready_says_what_records_name_in_vain() -> None:
     """Prevents a reader who learns from nobody that comments of a day are on tickets that are not there."""
     comments = {**ready(DAY), "record_kind": "ticket_comment_v1"}
-    link = MissingLink("ticket_comment_v1", DAY, "ticket_id", "ticket_v1", False, 12, 2, ["TKT-1", "TKT-2"])
+    told = ("ticket_id", "ticket_v1", False, 12, 2, ["TKT-1", "TKT-2"])
+    link = LinkFault("ticket_comment_v1", DAY, "link_missing", *told)
     both = KINDS | {"ticket_comment_v1"}
     assert link.line == "12 records name 2 of ticket_v1 that are not there (TKT-1, TKT-2)"
+    late = replace(link, fault="segment_misplaced", key_count=3)
+    assert late.line == "12 segments overlap, run backwards or end late in 3 of ticket_v1 (TKT-1, TKT-2, 1 more)"
+    assert in_short([link, late]) == [f"link_missing: {link.line}", f"segment_misplaced: {late.line}"]
+    both_days = [late, replace(late, partition_key=DAY + timedelta(days=1))]
+    assert in_short(both_days) == ["segment_misplaced: 24 segments of ticket_v1, on 2 days"]
     lines = ready_lines(Screen(140), Readiness([comments, ready(DAY)], (link,), both))
     assert lines == [
         "All 2 partitions are ready.",

@@ -340,7 +340,13 @@ def test_what_is_of_no_day_is_told_too() -> None:
 def test_what_names_nothing_is_told_of_its_day_and_summed_over_all() -> None:
     """Prevents comments on no ticket that only a table in the warehouse tells of."""
     partitions, readers = released(date(2026, 4, 17), 2)
-    link = {"record_kind": "ticket_v1", "linked_kind": "note_v1", "field_name": "note", "is_awaited": False}
+    link = {
+        "record_kind": "ticket_v1",
+        "fault": "link_missing",
+        "linked_kind": "note_v1",
+        "field_name": "note",
+        "is_awaited": False,
+    }
     link |= {"key_count": 1, "keys": ["N-1"]}
     links = [
         {**link, "partition_key": day, "record_count": count, "detail": f"{count} lack"}

@@ -264,7 +264,7 @@
             "hash_domain": "transcript_line_v1",
             "links": [{"field":"linked_source_id","column":"linked_source_id","kinds":["call_v1","video_v1"],"awaited":false,"show":true}],
             "facts": none,
-            "whole": {"field":"linked_source_id","number":"segment_number"},
+            "whole": {"field":"linked_source_id","number":"segment_number","span":["start_seconds","end_seconds"]},
             "fields": [
                 {"field":"segment_id","column":"segment_id","from":"place","type":"text","level":"internal","serve":true,"envelope":false,"required":true,"mix":false},
                 {"field":"segment_number","column":"segment_number","from":"place","type":"number","level":"internal","serve":true,"envelope":false,"required":true,"mix":false},

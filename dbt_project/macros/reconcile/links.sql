@@ -10,7 +10,11 @@
             {%- set linked = [] -%}
             {%- for name in link.kinds if name in kinds -%}
                 {%- set other = declared_kinds()[name] -%}
-                {%- do linked.append({'silver': ref(other.silver), 'key': other.key}) -%}
+                {%- do linked.append({
+                    'silver': ref(other.silver),
+                    'key': other.key,
+                    'is_timed': other.fields | selectattr('field', 'eq', 'duration_seconds') | list | length > 0,
+                }) -%}
             {%- endfor -%}
             {%- do found.append({
                 'kind': kind,
@@ -22,10 +26,27 @@
                 'linked': linked,
                 'awaited': link.awaited,
                 'show': link.show,
+                'span': spans_of(kind, link),
             }) -%}
         {%- endfor -%}
     {%- endfor -%}
     {{ return(found) }}
+{%- endmacro %}
+
+{#- The columns of start, end and number of records that have a place in what their asset is whole for, where the link is
+    the one to that; else none. -#}
+{% macro spans_of(kind, link) -%}
+    {%- set whole = declared_kinds()[kind].whole -%}
+    {%- if whole is none or not whole.span or whole.field != link.field -%}
+        {{ return(none) }}
+    {%- endif -%}
+    {%- set columns = {} -%}
+    {%- for item in compared_fields(kind) -%}
+        {%- do columns.update({item.field: item.column}) -%}
+    {%- endfor -%}
+    {{ return({
+        'start': columns[whole.span[0]], 'end': columns[whole.span[1]], 'number': columns[whole.number]
+    }) }}
 {%- endmacro %}
 
 {#- Pre-hook of reconcile_link: who names a record that comes or goes is found by index. Where Silver's table lacks it,

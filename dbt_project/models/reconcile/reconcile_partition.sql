@@ -35,7 +35,7 @@ link_counts as (
     select
         record_kind,
         partition_key,
-        count(distinct record_key) as link_missing_count,
+        count(distinct record_key) filter (where link_fault = 'link_missing') as link_missing_count,
         count(distinct record_key) filter (where is_awaited) as link_awaited_count
     from {{ ref('reconcile_link') }}
     group by record_kind, partition_key
