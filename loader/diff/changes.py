@@ -63,6 +63,10 @@ _STATES = {
 _VISIBLE_AT_NEW = """coalesce(row.first_release_id <= shown.new_version
             and (row.end_release_id is null or row.end_release_id > shown.new_version), false)"""
 
+# A row that stands on one side only begins or ends between the two: seen before it is asked of which day it is.
+_BEGINS_OR_ENDS = """row.first_release_id > %(first)s and row.first_release_id <= %(last)s
+        or row.end_release_id > %(first)s and row.end_release_id <= %(last)s"""
+
 
 @dataclass(frozen=True, slots=True)
 class Sides:
@@ -129,11 +133,12 @@ def read_changes(
     # Two texts, for with a constant the planner would read both tables whole for one record.
     asked_of = "true" if sides.waits is None else f"row.{kind.key_column} in (select unnest(%(waits)s::text[]))"
     listed = ", ".join(columns)
-    is_new, left_out, waiting_rows = _VISIBLE_AT_NEW, "where row.partition_key = any(%(apart)s::date[])", ""
+    of_days = "where row.partition_key = any(%(apart)s::date[])"
+    is_new, left_out, waiting_rows = _VISIBLE_AT_NEW, f"{of_days} and ({_BEGINS_OR_ENDS})", ""
     if sides.is_waiting:
         is_new = f"row.end_release_id is null and not ({asked_of})"
         # By index, whatever else was released.
-        left_out = "" if sides.waits is None else f"{left_out} or row.{kind.key_column} = any(%(waits)s::text[])"
+        left_out = "" if sides.waits is None else f"{of_days} or row.{kind.key_column} = any(%(waits)s::text[])"
         digest = kind.row_digest(cursor, "row")
         waiting_rows = f"union all select {listed}, {digest} from {kind.silver} as row where {asked_of}"
     names = {
@@ -149,6 +154,8 @@ def read_changes(
         "old": [old for old, _ in sides.shown.values()],
         "new": [new for _, new in sides.shown.values()],
         "apart": list(sides.apart),
+        "first": min((min(sides.shown[day]) for day in sides.apart if day in sides.shown), default=0),
+        "last": max((max(sides.shown[day]) for day in sides.apart if day in sides.shown), default=0),
         "waits": list(sides.waits or ()),
         "days": None if sides.days is None else list(sides.days),
     }
