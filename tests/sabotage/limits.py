@@ -69,6 +69,7 @@ LIMITS: tuple[Limit, ...] = (
         "facts that nothing repeats",
         (
             "update ops.manifest set manifest_path = 'x', registered_at = '1999-01-01'",
+            "update ops.manifest_asset set found_path = 'x'",
             "update ops.source_asset set registered_at = '1999-01-01'",
             "update ops.asset_index set indexed_at = '1999-01-01'",
             "update ops.asset_partition set taken_at = '1999-01-01' where taken_at is not null",
