@@ -46,8 +46,9 @@ def ingest(lock_timeout: float | None, as_json: bool, **asked: Any) -> int:
     if as_json:
         print_json({"runs": [_of_kind(run, settings) for run in runs], "exit_code": exit_code})
     else:
-        for run in runs:
-            _print_of_kind(run, settings)
+        for number, run in enumerate(runs, 1):
+            show([""] * (number > 1))
+            _print_of_kind(run, settings, is_last=number == len(runs))
     return exit_code
 
 
@@ -72,8 +73,9 @@ def verdict_record(verdict: Verdict, settings: Settings) -> dict[str, Any]:
     return {**_record(verdict, settings), "next_command": after_run(settings, verdict).line}
 
 
-def _print_of_kind(run: KindRun, settings: Settings) -> None:
-    """The kind as a heading, and below it what the run says when it is the only one."""
+def _print_of_kind(run: KindRun, settings: Settings, *, is_last: bool) -> None:
+    """The kind as a heading, and below it what the run says when it is the only one; of those before the last one, only
+    a run that failed says what comes next."""
     from loader.advice import after_run
     from loader.errors import LoaderError
 
@@ -81,8 +83,8 @@ def _print_of_kind(run: KindRun, settings: Settings) -> None:
     if isinstance(run.outcome, LoaderError):
         print_error(run.outcome.message, run.outcome.next_command, run.exit_code, as_json=False)
     else:
-        _print(run.outcome, settings, after_run(settings, run.outcome).line)
-    show([""])
+        says_next = is_last or run.exit_code
+        _print(run.outcome, settings, after_run(settings, run.outcome).line if says_next else None)
 
 
 def print_verdict(verdict: Verdict, settings: Settings, *, as_json: bool) -> None:
@@ -95,7 +97,7 @@ def print_verdict(verdict: Verdict, settings: Settings, *, as_json: bool) -> Non
         _print(verdict, settings, after_run(settings, verdict).line)
 
 
-def _print(verdict: Verdict, settings: Settings, next_command: str) -> None:
+def _print(verdict: Verdict, settings: Settings, next_command: str | None) -> None:
     from loader.cli.ingest_screen import failed_lines, found_lines, record_lines
     from loader.screen import next_lines
 
@@ -103,7 +105,8 @@ def _print(verdict: Verdict, settings: Settings, next_command: str) -> None:
     show(failed_lines(surface(err=True), verdict), err=True)
     show(record_lines(surface(), verdict, settings.named(verdict.report_paths[0])))
     is_error = bool(verdict.exit_code)
-    show(next_lines(surface(err=is_error), next_command), err=is_error)
+    if next_command is not None:
+        show(next_lines(surface(err=is_error), next_command), err=is_error)
 
 
 def _record(verdict: Verdict, settings: Settings) -> dict[str, Any]:

@@ -34,7 +34,7 @@ from loader.trace import Trace
 from loader.verify.line_by_line import LineDifference, Verification
 from loader.warehouse import Warehouse
 from tests.checkouts import ROOT
-from tests.ingests import declare, rows, ticket, write_export
+from tests.ingests import comment, declare, rows, ticket, write_export
 from tests.screens.scene import WIDTHS, Drawn, Stage, stage
 from tests.screens.terminal import cells, masked, seen, streams, without_colour
 
@@ -59,6 +59,9 @@ FURTHER = (
     ("completeness", "all"),
     ("completeness", "damaged"),
     ("kind", "checked"),
+    ("ingest", "several"),
+    ("status", "kinds"),
+    ("status", "of_kind"),
 )
 # A command without one of its screens says why.
 WITHOUT = {
@@ -147,8 +150,20 @@ def _tell(story: Stage) -> Iterator[tuple[str, str, Drawn]]:
     yield from _of_readers(story)
     yield from _of_proof(story)
     yield from _of_dbt(story)
+    yield from _of_two_kinds(story)
     yield from _of_the_house(story)
     assert seeds.is_dir()
+
+
+def _of_two_kinds(story: Stage) -> Iterator[tuple[str, str, Drawn]]:
+    """Comments on tickets, one of which is not there, and a line that is no comment."""
+    exports = story.root / "data" / "seed_manifests" / "comments"
+    lines = [comment(number) for number in range(1, 6)]
+    write_export(exports / f"comments-{DAY}.jsonl", [*lines, comment(6, ticket_id="TKT-20260417-000999"), b"{broken"])
+    declare(exports, "comments", kind="ticket_comment_v1")
+    yield "ingest", "several", story.draw("ingest", "--partition", DAY)
+    yield "status", "kinds", story.draw("status")
+    yield "status", "of_kind", story.draw("status", "--partition", DAY, "--kind", "ticket_comment_v1")
 
 
 def _odd_lines() -> list[dict[str, object] | bytes]:
@@ -352,7 +367,7 @@ ALL = [
 
 ALL += FURTHER
 # Those that end with another exit code than 0.
-FAILING = ("failing", "ambiguous", "differing", "damaged")
+FAILING = ("failing", "ambiguous", "differing", "damaged", "several")
 
 
 @pytest.mark.parametrize(("command", "which"), ALL)
