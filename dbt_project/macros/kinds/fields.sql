@@ -61,6 +61,11 @@
     {{ return(field_origins() | rejectattr('reader') | map(attribute='kind') | unique | list) }}
 {%- endmacro %}
 
+{#- Names as an array of SQL. -#}
+{% macro array_of(names) -%}
+    {{ return("array[" ~ ("'" ~ names | join("', '") ~ "'" if names else '') ~ "]::text[]") }}
+{%- endmacro %}
+
 {#- What a record of such a kind is of, by its key. -#}
 {% macro whole_of(record_key) -%}
     {{ return("bronze.whole_of(" ~ record_key ~ ")") }}

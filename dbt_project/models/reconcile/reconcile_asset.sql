@@ -17,7 +17,7 @@ contents as (
         min(content_encoding) as content_encoding,
         min(size_bytes) as size_bytes,
         min(content_bytes) as content_bytes,
-        bool_or(record_kind = any(array[{{ "'" ~ file_kinds() | join("', '") ~ "'" if file_kinds() }}]::text [])) as is_record
+        bool_or(record_kind = any({{ array_of(file_kinds()) }})) as is_record
     from {{ source('ops', 'source_asset') }}
     group by asset_id
 

@@ -32,7 +32,7 @@
     'source_fingerprint': 'fingerprints', 'manifest_id': 'run_manifests', 'batch_id': 'batches'
 } -%}
 {#- Kinds of which an asset is whole: the newest asset counts alone, and every record is contested. -#}
-{%- set wholes = "array['" ~ whole_kinds() | join("', '") ~ "']::text[]" if whole_kinds() else "array[]::text[]" -%}
+{%- set wholes = array_of(whole_kinds()) -%}
 {#- By key alone: what shares a key in another kind is proved along. -#}
 {%- set scope_keys = '(select scope_record.record_key from ' ~ scope_record ~ ' as scope_record)' %}
 
@@ -304,13 +304,13 @@ whole_standings as (
         assets.version_asset_id,
         assets.whole_rank > 1 as is_replaced,
         exists (
-            select from whole_assets as others
+            select from whole_assets as rivals
             where
-                others.record_kind = assets.record_kind
-                and others.whole_key = assets.whole_key
-                and others.version_asset_id <> assets.version_asset_id
-                and others.version_at = assets.version_at
-                and others.version_sequence = assets.version_sequence
+                rivals.record_kind = assets.record_kind
+                and rivals.whole_key = assets.whole_key
+                and rivals.version_asset_id <> assets.version_asset_id
+                and rivals.version_at = assets.version_at
+                and rivals.version_sequence = assets.version_sequence
         )
         and (newest.version_at, newest.version_sequence) = (assets.version_at, assets.version_sequence)
             as is_whole_tied

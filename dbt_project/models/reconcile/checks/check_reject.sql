@@ -203,7 +203,7 @@ found as (
             select from {{ source('ops', 'source_asset') }} as source_assets
             where
                 source_assets.asset_id = blamed.asset_id
-                and source_assets.record_kind = any(array[{{ "'" ~ file_kinds() | join("', '") ~ "'" if file_kinds() }}]::text [])
+                and source_assets.record_kind = any({{ array_of(file_kinds()) }})
         )
     union all
     select

@@ -9,7 +9,7 @@
 {%- do ref('scope_load') %}
 {%- do ref('scope_asset') %}
 {%- do ref('event_claim') %}
-{%- set wholes = "array['" ~ whole_kinds() | join("', '") ~ "']::text[]" if whole_kinds() else "array[]::text[]" %}
+{%- set wholes = array_of(whole_kinds()) %}
 
 with
 
