@@ -78,7 +78,7 @@ LIMITS: tuple[Limit, ...] = (
                 "update ops.ingest_run set trace_id = repeat('0', 32), mode = 'rerun', host = 'x', git_sha = 'x',"
                 " failure = 'x', exit_code = 0, started_at = '1999-01-01', watermarks = '{}'"
             ),
-            "update ops.ruleset set components = '{}' where contract_ref <> 'document_v1'",
+            "update ops.ruleset set components = '{}' where not components ? 'facts_version'",
             "update bronze._dlt_loads set schema_name = 'x', inserted_at = '1999-01-01'",
         ),
     ),
