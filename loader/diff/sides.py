@@ -91,7 +91,7 @@ def _versions(cursor: Any, asked: Asked) -> tuple[Mapping[Partition, int], Mappi
     for release in (asked.old, asked.new):
         if release is not None and not 0 <= release <= newest:
             raise CommandUsageError(
-                f"release {release}: got it, expected one from 1 to {newest}; nothing was compared",
+                f"release: got {release}, expected 0 (before the first) to {newest}; nothing was compared",
                 next_command="make diff   # what readers see, and what waits",
             )
     new = shown if asked.new is None else history.shown_after(cursor, asked.new)

@@ -14,8 +14,10 @@ from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from platform import python_version
-from tempfile import NamedTemporaryFile
 from typing import Any
+
+from loader.errors import InfrastructureError
+from loader.report_files import write_file
 
 # What makes a manifest, or is in one.
 _MAKERS = ("dbt-adapters", "dbt-common", "dbt-core", "dbt-postgres")
@@ -33,16 +35,17 @@ def keep(path: Path, key: bytes, manifest: Any) -> None:
     """Keep dbt's manifest, before anything is built with it. Where it cannot be written, the next process parses."""
     # dbt's own pickle gives each part after the missing one the next one's name.
     parts = {field.name: getattr(manifest, field.name) for field in fields(manifest) if field.name[0] != "_"}
-    with suppress(OSError), NamedTemporaryFile(dir=path.parent, delete=False) as file:
-        file.write(key)
-        pickle.dump({**parts, _FILES: {}}, file)
-        file.close()
-        Path(file.name).replace(path)
+    kept = pickle.dumps({**parts, _FILES: {}})
+    with suppress(InfrastructureError):
+        write_file(path, key + sha256(kept).digest() + kept)
 
 
 def read(path: Path, key: bytes) -> Any:
-    """The manifest that was kept under this key; None where there is none, or a part of one."""
-    with suppress(OSError, EOFError, pickle.UnpicklingError), path.open("rb") as file:
-        if file.read(len(key)) == key:
-            return import_module("dbt.contracts.graph.manifest").Manifest(**pickle.load(file))
+    """The manifest that was kept under this key; None where there is none, or its bytes are not those that were kept:
+    what a disk has changed would end each command."""
+    with suppress(OSError):
+        content = path.read_bytes()
+        found, digest, kept = content[: len(key)], content[len(key) : 2 * len(key)], content[2 * len(key) :]
+        if found == key and digest == sha256(kept).digest():
+            return import_module("dbt.contracts.graph.manifest").Manifest(**pickle.loads(kept))
     return None

@@ -81,6 +81,10 @@ def test_what_was_parsed_counts_for_the_very_same_project_alone(tmp_path: Path) 
         for length in (0, 20, len(key), len(key) + 1, len(whole) // 2, len(whole) - 1):
             file.write_bytes(whole[:length])
             assert parsed.read(file, key) is None, length
+        for place in range(len(whole)):
+            file.write_bytes(whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1 :])
+            assert parsed.read(file, key) is None, place
+        (root / "no_folder").write_text("")
         parsed.keep(root / "no_folder" / "kept", key, manifest)
     """)
 
