@@ -14,6 +14,7 @@ from loader.gate.judgement import (
     GateReport,
     Judgement,
     judge_asset,
+    withheld,
     withhold,
 )
 from loader.gate.location import (
@@ -51,6 +52,7 @@ __all__ = [
     "open_within",
     "read_manifest",
     "searched_folders",
+    "withheld",
     "withhold",
 ]
 

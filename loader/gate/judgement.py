@@ -138,12 +138,13 @@ def withhold(report: GateReport, source_id: str, reason_code: str, message: str)
     if all(judged.asset.source_id != source_id for judged in report.assets):
         raise KeyError(source_id)
     assets = tuple(
-        _withheld(judged, reason_code, message) if judged.asset.source_id == source_id else judged
+        withheld(judged, reason_code, message) if judged.asset.source_id == source_id else judged
         for judged in report.assets
     )
     return replace(report, assets=assets)
 
 
-def _withheld(judged: AssetJudgement, reason_code: str, message: str) -> AssetJudgement:
+def withheld(judged: AssetJudgement, reason_code: str, message: str) -> AssetJudgement:
+    """The judgement of an asset that is rejected and withheld for a further reason."""
     findings = _sorted((*judged.judgement.findings, AssetFinding(reason_code, "reject", message)))
     return replace(judged, judgement=Judgement("reject", "withheld", findings))

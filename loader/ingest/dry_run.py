@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -25,10 +25,17 @@ from loader.ingest.problems import (
     with_shared_sentences,
 )
 from loader.ingest.request import DeclaredInput, IngestRequest, declared_input
-from loader.ingest.sidecars import admitted_by, files_beside, withheld_with_their_files
+from loader.ingest.sidecars import (
+    JudgedFile,
+    JudgedFiles,
+    has_sidecars,
+    judged_by,
+    judged_files,
+    withheld_with_their_files,
+)
 from loader.ingest.translated import as_records, told
-from loader.kinds import Ruleset, load_ruleset
-from loader.manifest import SidecarOf
+from loader.kinds import Kind, Ruleset, load_kinds, load_ruleset
+from loader.manifest import Manifest
 from loader.private import close_to_others
 from loader.reader import ContentChangedError
 from loader.report_files import require_writable, write_json
@@ -47,19 +54,19 @@ def dry_run(settings: Settings, request: IngestRequest, report: Callable[[str], 
     close_to_others(settings, report)
     declared = declared_input(settings, request)
     rulesets: dict[str, Ruleset] = {}
-    events = _KnownEvents(answering_warehouse(settings))
+    events = _Known(answering_warehouse(settings))
     outcomes: dict[str, str] = {str(error.path): "fail" for error in declared.refused}
     assets: list[AssetForecast] = []
     remaining = request.line_limit
     for line in told(declared.manifests):
         report(line)
-    admitted: set[SidecarOf] = set()
-    # Sidecars after their files. Nothing is known of files of a kind that was not asked for.
-    for manifest in sorted(declared.manifests, key=lambda each: bool(files_beside(each))):
+    kinds = load_kinds(settings.project_root / "contracts")
+    # Without a database, nothing is known of files of a kind that was not asked for.
+    beside = JudgedFiles(events.judged_files(declared.manifests, kinds), knows_all=events.can_answer)
+    for manifest in _sidecars_last(declared.manifests, kinds):
         gate_report = inspect_manifest(manifest, settings.project_root, settings.allowed_roots)
-        unasked = {each for each in files_beside(manifest) if each.manifest_id not in outcomes}
-        gate_report = withheld_with_their_files(gate_report, admitted | unasked)
-        admitted |= admitted_by(gate_report)
+        gate_report = withheld_with_their_files(gate_report, beside, kinds)
+        beside.add(judged_by(gate_report))
         outcomes[manifest.manifest_id] = gate_report.outcome
         report(f"gate: {manifest.manifest_id}: {gate_report.outcome}")
         for judged in gate_report.assets:
@@ -76,6 +83,12 @@ def dry_run(settings: Settings, request: IngestRequest, report: Callable[[str], 
                     remaining = max(0, remaining - forecast.fates.total() + forecast.fates["not_read"])
             assets.append(forecast)
     return _conclude(settings, request, declared, outcomes, assets, events.can_answer)
+
+
+def _sidecars_last(manifests: Sequence[Manifest], kinds: Mapping[str, Kind]) -> list[Manifest]:
+    """In their order, and sidecars after the files that they go with, as kinds are ingested."""
+    place = {name: number for number, name in enumerate(kinds, start=1)}
+    return sorted(manifests, key=lambda each: place[each.contract_ref] if has_sidecars(each, kinds) else 0)
 
 
 def _withheld(gate_report: GateReport, judged: AssetJudgement, error: ContentChangedError) -> AssetJudgement:
@@ -102,7 +115,7 @@ def _read(
     forecast: AssetForecast,
     ruleset: Ruleset,
     request: IngestRequest,
-    events: _KnownEvents,
+    events: _Known,
     remaining: int | None,
 ) -> None:
     pending: list[bytes] = []
@@ -136,8 +149,9 @@ def _read(
     events.count(ruleset.contract_ref, pending, forecast.fates)
 
 
-class _KnownEvents:
-    """Tells events that are visible already, or came earlier in this dry run, from new ones."""
+class _Known:
+    """What the warehouse knows, if it answers: tells events that are visible already, or came earlier in this dry run,
+    from new ones."""
 
     def __init__(self, warehouse: Warehouse | None) -> None:
         self._connection = warehouse.connect(application_name="omnisupport-dry-run") if warehouse else None
@@ -146,6 +160,13 @@ class _KnownEvents:
     @property
     def can_answer(self) -> bool:
         return self._connection is not None
+
+    def judged_files(self, manifests: Sequence[Manifest], kinds: Mapping[str, Kind]) -> list[JudgedFile]:
+        """The files that sidecars of these manifests go with, as far as they are registered."""
+        if self._connection is None:
+            return []
+        with self._connection, self._connection.cursor() as cursor:
+            return judged_files(cursor, manifests, kinds)
 
     def count(self, kind: str, event_ids: Sequence[bytes], fates: Counter[str]) -> None:
         if not event_ids:

@@ -29,9 +29,10 @@ from loader.gate import GateReport, inspect_manifest
 from loader.ingest.intake import Intake
 from loader.ingest.proving import Proving
 from loader.ingest.request import Task, Workplace
-from loader.ingest.sidecars import admitted_files, withheld_with_their_files
+from loader.ingest.sidecars import JudgedFiles, judged_files, withheld_with_their_files
 from loader.ingest.to_read import Wanted, facts_of_gate, plan_reading, with_facts
 from loader.ingest.translated import told
+from loader.kinds import load_kinds
 from loader.privacy import record_arrival
 from loader.progress import Meter
 from loader.raw_zone import ArchiveDamagedError, require_objects
@@ -80,12 +81,13 @@ class Execution(Proving):
     def gate(self) -> list[GateReport]:
         """Judge every declared asset; its source is read and hashed."""
         manifests = self._task.declared.manifests
+        kinds = load_kinds(self._settings.project_root / "contracts")
         size = sum(asset.size_bytes or 0 for manifest in manifests for asset in manifest.assets)
         meter = Meter(self._report, "gate", "bytes", size)
         with self._lock.transaction() as cursor:
             declared = (asset.checksum_sha256 for manifest in manifests for asset in manifest.assets)
             facts = known_facts(cursor, self._ruleset.landing.facts, declared)
-            admitted = admitted_files(cursor, manifests)
+            beside = JudgedFiles(judged_files(cursor, manifests, kinds))
         judged_manifests = (
             inspect_manifest(
                 manifest,
@@ -96,7 +98,7 @@ class Execution(Proving):
             )
             for manifest in manifests
         )
-        reports = [withheld_with_their_files(gate_report, admitted) for gate_report in judged_manifests]
+        reports = [withheld_with_their_files(gate_report, beside, kinds) for gate_report in judged_manifests]
         for line in told(manifests):
             self._report(line)
         with self._ledger.boundary("gated"):

@@ -13,7 +13,7 @@ from loader.manifest.model import (
 )
 from loader.manifest.parse import MANIFEST_TOO_LARGE, ManifestRefusedError, parse_manifest
 from loader.manifest.rules import DAY_ASSUMED, MODE_NOT_LANDED, TYPE_NOT_READ, UNKNOWN_LICENSE
-from loader.manifest.sequence import SequenceError, sequence_of
+from loader.manifest.sequence import BatchId, SequenceError, sequence_of
 
 __all__ = [
     "DAY_ASSUMED",
@@ -22,6 +22,7 @@ __all__ = [
     "TYPE_NOT_READ",
     "UNKNOWN_LICENSE",
     "Asset",
+    "BatchId",
     "BatchTerms",
     "BuiltManifest",
     "JudgementWord",

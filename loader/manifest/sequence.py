@@ -35,9 +35,9 @@ class SequenceError(ValueError):
     """More assets of one date than the number leaves room for: their order must be declared."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class BatchId:
-    """What a batch_id says: its day, and its number on that day."""
+    """What a batch_id says: its day, and its number on that day; ordered as they follow."""
 
     day: date
     number: int

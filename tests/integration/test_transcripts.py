@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from loader.ingest import Verdict
+from loader.ingest import IngestRequest, Verdict
+from loader.ingest.dry_run import dry_run
 from loader.kinds import load_ruleset
 from loader.raw_zone import RawZone
 from loader.status import read_status
@@ -16,7 +17,7 @@ from loader.verify import verify_run
 from loader.warehouse import Warehouse
 from tests import documents
 from tests.checkouts import ROOT
-from tests.ingests import DAY, evidence_faults, fates, rows, run, settings
+from tests.ingests import DAY, evidence_faults, fates, rows, run, run_kinds, settings
 from tests.media import CALLS
 from tests.proofs import proved_whole, reconciled
 from tests.transcripts import TRANSCRIPT, deliver, segment, transcript
@@ -180,3 +181,36 @@ def test_two_transcripts_that_nothing_orders_are_told_and_one_counts(database: W
     assert speakers in ([("A", 3)], [("B", 2)])
     assert rows(database, "select count(*)::int from reconcile.reconcile_tie") == [(2,)]
     settled(database, second)
+
+
+def test_a_transcript_is_withheld_with_its_recording_until_that_is_mended(database: Warehouse, tmp_path: Path) -> None:
+    """Prevents the words of a call that the gate keeps from everybody from reaching readers by a manifest of their own,
+    and a transcript that stays away once its call is there."""
+    wav = CALLS.good["wav"]
+
+    def calls(name: str, **entries: dict[str, Any]) -> Path:
+        named = {of: {"entry": {"source_id": of, **entry}} for of, entry in entries.items()}
+        files = {f"{of}-2026-04-17.wav": wav for of in named}
+        return documents.deliver(tmp_path / "calls", name, files, of=CALLS.kind, **named)
+
+    doubtful = calls("doubtful", kept={"pii_scan_status": "suspected"}, fine={})
+    days = {"kept-2026-04-18.jsonl": transcript(1), "fine-2026-04-17.jsonl": transcript(2)}
+    texts = deliver(tmp_path, "texts", days)
+    asked = IngestRequest(manifest_paths=(texts, doubtful))
+    forecast = dry_run(settings(), asked, lambda line: None)
+    assert {each.source_id: each.reason_codes for each in forecast.assets if each.outcome == "fail"} == {
+        "kept": ("pii_suspected",),
+        "kept-2026-04-18.jsonl": ("media_not_admitted",),
+    }
+    for _ in range(2):
+        verdict = run_kinds(texts, doubtful)[TRANSCRIPT]
+        assert verdict.exit_code == 1
+        (problem,) = verdict.problems
+        assert "'kept', which it belongs to, was not admitted" in problem.message
+        assert keys(database) == keys(database, "serving") == ["fine:1", "fine:2"]
+    run(calls("mended", kept={}))
+    # By itself, too: the recording was judged before.
+    healed = run(texts)
+    assert (healed.exit_code, fates(healed)) == (0, {"landed": 3}), healed.problems
+    assert keys(database, "serving") == ["fine:1", "fine:2", "kept:1"]
+    settled(database, healed)

@@ -12,8 +12,9 @@ import pytest
 import yaml
 
 from loader.gate import GateReport, inspect_manifest
-from loader.ingest.sidecars import admitted_by, withheld_with_their_files
+from loader.ingest.sidecars import JudgedFiles, judged_by, withheld_with_their_files
 from loader.ingest.translated import told
+from loader.kinds import load_kinds
 from loader.manifest import Manifest, ManifestRefusedError, SidecarOf, parse_manifest, parse_manifests
 from loader.manifest.model import GatePolicy
 from tests.checkouts import ROOT
@@ -466,12 +467,16 @@ def test_a_sidecar_is_withheld_with_its_file(tmp_path: Path) -> None:
         asset("both", ocr_path="gone.txt", checksum_sha256="1" * 64),
     )
     files, texts = (inspect_manifest(part, tmp_path) for part in read(said, tmp_path / "m.json").values())
-    withheld = withheld_with_their_files(texts, admitted_by(files))
+    withheld = withheld_with_their_files(texts, JudgedFiles(judged_by(files)), load_kinds(CONTRACTS))
     assert {one.asset.source_id: _told(one) for one in withheld.assets} == {
         "good:ocr": ("accept", "admitted", ()),
         "bad:ocr": ("reject", "withheld", ("media_not_admitted",)),
         "both:ocr": ("reject", "missing", ("asset_missing",)),
     }
+    # Its file may have been judged where nobody asks the warehouse.
+    for knows_all, expected in ((True, "withheld"), (False, "admitted")):
+        unknown = withheld_with_their_files(texts, JudgedFiles((), knows_all=knows_all), load_kinds(CONTRACTS))
+        assert unknown.assets[0].judgement.disposition == expected
 
 
 def test_a_sidecar_of_a_kind_that_is_not_there_is_named(tmp_path: Path) -> None:
