@@ -14,6 +14,7 @@ import orjson
 from loader.config import Settings
 from loader.erasure.traces import landed_kinds
 from loader.evidence import append
+from loader.privacy import is_named_in
 from loader.warehouse import fetch_rows
 
 
@@ -76,8 +77,9 @@ def record_erasure(cursor: Any, settings: Settings, erasure: Mapping[str, Any], 
     return written
 
 
-def source_paths_of(cursor: Any, settings: Settings, erasure_id: str) -> tuple[str, ...]:
-    """The delivered files of erased lines, where their manifests say that they lie."""
+def source_paths_of(cursor: Any, settings: Settings, erasure_id: str, person_id: str) -> tuple[str, ...]:
+    """The delivered files of erased lines, where their manifests say that they lie, and the manifests that name the
+    person."""
     cursor.execute(
         "select distinct manifest.manifest_path, manifest.manifest_bytes, entry.source_url_or_path, entry.found_path"
         " from ops.erased_line as line"
@@ -94,4 +96,13 @@ def source_paths_of(cursor: Any, settings: Settings, erasure_id: str) -> tuple[s
             continue
         folder = settings.project_root / Path(manifest_path).parent / (said.get("root") or "")
         found.add(settings.named(Path(os.path.normpath(folder / path))))
+    cursor.execute(
+        "select distinct manifest_path, content from ops.manifest"
+        " cross join lateral (values (coalesce(delivered_bytes, manifest_bytes))) as held (content)"
+        " where position(convert_to(%s, 'UTF8') in content) > 0",
+        (person_id,),
+    )
+    for manifest_path, content in cursor.fetchall():
+        if is_named_in(bytes(content).decode(errors="replace"), person_id):
+            found.add(settings.named(settings.project_root / manifest_path))
     return tuple(sorted(found))

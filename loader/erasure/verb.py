@@ -189,7 +189,7 @@ def _finish(work: _Erasing, erasure_id: str) -> Erased:
             next_command=again,
         )
     with lock.transaction() as cursor:
-        source_paths = source_paths_of(cursor, settings, erasure_id)
+        source_paths = source_paths_of(cursor, settings, erasure_id, work.person_id)
         mentions = remains.mention_count + in_objects.mention_count
         outcome = ErasureOutcome(source_paths, tuple(cleaned), mentions, tuple(remains.not_searched))
         path = record_erasure(cursor, settings, erasure, outcome)

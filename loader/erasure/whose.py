@@ -10,7 +10,6 @@ from loader.warehouse import released_kinds
 
 # The kind of a row that a manifest or a file brought. Where the kind names no person, it is nobody's.
 KIND_OF = {
-    "ops.manifest": "held.contract_ref",
     "ops.manifest_asset": "(select contract_ref from ops.manifest as one where one.manifest_id = held.manifest_id)",
     "ops.source_asset": "held.record_kind",
     "ops.asset_facts": "(select min(record_kind) from ops.source_asset as one"
@@ -35,7 +34,8 @@ class Owners:
 
 
 def owners_of_rows(cursor: Any) -> Owners:
-    of_records: dict[str, tuple[str, ...]] = {}
+    # A manifest is what upstream says of files, and is kept as it came.
+    of_records: dict[str, tuple[str, ...]] = {"ops.manifest": ()}
     columns = ["person_id"]
     nameless = []
     for kind in released_kinds(cursor):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +18,11 @@ from loader.raw_zone import NO_BYTES, RawZone
 from loader.reader import open_content
 from loader.verify import verify_run
 from loader.warehouse import Warehouse
-from tests import documents
+from tests import documents, source_manifests
 from tests.checkouts import ROOT
-from tests.ingests import evidence_faults, fates, rows, run, run_kinds, settings, ticket
+from tests.ingests import as_line, evidence_faults, fates, rows, run, run_kinds, settings, ticket
 from tests.integration.privacy.people import NEIGHBOUR, PERSON, REASON, deliver, erase_person
-from tests.media import CALLS, IMAGES, TEXTS
+from tests.media import CALLS, IMAGES, TEXTS, VIDEOS
 from tests.proofs import proved_whole, reconciled
 from tests.recoveries import recover
 from tests.transcripts import TRANSCRIPT, segment, transcript
@@ -317,3 +318,91 @@ def test_a_transcript_goes_with_its_recording_and_does_not_come_back(
     assert reconciled(database) == proved_whole(database)
     with pytest.raises(RefusedError, match="nothing was planned"):
         plan_erasure(settings(), PERSON, REASON)
+
+
+def test_of_a_manifest_of_another_dialect_each_kind_gives_up_what_is_the_persons(
+    database: Warehouse, tmp_path: Path
+) -> None:
+    """Prevents a part of a translated manifest that an erasure does not look into, a sidecar that outlives its file
+    there, and an erasure that ends for good in what upstream's notes say of the person."""
+    said = b"".join(as_line(segment(number, text="I am the one who called")) + b"\n" for number in (1, 2))
+    tickets = b"".join(
+        as_line(ticket(number, customer_id=whose)) + b"\n" for number, whose in ((1, PERSON), (2, NEIGHBOUR))
+    )
+    files = {
+        "tickets.jsonl": tickets,
+        "mine.wav": CALLS.good["wav"],
+        "theirs.mp3": CALLS.good["mp3"],
+        "mine.jsonl": said,
+        "theirs.jsonl": said.replace(b"I am the one", b"It is not I"),
+        "mine.mp4": VIDEOS.good["mp4"],
+        "frames.txt": b"What her screen showed\n",
+        "mine.png": IMAGES.good["png"],
+        "page.txt": b"What her letter said\n",
+    }
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+
+    def entry(source_id: str, name: str, contract: str, **changes: Any) -> dict[str, Any]:
+        checksum = hashlib.sha256(files[name]).hexdigest()
+        whole = {"source_url_or_path": name, "checksum_sha256": checksum, "size_bytes": len(files[name]), **changes}
+        return source_manifests.asset(source_id, contract_ref=contract, asset_type=name.rpartition(".")[2], **whole)
+
+    delivered = source_manifests.manifest(
+        entry("tickets", "tickets.jsonl", source_manifests.TICKET, captured_at=None),
+        entry(
+            "call:mine",
+            "mine.wav",
+            source_manifests.AUDIO,
+            transcript_path="mine.jsonl",
+            notes=f"A complaint of {PERSON}.",
+            **MINE,
+        ),
+        entry("call:theirs", "theirs.mp3", source_manifests.AUDIO, transcript_path="theirs.jsonl", **THEIRS),
+        entry("video:mine", "mine.mp4", source_manifests.VIDEO, keyframe_ocr_path="frames.txt", **MINE),
+        entry("image:mine", "mine.png", source_manifests.DOCUMENT, ocr_path="page.txt", **MINE),
+    )
+    path = tmp_path / "course.json"
+    path.write_text(json.dumps(delivered))
+    verdicts = run_kinds(path)
+    assert {kind: fates(each) for kind, each in verdicts.items() if each.exit_code == 0} == {
+        "ticket_v1": {"landed": 2},
+        CALL: {"landed": 2},
+        VIDEOS.kind: {"landed": 1},
+        IMAGE: {"landed": 1},
+        TEXT: {"landed": 2},
+        TRANSCRIPT: {"landed": 4},
+    }
+    done = erase_person()
+    left = "select record_kind, record_key from bronze.visible_event order by 1, 2"
+    assert rows(database, left) == [
+        (CALL, "call:theirs"),
+        ("ticket_v1", "TKT-20260417-000002"),
+        (TRANSCRIPT, "call:theirs:1"),
+        (TRANSCRIPT, "call:theirs:2"),
+    ]
+    assert shown(database, "serving") == ["call:theirs"]
+    assert [*rows(database, "select segment_id from serving.transcript_line order by 1")] == [
+        ("call:theirs:1",),
+        ("call:theirs:2",),
+    ]
+    assert erased(database) == ["call:mine", "image:mine", "image:mine:ocr", "video:mine", "video:mine:keyframe_ocr"]
+    kept = b"".join(each.read_bytes() for each in settings().raw_zone.rglob("*") if each.is_file())
+    gone = [files[name] for name in ("mine.wav", "mine.mp4", "mine.png", "frames.txt", "page.txt")]
+    assert [content for content in (*gone, b"the one who called", PERSON.encode()) if content in kept] == []
+    # What upstream says of its files is upstream's: it is kept, and told by name.
+    assert {Path(each).name for each in done.source_paths} == {
+        *("course.json", "tickets.jsonl", "mine.wav", "mine.jsonl", "mine.mp4", "frames.txt", "mine.png", "page.txt")
+    }
+    assert done.mention_count == len(verdicts)
+    # Another delivery of the same call brings nobody back, and the parts still are what was delivered.
+    again = {**delivered, "manifest_id": "manifest-course-20260425-001", "assets": delivered["assets"][1:2]}
+    path.with_name("again.json").write_text(json.dumps(again))
+    assert {kind: fates(each) for kind, each in run_kinds(path.with_name("again.json")).items()} == {
+        CALL: {"erased": 1},
+        TRANSCRIPT: {"erased": 2},
+    }
+    assert len(rows(database, left)) == 4
+    assert rows(database, "select table_name, check_name, detail from reconcile.reconcile_finding") == []
+    assert evidence_faults(database) == []
+    assert reconciled(database) == proved_whole(database)
