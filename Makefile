@@ -134,8 +134,8 @@ endif
 .DEFAULT_GOAL := help
 # What is not said below of one of these: it is the loader's command of the same name.
 COMMANDS := ingest dry-run manifest status diagnose plan apply retry rerun replay backfill restore expire ready hold release \
-	erase diff trace verify state drill completeness smoke build env up down clean
-.PHONY: $(COMMANDS) help docs test test-media test-long soak fuzz bench lint lock psql
+	erase diff trace verify state drill completeness site smoke build env up down clean
+.PHONY: $(COMMANDS) help docs test test-media test-site test-long soak fuzz bench lint lock psql
 $(COMMANDS): $(STAMP)
 	@$(LOADER) $@ $(arguments)
 
@@ -173,6 +173,7 @@ verify: ## Read the raw zone again and compare Bronze line by line: RUN=<run_id>
 state: ## Checkpoint, cursor and watermark, and their history [KIND=]
 drill: ## Five incidents in a scratch database, each recovered with the right verb
 completeness: ## Is the day complete? reports/completeness/<partition | all>.md [PARTITION=2026-04-17] [KIND=]
+site: ## Pages that need no server, kept up to date by each run from then on: reports/site/index.html
 smoke: ## Is the set-up sound? Packages, folders, contract, manifests, warehouse, guards, dbt: reports/smoke
 build: ## dbt build in the same warehouse [SELECT=ticket_fact+ or KIND=] [PARTITION=2026-04-17 or FULL_REFRESH=1: Silver anew from Bronze]
 env: ## A role's connection for any client: eval "$(make -s env)" [ROLE=transform, loader, reader or auditor]
@@ -180,10 +181,15 @@ docs: $(STAMP) ## dbt documentation as one page: reports/dbt_docs/index.html
 	@$(LOADER) docs
 
 test: $(STAMP) ## All tests but those of test-media, or the ones that are named, two at a time [K=expression] [ARGS="tests/unit -x"] [WORKERS=8]
-	$(PYTEST) $(if $(strip $(K) $(ARGS)),$(selected) $(ARGS),-m "not media")
+	$(PYTEST) $(if $(strip $(K) $(ARGS)),$(selected) $(ARGS),-m "not media and not site")
 
 test-media: $(STAMP) ## Tests of files that are records: their facts, fates, damages and histories [K=expression] [ARGS=-x] [WORKERS=8]
 	$(PYTEST) -m media $(selected) $(ARGS)
+
+# A browser is no package of the list: Debian's chromium, or the one that BROWSER names.
+test-site: $(STAMP) ## The site in a browser: links, keyboard, dark, accessibility, pictures (needs chromium) [K=expression] [ARGS=-x]
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r tests/site/requirements.lock
+	$(BIN)/python -m pytest -m site $(selected) $(ARGS) tests/site
 
 test-long: $(STAMP) ## The same with every sabotage and more histories; about an hour [K=expression]
 	HISTORIES=60 $(PYTEST) --long $(selected) $(ARGS)
@@ -202,8 +208,10 @@ lint: $(STAMP) ## ruff, mypy --strict, sqlfluff (needs the warehouse for dbt's t
 	$(BIN)/mypy
 	@connection=$$($(LOADER) env) && eval "$$connection" && $(BIN)/sqlfluff lint dbt_project/models dbt_project/tests
 
-lock: ## Write requirements.lock anew from pyproject.toml
-	UV_PYTHON_DOWNLOADS=never uv pip compile --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-emit-index-url --no-header --extra dev --extra media pyproject.toml -o requirements.lock
+locked = --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-emit-index-url --no-header
+lock: ## Write requirements.lock anew from pyproject.toml, and the list of test-site
+	UV_PYTHON_DOWNLOADS=never uv pip compile $(locked) --extra dev --extra media pyproject.toml -o requirements.lock
+	UV_PYTHON_DOWNLOADS=never uv pip compile $(locked) --group site-test -c requirements.lock -o tests/site/requirements.lock
 
 up: ## Start the embedded PostgreSQL, or check the one that PGHOST names
 down: ## Stop the embedded PostgreSQL; its data stays; refused while a command writes [FORCE=1]

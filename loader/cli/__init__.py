@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 import click
 
 from loader.cli.output import lines, print_error
+from loader.cli.site_command import changes_pages, keep_up_to_date
 from loader.cli.streams import outlive_readers
 from loader.cli.waits import watching
 from loader.collector import collect_rarely, end_without_collecting
@@ -44,6 +45,7 @@ _COMMANDS = {
     "diagnose": "loader.cli.look_commands:diagnose",
     "drill": "loader.cli.look_commands:drill",
     "completeness": "loader.cli.report_commands:completeness",
+    "site": "loader.cli.site_command:site",
     "smoke": "loader.cli.report_commands:smoke",
     "build": "loader.cli.build_command:build",
     "docs": "loader.cli.build_command:docs",
@@ -125,33 +127,42 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # Raw records, their names and the ways to them are nobody else's, whatever the shell would let others read.
     os.umask(0o077)
     collect_rarely()
+    try:
+        exit_code = _ended(words, as_json)
+        if changes_pages(words):
+            keep_up_to_date()
+        sys.exit(exit_code)
+    finally:
+        end_without_collecting()
+
+
+def _ended(words: list[str], as_json: bool) -> int:
+    """Run a command; how it ended is told, and returned as its exit code."""
     began = datetime.now(UTC)
     try:
         with watching(lines):
             result = cli.main(args=words, prog_name="loader", standalone_mode=False)
         # Here, where a disk that is full can still be told.
         sys.stdout.flush()
-        sys.exit(result if isinstance(result, int) else 0)
+        return result if isinstance(result, int) else 0
     except LoaderError as raised:
         is_unread = isinstance(raised, OutputError)
         # Its disk is none of the loader's, and nothing more can be said where the answer was to go.
         error = raised if is_unread else _of_device(raised, began) or raised
         print_error(error.message, error.next_command, error.exit_code, as_json=as_json and not is_unread)
-        sys.exit(error.exit_code)
+        return error.exit_code
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "loader"
         print_error(f"{error.format_message()} Nothing was started.", f"{command} --help", 2, as_json=as_json)
-        sys.exit(2)
+        return 2
     except click.Abort:
         print_error("interrupted; what was not completed stays invisible.", "make status", 3, as_json=as_json)
-        sys.exit(3)
+        return 3
     except Exception as error:
         full = _of_device(error, began)
         told = (full.message, full.next_command) if full else _unforeseen(error)
         print_error(*told, 3, as_json=as_json)
-        sys.exit(3)
-    finally:
-        end_without_collecting()
+        return 3
 
 
 def _of_device(error: Exception, began: datetime) -> LoaderError | None:

@@ -40,6 +40,15 @@ def everything(answer: Status, day: date | None) -> str:
 
 
 def loud(screen: Screen, answer: Status, day: date | None = None, *, is_whole: bool = False) -> list[str]:
+    """What is said first; not all of it, nor whole, unless `is_whole`."""
+    said = said_first(answer)
+    if not is_whole:
+        more = [f"and {len(said) - _LOUD} more: {everything(answer, day)}"] if len(said) > _LOUD else []
+        said = [*(_cut(words, _LONGEST_LOUD) for words in said[:_LOUD]), *more]
+    return [line for text in said for line in paragraph(screen, text, hanging="  ", tone="bad")]
+
+
+def said_first(answer: Status) -> list[str]:
     """What makes a reader of everything else wary; else, where no day needs a person, what the triage asks about."""
     said = [f"readers do not see what was released: {fault}" for fault in answer.view_faults]
     said += [f"note: {notice}" for notice in answer.notices]
@@ -50,17 +59,14 @@ def loud(screen: Screen, answer: Status, day: date | None = None, *, is_whole: b
         said.append(f"last run {shortened(last['run_id'])} {end_of(last)}{why}")
     if not any(day.state in IN_NEED for day in answer.days) and not said:
         said = [f"needs you: {words}" for words in answer.open_answers]
-    if not is_whole:
-        more = [f"and {len(said) - _LOUD} more: {everything(answer, day)}"] if len(said) > _LOUD else []
-        said = [*(_cut(words, _LONGEST_LOUD) for words in said[:_LOUD]), *more]
-    return [line for text in said for line in paragraph(screen, text, hanging="  ", tone="bad")]
+    return said
 
 
 def _first(screen: Screen, answer: Status) -> list[str]:
-    return paragraph(screen, _sentence(screen, answer), tone="strong")
+    return paragraph(screen, sentence(screen, answer), tone="strong")
 
 
-def _sentence(screen: Screen, answer: Status) -> str:
+def sentence(screen: Screen, answer: Status) -> str:
     """What readers may rely on, and what needs a person."""
     asked = [day for day in answer.days if day.is_asked_for]
     relied = [day for day in asked if day.is_relied_on]

@@ -16,12 +16,13 @@ from loader.release import ViewFault
 from loader.warehouse import are_built, built, json_row, json_rows
 
 _PARTITIONS = """
-select part.record_kind, part.partition_key, indexed.expected_count, part.line_count, part.landed_count,
+select part.record_kind, part.partition_key, indexed.expected_count, part.declared_line_count,
+    part.line_count, part.landed_count,
     part.duplicate_count,
     part.rejected_count, part.out_of_partition_count, part.gap_count,
     part.withheld_asset_count, part.missing_asset_count, part.not_read_asset_count,
     part.event_count, part.superseded_count, part.collided_count, part.retired_count, part.pending_count,
-    part.moved_count, part.silver_row_count, part.unexplained_count, part.obstacles, part.is_complete,
+    part.moved_count, part.late_count, part.silver_row_count, part.unexplained_count, part.obstacles, part.is_complete,
     reader.run_id as last_run_id, reader.mode as last_verb
 from reconcile.reconcile_partition as part
 left join (

@@ -280,6 +280,8 @@ def _of_proof(story: Stage) -> Iterator[tuple[str, str, Drawn]]:
     yield "kind", "usual", draw("kind", "list")
     yield "kind", "checked", draw("kind", "check")
     yield "kind", "failing", draw("kind", "check", check_kinds=([TICKET], NOT_AS_DECLARED))
+    yield "site", "usual", draw("site")
+    yield "site", "failing", draw("site", "2026-04-17")
     yield "smoke", "usual", draw("smoke", run_smoke_checks=SOUND)
     yield "smoke", "failing", draw("smoke", run_smoke_checks=UNSOUND)
 

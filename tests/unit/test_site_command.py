@@ -1,0 +1,105 @@
+"""The site after a command: it follows, and it is never the command's own business."""
+
+from __future__ import annotations
+
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from loader.cli import main, site_command
+from loader.errors import InfrastructureError
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("ingest --partition 2026-04-17", True),
+        ("ingest --help", False),
+        ("build -h", False),
+        ("retry", False),
+        ("retry --mode execute", True),
+        ("restore --partition 2026-04-17 --reason wrong --mode execute --json", True),
+        ("apply plan.json", True),
+        ("hold --partition 2026-04-17 --reason x", True),
+        ("verify --run 019d", True),
+        ("status", False),
+        ("site", False),
+        ("", False),
+    ],
+)
+def test_the_site_follows_commands_that_change_what_it_says(words: str, expected: bool) -> None:
+    """Prevents pages that stay behind, and a look that writes."""
+    assert site_command.changes_pages(words.split()) is expected
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A site that there is, and what was made of it; `hold` is the command, and it ends with 1."""
+    calls: list[str] = []
+    monkeypatch.setattr("loader.site.is_made", lambda settings: True)
+    monkeypatch.setattr("loader.warehouse.answering_warehouse", lambda settings: SimpleNamespace())
+    monkeypatch.setattr(site_command, "_make", lambda settings, warehouse: calls.append("made"))
+    monkeypatch.setattr("loader.cli.cli.main", lambda **_: print("the answer") or 1)
+    return calls
+
+
+def ended() -> object:
+    with pytest.raises(SystemExit) as end:
+        main(["hold"])
+    return end.value.code
+
+
+def test_the_answer_comes_first_and_keeps_its_exit_code(made: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert (ended(), made) == (1, ["made"])
+    assert capsys.readouterr() == ("the answer\n", "")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [InfrastructureError("the disk is full", next_command="df -h"), ValueError("a defect\nof a page"), OSError()],
+)
+def test_a_site_that_fails_is_a_line_and_no_failure(
+    made: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """Prevents a run that counts as failed because of a page."""
+
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(site_command, "_make", fail)
+    assert ended() == 1
+    said = capsys.readouterr()
+    assert said.out == "the answer\n"
+    reason = (str(error).splitlines() or [type(error).__name__])[0]
+    assert " ".join(said.err.split()) == (
+        f"error: the site was not made: {reason}; the command itself has ended next: make site"
+    )
+
+
+def test_a_site_that_waits_keeps_nobody_waiting(
+    made: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Prevents a scheduler whose run has ended and does not end, for a lock that somebody holds."""
+    monkeypatch.setattr(site_command, "_LONGEST_SECONDS", 0.2)
+    monkeypatch.setattr(site_command, "_make", lambda *_: time.sleep(3))
+    began = time.monotonic()
+    assert ended() == 1
+    assert time.monotonic() - began < 2
+    assert "the site was not made: it took longer than 0 seconds" in capsys.readouterr().err
+
+
+def test_no_server_is_started_for_a_page(
+    made: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("loader.warehouse.answering_warehouse", lambda settings: None)
+    assert (ended(), made) == (1, [])
+    assert "the site was not made: the warehouse does not answer" in capsys.readouterr().err
+
+
+def test_without_a_site_none_is_made(
+    made: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("loader.site.is_made", lambda settings: False)
+    assert (ended(), made) == (1, [])
+    assert capsys.readouterr() == ("the answer\n", "")
