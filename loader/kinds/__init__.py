@@ -6,6 +6,7 @@ from loader.kinds.composed import (
     contradicted,
     declaration,
     declared_day,
+    fields_to_say,
     framed,
     metadata_fields,
 )
@@ -29,6 +30,7 @@ __all__ = [
     "contradicted",
     "declaration",
     "declared_day",
+    "fields_to_say",
     "framed",
     "generated_files",
     "judged_line",

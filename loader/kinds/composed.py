@@ -68,6 +68,12 @@ def metadata_fields(landing: Landing) -> frozenset[str]:
     return frozenset(field.name for field in landing.fields if field.origin in (METADATA, FACTS)) - _NAMES
 
 
+def fields_to_say(landing: Landing) -> tuple[str, ...]:
+    """What the metadata of each entry have to say, or its records are rejected; their day aside, which names say."""
+    needed = (field.name for field in landing.fields if field.origin == METADATA and field.is_required)
+    return tuple(name for name in needed if name != landing.roles.partition)
+
+
 def declaration(landing: Landing, manifest: Mapping[str, Any], entry: Mapping[str, Any]) -> str:
     """The declared part of the asset's records, as canonical JSON; what is null is not said. The type of the asset is
     always part of it: by that its facts are read. Empty where nothing is declared of records of the kind."""

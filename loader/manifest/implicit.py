@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Mapping
 from datetime import UTC, datetime, time
@@ -11,14 +12,14 @@ from typing import Any
 
 from loader.checkout import find_project_root
 from loader.errors import CommandUsageError
-from loader.kinds import Kind, landed_kind, load_kinds
+from loader.kinds import Kind, fields_to_say, landed_kind, load_kinds
 from loader.manifest.draft import GATE_POLICY, day_of_record, manifest_bytes, require_source_id
 from loader.manifest.exports import FileFacts, asset_type_of_name, read_facts
 from loader.manifest.model import Manifest
 from loader.manifest.names import read_name
 from loader.manifest.parse import parse_manifest
 from loader.manifest.sequence import BatchId, day_place, sequences_in
-from loader.printable import pasted
+from loader.printable import in_one_line, pasted
 from loader.reader import NotARegularFileError
 
 
@@ -32,7 +33,8 @@ def implicit_manifest(
     in the same batch is the same manifest, wherever it lies. Its `path` is the real path of the file. Whatever is
     unknown about such a file is a warning, never a refusal. It stands where its name says, and among files of one name,
     or without a date, where its batch does; one that is a record is of that day. Raises CommandUsageError for no kind,
-    a batch_id of another form or a path that is no file, InfrastructureError for a file that cannot be read.
+    a batch_id of another form, a path that is no file, or a kind of which an entry has to say more, InfrastructureError
+    for a file that cannot be read.
     """
     contracts = contracts_folder or find_project_root() / "contracts"
     kind = landed_kind(load_kinds(contracts), record_kind)
@@ -52,6 +54,7 @@ def implicit_manifest(
             f"INPUT: {os.fspath(input_path)!r} is no file; nothing was started",
             next_command=f"make ingest INPUT=<file> BATCH={batch_id}{of_kind}",
         ) from error
+    _require_nothing_to_say(path, kind)
     body: dict[str, Any] = {
         "batch_id": batch_id,
         "contract_ref": kind.name,
@@ -86,6 +89,21 @@ def require_file_of_kind(
         f"INPUT: {name!r} ends as a file of {names} does, not as one of {kind.name}"
         f" ({', '.join(kind.asset_types)}); nothing was started",
         next_command=f"make ingest INPUT={pasted(input_path)} BATCH={pasted(batch_id)}{said}",
+    )
+
+
+def _require_nothing_to_say(path: Path, kind: Kind) -> None:
+    """Raises CommandUsageError for a file of which more must be said than its name and batch do: each of its records
+    would be rejected."""
+    needed = () if kind.landing is None else fields_to_say(kind.landing)
+    if not needed:
+        return
+    said = {path.name: dict.fromkeys(needed, "…")}
+    raise CommandUsageError(
+        f"INPUT: each record of {kind.name} needs {' and '.join(needed)}, which only a manifest says of"
+        f" {path.name!r}; nothing was started",
+        next_command=f"make manifest FROM={pasted(path.parent)} OUT=<manifest.json> KIND={kind.name}"
+        f" METADATA=<file.json>   # which holds {in_one_line(json.dumps(said, ensure_ascii=False))}",
     )
 
 

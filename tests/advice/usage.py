@@ -34,6 +34,11 @@ _WORDS: tuple[tuple[str, str, str], ...] = (
     ),
     ("loader ingest --input pyproject.toml --batch monday", "loader.manifest.implicit:implicit_manifest", "understood"),
     (
+        "loader ingest --input pyproject.toml --batch batch-20260417-001 --kind ocr_text_v1",
+        "loader.manifest.implicit:_require_nothing_to_say",
+        "person",
+    ),
+    (
         "loader ingest --input nowhere.jsonl --batch batch-20260417-001",
         "loader.manifest.implicit:implicit_manifest",
         "person",

@@ -92,3 +92,21 @@ def test_an_ad_hoc_input_that_means_nothing_is_a_usage_error(
     """Prevents a traceback for a mistyped INPUT or BATCH."""
     with pytest.raises(CommandUsageError, match=message):
         implicit_manifest(exports / name, batch)
+
+
+def test_a_recording_lands_by_itself_and_a_text_of_one_is_sent_where_its_recording_can_be_said(tmp_path: Path) -> None:
+    """Prevents an ad-hoc transcript of which each line is rejected, since nothing can say of which call it is; and a
+    recording that needs a manifest although its name says everything."""
+    media = {"call_v1": "call.wav", "video_v1": "shown.mp4", "image_v1": "shot.png", "document_v1": "page.html"}
+    for kind, name in media.items():
+        (tmp_path / name).write_bytes(LINE)
+        (asset,) = implicit_manifest(tmp_path / name, "batch-20260417-001", record_kind=kind).assets
+        assert (asset.asset_type, str(asset.partition_key)) == (name.rpartition(".")[2], "2026-04-17")
+    for kind, name in {"transcript_line_v1": "call.jsonl", "ocr_text_v1": "shot.txt"}.items():
+        (tmp_path / name).write_bytes(LINE)
+        with pytest.raises(CommandUsageError, match=f"each record of {kind} needs linked_source_id") as refused:
+            implicit_manifest(tmp_path / name, "batch-20260417-001", record_kind=kind)
+        assert refused.value.next_command == (
+            f"make manifest FROM={tmp_path} OUT=<manifest.json> KIND={kind} METADATA=<file.json>"
+            f'   # which holds {{"{name}": {{"linked_source_id": "…"}}}}'
+        )
