@@ -32,7 +32,7 @@ from loader.warehouse.connection import given_warehouse
 from loader.warehouse.server import SERVER_SETTINGS
 from tests.checkouts import ROOT, make_checkout, make_reachable_folder, quick_place, remove_server
 from tests.replay import Replays, in_place_of_dbt
-from tests.shared_warehouse import GRANT
+from tests.shared_warehouse import GRANT, named_as
 from tests.states import States
 
 # Files that take longest, which begin first: at the end no worker waits for the other's last hour.
@@ -144,7 +144,14 @@ def project(reachable_tmp_path: Path) -> Iterator[Settings]:
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[Warehouse]:
+def _suffix() -> str:
+    """Of the names of databases: on a server of its own each worker has the same ones, and reads what another one's
+    dbt has parsed for them."""
+    return "00000" if given_warehouse(os.environ) is None else str(os.getpid())
+
+
+@pytest.fixture(scope="session")
+def server(_suffix: str) -> Iterator[Warehouse]:
     """A server on which databases may be created; connected to its maintenance database."""
     given = given_warehouse(os.environ)
     if given is not None:
@@ -164,9 +171,9 @@ def server() -> Iterator[Warehouse]:
 
 
 @pytest.fixture(scope="session")
-def _template(server: Warehouse) -> Iterator[str]:
+def _template(server: Warehouse, _suffix: str) -> Iterator[str]:
     """The name of a database with the loader's tables, to copy; nobody may connect to it."""
-    name = f"omni_template_{os.getpid()}"
+    name = f"omni_template_{_suffix}"
     _execute(server, f"create database {name} template template0 encoding 'UTF8' lc_collate 'C' lc_ctype 'C'")
     try:
         set_up(server.in_database(name).acting_as(Role.LOADER), ROOT / "infra" / "postgres")
@@ -203,8 +210,8 @@ def replayed(request: pytest.FixtureRequest, replays: Replays) -> Iterator[None]
 @pytest.fixture
 def database(server: Warehouse, _template: str) -> Iterator[Warehouse]:
     """A fresh database with the loader's tables and no rows; sessions left open at the end are cut off."""
-    # One name for all tests of this process: dbt keeps its parsed project while the connection is the same.
-    name = f"omni_test_{os.getpid()}"
+    # One name for all tests of this process: dbt keeps its parsed project while the name is the same.
+    name = named_as(_template, "test")
     _execute(server, f"create database {name} template {_template} strategy file_copy")
     _execute(server, GRANT.format(name))
     yield server.in_database(name)

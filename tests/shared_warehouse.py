@@ -25,6 +25,12 @@ EMPTY_LAYERS = "drop schema if exists silver, staging, reconcile cascade;" + ";"
 )
 
 
+def named_as(template: str, what: str) -> str:
+    """The name of another database of this worker's, beside that of a template: omni_template_<worker>, of a state
+    omni_state_<worker>_<number>."""
+    return f"omni_{what}_{template.split('_')[2]}"
+
+
 @contextmanager
 def fresh_database(server: Warehouse, template: str) -> Iterator[Warehouse]:
     """A database with the loader's tables and no rows, dropped at the end.
@@ -32,7 +38,7 @@ def fresh_database(server: Warehouse, template: str) -> Iterator[Warehouse]:
     It has the name that conftest's `database` uses, so that dbt keeps its parsed project: no test of the module
     may ask for that one too.
     """
-    name = f"omni_test_{os.getpid()}"
+    name = named_as(template, "test")
     with closing(server.connect(application_name="tests", autocommit=True)) as connection:
         cursor = connection.cursor()
         cursor.execute(f"create database {name} template {template} strategy file_copy")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from loader.warehouse import Warehouse
-from tests.shared_warehouse import execute, own_warehouse
+from tests.shared_warehouse import execute, named_as, own_warehouse
 
 Made = TypeVar("Made")
 
@@ -62,7 +61,7 @@ class States:
                 shutil.copytree(kept.pristine, folder, symlinks=True)
             else:
                 folder.mkdir()
-                kept = _Kept(f"omni_state_{os.getpid()}_{number}", folder, build(folder))
+                kept = _Kept(f"{named_as(self._template, 'state')}_{number}", folder, build(folder))
                 shutil.copytree(folder, kept.pristine, symlinks=True)
                 execute(self._server, f"create database {kept.template} template {database.dbname} strategy file_copy")
                 self._kept[build] = kept

@@ -69,7 +69,7 @@ def run_dbt(
     ingest lock among them, the build changes nothing more once another writer has taken that over. A quiet dbt prints
     errors only, on standard error. Failing tests and models are in the result; only what kept dbt from running them (no
     connection, a broken project) is raised, as InfrastructureError: what dbt had committed by then stays. The parsed
-    project is kept for this process and database: whatever changes in dbt_project meanwhile is not seen, and
+    project is kept for this process and name of a database: whatever changes in dbt_project meanwhile is not seen, and
     variables count where SQL is written, not where the project is configured; unless `arguments` say
     --no-partial-parse.
     """
@@ -207,7 +207,7 @@ def _did_not_run(command: str, reason: str, project_root: Path) -> Infrastructur
 
 def _project(warehouse: Warehouse, project_root: Path) -> Project:
     parse = command_line(project_root, ["parse"])
-    return Project(project_root, warehouse.address, parse, _local(project_root) / "target")
+    return Project(project_root, warehouse.dbname, parse, _local(project_root) / "target")
 
 
 def _environment(warehouse: Warehouse) -> dict[str, str]:

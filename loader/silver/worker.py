@@ -29,11 +29,11 @@ WHOLLY = "--no-partial-parse"
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """The dbt project of the checkout at `root`, to be parsed for one database (`address`) by the words `parse`; dbt
-    keeps what it parsed in the folder `target`."""
+    """The dbt project of the checkout at `root`, to be parsed for databases of one name by the words `parse`; dbt
+    keeps what it parsed in the folder `target`. Where a database lies is in nothing that was parsed."""
 
     root: Path
-    address: str
+    dbname: str
     parse: tuple[str, ...]
     target: Path
 
@@ -174,10 +174,10 @@ def _parsed(project: Project, sha256: str) -> Any:
 
 
 def _key(project: Project, sha256: str) -> bytes:
-    """What was parsed: the files, the profile, the database that it was parsed for, and how, wherever they lie."""
+    """What was parsed: the files, the profile, the name of the database, and how, wherever they lie."""
     profile = project.root / "profiles.yml"
     said = profile.read_text("utf-8") if profile.is_file() else ""
-    return key_of(sha256, said, project.address, *(word.replace(str(project.root), "") for word in project.parse))
+    return key_of(sha256, said, project.dbname, *(word.replace(str(project.root), "") for word in project.parse))
 
 
 def _nodes(execution: Any) -> tuple[NodeResult, ...]:

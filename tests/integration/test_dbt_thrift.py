@@ -63,7 +63,7 @@ def test_what_was_parsed_counts_for_the_very_same_project_alone(tmp_path: Path) 
         shutil.copy(root / "profiles.yml", elsewhere)
         key = key_of()
         assert key == key_of() == key_of(root=elsewhere, parse=("parse", f"{{elsewhere}}/dbt_project"))
-        others = [key_of("b" * 64), key_of(address="another"), key_of(parse=("parse", "--no-static-parser"))]
+        others = [key_of("b" * 64), key_of(dbname="another"), key_of(parse=("parse", "--no-static-parser"))]
         version, parsed.version = parsed.version, lambda name: "1"
         others.append(key_of())
         parsed.version = version
