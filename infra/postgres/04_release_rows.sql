@@ -14,6 +14,10 @@ create table if not exists release.ticket_fact (
 -- A record has one newest row.
 create unique index if not exists ticket_fact_newest on release.ticket_fact (ticket_id) where end_release_id is null;
 create index if not exists ticket_fact_by_key on release.ticket_fact (ticket_id);
+-- What begins and what ends between two versions of a partition is found without reading the rest.
+create index if not exists ticket_fact_by_first on release.ticket_fact (partition_key, first_release_id);
+create index if not exists ticket_fact_by_end on release.ticket_fact (partition_key, end_release_id)
+where end_release_id is not null;
 -- Cutting off empty pages at its end would lock readers out.
 alter table release.ticket_fact set (vacuum_truncate = false);
 
@@ -32,6 +36,10 @@ create table if not exists release.call_asset (
 -- A record has one newest row.
 create unique index if not exists call_asset_newest on release.call_asset (source_id) where end_release_id is null;
 create index if not exists call_asset_by_key on release.call_asset (source_id);
+-- What begins and what ends between two versions of a partition is found without reading the rest.
+create index if not exists call_asset_by_first on release.call_asset (partition_key, first_release_id);
+create index if not exists call_asset_by_end on release.call_asset (partition_key, end_release_id)
+where end_release_id is not null;
 -- Cutting off empty pages at its end would lock readers out.
 alter table release.call_asset set (vacuum_truncate = false);
 
@@ -50,6 +58,10 @@ create table if not exists release.knowledge_doc (
 -- A record has one newest row.
 create unique index if not exists knowledge_doc_newest on release.knowledge_doc (source_id) where end_release_id is null;
 create index if not exists knowledge_doc_by_key on release.knowledge_doc (source_id);
+-- What begins and what ends between two versions of a partition is found without reading the rest.
+create index if not exists knowledge_doc_by_first on release.knowledge_doc (partition_key, first_release_id);
+create index if not exists knowledge_doc_by_end on release.knowledge_doc (partition_key, end_release_id)
+where end_release_id is not null;
 -- Cutting off empty pages at its end would lock readers out.
 alter table release.knowledge_doc set (vacuum_truncate = false);
 
@@ -68,6 +80,10 @@ create table if not exists release.image_asset (
 -- A record has one newest row.
 create unique index if not exists image_asset_newest on release.image_asset (source_id) where end_release_id is null;
 create index if not exists image_asset_by_key on release.image_asset (source_id);
+-- What begins and what ends between two versions of a partition is found without reading the rest.
+create index if not exists image_asset_by_first on release.image_asset (partition_key, first_release_id);
+create index if not exists image_asset_by_end on release.image_asset (partition_key, end_release_id)
+where end_release_id is not null;
 -- Cutting off empty pages at its end would lock readers out.
 alter table release.image_asset set (vacuum_truncate = false);
 
@@ -86,6 +102,10 @@ create table if not exists release.video_asset (
 -- A record has one newest row.
 create unique index if not exists video_asset_newest on release.video_asset (source_id) where end_release_id is null;
 create index if not exists video_asset_by_key on release.video_asset (source_id);
+-- What begins and what ends between two versions of a partition is found without reading the rest.
+create index if not exists video_asset_by_first on release.video_asset (partition_key, first_release_id);
+create index if not exists video_asset_by_end on release.video_asset (partition_key, end_release_id)
+where end_release_id is not null;
 -- Cutting off empty pages at its end would lock readers out.
 alter table release.video_asset set (vacuum_truncate = false);
 
@@ -104,6 +124,10 @@ create table if not exists release.ocr_text (
 -- A record has one newest row.
 create unique index if not exists ocr_text_newest on release.ocr_text (source_id) where end_release_id is null;
 create index if not exists ocr_text_by_key on release.ocr_text (source_id);
+-- What begins and what ends between two versions of a partition is found without reading the rest.
+create index if not exists ocr_text_by_first on release.ocr_text (partition_key, first_release_id);
+create index if not exists ocr_text_by_end on release.ocr_text (partition_key, end_release_id)
+where end_release_id is not null;
 -- Cutting off empty pages at its end would lock readers out.
 alter table release.ocr_text set (vacuum_truncate = false);
 
@@ -122,6 +146,10 @@ create table if not exists release.ticket_comment_fact (
 -- A record has one newest row.
 create unique index if not exists ticket_comment_fact_newest on release.ticket_comment_fact (comment_id) where end_release_id is null;
 create index if not exists ticket_comment_fact_by_key on release.ticket_comment_fact (comment_id);
+-- What begins and what ends between two versions of a partition is found without reading the rest.
+create index if not exists ticket_comment_fact_by_first on release.ticket_comment_fact (partition_key, first_release_id);
+create index if not exists ticket_comment_fact_by_end on release.ticket_comment_fact (partition_key, end_release_id)
+where end_release_id is not null;
 -- Cutting off empty pages at its end would lock readers out.
 alter table release.ticket_comment_fact set (vacuum_truncate = false);
 
@@ -140,6 +168,10 @@ create table if not exists release.transcript_line (
 -- A record has one newest row.
 create unique index if not exists transcript_line_newest on release.transcript_line (segment_id) where end_release_id is null;
 create index if not exists transcript_line_by_key on release.transcript_line (segment_id);
+-- What begins and what ends between two versions of a partition is found without reading the rest.
+create index if not exists transcript_line_by_first on release.transcript_line (partition_key, first_release_id);
+create index if not exists transcript_line_by_end on release.transcript_line (partition_key, end_release_id)
+where end_release_id is not null;
 -- Cutting off empty pages at its end would lock readers out.
 alter table release.transcript_line set (vacuum_truncate = false);
 

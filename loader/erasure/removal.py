@@ -15,6 +15,7 @@ from psycopg2.extras import Json, execute_values
 from loader.bounds import KEPT_LINE_BYTES
 from loader.config import Settings
 from loader.erasure.erasure_plan import ErasurePlan
+from loader.erasure.from_releases import remove_from_releases
 from loader.erasure.planning import EVENTS
 from loader.errors import CheckFailedError
 from loader.privacy import add_tombstones, record_hash
@@ -22,7 +23,7 @@ from loader.runs import IngestLock
 from loader.silver import (
     run_dbt,
 )
-from loader.warehouse import ReleasedKind, Warehouse, released_kinds
+from loader.warehouse import Warehouse, released_kinds
 
 _PREPARE = """
 set local omni.maintenance = 'erasure';
@@ -85,33 +86,6 @@ left join ops.load_content as held
 where load.load_id = touched.load_id and load.table_name = touched.table_name;
 """
 
-# Versions keep their numbers and lose what the person had in them; what that was is kept: the two add up to before.
-_REMOVE_FROM_RELEASES = """
-create temporary table erased_release on commit drop as
-select version.partition_key, version.data_release_id, count(*) as record_count, sum(held.row_digest) as record_digest
-from {rows} as held
-inner join release.partition_version as version
-    on version.record_kind = %(kind)s
-    and version.partition_key = held.partition_key
-    and held.first_release_id <= version.data_release_id
-    and (held.end_release_id is null or held.end_release_id > version.data_release_id)
-where held.{whose}
-group by version.partition_key, version.data_release_id;
-insert into ops.erased_version (
-    erasure_id, record_kind, partition_key, data_release_id, record_count, record_digest)
-select %(erasure)s, %(kind)s, partition_key, data_release_id, record_count, record_digest from pg_temp.erased_release;
-update release.partition_version as version
-set record_count = version.record_count - gone.record_count, record_digest = version.record_digest - gone.record_digest
-from pg_temp.erased_release as gone
-where version.record_kind = %(kind)s and version.partition_key = gone.partition_key
-    and version.data_release_id = gone.data_release_id;
-drop table pg_temp.erased_release;
-insert into release.pending_record (record_kind, record_key)
-select %(kind)s, {key} from {rows} as held where held.{whose}
-on conflict do nothing;
-delete from {rows} as held where held.{whose};
-"""
-
 # Silver holds them still.
 _AWAIT_RELEASE = """
 insert into release.pending_record (record_kind, record_key)
@@ -124,6 +98,7 @@ _WRITTEN_ANEW = ("bronze.record_event", "bronze.rejected_record")
 # Readers are on them, or they hold keys only: their empty places are used again, and nobody waits for a lock.
 _VACUUMED = (
     "bronze.asset_line",
+    "release.change",
     "release.partition_version",
     "release.pending_record",
     "ops.unbuilt_erasure",
@@ -173,7 +148,7 @@ def remove_rows(
     cursor.execute(_REMOVE_FROM_BRONZE)
     cursor.execute(_AWAIT_RELEASE)
     for kind in kinds:
-        _remove_from_releases(cursor, kind, names)
+        remove_from_releases(cursor, kind, names)
     return removed
 
 
@@ -186,15 +161,6 @@ def _remember(cursor: Any, plan: ErasurePlan) -> None:
         "insert into ops.erased_record (record_hash, erasure_id) values %s on conflict do nothing",
         [(record_hash(key, record), plan.plan_id) for record in sorted(plan.records)],
     )
-
-
-def _remove_from_releases(cursor: Any, kind: ReleasedKind, names: Mapping[str, str]) -> None:
-    """Where Silver does not show whose its rows are, by their events."""
-    whose = "event_id in (select event_id from pg_temp.erased_event where record_kind = %(kind)s)"
-    if kind.person_column is not None:
-        whose = f"{kind.person_column} = %(person)s"
-    told = {"rows": kind.rows, "key": kind.key_column, "whose": whose}
-    cursor.execute(_REMOVE_FROM_RELEASES.format(**told), {**names, "kind": kind.record_kind})
 
 
 def _point_to(cursor: Any, erasure_id: str, asset_id: int, old_key: str, new_key: str, lines: Any) -> None:

@@ -34,8 +34,9 @@ class Owners:
 
 
 def owners_of_rows(cursor: Any) -> Owners:
-    # A manifest is what upstream says of files, and is kept as it came.
-    of_records: dict[str, tuple[str, ...]] = {"ops.manifest": ()}
+    # A manifest is what upstream says of files, and is kept as it came. Whoever follows what changes has to be told
+    # which record is gone: that keeps the key, and nothing else.
+    of_records: dict[str, tuple[str, ...]] = {"ops.manifest": (), "release.change": ()}
     columns = ["person_id"]
     nameless = []
     for kind in released_kinds(cursor):

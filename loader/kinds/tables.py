@@ -161,6 +161,10 @@ create table if not exists release.{table} (
 -- A record has one newest row.
 create unique index if not exists {table}_newest on release.{table} ({key}) where end_release_id is null;
 create index if not exists {table}_by_key on release.{table} ({key});
+-- What begins and what ends between two versions of a partition is found without reading the rest.
+create index if not exists {table}_by_first on release.{table} (partition_key, first_release_id);
+create index if not exists {table}_by_end on release.{table} (partition_key, end_release_id)
+where end_release_id is not null;
 -- Cutting off empty pages at its end would lock readers out.
 alter table release.{table} set (vacuum_truncate = false);
 """

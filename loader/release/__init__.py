@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from loader.release import digests, history, holds, released_rows, releases
+from loader.release import digests, feed, history, holds, released_rows, releases
 from loader.release.acceptances import files_over_limit
 from loader.release.by_hand import Held, KeptBackError, ReleaseRequest, hold, refuse_unknown_kind, release
 from loader.release.digests import unlike_released
@@ -26,6 +26,7 @@ __all__ = [
     "ViewFault",
     "digests",
     "expirable",
+    "feed",
     "files_over_limit",
     "history",
     "hold",

@@ -15,6 +15,7 @@ from psycopg2.extras import Json
 from loader.errors import CheckFailedError
 from loader.obstacles import Obstacle
 from loader.partition import Partition, side_by_side
+from loader.release import feed
 from loader.release.groups import Link, broken_links
 
 # Partitions, side by side as kinds and days.
@@ -77,8 +78,10 @@ def add_release(cursor: Any, act: Act) -> int:
 
 
 def move_pointers(cursor: Any, release: int, targets: Mapping[Partition, int]) -> None:
-    """Let each partition show the version beside it; 0: nothing. Raises CheckFailedError as release_changes."""
+    """Let each partition show the version beside it; 0: nothing; once for a release. What changes for readers by it is
+    written down. Raises CheckFailedError as release_changes."""
     cursor.execute(_MOVE_POINTERS, {"release": release, **side_by_side(targets), "targets": list(targets.values())})
+    feed.write_moved(cursor, release, {partition.record_kind for partition in targets})
     broken = broken_links(all_links(cursor), pointers(cursor))
     if broken:
         kinds = known_kinds(cursor)

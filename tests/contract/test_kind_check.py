@@ -87,7 +87,7 @@ STATUS_CASE = CASES / "invalid" / "invalid_enum_value.status_case.json"
         (_replaced(MACRO, '"level":"public"', '"level":"internal"'), f"{MACRO}:20", "not what the declarations say"),
         (_removed(MACRO), f"{MACRO}:1", "not what the declarations say"),
         (_replaced(TABLES, "raw_ticket_event", "tickets"), f"{TABLES}:2", "not what the declarations say"),
-        (_replaced(RELEASED, "is_open boolean", "is_open text"), f"{RELEASED}:162", "not what the declarations say"),
+        (_replaced(RELEASED, "is_open boolean", "is_open text"), f"{RELEASED}:194", "not what the declarations say"),
         (_replaced(SILVER, "- name: owner\n", "- name: owned\n"), f"{SILVER}:93", "not what the declarations say"),
         (_removed(SILVER), f"{SILVER}:1", "not what the declarations say"),
         (_removed(SERVED), f"{SERVED}:1", "not what the declarations say"),

@@ -74,6 +74,7 @@ analyze silver.ticket_fact;
 SERVED = {
     "schema serving",
     "serving.call_asset",
+    "serving.change",
     "serving.image_asset",
     "serving.kind_partition_status",
     "serving.knowledge_doc",

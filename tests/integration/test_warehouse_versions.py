@@ -253,6 +253,22 @@ def test_what_was_released_before_there_were_kinds_can_be_shown_restored_and_pro
         assert digests.shown(cursor, [two, three]) == {two: (1, 7049556472934483942), three: (0, 0)}
 
 
+def test_what_is_told_to_followers_begins_with_what_readers_see(old: Warehouse) -> None:
+    """Prevents a consumer that begins at 0 and never learns of what was shown before there was a feed; and one that is
+    told of it twice, when the definition is applied again."""
+    make_older(old, "346ba9e")
+    set_up(old.acting_as(Role.LOADER), FILES)
+    told = (
+        "select change_number, record_kind, record_key, operation, data_release_id, row_digest::bigint"
+        " from release.change order by 1"
+    )
+    shown = [(1, "ticket_v1", "TKT-20260417-000001", "insert", 3, -4737157116651117819)]
+    assert rows(old, told) == shown
+    with closing(old.acting_as(Role.LOADER).connect()) as connection:
+        assert ddl.ensure_schema(connection, FILES, is_again=True) is True
+    assert rows(old, told) == shown
+
+
 def test_numbers_of_migrations_have_no_gap(tmp_path: Path) -> None:
     """Prevents a migration that is skipped because its number was taken twice, or none."""
     folder = Path(shutil.copytree(FILES, tmp_path / "sql"))
