@@ -31,6 +31,7 @@ takes_release := PARTITION KIND OVERRIDE ACCEPT_DRIFT ACCEPT_REJECTS REASON LOCK
 takes_erase := PERSON CUSTOMER REASON PLAN MODE LOCK_TIMEOUT
 takes_state := KIND
 takes_verify := RUN EVIDENCE
+takes_history := AFTER LIMIT
 takes_diff := A B PARTITION FROM TO KIND
 takes_trace := KEY LINE EVENT KIND QUICK BYTES
 takes_build := SELECT PARTITION KIND FULL_REFRESH LOCK_TIMEOUT
@@ -134,7 +135,7 @@ endif
 .DEFAULT_GOAL := help
 # What is not said below of one of these: it is the loader's command of the same name.
 COMMANDS := ingest dry-run manifest status diagnose plan apply retry rerun replay backfill restore expire ready hold release \
-	erase diff trace verify state drill completeness site smoke build env up down clean
+	erase diff trace verify history state drill completeness site smoke build env up down clean
 .PHONY: $(COMMANDS) help docs test test-media test-site test-long soak fuzz bench lint lock psql
 $(COMMANDS): $(STAMP)
 	@$(LOADER) $@ $(arguments)
@@ -170,6 +171,7 @@ erase: ## Take a person out of everything that is kept: PERSON=… REASON=… pl
 diff: ## What readers see beside what waits, or two releases: what comes, goes, changes, column by column [A=1 B=2] [PARTITION= FROM= TO= KIND=]
 trace: ## Where a record came from, what became of a line, each link recomputed: KEY=… or LINE=FILE:N or EVENT=… [KIND= QUICK=1 BYTES=1]
 verify: ## Read the raw zone again and compare Bronze line by line: RUN=<run_id>; EVIDENCE=1: is all evidence what it was?
+history: ## What happened, event by event: runs, releases, holds, restores, expiries, erasures [AFTER=N LIMIT=]
 state: ## Checkpoint, cursor and watermark, and their history [KIND=]
 drill: ## Five incidents in a scratch database, each recovered with the right verb
 completeness: ## Is the day complete? reports/completeness/<partition | all>.md [PARTITION=2026-04-17] [KIND=]

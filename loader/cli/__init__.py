@@ -37,6 +37,7 @@ _COMMANDS = {
     "hold": "loader.cli.release_commands:hold",
     "ready": "loader.cli.release_commands:ready",
     "erase": "loader.cli.erase_command:erase",
+    "history": "loader.cli.history_command:history",
     "diff": "loader.cli.diff_command:diff",
     "trace": "loader.cli.trace_command:trace",
     "verify": "loader.cli.verify_command:verify",

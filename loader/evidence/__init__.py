@@ -19,6 +19,7 @@ from loader.evidence.findings import (
     read_link_faults,
     read_ties,
 )
+from loader.evidence.history import Event, History, read_history
 from loader.evidence.journal import note_restoration
 from loader.evidence.run_facts import FATES, PartitionFacts, RunFacts, read_facts, read_run
 
@@ -27,7 +28,9 @@ __all__ = [
     "LINK_MISSING",
     "MISSING_DAY",
     "Drift",
+    "Event",
     "Finding",
+    "History",
     "LinkFault",
     "PartitionFacts",
     "RunFacts",
@@ -41,6 +44,7 @@ __all__ = [
     "place_of",
     "read_facts",
     "read_findings",
+    "read_history",
     "read_link_faults",
     "read_open_drift",
     "read_run",

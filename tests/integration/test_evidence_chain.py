@@ -15,9 +15,11 @@ import pytest
 from loader.audit import walk
 from loader.cli.verify_command import verify
 from loader.contract.schema import load_schema, schema_faults
-from loader.errors import CheckFailedError, InfrastructureError
+from loader.errors import CheckFailedError, CommandUsageError, InfrastructureError
+from loader.evidence import History, read_history
 from loader.evidence.chain import append, write_waiting
 from loader.ingest.evidence import Evidence
+from loader.partition import Partition
 from loader.recovery import apply_plan
 from loader.release.by_hand import hold
 from loader.warehouse import Role, Warehouse
@@ -397,6 +399,61 @@ def test_a_command_at_work_is_no_fault(
 
     monkeypatch.setattr(walk, "_acts_without_record", held_meanwhile)
     assert verify.main(["--evidence"], standalone_mode=False) == 0, capsys.readouterr()
+
+
+def read(database: Warehouse, after: int | None, limit: int = 100) -> History:
+    with closing(database.connect()) as connection, connection.cursor() as cursor:
+        return read_history(cursor, after, limit)
+
+
+def test_the_history_tells_each_run_and_each_act_once_with_its_days(database: Warehouse) -> None:
+    """Prevents a scheduler that never hears of a restore, or hears of one run once for each of its days."""
+    day, other = (Partition("ticket_v1", date(2026, 4, number)) for number in (17, 18))
+    found = read(database, None)
+    assert [(event.verb, event.status, event.data_release_id, event.partitions) for event in found.events] == [
+        ("publish", "success", 1, (day,)),
+        ("ingest", "success", None, (day,)),
+        ("publish", "success", 2, (day,)),
+        ("ingest", "success", None, (day,)),
+        ("hold", "success", None, (other,)),
+        ("restore", "success", 3, (day,)),
+    ]
+    assert [(event.verb, event.reason) for event in found.events if event.reason] == [
+        ("hold", "under review"),
+        ("restore", "tests"),
+    ]
+    assert (found.is_more, found.last, found.newest) == (False, found.events[-1].number, found.events[-1].number)
+    assert [event.run_id for event in found.events[:2]] == [found.events[0].run_id] * 2
+
+
+@pytest.mark.parametrize("limit", [1, 2, 5, 6, 7])
+def test_who_reads_the_history_in_pieces_misses_no_event_and_reads_none_twice(database: Warehouse, limit: int) -> None:
+    """Prevents a state elsewhere that is wrong for good, because one act was not heard of."""
+    after, pieces = 0, []
+    while (piece := read(database, after, limit)).events:
+        pieces += piece.events
+        assert len(piece.events) <= limit and piece.last >= piece.events[-1].number
+        after = piece.last
+    assert pieces == [*read(database, None).events]
+    assert read(database, None, 2).events == read(database, None).events[-2:]
+
+
+def test_a_number_that_was_never_given_is_refused(database: Warehouse) -> None:
+    """Prevents a reader that waits for ever for events of a warehouse that was put back."""
+    newest = read(database, None).newest
+    assert read(database, newest).events == ()
+    with pytest.raises(CommandUsageError, match="put back to an earlier state"):
+        read(database, newest + 1)
+
+
+def test_records_from_before_there_were_several_kinds_are_of_the_one_there_was(database: Warehouse) -> None:
+    """Prevents a history that ends at the day of an update."""
+    names = "'{record_kind}', '{pointers,0,record_kind}'"
+    without = "convert_from(content, 'UTF8')::jsonb" + "".join(f" #- {name}" for name in names.split(", "))
+    before = read(database, None, 4)
+    rows(database, BEHIND + f"update ops.run_evidence set content = convert_to(({without})::text, 'UTF8')")
+    assert read(database, None, 4) == before
+    assert [each.partitions for each in before.events[:2]] == [before.events[0].partitions] * 2
 
 
 def test_an_act_that_does_not_commit_leaves_no_record_and_no_file(

@@ -142,6 +142,8 @@ def _tell(story: Stage) -> Iterator[tuple[str, str, Drawn]]:
     yield "dry-run", "failing", draw("dry-run", "--manifest", "data/exports/odd.json,data/helpdesk.json")
     yield "ingest", "usual", draw("ingest", "--partition", DAY)
     yield "state", "usual", draw("state")
+    yield "history", "usual", draw("history", "--limit", "6")
+    yield "history", "failing", draw("history", "--after", "99999")
     yield "status", "usual", draw("status")
     yield "diagnose", "usual", draw("diagnose")
     yield "status", "day", draw("status", "--partition", DAY)
