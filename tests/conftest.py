@@ -145,8 +145,8 @@ def project(reachable_tmp_path: Path) -> Iterator[Settings]:
 
 @pytest.fixture(scope="session")
 def _suffix() -> str:
-    """Of the names of databases: on a server of its own each worker has the same ones, and reads what another one's
-    dbt has parsed for them."""
+    """The end of a worker's names of databases. On servers of their own all workers have the same, and each reads what
+    another one's dbt has parsed."""
     return "00000" if given_warehouse(os.environ) is None else str(os.getpid())
 
 
