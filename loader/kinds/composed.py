@@ -7,6 +7,7 @@ another record, and so are other bytes under the same one.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from datetime import date
@@ -18,7 +19,7 @@ import orjson
 
 from loader.contract import TimestampError, number_json, parse_date_start, parse_instant, read_exactly
 from loader.facts import FACT_FIELDS, Facts, FactsDefect, FactValue
-from loader.kinds.declaration import Landing
+from loader.kinds.declaration import Landing, Whole
 from loader.reader import Framed, Line
 
 ASSET_TYPE = "asset_type"
@@ -130,11 +131,12 @@ def _composing(file: Framed, landing: Landing, said: Mapping[str, Any]) -> Frame
 
 
 def _composed(landing: Landing, of_all: Mapping[str, Any], line: Line) -> bytes:
-    """The line with what is said of it elsewhere put in at its end, so that a place in it stays what it is. A field
-    that the line says as well then stands there twice, which no record may."""
+    """The line, in the names of its fields, with what is said of it elsewhere put in at its end, so that a place in it
+    stays what it is. A field that the line says as well then stands there twice, which no record may."""
     body = line.body.rstrip(_JSON_SPACE)
     if not body.endswith(b"}") or landing.whole is None:
         return line.body
+    body = _in_our_names(body, landing.whole)
     said = {**of_all, landing.whole.number: line.number}
     if landing.whole.field in said:
         said[landing.roles.key] = segment_key(str(said[landing.whole.field]), line.number)
@@ -143,6 +145,16 @@ def _composed(landing: Landing, of_all: Mapping[str, Any], line: Line) -> bytes:
     composed = inner + comma + orjson.dumps(said, default=number_json, option=orjson.OPT_SORT_KEYS)[1:]
     # What is no object may not become one by what is put into it.
     return composed if _is_object(body) or not _is_object(composed) else line.body
+
+
+def _in_our_names(body: bytes, whole: Whole) -> bytes:
+    """An object whose fields have the names of the schema, whatever the line calls them; other bytes as they are."""
+    if not any(other.encode() in body for other, _ in whole.also_named) or not _is_object(body):
+        return body
+    for other, name in whole.also_named:
+        # In an object only a name has a colon behind it, and no quote within a text ends it.
+        body = re.sub(rb'"%s"(?=[ \t\r]*:)' % other.encode(), f'"{name}"'.encode(), body)
+    return body
 
 
 def segment_key(whole: str, number: int) -> str:

@@ -139,6 +139,11 @@ def _faults_of_whole(landing: Landing) -> Iterator[Contradiction]:
     for name in landing.whole.span:
         if not expected(name, LINE) or fields[name].type != "number" or fields[name].column is None:
             yield ("whole", "span"), f"got {name}, expected a required number of {SCHEMA_FILE} that a line says"
+    for other, name in landing.whole.also_named:
+        if other in fields:
+            yield ("whole", "also_named"), f"{other} is a field of {SCHEMA_FILE}, and no other name of {name}"
+        elif name not in fields or fields[name].origin != LINE:
+            yield ("whole", "also_named"), f"{other}: got {name}, expected a field of {SCHEMA_FILE} that a line says"
     for each in landing.fields:
         if each.origin in DECLARED and each.level not in ("public", "internal"):
             yield ("fields", each.name), f"{each.name} is {each.level}: a manifest says it, which is kept for good"

@@ -76,11 +76,13 @@ class Link:
 class Whole:
     """An asset is whole for what `field` names: records that the newest one of it lacks are not current. `number`: the
     field that holds the number of a record's line; both make its key. `span`: the fields where a record starts and
-    ends, in seconds of what the asset is of; none: it has no such place."""
+    ends, in seconds of what the asset is of; none: it has no such place. `also_named`: other names that a line may use,
+    each with the field that it stands for."""
 
     field: str
     number: str
     span: tuple[str, ...] = ()
+    also_named: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

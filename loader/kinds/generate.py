@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from loader.kinds.dbt_models import ORIGIN, described_models
-from loader.kinds.declaration import Field, Kind, Landing, Link
+from loader.kinds.declaration import Field, Kind, Landing, Link, Whole
 from loader.kinds.tables import bronze_partitions, released_rows
 
 # Columns, and what each holds; none: the text of that name for dbt's documentation.
@@ -135,8 +134,13 @@ def _told(landing: Landing) -> dict[str, Any]:
         "hash_domain": landing.hash_domain,
         "links": [_link(link, landing) for link in landing.links],
         "facts": landing.facts,
-        "whole": None if landing.whole is None else asdict(landing.whole),
+        "whole": None if landing.whole is None else _whole(landing.whole),
     }
+
+
+def _whole(whole: Whole) -> dict[str, Any]:
+    """Without what only the reader of a line needs."""
+    return {"field": whole.field, "number": whole.number, "span": list(whole.span)}
 
 
 def _link(link: Link, landing: Landing) -> dict[str, Any]:

@@ -71,7 +71,7 @@ def landing_of(declared: Mapping[str, Any], folder: Path) -> tuple[Landing, list
         derived,
         links,
         reader,
-        None if whole is None else Whole(whole["for"], whole["number"], tuple(whole.get("span", ()))),
+        None if whole is None else _whole(whole),
     )
     faults += faults_of_framing(declared["framing"], declared["asset_types"], landing)
     faults += faults_of_facts(reader, schema)
@@ -85,6 +85,11 @@ def _origin_in(declared: Mapping[str, Any]) -> Callable[[str], str | None]:
         of_place = (whole["number"], declared["roles"]["key"])
         return lambda name: origin_of_line(name, whole["from_entry"], of_place)
     return lambda name: None if reader is None else origin_of_file(name, reader)
+
+
+def _whole(declared: Mapping[str, Any]) -> Whole:
+    names = tuple(sorted(declared.get("also_named", {}).items()))
+    return Whole(declared["for"], declared["number"], tuple(declared.get("span", ())), names)
 
 
 def _several(declared: str | list[str]) -> tuple[str, ...]:

@@ -84,6 +84,8 @@ def load_ruleset(contracts_folder: Path, kind_name: str | None = None) -> Rulese
     }
     if kind.landing.facts is not None:
         components["facts_version"] = FACTS_VERSIONS[kind.landing.facts]
+    if kind.landing.whole is not None and kind.landing.whole.also_named:
+        components["also_named"] = ", ".join(f"{other}: {name}" for other, name in kind.landing.whole.also_named)
     return Ruleset(
         kind,
         _digest(components),

@@ -303,6 +303,8 @@ def _transcript(before: str, after: str) -> Callable[[Path], None]:
             _transcript("field: linked_source_id, kind: [call_v1, video_v1]", "field: license, kind: call_v1"),
             "whole files",
         ),
+        (_transcript("end_ts: end", "text: end"), "text is a field of schema.json, and no other name of end_seconds"),
+        (_transcript("end_ts: end_seconds", "end_ts: license"), "end_ts: got license, expected a field of schema.json"),
         (_transcript("framing: lines", "framing: file"), "got facts None, expected one of"),
     ],
 )

@@ -44,8 +44,8 @@ FILES = {
     "table.csv": b"a,b\n",
     "shot.ocr.txt": b"Restart the gateway\n",
     "call.jsonl": b"".join(
-        b'{"start_seconds": %d, "end_seconds": %d, "speaker": "agent", "text": "Hold the button."}\n'
-        % (place, place + 1)
+        # The course's own names.
+        b'{"start_ts": %d, "end_ts": %d, "speaker": "narrator", "text": "Hold the button."}\n' % (place, place + 1)
         for place in range(2)
     ),
 }

@@ -56,9 +56,33 @@ def test_a_line_is_a_record_of_what_it_says_what_is_declared_and_its_place() -> 
     assert b'"end_seconds":1.25' in found.canonical
 
 
+def test_other_names_of_a_field_are_read_as_the_field() -> None:
+    """Prevents a transcript of the course from being rejected line by line, and words in a text from being renamed."""
+    text = '"start_ts" : he said "end_ts": \\"end_ts":'
+    course = {"start_ts": 0.50, "end_ts": 2.4, "speaker": "narrator", "text": text}
+    (found,) = judged(json.dumps(course).encode().replace(b'"start_ts":', b'"start_ts"\t :', 1))
+    assert isinstance(found, AcceptedRecord)
+    read = json.loads(found.canonical)
+    assert (read["start_seconds"], read["end_seconds"], read["text"]) == (0.5, 2.4, course["text"])
+    (ours,) = judged(line(start_seconds=0.5, end_seconds=2.4, speaker="narrator", text=course["text"]))
+    assert isinstance(ours, AcceptedRecord) and ours.event_id == found.event_id
+    for text in ("start_ts", '"end_ts', "end_ts\\\\"):
+        (said,) = judged(line(text=text))
+        assert isinstance(said, AcceptedRecord) and json.loads(said.canonical)["text"] == text
+    # What is no object is told of as it stands.
+    (refused,) = judged(b'{"start_ts":0,,"end_ts":1}')
+    assert isinstance(refused, RejectedRecord) and "(character 14)" in refused.message
+
+
 @pytest.mark.parametrize(
     ("content", "codes", "place"),
     [
+        (line(start_ts=0), ("duplicate_key",), "$.start_seconds"),
+        (line()[:-1] + b', "end_ts": 1.25, "end_ts": 1.25}', ("duplicate_key",), "$.end_seconds"),
+        (b'{"start_ts":0,"end_ts":-1,"text":""}', ("ends_before_start", "value_out_of_bounds"), "$.end_seconds"),
+        (b'{"start_ts":0,"end_ts":1', ("malformed_json",), "$"),
+        (b'{"start_ts":0,"end_ts":1,"text":""', ("malformed_json",), "$"),
+        (line(text={"end_ts": 1}), ("wrong_type",), "$.text"),
         (line(linked_source_id="call-2"), ("duplicate_key",), "$.linked_source_id"),
         (line(segment_number=1), ("duplicate_key",), "$.segment_number"),
         (line(segment_id="call-2:1"), ("duplicate_key",), "$.segment_id"),
