@@ -14,6 +14,7 @@ import orjson
 
 from loader.audit.holdings import Day, Fault, faults_of_counts, faults_of_loads, faults_of_shown
 from loader.audit.record import fault_of_file, faults_beside, faults_of_place
+from loader.audit.told import faults_of_told
 from loader.config import Settings
 from loader.contract import load_schema, schema_faults
 from loader.evidence import acts, journal
@@ -106,6 +107,7 @@ def verify_evidence(cursor: Any, settings: Settings) -> tuple[int, list[Fault], 
     faults += faults_of_loads(cursor)
     faults += faults_of_counts(cursor, walk.days)
     faults += faults_of_shown(cursor, walk.shown)
+    faults += faults_of_told(cursor)
     return walk.record_count, faults, strange_count
 
 

@@ -13,6 +13,8 @@ from typing import Any
 
 from loader.warehouse import ReleasedKind, released_kinds
 
+TABLE = "release.change"
+
 # No reader waits for it, nor it for a reader.
 _LOCK = "lock table release.change in share row exclusive mode"
 

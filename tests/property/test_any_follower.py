@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, Phase, example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from loader.audit.told import faults_of_told
 from loader.erasure.from_releases import remove_from_releases
 from loader.partition import Partition
 from loader.release import Act, changes, feed, history, holds, released_rows, releases
@@ -267,14 +268,13 @@ def test_a_follower_holds_what_readers_see(
                 if not all(follower.read(store) for _ in range(count)):
                     _is_like_readers(follower, store)
             # One that begins with a copy of what readers see now.
-            cursor.execute("select coalesce(max(change_number), 0), count(*) from release.change")
-            newest, count = cursor.fetchone()
-            assert newest == count
+            newest = feed.newest_number(cursor)
             seen = store.seen()
             told = {record: digest for record, (*_, digest) in seen.items()}
             followers.append(Follower(2, newest, dict(seen), told))
             del followers[6:]
             session.commit()
+            assert [*faults_of_told(cursor)] == []
         for follower in [*followers, Follower(7)]:
             while follower.read(store):
                 pass
