@@ -1,7 +1,7 @@
 """The manifest room: what a batch declares, read as a whole or refused as a whole."""
 
 from loader.manifest.build import BatchTerms, BuiltManifest, build_manifest
-from loader.manifest.dialect import parse_manifests
+from loader.manifest.dialect import parse_manifests, registered_manifest
 from loader.manifest.files import is_hidden, manifests_folder, seed_manifests, write_manifest
 from loader.manifest.implicit import implicit_manifest, require_file_of_kind
 from loader.manifest.model import (
@@ -37,6 +37,7 @@ __all__ = [
     "manifests_folder",
     "parse_manifest",
     "parse_manifests",
+    "registered_manifest",
     "require_file_of_kind",
     "seed_manifests",
     "sequence_of",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import islice
@@ -64,6 +65,21 @@ def parse_manifests(content: bytes, path: Path, contracts_folder: Path | None = 
     made_at = instant_text(parse_instant(said["created_at"]))
     delivered = Delivered(said, hashlib.sha256(content).hexdigest(), made_at, dialect)
     return tuple(_manifest(delivered, part, content, path, contracts) for part in _parts(delivered).items())
+
+
+def registered_manifest(
+    content: bytes, delivered: bytes | None, path: Path, contracts: Path, *, is_implicit: bool = False
+) -> Manifest:
+    """A manifest as it was registered. One that was made of what was `delivered` has with it what that still says,
+    unless it would become another one today."""
+    manifest = parse_manifest(content, path, contracts, is_implicit=is_implicit)
+    if delivered is None:
+        return manifest
+    with suppress(ManifestRefusedError):
+        for each in parse_manifests(delivered, path, contracts):
+            if each.sha256 == manifest.sha256:
+                return each
+    return manifest
 
 
 @lru_cache(maxsize=4)

@@ -16,8 +16,8 @@ from loader.manifest import (
     ManifestRefusedError,
     Violation,
     implicit_manifest,
-    parse_manifest,
     parse_manifests,
+    registered_manifest,
 )
 from loader.recovery.plan import PlannedAsset
 from loader.recovery.world import World
@@ -122,12 +122,12 @@ def _manifest(world: World, declared: Mapping[str, Any], batch_id: str) -> Manif
     contracts = world.settings.project_root / "contracts"
     path = Path(declared["manifest_path"])
     world.cursor.execute(
-        "select manifest_bytes from ops.manifest where manifest_id = %s and manifest_sha256 = %s",
+        "select manifest_bytes, delivered_bytes from ops.manifest where manifest_id = %s and manifest_sha256 = %s",
         (declared["manifest_id"], declared["manifest_sha256"]),
     )
     known = world.cursor.fetchone()
     if known:
-        return parse_manifest(bytes(known[0]), path, contracts, is_implicit=declared["is_implicit"])
+        return _registered(known, path, contracts, is_implicit=declared["is_implicit"])
     manifest = None
     if path.is_file() and declared["is_implicit"]:
         manifest = implicit_manifest(path, batch_id, contracts, world.ruleset.contract_ref)
@@ -159,14 +159,22 @@ def registered_manifests(world: World, manifest_ids: Sequence[str]) -> tuple[Man
     """Manifests as registered, in the order of their ids."""
     contracts = world.settings.project_root / "contracts"
     world.cursor.execute(
-        "select manifest_bytes, manifest_path, is_implicit from ops.manifest where manifest_id = any(%s)"
+        "select manifest_bytes, delivered_bytes, manifest_path, is_implicit from ops.manifest"
+        " where manifest_id = any(%s)"
         " order by manifest_id",
         (list(manifest_ids),),
     )
     return tuple(
-        parse_manifest(bytes(content), Path(path), contracts, is_implicit=is_implicit)
-        for content, path, is_implicit in world.cursor.fetchall()
+        _registered(held, Path(path), contracts, is_implicit=is_implicit)
+        for *held, path, is_implicit in world.cursor.fetchall()
     )
+
+
+def _registered(held: Sequence[memoryview | None], path: Path, contracts: Path, *, is_implicit: bool) -> Manifest:
+    """`held`: a manifest's bytes, and those that it was made of."""
+    content, delivered = (None if each is None else bytes(each) for each in held)
+    assert content is not None
+    return registered_manifest(content, delivered, path, contracts, is_implicit=is_implicit)
 
 
 def archived_bytes(world: World, run_id: str) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,14 @@ from loader.gate import GateReport, inspect_manifest
 from loader.ingest.sidecars import JudgedFiles, judged_by, withheld_with_their_files
 from loader.ingest.translated import told
 from loader.kinds import load_kinds
-from loader.manifest import Manifest, ManifestRefusedError, SidecarOf, parse_manifest, parse_manifests
+from loader.manifest import (
+    Manifest,
+    ManifestRefusedError,
+    SidecarOf,
+    parse_manifest,
+    parse_manifests,
+    registered_manifest,
+)
 from loader.manifest.model import GatePolicy
 from tests.checkouts import ROOT
 from tests.source_manifests import AUDIO, CHECKSUM, TICKET, VIDEO, asset, manifest
@@ -497,6 +505,13 @@ def test_a_sidecar_of_a_kind_that_is_not_there_is_named(tmp_path: Path) -> None:
         f"gate: {part.manifest_id}: not landed: {each}" for each in part.translation.not_landed
     ]
     assert part.content == with_kind["document_v1"].content
+    # As it is read from the warehouse, too, and where the kind has come meanwhile.
+    delivered = json.dumps(said).encode()
+    assert registered_manifest(part.content, delivered, PATH, contracts) == part
+    again = registered_manifest(part.content, delivered, PATH, CONTRACTS)
+    assert again == with_kind["document_v1"]
+    other = registered_manifest(part.content, json.dumps({**said, "owner": "another"}).encode(), PATH, contracts)
+    assert (other.content, other.translation) == (part.content, replace(part.translation, content=None, not_landed=()))
 
 
 def test_the_words_of_the_dialect_are_those_of_its_schema() -> None:
