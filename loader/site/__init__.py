@@ -88,15 +88,16 @@ def write_model(folder: Path, model: Model, read: ReadDetails) -> Made:
     squares = squares_of(model.status.days, model.status.drift, late)
     runs = runs_of(model.ledger.runs)
     kinds = sorted({kind for kind, _ in squares} | set(model.status.kinds))
+    drawn = charts(model)
     pages = [
         index_page(model, squares, runs, kinds),
         runs_page(model, runs),
         manifests_page(model, runs),
         state_page(model, runs),
-        trends_page(model),
+        trends_page(drawn),
         lineage_page(model, kinds),
         *day_pages(model, squares, runs),
         *run_pages(model, runs),
     ]
-    scripts = {"trends.js": {"charts": charts(model)}, "state.js": {"charts": [state_series(model)]}}
+    scripts = {"trends.js": {"charts": drawn}, "state.js": {"charts": [state_series(model)]}}
     return write_site(folder, pages, scripts, model.made_at.isoformat(), read)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date
 from functools import partial
 from typing import Any
 
@@ -67,6 +67,7 @@ def _sections(model: Model, squares: Mapping[Key, tuple[Square, str]], runs: Run
     waiting = {(row["record_kind"], row["partition_key"]): row for row in status.readers}
     shown = {(row["record_kind"], row["partition_key"]): row["data_release_id"] for row in ledger.pointers}
     rejects, drift, versions = by_day(ledger.rejects), by_day(ledger.drift), by_day(ledger.versions)
+    counts = _counts(proved)
     findings: dict[str, list[Row]] = {}
     for row in status.findings:
         findings.setdefault(row["partition_key"], []).append(row)
@@ -87,7 +88,7 @@ def _sections(model: Model, squares: Mapping[Key, tuple[Square, str]], runs: Run
             "acts": acts.get(key, []),
             "rejects": rejects.get(key, []),
             "drift": drift.get(key, []),
-            "trailing": _trailing(key, proved),
+            "trailing": _trailing(key, counts),
             "versions": [{**row, "is_shown": row["data_release_id"] == shown.get(key)} for row in of_day],
             "evidence": [_evidence(row, model, runs) for row in evidence.get(key, [])],
         }
@@ -125,18 +126,21 @@ def _obstacles(proved: Row | None, waiting: Row | None, state: DayState | None) 
     return list(told.values())
 
 
-def _trailing(key: Key, proved: Mapping[Key, Row]) -> list[dict[str, Any]]:
-    """The day and those before it, each with its records and lines; None: nothing is known of one."""
-    kind, last = key[0], date.fromisoformat(key[1])
-    days = [(last - timedelta(days=back)).isoformat() for back in range(_TRAILING_DAYS, -1, -1)]
-    rows = [(day, proved.get((kind, day))) for day in days]
-    return [{"day": day, "count": row["silver_row_count"] if row else None} for day, row in rows]
+def _counts(proved: Mapping[Key, Row]) -> dict[tuple[str, int], int]:
+    """The records of each day of a kind, by the day's number."""
+    return {(kind, date.fromisoformat(day).toordinal()): row["silver_row_count"] for (kind, day), row in proved.items()}
+
+
+def _trailing(key: Key, counts: Mapping[tuple[str, int], int]) -> list[int | None]:
+    """The records of the days before it and of the day itself, which is last; None: nothing is known of one."""
+    kind, last = key[0], date.fromisoformat(key[1]).toordinal()
+    return [counts.get((kind, day)) for day in range(last - _TRAILING_DAYS, last + 1)]
 
 
 def _evidence(row: Row, model: Model, runs: Runs) -> dict[str, Any]:
     return {
         "evidence_id": row["evidence_id"],
-        "path": row["report_path"],
+        "name": row["report_path"].rpartition("/")[2],
         "href": model.link(row["report_path"]),
         "sha256": row["content_sha256"],
         "written_at": row["written_at"],

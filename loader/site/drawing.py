@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -17,7 +18,7 @@ from loader.screen import shortened
 
 # Longer, it is nothing that anybody reads.
 _LONGEST = 400
-_ASSETS = ("site.css", "site.js", "uPlot.min.css", "uPlot.iife.min.js", "sortable.min.js", "sortable.a11y.min.js")
+_ASSETS = ("site.css", "site.js", "uPlot.min.css", "uPlot.iife.min.js", "sortable.min.js")
 
 
 def shown(value: Any) -> Any:
@@ -56,6 +57,22 @@ def plain(number: float) -> str:
     return f"{number:.10g}"
 
 
+class Bars(NamedTuple):
+    """Bars of a width of 8 in steps of 10 as paths, of at most 55 units; `most`: what the highest stands for."""
+
+    before: Markup
+    last: Markup
+    most: int
+
+
+def bars(counts: Sequence[int | None]) -> Bars:
+    most = max((count or 0 for count in counts), default=0)
+    heights = [1 + round(54 * (count or 0) / (most or 1)) for count in counts]
+    drawn = [f"M{10 * place} {56 - height}h8V56h-8z" for place, height in enumerate(heights)]
+    # Numbers alone, and as many as there are.
+    return Bars(Markup("".join(drawn[:-1])), Markup(drawn[-1] if drawn else ""), most)
+
+
 @cache
 def environment() -> Environment:
     drawn = Environment(
@@ -67,7 +84,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    drawn.filters |= {"at": at, "moment": moment, "short": shortened, "plain": plain}
+    drawn.filters |= {"at": at, "moment": moment, "short": shortened, "plain": plain, "bars": bars}
     return drawn
 
 

@@ -10,7 +10,7 @@ from loader.site.pages import Model, Page
 
 # How sensitive a field is: the least first.
 _LEVELS = ("public", "internal", "pseudonymous", "personal", "free_text")
-_DOCS = "dbt_docs/index.html"
+_DOCS, _PROJECT = "dbt_docs/index.html", "omnisupport"
 
 
 def lineage_page(model: Model, kinds: Sequence[str]) -> Page:
@@ -49,11 +49,11 @@ def _kind(model: Model, kind: Kind) -> dict[str, Any]:
         "kind": kind.name,
         "title": kind.title,
         "stations": [
-            _station("Declared", "manifests", sum(row["declared_asset_count"] for row in manifests), "files", None),
-            _station("Raw zone", "archive", sum(row["admitted_count"] for row in manifests), "files", None),
-            _station("Bronze", landing.bronze, sum(row["event_count"] for row in rows), "events", "source"),
-            _station("Silver", landing.silver, sum(row["silver_row_count"] for row in rows), "records", "model"),
-            _station("Serving", f"serving.{landing.silver}", served, "records", "model"),
+            _station("declared", "manifests", (sum(row["declared_asset_count"] for row in manifests), "files")),
+            _station("in the raw zone", "archive", (sum(row["admitted_count"] for row in manifests), "files")),
+            _station("in Bronze", landing.bronze, (sum(row["event_count"] for row in rows), "events"), "source"),
+            _station("in Silver", landing.silver, (sum(row["silver_row_count"] for row in rows), "records"), "model"),
+            _station("served", f"serving.{landing.silver}", (served, "records"), "model"),
         ],
         "dimensions": list(landing.dimensions),
         "policy": [
@@ -70,11 +70,10 @@ def _kind(model: Model, kind: Kind) -> dict[str, Any]:
     }
 
 
-def _station(layer: str, name: str, count: int, noun: str, docs: str | None) -> dict[str, Any]:
-    """`docs`: what dbt's documentation calls it, None where it has no page."""
-    project = "omnisupport"
+def _station(words: str, name: str, count: tuple[int, str], docs: str | None = None) -> dict[str, Any]:
+    """`count`: how many of what; `docs`: how dbt's documentation calls it, None where it has no page."""
     anchors = {
-        "source": f"#!/source/source.{project}.bronze.{name}",
-        "model": f"#!/model/model.{project}.{name.replace('serving.', 'serving_')}",
+        "source": f"#!/source/source.{_PROJECT}.bronze.{name}",
+        "model": f"#!/model/model.{_PROJECT}.{name.replace('serving.', 'serving_')}",
     }
-    return {"layer": layer, "name": name, "count": count, "noun": noun, "anchor": anchors.get(docs or "")}
+    return {"words": words, "name": name, "count": count[0], "noun": count[1], "anchor": anchors.get(docs or "")}

@@ -16,6 +16,9 @@ _IN_NEED = (GAP, ABSENT, THIN, WAITING)
 # So many days of one reason say so once, and how many there are.
 _OF_ONE_REASON = 5
 _LAST_RUNS = 8
+# A longer table is nothing that anybody reads; charts show as much.
+_LISTED = 1000
+_OF_LINES = ("archived", "landed", "built")
 
 
 def index_page(model: Model, squares: Mapping[Key, tuple[Square, str]], runs: Runs, kinds: Sequence[str]) -> Page:
@@ -30,7 +33,7 @@ def index_page(model: Model, squares: Mapping[Key, tuple[Square, str]], runs: Ru
             "needs": _needs(model, squares),
             "legend": [each._asdict() for each in SQUARES],
             "calendars": calendars(squares, kinds),
-            "last_runs": _run_rows(model, runs)[:_LAST_RUNS],
+            "last_runs": _run_rows(model, runs, _LAST_RUNS),
             "proofs": list(status.proofs),
             "verification": model.verification,
             "made_at": model.made_at.isoformat(),
@@ -67,38 +70,48 @@ def _needs(model: Model, squares: Mapping[Key, tuple[Square, str]]) -> list[dict
     return told
 
 
-def _run_rows(model: Model, runs: Runs) -> list[dict[str, Any]]:
-    """Every run in a line, by its last attempt, the newest first."""
+def _run_rows(model: Model, runs: Runs, limit: int) -> list[dict[str, Any]]:
+    """The newest runs in a line each, by the last attempt."""
     alive = {(row["run_id"], row["attempt"]) for row in model.status.runs if row["is_alive"]}
-    rows = [
+    newest = [*runs.attempts.items()][: -limit - 1 : -1]
+    return [
         {
             **summary(attempts[-1], (run_id, attempts[-1]["attempt"]) in alive),
             "run_id": run_id,
             "href": runs.href(run_id),
             "attempts": len(attempts),
         }
-        for run_id, attempts in runs.attempts.items()
+        for run_id, attempts in newest
     ]
-    return rows[::-1]
 
 
 def runs_page(model: Model, runs: Runs) -> Page:
-    return Page(path="runs.html", template="all_runs.html", told={"runs": _run_rows(model, runs)})
+    """The newest in a table; of the older ones the pages."""
+    older: dict[str, str] = {}
+    for run_id in [*runs.attempts][:-_LISTED]:
+        older.setdefault(runs.pages[run_id], runs.attempts[run_id][0]["started_at"][:10])
+    told = {"count": len(runs.attempts), "runs": _run_rows(model, runs, _LISTED), "older": [*older.items()][::-1]}
+    return Page(path="runs.html", template="all_runs.html", told=told)
 
 
 def manifests_page(model: Model, runs: Runs) -> Page:
-    rows = [{**row, "run_href": runs.href(row["registered_by_run_id"])} for row in model.ledger.manifests[::-1]]
+    rows = [
+        {**row, "run_href": runs.href(row["registered_by_run_id"])}
+        for row in model.ledger.manifests[: -_LISTED - 1 : -1]
+    ]
     absent = [
         {name: row.get(name) for name in ("manifest_id", "source_id", "disposition", "reason_codes")}
         for row in model.status.absent_assets
     ]
-    return Page(path="manifests.html", template="manifests.html", told={"manifests": rows, "absent": absent})
+    told = {"manifests": rows, "absent": absent, "count": len(model.ledger.manifests)}
+    return Page(path="manifests.html", template="manifests.html", told=told)
 
 
 def state_page(model: Model, runs: Runs) -> Page:
     """Cursor, watermark and checkpoint, and each change of them."""
-    changes = [{**row, "run_href": runs.href(row["run_id"])} for row in model.ledger.state[::-1]]
-    return Page(path="state.html", template="state.html", told={"now": list(model.status.state), "changes": changes})
+    changes = [{**row, "run_href": runs.href(row["run_id"])} for row in model.ledger.state[: -_LISTED - 1 : -1]]
+    told = {"now": list(model.status.state), "changes": changes, "count": len(model.ledger.state)}
+    return Page(path="state.html", template="state.html", told=told)
 
 
 def state_series(model: Model) -> dict[str, Any]:
@@ -109,11 +122,11 @@ def state_series(model: Model) -> dict[str, Any]:
             name = f"{row['state_kind']} of {row['record_source']}"
             value = None if row["new_value_at"] is None else _seconds(row["new_value_at"])
             series.setdefault(name, []).append((_seconds(row["changed_at"]), value))
-    return {"title": "Cursor and watermark", "unit": "instant", "steps": True, **_joined(series)}
+    return {"title": "Cursor and watermark", "unit": "instant", "form": "steps", "across": "when", **_joined(series)}
 
 
-def trends_page(model: Model, nodes: Sequence[Mapping[str, Any]] = ()) -> Page:
-    return Page(path="trends.html", template="trends.html", told={"charts": charts(model), "nodes": list(nodes)})
+def trends_page(drawn: Sequence[Mapping[str, Any]]) -> Page:
+    return Page(path="trends.html", template="trends.html", told={"charts": drawn})
 
 
 def charts(model: Model) -> list[dict[str, Any]]:
@@ -128,33 +141,40 @@ def charts(model: Model) -> list[dict[str, Any]]:
         for row in model.status.partitions:
             if row["is_complete"] or row["silver_row_count"]:
                 series.setdefault(row["record_kind"], []).append((_of_day(row["partition_key"]), row.get(name) or 0))
-        found.append({"title": title, "unit": unit, "steps": False, **_joined(series)})
-    return [*found, _stage_seconds(model), _seconds_per_line(model)]
+        found.append({"title": title, "unit": unit, "form": "lines", "across": "day", **_joined(series)})
+    runs = [(row, stages_of(row)) for row in model.ledger.runs[-_LISTED:]]
+    return [*found, _stage_seconds(runs), _seconds_against_lines(model, runs)]
 
 
-def _stage_seconds(model: Model) -> dict[str, Any]:
+def _stage_seconds(runs: Sequence[tuple[Row, Sequence[Row]]]) -> dict[str, Any]:
     series: dict[str, list[tuple[float, float | None]]] = {}
-    for row in model.ledger.runs:
-        for stage in stages_of(row):
+    for row, stages in runs:
+        for stage in stages:
             series.setdefault(stage["name"], []).append((_seconds(row["started_at"]), stage["seconds"]))
-    return {"title": "Seconds of each stage of a run", "unit": "seconds", "steps": False, **_joined(series)}
+    return {
+        "title": "Seconds of each stage of a run",
+        "unit": "seconds",
+        "form": "lines",
+        "across": "run",
+        **_joined(series),
+    }
 
 
-def _seconds_per_line(model: Model) -> dict[str, Any]:
-    """What the stage that reads and lands takes for 1,000 lines that it indexed, in seconds."""
+def _seconds_against_lines(model: Model, runs: Sequence[tuple[Row, Sequence[Row]]]) -> dict[str, Any]:
+    """A point for each stage that depends on how many lines the run indexed."""
     loads = by_run(model.ledger.loads)
     series: dict[str, list[tuple[float, float | None]]] = {}
-    for row in model.ledger.runs:
+    for row, stages in runs:
         lines = sum(
             load["row_count"]
             for load in loads.get(row["run_id"], ())
             if load["table_name"] == "asset_line" and load["attempt"] == row["attempt"]
         )
-        landed = [stage["seconds"] for stage in stages_of(row) if stage["name"] == "landed"]
-        if lines and landed:
-            value = round(1000 * landed[0] / lines, 3)
-            series.setdefault(row["record_kind"], []).append((_seconds(row["started_at"]), value))
-    return {"title": "Seconds of landing for 1,000 lines", "unit": "seconds", "steps": False, **_joined(series)}
+        for stage in stages if lines else ():
+            if stage["name"] in _OF_LINES:
+                series.setdefault(stage["name"], []).append((lines, stage["seconds"]))
+    title = "Seconds against the lines that a run read"
+    return {"title": title, "unit": "seconds", "form": "points", "across": "lines", **_joined(series)}
 
 
 def _joined(series: Mapping[str, Sequence[tuple[float, float | None]]]) -> dict[str, Any]:

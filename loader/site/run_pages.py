@@ -122,7 +122,6 @@ def _evidence(row: Row, model: Model) -> dict[str, Any]:
         "evidence_id": row["evidence_id"],
         "attempt": row["attempt"],
         "of": folder_of(row["report_path"]),
-        "path": row["report_path"],
         "href": model.link(row["report_path"]),
         "sha256": row["content_sha256"],
     }

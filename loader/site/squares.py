@@ -25,7 +25,7 @@ ABSENT = Square("absent", "absent: a file or the day is missing")
 THIN = Square("thin", "thin: too few records")
 WAITING = Square("waiting", "waiting for a release")
 HELD = Square("held", "held by a person")
-LATE = Square("late", "released, some records late")
+LATE = Square("late", "released with late records")
 RELEASED = Square("released", "released")
 UNASKED = Square("unasked", "not asked for")
 SQUARES = (GAP, ABSENT, THIN, WAITING, HELD, LATE, RELEASED, UNASKED)
@@ -69,10 +69,11 @@ def squares_of(
 
 
 def calendars(squares: Mapping[tuple[str, str], tuple[Square, str]], kinds: Sequence[str]) -> list[dict[str, Any]]:
-    """Each kind with its years, the newest first; a year with its months that have a day, each with the column of its
-    first day (1: Monday) and its days; of a year, how many squares of each state it has."""
+    """Each kind, that with most days first, with its years, the newest first; a year with its months that have a day,
+    each with the column of its first day (1: Monday) and its days; of a year, how many squares of each state it has."""
     drawn = []
-    for kind in kinds:
+    sizes = Counter(kind for kind, _ in squares)
+    for kind in sorted(kinds, key=lambda kind: (-sizes[kind], kind)):
         of_kind = {date.fromisoformat(day): square for (each, day), square in squares.items() if each == kind}
         if not of_kind:
             continue

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
-from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
+from loader.advice import end_of
 from loader.site.ledger import Ledger, Row
 
 Key = tuple[str, str]
@@ -47,7 +47,7 @@ def day_href(key: Key) -> str:
 
 def folder_of(report_path: str) -> str:
     """What a record of a run is of: a day, `unassigned`, or `_run`."""
-    return PurePosixPath(report_path).parent.name
+    return report_path.rsplit("/", 2)[-2] if "/" in report_path else ""
 
 
 def evidence_by_day(evidence: Iterable[Row], runs: Runs) -> dict[Key, list[Row]]:
@@ -112,7 +112,7 @@ def _act(at: str, verb: str, href: str | None, who: str, why: str | None, words:
 
 def _attempt(run: Row) -> str:
     again = f"attempt {run['attempt']}, " if run["attempt"] > 1 else ""
-    return f"{again}{run['status']}"
+    return again + end_of({**run, "is_alive": True})
 
 
 def _is_day(text: str) -> bool:

@@ -75,7 +75,7 @@ def test_the_first_page_says_what_readers_may_rely_on_and_what_ends_what(folder:
         "held by a person": "2026-04-10",
         "waiting for a release": "2026-04-20",
         "not asked for": "2026-04-30",
-        "released, some records late": "2026-05-10",
+        "released with late records": "2026-05-10",
     }
     needed = [[cell for place, cell in enumerate(row) if place != 3] for row in rows(first, "needs")]
     assert needed[0] == ["2026-03-11", "ticket_comment_v1", "gap", "make diagnose"]
@@ -108,7 +108,7 @@ def test_a_day_adds_up_from_declared_to_served(folder: Path) -> None:
     ]
     bars = [bar.attributes["width"] for bar in day.css("#ticket_v1 svg.bar rect:not(.track)")]
     assert bars[:3] == ["100", "100", "0.19"]
-    assert rows(day, "acts-ticket_v1")[0] == ["2026-06-01 00:00:00", "ingest", "019d0000-0000", "success", ""]
+    assert rows(day, "acts-ticket_v1")[0] == ["2026-06-01 00:00:00", "ingest", "019d0000-0000", "ok", ""]
     assert rows(day, "rejects-ticket_v1") == [
         ["wrong_type", "3", "1", " ".join(f"{place}-tickets.jsonl line 7: $.x: expected string" for place in range(3))]
     ]

@@ -30,6 +30,19 @@ function narrow(tools) {
   apply();
 }
 
+// What is wider than its place is scrolled by arrow keys, too.
+function reach(scroll) {
+  if (scroll.scrollWidth > scroll.clientWidth) scroll.tabIndex = 0;
+}
+
+// Heads of columns are buttons: the library sorts where one is pressed.
+function offer(head) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.append(...head.childNodes);
+  head.append(button);
+}
+
 // One stop of the tab key for each month; arrows walk its days, and on into the next month.
 function walk(calendar) {
   const squares = Array.from(calendar.querySelectorAll("a.q"));
@@ -56,6 +69,12 @@ function instant(seconds) {
   return new Date(seconds * 1000).toISOString().slice(0, 16).replace("T", " ");
 }
 
+// Marks of an axis of time: days, or minutes where all is of a few days.
+function moments(_, marks) {
+  const span = marks[marks.length - 1] - marks[0];
+  return marks.map((mark) => span > 2 * 86400 ? instant(mark).slice(0, 10) : instant(mark).slice(5));
+}
+
 // `chart` as loader/site/overviews.py says it: an axis of seconds since 1970, and for each series its values there.
 function draw(place, chart) {
   const style = getComputedStyle(document.body);
@@ -63,15 +82,16 @@ function draw(place, chart) {
   const axis = { stroke: ink, grid: { stroke: line, width: 1 }, ticks: { stroke: line, width: 1 } };
   const shown = (value) => value === null ? "–" : chart.unit === "instant" ? instant(value) : value.toLocaleString("en");
   const series = chart.series.map((each, number) => ({
-    label: each.name, stroke: HUES[number % HUES.length], width: 2, spanGaps: true,
-    dash: DASHES[Math.floor(number / HUES.length) % DASHES.length], points: { show: chart.axis.length < 60, size: 5 },
-    paths: chart.steps ? uPlot.paths.stepped({ align: 1 }) : undefined,
+    label: each.name, stroke: HUES[number % HUES.length], width: 2, spanGaps: chart.form === "steps",
+    dash: DASHES[Math.floor(number / HUES.length) % DASHES.length],
+    points: { show: chart.form === "points" || chart.axis.length < 100 ? true : undefined, size: 5 },
+    paths: chart.form === "points" ? () => null : chart.form === "steps" ? uPlot.paths.stepped({ align: 1 }) : undefined,
     value: (_, value) => value === null || value === undefined ? "–" : shown(value),
   }));
   const options = {
-    width: place.clientWidth, height: 260, scales: { x: { time: true } }, tzDate: (ts) => uPlot.tzDate(new Date(ts * 1000), "UTC"),
-    axes: [axis, { ...axis, size: chart.unit === "instant" ? 120 : 70, values: (_, ticks) => ticks.map(shown) }],
-    series: [{ value: (_, value) => value === null ? "–" : instant(value) }, ...series],
+    width: place.clientWidth, height: 260, padding: [8, 40, 0, 0], scales: { x: { time: chart.form !== "points" } }, tzDate: (ts) => uPlot.tzDate(new Date(ts * 1000), "UTC"),
+    axes: [{ ...axis, space: 90, values: chart.form === "points" ? (_, marks) => marks.map((mark) => mark.toLocaleString("en")) : moments }, { ...axis, size: chart.unit === "instant" ? 120 : 70, values: (_, ticks) => ticks.map(shown) }],
+    series: [{ label: chart.across, value: (_, value) => value === null ? "–" : chart.form === "points" ? value.toLocaleString("en") : instant(value) }, ...series],
   };
   const plot = new uPlot(options, [chart.axis, ...chart.series.map((each) => each.values)], place);
   window.addEventListener("resize", () => plot.setSize({ width: place.clientWidth, height: 260 }));
@@ -79,6 +99,8 @@ function draw(place, chart) {
 
 document.addEventListener("DOMContentLoaded", () => {
   document.querySelectorAll("form.tools").forEach(narrow);
+  document.querySelectorAll("table.sortable thead th").forEach(offer);
+  document.querySelectorAll(".scroll").forEach(reach);
   document.querySelectorAll(".kind").forEach(walk);
   document.querySelectorAll(".chart").forEach((place) => draw(place, window.told.charts[place.dataset.chart]));
 });
