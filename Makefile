@@ -32,8 +32,8 @@ takes_erase := PERSON CUSTOMER REASON PLAN MODE LOCK_TIMEOUT
 takes_state := KIND
 takes_verify := RUN EVIDENCE
 takes_history := AFTER LIMIT
-takes_diff := A B PARTITION FROM TO KIND
-takes_trace := KEY LINE EVENT KIND QUICK BYTES
+takes_diff := A B PARTITION FROM TO KIND HTML
+takes_trace := KEY LINE EVENT KIND QUICK BYTES HTML
 takes_build := SELECT PARTITION KIND FULL_REFRESH LOCK_TIMEOUT
 takes_env := ROLE
 # ARGS are words of psql's own here.
@@ -168,8 +168,8 @@ ready: ## Exit 0 when a partition is released and unchanged since: PARTITION=202
 hold: ## Keep a partition as readers see it, whatever runs: PARTITION=2026-04-17 REASON='under review' [KIND=]
 release: ## Prove Silver and let readers see a partition of it; ends its hold [KIND= OVERRIDE=1 ACCEPT_DRIFT=1 ACCEPT_REJECTS=1 REASON='why']
 erase: ## Take a person out of everything that is kept: PERSON=… REASON=… plans, PERSON=… PLAN=… applies (docs/privacy.md)
-diff: ## What readers see beside what waits, or two releases: what comes, goes, changes, column by column [A=1 B=2] [PARTITION= FROM= TO= KIND=]
-trace: ## Where a record came from, what became of a line, each link recomputed: KEY=… or LINE=FILE:N or EVENT=… [KIND= QUICK=1 BYTES=1]
+diff: ## What readers see beside what waits, or two releases: what comes, goes, changes, column by column [A=1 B=2] [PARTITION= FROM= TO= KIND= HTML=page.html]
+trace: ## Where a record came from, what became of a line, each link recomputed: KEY=… or LINE=FILE:N or EVENT=… [KIND= QUICK=1 BYTES=1 HTML=page.html]
 verify: ## Read the raw zone again and compare Bronze line by line: RUN=<run_id>; EVIDENCE=1: is all evidence what it was?
 history: ## What happened, event by event: runs, releases, holds, restores, expiries, erasures [AFTER=N LIMIT=]
 state: ## Checkpoint, cursor and watermark, and their history [KIND=]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from loader.cli.options import json_option, kind_option
+from loader.cli.options import html_option, json_option, kind_option
 from loader.cli.output import print_json, show, surface
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 @click.option("--from", "first", metavar="YYYY-MM-DD", help="First day of a window.")
 @click.option("--to", "last", metavar="YYYY-MM-DD", help="Last day of the window, included.")
 @kind_option
+@html_option
 @json_option
 def diff(
     old: int | None,
@@ -33,12 +34,13 @@ def diff(
     first: str | None,
     last: str | None,
     kind: str | None,
+    html: str | None,
     as_json: bool,
 ) -> int:
     """Compare what readers see with what waits, or two releases: records added, removed, changed, moved.
 
     A and B are numbers of releases; without B, A is compared with what readers see now. Columns are counted one by one;
-    values stand there where the kind's declaration lets them be shown. Writes nothing.
+    values stand there where the kind's declaration lets them be shown. Changes nothing.
     """
     from loader.config import load_settings
     from loader.diff import Asked
@@ -49,6 +51,8 @@ def diff(
     settings = load_settings()
     found = compare(settings, open_warehouse(settings), Asked(old, new, _days(partition, first, last), kind))
     next_command = "make status"
+    if html:
+        _write_page(html, found, is_waiting=old is None)
     if as_json:
         print_json(
             {
@@ -78,14 +82,30 @@ def _days(partition: str | None, first: str | None, last: str | None) -> list[da
     return [start + timedelta(days=place) for place in range((end - start).days + 1)]
 
 
+def _write_page(path: str, found: Sequence[Changes], *, is_waiting: bool) -> None:
+    """Replaces what is there. Raises InfrastructureError."""
+    from pathlib import Path
+
+    from loader.report_files import write_file
+    from loader.site import single_page
+
+    answer = "What readers will see" if is_waiting else "What differs between the two"
+    if all(each.is_empty for each in found):
+        answer = nothing_differs(is_waiting=is_waiting)
+    write_file(Path(path), single_page("diff.html", kinds=found, answer=answer, command="loader diff"))
+
+
+def nothing_differs(*, is_waiting: bool) -> str:
+    return "Nothing waits: readers see what is proved." if is_waiting else "Readers saw the same in both."
+
+
 def diff_lines(screen: Screen, found: Sequence[Changes], *, is_waiting: bool) -> list[str]:
     """What differs, kind by kind; what does not is summed up."""
     from loader.screen import paragraph
 
     differing = [each for each in found if not each.is_empty]
     if not differing:
-        what = "Nothing waits: readers see what is proved." if is_waiting else "Readers saw the same in both."
-        return paragraph(screen, what)
+        return paragraph(screen, nothing_differs(is_waiting=is_waiting))
     lines: list[str] = []
     for changes in differing:
         head = f"{changes.record_kind}: {'readers will see ' if is_waiting else ''}{changes.sentence}"

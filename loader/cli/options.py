@@ -36,6 +36,9 @@ lock_option = click.option(
     help="How long to wait for another writer before exit code 4 (default: LOADER_LOCK_TIMEOUT, else 0).",
 )
 kind_option = click.option("--kind", metavar="KIND", help="One kind of records only (default: each).")
+html_option = click.option(
+    "--html", "html", metavar="FILE", type=click.Path(dir_okay=False), help="The answer as one page, too."
+)
 partition_option = click.option("--partition", metavar="YYYY-MM-DD", help="One UTC day of created_at.")
 
 

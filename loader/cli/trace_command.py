@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from loader.cli.options import json_option, kind_option
+from loader.cli.options import html_option, json_option, kind_option
 from loader.cli.output import print_json, show, surface
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 @kind_option
 @click.option("--quick", "is_quick", is_flag=True, help="Without what reads an archived file or a whole day.")
 @click.option("--bytes", "with_content", is_flag=True, help="The line itself, too, as it was delivered.")
+@html_option
 @json_option
 def trace(
     key: str | None,
@@ -29,9 +30,10 @@ def trace(
     kind: str | None,
     is_quick: bool,
     with_content: bool,
+    html: str | None,
     as_json: bool,
 ) -> int:
-    """Follow a record from its byte to its readers, or a line to what became of it; writes nothing.
+    """Follow a record from its byte to its readers, or a line to what became of it; changes nothing.
 
     KEY is a record's key. Every link is recomputed: archived bytes, lines, records, Silver's row, released and served
     rows, the chain of evidence. Exit code 1 names those that do not hold.
@@ -55,12 +57,35 @@ def trace(
         from loader.advice import after_trace
 
         next_command = after_trace(settings, warehouse, found).line
+    if html:
+        _write_page(html, found, next_command)
     if as_json:
         print_json({**_as_record(found), "next_command": next_command})
     else:
         show(trace_lines(surface(), found))
         show(next_lines(surface(err=bool(found.broken)), next_command), err=bool(found.broken))
     return int(bool(found.broken))
+
+
+def _write_page(path: str, found: Trace, next_command: str) -> None:
+    """Replaces what is there. Raises InfrastructureError."""
+    from pathlib import Path
+
+    from loader.cli.trace_screen import answer, content_in_words
+    from loader.report_files import write_file
+    from loader.screen import Screen
+    from loader.site import single_page
+
+    page = single_page(
+        "trace.html",
+        found=found,
+        broken=found.broken,
+        answer=answer(Screen(), found),
+        content=None if found.content is None else content_in_words(found.content),
+        next_command=next_command,
+        command="loader trace",
+    )
+    write_file(Path(path), page)
 
 
 def _as_record(found: Trace) -> dict[str, Any]:

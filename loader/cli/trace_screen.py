@@ -26,7 +26,7 @@ _FATES = {
 
 
 def trace_lines(screen: Screen, found: Trace) -> list[str]:
-    lines = paragraph(screen, _answer(screen, found))
+    lines = paragraph(screen, answer(screen, found))
     broken = [Failure(link.name, f"{link.fault}:", link.of) for link in found.broken]
     lines += failures(screen, broken, noun="link")
     if found.line is not None:
@@ -38,11 +38,11 @@ def trace_lines(screen: Screen, found: Trace) -> list[str]:
         if (left := len(found.versions) - _VERSIONS_SHOWN) > 0:
             lines += ["", f"and {amount(screen, left, 'older version')}: --json has all"]
     if found.content is not None:
-        lines += ["", *paragraph(screen, _content(found.content))]
+        lines += ["", *paragraph(screen, content_in_words(found.content))]
     return [*lines, "", *_links(screen, found)]
 
 
-def _answer(screen: Screen, found: Trace) -> str:
+def answer(screen: Screen, found: Trace) -> str:
     if found.record_key is None:
         assert found.line is not None
         return f"{found.line.name} {_FATES[found.line.fate]}.{_verdict(screen, found)}"
@@ -122,7 +122,7 @@ def _line_lines(screen: Screen, line: TracedLine, found: Trace) -> list[str]:
     return listing(screen, told, indent="")
 
 
-def _content(content: bytes) -> str:
+def content_in_words(content: bytes) -> str:
     text = content[:_CONTENT_SHOWN].decode(errors="backslashreplace")
     return text if len(content) <= _CONTENT_SHOWN else f"{text}… and {len(content) - _CONTENT_SHOWN:,} bytes more"
 

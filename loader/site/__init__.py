@@ -12,6 +12,7 @@ from pathlib import Path
 from loader.config import Settings
 from loader.kinds import load_kinds
 from loader.site.days import day_pages
+from loader.site.drawing import single_page
 from loader.site.ledger import Details, read_details, read_ledger
 from loader.site.lineage import lineage_page
 from loader.site.overviews import (
@@ -31,7 +32,7 @@ from loader.site.writing import Made, ReadDetails, exists, write_site
 from loader.status import Status
 from loader.warehouse import Warehouse
 
-__all__ = ["Made", "Model", "alone", "is_made", "make_site", "write_model"]
+__all__ = ["Made", "Model", "alone", "is_made", "make_site", "single_page", "write_model"]
 
 
 def site_folder(settings: Settings) -> Path:

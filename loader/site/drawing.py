@@ -113,8 +113,9 @@ def form() -> str:
     return digest.hexdigest()
 
 
-def single(template: str, **values: Any) -> str:
-    """A page that brings its style along, and runs nothing."""
+def single_page(template: str, **values: Any) -> bytes:
+    """A page by itself, which brings its style along and runs nothing."""
     style = asset("site.css").decode()
     pin = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    return draw(template, style=Markup(style), style_sha256=pin, **values)
+    made_at = datetime.now(UTC)
+    return draw(template, style=Markup(style), style_sha256=pin, made_at=made_at, **values).encode()

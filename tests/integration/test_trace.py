@@ -502,6 +502,17 @@ def test_the_command_ends_with_1_where_a_link_does_not_hold(followed: Kept, caps
     assert told["next_command"].startswith("make build PARTITION=2026-04-17")
 
 
+def test_the_command_writes_the_same_as_one_page(followed: Kept, tmp_path: Path) -> None:
+    """Prevents a page of another record, and one that others can read; what was there goes."""
+    followed.fresh()
+    page = tmp_path / "pages" / "trace.html"
+    assert ended("trace", FIRST, "--quick", "--html", str(page)) == 0
+    assert f"{FIRST} of ticket_v1: readers see version 3 of 3" in page.read_text()
+    assert page.stat().st_mode & 0o077 == 0
+    assert ended("trace", SECOND, "--html", str(page)) == 0
+    assert FIRST not in page.read_text()
+
+
 def ended(*words: str) -> object:
     with pytest.raises(SystemExit) as end:
         main(list(words))
