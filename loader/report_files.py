@@ -5,7 +5,8 @@ Below the report folder lie two kinds:
 - what was once: evidence (run_evidence, release, erase/<erasure>, and the journal of them in chain), and what a replay
   compared. `write_once`: a file with other bytes is never replaced, since it may be all that is left of what a restored
   database has forgotten.
-- what is so now, or is proposed: completeness, smoke, dry_run, dbt_docs, and plans. `write_file` replaces them.
+- what is so now, or is proposed: completeness, smoke, verify, dry_run, dbt_docs, site, and plans.
+  `write_file` replaces them.
 """
 
 from __future__ import annotations

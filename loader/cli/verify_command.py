@@ -25,9 +25,10 @@ if TYPE_CHECKING:
 @click.option("--evidence", "is_evidence", is_flag=True, help="The chain of evidence records, instead of a run.")
 @json_option
 def verify(run_id: str | None, is_evidence: bool, as_json: bool) -> int:
-    """Read the raw zone again and compare Bronze with it line by line; writes nothing.
+    """Read the raw zone again and compare Bronze with it line by line; changes nothing.
 
-    With --evidence: no evidence was edited, removed or put elsewhere, and the warehouse holds what it says.
+    With --evidence: no evidence was edited, removed or put elsewhere, and the warehouse holds what it says. What was
+    found stands in reports/verify, for the site.
     """
     if (run_id is None) != is_evidence:
         raise click.UsageError("expected one of --run and --evidence.")
@@ -41,7 +42,8 @@ def _verify_evidence(as_json: bool) -> int:
     from loader.audit import faults_of_sight, verify_evidence
     from loader.config import load_settings
     from loader.release import view_faults
-    from loader.screen import next_lines
+    from loader.screen import Screen, next_lines
+    from loader.verify import keep
     from loader.warehouse import open_warehouse
 
     settings = load_settings()
@@ -58,6 +60,7 @@ def _verify_evidence(as_json: bool) -> int:
             faults = [fault for fault in faults if fault in again]
     faults += faults_of_sight(warehouse, view_faults(warehouse, settings.project_root))
     next_command = after_audit(settings, warehouse, has_faults=bool(faults)).line
+    keep(settings.report_dir, None, not faults, _evidence_answer(Screen(), count, faults), next_command)
     if as_json:
         print_json(
             {
@@ -77,11 +80,7 @@ def _verify_evidence(as_json: bool) -> int:
 def evidence_lines(screen: Screen, count: int, faults: Sequence[Fault], strange_count: int) -> list[str]:
     from loader.screen import Failure, amount, failures, paragraph
 
-    records = f"{amount(screen, count, 'record')} of evidence"
-    answer = f"{records}: each is as it was written, and the warehouse holds what it says."
-    if faults:
-        answer = f"{records}, {amount(screen, len(faults), 'fault')}:"
-    lines = paragraph(screen, answer)
+    lines = paragraph(screen, _evidence_answer(screen, count, faults))
     lines += failures(screen, [Failure("", f"{fault.fault}:", fault.report_path) for fault in faults], noun="record")
     if strange_count:
         files = amount(screen, strange_count, "file")
@@ -89,6 +88,15 @@ def evidence_lines(screen: Screen, count: int, faults: Sequence[Fault], strange_
             screen, f"{files} of another warehouse, or of this one before it was restored: `make diagnose`."
         )
     return lines
+
+
+def _evidence_answer(screen: Screen, count: int, faults: Sequence[Fault]) -> str:
+    from loader.screen import amount
+
+    records = f"{amount(screen, count, 'record')} of evidence"
+    if faults:
+        return f"{records}, {amount(screen, len(faults), 'fault')}:"
+    return f"{records}: each is as it was written, and the warehouse holds what it says."
 
 
 def _verify_run(run_id: str, as_json: bool) -> int:
@@ -99,8 +107,8 @@ def _verify_run(run_id: str, as_json: bool) -> int:
     from loader.raw_zone import RawZone
     from loader.recovery import archived_bytes, looking_at, run_of
     from loader.runs import whole_run_id
-    from loader.screen import next_lines
-    from loader.verify import verify_run
+    from loader.screen import Screen, next_lines
+    from loader.verify import keep, verify_run
     from loader.warehouse import open_warehouse
 
     settings = load_settings()
@@ -122,6 +130,7 @@ def _verify_run(run_id: str, as_json: bool) -> int:
     lost = _lost_objects(settings, warehouse, list(found.unreadable))
     if lost is not None:
         next_command = lost.next_command
+    keep(settings.report_dir, run_id, found.is_proved, _run_answer(Screen(), run_id, found), next_command)
     if as_json:
         print_json(
             {
@@ -144,15 +153,9 @@ def _verify_run(run_id: str, as_json: bool) -> int:
 
 def found_lines(screen: Screen, run_id: str, found: Verification, lost: ArchiveDamagedError | None) -> list[str]:
     """Whether Bronze holds what the archive says, and the first lines that differ."""
-    from loader.screen import Failure, amount, failures, paragraph, shortened, table
+    from loader.screen import Failure, failures, paragraph, table
 
-    lines, files = amount(screen, found.line_count, "line"), amount(screen, found.asset_count, "file")
-    differing = ", ".join(f"{screen.words(count)} {kind}" for kind, count in found.differences.items() if count)
-    answer = f"Bronze holds every line that run {shortened(run_id)} claims: {lines} of {files} read again."
-    if not found.is_proved:
-        answer = f"Bronze is not what run {shortened(run_id)} claims: {lines} of {files} read again,"
-        answer += f" {differing or 'none differs'}, {amount(screen, len(found.unreadable), 'file')} not readable."
-    shown = [*paragraph(screen, answer)]
+    shown = [*paragraph(screen, _run_answer(screen, run_id, found))]
     shown += table(
         screen,
         [(f"asset {each.asset_id}", f"line {each.line_number:,}", each.difference) for each in found.shown],
@@ -162,6 +165,18 @@ def found_lines(screen: Screen, run_id: str, found: Verification, lost: ArchiveD
         screen, [Failure("", f"not proved, {why}:", f"asset {asset}") for asset, why in found.unreadable.items()]
     )
     return shown if lost is None else [*shown, *paragraph(screen, lost.message)]
+
+
+def _run_answer(screen: Screen, run_id: str, found: Verification) -> str:
+    from loader.screen import amount, shortened
+
+    lines, files = amount(screen, found.line_count, "line"), amount(screen, found.asset_count, "file")
+    if found.is_proved:
+        return f"Bronze holds every line that run {shortened(run_id)} claims: {lines} of {files} read again."
+    differing = ", ".join(f"{screen.words(count)} {kind}" for kind, count in found.differences.items() if count)
+    unreadable = f"{amount(screen, len(found.unreadable), 'file')} not readable"
+    answer = f"Bronze is not what run {shortened(run_id)} claims: {lines} of {files} read again,"
+    return f"{answer} {differing or 'none differs'}, {unreadable}."
 
 
 def _lost_objects(settings: Settings, warehouse: Warehouse, asset_ids: list[int]) -> ArchiveDamagedError | None:

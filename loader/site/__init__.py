@@ -30,6 +30,7 @@ from loader.site.squares import squares_of
 from loader.site.timeline import runs_of
 from loader.site.writing import Made, ReadDetails, exists, write_site
 from loader.status import Status
+from loader.verify import last_verified
 from loader.warehouse import Warehouse
 
 __all__ = ["Made", "Model", "alone", "is_made", "make_site", "single_page", "write_model"]
@@ -73,6 +74,7 @@ def make_site(settings: Settings, warehouse: Warehouse, status: Status, sentence
         kinds=load_kinds(settings.project_root / "contracts"),
         made_at=datetime.now(UTC),
         link=link,
+        verified=last_verified(settings.report_dir),
     )
 
     def read(pages: Sequence[Page]) -> Details:

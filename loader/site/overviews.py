@@ -35,10 +35,17 @@ def index_page(model: Model, squares: Mapping[Key, tuple[Square, str]], runs: Ru
             "calendars": calendars(squares, kinds),
             "last_runs": _run_rows(model, runs, _LAST_RUNS),
             "proofs": list(status.proofs),
-            "verification": model.verification,
+            "verified": [each for each in model.verified if not each["is_proved"]],
+            "last_verified": _last_verified(model),
             "made_at": model.made_at.isoformat(),
         },
     )
+
+
+def _last_verified(model: Model) -> list[tuple[str, Row]]:
+    """What was found last in the archive, and in the evidence."""
+    last = {"archive" if each["run_id"] else "evidence": each for each in model.verified}
+    return sorted(last.items())
 
 
 def _needs(model: Model, squares: Mapping[Key, tuple[Square, str]]) -> list[dict[str, Any]]:

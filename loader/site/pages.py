@@ -19,7 +19,8 @@ from loader.status import Status
 @dataclass(frozen=True, slots=True)
 class Model:
     """What a site tells. `sentence`: what readers may rely on, and what needs a person; `said`: what comes before
-    everything else; both as `make status` says them. `link`: the way from the site's folder to a report."""
+    everything else; both as `make status` says them. `verified`: what
+    the last verifications found. `link`: the way from the site's folder to a report."""
 
     status: Status
     sentence: str
@@ -28,7 +29,7 @@ class Model:
     kinds: Mapping[str, Kind]
     made_at: datetime
     link: Callable[[str], str]
-    verification: Mapping[str, Any] | None = None
+    verified: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True, slots=True)

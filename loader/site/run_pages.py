@@ -39,6 +39,7 @@ def run_pages(model: Model, runs: Runs) -> list[Page]:
                     for row in releases.get(run_id, [])
                 ],
                 "evidence": [_evidence(row, model) for row in evidence.get(run_id, [])],
+                "verified": [each for each in model.verified if each["run_id"] == run_id],
             }
             for run_id in run_ids
         ]

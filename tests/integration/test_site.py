@@ -7,6 +7,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import psycopg2
 import pytest
@@ -196,3 +197,43 @@ def test_a_site_that_is_there_follows_each_command(warehouse: Warehouse, capsys:
     assert squares()[NEXT_DAY] == "released"
     typed(*words, capsys=capsys)
     assert squares()[NEXT_DAY] == "held"
+
+
+def test_a_flipped_byte_is_told_from_when_verify_has_found_it_until_it_has_not(
+    warehouse: Warehouse, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Prevents a page that calls an archive sound which nobody has read, or that forgets what was found in it."""
+    typed("site", capsys=capsys)
+    assert "archive, read again never: make verify does, and no page" in said("index.html")
+    ((run_id, key),) = rows(
+        warehouse,
+        "select run_id::text, raw_zone_key from ops.ingest_run cross join ops.source_asset"
+        " order by size_bytes desc limit 1",
+    )
+    path = settings().raw_zone / key
+    whole_file = path.read_bytes()
+    path.chmod(0o600)
+    try:
+        path.write_bytes(whole_file.replace(b"northstar", b"nortbstar", 1))
+        with pytest.raises(SystemExit) as end:
+            main(["verify", "--run", run_id])
+        assert end.value.code == 1
+        capsys.readouterr()
+        first, of_run = said("index.html"), said(f"runs/{sorted(p.name for p in _runs())[-1]}")
+        assert f"Bronze is not what run {run_id[:13]} claims" in first
+        assert "1 file not readable" in first and "Found at" in first
+        assert "Verified at" in of_run and f"Bronze is not what run {run_id[:13]} claims" in of_run
+    finally:
+        path.write_bytes(whole_file)
+        path.chmod(0o400)
+    typed("verify", "--run", run_id, capsys=capsys)
+    assert "is not what run" not in said("index.html")
+    assert f"Bronze holds every line that run {run_id[:13]} claims: 10 lines of 2 files read again." in said(
+        "index.html"
+    )
+    typed("verify", "--evidence", capsys=capsys)
+    assert "each is as it was written, and the warehouse holds what it says" in said("index.html")
+
+
+def _runs() -> list[Path]:
+    return list((settings().report_dir / "site" / "runs").iterdir())
