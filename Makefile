@@ -4,13 +4,15 @@ PYTHON ?= python3
 override BIN := .venv/bin
 override LOADER := $(BIN)/loader
 override STAMP := .venv/.stamp
+# Dagster's own environment: nothing of it is in the loader's.
+override DAGSTER := infra/dagster/.venv/.stamp
 # Each worker has a PostgreSQL of its own, or databases of its own in the given one.
 WORKERS ?= 2
 override PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 # What each target takes. All take FREE, which may also stand in the shell; of the others only make's own command line
 # counts: what a shell or MAKEFLAGS still holds carries out, widens and names nothing.
-FREE := PYTHON JSON K ARGS WORKERS MINUTES SEED
+FREE := PYTHON JSON K ARGS WORKERS MINUTES SEED PORT
 takes_ingest := PARTITION MANIFEST INPUT BATCH LIMIT KIND LOCK_TIMEOUT
 takes_dry-run := $(filter-out LOCK_TIMEOUT,$(takes_ingest))
 takes_manifest := FROM OUT ORDER BATCH KIND CAPTURED_AT METADATA
@@ -136,7 +138,7 @@ endif
 # What is not said below of one of these: it is the loader's command of the same name.
 COMMANDS := ingest dry-run manifest status diagnose plan apply retry rerun replay backfill restore expire ready hold release \
 	erase diff trace verify history state drill completeness site smoke build env up down clean
-.PHONY: $(COMMANDS) help docs test test-media test-site test-long soak fuzz bench lint lock psql
+.PHONY: $(COMMANDS) help docs test test-media test-site test-dagster test-long dagster soak fuzz bench lint lock psql
 $(COMMANDS): $(STAMP)
 	@$(LOADER) $@ $(arguments)
 
@@ -179,11 +181,20 @@ site: ## Pages that need no server, kept up to date by each run from then on: re
 smoke: ## Is the set-up sound? Packages, folders, contract, manifests, warehouse, guards, dbt: reports/smoke
 build: ## dbt build in the same warehouse [SELECT=ticket_fact+ or KIND=] [PARTITION=2026-04-17 or FULL_REFRESH=1: Silver anew from Bronze]
 env: ## A role's connection for any client: eval "$(make -s env)" [ROLE=transform, loader, reader or auditor]
+# Dagster's own list, from which it starts its web server, its daemon and the code that calls the loader.
+$(DAGSTER): infra/dagster/requirements.lock
+	@echo 'making infra/dagster/.venv from its list: about a minute' >&2 && umask go-w && $(PYTHON) -m venv infra/dagster/.venv >&2
+	@infra/dagster/.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r infra/dagster/requirements.lock >&2 && touch $(DAGSTER)
+
+dagster: $(STAMP) $(DAGSTER) ## Days as Dagster's partitions, in its web UI on this machine: http://127.0.0.1:3000 [PORT=3001]
+	@umask 077 && mkdir -p .local/dagster && cp infra/dagster/dagster.yaml .local/dagster/
+	@DAGSTER_HOME=$(CURDIR)/.local/dagster infra/dagster/.venv/bin/dagster dev -h 127.0.0.1 -p $(or $(PORT),3000) -m omni_dagster.definitions -d infra/dagster
+
 docs: $(STAMP) ## dbt documentation as one page: reports/dbt_docs/index.html
 	@$(LOADER) docs
 
 test: $(STAMP) ## All tests but those of test-media, or the ones that are named, two at a time [K=expression] [ARGS="tests/unit -x"] [WORKERS=8]
-	$(PYTEST) $(if $(strip $(K) $(ARGS)),$(selected) $(ARGS),-m "not media and not site")
+	$(PYTEST) $(if $(strip $(K) $(ARGS)),$(selected) $(ARGS),-m "not media and not site and not dagster")
 
 test-media: $(STAMP) ## Tests of files that are records: their facts, fates, damages and histories [K=expression] [ARGS=-x] [WORKERS=8]
 	$(PYTEST) -m media $(selected) $(ARGS)
@@ -192,6 +203,9 @@ test-media: $(STAMP) ## Tests of files that are records: their facts, fates, dam
 test-site: $(STAMP) ## The site in a browser: links, keyboard, dark, accessibility, pictures (needs chromium) [K=expression] [ARGS=-x]
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r tests/site/requirements.lock
 	$(BIN)/python -m pytest -m site $(selected) $(ARGS) tests/site
+
+test-dagster: $(STAMP) $(DAGSTER) ## Dagster's real daemon over a warehouse: backfills, and what is done without it [K=expression] [ARGS=-x]
+	$(BIN)/python -m pytest -m dagster $(selected) $(ARGS) tests/dagster
 
 test-long: $(STAMP) ## The same with every sabotage and more histories; about an hour [K=expression]
 	HISTORIES=60 $(PYTEST) --long $(selected) $(ARGS)
@@ -211,8 +225,9 @@ lint: $(STAMP) ## ruff, mypy --strict, sqlfluff (needs the warehouse for dbt's t
 	@connection=$$($(LOADER) env) && eval "$$connection" && $(BIN)/sqlfluff lint dbt_project/models dbt_project/tests
 
 locked = --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-emit-index-url --no-header
-lock: ## Write requirements.lock anew from pyproject.toml, and the list of test-site
+lock: ## Write requirements.lock anew from pyproject.toml, and the lists of test-site and of Dagster
 	UV_PYTHON_DOWNLOADS=never uv pip compile $(locked) --extra dev --extra media pyproject.toml -o requirements.lock
+	UV_PYTHON_DOWNLOADS=never uv pip compile $(locked) infra/dagster/requirements.in -o infra/dagster/requirements.lock
 	UV_PYTHON_DOWNLOADS=never uv pip compile $(locked) --group site-test -c requirements.lock -o tests/site/requirements.lock
 
 up: ## Start the embedded PostgreSQL, or check the one that PGHOST names

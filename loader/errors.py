@@ -10,10 +10,12 @@ class LoaderError(Exception):
     """Base of every error that ends a command on purpose.
 
     `message` says subject, got, expected and what was not done; `next_command` is printed as the
-    last line, so that the operator never has to search for it.
+    last line, so that the operator never has to search for it. `reason_codes`: what a program goes by where the exit
+    code says too little.
     """
 
     exit_code = 1
+    reason_codes: tuple[str, ...] = ()
 
     def __init__(self, message: str, *, next_command: str) -> None:
         super().__init__(message)
@@ -33,6 +35,8 @@ class CheckFailedError(LoaderError):
 
 class NoLinesError(CheckFailedError):
     """Nothing was started: no line belongs to the days that were asked for. Another kind may have some."""
+
+    reason_codes = ("no_lines_for_partition",)
 
 
 class CommandUsageError(LoaderError):

@@ -150,7 +150,10 @@ def _ended(words: list[str], as_json: bool) -> int:
         is_unread = isinstance(raised, OutputError)
         # Its disk is none of the loader's, and nothing more can be said where the answer was to go.
         error = raised if is_unread else _of_device(raised, began) or raised
-        print_error(error.message, error.next_command, error.exit_code, as_json=as_json and not is_unread)
+        is_json = as_json and not is_unread
+        print_error(
+            error.message, error.next_command, error.exit_code, as_json=is_json, reason_codes=error.reason_codes
+        )
         return error.exit_code
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "loader"

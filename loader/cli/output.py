@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -62,12 +62,16 @@ def print_json(record: Mapping[str, Any]) -> None:
     click.echo("".join(each if each == "\n" or each.isprintable() else json.dumps(each)[1:-1] for each in text))
 
 
-def print_error(message: str, next_command: str, exit_code: int, *, as_json: bool) -> None:
-    """The last line is the next command; as JSON it is the field `next_command`. In words where no JSON can be
+def print_error(
+    message: str, next_command: str, exit_code: int, *, as_json: bool, reason_codes: Sequence[str] = ()
+) -> None:
+    """The last line is the next command; as JSON it is the field `next_command`, and where a program needs more than
+    the exit code to go by, `reason_codes` stands beside it. In words where no JSON can be
     written: the exit code stays that of the error."""
     if as_json:
         with suppress(OutputError):
-            print_json({"error": message, "exit_code": exit_code, "next_command": next_command})
+            codes = {"reason_codes": [*reason_codes]} if reason_codes else {}
+            print_json({"error": message, "exit_code": exit_code, "next_command": next_command, **codes})
             return
     show(error_lines(surface(err=True), message, next_command), err=True)
 
