@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+import pypdf
 
 from tests.facts.pdf_making import pages_of
 from tests.ingests import declare
@@ -14,6 +17,15 @@ DOCUMENT = "document_v1"
 PDF = pages_of(["Restart the gateway", "and wait"])
 HTML = b"<!doctype html><html><head><title>Limits</title></head><body><p>A folder holds 20,000 files.</p></body></html>"
 MARKDOWN = b"# Queues\n\nDrain **before** a restart.\n"
+
+
+def encrypted_of(password: str) -> bytes:
+    """A PDF that opens with the password alone."""
+    writer = pypdf.PdfWriter(clone_from=io.BytesIO(pages_of(["secret words"])))
+    writer.encrypt(password, "owner", algorithm="RC4-128")
+    out = io.BytesIO()
+    writer.write(out)
+    return out.getvalue()
 
 
 def deliver(

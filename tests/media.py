@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tests.checkouts import ROOT
-from tests.facts.media_making import png_of, wav_of
+from tests.facts.media_making import mp4_of, png_of, wav_of
 
 CORPUS = ROOT / "tests" / "facts" / "corpus"
 
@@ -17,7 +17,7 @@ class Media:
     """A kind of such files. `good`: by the ending of its name; `facts`: columns of Silver, and what they hold of each;
     `said`: what is declared of one, and fits what it is; `wrong`: what is declared of another, and does not.
 
-    `bad`: files, each beside the reason why it is rejected. `every`: what every file has to declare.
+    `bad`: files of a day each, beside the reason why it is rejected. `every`: what every file has to declare.
     """
 
     kind: str
@@ -28,6 +28,10 @@ class Media:
     wrong: Mapping[str, object]
     bad: Mapping[str, tuple[bytes, str]]
     every: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def bad_days(self) -> list[str]:
+        return sorted(name.partition("-")[2].rpartition(".")[0] for name in self.bad)
 
     @property
     def columns(self) -> str:
@@ -83,6 +87,8 @@ VIDEOS = Media(
     bad={
         "cut-2026-05-01.mp4": (_VIDEO[: len(_VIDEO) // 2], "unreadable_file"),
         "sound-2026-05-02.mp4": (CALLS.good["wav"], "media_type_mismatch"),
+        "headless-2026-05-04.mp4": (_VIDEO[: _VIDEO.index(b"moov") - 4], "unreadable_file"),
+        "endless-2026-05-05.mp4": (mp4_of(frames=0, milliseconds=0), "unreadable_file"),
     },
 )
 IMAGES = Media(

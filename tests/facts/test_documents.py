@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import os
 from pathlib import Path
 
-import pypdf
 import pytest
 
 from loader.bounds import MAX_TEXT_FILE_BYTES, FactsLimits
 from loader.facts import Facts, FactsDefect, FactsReader, read_facts_here
+from tests.documents import encrypted_of
 from tests.facts import pdf_making as making
 
 
@@ -30,14 +29,6 @@ def defect(folder: Path, content: bytes, asset_type: str) -> FactsDefect:
     answer = read_facts_here(written(folder, content), "document", asset_type)
     assert isinstance(answer, FactsDefect), answer
     return answer
-
-
-def encrypted(password: str) -> bytes:
-    writer = pypdf.PdfWriter(clone_from=io.BytesIO(making.pages_of(["secret words"])))
-    writer.encrypt(password, "owner", algorithm="RC4-128")
-    out = io.BytesIO()
-    writer.write(out)
-    return out.getvalue()
 
 
 def test_a_pdf_has_pages_words_and_a_title(tmp_path: Path) -> None:
@@ -65,7 +56,7 @@ def test_a_pdf_that_was_cut_off_is_unreadable(tmp_path: Path, kept: float) -> No
 @pytest.mark.parametrize("password", ["sesame", ""])
 def test_an_encrypted_pdf_is_told_as_that(tmp_path: Path, password: str) -> None:
     """Prevents a search for damage, and a fact that one of the two judges cannot confirm."""
-    assert defect(tmp_path, encrypted(password), "pdf").reason_code == "encrypted_file"
+    assert defect(tmp_path, encrypted_of(password), "pdf").reason_code == "encrypted_file"
 
 
 @pytest.mark.parametrize("count", [1, 3, 1_000_000])

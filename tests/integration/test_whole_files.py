@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
+from loader.bounds import FactsLimits
 from loader.facts import FACTS_VERSIONS, Facts, FactsDefect, FactsReader
 from loader.ingest import IngestRequest, Verdict
 from loader.ingest.dry_run import dry_run
@@ -21,7 +23,8 @@ from loader.verify import verify_run
 from loader.warehouse import Warehouse
 from tests.checkouts import ROOT
 from tests.documents import DOCUMENT as KIND
-from tests.documents import HTML, MARKDOWN, PDF, deliver
+from tests.documents import HTML, MARKDOWN, PDF, deliver, encrypted_of
+from tests.facts.serving import serve_misbehaving
 from tests.ingests import DAY, evidence_faults, fates, rows, run, settings
 from tests.proofs import proved_whole, reconciled
 from tests.recoveries import recover
@@ -174,16 +177,17 @@ BAD = {
     "html-2026-05-01.pdf": (HTML, "media_type_mismatch"),
     "cut-2026-05-02.pdf": (PDF[: len(PDF) // 2], "unreadable_file"),
     "latin-2026-05-03.html": ("<p>caf\u00e9</p>".encode("latin-1"), "not_utf8"),
+    "locked-2026-05-04.pdf": (encrypted_of("secret"), "encrypted_file"),
 }
 
 
 def test_a_bad_file_has_its_reason_and_its_siblings_are_released(scene: Scene, database: Warehouse) -> None:
     """Prevents one broken file that keeps a collection from readers, and one that is let in."""
     files = {name: content for name, (content, _) in BAD.items()}
-    files |= {f"good-2026-05-0{day}.md": MARKDOWN for day in (1, 2, 3)}
+    files |= {f"good-2026-05-0{day}.md": MARKDOWN for day in (1, 2, 3, 4)}
     manifest = deliver(scene.folder, "bad", files)
     verdict = run(manifest)
-    assert (verdict.exit_code, verdict.status, fates(verdict)) == (0, "warning", {"landed": 3, "rejected": 3})
+    assert (verdict.exit_code, verdict.status, fates(verdict)) == (0, "warning", {"landed": 4, "rejected": 4})
     rejects = rows(
         database,
         "select entry.source_id, reject.reason_codes, reject.partition_key::text from bronze.rejected_record as reject"
@@ -191,11 +195,37 @@ def test_a_bad_file_has_its_reason_and_its_siblings_are_released(scene: Scene, d
     )
     assert rejects == [(name, [code], name.partition("-")[2].partition(".")[0]) for name, (_, code) in BAD.items()]
     shown = rows(database, "select source_id from serving.knowledge_doc where partition_key >= '2026-05-01' order by 1")
-    assert shown == [(f"good-2026-05-0{day}.md",) for day in (1, 2, 3)]
+    assert shown == [(f"good-2026-05-0{day}.md",) for day in (1, 2, 3, 4)]
     ruleset = load_ruleset(ROOT / "contracts", KIND)
     assert verify_run(database, RawZone(settings().raw_zone), ruleset, verdict.facts.run["run_id"]).is_proved
     again = run(manifest)
     assert (again.exit_code, again.facts.inserted) == (0, 0)
+    assert reconciled(database) == proved_whole(database)
+
+
+def test_a_library_that_crashes_or_never_ends_costs_one_file(
+    scene: Scene, database: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Prevents a file that ends the ingest of its siblings, and one that is damage as soon as it can be read."""
+    files = {f"{word}-2026-05-0{day}.md": f"{word} it".encode() for day, word in enumerate(("abort", "spin"), 1)}
+    manifest = deliver(scene.folder, "limits", files | {f"good-2026-05-0{day}.md": MARKDOWN for day in (1, 2)})
+    shown = "select source_id from serving.knowledge_doc where partition_key >= '2026-05-01' order by 1"
+    with monkeypatch.context() as patch:
+        for place in ("loader.gate", "loader.ingest.to_read"):
+            patch.setattr(f"{place}.FactsReader", partial(FactsReader, FactsLimits(1), serve=serve_misbehaving))
+        verdict = run(manifest)
+    assert (verdict.exit_code, verdict.status, fates(verdict)) == (0, "warning", {"landed": 2, "rejected": 2})
+    assert rows(database, "select distinct reason_codes from bronze.rejected_record") == [(["facts_limit"],)]
+    good = [(f"good-2026-05-0{day}.md",) for day in (1, 2)]
+    assert rows(database, shown) == good
+    # What was rejected stays so under its rules, though the library can read it today; declared anew, it is a record.
+    again = run(manifest)
+    assert (again.exit_code, again.facts.inserted, fates(again)) == (0, 0, {"landed": 2, "rejected": 2}), again.problems
+    ruleset = load_ruleset(ROOT / "contracts", KIND)
+    assert verify_run(database, RawZone(settings().raw_zone), ruleset, verdict.facts.run["run_id"]).is_proved
+    anew = run(deliver(scene.folder, "mended", files, abort={"language": "en"}, spin={"language": "en"}))
+    assert (anew.exit_code, fates(anew)) == (0, {"landed": 2}), anew.problems
+    assert rows(database, shown) == sorted([*good, *((name,) for name in files)])
     assert reconciled(database) == proved_whole(database)
 
 

@@ -71,7 +71,8 @@ readings as (
         events.partition_key,
         events.run_id,
         reconcile.jsonb_or_null(events.raw_payload) as payload,
-        null::text as damaged_table
+        null::text as damaged_table,
+        false as is_limited
     from lines
     inner join {{ source('bronze', 'record_event') }} as events on lines.event_id = events.event_id
     union all
@@ -90,7 +91,9 @@ readings as (
                 and loads.table_name = 'rejected_record'
                 and not loads.is_intact
             limit 1
-        ) as damaged_table
+        ) as damaged_table,
+        -- Nobody could read its facts then; whoever can later keeps them for other records of the same bytes.
+        rejects.reason_codes = array['facts_limit'] as is_limited
     from assets
     inner join {{ source('bronze', 'rejected_record') }} as rejects on assets.asset_id = rejects.asset_id
     where assets.is_record and octet_length(rejects.raw_line) < 65536
@@ -125,6 +128,7 @@ records as (
         readings.run_id,
         readings.payload,
         readings.damaged_table,
+        readings.is_limited,
         facts.facts,
         facts.copy_count as facts_count
     from assets
@@ -175,7 +179,9 @@ compared as (
                 else ''
             end as whole
     ) as wholes
-    where origins.origin <> 'line' and (origins.origin <> 'facts' or records.facts_count > 0)
+    where
+        origins.origin <> 'line'
+        and (origins.origin <> 'facts' or records.facts_count > 0 and not records.is_limited)
 
 ),
 
