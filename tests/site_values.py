@@ -292,7 +292,15 @@ def details(pages: Sequence[Page], file: str = "tickets.jsonl", message: str = "
     ]
     checks = [{"name": f"check_of_something_{place}", "status": "pass", "failures": 0} for place in range(12)]
     totals = {"total": 1000, "valid": 997, "invalid": 3, "inserted": 950, "skipped": 47, "errors": 0}
-    record = {"checks": checks, "totals": totals, "downstream_decision": "proceed", "problems": [], "warnings": {}}
+    nodes = [{"name": f"model_{place}", "status": "success", "seconds": 0.25 * place} for place in range(25)]
+    record = {
+        "nodes": nodes,
+        "checks": checks,
+        "totals": totals,
+        "downstream_decision": "proceed",
+        "problems": [],
+        "warnings": {},
+    }
     entries = [
         {"run_id": each, "attempt": 1, "action": "parsed", "judgement": "accept", "file_count": 5, "names": None}
         for page in pages

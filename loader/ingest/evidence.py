@@ -137,6 +137,11 @@ class Evidence:
         }
         record["outside_window"] = dict(facts.outside_window)
         record["warnings"] = dict(facts.warnings)
+        record["nodes"] = [
+            {"name": node.name, "status": node.status, "seconds": round(node.seconds, 3)}
+            for node in self._build.nodes
+            if node.unique_id.startswith("model.") and node.seconds is not None
+        ]
         record["problems"] = [problem.message for problem in self._verdict.problems]
         record["assets"] = [
             {

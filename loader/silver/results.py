@@ -10,13 +10,14 @@ from loader.printable import counted
 @dataclass(frozen=True, slots=True)
 class NodeResult:
     """What dbt said of one node. `failures`: failing rows of a test, else None; `reads_findings`: a test that only says
-    that reconcile_finding has rows (tag `findings`)."""
+    that reconcile_finding has rows (tag `findings`). `seconds`: what it took; None where dbt does not say."""
 
     unique_id: str
     status: str
     failures: int | None
     message: str | None
     reads_findings: bool = False
+    seconds: float | None = None
 
     @property
     def is_failed(self) -> bool:

@@ -184,7 +184,14 @@ def _nodes(execution: Any) -> tuple[NodeResult, ...]:
     """The result of `run-operation` has no node, and names the macro itself."""
     found = [(getattr(item, "node", item), item) for item in getattr(execution, "results", ())]
     return tuple(
-        NodeResult(node.unique_id, str(item.status), item.failures, item.message, FINDINGS in getattr(node, "tags", ()))
+        NodeResult(
+            node.unique_id,
+            str(item.status),
+            item.failures,
+            item.message,
+            FINDINGS in getattr(node, "tags", ()),
+            getattr(item, "execution_time", None),
+        )
         for node, item in found
         if hasattr(node, "unique_id")
     )

@@ -15,19 +15,12 @@ from loader.site.days import day_pages
 from loader.site.drawing import single_page
 from loader.site.ledger import Details, read_details, read_ledger
 from loader.site.lineage import lineage_page
-from loader.site.overviews import (
-    charts,
-    index_page,
-    manifests_page,
-    runs_page,
-    state_page,
-    state_series,
-    trends_page,
-)
+from loader.site.overviews import index_page, manifests_page, runs_page, state_page
 from loader.site.pages import Model, Page
 from loader.site.run_pages import run_pages
 from loader.site.squares import squares_of
 from loader.site.timeline import runs_of
+from loader.site.trends import charts, state_series, trends_page
 from loader.site.writing import Made, ReadDetails, exists, write_site
 from loader.status import Status
 from loader.verify import last_verified
@@ -97,7 +90,7 @@ def write_model(folder: Path, model: Model, read: ReadDetails) -> Made:
         runs_page(model, runs),
         manifests_page(model, runs),
         state_page(model, runs),
-        trends_page(drawn),
+        trends_page(model, drawn),
         lineage_page(model, kinds),
         *day_pages(model, squares, runs),
         *run_pages(model, runs),

@@ -73,6 +73,16 @@ def bars(counts: Sequence[int | None]) -> Bars:
     return Bars(Markup("".join(drawn[:-1])), Markup(drawn[-1] if drawn else ""), most)
 
 
+def dots(points: Sequence[tuple[float, float]], most_across: float, most_up: float) -> Markup:
+    """Points as dots of a path, on a ground of 240 by 40 with a margin of 4."""
+    drawn = [
+        f"M{4 + round(232 * across / (most_across or 1))} {36 - round(32 * up / (most_up or 1))}h0"
+        for across, up in points
+    ]
+    # Numbers alone, and as many as there are.
+    return Markup("".join(drawn))
+
+
 @cache
 def environment() -> Environment:
     drawn = Environment(
@@ -84,7 +94,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    drawn.filters |= {"at": at, "moment": moment, "short": shortened, "plain": plain, "bars": bars}
+    drawn.filters |= {"at": at, "moment": moment, "short": shortened, "plain": plain, "bars": bars, "dots": dots}
     return drawn
 
 

@@ -1,24 +1,22 @@
-"""Pages about the whole warehouse: the calendar, all runs, manifests, state and trends over time."""
+"""Pages about the whole warehouse: the calendar, all runs, manifests and state."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime
 from typing import Any
 
 from loader.site.ledger import Row
 from loader.site.pages import Model, Page
-from loader.site.run_pages import stages_of, summary
+from loader.site.run_pages import summary
 from loader.site.squares import ABSENT, GAP, SQUARES, THIN, WAITING, Square, calendars
-from loader.site.timeline import Key, Runs, by_run, day_href
+from loader.site.timeline import Key, Runs, day_href
 
 _IN_NEED = (GAP, ABSENT, THIN, WAITING)
 # So many days of one reason say so once, and how many there are.
 _OF_ONE_REASON = 5
 _LAST_RUNS = 8
-# A longer table is nothing that anybody reads; charts show as much.
+# A longer table is nothing that anybody reads.
 _LISTED = 1000
-_OF_LINES = ("archived", "landed", "built")
 
 
 def index_page(model: Model, squares: Mapping[Key, tuple[Square, str]], runs: Runs, kinds: Sequence[str]) -> Page:
@@ -119,86 +117,3 @@ def state_page(model: Model, runs: Runs) -> Page:
     changes = [{**row, "run_href": runs.href(row["run_id"])} for row in model.ledger.state[: -_LISTED - 1 : -1]]
     told = {"now": list(model.status.state), "changes": changes, "count": len(model.ledger.state)}
     return Page(path="state.html", template="state.html", told=told)
-
-
-def state_series(model: Model) -> dict[str, Any]:
-    """Each cursor and watermark over the time at which it changed, in seconds since 1970."""
-    series: dict[str, list[tuple[float, float | None]]] = {}
-    for row in model.ledger.state:
-        if row["state_kind"] != "checkpoint":
-            name = f"{row['state_kind']} of {row['record_source']}"
-            value = None if row["new_value_at"] is None else _seconds(row["new_value_at"])
-            series.setdefault(name, []).append((_seconds(row["changed_at"]), value))
-    return {"title": "Cursor and watermark", "unit": "instant", "form": "steps", "across": "when", **_joined(series)}
-
-
-def trends_page(drawn: Sequence[Mapping[str, Any]]) -> Page:
-    return Page(path="trends.html", template="trends.html", told={"charts": drawn})
-
-
-def charts(model: Model) -> list[dict[str, Any]]:
-    """Values over time, kind by kind: of days as reconcile counts them, of runs as their stages took."""
-    found = []
-    for title, unit, name in (
-        ("Lines of a day", "lines", "line_count"),
-        ("Rejected lines of a day", "lines", "rejected_count"),
-        ("Records that came late", "records", "late_count"),
-    ):
-        series: dict[str, list[tuple[float, float | None]]] = {}
-        for row in model.status.partitions:
-            if row["is_complete"] or row["silver_row_count"]:
-                series.setdefault(row["record_kind"], []).append((_of_day(row["partition_key"]), row.get(name) or 0))
-        found.append({"title": title, "unit": unit, "form": "lines", "across": "day", **_joined(series)})
-    runs = [(row, stages_of(row)) for row in model.ledger.runs[-_LISTED:]]
-    return [*found, _stage_seconds(runs), _seconds_against_lines(model, runs)]
-
-
-def _stage_seconds(runs: Sequence[tuple[Row, Sequence[Row]]]) -> dict[str, Any]:
-    series: dict[str, list[tuple[float, float | None]]] = {}
-    for row, stages in runs:
-        for stage in stages:
-            series.setdefault(stage["name"], []).append((_seconds(row["started_at"]), stage["seconds"]))
-    return {
-        "title": "Seconds of each stage of a run",
-        "unit": "seconds",
-        "form": "lines",
-        "across": "run",
-        **_joined(series),
-    }
-
-
-def _seconds_against_lines(model: Model, runs: Sequence[tuple[Row, Sequence[Row]]]) -> dict[str, Any]:
-    """A point for each stage that depends on how many lines the run indexed."""
-    loads = by_run(model.ledger.loads)
-    series: dict[str, list[tuple[float, float | None]]] = {}
-    for row, stages in runs:
-        lines = sum(
-            load["row_count"]
-            for load in loads.get(row["run_id"], ())
-            if load["table_name"] == "asset_line" and load["attempt"] == row["attempt"]
-        )
-        for stage in stages if lines else ():
-            if stage["name"] in _OF_LINES:
-                series.setdefault(stage["name"], []).append((lines, stage["seconds"]))
-    title = "Seconds against the lines that a run read"
-    return {"title": title, "unit": "seconds", "form": "points", "across": "lines", **_joined(series)}
-
-
-def _joined(series: Mapping[str, Sequence[tuple[float, float | None]]]) -> dict[str, Any]:
-    """One axis of time for all, and for each its values there; None where it has none. Several values
-    at one instant count as the last of them."""
-    axis = sorted({at for points in series.values() for at, _ in points})
-    joined = []
-    for name, points in sorted(series.items()):
-        at = dict(points)
-        joined.append({"name": name, "values": [at.get(each) for each in axis]})
-    return {"axis": axis, "series": joined}
-
-
-def _seconds(instant: str) -> float:
-    return round(datetime.fromisoformat(instant).timestamp(), 1)
-
-
-def _of_day(day: str) -> float:
-    noon = datetime.combine(date.fromisoformat(day), datetime.min.time(), UTC)
-    return noon.timestamp()

@@ -144,6 +144,15 @@ def test_a_run_shows_its_stages_loads_and_what_it_moved(folder: Path) -> None:
     ]
 
 
+def test_the_nodes_that_take_longest_are_told_beside_the_lines(folder: Path) -> None:
+    """Prevents seconds of another node, and a point that lies where no run was."""
+    trends = page(folder, "trends.html")
+    told = rows(trends, "nodes")
+    assert (len(told), told[0][:4]) == (20, ["model_24", "6.00", "6.00", "6.00"])
+    # Twelve runs of as many lines each.
+    assert next(dots.attributes["d"] for dots in trends.css("svg.dots path")) == "M236 4h0" * 12
+
+
 def test_every_link_and_asset_of_every_page_is_there(folder: Path) -> None:
     """Prevents a square, a run or a style that leads nowhere. Evidence lies outside the site."""
     for path in folder.rglob("*.html"):
