@@ -35,6 +35,7 @@ takes_state := KIND
 takes_verify := RUN EVIDENCE
 takes_history := AFTER LIMIT
 takes_diff := A B PARTITION FROM TO KIND HTML
+takes_changes := AFTER LIMIT KIND ROWS
 takes_trace := KEY LINE EVENT KIND QUICK BYTES HTML
 takes_build := SELECT PARTITION KIND FULL_REFRESH LOCK_TIMEOUT
 takes_env := ROLE
@@ -43,7 +44,7 @@ takes_psql := ROLE ARGS
 takes_down := FORCE
 takes_clean := YES FORCE
 # Each becomes the option of its name: AS_OF=x is --as-of 'x'. Of these it has no value,
-FLAGS := ALL EVIDENCE FULL_REFRESH KEEP_GOING REJECTED_ONLY OVERRIDE ACCEPT_DRIFT ACCEPT_REJECTS FORCE YES QUICK BYTES JSON
+FLAGS := ALL EVIDENCE FULL_REFRESH KEEP_GOING REJECTED_ONLY OVERRIDE ACCEPT_DRIFT ACCEPT_REJECTS FORCE YES QUICK BYTES ROWS JSON
 # and of these the value stands alone.
 BARE_retry := RUN
 BARE_plan = MODE $(BARE_$(filter retry,$(MODE)))
@@ -137,7 +138,7 @@ endif
 .DEFAULT_GOAL := help
 # What is not said below of one of these: it is the loader's command of the same name.
 COMMANDS := ingest dry-run manifest status diagnose plan apply retry rerun replay backfill restore expire ready hold release \
-	erase diff trace verify history state drill completeness site smoke build env up down clean
+	erase diff changes trace verify history state drill completeness site smoke build env up down clean
 .PHONY: $(COMMANDS) help docs test test-media test-site test-dagster test-long dagster soak fuzz bench lint lock psql
 $(COMMANDS): $(STAMP)
 	@$(LOADER) $@ $(arguments)
@@ -171,6 +172,7 @@ hold: ## Keep a partition as readers see it, whatever runs: PARTITION=2026-04-17
 release: ## Prove Silver and let readers see a partition of it; ends its hold [KIND= OVERRIDE=1 ACCEPT_DRIFT=1 ACCEPT_REJECTS=1 REASON='why']
 erase: ## Take a person out of everything that is kept: PERSON=… REASON=… plans, PERSON=… PLAN=… applies (docs/privacy.md)
 diff: ## What readers see beside what waits, or two releases: what comes, goes, changes, column by column [A=1 B=2] [PARTITION= FROM= TO= KIND= HTML=page.html]
+changes: ## What changed for readers, record by record, for who follows it: AFTER=<last number read> [LIMIT=20 KIND= ROWS=1 with JSON=1]
 trace: ## Where a record came from, what became of a line, each link recomputed: KEY=… or LINE=FILE:N or EVENT=… [KIND= QUICK=1 BYTES=1 HTML=page.html]
 verify: ## Read the raw zone again and compare Bronze line by line: RUN=<run_id>; EVIDENCE=1: is all evidence what it was?
 history: ## What happened, event by event: runs, releases, holds, restores, expiries, erasures [AFTER=N LIMIT=]

@@ -39,6 +39,7 @@ _COMMANDS = {
     "erase": "loader.cli.erase_command:erase",
     "history": "loader.cli.history_command:history",
     "diff": "loader.cli.diff_command:diff",
+    "changes": "loader.cli.changes_command:changes",
     "trace": "loader.cli.trace_command:trace",
     "verify": "loader.cli.verify_command:verify",
     "state": "loader.cli.state_command:state",

@@ -6,6 +6,7 @@ from loader.release import digests, feed, history, holds, released_rows, release
 from loader.release.acceptances import files_over_limit
 from loader.release.by_hand import Held, KeptBackError, ReleaseRequest, hold, refuse_unknown_kind, release
 from loader.release.digests import unlike_released
+from loader.release.following import Change, Followed, follow, shown_rows
 from loader.release.groups import LinkedError, expirable, restore_targets, version_at
 from loader.release.publish import Published, publish_build, publish_recorded, settle
 from loader.release.ready import Readiness, readiness
@@ -16,6 +17,8 @@ from loader.release.views import MEND_VIEWS, ViewFault, view_faults
 __all__ = [
     "MEND_VIEWS",
     "Act",
+    "Change",
+    "Followed",
     "Held",
     "KeptBackError",
     "LinkedError",
@@ -28,6 +31,7 @@ __all__ = [
     "expirable",
     "feed",
     "files_over_limit",
+    "follow",
     "history",
     "hold",
     "holds",
@@ -41,6 +45,7 @@ __all__ = [
     "releases",
     "restore_targets",
     "settle",
+    "shown_rows",
     "unlike_released",
     "version_at",
     "view_faults",

@@ -1,5 +1,5 @@
 """What changed for readers, record by record (release.change): written by whatever moves pointers and by erasures, in
-the caller's transaction, and read by whoever follows.
+the caller's transaction.
 
 Numbers have no gap, and grow in the order of commits: who writes holds a lock to the end of its transaction that keeps
 other writers out, and readers not. So nobody who has read up to a number ever finds a smaller one later.
@@ -7,8 +7,6 @@ other writers out, and readers not. So nobody who has read up to a number ever f
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 from loader.warehouse import ReleasedKind, released_kinds
@@ -18,7 +16,7 @@ TABLE = "release.change"
 # No reader waits for it, nor it for a reader.
 _LOCK = "lock table release.change in share row exclusive mode"
 
-_NEWEST = "select coalesce(max(change_number), 0) from release.change"
+NEWEST = "select coalesce(max(change_number), 0) from release.change"
 
 # Rows that one of the two versions shows between which a release moved a partition, and the other does not: those that
 # begin after the lower one, and those that end before the higher one. One row for each record whose row is another.
@@ -58,7 +56,7 @@ changed as (
 )
 insert into release.change (change_number, data_release_id, record_kind, record_key, operation, row_digest)
 select
-    ({_NEWEST}) + row_number() over (order by record_key),
+    ({NEWEST}) + row_number() over (order by record_key),
     %(release)s,
     %(kind)s,
     record_key,
@@ -110,7 +108,7 @@ erased as (
 )
 insert into release.change (change_number, data_release_id, record_kind, record_key, operation, row_digest)
 select
-    ({_NEWEST}) + row_number() over (order by place, record_key), null, %(kind)s, record_key, operation, row_digest
+    ({NEWEST}) + row_number() over (order by place, record_key), null, %(kind)s, record_key, operation, row_digest
 from erased
 """
 
@@ -134,33 +132,3 @@ def write_erased(cursor: Any, kind: ReleasedKind) -> None:
     keys = [key for (key,) in cursor.fetchall()]
     if keys:
         cursor.execute(_WRITE_ERASED.format(**names), {"kind": kind.record_kind, "keys": keys})
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What changed for readers of a record. `data_release_id` None: by an erasure; `row_digest` None: they see no row
-    of it since."""
-
-    change_number: int
-    record_kind: str
-    record_key: str
-    operation: str
-    data_release_id: int | None
-    row_digest: Decimal | None
-
-
-def read(cursor: Any, *, after: int, limit: int, record_kind: str | None = None) -> list[Change]:
-    """The first `limit` changes with a number greater than `after`, of a kind or of all, in their order."""
-    of_kind = "" if record_kind is None else " and record_kind = %(kind)s"
-    cursor.execute(
-        "select change_number, record_kind, record_key, operation, data_release_id, row_digest from release.change"
-        f" where change_number > %(after)s{of_kind} order by change_number limit %(limit)s",
-        {"after": after, "limit": limit, "kind": record_kind},
-    )
-    return [Change(*row) for row in cursor.fetchall()]
-
-
-def newest_number(cursor: Any) -> int:
-    """0: nothing was ever shown."""
-    cursor.execute(_NEWEST)
-    return int(cursor.fetchone()[0])

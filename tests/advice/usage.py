@@ -134,6 +134,7 @@ _WORDS: tuple[tuple[str, str, str], ...] = (
     ),
     ("loader verify --run 0", "loader.runs.anchors:whole_id", "understood"),
     ("loader history --after 99999", "loader.evidence.history:read_history", "understood"),
+    ("loader changes --after 99999", "loader.release.following:follow", "understood"),
     ("loader diff 99", "loader.diff.sides:_versions", "understood"),
     ("loader trace nobody", "loader.trace.find:find_key", "understood"),
     ("loader trace --event nothing", "loader.trace.find:find_event", "understood"),

@@ -45,7 +45,7 @@ POINTS = {
     ),
     "objects are redacted": (f"{_ERASE}:remove_rows:before:1", False),
     "rows of one kind are gone from releases, not those of the other": (
-        "loader.erasure.removal:_remove_from_releases:after:1",
+        "loader.erasure.removal:remove_from_releases:after:1",
         False,
     ),
     "rows are gone, not committed": (f"{_ERASE}:remove_rows:after:1", False),
@@ -78,6 +78,7 @@ _END = {
     "partition_version": "select to_jsonb(t) from release.partition_version as t order by 1::text",
     "ticket_row": "select to_jsonb(t) from release.ticket_fact as t order by ticket_id, first_release_id",
     "comment_row": "select to_jsonb(t) from release.ticket_comment_fact as t order by comment_id, first_release_id",
+    "told": "select to_jsonb(t) from release.change as t order by change_number",
     "shown": "select to_jsonb(t) from serving.ticket_fact as t order by ticket_id",
     "shown comments": "select to_jsonb(t) from serving.ticket_comment_fact as t order by comment_id",
     "erasure": "select removed, finished_at is not null from ops.erasure",

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from loader.audit.told import faults_of_told
 from loader.erasure.from_releases import remove_from_releases
 from loader.partition import Partition
-from loader.release import Act, changes, feed, history, holds, released_rows, releases
+from loader.release import Act, changes, follow, history, holds, released_rows, releases
 from loader.release.groups import connected, expirable, restore_targets, version_at
 from loader.warehouse import ReleasedKind, Warehouse, released_kinds
 from tests.second_kind import NOTE, add_note
@@ -91,7 +91,7 @@ class Follower:
 
     def read(self, store: Store) -> bool:
         """Whether anything was there."""
-        entries = feed.read(store.cursor, after=self.number, limit=self.piece)
+        entries = follow(store.cursor, self.number, self.piece).changes
         newest = {(entry.record_kind, entry.record_key): entry for entry in entries}
         for record, entry in newest.items():
             self.told.pop(record, None)
@@ -268,7 +268,7 @@ def test_a_follower_holds_what_readers_see(
                 if not all(follower.read(store) for _ in range(count)):
                     _is_like_readers(follower, store)
             # One that begins with a copy of what readers see now.
-            newest = feed.newest_number(cursor)
+            newest = follow(cursor, None, 1).newest
             seen = store.seen()
             told = {record: digest for record, (*_, digest) in seen.items()}
             followers.append(Follower(2, newest, dict(seen), told))

@@ -144,6 +144,8 @@ def _tell(story: Stage) -> Iterator[tuple[str, str, Drawn]]:
     yield "state", "usual", draw("state")
     yield "history", "usual", draw("history", "--limit", "6")
     yield "history", "failing", draw("history", "--after", "99999")
+    yield "changes", "usual", draw("changes", "--after", "0", "--limit", "4")
+    yield "changes", "failing", draw("changes", "--after", "99999")
     yield "status", "usual", draw("status")
     yield "diagnose", "usual", draw("diagnose")
     yield "status", "day", draw("status", "--partition", DAY)

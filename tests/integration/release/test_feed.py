@@ -7,14 +7,16 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import orjson
 import psycopg2
 import pytest
 
+from loader.cli import main
 from loader.erasure import erase, plan_erasure
 from loader.ingest import Verdict
 from loader.progress import Silent
 from loader.recovery import apply_plan
-from loader.release import Act, ReleaseRequest, feed, release, releases
+from loader.release import Act, ReleaseRequest, follow, release, releases
 from loader.warehouse import Role, Warehouse
 from tests.ingests import declare, rows, run, settings, ticket_days, write_export
 from tests.integration.release.test_release import MONDAY, TUESDAY, A, B, C, two_days
@@ -134,7 +136,7 @@ def test_who_writes_it_waits_for_who_wrote_and_no_reader_waits(database: Warehou
         other.rollback()
         releases.move_pointers(second, releases.add_release(second, act), dict.fromkeys(ticket_days(TUESDAY), 0))
         other.commit()
-        told = feed.read(second, after=3, limit=9)
+        told = follow(second, 3, 9).changes
         assert [(each.change_number, each.record_key) for each in told] == [(4, A1), (5, A2), (6, B1)]
 
 
@@ -161,6 +163,49 @@ def test_what_an_act_wrote_goes_with_it_where_it_does_not_commit(database: Wareh
     ):
         act = Act("restore", "tests", "a" * 32, reason="tests")
         releases.move_pointers(cursor, releases.add_release(cursor, act), dict.fromkeys(ticket_days(MONDAY), 0))
-        assert feed.newest_number(cursor) == 5
+        assert follow(cursor, None, 1).newest == 5
         session.rollback()
-        assert feed.newest_number(cursor) == 3
+        assert follow(cursor, None, 1).newest == 3
+
+
+def test_a_program_without_sql_follows_and_is_told_when_the_warehouse_is_not_the_one_it_followed(
+    database: Warehouse, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Prevents a copy by the command that is other than what readers see, and one that goes on from a number which a
+    database that was put back has not given yet."""
+
+    def answer(*words: str) -> dict[str, Any]:
+        with pytest.raises(SystemExit) as ended:
+            main(["changes", "--json", *words])
+        assert ended.value.code == 0
+        return dict(orjson.loads(capfd.readouterr().out))
+
+    held, number, is_more = {}, 0, True
+    while is_more:
+        told = answer("--rows", "--limit", "2", "--after", str(number))
+        held |= {(each["record_kind"], each["record_key"]): each["row"] for each in told["changes"]}
+        number, is_more = told["last"], told["is_more"]
+    assert number == 3
+    seen = rows(database, "select ticket_id, to_jsonb(fact) from serving.ticket_fact as fact")
+    assert held == {("ticket_v1", key): row for key, row in seen}
+    assert answer("--after", "3")["changes"] == []
+    # A kind of which nothing came goes on from the newest of all.
+    assert [answer("--after", "0", "--kind", "call_v1")[name] for name in ("changes", "last", "is_more")] == [
+        [],
+        3,
+        False,
+    ]
+    (digest,) = rows(database, "select row_digest::text from release.ticket_fact where ticket_id = %s", B1)[0]
+    assert answer("--limit", "1") | {"timeline_id": ""} == {
+        "changes": [
+            {
+                "change_number": 3, "record_kind": "ticket_v1", "record_key": B1, "operation": "insert",
+                "data_release_id": 1, "row_digest": digest,
+            }
+        ],
+        "last": 3, "is_more": False, "timeline_id": "", "next_command": "make status",
+    }  # fmt: skip
+    with pytest.raises(SystemExit) as ended:
+        main(["changes", "--after", "4"])
+    assert ended.value.code == 2
+    assert "got 4, but the newest change is 3" in capfd.readouterr().err
