@@ -131,7 +131,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     collect_rarely()
     try:
         exit_code = _ended(words, as_json)
-        if changes_pages(words):
+        # 2: nothing was started.
+        if exit_code != 2 and changes_pages(words):
             keep_up_to_date()
         sys.exit(exit_code)
     finally:

@@ -76,6 +76,15 @@ def changes_pages(words: Sequence[str]) -> bool:
     return words[0] in _CHANGING or (words[0] in _RECOVERING and _EXECUTES in words)
 
 
+def _is_made(settings: Settings) -> bool:
+    # Where there is none, nothing is imported for it.
+    if not (settings.report_dir / "site").is_dir():
+        return False
+    from loader.site import is_made
+
+    return is_made(settings)
+
+
 def keep_up_to_date() -> None:
     """Make the site, if there is one. The command has answered and keeps its exit code: what goes wrong is a line on
     standard error, and nobody waits for long."""
@@ -83,12 +92,11 @@ def keep_up_to_date() -> None:
 
     def work() -> None:
         from loader.config import load_settings
-        from loader.site import is_made
         from loader.warehouse import answering_warehouse
 
         try:
             settings = load_settings()
-            if is_made(settings):
+            if _is_made(settings):
                 # A server that is not there is started for no page.
                 warehouse = answering_warehouse(settings)
                 said.extend([] if warehouse else ["the warehouse does not answer"])

@@ -182,6 +182,9 @@ class Warehouse:
             next_command = f"{shlex.join(['psql', *address])}   # asks for the password; PGPASSFILE is where it stands"
         if self.is_embedded:
             next_command = "make up"
+        if "permission denied to set role" in reason:
+            words = ["psql", "-d", self.dbname, "-c", f'grant {self.role} to "{self.user}"']
+            next_command = f"{shlex.join(words)}   # as an administrator"
         if f'database "{self.dbname}" does not exist' in reason:
             next_command = shlex.join(["createdb", "-h", self.host, "-p", str(self.port), "-U", self.user, self.dbname])
         return InfrastructureError(

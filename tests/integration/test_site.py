@@ -7,6 +7,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg2
@@ -14,6 +15,7 @@ import pytest
 from selectolax.lexbor import LexborHTMLParser
 
 from loader.cli import main
+from loader.errors import InfrastructureError
 from loader.release.by_hand import hold
 from loader.warehouse import Role, Warehouse
 from tests.ingests import DAY, declare, rows, run, settings, ticket, write_export
@@ -237,3 +239,22 @@ def test_a_flipped_byte_is_told_from_when_verify_has_found_it_until_it_has_not(
 
 def _runs() -> list[Path]:
     return list((settings().report_dir / "site" / "runs").iterdir())
+
+
+def test_a_login_that_is_no_auditor_is_told_how_it_becomes_one(warehouse: Warehouse, tmp_path: Path) -> None:
+    """Prevents a given login that can do everything else and is told to look at its server."""
+    passfile = tmp_path / "pgpass"
+    passfile.write_text("*:*:*:site_login:a word\n")
+    passfile.chmod(0o600)
+    login = replace(warehouse, user="site_login", passfile=passfile)
+    rows(warehouse, "create role site_login login password 'a word'; select 1")
+    try:
+        with pytest.raises(InfrastructureError, match="permission denied to set role") as refused:
+            login.acting_as(Role.AUDITOR).connect()
+        assert refused.value.next_command == (
+            f"psql -d {warehouse.dbname} -c 'grant omni_auditor to \"site_login\"'   # as an administrator"
+        )
+        rows(warehouse, 'grant omni_auditor to "site_login"; select 1')
+        login.acting_as(Role.AUDITOR).connect().close()
+    finally:
+        rows(warehouse, "drop role site_login; select 1")

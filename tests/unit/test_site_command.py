@@ -37,7 +37,7 @@ def test_the_site_follows_commands_that_change_what_it_says(words: str, expected
 def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """A site that there is, and what was made of it; `hold` is the command, and it ends with 1."""
     calls: list[str] = []
-    monkeypatch.setattr("loader.site.is_made", lambda settings: True)
+    monkeypatch.setattr(site_command, "_is_made", lambda settings: True)
     monkeypatch.setattr("loader.warehouse.answering_warehouse", lambda settings: SimpleNamespace())
     monkeypatch.setattr(site_command, "_make", lambda settings, warehouse: calls.append("made"))
     monkeypatch.setattr("loader.cli.cli.main", lambda **_: print("the answer") or 1)
@@ -100,6 +100,6 @@ def test_no_server_is_started_for_a_page(
 def test_without_a_site_none_is_made(
     made: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("loader.site.is_made", lambda settings: False)
+    monkeypatch.setattr(site_command, "_is_made", lambda settings: False)
     assert (ended(), made) == (1, [])
     assert capsys.readouterr() == ("the answer\n", "")
