@@ -24,6 +24,7 @@ COMMANDS = [
     "manifest",
     "status",
     "completeness",
+    "site",
     "smoke",
     "build",
     "docs",

@@ -277,6 +277,8 @@ def test_a_clock_that_went_back_makes_no_negative_stage(tmp_path: Path) -> None:
     write_model(tmp_path, model(run={"stage_ended_at": at, "finished_at": "2026-05-31T23:00:00+00:00"}), details)
     widths = [float(bar.attributes["width"] or 0) for bar in page(tmp_path, RUN).css("svg.stage rect:not(.track)")]
     assert widths and all(width >= 0 for width in widths)
+    table = f"a-{run_id(0)}-1"
+    assert [row[2] for row in rows(page(tmp_path, RUN), table)] == ["9.00", "0.00"]
 
 
 def test_a_warehouse_without_anything_has_a_site(tmp_path: Path) -> None:
