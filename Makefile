@@ -33,6 +33,7 @@ takes_release := PARTITION KIND OVERRIDE ACCEPT_DRIFT ACCEPT_REJECTS REASON LOCK
 takes_erase := PERSON CUSTOMER REASON PLAN MODE LOCK_TIMEOUT
 takes_state := KIND
 takes_verify := RUN EVIDENCE
+takes_alert := ONCE
 takes_history := AFTER LIMIT
 takes_diff := A B PARTITION FROM TO KIND HTML
 takes_changes := AFTER LIMIT KIND ROWS
@@ -44,7 +45,7 @@ takes_psql := ROLE ARGS
 takes_down := FORCE
 takes_clean := YES FORCE
 # Each becomes the option of its name: AS_OF=x is --as-of 'x'. Of these it has no value,
-FLAGS := ALL EVIDENCE FULL_REFRESH KEEP_GOING REJECTED_ONLY OVERRIDE ACCEPT_DRIFT ACCEPT_REJECTS FORCE YES QUICK BYTES ROWS JSON
+FLAGS := ALL EVIDENCE FULL_REFRESH KEEP_GOING REJECTED_ONLY OVERRIDE ACCEPT_DRIFT ACCEPT_REJECTS FORCE YES QUICK BYTES ROWS ONCE JSON
 # and of these the value stands alone.
 BARE_retry := RUN
 BARE_plan = MODE $(BARE_$(filter retry,$(MODE)))
@@ -138,7 +139,7 @@ endif
 .DEFAULT_GOAL := help
 # What is not said below of one of these: it is the loader's command of the same name.
 COMMANDS := ingest dry-run manifest status diagnose plan apply retry rerun replay backfill restore expire ready hold release \
-	erase diff changes trace verify history state drill completeness site smoke build env up down clean
+	erase diff changes trace verify history alert state drill completeness site smoke build env up down clean
 .PHONY: $(COMMANDS) help docs test test-media test-site test-dagster test-long dagster soak fuzz bench lint lock psql
 $(COMMANDS): $(STAMP)
 	@$(LOADER) $@ $(arguments)
@@ -176,6 +177,7 @@ changes: ## What changed for readers, record by record, for who follows it: AFTE
 trace: ## Where a record came from, what became of a line, each link recomputed: KEY=… or LINE=FILE:N or EVENT=… [KIND= QUICK=1 BYTES=1 HTML=page.html]
 verify: ## Read the raw zone again and compare Bronze line by line: RUN=<run_id>; EVIDENCE=1: is all evidence what it was?
 history: ## What happened, event by event: runs, releases, holds, restores, expiries, erasures [AFTER=N LIMIT=]
+alert: ## Who is told that a day needs somebody, or is settled, and does not know it yet [ONCE=1: tell them]
 state: ## Checkpoint, cursor and watermark, and their history [KIND=]
 drill: ## Five incidents in a scratch database, each recovered with the right verb
 completeness: ## Is the day complete? reports/completeness/<partition | all>.md [PARTITION=2026-04-17] [KIND=]

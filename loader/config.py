@@ -27,6 +27,7 @@ EXPECTED = {
     "workers": "a number of processes from 0 to 64",
     "load_format": "parquet or csv",
     "proof": "changes or all",
+    "alerts": "a file",
     "lock_timeout": "seconds from 0 to 86400",
 }
 
@@ -47,6 +48,7 @@ class Settings(BaseSettings):
     project_root: Path = Field(default_factory=find_project_root)
     raw_zone: Path = Path(".local/raw_zone")
     report_dir: Path = Path("reports")
+    alerts: Path = Path("infra/alerts.yml")
     allowed_roots: Annotated[tuple[Path, ...], NoDecode] = ()
     default_partition: date = date(2026, 4, 17)
     partition_start_date: date = date(2026, 3, 1)
@@ -81,6 +83,11 @@ class Settings(BaseSettings):
         if not next(parent for parent in (folder, *folder.parents) if parent.exists()).is_dir():
             raise ValueError("not a folder")
         return folder
+
+    @field_validator("alerts")
+    @classmethod
+    def _absolute_file(cls, value: Path, info: ValidationInfo) -> Path:
+        return _below_root(value, info)
 
     @field_validator("allowed_roots", mode="before")
     @classmethod

@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 
 import click
 
+from loader.cli.afterwards import changes_what_is_told, keep_up_to_date
 from loader.cli.output import lines, print_error
-from loader.cli.site_command import changes_pages, keep_up_to_date
 from loader.cli.streams import outlive_readers
 from loader.cli.waits import watching
 from loader.collector import collect_rarely, end_without_collecting
@@ -37,6 +37,7 @@ _COMMANDS = {
     "hold": "loader.cli.release_commands:hold",
     "ready": "loader.cli.release_commands:ready",
     "erase": "loader.cli.erase_command:erase",
+    "alert": "loader.cli.alert_command:alert",
     "history": "loader.cli.history_command:history",
     "diff": "loader.cli.diff_command:diff",
     "changes": "loader.cli.changes_command:changes",
@@ -132,7 +133,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         exit_code = _ended(words, as_json)
         # 2: nothing was started.
-        if exit_code != 2 and changes_pages(words):
+        if exit_code != 2 and changes_what_is_told(words):
             keep_up_to_date()
         sys.exit(exit_code)
     finally:

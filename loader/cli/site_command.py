@@ -1,28 +1,19 @@
-"""`loader site`, and the site after a command that changed what it says."""
+"""`loader site`."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Sequence
-from threading import Thread
 from typing import TYPE_CHECKING
 
 import click
 
 from loader.cli.options import json_option
-from loader.cli.output import print_error, print_json, show, surface
+from loader.cli.output import print_json, show, surface
 
 if TYPE_CHECKING:
     from loader.config import Settings
     from loader.screen import Screen
     from loader.site import Made
     from loader.warehouse import Warehouse
-
-_CHANGING = ("ingest", "apply", "release", "hold", "erase", "build", "state", "verify")
-# These only plan, without it.
-_RECOVERING, _EXECUTES = ("retry", "rerun", "replay", "backfill", "restore", "expire"), "execute"
-# A command ends no later, whatever the site waits for.
-_LONGEST_SECONDS = 30.0
 
 
 @click.command()
@@ -38,7 +29,7 @@ def site(as_json: bool) -> int:
     from loader.warehouse import open_warehouse
 
     settings = load_settings()
-    made = _make(settings, open_warehouse(settings))
+    made = make(settings, open_warehouse(settings))
     next_command = "make status"
     if as_json:
         counts = {name: getattr(made, name) for name in ("page_count", "written_count", "removed_count")}
@@ -58,7 +49,8 @@ def site_lines(screen: Screen, made: Made, index: str) -> list[str]:
     return [*paragraph(screen, f"{told}{removed}."), *listing(screen, [("open", index)], indent="  ")]
 
 
-def _make(settings: Settings, warehouse: Warehouse) -> Made:
+def make(settings: Settings, warehouse: Warehouse) -> Made:
+    """The site as the warehouse stands now."""
     from loader.cli.status_screen import said_first, sentence
     from loader.screen import Screen
     from loader.site import alone, make_site
@@ -67,56 +59,3 @@ def _make(settings: Settings, warehouse: Warehouse) -> Made:
     with alone(settings):
         status = read_status(warehouse, None, settings=settings)
         return make_site(settings, warehouse, status, sentence(Screen(), status), said_first(status))
-
-
-def changes_pages(words: Sequence[str]) -> bool:
-    """Whether a command of these words may have changed what the site says, were it well or badly."""
-    if not words or {"--help", "-h"}.intersection(words):
-        return False
-    return words[0] in _CHANGING or (words[0] in _RECOVERING and _EXECUTES in words)
-
-
-def _is_made(settings: Settings) -> bool:
-    # Where there is none, nothing is imported for it.
-    if not (settings.report_dir / "site").is_dir():
-        return False
-    from loader.site import is_made
-
-    return is_made(settings)
-
-
-def keep_up_to_date() -> None:
-    """Make the site, if there is one. The command has answered and keeps its exit code: what goes wrong is a line on
-    standard error, and nobody waits for long."""
-    said: list[str] = []
-
-    def work() -> None:
-        from loader.config import load_settings
-        from loader.warehouse import answering_warehouse
-
-        try:
-            settings = load_settings()
-            if _is_made(settings):
-                # A server that is not there is started for no page.
-                warehouse = answering_warehouse(settings)
-                said.extend([] if warehouse else ["the warehouse does not answer"])
-                if warehouse is not None:
-                    _make(settings, warehouse)
-        except Exception as error:
-            # Whatever it is, the run is none of it.
-            said.append((str(error).strip().splitlines() or [type(error).__name__])[0])
-
-    maker = Thread(target=work, daemon=True)
-    try:
-        maker.start()
-        maker.join(_LONGEST_SECONDS)
-        if maker.is_alive():
-            said = [f"it took longer than {_LONGEST_SECONDS:.0f} seconds"]
-        if said:
-            sys.stdout.flush()
-            print_error(
-                f"the site was not made: {said[0]}; the command itself has ended", "make site", 0, as_json=False
-            )
-    except (KeyboardInterrupt, OSError):
-        # Nobody reads on, or wants to wait.
-        return

@@ -9,6 +9,9 @@ UNTYPED: dict[str, str] = {
     "loader.facts.*": "a process that reads facts is killed, or lacks a library: tests/facts/test_process.py",
     "loader.recovery.counting:*": "a process that is killed while it reads: tests/unit/test_day_counting.py",
     "loader.silver.dbt:*": "dbt does not start, or dies: tests/integration/test_dbt_process.py",
+    # A person writes it, or another one's server takes it.
+    "loader.alerts.rules:*": "a file of rules that is not understood: tests/integration/test_alerts.py",
+    "loader.cli.alert_command:*": "a channel that fails: tests/integration/test_alerts.py types it again",
     # A disk does not read or write, or a file is taken away while it is read. The command shows the place.
     "loader.disk:*": "a full disk: tests/unit/test_disk.py types what it says",
     "loader.cli:_of_device": "full shared memory: tests/unit/test_shared_memory.py",

@@ -48,6 +48,7 @@ WORK = (
     "loader.warehouse.running_embedded",
     "loader.runs.writers_at_work",
     "loader.drill.run_drill",
+    "loader.cli.alert_command.tell_owners",
     "loader.site.make_site",
     "loader.reports.run_smoke_checks",
     "loader.kinds.check_kinds",

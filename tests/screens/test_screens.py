@@ -17,6 +17,8 @@ from pathlib import Path
 import pytest
 
 from loader import cli
+from loader.alerts import Delivery
+from loader.alerts.decisions import Alert
 from loader.config import load_settings
 from loader.diff import Changes, ColumnChange
 from loader.drill import DrillOutcome
@@ -46,6 +48,7 @@ FURTHER = (
     ("status", "day"),
     ("status", "damaged"),
     ("diff", "same"),
+    ("alert", "waiting"),
     ("trace", "damaged"),
     ("trace", "line"),
     ("trace", "quick"),
@@ -125,6 +128,27 @@ LOST = DrillOutcome(
     12.6,
 )
 
+ARRIVED = Delivery(
+    "oncall",
+    (
+        Alert("ticket_v1/2026-04-17", "damaged", ("reconcile_finding",), True, "make status PARTITION=2026-04-17"),
+        Alert("ticket_v1/2026-04-18", "released", (), False, "make status PARTITION=2026-04-18"),
+    ),
+)
+LATE = Delivery(
+    "support-data",
+    (
+        Alert(
+            "ticket_v1/2026-04-19",
+            "kept back",
+            ("not_released", "reject_limit_exceeded", "waiting"),
+            True,
+            "make release PARTITION=2026-04-19 ACCEPT_REJECTS=1 REASON='<why>'",
+        ),
+    ),
+    "the mail server did not take it (Connection refused)",
+)
+
 
 def _tell(story: Stage) -> Iterator[tuple[str, str, Drawn]]:
     """Every command, in an order in which each finds what it needs: command, which screen, what was drawn."""
@@ -142,6 +166,9 @@ def _tell(story: Stage) -> Iterator[tuple[str, str, Drawn]]:
     yield "dry-run", "failing", draw("dry-run", "--manifest", "data/exports/odd.json,data/helpdesk.json")
     yield "ingest", "usual", draw("ingest", "--partition", DAY)
     yield "state", "usual", draw("state")
+    yield "alert", "usual", draw("alert", "--once", tell_owners=[ARRIVED, replace(ARRIVED, is_quiet=True)])
+    yield "alert", "failing", draw("alert", "--once", tell_owners=[LATE, ARRIVED])
+    yield "alert", "waiting", draw("alert", tell_owners=[ARRIVED])
     yield "history", "usual", draw("history", "--limit", "6")
     yield "history", "failing", draw("history", "--after", "99999")
     yield "changes", "usual", draw("changes", "--after", "0", "--limit", "4")

@@ -1,13 +1,15 @@
-"""The site after a command: it follows, and it is never the command's own business."""
+"""The site and the alerts after a command: they follow, and are never the command's own business."""
 
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from loader.cli import main, site_command
+from loader.alerts import Delivery
+from loader.cli import afterwards, alert_command, main, site_command
 from loader.errors import InfrastructureError
 
 
@@ -30,16 +32,16 @@ from loader.errors import InfrastructureError
 )
 def test_the_site_follows_commands_that_change_what_it_says(words: str, expected: bool) -> None:
     """Prevents pages that stay behind, and a look that writes."""
-    assert site_command.changes_pages(words.split()) is expected
+    assert afterwards.changes_what_is_told(words.split()) is expected
 
 
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """A site that there is, and what was made of it; `hold` is the command, and it ends with 1."""
     calls: list[str] = []
-    monkeypatch.setattr(site_command, "_is_made", lambda settings: True)
+    monkeypatch.setattr(afterwards, "_is_made", lambda settings: True)
     monkeypatch.setattr("loader.warehouse.answering_warehouse", lambda settings: SimpleNamespace())
-    monkeypatch.setattr(site_command, "_make", lambda settings, warehouse: calls.append("made"))
+    monkeypatch.setattr(site_command, "make", lambda settings, warehouse: calls.append("made"))
     monkeypatch.setattr("loader.cli.cli.main", lambda **_: print("the answer") or 1)
     return calls
 
@@ -67,7 +69,7 @@ def test_a_site_that_fails_is_a_line_and_no_failure(
     def fail(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(site_command, "_make", fail)
+    monkeypatch.setattr(site_command, "make", fail)
     assert ended() == 1
     said = capsys.readouterr()
     assert said.out == "the answer\n"
@@ -81,8 +83,8 @@ def test_a_site_that_waits_keeps_nobody_waiting(
     made: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Prevents a scheduler whose run has ended and does not end, for a lock that somebody holds."""
-    monkeypatch.setattr(site_command, "_LONGEST_SECONDS", 0.2)
-    monkeypatch.setattr(site_command, "_make", lambda *_: time.sleep(3))
+    monkeypatch.setattr(afterwards, "_LONGEST_SECONDS", 0.2)
+    monkeypatch.setattr(site_command, "make", lambda *_: time.sleep(3))
     began = time.monotonic()
     assert ended() == 1
     assert time.monotonic() - began < 2
@@ -100,6 +102,24 @@ def test_no_server_is_started_for_a_page(
 def test_without_a_site_none_is_made(
     made: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(site_command, "_is_made", lambda settings: False)
+    monkeypatch.setattr(afterwards, "_is_made", lambda settings: False)
     assert (ended(), made) == (1, [])
     assert capsys.readouterr() == ("the answer\n", "")
+
+
+def test_the_owners_are_told_after_the_site_and_a_channel_that_fails_is_a_line(
+    made: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Prevents a run that counts as failed because a webhook was away, and a site that is not made for it."""
+    rules = tmp_path / "alerts.yml"
+    rules.write_text("")
+    monkeypatch.setenv("LOADER_ALERTS", str(rules))
+    failed = Delivery("oncall", (), "the webhook answers 503")
+    monkeypatch.setattr(alert_command, "tell_owners", lambda *_, is_sent: made.append("told") or [failed])
+    assert (ended(), made) == (1, ["made", "told"])
+    said = capsys.readouterr()
+    assert said.out == "the answer\n"
+    assert " ".join(said.err.split()) == (
+        "error: the owners were not told: oncall: the webhook answers 503; the command itself has ended"
+        " next: loader alert --once"
+    )
