@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,10 +26,12 @@ from tests.integration.privacy.people import NEIGHBOUR, PERSON, REASON, deliver,
 from tests.media import CALLS, IMAGES, TEXTS, VIDEOS
 from tests.proofs import proved_whole, reconciled
 from tests.recoveries import recover
+from tests.shared_warehouse import own_warehouse
+from tests.states import State, States
 from tests.transcripts import TRANSCRIPT, segment, transcript
 from tests.transcripts import deliver as deliver_transcripts
 
-pytestmark = [pytest.mark.media, pytest.mark.usefixtures("replayed", "loader_environment")]
+pytestmark = [pytest.mark.media, pytest.mark.usefixtures("replayed")]
 
 CALL, IMAGE, TEXT = CALLS.kind, IMAGES.kind, TEXTS.kind
 MINE, THEIRS = ({"ticket_id": f"TKT-20260417-00000{number}"} for number in (1, 2))
@@ -49,15 +52,13 @@ def deliver_calls(folder: Path, name: str, files: dict[str, bytes], **metadata: 
     return documents.deliver(folder / "calls", name, files, of=CALL, **metadata)
 
 
-@pytest.fixture
-def delivered(database: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Delivered:
-    """Two customers with a ticket each; calls and an image of either, of nobody, and one that cannot be read. The same
-    sound was filed under both tickets."""
-    monkeypatch.setenv("LOADER_REJECT_LIMIT", "0.9")
+def files_of_two_customers(root: Path) -> Delivered:
+    """A state (tests/states.py): two customers with a ticket each; calls and an image of either, of nobody, and one
+    that cannot be read. The same sound was filed under both tickets."""
     wav, mp3, ogg = (CALLS.good[ending] for ending in ("wav", "mp3", "ogg"))
     lying = next(content for name, (content, _) in CALLS.bad.items() if name.startswith("lies"))
     calls = deliver_calls(
-        tmp_path,
+        root,
         "first",
         {
             "mine-2026-04-17.wav": wav,
@@ -72,12 +73,34 @@ def delivered(database: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPat
         same=THEIRS,
     )
     images = documents.deliver(
-        tmp_path / "images", "first", {"panel-2026-04-17.png": IMAGES.good["png"]}, of=IMAGE, panel=MINE
+        root / "images", "first", {"panel-2026-04-17.png": IMAGES.good["png"]}, of=IMAGE, panel=MINE
     )
-    tickets = deliver(tmp_path, "tickets", [ticket(1, customer_id=PERSON), ticket(2, customer_id=NEIGHBOUR)])
+    tickets = deliver(root, "tickets", [ticket(1, customer_id=PERSON), ticket(2, customer_id=NEIGHBOUR)])
     verdicts = run_kinds(tickets, calls, images)
     assert [verdict.exit_code for verdict in verdicts.values()] == [0, 0, 0], verdicts
     return Delivered(verdicts[CALL], verdicts[IMAGE])
+
+
+@pytest.fixture
+def state(states: States) -> Iterator[State[Delivered]]:
+    with states.begin(files_of_two_customers, LOADER_REJECT_LIMIT="0.9") as begun:
+        yield begun
+
+
+@pytest.fixture
+def delivered(state: State[Delivered]) -> Delivered:
+    return state.made
+
+
+@pytest.fixture
+def database(state: State[Delivered]) -> Warehouse:
+    return state.database
+
+
+@pytest.fixture
+def empty(server: Warehouse, _template: str, tmp_path: Path) -> Iterator[Warehouse]:
+    with own_warehouse(server, _template, tmp_path) as begun:
+        yield begun
 
 
 def shown(database: Warehouse, layer: str) -> list[str]:
@@ -223,16 +246,16 @@ def test_a_replay_leaves_what_was_erased(database: Warehouse, delivered: Deliver
     assert rows(database, "select count(*) from reconcile.reconcile_finding") == [(0,)]
 
 
-def test_a_call_before_its_ticket_is_told_until_it_comes(database: Warehouse, tmp_path: Path) -> None:
+def test_a_call_before_its_ticket_is_told_until_it_comes(empty: Warehouse, tmp_path: Path) -> None:
     """Prevents a warning that stays with the record, and a day of calls that waits for tickets."""
     calls = deliver_calls(tmp_path, "first", {"mine-2026-04-17.wav": CALLS.good["wav"]}, mine=MINE)
     first = run(calls)
     assert (first.exit_code, first.facts.warnings) == (0, {"link_missing": 1})
-    assert shown(database, "serving") == ["mine-2026-04-17.wav"]
-    assert rows(database, "select count(*) from reconcile.reconcile_link") == [(1,)]
+    assert shown(empty, "serving") == ["mine-2026-04-17.wav"]
+    assert rows(empty, "select count(*) from reconcile.reconcile_link") == [(1,)]
     run(deliver(tmp_path, "tickets", [ticket(1, customer_id=PERSON)]))
-    assert rows(database, "select count(*) from reconcile.reconcile_link") == [(0,)]
-    assert reconciled(database) == proved_whole(database)
+    assert rows(empty, "select count(*) from reconcile.reconcile_link") == [(0,)]
+    assert reconciled(empty) == proved_whole(empty)
 
 
 def deliver_texts(folder: Path, name: str, files: dict[str, str]) -> Path:
@@ -321,7 +344,7 @@ def test_a_transcript_goes_with_its_recording_and_does_not_come_back(
 
 
 def test_of_a_manifest_of_another_dialect_each_kind_gives_up_what_is_the_persons(
-    database: Warehouse, tmp_path: Path
+    empty: Warehouse, tmp_path: Path
 ) -> None:
     """Prevents a part of a translated manifest that an erasure does not look into, a sidecar that outlives its file
     there, and an erasure that ends for good in what upstream's notes say of the person."""
@@ -375,18 +398,18 @@ def test_of_a_manifest_of_another_dialect_each_kind_gives_up_what_is_the_persons
     }
     done = erase_person()
     left = "select record_kind, record_key from bronze.visible_event order by 1, 2"
-    assert rows(database, left) == [
+    assert rows(empty, left) == [
         (CALL, "call:theirs"),
         ("ticket_v1", "TKT-20260417-000002"),
         (TRANSCRIPT, "call:theirs:1"),
         (TRANSCRIPT, "call:theirs:2"),
     ]
-    assert shown(database, "serving") == ["call:theirs"]
-    assert [*rows(database, "select segment_id from serving.transcript_line order by 1")] == [
+    assert shown(empty, "serving") == ["call:theirs"]
+    assert [*rows(empty, "select segment_id from serving.transcript_line order by 1")] == [
         ("call:theirs:1",),
         ("call:theirs:2",),
     ]
-    assert erased(database) == ["call:mine", "image:mine", "image:mine:ocr", "video:mine", "video:mine:keyframe_ocr"]
+    assert erased(empty) == ["call:mine", "image:mine", "image:mine:ocr", "video:mine", "video:mine:keyframe_ocr"]
     kept = b"".join(each.read_bytes() for each in settings().raw_zone.rglob("*") if each.is_file())
     gone = [files[name] for name in ("mine.wav", "mine.mp4", "mine.png", "frames.txt", "page.txt")]
     assert [content for content in (*gone, b"the one who called", PERSON.encode()) if content in kept] == []
@@ -402,7 +425,7 @@ def test_of_a_manifest_of_another_dialect_each_kind_gives_up_what_is_the_persons
         CALL: {"erased": 1},
         TRANSCRIPT: {"erased": 2},
     }
-    assert len(rows(database, left)) == 4
-    assert rows(database, "select table_name, check_name, detail from reconcile.reconcile_finding") == []
-    assert evidence_faults(database) == []
-    assert reconciled(database) == proved_whole(database)
+    assert len(rows(empty, left)) == 4
+    assert rows(empty, "select table_name, check_name, detail from reconcile.reconcile_finding") == []
+    assert evidence_faults(empty) == []
+    assert reconciled(empty) == proved_whole(empty)
