@@ -11,7 +11,7 @@ from importlib.resources import files
 from typing import Any, NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from loader.printable import in_one_line
 from loader.screen import shortened
@@ -57,6 +57,11 @@ def plain(number: float) -> str:
     return f"{number:.10g}"
 
 
+def prose(text: str) -> Markup:
+    """A text of names that may be as long as it is, escaped and with what does not print as escapes."""
+    return escape(in_one_line(text))
+
+
 class Bars(NamedTuple):
     """Bars of a width of 8 in steps of 10 as paths, of at most 55 units; `most`: what the highest stands for."""
 
@@ -94,7 +99,15 @@ def environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    drawn.filters |= {"at": at, "moment": moment, "short": shortened, "plain": plain, "bars": bars, "dots": dots}
+    drawn.filters |= {
+        "at": at,
+        "moment": moment,
+        "short": shortened,
+        "plain": plain,
+        "bars": bars,
+        "prose": prose,
+        "dots": dots,
+    }
     return drawn
 
 

@@ -6,6 +6,7 @@ samples of rejects) is read of those pages alone that are written anew.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -86,7 +87,9 @@ inner join ops.manifest_asset as entry using (asset_id)
 where part.partition_key = any(%(days)s)
 order by record_kind, part.partition_key, entry.manifest_id, entry.sequence, entry.source_id
 """
-_CONTENTS = "select evidence_id, content from ops.run_evidence where evidence_id = any(%(evidence_ids)s)"
+_CONTENTS = """
+select evidence_id, content, content_sha256 from ops.run_evidence where evidence_id = any(%(evidence_ids)s)
+"""
 _ENTRIES = """
 select run_id::text, attempt, action, judgement, count(*) as file_count, array_agg(source_id order by source_id)
     filter (where action in ('withheld', 'missing') or judgement <> 'accept') as names
@@ -184,7 +187,7 @@ def read_details(
         files = json_rows(cursor, _FILES, asked) if days else []
         entries = json_rows(cursor, _ENTRIES, asked) if run_ids else []
         contents = {
-            row["evidence_id"]: _parsed(bytes(row["content"]))
+            row["evidence_id"]: _parsed(bytes(row["content"]), row["content_sha256"])
             for row in (fetch_rows(cursor, _CONTENTS, asked) if evidence_ids else [])
         }
     samples = []
@@ -195,10 +198,9 @@ def read_details(
     return Details(contents, files, samples, entries)
 
 
-def _parsed(content: bytes) -> Mapping[str, Any]:
+def _parsed(content: bytes, content_sha256: str) -> Mapping[str, Any]:
     """A record that was edited past every guard says nothing here; `make verify EVIDENCE=1` names it."""
-    try:
-        record = orjson.loads(content)
-    except orjson.JSONDecodeError:
+    if hashlib.sha256(content).hexdigest() != content_sha256:
         return {}
+    record = orjson.loads(content)
     return record if isinstance(record, dict) else {}

@@ -13,6 +13,8 @@ from loader.site.pages import Model, Page
 from loader.site.timeline import Runs, by_run, day_href, folder_of
 
 _STAGES = ("gated", "archived", "landed", "built", "reconciled", "finished")
+# So many of the slowest are told.
+_NODES = 8
 _TOTALS = ("total", "valid", "invalid", "blank", "inserted", "skipped", "late", "not_read", "errors")
 
 
@@ -113,8 +115,7 @@ def _move(row: Row) -> dict[str, Any]:
         "kind": key[0],
         "day": key[1],
         "href": day_href(key),
-        "old": row["old_data_release_id"],
-        "new": row["new_data_release_id"],
+        "words": f"from {row['old_data_release_id'] or 'nothing'} to {row['new_data_release_id'] or 'nothing'}",
     }
 
 
@@ -152,6 +153,7 @@ def _details(told: Sequence[Mapping[str, Any]], details: Details) -> dict[str, A
         records = [details.contents.get(row["evidence_id"], {}) for row in run["evidence"] if row["of"] == "_run"]
         record = records[-1] if records else {}
         totals = record.get("totals") or {}
+        nodes = sorted(record.get("nodes") or (), key=lambda node: (-node["seconds"], node["name"]))
         found[run["run_id"]] = {
             "totals": [(name, totals[name]) for name in _TOTALS if isinstance(totals.get(name), int)],
             "problems": record.get("problems") or [],
@@ -159,7 +161,9 @@ def _details(told: Sequence[Mapping[str, Any]], details: Details) -> dict[str, A
             "decision": record.get("downstream_decision"),
             "checks": [each for each in record.get("checks", ()) if each.get("status") != "pass"],
             "check_count": len(record.get("checks", ())),
-            "nodes": sorted(record.get("nodes") or [], key=lambda node: -node.get("seconds", 0)),
+            "nodes": nodes[:_NODES],
+            "node_count": len(nodes),
+            "node_seconds": sum(node["seconds"] for node in nodes),
             "entries": [row for row in details.entries if row["run_id"] == run["run_id"]],
         }
     return {"details": found}

@@ -168,13 +168,14 @@ def test_a_held_day_says_who_holds_it_and_why(warehouse: Warehouse, capsys: pyte
     assert "hold" in said("days/2026-04-17.html") and "under review by <b>Bo</b>" in said("days/2026-04-17.html")
 
 
-def test_evidence_that_is_no_json_any_more_stops_no_page(
-    warehouse: Warehouse, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_evidence_that_is_none_any_more_stops_no_page(warehouse: Warehouse, capsys: pytest.CaptureFixture[str]) -> None:
     """Prevents a site that cannot be made for a record that somebody edited past every guard."""
     rows(
         warehouse,
-        "alter table ops.run_evidence disable trigger all; update ops.run_evidence set content = '\\x00ff' returning 1",
+        "alter table ops.run_evidence disable trigger all;"
+        " update ops.run_evidence set content = convert_to(edited.content, 'UTF8')"
+        " from unnest(array['{', '[]', '{\"nodes\": [{}]}']) with ordinality as edited (content, place)"
+        " where edited.place = 1 + evidence_id % 3 returning 1",
     )
     typed("site", capsys=capsys)
     assert "lines declared 9" in said("days/2026-04-17.html")

@@ -36,7 +36,7 @@ def test_from_the_calendar_to_the_evidence_by_mouse(page: Any, site: Path) -> No
     assert page.url == (site / "runs/0001.html").as_uri() + f"#{run_id(4)}"
     shown = page.locator("main section:visible")
     assert [each.get_attribute("id") for each in shown.all()] == [run_id(4)]
-    shown.locator("text=2026-03-05: >> a").click()
+    shown.locator("a[href*=run_evidence]", has_text="2026-03-05").click()
     assert page.url.endswith(f"run_evidence/2026-03-05/{run_id(4)}.1.json")
 
 

@@ -136,7 +136,7 @@ def test_a_run_shows_its_stages_loads_and_what_it_moved(folder: Path) -> None:
     assert "gated 2026-06-01 00:00:02 2.00 archived 2026-06-01 00:00:04 2.00" in told
     stages = section.css("svg.stage rect:not(.track)")
     assert [bar.attributes["x"] for bar in stages] == ["0", "16.67", "33.33", "50", "66.67", "83.33"]
-    assert "Release 1 (publish): 2026-03-01 from nothing to 1" in told
+    assert "Release 1 (publish) moved from nothing to 1: 2026-03-01" in told
     assert [link.attributes["href"] for link in section.css("a")] == [
         "../days/2026-03-01.html#ticket_v1",
         f"../../run_evidence/2026-03-01/{run_id(0)}.1.json",
