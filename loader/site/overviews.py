@@ -16,7 +16,7 @@ _IN_NEED = (GAP, ABSENT, THIN, WAITING)
 _OF_ONE_REASON = 5
 _LAST_RUNS = 8
 # A longer table is nothing that anybody reads.
-_LISTED = 1000
+_LISTED = 500
 
 
 def index_page(model: Model, squares: Mapping[Key, tuple[Square, str]], runs: Runs, kinds: Sequence[str]) -> Page:
