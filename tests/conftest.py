@@ -192,9 +192,11 @@ def states(server: Warehouse, _template: str, tmp_path_factory: pytest.TempPathF
 
 
 @pytest.fixture(scope="session")
-def replays() -> Replays:
-    """What dbt sent in builds of this process."""
-    return Replays(dbt._process)
+def replays(tmp_path_factory: pytest.TempPathFactory) -> Replays:
+    """What dbt sent in builds of this run."""
+    own = tmp_path_factory.getbasetemp()
+    # Each worker has a folder of its own in that of the run.
+    return Replays(dbt._process, (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "replays")
 
 
 @pytest.fixture(scope="module")

@@ -10,12 +10,15 @@ build is dbt's own; tests/integration/test_replay.py compares the two.
 from __future__ import annotations
 
 import os
+import pickle
 import re
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, replace
 from functools import cache
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -73,6 +76,11 @@ class _Recording:
         return True
 
 
+def _name(state: tuple[Any, ...]) -> str:
+    """One for all workers: a state is said in the same words by each."""
+    return sha256(repr(state).encode()).hexdigest()
+
+
 class _NotTheSameError(Exception):
     """dbt would have gone on otherwise."""
 
@@ -80,9 +88,11 @@ class _NotTheSameError(Exception):
 class Replays:
     """Stands where loader.silver.dbt has dbt's process."""
 
-    def __init__(self, real: Callable[[], Any]) -> None:
-        """`real`: gives dbt's process, for what is not sent again."""
+    def __init__(self, real: Callable[[], Any], shared: Path | None = None) -> None:
+        """`real`: gives dbt's process, for what is not sent again; `shared`: a folder of this run, in which its
+        workers give each other what they have kept."""
         self._real = real
+        self._shared = shared
         self._projects: dict[Project, Any] = {}
         self._kept: dict[tuple[Any, ...], list[_Recording]] = {}
         self.replayed_count = 0
@@ -107,12 +117,16 @@ class Replays:
             state = (request.project, request.arguments, _TOKEN in request.environment, cursor.fetchone())
             recordings = self._kept.setdefault(state, [])
             kept = next((each for each in recordings if each.is_of(cursor)), None)
+            if kept is None:
+                kept = next((each for each in self._of_others(state) if each.is_of(cursor)), None)
+                recordings += [kept] if kept else []
         if kept is None:
             count = len(recordings)
             ended = self._recorded(recordings, request, request.project)
             if len(recordings) == count:
                 # dbt's own words of what failed.
                 return self._real().run(request, is_quiet, report, watch)  # type: ignore[no-any-return]
+            self._give(state, recordings[-1])
         else:
             try:
                 ended = _sent_again(kept, warehouse, request.environment.get(_TOKEN, ""))
@@ -122,6 +136,20 @@ class Replays:
         for count, _ in enumerate(ended.nodes, start=1):
             report.step(Step("silver", "nodes", count, len(ended.nodes)))
         return ended
+
+    def _of_others(self, state: tuple[Any, ...]) -> Iterator[_Recording]:
+        """What any worker has kept of such a state, where this one has nothing that fits."""
+        if self._shared is not None:
+            for file in sorted(self._shared.glob(f"{_name(state)}.*")):
+                yield pickle.loads(file.read_bytes())
+
+    def _give(self, state: tuple[Any, ...], recording: _Recording) -> None:
+        if self._shared is not None:
+            self._shared.mkdir(exist_ok=True)
+            place = self._shared / f"{_name(state)}.{os.getpid()}-{uuid.uuid4().hex}"
+            # It has its name when it is whole.
+            place.with_name(f"new-{place.name}").write_bytes(pickle.dumps(recording))
+            place.with_name(f"new-{place.name}").rename(place)
 
     def _recorded(self, recordings: list[_Recording], request: Run, project: Project) -> Ended:
         """dbt's own build, in this process; kept among the others where it made everything."""
