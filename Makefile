@@ -5,7 +5,7 @@ override BIN := .venv/bin
 override LOADER := $(BIN)/loader
 override STAMP := .venv/.stamp
 # Dagster's own environment: nothing of it is in the loader's.
-override DAGSTER := infra/dagster/.venv/.stamp
+override DAGSTER := .venv-dagster/.stamp
 # Each worker has a PostgreSQL of its own, or databases of its own in the given one.
 WORKERS ?= 2
 override PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
@@ -187,12 +187,12 @@ build: ## dbt build in the same warehouse [SELECT=ticket_fact+ or KIND=] [PARTIT
 env: ## A role's connection for any client: eval "$(make -s env)" [ROLE=transform, loader, reader or auditor]
 # Dagster's own list, from which it starts its web server, its daemon and the code that calls the loader.
 $(DAGSTER): infra/dagster/requirements.lock
-	@echo 'making infra/dagster/.venv from its list: about a minute' >&2 && umask go-w && $(PYTHON) -m venv infra/dagster/.venv >&2
-	@infra/dagster/.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r infra/dagster/requirements.lock >&2 && touch $(DAGSTER)
+	@echo 'making .venv-dagster from its list: about a minute' >&2 && umask go-w && $(PYTHON) -m venv .venv-dagster >&2
+	@.venv-dagster/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r infra/dagster/requirements.lock >&2 && touch $(DAGSTER)
 
 dagster: $(STAMP) $(DAGSTER) ## Days as Dagster's partitions, in its web UI on this machine: http://127.0.0.1:3000 [PORT=3001]
 	@umask 077 && mkdir -p .local/dagster && cp infra/dagster/dagster.yaml .local/dagster/
-	@DAGSTER_HOME=$(CURDIR)/.local/dagster infra/dagster/.venv/bin/dagster dev -h 127.0.0.1 -p $(or $(PORT),3000) -m omni_dagster.definitions -d infra/dagster
+	@DAGSTER_HOME=$(CURDIR)/.local/dagster .venv-dagster/bin/dagster dev -h 127.0.0.1 -p $(or $(PORT),3000) -m omni_dagster.definitions -d infra/dagster
 
 docs: $(STAMP) ## dbt documentation as one page: reports/dbt_docs/index.html
 	@$(LOADER) docs

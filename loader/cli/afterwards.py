@@ -19,7 +19,7 @@ _CHANGING = ("ingest", "apply", "release", "hold", "erase", "build", "state", "v
 _RECOVERING, _EXECUTES = ("retry", "rerun", "replay", "backfill", "restore", "expire"), "execute"
 # A command ends no later, whatever waits for whom.
 _LONGEST_SECONDS = 30.0
-_SITE, _ALERT = ("the site was not made", "make site"), ("the owners were not told", "loader alert --once")
+_SITE, _ALERT = ("the site was not made", "make site"), ("the owners were not told", "make alert ONCE=1")
 
 
 def changes_what_is_told(words: Sequence[str]) -> bool:

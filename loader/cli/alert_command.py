@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from loader.screen import Screen
     from loader.warehouse import Warehouse
 
-_AGAIN = "loader alert --once"
+_AGAIN = "make alert ONCE=1"
 
 
 @click.command()

@@ -46,8 +46,8 @@ def changes(after: int | None, limit: int, kind: str | None, with_rows: bool, as
     ):
         cursor.execute("set transaction isolation level repeatable read read only")
         found = follow(cursor, after, limit, kind)
-    of_kind = "" if kind is None else f" --kind {kind}"
-    next_command = f"loader changes --after {found.last}{of_kind}" if found.is_more else "make status"
+    of_kind = "" if kind is None else f" KIND={kind}"
+    next_command = f"make changes AFTER={found.last}{of_kind}" if found.is_more else "make status"
     if as_json:
         print_json(
             {

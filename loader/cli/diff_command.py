@@ -92,7 +92,7 @@ def _write_page(path: str, found: Sequence[Changes], *, is_waiting: bool) -> Non
     answer = "What readers will see" if is_waiting else "What differs between the two"
     if all(each.is_empty for each in found):
         answer = nothing_differs(is_waiting=is_waiting)
-    write_file(Path(path), single_page("diff.html", kinds=found, answer=answer, command="loader diff"))
+    write_file(Path(path), single_page("diff.html", kinds=found, answer=answer, command="make diff"))
 
 
 def nothing_differs(*, is_waiting: bool) -> str:

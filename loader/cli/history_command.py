@@ -45,7 +45,7 @@ def history(after: int | None, limit: int, as_json: bool) -> int:
     with closing(open_warehouse(load_settings()).connect()) as connection, connection.cursor() as cursor:
         cursor.execute("set transaction isolation level repeatable read read only")
         found = read_history(cursor, after, limit)
-    next_command = f"loader history --after {found.last}" if found.is_more else "make status"
+    next_command = f"make history AFTER={found.last}" if found.is_more else "make status"
     if as_json:
         print_json(
             {

@@ -83,7 +83,7 @@ def _write_page(path: str, found: Trace, next_command: str) -> None:
         answer=answer(Screen(), found),
         content=None if found.content is None else content_in_words(found.content),
         next_command=next_command,
-        command="loader trace",
+        command="make trace",
     )
     write_file(Path(path), page)
 

@@ -109,7 +109,7 @@ def read_history(cursor: Any, after: int | None, limit: int) -> History:
         raise CommandUsageError(
             f"--after: got {after}, but the newest record is {newest}: the warehouse was put back to an earlier state,"
             " or it is another one; what is known of it has to be read anew",
-            next_command="loader history --after 0",
+            next_command="make history AFTER=0",
         )
     parameters = {"after": after or 0, "acts": ASSET_KEY, "limit": limit + 1}
     order = "desc" if after is None else "asc"

@@ -65,7 +65,7 @@ def follow(cursor: Any, after: int | None, limit: int, record_kind: str | None =
         raise CommandUsageError(
             f"--after: got {after}, but the newest change is {newest}: the warehouse was put back to an earlier state,"
             " or it is another one; what was copied has to be copied anew",
-            next_command="loader changes --after 0",
+            next_command="make changes AFTER=0",
         )
     of_kind = "" if record_kind is None else " and record_kind = %(kind)s"
     cursor.execute(

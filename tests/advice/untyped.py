@@ -11,6 +11,7 @@ UNTYPED: dict[str, str] = {
     "loader.silver.dbt:*": "dbt does not start, or dies: tests/integration/test_dbt_process.py",
     # A person writes it, or another one's server takes it.
     "loader.alerts.rules:*": "a file of rules that is not understood: tests/integration/test_alerts.py",
+    "loader.cli.trace_command:_write_page": "a page that a disk does not take: tests/unit/test_report_files.py",
     "loader.cli.alert_command:*": "a channel that fails: tests/integration/test_alerts.py types it again",
     # A disk does not read or write, or a file is taken away while it is read. The command shows the place.
     "loader.disk:*": "a full disk: tests/unit/test_disk.py types what it says",

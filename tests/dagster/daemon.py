@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 from tests.checkouts import ROOT
 
 DAGSTER = ROOT / "infra" / "dagster"
-_DAGSTER_BIN = DAGSTER / ".venv" / "bin" / "dagster"
+DAGSTER_COMMAND = ROOT / ".venv-dagster" / "bin" / "dagster"
 _STARTS, _WAITS = 120.0, 240.0
 Found = TypeVar("Found")
 
@@ -139,7 +139,18 @@ def dagster_over(root: Path, environment: Mapping[str, str]) -> Iterator[Dagster
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    words = [_DAGSTER_BIN, "dev", "-h", "127.0.0.1", "-p", str(port), "-m", "omni_dagster.definitions", "-d", DAGSTER]
+    words = [
+        DAGSTER_COMMAND,
+        "dev",
+        "-h",
+        "127.0.0.1",
+        "-p",
+        str(port),
+        "-m",
+        "omni_dagster.definitions",
+        "-d",
+        DAGSTER,
+    ]
     log = home / "log.txt"
     with log.open("w") as out:
         process = subprocess.Popen(

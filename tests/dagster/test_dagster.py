@@ -14,7 +14,7 @@ import pytest
 
 from loader.warehouse import Warehouse
 from tests.checkouts import ROOT, make_reachable_folder
-from tests.dagster.daemon import DAGSTER, Dagster, dagster_over
+from tests.dagster.daemon import DAGSTER_COMMAND, Dagster, dagster_over
 from tests.e2e.commands import Checkout, make_small_checkout
 from tests.ingests import ticket, write_export
 from tests.shared_warehouse import fresh_database
@@ -64,7 +64,7 @@ def manifest(checkout: Checkout, name: str) -> None:
 
 @pytest.fixture(scope="module")
 def place(server: Warehouse, _template: str) -> Iterator[Place]:
-    if not (DAGSTER / ".venv" / "bin" / "dagster").is_file():
+    if not DAGSTER_COMMAND.is_file():
         if os.environ.get("CI"):
             pytest.fail("Dagster's environment is missing: make test-dagster makes it")
         pytest.skip("Dagster's environment is missing: make test-dagster makes it")

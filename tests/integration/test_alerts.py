@@ -188,7 +188,7 @@ class TestOfAWarehouse:
         webhook.status = 503
         failed = self.alert(path, loader_environment, "--once")
         assert failed.code == 3 and "the webhook answers 503" in failed.said
-        assert failed.next_command == "loader alert --once"
+        assert failed.next_command == "make alert ONCE=1"
         assert SECRET not in failed.err + failed.out
         webhook.status = 200
         assert self.alert(path, loader_environment, "--once").code == 0

@@ -121,5 +121,5 @@ def test_the_owners_are_told_after_the_site_and_a_channel_that_fails_is_a_line(
     assert said.out == "the answer\n"
     assert " ".join(said.err.split()) == (
         "error: the owners were not told: oncall: the webhook answers 503; the command itself has ended"
-        " next: loader alert --once"
+        " next: make alert ONCE=1"
     )
