@@ -57,25 +57,35 @@ def tell(
 ) -> list[Delivery]:
     """Tell each owner what has changed since it was told the last time, and what did not arrive then.
 
-    One transaction: a message that was sent and whose commit is lost is sent again, and none is left out. `site`: the
-    folder of the pages, where no address of them is known. Without `is_sent`: what would be told; nothing changes.
+    A transaction for what is noted, and one for each channel: a message that was sent and whose commit is lost is sent
+    again, none is left out, and no channel hears twice because another one is slow. `site`: the folder of the pages,
+    where no address of them is known. Without `is_sent`: what would be told; nothing changes.
     """
     with connection, connection.cursor() as cursor:
         cursor.execute(_LOCK)
         _note(cursor, rules, decisions)
-        waiting: dict[str, list[Alert]] = {}
-        for row in fetch_rows(cursor, f"{_KNOWN} where waiting is not null order by channel, subject", {}):
-            waiting.setdefault(row["channel"], []).append(Alert.read(row["waiting"]))
+        waiting = _waiting(cursor)
         if not is_sent:
             connection.rollback()
             return [Delivery(channel, tuple(found)) for channel, found in waiting.items()]
-        deliveries = [
-            each
-            for name, found in waiting.items()
-            for each in _deliver(cursor, rules, rules.channels[name], found, (site, now))
-        ]
         cursor.execute(_OVER)
-        return deliveries
+    deliveries: list[Delivery] = []
+    for name in waiting:
+        with connection, connection.cursor() as cursor:
+            cursor.execute(_LOCK)
+            # Somebody else may have told it meanwhile.
+            if found := _waiting(cursor).get(name):
+                deliveries += _deliver(cursor, rules, rules.channels[name], found, (site, now))
+                cursor.execute(_OVER)
+    return deliveries
+
+
+def _waiting(cursor: Any) -> dict[str, list[Alert]]:
+    """What each channel is to be told, by its name."""
+    waiting: dict[str, list[Alert]] = {}
+    for row in fetch_rows(cursor, f"{_KNOWN} where waiting is not null order by channel, subject", {}):
+        waiting.setdefault(row["channel"], []).append(Alert.read(row["waiting"]))
+    return waiting
 
 
 def _note(cursor: Any, rules: Rules, decisions: Iterable[Alert]) -> None:

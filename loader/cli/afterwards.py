@@ -33,13 +33,13 @@ def keep_up_to_date() -> None:
     """Make the site and tell the owners, where there is a site, and a file of rules. The command has answered and keeps
     its exit code: what goes wrong is a line on standard error, and nobody waits for long."""
     said: list[tuple[str, tuple[str, str]]] = []
-    ended: list[tuple[str, str]] = []
-    worker = Thread(target=_work, args=(said, ended), daemon=True)
+    at_work = [_SITE]
+    worker = Thread(target=_work, args=(said, at_work), daemon=True)
     try:
         worker.start()
         worker.join(_LONGEST_SECONDS)
         if worker.is_alive():
-            said.append((f"it took longer than {_LONGEST_SECONDS:.0f} seconds", _ALERT if _SITE in ended else _SITE))
+            said.append((f"it took longer than {_LONGEST_SECONDS:.0f} seconds", at_work[-1]))
         sys.stdout.flush()
         for reason, (what, next_command) in said:
             print_error(f"{what}: {reason}; the command itself has ended", next_command, 0, as_json=False)
@@ -48,8 +48,8 @@ def keep_up_to_date() -> None:
         return
 
 
-def _work(said: list[tuple[str, tuple[str, str]]], ended: list[tuple[str, str]]) -> None:
-    """`said`: what went wrong, and of what; `ended`: what is behind us."""
+def _work(said: list[tuple[str, tuple[str, str]]], at_work: list[tuple[str, str]]) -> None:
+    """`said`: what went wrong, and of what; the last of `at_work` is what is being done."""
     from loader.config import load_settings
     from loader.warehouse import answering_warehouse
 
@@ -63,6 +63,7 @@ def _work(said: list[tuple[str, tuple[str, str]]], ended: list[tuple[str, str]])
         said.append((_first_line(error), _SITE))
         return
     for each, do in wanted:
+        at_work.append(each)
         try:
             if warehouse is None:
                 said.append(("the warehouse does not answer", each))
@@ -71,7 +72,6 @@ def _work(said: list[tuple[str, tuple[str, str]]], ended: list[tuple[str, str]])
         except Exception as error:
             # Whatever it is, the run is none of it.
             said.append((_first_line(error), each))
-        ended.append(each)
 
 
 def _is_made(settings: Settings) -> bool:

@@ -19,9 +19,10 @@ from zoneinfo import ZoneInfo
 import pytest
 import yaml
 
-from loader.alerts import Delivery, read_rules, tell
+from loader.alerts import Delivery, outbox, read_rules, tell
+from loader.alerts.channels import Message
 from loader.alerts.decisions import Alert
-from loader.alerts.rules import QuietHours
+from loader.alerts.rules import Channel, QuietHours
 from loader.errors import CommandUsageError
 from loader.release.by_hand import hold
 from loader.warehouse import Warehouse
@@ -250,6 +251,25 @@ class TestOutbox:
             ("away", 1, True),
             ("there", 0, False),
         ]
+
+    def test_a_command_that_is_ended_at_one_channel_tells_no_other_again(
+        self, database: Warehouse, tmp_path: Path, webhook: Heard, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Prevents an alarm with each run, because another channel's server is slow and the command does not wait."""
+        path = rules_file(tmp_path, {name: {"webhook": webhook.address, "body": name} for name in ("a", "b")})
+        really = outbox.send
+
+        def ended(channel: Channel, message: Message) -> None:
+            if channel.name == "b":
+                raise KeyboardInterrupt
+            really(channel, message)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(outbox, "send", ended)
+            with pytest.raises(KeyboardInterrupt):
+                told(database, path, decision("damaged"))
+        told(database, path, decision("damaged"))
+        assert webhook.messages == ["a", "b"]
 
     def test_an_answer_that_sends_elsewhere_is_not_followed(
         self, database: Warehouse, path: Path, webhook: Heard

@@ -123,3 +123,16 @@ def test_the_owners_are_told_after_the_site_and_a_channel_that_fails_is_a_line(
         "error: the owners were not told: oncall: the webhook answers 503; the command itself has ended"
         " next: make alert ONCE=1"
     )
+
+
+def test_what_takes_too_long_is_named(
+    made: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Prevents advice to make a site that there is not, when a channel is slow."""
+    (tmp_path / "alerts.yml").write_text("")
+    monkeypatch.setenv("LOADER_ALERTS", str(tmp_path / "alerts.yml"))
+    monkeypatch.setattr(afterwards, "_is_made", lambda settings: False)
+    monkeypatch.setattr(afterwards, "_LONGEST_SECONDS", 0.5)
+    monkeypatch.setattr(alert_command, "tell_owners", lambda *_, is_sent: time.sleep(3))
+    assert (ended(), made) == (1, [])
+    assert "the owners were not told: it took longer than" in " ".join(capsys.readouterr().err.split())
