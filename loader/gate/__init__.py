@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from loader.bounds import ExpansionLimits
@@ -14,6 +14,7 @@ from loader.gate.judgement import (
     GateReport,
     Judgement,
     judge_asset,
+    warned,
     withheld,
     withhold,
 )
@@ -27,6 +28,7 @@ from loader.gate.location import (
     read_manifest,
     refuse_scheme,
 )
+from loader.kinds import named_files
 from loader.manifest import TYPE_NOT_READ, Asset, Manifest
 
 __all__ = [
@@ -52,6 +54,8 @@ __all__ = [
     "open_within",
     "read_manifest",
     "searched_folders",
+    "unfound_files",
+    "warned",
     "withheld",
     "withhold",
 ]
@@ -126,3 +130,19 @@ def searched_folders(manifest: Manifest, roots: tuple[Path, ...]) -> tuple[Path,
     """The folders in which a declared path is looked for, in that order."""
     base = base_folder(manifest)
     return (base, *folders_above(base, roots)) if manifest.searches_parents else (base,)
+
+
+def unfound_files(
+    manifest: Manifest, asset: Asset, roots: tuple[Path, ...]
+) -> Iterator[tuple[str, str, Path | None, AssetRefusedError]]:
+    """The files beside an asset that its metadata name and that cannot be read where a declared file would be looked
+    for: the field, the path as it is named and, where it may be read, as it is on this machine, and why not."""
+    if manifest.kind.landing is None:
+        return
+    for field, named in named_files(manifest.kind.landing, asset.metadata or {}):
+        path: Path | None = None
+        try:
+            path = located(manifest, named, roots)
+            open_within(path, roots).close()
+        except AssetRefusedError as error:
+            yield field, named, path, error

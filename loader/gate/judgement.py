@@ -144,6 +144,13 @@ def withhold(report: GateReport, source_id: str, reason_code: str, message: str)
     return replace(report, assets=assets)
 
 
+def warned(judged: AssetJudgement, findings: Iterable[AssetFinding]) -> AssetJudgement:
+    """The judgement of an asset about which there is more to say, and which goes where it goes."""
+    found = _sorted((*judged.judgement.findings, *findings))
+    worst = max((judged.judgement.judgement, "warn"), key=_SEVERITY.__getitem__)
+    return replace(judged, judgement=Judgement(worst, judged.judgement.disposition, found))
+
+
 def withheld(judged: AssetJudgement, reason_code: str, message: str) -> AssetJudgement:
     """The judgement of an asset that is rejected and withheld for a further reason."""
     findings = _sorted((*judged.judgement.findings, AssetFinding(reason_code, "reject", message)))

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 from loader.bronze import judged_lines
 from loader.config import Settings
@@ -28,9 +30,10 @@ from loader.ingest.request import DeclaredInput, IngestRequest, declared_input
 from loader.ingest.sidecars import (
     JudgedFile,
     JudgedFiles,
-    has_sidecars,
+    NamedSidecars,
     judged_by,
     judged_files,
+    sidecars_last,
     withheld_with_their_files,
 )
 from loader.ingest.translated import as_records, told
@@ -63,9 +66,12 @@ def dry_run(settings: Settings, request: IngestRequest, report: Callable[[str], 
     kinds = load_kinds(settings.project_root / "contracts")
     # Without a database, nothing is known of files of a kind that was not asked for.
     beside = JudgedFiles(events.judged_files(declared.manifests, kinds), knows_all=events.can_answer)
-    for manifest in _sidecars_last(declared.manifests, kinds):
+    named = NamedSidecars(
+        (*declared.manifests, *declared.others), settings, events.transaction if events.can_answer else None
+    )
+    for manifest in sidecars_last(declared.manifests, kinds):
         gate_report = inspect_manifest(manifest, settings.project_root, settings.allowed_roots)
-        gate_report = withheld_with_their_files(gate_report, beside, kinds)
+        gate_report = named.told(withheld_with_their_files(gate_report, beside, kinds), report)
         beside.add(judged_by(gate_report))
         outcomes[manifest.manifest_id] = gate_report.outcome
         report(f"gate: {manifest.manifest_id}: {gate_report.outcome}")
@@ -83,12 +89,6 @@ def dry_run(settings: Settings, request: IngestRequest, report: Callable[[str], 
                     remaining = max(0, remaining - forecast.fates.total() + forecast.fates["not_read"])
             assets.append(forecast)
     return _conclude(settings, request, declared, outcomes, assets, events.can_answer)
-
-
-def _sidecars_last(manifests: Sequence[Manifest], kinds: Mapping[str, Kind]) -> list[Manifest]:
-    """In their order, and sidecars after the files that they go with, as kinds are ingested."""
-    place = {name: number for number, name in enumerate(kinds, start=1)}
-    return sorted(manifests, key=lambda each: place[each.contract_ref] if has_sidecars(each, kinds) else 0)
 
 
 def _withheld(gate_report: GateReport, judged: AssetJudgement, error: ContentChangedError) -> AssetJudgement:
@@ -165,8 +165,15 @@ class _Known:
         """The files that sidecars of these manifests go with, as far as they are registered."""
         if self._connection is None:
             return []
-        with self._connection, self._connection.cursor() as cursor:
+        with self.transaction() as cursor:
             return judged_files(cursor, manifests, kinds)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Any]:
+        """A cursor of the warehouse that answers."""
+        assert self._connection is not None
+        with self._connection, self._connection.cursor() as cursor:
+            yield cursor
 
     def count(self, kind: str, event_ids: Sequence[bytes], fates: Counter[str]) -> None:
         if not event_ids:
@@ -174,7 +181,7 @@ class _Known:
         if self._connection is None:
             fates["would_land_or_duplicate"] += len(event_ids)
             return
-        with self._connection, self._connection.cursor() as cursor:
+        with self.transaction() as cursor:
             cursor.execute(
                 "select event_id::text from bronze.visible_event where record_kind = %s and event_id = any(%s::uuid[])",
                 (kind, [event_id.hex() for event_id in event_ids]),

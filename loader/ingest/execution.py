@@ -29,10 +29,11 @@ from loader.gate import GateReport, inspect_manifest
 from loader.ingest.intake import Intake
 from loader.ingest.proving import Proving
 from loader.ingest.request import Task, Workplace
-from loader.ingest.sidecars import JudgedFiles, judged_files, withheld_with_their_files
+from loader.ingest.sidecars import JudgedFiles, NamedSidecars, judged_files, withheld_with_their_files
 from loader.ingest.to_read import Wanted, facts_of_gate, plan_reading, with_facts
 from loader.ingest.translated import told
 from loader.kinds import load_kinds
+from loader.printable import counted
 from loader.privacy import record_arrival
 from loader.progress import Meter
 from loader.raw_zone import ArchiveDamagedError, require_objects
@@ -98,7 +99,9 @@ class Execution(Proving):
             )
             for manifest in manifests
         )
-        reports = [withheld_with_their_files(gate_report, beside, kinds) for gate_report in judged_manifests]
+        named = NamedSidecars((*manifests, *self._task.declared.others), self._settings, self._lock.transaction)
+        withheld = (withheld_with_their_files(gate_report, beside, kinds) for gate_report in judged_manifests)
+        reports = [named.told(gate_report, self._report) for gate_report in withheld]
         for line in told(manifests):
             self._report(line)
         with self._ledger.boundary("gated"):
@@ -165,7 +168,7 @@ class Execution(Proving):
         self._ledger.record_actions(cursor, actions)
         self._unchanged = sum(action.action == "unchanged" for action in actions)
         if not to_read:
-            self._report(f"bronze: nothing to read, {_files(self._unchanged)} unchanged")
+            self._report(f"bronze: nothing to read, {counted(self._unchanged, 'file')} unchanged")
         return to_read
 
     def _say_what_is_lost(self, cursor: Any, entries: Sequence[RegisteredAsset]) -> None:
@@ -208,8 +211,7 @@ class Execution(Proving):
         self._has_landed = True
         if to_read:
             known = f", {self._unchanged:,} unchanged" if self._unchanged else ""
-            lines = "1 line" if self._lines_read == 1 else f"{self._lines_read:,} lines"
-            self._report(f"bronze: {lines} of {_files(len(to_read))} read{known}")
+            self._report(f"bronze: {counted(self._lines_read, 'line')} of {counted(len(to_read), 'file')} read{known}")
             drop_working_state(self._lock, self.attempt, self._working_root)
 
     def _read_and_load(self, to_read: Sequence[AssetToRead], window: tuple[date, date] | None) -> Landed:
@@ -244,7 +246,3 @@ class Execution(Proving):
                 file_format=self._settings.load_format,
             )
             return land(read, loader, progressed)
-
-
-def _files(count: int) -> str:
-    return f"{count:,} file{'' if count == 1 else 's'}"

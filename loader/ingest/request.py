@@ -62,10 +62,12 @@ def refuse_limit_without_input(request: IngestRequest) -> None:
 
 @dataclass(frozen=True, slots=True)
 class DeclaredInput:
-    """Manifests that can be read, and those refused as a whole (they declare nothing that can be trusted)."""
+    """Manifests that can be read, and those refused as a whole (they declare nothing that can be trusted); `others`:
+    that came with these, and that the runs of other kinds are given."""
 
     manifests: tuple[Manifest, ...]
     refused: tuple[ManifestRefusedError, ...]
+    others: tuple[Manifest, ...] = ()
 
     @property
     def batch_id(self) -> str:
@@ -87,13 +89,14 @@ def by_kind(declared: DeclaredInput, kinds: Mapping[str, Kind]) -> list[tuple[Ki
     landed = [kind for kind in kinds.values() if kind.is_landed]
     parts = {kind.name: [each for each in declared.manifests if each.contract_ref == kind.name] for kind in landed}
     found = [kind for kind in landed if parts[kind.name]] or [landed_kind(kinds, None)]
-    others = [each for each in declared.manifests if each.contract_ref not in parts]
-    return [
-        (kind, DeclaredInput((*parts[kind.name], *others), declared.refused))
-        if kind is found[0]
-        else (kind, DeclaredInput(tuple(parts[kind.name]), ()))
-        for kind in found
-    ]
+    unlanded = [each for each in declared.manifests if each.contract_ref not in parts]
+    every = (*declared.manifests, *declared.others)
+    given = []
+    for kind in found:
+        own = (*parts[kind.name], *(unlanded if kind is found[0] else ()))
+        refused = declared.refused if kind is found[0] else ()
+        given.append((kind, DeclaredInput(own, refused, tuple(each for each in every if each not in own))))
+    return given
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +181,8 @@ def _of_kind(declared: DeclaredInput, record_kind: str | None) -> DeclaredInput:
             f"KIND={record_kind}: got no manifest of it, only of {found}; nothing was started",
             next_command="make ingest   # all kinds",
         )
-    return DeclaredInput(manifests, declared.refused)
+    others = tuple(each for each in declared.manifests if each not in manifests)
+    return DeclaredInput(manifests, declared.refused, others)
 
 
 def _seed_manifests(settings: Settings) -> Sequence[Path]:

@@ -1,20 +1,36 @@
-"""Sidecars go with their files: a text beside a picture that was not admitted is withheld with it.
+"""Sidecars go with their files: a text beside a picture that was not admitted is withheld with it, and one that a file
+names and that is not there is named.
 
 A sidecar is a file whose entry names the file that it goes with: by `beside`, or by a link of its kind that says
-`erased_with_it`, to a kind of files (docs/decisions/0030).
+`erased_with_it`, to a kind of files (docs/decisions/0030). Metadata of a file may name one by its path alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
-from loader.gate import GateReport, withheld
+from loader.config import Settings
+from loader.gate import (
+    AssetFinding,
+    AssetJudgement,
+    AssetRefusedError,
+    GateReport,
+    allowed_roots,
+    located,
+    unfound_files,
+    warned,
+    withheld,
+)
 from loader.kinds import Kind
 from loader.manifest import Asset, BatchId, Manifest, SidecarOf
 
 NOT_ADMITTED = "media_not_admitted"
+NOT_FOUND = "sidecar_missing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +91,14 @@ def _is_later(one: str, other: str) -> bool:
     return read is not None and other_read is not None and read > other_read
 
 
-def has_sidecars(manifest: Manifest, kinds: Mapping[str, Kind]) -> bool:
-    return any(True for asset in manifest.assets for _ in _named(manifest, asset, kinds))
+def sidecars_last(manifests: Sequence[Manifest], kinds: Mapping[str, Kind]) -> list[Manifest]:
+    """In their order, and sidecars after the files that they go with, as kinds are ingested."""
+    place = {name: number for number, name in enumerate(kinds, start=1)}
+
+    def has_sidecars(manifest: Manifest) -> bool:
+        return any(True for asset in manifest.assets for _ in _named(manifest, asset, kinds))
+
+    return sorted(manifests, key=lambda each: place[each.contract_ref] if has_sidecars(each) else 0)
 
 
 def _named(manifest: Manifest, asset: Asset, kinds: Mapping[str, Kind]) -> Iterator[_Named]:
@@ -133,3 +155,71 @@ def withheld_with_their_files(report: GateReport, judged: JudgedFiles, kinds: Ma
                     break
         assets.append(each)
     return replace(report, assets=tuple(assets))
+
+
+Transaction = Callable[[], AbstractContextManager[Any]]
+
+
+class NamedSidecars:
+    """Sidecars that entries name by their path alone. Each is looked for; one that an entry declares, of `manifests` or
+    of those that are registered, is judged as that entry's file, and needs no word here.
+
+    `transaction`: gives a cursor that knows what is registered; None where nobody does.
+    """
+
+    def __init__(self, manifests: Sequence[Manifest], settings: Settings, transaction: Transaction | None) -> None:
+        self._manifests = manifests
+        self._settings = settings
+        self._transaction = transaction
+
+    def told(self, gate_report: GateReport, report: Callable[[str], None]) -> GateReport:
+        """The judgements in which an admitted file warns where one that it names is not there; `report` hears which."""
+        manifest = gate_report.manifest
+        roots = self._roots(manifest)
+        assets = []
+        for each in gate_report.assets:
+            findings = self._findings(manifest, each, roots)
+            for finding in findings:
+                report(f"gate: {each.asset.source_id}: {finding.message}")
+            assets.append(warned(each, findings) if findings else each)
+        return replace(gate_report, assets=tuple(assets))
+
+    def _findings(self, manifest: Manifest, judged: AssetJudgement, roots: tuple[Path, ...]) -> list[AssetFinding]:
+        """One for each field that names such a file."""
+        if judged.judgement.disposition != "admitted":
+            return []
+        unfound = [each for each in unfound_files(manifest, judged.asset, roots) if each[2] not in self._declared]
+        known = self._registered([str(path) for _, _, path, _ in unfound if path is not None])
+        sentences: dict[str, list[str]] = {}
+        for field, named, path, error in unfound:
+            if str(path) not in known:
+                what = f"{field} names {named!r}, which no manifest declares: {error.message}"
+                sentences.setdefault(field, []).append(what)
+        return [
+            AssetFinding(NOT_FOUND, "warn", first + (f"; and {len(others):,} more" if others else ""))
+            for first, *others in sentences.values()
+        ]
+
+    @cached_property
+    def _declared(self) -> frozenset[Path]:
+        """Where the declared files lie, or would lie."""
+        found = set()
+        for manifest in self._manifests:
+            roots = self._roots(manifest)
+            for asset in manifest.assets:
+                with suppress(AssetRefusedError):
+                    found.add(located(manifest, asset.source_url_or_path, roots))
+        return frozenset(found)
+
+    def _registered(self, paths: Sequence[str]) -> frozenset[str]:
+        """Those from which a registered file was read. It may be gone: it is in the raw zone."""
+        if not paths or self._transaction is None:
+            return frozenset()
+        with self._transaction() as cursor:
+            cursor.execute(
+                "select distinct found_path from ops.manifest_asset where found_path = any(%s)", (list(paths),)
+            )
+            return frozenset(path for (path,) in cursor.fetchall())
+
+    def _roots(self, manifest: Manifest) -> tuple[Path, ...]:
+        return allowed_roots(self._settings.project_root, manifest.path, self._settings.allowed_roots)

@@ -9,6 +9,7 @@ from loader.kinds.composed import (
     fields_to_say,
     framed,
     metadata_fields,
+    named_files,
 )
 from loader.kinds.declaration import Field, Kind, Landing, Link
 from loader.kinds.generate import generated_files
@@ -40,6 +41,7 @@ __all__ = [
     "load_ruleset",
     "load_same_ruleset",
     "metadata_fields",
+    "named_files",
     "schema_file",
     "waiting_for_persons",
     "write_kind",

@@ -69,6 +69,17 @@ def metadata_fields(landing: Landing) -> frozenset[str]:
     return frozenset(field.name for field in landing.fields if field.origin in (METADATA, FACTS)) - _NAMES
 
 
+def named_files(landing: Landing, said: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The files beside an asset that its metadata name: the field, whose name ends in `_path` or `_paths`, and the path
+    as declared."""
+    for field in landing.fields:
+        if field.origin == METADATA and field.name.endswith(("_path", "_paths")):
+            value = said.get(field.name)
+            for each in value if isinstance(value, list) else (value,):
+                if isinstance(each, str):
+                    yield field.name, each
+
+
 def fields_to_say(landing: Landing) -> tuple[str, ...]:
     """What the metadata of each entry have to say, or its records are rejected; their day aside, which names say."""
     needed = (field.name for field in landing.fields if field.origin == METADATA and field.is_required)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from loader.ingest import Verdict
+from loader.ingest.sidecars import NOT_FOUND
 from loader.kinds import load_ruleset
 from loader.raw_zone import RawZone
 from loader.silver import run_dbt
@@ -108,6 +109,19 @@ def test_a_bad_file_has_its_reason_and_its_siblings_are_released(scene: Scene, m
         f"select partition_key::text from serving.{media.silver} where partition_key >= '2026-05-01' order by 1",
     )
     assert shown == [(day,) for day in media.bad_days]
+
+
+@pytest.mark.parametrize("media", RECORDED, ids=lambda media: media.kind)
+def test_a_recording_whose_sidecars_are_not_there_warns_and_lands(scene: Scene, media: Media) -> None:
+    """Prevents a transcript that is promised and never comes from being told nowhere, and from taking its recording
+    with it."""
+    verdict = scene.verdicts[media.kind]
+    told = {
+        asset.source_id.split("-")[0]: asset.action for asset in verdict.facts.assets if NOT_FOUND in asset.reason_codes
+    }
+    names_some = any(field.endswith(("_path", "_paths")) for field in media.said)
+    assert told == ({"a0": "parsed"} if names_some else {})
+    assert (NOT_FOUND in verdict.reason_codes) == names_some
 
 
 def test_what_landed_is_what_archive_and_manifest_say(scene: Scene, database: Warehouse) -> None:

@@ -45,8 +45,8 @@ def test_each_kind_is_given_its_own_manifests_and_the_first_what_is_of_none(tmp_
     refused = ManifestRefusedError(tmp_path / "broken.json", [Violation("manifest_not_json", "$", "no JSON")])
     declared = DeclaredInput((voicemail, *found.values()), (refused,))
     assert {kind.name: part for kind, part in by_kind(declared, kinds)} == {
-        "ticket_v1": DeclaredInput((found["ticket_v1"], voicemail), (refused,)),
-        "gauge_v1": DeclaredInput((found["gauge_v1"],), ()),
+        "ticket_v1": DeclaredInput((found["ticket_v1"], voicemail), (refused,), (found["gauge_v1"],)),
+        "gauge_v1": DeclaredInput((found["gauge_v1"],), (), (voicemail, found["ticket_v1"])),
     }
     assert [kind.name for kind, _ in by_kind(declared, kinds)] == ["ticket_v1", "gauge_v1"]
     alone = by_kind(DeclaredInput((voicemail,), ()), kinds)
