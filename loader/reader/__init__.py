@@ -4,7 +4,7 @@ from loader.bounds import KEPT_LINE_BYTES, MAX_LINE_BYTES
 from loader.reader.content import ContentChangedError, ContentEncoding, open_content
 from loader.reader.framed import Framed
 from loader.reader.gzip_members import COMPRESSED_CHUNK_BYTES, GZIP_MAGIC, GzipDefectError, iter_gzip
-from loader.reader.lines import Line, is_blank, iter_lines
+from loader.reader.lines import Line, is_blank, iter_lines, lines_at
 from loader.reader.regular_file import (
     CHUNK_BYTES,
     DocumentTooLargeError,
@@ -33,6 +33,7 @@ __all__ = [
     "is_blank",
     "iter_gzip",
     "iter_lines",
+    "lines_at",
     "open_beneath",
     "open_content",
     "open_regular",

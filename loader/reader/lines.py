@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from itertools import chain, islice
 from typing import NamedTuple
 
 from loader.bounds import KEPT_LINE_BYTES, MAX_LINE_BYTES
@@ -68,6 +69,29 @@ def iter_lines(
         unfinished.add(rest)
     if unfinished.size:
         yield unfinished.finish(number + 1, offset, is_terminated=False)
+
+
+def lines_at(chunks: Iterable[bytes], numbers: Collection[int]) -> Iterator[Line]:
+    """The lines that iter_lines numbers so, in order. Chunks before the first of them are counted, not cut."""
+    first, last = min(numbers), max(numbers)
+    rest = iter(chunks)
+    number = offset = 0
+    for chunk in rest:
+        ended = chunk.count(b"\n")
+        if number + ended + 1 < first:
+            number += ended
+            offset += len(chunk)
+            continue
+        if offset:
+            # The line that began before this chunk is none of them.
+            begin = chunk.index(b"\n") + 1
+            number += 1
+            offset += begin
+            chunk = chunk[begin:]
+        for line in islice(iter_lines(chain((chunk,), rest)), last - number):
+            if number + line.number in numbers:
+                yield line._replace(number=number + line.number, offset=offset + line.offset)
+        return
 
 
 def is_blank(body: bytes) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Any
 
 import orjson
@@ -13,7 +12,7 @@ from loader.errors import RefusedError
 from loader.facts import FactsReader
 from loader.kinds import Ruleset, asset_type_of, framed
 from loader.raw_zone import RawZone
-from loader.reader import ContentEncoding, Framed, Line, iter_lines, open_content
+from loader.reader import ContentEncoding, Framed, Line, lines_at, open_content
 from loader.runs import known_facts
 from loader.trace.model import File, Link, LinkName, TracedLine
 from loader.verify import RereadLine, line_difference, reread_line
@@ -147,12 +146,8 @@ def _read(
         encoding: ContentEncoding = "gzip" if file.content_encoding == "gzip" else "identity"
         held = Framed(path, encoding, raw_zone.fingerprint_of(file.raw_zone_key))
         framed_file = framed(held, ruleset.landing, file.declaration, None)
-        wanted = {line.number for line in lines}
-        cut: list[Line] = [
-            line
-            for line in islice(iter_lines(open_content(path, file.content_encoding)), max(wanted))
-            if line.number in wanted
-        ]
+        content = open_content(path, file.content_encoding)
+        cut: list[Line] = [*lines_at(content, {line.number for line in lines})]
     else:
         framed_file = _framed(cursor, raw_zone, ruleset, lines[0])
         cut = [*framed_file.lines()]

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loader.reader import KEPT_LINE_BYTES, MAX_LINE_BYTES, Line, is_blank, iter_lines
-from loader.reader.lines import count_lines
+from loader.reader.lines import count_lines, lines_at
 
 CONTENTS = st.one_of(
     st.binary(max_size=60),
@@ -74,6 +74,13 @@ def test_lines_tile_the_content(content: bytes, cuts: list[int]) -> None:
     assert [line.offset for line in lines] == ends[:-1]
     assert ends[-1] == len(content)
     assert [line.number for line in lines] == list(range(1, len(lines) + 1))
+
+
+@given(CONTENTS, st.lists(st.integers(0, 60), max_size=12), st.sets(st.integers(1, 45), min_size=1))
+def test_lines_at_some_numbers_are_those_of_all_lines(content: bytes, cuts: list[int], numbers: set[int]) -> None:
+    """Prevents a line that is looked up alone from being another one than the reader read."""
+    expected = [line for line in iter_lines([content]) if line.number in numbers]
+    assert [*lines_at(cut(content, cuts), numbers)] == expected
 
 
 @given(CONTENTS, st.lists(st.integers(0, 60), max_size=12))
