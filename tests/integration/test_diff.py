@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from loader.cli import main
-from loader.diff import Asked, Changes, diff, foretell, foretell_pointers
+from loader.diff import Asked, Changes, changes, diff, foretell, foretell_pointers
 from loader.errors import CommandUsageError
 from loader.partition import Partition
 from loader.release.by_hand import hold
-from loader.warehouse import Warehouse
+from loader.warehouse import Warehouse, fetch_rows
 from tests.ingests import declare, rows, run, settings, write_export
 from tests.recoveries import of_day
 from tests.shared_warehouse import own_warehouse
@@ -163,6 +163,21 @@ def test_the_command_says_it_as_text_and_as_json(warehouse: Warehouse, capsys: p
 def test_what_is_not_there_is_a_usage_error(warehouse: Warehouse, asked: Asked) -> None:
     with pytest.raises(CommandUsageError):
         diff(settings(), warehouse, asked)
+
+
+def test_no_record_is_looked_up_by_itself(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prevents a diff of 100,000 changed records that asks an index 100,000 times, by any statistics of the tables."""
+    plans: list[str] = []
+
+    def explained(cursor: Any, query: str, parameters: Any) -> Any:
+        plans.append("\n".join(row["QUERY PLAN"] for row in fetch_rows(cursor, f"explain {query}", parameters)))
+        return fetch_rows(cursor, query, parameters)
+
+    monkeypatch.setattr(changes, "fetch_rows", explained)
+    (found,) = [each for each in diff(settings(), warehouse, Asked(1, 2)) if not each.is_empty]
+    assert any(column.name == "status" and column.samples for column in found.columns)
+    compared = [plan for plan in plans if "ticket_fact" in plan]
+    assert ["Full Join" in plan for plan in compared] == [True, True], compared
 
 
 def test_what_readers_may_not_see_is_nowhere_in_it(warehouse: Warehouse, tmp_path: Path) -> None:
