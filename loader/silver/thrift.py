@@ -25,13 +25,6 @@ _TEMPLATES = 2000
 _kept_code: list[Any] = []
 
 
-def import_dbt() -> None:
-    """Import dbt, which takes longest of all. Its classes, some hundreds, each write functions that read and write
-    them: only those that are called are written."""
-    import_module("mashumaro.config").BaseConfig.lazy_compilation = True
-    import_module("dbt.cli.main")
-
-
 def keep_templates_in(folder: Path) -> None:
     """From now on, the code of templates is kept in `folder`, which only its owner may write to: the next process
     compiles none again. Without the folder each process compiles its own."""

@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from loader.silver.checks import project_sha256
+from loader.silver.importing import import_dbt
 from loader.silver.parsed import keep, key_of, read
 from loader.silver.results import NodeResult
-from loader.silver.thrift import be_thrifty, import_dbt, keep_templates_in
+from loader.silver.thrift import be_thrifty, keep_templates_in
 
 # The tag of tests that read reconcile_finding and nothing else of what they are about.
 FINDINGS = "findings"

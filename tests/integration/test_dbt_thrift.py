@@ -8,12 +8,15 @@ import subprocess
 import sys
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 
 from loader.silver import dbt, parse_project, run_dbt
 from loader.warehouse import Warehouse
 from tests.checkouts import ROOT
 from tests.e2e.commands import make_small_checkout
 from tests.ingests import rows
+
+_IMPORTS = "import dbt.cli.main\nfrom loader.silver.thrift import be_thrifty\n"
 
 
 def test_a_project_is_parsed_again_only_when_it_has_changed(
@@ -107,6 +110,65 @@ def test_what_dbt_logs_and_how_it_ended_are_written_as_they_were(
         "model.omnisupport.stg_ops__manifest",
         "operation.omnisupport.omnisupport-on-run-end-0",
     ]
+
+
+def test_dbts_classes_are_read_and_written_as_before_and_when_they_are_called_first(tmp_path: Path) -> None:
+    """Prevents a second of writing functions that nobody calls, at each start, and a field that is left out."""
+
+    def told(how: str) -> dict[str, Any]:
+        """What a process that imports dbt in that way knows of its classes, and how many functions it has written when
+        it has imported dbt, and in the end."""
+        out = tmp_path / "told.json"
+        _where_dbt_runs(
+            f"""
+            import json
+            from mashumaro.core.meta.code.builder import CodeBuilder
+
+            written, compile_now = [], CodeBuilder.compile
+            CodeBuilder.compile = lambda self: (written.append(self.cls), compile_now(self))
+            {how}
+            count = len(written)
+
+            from dbt.artifacts.resources import ColumnInfo, NodeConfig
+            from dbt.contracts.graph.nodes import GenericTestNode, ModelNode
+            from dbt.contracts.project import Project
+            from dbt_common.dataclass_schema import dbtClassMixin
+
+            def below(base):
+                return {{base}}.union(*map(below, base.__subclasses__()))
+
+            made = {{
+                f"{{each.__module__}}.{{each.__qualname__}}": sorted(
+                    (name, type(value).__name__)
+                    for name, value in vars(each).items()
+                    if "mashumaro" in name or name in ("to_dict", "from_dict", "to_msgpack", "from_msgpack")
+                )
+                for each in below(dbtClassMixin)
+            }}
+            column = ColumnInfo(name="one", description="a column", data_type=None, tags=["x"])
+            model = NodeConfig.from_dict({{"materialized": "view", "post-hook": ["select 1"], "schema": "silver"}})
+            raised = []
+            for given in ({{}}, {{"name": ["no text"]}}):
+                try:
+                    raised.append(ColumnInfo.from_dict(given).to_dict())
+                except Exception as error:
+                    raised.append(f"{{type(error).__name__}}: {{error}}")
+            told = [
+                column.to_dict(omit_none=True), ColumnInfo.from_msgpack(column.to_msgpack()).to_dict(),
+                model.to_dict(omit_none=True), NodeConfig.from_dict(model.to_dict()) == model, raised,
+                ModelNode.json_schema(), GenericTestNode.json_schema(), Project.json_schema(),
+            ]
+            telling = {{"made": made, "told": told, "first": count, "written": len(written)}}
+            open({os.fspath(out)!r}, "w").write(json.dumps(telling))
+            """,
+            imports="",
+        )
+        return dict(json.loads(out.read_text()))
+
+    before = told("import dbt.cli.main")
+    now = told("from loader.silver.importing import import_dbt; import_dbt()")
+    assert (now["made"], now["told"]) == (before["made"], before["told"])
+    assert before["first"] > 1000 and now["first"] < 10 and now["written"] < before["written"] - 900
 
 
 def test_a_flag_of_dbt_is_named_after_who_makes_it_as_before() -> None:
@@ -391,8 +453,8 @@ def test_a_node_finds_the_session_of_the_one_before_as_if_it_began(
     """)
 
 
-def _where_dbt_runs(script: str) -> None:
+def _where_dbt_runs(script: str, imports: str = _IMPORTS) -> None:
     """Run it in a process that imports dbt, as this one never does."""
-    script = "import dbt.cli.main\nfrom loader.silver.thrift import be_thrifty\n" + dedent(script)
+    script = imports + dedent(script)
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
