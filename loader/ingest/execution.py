@@ -44,6 +44,7 @@ from loader.runs import (
     RegisteredAsset,
     drop_working_state,
     keep_facts,
+    known_bounds,
     known_facts,
     register,
 )
@@ -79,22 +80,23 @@ class Execution(Proving):
         self._unchanged = self._lines_read = 0
         self._has_landed = False
 
-    def gate(self) -> list[GateReport]:
-        """Judge every declared asset; its source is read and hashed."""
+    def gate(self, *, is_read_again: bool = False) -> list[GateReport]:
+        """Judge every declared asset; its source is read and hashed. `is_read_again`: facts at a bound, too."""
         manifests = self._task.declared.manifests
         kinds = load_kinds(self._settings.project_root / "contracts")
         size = sum(asset.size_bytes or 0 for manifest in manifests for asset in manifest.assets)
         meter = Meter(self._report, "gate", "bytes", size)
         with self._lock.transaction() as cursor:
-            declared = (asset.checksum_sha256 for manifest in manifests for asset in manifest.assets)
-            facts = known_facts(cursor, self._ruleset.landing.facts, declared)
+            declared = [(asset.checksum_sha256, asset.declaration) for each in manifests for asset in each.assets]
+            facts = known_facts(cursor, self._ruleset.landing.facts, (fingerprint for fingerprint, _ in declared))
+            bounds = {} if is_read_again else known_bounds(cursor, self.ruleset_id, declared)
             beside = JudgedFiles(judged_files(cursor, manifests, kinds))
         judged_manifests = (
             inspect_manifest(
                 manifest,
                 self._settings.project_root,
                 self._settings.allowed_roots,
-                known_facts=facts,
+                known_facts={**bounds, **facts},
                 on_asset=lambda judged: meter.add(judged.asset.size_bytes or 0),
             )
             for manifest in manifests

@@ -82,7 +82,7 @@ def carry_out(work: Workplace, plan: Mapping[str, Any], attempt: Attempt) -> Ver
         declared = input_of_run(world, run)
     task = Task("rerun", declared, window_of(run), plan=plan)
     with executing(work, attempt, task) as execution:
-        execution.land(execution.archive(execution.gate(), is_read_again=True))
+        execution.land(execution.archive(execution.gate(is_read_again=True), is_read_again=True))
         gone = [asset["source_id"] for asset in plan["assets"] if asset["reads_from"] == "raw_zone"]
         return execution.conclude(
             *execution.build(),

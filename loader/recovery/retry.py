@@ -97,7 +97,7 @@ def carry_out(work: Workplace, plan: Mapping[str, Any], attempt: Attempt) -> Ver
         if entries:
             to_read = execution.recall(entries, is_read_again=is_rerun)
         else:
-            to_read = execution.archive(execution.gate(), is_read_again=is_rerun)
+            to_read = execution.archive(execution.gate(is_read_again=is_rerun), is_read_again=is_rerun)
         execution.land(to_read)
         return execution.conclude(*execution.build(), moves_state=rerun.job_mode(run) == "ingest")
 

@@ -12,7 +12,7 @@ from loader.runs.anchors import (
     whole_id,
     whole_run_id,
 )
-from loader.runs.facts import keep_facts, known_facts
+from loader.runs.facts import keep_facts, known_bounds, known_facts
 from loader.runs.ledger import AssetAction, Job, Ledger
 from loader.runs.lock import LOAD_SESSIONS, IngestLock, writers_at_work
 from loader.runs.registry import (
@@ -42,6 +42,7 @@ __all__ = [
     "acting_operator",
     "drop_working_state",
     "keep_facts",
+    "known_bounds",
     "known_facts",
     "new_run_id",
     "read_state",

@@ -12,8 +12,9 @@ import orjson
 from loader.contract import number_json, read_exactly
 from loader.facts import FACTS_VERSIONS, Facts, FactsDefect
 from loader.gate import KnownFacts
+from loader.kinds import asset_type_of
 
-# Looked at again each time: a busy machine may be the reason.
+# Kept as a reject alone: a busy machine may be the reason.
 _OF_THE_MACHINE = "facts_limit"
 
 
@@ -35,6 +36,27 @@ def known_facts(
         else Facts(read_exactly(values), frozenset(estimated), libraries)
         for fingerprint, asset_type, values, estimated, libraries, code, message in cursor.fetchall()
     }
+
+
+def known_bounds(cursor: Any, ruleset_id: int, declared: Iterable[tuple[str | None, str]]) -> KnownFacts:
+    """Files (fingerprint and declaration) whose facts could not be read within their bounds, and why. Each entry of
+    such a file has its reject under this ruleset, which stays, so to read it again would cost its bounds and change
+    nothing; a file that anything else is declared of, too, is not among them."""
+    wanted = {each for each in declared if each[0] and each[1]}
+    if not wanted:
+        return {}
+    cursor.execute(
+        "select asset.source_fingerprint, asset.declaration, reject.message from ops.source_asset as asset"
+        " inner join ops.asset_index as indexed using (asset_id)"
+        " inner join bronze.rejected_record as reject using (asset_id, ruleset_id)"
+        " where asset.source_fingerprint = any(%s) and indexed.ruleset_id = %s and indexed.is_complete"
+        " and reject.reason_codes = %s",
+        (sorted({str(fingerprint) for fingerprint, _ in wanted}), ruleset_id, [_OF_THE_MACHINE]),
+    )
+    rejected = {(fingerprint, declaration): message for fingerprint, declaration, message in cursor.fetchall()}
+    others = {(fingerprint, asset_type_of(declaration)) for fingerprint, declaration in wanted - rejected.keys()}
+    found = {(each[0], asset_type_of(each[1])): message for each, message in rejected.items() if each in wanted}
+    return {file: FactsDefect(_OF_THE_MACHINE, message) for file, message in found.items() if file not in others}
 
 
 def keep_facts(cursor: Any, run_id: UUID, reader: str | None, read: KnownFacts) -> None:

@@ -219,11 +219,23 @@ def test_a_library_that_crashes_or_never_ends_costs_one_file(
     good = [(f"good-2026-05-0{day}.md",) for day in (1, 2)]
     assert rows(database, shown) == good
     # What was rejected stays so under its rules, though the library can read it today; declared anew, it is a record.
+    looked_at: list[str] = []
+
+    def counted(reader: FactsReader, path: Path, *wanted: str) -> Facts | FactsDefect:
+        looked_at.append(path.name)
+        return read(reader, path, *wanted)
+
+    read = FactsReader.read
+    monkeypatch.setattr(FactsReader, "read", counted)
     again = run(manifest)
     assert (again.exit_code, again.facts.inserted, fates(again)) == (0, 0, {"landed": 2, "rejected": 2}), again.problems
+    # Its bounds were paid once: nothing would follow from what is read now.
+    assert looked_at == []
     ruleset = load_ruleset(ROOT / "contracts", KIND)
     assert verify_run(database, RawZone(settings().raw_zone), ruleset, verdict.facts.run["run_id"]).is_proved
+    looked_at.clear()
     anew = run(deliver(scene.folder, "mended", files, abort={"language": "en"}, spin={"language": "en"}))
+    assert sorted(name for name in looked_at if name in files) == [*files]
     assert (anew.exit_code, fates(anew)) == (0, {"landed": 2}), anew.problems
     assert rows(database, shown) == sorted([*good, *((name,) for name in files)])
     assert reconciled(database) == proved_whole(database)
