@@ -10,7 +10,9 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from email.message import EmailMessage
+from email.utils import format_datetime, make_msgid, parseaddr
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -73,9 +75,14 @@ def _filled(template: Any, message: Message) -> Any:
 
 
 def _mail(said: Mapping[str, Any], message: Message) -> None:
-    """By TLS where the address says smtps, or STARTTLS unless the file says that it is not wanted."""
+    """By TLS where the address says smtps, or STARTTLS unless the file says that it is not wanted. A server that
+    does not prove its name by a certificate, or offers no TLS, hears neither login nor mail."""
     mail = EmailMessage()
     mail["Subject"], mail["From"], mail["To"] = message.title, said["from"], ", ".join(said["to"])
+    mail["Date"] = format_datetime(datetime.now(UTC))
+    mail["Message-ID"] = make_msgid(domain=parseaddr(said["from"])[1].rpartition("@")[2] or "localhost")
+    # Nobody's holiday answers a machine.
+    mail["Auto-Submitted"] = "auto-generated"
     mail.set_content(message.text)
     address = urlsplit(said["smtp"])
     port = address.port or _PORTS[address.scheme]
@@ -88,7 +95,7 @@ def _mail(said: Mapping[str, Any], message: Message) -> None:
         with server:
             if address.scheme == "smtp" and said.get("starttls", True):
                 server.starttls(context=context)
-            if "user" in said:
+            if said.get("user"):
                 server.login(said["user"], said.get("password", ""))
             # Who was refused is in the answer; with one that took it, the message has arrived somewhere.
             refused = server.send_message(mail)
@@ -117,6 +124,12 @@ def _run(said: Mapping[str, Any], message: Message) -> None:
 
 def _kind(error: Exception) -> str:
     """What went wrong, without anything that was sent."""
+    if isinstance(error, smtplib.SMTPAuthenticationError):
+        return f"it refuses the login, {error.smtp_code}"
+    if isinstance(error, smtplib.SMTPNotSupportedError):
+        return "it offers no STARTTLS" if "STARTTLS" in str(error) else "it offers no login"
+    if isinstance(error, smtplib.SMTPResponseException):
+        return f"it answers {error.smtp_code}"
     reason = getattr(error, "reason", None)
     known = reason if isinstance(reason, OSError) else error
     return getattr(known, "strerror", None) or type(known).__name__

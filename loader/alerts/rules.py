@@ -127,7 +127,20 @@ class _Reader:
         for field in ("command", "to"):
             if field in told and not (isinstance(told[field], list) and all(isinstance(v, str) for v in told[field])):
                 _refuse(self.path, f"{place}.{field}", "expected a list of words")
+        if way == "smtp":
+            self.refuse_half_a_login(place, told)
         return Channel(name, way, told)
+
+    def refuse_half_a_login(self, place: str, told: Mapping[str, Any]) -> None:
+        """A login has a user and a password, and goes by TLS only."""
+        starts_tls = told.get("starttls", True)
+        if not isinstance(starts_tls, bool):
+            _refuse(self.path, f"{place}.starttls", "expected true or false")
+        for one, other in (("user", "password"), ("password", "user")):
+            if told.get(one) and not told.get(other):
+                _refuse(self.path, f"{place}.{one}", f"expected a {other}, too")
+        if told.get("user") and not starts_tls and told["smtp"].startswith("smtp://"):
+            _refuse(self.path, f"{place}.user", "a login goes by TLS only: leave out starttls: false, or say smtps://")
 
     def value(self, said: Any, place: str) -> Any:
         """What is said, or what the variable that it names holds."""
