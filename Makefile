@@ -50,8 +50,9 @@ FLAGS := ALL EVIDENCE FULL_REFRESH KEEP_GOING REJECTED_ONLY OVERRIDE ACCEPT_DRIF
 BARE_retry := RUN
 BARE_plan = MODE $(BARE_$(filter retry,$(MODE)))
 BARE_apply := PLAN
-BARE_trace := KEY
 BARE_diff := A B
+# Alone, and last: a key may begin with a dash.
+LAST_trace := KEY
 GIVEN := $(sort $(foreach list,$(filter takes_%,$(.VARIABLES)),$($(list))))
 taken := $(foreach goal,$(MAKECMDGOALS),$(takes_$(goal)))
 
@@ -92,7 +93,8 @@ lower = $(subst A,a,$(subst B,b,$(subst C,c,$(subst D,d,$(subst E,e,$(subst F,f,
 	T,t,$(subst U,u,$(subst V,v,$(subst W,w,$(subst X,x,$(subst Y,y,$(subst Z,z,$(subst _,-,$(1))))))))))))))))))))))))))))
 # Nothing is passed on of a variable that is not set.
 passed = $(if $(strip $($(1))),$(if $(filter $(BARE_$@),$(1)),$(quoted),--$(lower)$(if $(filter $(FLAGS),$(1)),, $(quoted))))
-arguments = $(foreach name,$(takes_$@) JSON,$(call passed,$(name)))
+last = $(if $(strip $($(1))), $(if $(filter -%,$(firstword $($(1)))),-- )$(quoted))
+arguments = $(foreach name,$(filter-out $(LAST_$@),$(takes_$@)) JSON,$(call passed,$(name)))$(foreach name,$(LAST_$@),$(call last,$(name)))
 selected = $(if $(K),-k $(call quoted,K))
 need = $(if $(strip $($(1))),,$(error $(1) is missing, nothing was started. Example: $(2)))
 

@@ -18,6 +18,7 @@ from loader.cli.streams import outlive_readers
 from loader.cli.waits import watching
 from loader.collector import collect_rarely, end_without_collecting
 from loader.errors import InfrastructureError, LoaderError, OutputError
+from loader.printable import pasted
 
 # Each says what it does in its own help.
 _COMMANDS = {
@@ -159,8 +160,7 @@ def _ended(words: list[str], as_json: bool) -> int:
         )
         return error.exit_code
     except click.UsageError as error:
-        command = error.ctx.command_path if error.ctx else "loader"
-        print_error(f"{error.format_message()} Nothing was started.", f"{command} --help", 2, as_json=as_json)
+        print_error(*_misused(error, words), 2, as_json=as_json)
         return 2
     except click.Abort:
         print_error("interrupted; what was not completed stays invisible.", "make status", 3, as_json=as_json)
@@ -170,6 +170,16 @@ def _ended(words: list[str], as_json: bool) -> int:
         told = (full.message, full.next_command) if full else _unforeseen(error)
         print_error(*told, 3, as_json=as_json)
         return 3
+
+
+def _misused(error: click.UsageError, words: list[str]) -> tuple[str, str]:
+    """Message and next command for words that no command takes. A record's key may begin as an option does."""
+    command = error.ctx.command_path if error.ctx else "loader"
+    message = f"{error.format_message()} Nothing was started."
+    if isinstance(error, click.NoSuchOption) and not error.possibilities and command.endswith(" trace"):
+        word = next((word for word in words if word.startswith(error.option_name)), error.option_name)
+        return f"{message} A KEY that begins so comes after -- alone.", f"make trace KEY={pasted(word)}"
+    return message, f"{command} --help"
 
 
 def _of_device(error: Exception, began: datetime) -> LoaderError | None:

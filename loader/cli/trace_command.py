@@ -35,8 +35,8 @@ def trace(
 ) -> int:
     """Follow a record from its byte to its readers, or a line to what became of it; changes nothing.
 
-    KEY is a record's key. Every link is recomputed: archived bytes, lines, records, Silver's row, released and served
-    rows, the chain of evidence. Exit code 1 names those that do not hold.
+    KEY is a record's key, after -- where it begins with a dash. Every link is recomputed: archived bytes, lines,
+    records, Silver's row, released and served rows, the chain of evidence. Exit code 1 names those that do not hold.
     """
     given = [name for name, value in (("KEY", key), ("--line", line), ("--event", event)) if value]
     if len(given) != 1:

@@ -43,6 +43,26 @@ def test_what_nobody_foresaw_is_exit_3_and_ends_with_the_next_command(
     assert printed.err.splitlines()[-1].startswith("next: make status")
 
 
+@pytest.mark.parametrize(
+    ("word", "told"),
+    [
+        ("-x", ["A KEY that begins so comes after -- alone.", "next: make trace KEY=-x"]),
+        ("-x y", ["No such option", "next: make trace KEY='-x y'"]),
+        ("--quik", ["Did you mean '--quick'", "next: loader trace --help"]),
+    ],
+)
+def test_a_key_that_begins_as_an_option_does_is_told_how_it_is_said(
+    word: str, told: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Prevents a record that no command can follow because of the first character of its key."""
+    monkeypatch.setattr("os.umask", lambda mask: 0)
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["trace", word])
+    printed = " ".join(capsys.readouterr().err.split())
+    assert ended.value.code == 2
+    assert all(each in printed for each in told), printed
+
+
 def test_json_is_json_also_of_a_path_that_is_no_utf_8(capsys: pytest.CaptureFixture[str]) -> None:
     print_json({"error": "cannot read /tmp/\udcff"})
     assert json.loads(capsys.readouterr().out) == {"error": "cannot read /tmp/\udcff"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -71,6 +72,16 @@ def test_variables_become_options_and_blanks_stay_in_one_word() -> None:
         "'2026-04-17'",
         "--json",
     ]
+
+
+@pytest.mark.parametrize("key", ["-x", "--quick", "-", "it's -x"])
+def test_a_key_that_begins_as_an_option_does_reaches_its_command(key: str) -> None:
+    """Prevents a key that is read as an option, and options after it that are read as keys."""
+    command = _make("-n", "trace", f"KEY={key}", "QUICK=1", "JSON=1").stdout.splitlines()[-1]
+    trace = cli.get_command(click.Context(cli), "trace")
+    assert trace is not None
+    said = trace.make_context("trace", shlex.split(command)[2:]).params
+    assert (said["key"], said["is_quick"], said["as_json"]) == (key, True, True)
 
 
 def test_recipes_have_at_most_three_lines() -> None:
