@@ -150,8 +150,11 @@ def set_up(warehouse: Warehouse, files: Path, announce: Announce = lambda line: 
             if is_again:
                 # What is not there would be made, empty.
                 require_partitions(connection, files)
+            recorded = recorded_version(connection)
             ensure_schema(connection, files, is_again=is_again)
             require_partitions(connection, files)
+            if recorded is not None and recorded.version != read_definition(files).version:
+                _tell_what_is_next(connection, announce)
             return True
     except psycopg2.OperationalError as error:
         raise warehouse.unreachable(error) from error
@@ -168,6 +171,17 @@ def _forget_older_layers(warehouse: Warehouse, connection: Connection, project: 
         f"{' and '.join(layers)}: an older dbt project made other columns; dropped, and made anew by the next ingest or"
         " `make build`. What readers see stays"
     )
+
+
+def _tell_what_is_next(connection: Connection, announce: Announce) -> None:
+    """For a warehouse that was of an older version: what readers look through is dbt's to make."""
+    with connection, connection.cursor() as cursor:
+        cursor.execute("select exists (select from release.data_release)")
+        if cursor.fetchone() == (True,):
+            announce(
+                "the tables were of an older version. Readers see what they saw; days may not count as ready until"
+                " `make build SELECT=serving` has made the views of this version"
+            )
 
 
 def answering_warehouse(settings: Settings) -> Warehouse | None:

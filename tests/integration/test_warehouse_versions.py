@@ -119,6 +119,21 @@ def test_an_older_warehouse_becomes_what_a_new_one_is_and_keeps_every_row(
     assert set_up(old.acting_as(Role.LOADER), FILES) is False
 
 
+def test_an_upgrade_says_what_makes_the_views_of_its_version(old: Warehouse, server: Warehouse) -> None:
+    """Prevents days that are told as not ready after an upgrade, by a view that nobody says is yet to be made."""
+    make_older(old, "346ba9e")
+    said: list[str] = []
+    set_up(old.acting_as(Role.LOADER), FILES, said.append)
+    assert said[-1].startswith("the tables were of an older version. Readers see what they saw")
+    assert "`make build SELECT=serving`" in said[-1]
+    # Neither a warehouse that is of this version, nor a new one.
+    silent: list[str] = []
+    set_up(old.acting_as(Role.LOADER), FILES, silent.append)
+    with empty_database(server, f"omni_new_{os.getpid()}") as new:
+        set_up(new.acting_as(Role.LOADER), FILES, silent.append)
+    assert silent == []
+
+
 def test_what_an_older_dbt_project_made_goes_and_what_has_todays_columns_stays(old: Warehouse) -> None:
     """Prevents `column drift.measure does not exist`: status reads reconcile before any build."""
     make_older(old, "8101910")
