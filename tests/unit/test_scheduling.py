@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import ast
+import inspect
 import re
+import runpy
 import sys
+from functools import partial
 from importlib import import_module
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import click
@@ -62,7 +65,11 @@ def test_cron_takes_each_line_and_the_loader_each_command() -> None:
 def test_github_takes_the_workflow_and_the_loader_its_commands() -> None:
     said = yaml.safe_load((FOLDER / "github-actions.yml").read_text())
     assert set(said) == {"name", True, "permissions", "concurrency", "jobs"}
+    # A queue holds one run: a later one would end the day that somebody asked for.
+    assert said["concurrency"]["group"] == "ingest-${{ inputs.partition || 'all' }}"
     (job,) = said["jobs"].values()
+    waits = [int(each) for step in job["steps"] for each in re.findall(r"--lock-timeout (\d+)", step["run"])]
+    assert job["timeout-minutes"] * 60 > 3 * sum(waits)
     scripts = [step["run"] for step in job["steps"]]
     found = [words for script in scripts for words in commands(script)]
     assert [words[0] for words in found] == ["ingest", "status"]
@@ -70,15 +77,102 @@ def test_github_takes_the_workflow_and_the_loader_its_commands() -> None:
         take(words)
 
 
-def test_airflow_calls_what_the_loader_takes() -> None:
-    tree = ast.parse((FOLDER / "airflow_dag.py").read_text())
-    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == "run"]
-    found = [
-        ["2026-04-17" if isinstance(word, ast.Name) else ast.literal_eval(word) for word in call.args] for call in calls
-    ]
-    assert [words[0] for words in found] == ["ingest", "ready"]
-    for words in found:
+@pytest.fixture
+def airflow(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What the example asks of Airflow, as far as Airflow's own rules judge it: the names that it defines, the options
+    of its graph (`dag`) and of each task, and the task's functions."""
+    asked: dict[str, Any] = {"tasks": {}}
+
+    class Task(SimpleNamespace):
+        def expand(self, **_: Any) -> Task:
+            return self
+
+        def __call__(self) -> Task:
+            return self
+
+        def __rshift__(self, other: Task) -> Task:
+            return other
+
+    def task(function: Any = None, **options: Any) -> Any:
+        if function is None:
+            return partial(task, **options)
+        for name, parameter in inspect.signature(function).parameters.items():
+            # As Airflow does for each name that it fills in.
+            assert name != "ds" or parameter.default is None, "can't have a default other than None"
+        asked["tasks"][function.__name__] = Task(call=function, **options)
+        return asked["tasks"][function.__name__]
+
+    def dag(**options: Any) -> Any:
+        asked["dag"] = options
+        return lambda function: function
+
+    failures = {name: type(name, (Exception,), {}) for name in _FAILURES}
+    interval = SimpleNamespace(CronDataIntervalTimetable=lambda cron, timezone: ("data interval", cron, timezone))
+    modules = {
+        "airflow.exceptions": SimpleNamespace(**failures),
+        "airflow.sdk": SimpleNamespace(dag=dag, task=task),
+        "airflow.timetables.interval": interval,
+    }
+    for name in ("airflow", "airflow.timetables"):
+        monkeypatch.setitem(sys.modules, name, ModuleType(name))
+    for name, module in modules.items():
+        monkeypatch.setitem(sys.modules, name, module)  # type: ignore[arg-type]
+    return asked | runpy.run_path(str(FOLDER / "airflow_dag.py")) | asked
+
+
+_FAILURES = ("AirflowException", "AirflowFailException", "AirflowSkipException")
+
+
+def test_airflow_asks_each_morning_for_the_day_before(airflow: dict[str, Any]) -> None:
+    """Prevents a run for the day that has just begun: since Airflow 3 a run of "@daily" has the date of its start."""
+    assert airflow["dag"]["schedule"] == ("data interval", "0 6 * * *", "UTC")
+
+
+def test_airflow_asks_for_readiness_where_one_kind_has_no_line(airflow: dict[str, Any]) -> None:
+    """Prevents a day of tickets without comments that nobody asks about."""
+    assert airflow["tasks"]["ready"].trigger_rule == "none_failed_min_one_success"
+    assert airflow["tasks"]["ingest"].max_active_tis_per_dag == 1
+
+
+def test_airflow_calls_what_the_loader_takes(airflow: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[list[str]] = []
+
+    def answer(command: list[str], **_: Any) -> SimpleNamespace:
+        said.append(command[1:])
+        return SimpleNamespace(returncode=0, stdout="{}", stderr="")
+
+    monkeypatch.setattr("subprocess.run", answer)
+    airflow["tasks"]["ingest"].call("ticket_v1", ds="2026-04-17")
+    airflow["tasks"]["ready"].call(ds="2026-04-17")
+    assert [words[0] for words in said] == ["ingest", "ready"]
+    for words in said:
         take(words)
+
+
+@pytest.mark.parametrize(
+    ("code", "answer", "expected"),
+    [
+        (0, "{}", None),
+        (1, '{"status": "not_available", "problems": ["no line"], "next_command": "x"}', "AirflowSkipException"),
+        (1, '{"status": "failed", "problems": ["rejects"], "next_command": "x"}', "AirflowFailException"),
+        (2, '{"error": "words", "next_command": "x"}', "AirflowFailException"),
+        (3, '{"error": "away", "next_command": "x"}', "AirflowException"),
+        (4, '{"error": "locked", "next_command": "x"}', "AirflowException"),
+        (-9, "", "AirflowException"),
+        (1, "no JSON", "AirflowException"),
+    ],
+)
+def test_airflow_skips_fails_and_tries_again_as_the_table_says(
+    airflow: dict[str, Any], monkeypatch: pytest.MonkeyPatch, code: int, answer: str, expected: str | None
+) -> None:
+    """Prevents a killed command that ends in a traceback, and a failure that is skipped."""
+    monkeypatch.setattr("subprocess.run", lambda *_, **__: SimpleNamespace(returncode=code, stdout=answer, stderr=""))
+    if expected is None:
+        airflow["run"]("ingest")
+        return
+    with pytest.raises(Exception) as raised:
+        airflow["run"]("ingest")
+    assert type(raised.value).__name__ == expected
 
 
 def test_each_exit_code_has_its_row() -> None:
