@@ -28,9 +28,21 @@ case {{ record_kind }}
     ]) }}
 {%- endmacro %}
 
+{#- The keys of the relation `scope`, as an array, that a column of a table may hold: those from its least value to its
+    greatest. An index looks for each key of an array, and sorts them first: for a table that holds none of them, too. -#}
+{% macro scope_keys_within(scope, table, column) -%}
+array(
+        select scope_keys.record_key
+        from {{ scope }} as scope_keys
+        where
+            scope_keys.record_key >= (select min(held.{{ column }}) from {{ table }} as held)
+            and scope_keys.record_key <= (select max(held.{{ column }}) from {{ table }} as held)
+    )
+{%- endmacro %}
+
 {#- The rows of every kind's model of Silver, by the names that all kinds have, each with the digest of what it says.
-    `keys`: a query of one column; only rows of these keys then. -#}
-{% macro silver_rows(keys=none) -%}
+    `scope`: only rows of the keys of this relation. -#}
+{% macro silver_rows(scope=none) -%}
     {%- for kind in built_kinds() %}
     {%- set declared = declared_kinds()[kind] %}
     select
@@ -49,8 +61,8 @@ case {{ record_kind }}
         {{ lineage_columns() | join(',\n        ') }},
         {{ silver_digest(kind) }} as content_digest
     from {{ ref(declared.silver) }}
-    {%- if keys is not none %}
-    where {{ declared.key }} = any(array{{ keys }})
+    {%- if scope is not none %}
+    where {{ declared.key }} = any({{ scope_keys_within(scope, ref(declared.silver), declared.key) }})
     {%- endif %}
     {{ "union all" if not loop.last }}
     {%- else %}

@@ -33,8 +33,6 @@
 } -%}
 {#- Kinds of which an asset is whole: the newest asset counts alone, and every record is contested. -#}
 {%- set wholes = array_of(whole_kinds()) -%}
-{#- By key alone: what shares a key in another kind is proved along. -#}
-{%- set scope_keys = '(select scope_record.record_key from ' ~ scope_record ~ ' as scope_record)' %}
 
 with
 
@@ -46,7 +44,8 @@ claims as {{ 'materialized' if is_incremental() else 'not materialized' }} (
 
 silver_rows as {{ 'materialized' if is_incremental() else 'not materialized' }} (
 
-    {{ silver_rows(scope_keys if is_incremental() else none) | indent(4) }}
+    {#- By key alone: what shares a key in another kind is proved along. #}
+    {{ silver_rows(scope_record if is_incremental() else none) | indent(4) }}
 
 ),
 

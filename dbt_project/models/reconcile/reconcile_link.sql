@@ -26,8 +26,8 @@ named_{{ loop.index }} as (
     from {{ link.silver }}
     {%- if is_incremental() %}
     where
-        {{ link.key }} = any(array(select changed.record_key from {{ ref('scope_record') }} as changed))
-        or {{ link.column }} = any(array(select changed.record_key from {{ ref('scope_record') }} as changed))
+        {{ link.key }} = any({{ scope_keys_within(ref('scope_record'), link.silver, link.key) | indent(4) }})
+        or {{ link.column }} = any({{ scope_keys_within(ref('scope_record'), link.silver, link.column) | indent(4) }})
     {%- endif %}
 
 ),
