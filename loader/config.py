@@ -25,7 +25,7 @@ EXPECTED = {
     "allowed_lateness": "seconds (259200) or an ISO 8601 duration (P3D), not negative",
     "reject_limit": "a share from 0 to 1 (0.05 is 5 %)",
     "workers": "a number of processes from 0 to 64",
-    "load_format": "parquet or csv",
+    "load_format": "auto, parquet or csv",
     "proof": "changes or all",
     "alerts": "a file",
     "lock_timeout": "seconds from 0 to 86400",
@@ -35,7 +35,7 @@ _PREFIX = "LOADER_"
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
-FileFormat = Literal["parquet", "csv"]
+LoadFormat = Literal["auto", "parquet", "csv"]
 
 
 class Settings(BaseSettings):
@@ -54,7 +54,7 @@ class Settings(BaseSettings):
     partition_start_date: date = date(2026, 3, 1)
     allowed_lateness: timedelta = timedelta(days=3)
     reject_limit: float = Field(default=0.05, ge=0, le=1, allow_inf_nan=False)
-    load_format: FileFormat = "parquet"
+    load_format: LoadFormat = "auto"
     proof: Literal["changes", "all"] = "changes"
     lock_timeout: float = Field(default=0.0, ge=0, le=86400, allow_inf_nan=False)
     workers: int = Field(default_factory=lambda: min(4, os.cpu_count() or 1), ge=0, le=64)

@@ -20,7 +20,7 @@ from psycopg2 import sql
 from loader.bronze.batch import Batch
 from loader.bronze.columns import BRONZE, RECORD_EVENT, BronzeTable, as_text
 from loader.bronze.working_folder import claim
-from loader.config import FileFormat
+from loader.config import LoadFormat
 from loader.errors import InfrastructureError
 from loader.runs import LOAD_SESSIONS, STAGING_PREFIX, Attempt
 from loader.warehouse import unbounded
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 # A merge looks its keys up: reading the table instead, as the planner likes to, would make a load cost what exists.
 # Nothing waits for the log to reach the disk: the completion's commit does, and takes all earlier ones with it.
 _SESSION_SETTINGS = {"enable_hashjoin": "off", "enable_mergejoin": "off", "synchronous_commit": "off"}
+# Lines of a load from which ADBC is cheaper: it asks each table's server for all types when it connects.
+_WORTH_A_BINARY_COPY = 1_000
 
 
 def staging_dataset(attempt: Attempt, worker: int = 0) -> str:
@@ -57,7 +59,8 @@ class BronzeLoader:
     completed.
 
     Events go into the partition of their kind by its own name: dlt knows no partitioned table.
-    `file_format`: how rows travel; parquet by ADBC's binary COPY, csv by PostgreSQL's own, as text.
+    `load_format`: how rows travel; parquet by ADBC's binary COPY, csv by PostgreSQL's own, as text; auto by what the
+    first load holds, and so do all of this worker: a staging table that has columns of text keeps them.
     """
 
     def __init__(
@@ -67,7 +70,7 @@ class BronzeLoader:
         working_root: Path,
         kind: Kind,
         *,
-        file_format: FileFormat = "parquet",
+        load_format: LoadFormat = "auto",
         lane: Lane = ALONE,
     ) -> None:
         import dlt
@@ -83,7 +86,7 @@ class BronzeLoader:
         self.kind = kind
         self._tables = {table.name: table.name for table in BRONZE} | {RECORD_EVENT.name: kind.landing.bronze}
         self._turn = lane.turn
-        self._file_format = file_format
+        self._format = load_format
         dataset = staging_dataset(attempt, lane.number)
         server_version = _create_staging(warehouse, dataset, self._tables.values())
         self._pipeline = dlt.pipeline(
@@ -113,12 +116,12 @@ class BronzeLoader:
         """
         from dlt.common.exceptions import DltException
 
+        if self._format == "auto":
+            self._format = "csv" if batch.line_count < _WORTH_A_BINARY_COPY else "parquet"
         if self._pipeline.has_pending_data:
             raise self._failure("a package of an earlier load is pending; a pending package is never resumed")
         try:
-            self._pipeline.extract(
-                _source(batch, self._tables, self._file_format), loader_file_format=self._file_format
-            )
+            self._pipeline.extract(_source(batch, self._tables, self._format), loader_file_format=self._format)
             normalized = self._pipeline.normalize()
             with self._turn():
                 info = self._pipeline.load()
@@ -146,7 +149,7 @@ class BronzeLoader:
         )
 
 
-def _source(batch: Batch, names: Mapping[str, str], file_format: FileFormat) -> Any:
+def _source(batch: Batch, names: Mapping[str, str], file_format: str) -> Any:
     """`names`: of the tables that the rows go into."""
     import dlt
 

@@ -25,7 +25,7 @@ from loader.errors import InfrastructureError, LoaderError
 from loader.kinds import load_same_ruleset
 
 if TYPE_CHECKING:
-    from loader.config import FileFormat
+    from loader.config import LoadFormat
     from loader.runs import Attempt
     from loader.warehouse import Warehouse
 
@@ -40,7 +40,7 @@ class Order:
     terms: Terms
     contracts: Path
     record_kind: str
-    file_format: FileFormat
+    load_format: LoadFormat
 
 
 def land_in_processes(
@@ -178,7 +178,7 @@ def _work(connection: Connection, number: int, order: Order) -> Landed:
         order.attempt,
         order.working_root,
         ruleset.kind,
-        file_format=order.file_format,
+        load_format=order.load_format,
         lane=Lane(number, turn),
     )
     return land(read_assets(iter(ask, None), order.terms, ruleset), loader, connection.send)

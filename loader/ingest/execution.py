@@ -245,6 +245,6 @@ class Execution(Proving):
                 self.attempt,
                 self._working_root,
                 self._ruleset.kind,
-                file_format=self._settings.load_format,
+                load_format=self._settings.load_format,
             )
             return land(read, loader, progressed)

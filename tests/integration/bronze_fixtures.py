@@ -85,7 +85,7 @@ def writer(warehouse: Warehouse, working_root: Path, *, with_repair: bool = True
             repair(lock, working_root)
         attempt, ledger, ruleset_id = start_attempt(lock)
         # As an ingest would: by the route that LOADER_LOAD_FORMAT names.
-        loader = BronzeLoader(warehouse, attempt, working_root, ruleset().kind, file_format=load_settings().load_format)
+        loader = BronzeLoader(warehouse, attempt, working_root, ruleset().kind, load_format=load_settings().load_format)
         yield Writer(warehouse, lock, attempt, ledger, loader, ruleset_id, [])
     finally:
         lock.close()

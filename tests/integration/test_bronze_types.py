@@ -11,6 +11,7 @@ import pytest
 
 from loader.bronze.columns import BRONZE, RECORD_EVENT, BronzeTable
 from loader.bronze.load import staging_dataset
+from loader.errors import InfrastructureError
 from loader.warehouse import Warehouse
 from tests.ingests import rows, ticket
 from tests.integration.bronze_fixtures import accepted, new_asset, writer
@@ -67,3 +68,20 @@ def test_a_load_id_is_known_while_its_package_is_extracted(database: Warehouse, 
         load_id = one.load(one.batch([ticket(1)], asset_id=new_asset(database, "a")))
         assert rows(database, "select distinct _dlt_load_id from bronze.raw_ticket_event") == [(load_id,)]
         assert rows(database, "select load_id from bronze._dlt_loads") == [(load_id,)]
+
+
+@pytest.mark.parametrize("route", ["auto"], indirect=True)
+def test_only_a_load_of_many_lines_is_worth_a_connection_of_adbc(
+    database: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(**_: object) -> None:
+        raise RuntimeError("asked for all types")
+
+    monkeypatch.setattr("adbc_driver_manager.dbapi.connect", refused)
+    monkeypatch.setattr("loader.bronze.load._WORTH_A_BINARY_COPY", 3)
+    asset_id = new_asset(database, "few")
+    for number in (1, 2):
+        with writer(database, tmp_path / str(number)) as few:
+            few.load(few.batch([ticket(number), ticket(number + 2)], asset_id=asset_id))
+    with writer(database, tmp_path / "many") as many, pytest.raises(InfrastructureError, match="asked for all types"):
+        many.load(many.batch([ticket(number) for number in (5, 6, 7)], asset_id=asset_id))
