@@ -93,6 +93,8 @@ def _hostile_shell(folder: Path) -> dict[str, str]:
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONPATH": os.pathsep.join((str(ROOT), str(stranger))),
         "HOME": str(home),
+        # Over which others than the loader have a say.
+        "LOADER_LOAD_FORMAT": "parquet",
     }
 
 

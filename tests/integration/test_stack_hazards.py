@@ -223,9 +223,10 @@ def test_arrow_columns_have_exactly_the_types_of_the_tables(database: Warehouse)
 
 
 def test_staging_tables_get_our_types_so_binary_copy_fills_uuid_and_text_arrays(
-    database: Warehouse, tmp_path: Path
+    database: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Hazard 8: this rests on an undocumented hook of dlt and on ADBC's binary COPY; a new version may drop either."""
+    monkeypatch.setenv("LOADER_LOAD_FORMAT", "parquet")
     with writer(database, tmp_path) as one:
         one.load(one.batch([ticket(1, created_at="2026-04-18T00:00:00Z")], asset_id=new_asset(database, "t")))
         staging = query(
