@@ -75,6 +75,7 @@ class BronzeLoader:
     ) -> None:
         import dlt
 
+        from loader.bronze.destination import KeptSessions, keeping
         from loader.bronze.dlt_settings import take_own_settings
 
         folder = working_root / attempt.label / str(lane.number)
@@ -89,10 +90,12 @@ class BronzeLoader:
         self._format = load_format
         dataset = staging_dataset(attempt, lane.number)
         server_version = _create_staging(warehouse, dataset, self._tables.values())
+        self._sessions = KeptSessions()
         self._pipeline = dlt.pipeline(
             pipeline_name=f"bronze_{attempt.label}_{lane.number}",
             pipelines_dir=str(folder),
-            destination=dlt.destinations.postgres(
+            destination=keeping(
+                self._sessions,
                 credentials=warehouse.dsn_url(
                     application_name=f"{LOAD_SESSIONS}{attempt.label}",
                     settings={
@@ -141,6 +144,10 @@ class BronzeLoader:
             if counted != expected:
                 raise self._failure(f"dlt took {counted} of {expected} rows for bronze.{name}")
         return str(info.loads_ids[0])
+
+    def close(self) -> None:
+        """Close the sessions that loads of this worker have left."""
+        self._sessions.close()
 
     def _failure(self, reason: str) -> InfrastructureError:
         return InfrastructureError(

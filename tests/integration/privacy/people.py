@@ -6,6 +6,7 @@ from __future__ import annotations
 import gzip
 import re
 import subprocess
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -125,21 +126,19 @@ def dumped(database: Warehouse) -> str:
     found = []
     relations = rows(
         database,
-        "select table_schema, table_name from information_schema.tables"
-        " where table_schema not in ('pg_catalog', 'information_schema') order by 1, 2",
+        "select table_schema, table_name, array_agg(column_name::text), array_agg(data_type::text)"
+        " from information_schema.tables left join information_schema.columns using (table_schema, table_name)"
+        " where table_schema not in ('pg_catalog', 'information_schema') group by 1, 2 order by 1, 2",
     )
-    for schema, table in relations:
-        columns = rows(
-            database,
-            "select column_name, data_type from information_schema.columns where table_schema = %s and table_name = %s",
-            schema,
-            table,
-        )
-        texts = [
-            f"encode(\"{name}\", 'escape')" if kind == "bytea" else f'"{name}"::text' for name, kind in columns
-        ] or ["''"]
-        for (text,) in rows(database, f'select concat_ws(chr(10), {", ".join(texts)}) from "{schema}"."{table}"'):
-            found.append(f"{schema}.{table}: {text}")
+    with closing(database.connect(application_name="test")) as session, session, session.cursor() as cursor:
+        for schema, table, names, types in relations:
+            texts = [
+                f"encode(\"{name}\", 'escape')" if of == "bytea" else f'"{name}"::text'
+                for name, of in zip(names, types, strict=True)
+                if name is not None
+            ] or ["''"]
+            cursor.execute(f'select concat_ws(chr(10), {", ".join(texts)}) from "{schema}"."{table}"')
+            found += [f"{schema}.{table}: {text}" for (text,) in cursor.fetchall()]
     return "\n".join(found)
 
 
