@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -15,8 +16,6 @@ from loader.warehouse import Warehouse
 from tests.checkouts import ROOT
 from tests.e2e.commands import make_small_checkout
 from tests.ingests import rows
-
-_IMPORTS = "import dbt.cli.main\nfrom loader.silver.thrift import be_thrifty\n"
 
 
 def test_a_project_is_parsed_again_only_when_it_has_changed(
@@ -119,7 +118,7 @@ def test_dbts_classes_are_read_and_written_as_before_and_when_they_are_called_fi
         """What a process that imports dbt in that way knows of its classes, and how many functions it has written when
         it has imported dbt, and in the end."""
         out = tmp_path / "told.json"
-        _where_dbt_runs(
+        _where_nothing_is_imported(
             f"""
             import json
             from mashumaro.core.meta.code.builder import CodeBuilder
@@ -161,7 +160,6 @@ def test_dbts_classes_are_read_and_written_as_before_and_when_they_are_called_fi
             telling = {{"made": made, "told": told, "first": count, "written": len(written)}}
             open({os.fspath(out)!r}, "w").write(json.dumps(telling))
             """,
-            imports="",
         )
         return dict(json.loads(out.read_text()))
 
@@ -453,8 +451,54 @@ def test_a_node_finds_the_session_of_the_one_before_as_if_it_began(
     """)
 
 
-def _where_dbt_runs(script: str, imports: str = _IMPORTS) -> None:
-    """Run it in a process that imports dbt, as this one never does."""
-    script = imports + dedent(script)
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
+def _where_dbt_runs(script: str) -> None:
+    """Run it in a new process that has dbt imported, as this one never has, and is not thrifty yet."""
+    process = _dbt_imported()
+    assert process.stdin is not None and process.stdout is not None
+    process.stdin.write(json.dumps(dedent(script)) + "\n")
+    process.stdin.flush()
+    assert json.loads(process.stdout.readline()) == [0, ""]
+
+
+# Importing dbt costs seconds: once, and each script in a fork.
+_FORKS = """
+import json, os, sys, tempfile, traceback
+import dbt.cli.main
+from loader.silver.thrift import be_thrifty
+
+for line in sys.stdin:
+    with tempfile.TemporaryFile() as said:
+        pid = os.fork()
+        if pid == 0:
+            code = 1
+            os.dup2(said.fileno(), 2)
+            os.dup2(2, 1)
+            try:
+                exec(json.loads(line), {"be_thrifty": be_thrifty})
+                code = 0
+            except BaseException:
+                traceback.print_exc()
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        said.seek(0)
+        print(json.dumps([code, said.read().decode()]), flush=True)
+"""
+
+
+@cache
+def _dbt_imported() -> subprocess.Popen[str]:
+    """It ends with this process, whose end of its input is closed then."""
+    return subprocess.Popen(
+        [sys.executable, "-W", "ignore:resource_tracker", "-c", _FORKS],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def _where_nothing_is_imported(script: str) -> None:
+    done = subprocess.run([sys.executable, "-c", dedent(script)], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
