@@ -30,7 +30,7 @@ from tests.recoveries import backfill_window, failing, planned, recover
 from tests.shared_warehouse import Kept, kept, own_warehouse
 from tests.source_manifests import AUDIO, DOCUMENT, TICKET, VIDEO, asset, manifest
 
-pytestmark = pytest.mark.usefixtures("replayed")
+pytestmark = [pytest.mark.media, pytest.mark.usefixtures("replayed")]
 
 ID = "manifest-course-20260424-001"
 TICKETS = b"".join(as_line(ticket(number)) + b"\n" for number in (1, 2, 3))
