@@ -1,4 +1,4 @@
-"""dlt's PostgreSQL destination, whose sessions are kept while a worker loads.
+"""dlt's PostgreSQL destination, whose sessions are kept for one load.
 
 dlt opens a session for each job and each look at its own tables, 14 for a load of three tables, and the server starts a
 process for each. A session that a job ended soundly is reset, and given to the next one for the same dataset.

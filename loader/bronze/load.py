@@ -136,6 +136,9 @@ class BronzeLoader:
                 raise KeyboardInterrupt from error
             where = f" in step {error.step}" if hasattr(error, "step") else ""
             raise self._failure(f"dlt failed{where}: {_first_line(cause)}") from error
+        finally:
+            # Other workers' loads come first: sessions are few.
+            self._sessions.close()
         if len(info.loads_ids) != 1:
             raise self._failure(f"one batch became the packages {info.loads_ids}, expected exactly one")
         for table in BRONZE:
@@ -144,10 +147,6 @@ class BronzeLoader:
             if counted != expected:
                 raise self._failure(f"dlt took {counted} of {expected} rows for bronze.{name}")
         return str(info.loads_ids[0])
-
-    def close(self) -> None:
-        """Close the sessions that loads of this worker have left."""
-        self._sessions.close()
 
     def _failure(self, reason: str) -> InfrastructureError:
         return InfrastructureError(

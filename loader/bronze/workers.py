@@ -9,7 +9,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -181,5 +181,4 @@ def _work(connection: Connection, number: int, order: Order) -> Landed:
         load_format=order.load_format,
         lane=Lane(number, turn),
     )
-    with closing(loader):
-        return land(read_assets(iter(ask, None), order.terms, ruleset), loader, connection.send)
+    return land(read_assets(iter(ask, None), order.terms, ruleset), loader, connection.send)

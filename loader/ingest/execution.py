@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import date
 from typing import Any
 
@@ -240,8 +240,6 @@ class Execution(Proving):
             return land_in_processes(to_read, order, process_count=self._settings.workers, progress=progressed)
         read = read_assets(to_read, terms, self._ruleset, line_limit=self._task.line_limit)
         how, kind = self._settings.load_format, self._ruleset.kind
-        with (
-            in_own_environment(),
-            closing(BronzeLoader(self._warehouse, self.attempt, self._working_root, kind, load_format=how)) as loader,
-        ):
+        with in_own_environment():
+            loader = BronzeLoader(self._warehouse, self.attempt, self._working_root, kind, load_format=how)
             return land(read, loader, progressed)

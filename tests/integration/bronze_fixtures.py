@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,8 +86,7 @@ def writer(warehouse: Warehouse, working_root: Path, *, with_repair: bool = True
         attempt, ledger, ruleset_id = start_attempt(lock)
         # As an ingest would: by the route that LOADER_LOAD_FORMAT names.
         loader = BronzeLoader(warehouse, attempt, working_root, ruleset().kind, load_format=load_settings().load_format)
-        with closing(loader):
-            yield Writer(warehouse, lock, attempt, ledger, loader, ruleset_id, [])
+        yield Writer(warehouse, lock, attempt, ledger, loader, ruleset_id, [])
     finally:
         lock.close()
 

@@ -158,6 +158,7 @@ def test_a_fault_that_dlt_does_not_wrap_is_one_of_the_load() -> None:
 
     loader = object.__new__(BronzeLoader)
     loader._pipeline = SimpleNamespace(has_pending_data=False, extract=full)  # type: ignore[assignment]
+    loader._sessions = SimpleNamespace(close=lambda: None)  # type: ignore[assignment]
     loader._format, loader._tables = "parquet", {table.name: table.name for table in BRONZE}
     with pytest.raises(InfrastructureError, match=WORDS):
         loader.load(SimpleNamespace(window=None))  # type: ignore[arg-type]
