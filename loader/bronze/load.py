@@ -137,7 +137,7 @@ class BronzeLoader:
             where = f" in step {error.step}" if hasattr(error, "step") else ""
             raise self._failure(f"dlt failed{where}: {_first_line(cause)}") from error
         finally:
-            # Other workers' loads come first: sessions are few.
+            # The server has few sessions, and the next load may be another worker's.
             self._sessions.close()
         if len(info.loads_ids) != 1:
             raise self._failure(f"one batch became the packages {info.loads_ids}, expected exactly one")
